@@ -1,0 +1,60 @@
+# Two commands matter: make run (the demo world) and make test (what CI runs).
+# Each does its own set-up.
+
+GO      ?= go
+BIN     := bin/casemate
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+OGEN    := $(GO) tool ogen
+LISTEN  ?= 127.0.0.1:8080
+DATA    ?= data
+
+export GOFLAGS ?= -mod=readonly
+
+.PHONY: help build run test test-long bench generate check-generated fmt lint setup clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
+
+build: ## bin/casemate, the shipped binary (no C compiler needed)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/casemate
+
+run: build ## the demo world on http://$(LISTEN), data in ./$(DATA)
+	./$(BIN) serve --demo --data $(DATA) --listen $(LISTEN) --credentials $(DATA)/credentials.json
+
+test: setup check-generated lint build ## everything CI runs
+	./scripts/test.sh
+
+test-long: setup build ## the heavy tests: more kills, more data
+	CASEMATE_LONG=1 CASEMATE_TEST_PARTITIONED=1 ./scripts/test.sh
+
+bench: setup build ## the figures of docs/BENCHMARKS.md
+	$(GO) test -count=1 -run '^$$' -bench . -benchtime 3s ./internal/db ./internal/job
+	$(GO) run ./test/perf
+
+generate: ## generated code from api/*.yaml
+	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/api/oas api/v2.yaml
+	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/iam/oas api/iam.yaml
+	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/desk/oas api/desk.yaml
+	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/webapi/oas api/web.yaml
+
+check-generated: generate ## fails when the committed generated code is not what the contracts give
+	@git diff --exit-code --stat -- internal/api/oas internal/iam/oas internal/desk/oas internal/webapi/oas || \
+	  { echo "generated code differs from api/*.yaml: run make generate and commit the result" >&2; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- 'internal/*/oas')" || \
+	  { echo "generated files are not committed" >&2; exit 1; }
+
+fmt: ## gofmt
+	gofmt -w $$(git ls-files '*.go' | grep -v /oas/)
+
+lint: ## format, vet, staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v /oas/)); test -z "$$out" || { echo "not formatted: $$out" >&2; exit 1; }
+	$(GO) mod verify >/dev/null
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+setup: ## installs what tests need and the machine lacks (PostgreSQL, a C compiler, strace)
+	@./scripts/setup.sh
+
+clean: ## removes what was built
+	rm -rf bin .cache

@@ -1,0 +1,35 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"casemate/internal/api/oas"
+	"casemate/internal/wire"
+)
+
+// mapper is the only place where an error of this surface becomes an answer.
+type mapper struct {
+	log        *slog.Logger
+	documented bool
+}
+
+// NewError answers errors of handlers, of the policy and of authentication.
+func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
+	f := wire.Fault(ctx, m.log, err)
+	status := wire.Status(f, m.documented)
+	wire.SetRetryAfter(ctx, f, status)
+	code, msg := wire.Texts(ctx, f)
+	return &oas.ErrorStatusCode{StatusCode: status, Response: oas.ErrorBody{ErrorCode: code, ErrorMsg: msg}}
+}
+
+// decodeError answers what the generated decoders and validators refuse.
+func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.Request, err error) {
+	wire.Write(ctx, w, wire.Fault(ctx, m.log, err), m.documented)
+}
+
+func (m mapper) notFound(w http.ResponseWriter, r *http.Request) {
+	f := wire.ErrNoAPI.With("method", r.Method).With("path", r.URL.Path)
+	wire.Write(r.Context(), w, f, m.documented)
+}

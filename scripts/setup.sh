@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what the tests need and this machine lacks. The product itself needs
+# none of it: PostgreSQL for the storage tests, a C compiler for the race
+# detector, strace for the test that the sync comes before the answer.
+set -euo pipefail
+
+need=()
+postgres() { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null | tail -n 1; }
+[ -n "$(postgres)" ] || need+=(postgresql)
+command -v cc >/dev/null || command -v gcc >/dev/null || need+=(gcc libc6-dev)
+command -v strace >/dev/null || need+=(strace)
+[ ${#need[@]} -eq 0 ] && exit 0
+
+echo "installing: ${need[*]}"
+sudo=()
+[ "$(id -u)" -eq 0 ] || sudo=(sudo)
+if command -v apt-get >/dev/null; then
+  # The package would start a server of its own; the tests start theirs.
+  if [[ " ${need[*]} " == *" postgresql "* ]]; then
+    "${sudo[@]}" mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] ||
+      echo "create_main_cluster = false" | "${sudo[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+elif command -v dnf >/dev/null; then
+  "${sudo[@]}" dnf install -y -q "${need[@]/libc6-dev/glibc-devel}"
+else
+  echo "install these and try again: ${need[*]}" >&2
+  exit 1
+fi

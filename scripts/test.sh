@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# All tests: packages under the race detector on both databases, then the
+# black-box tests against the shipped binary in bin/.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export CGO_ENABLED=1
+export CASEMATE_BIN="$PWD/bin/casemate"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# The black-box tests kill and time processes, so they run after the packages
+# and one package at a time.
+{
+  go test -json -race -shuffle=on -count=1 -timeout 15m ./api/... ./cmd/... ./internal/...
+  CGO_ENABLED=0 go test -json -count=1 -p 1 -timeout 20m ./examples/... ./test/...
+} >"$log" 2>&1
+go run ./test/report <"$log"
