@@ -1,0 +1,124 @@
+// Command casemate is the service-ticket system: the server and its tools in
+// one binary. design: parse, call, exit code; everything else is in internal.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"casemate/internal/locale"
+)
+
+// version is set at build time.
+var version = "dev"
+
+// command is the whole command line.
+type command struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Init    initCmd    `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
+	User    userCmd    `cmd:"" help:"Users of the house and of customers: create, list, disable, reset a password."`
+	Key     keyCmd     `cmd:"" help:"Access keys of customers' users, and the master key."`
+	Catalog catalogCmd `cmd:"" help:"The catalogue as files: export, plan, apply."`
+	Outbox  outboxCmd  `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
+	Desk    deskCmd    `cmd:"" help:"An engineer's step on a ticket, from the shell."`
+	Audit   auditCmd   `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
+	Backup  backupCmd  `cmd:"" help:"Back up the embedded store while it runs."`
+	Restore restoreCmd `cmd:"" help:"Restore a backup, or verify that it can be restored."`
+	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	var c command
+	code := -1
+	parser, err := kong.New(&c,
+		kong.Name("casemate"),
+		kong.Description("Casemate, the self-hosted service-ticket system. Every flag can also be set as an environment variable CASEMATE_..."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(out, errOut),
+		kong.DefaultEnvars("CASEMATE"),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(&output{out: out, err: errOut, lang: shellLanguage()}),
+		kong.Exit(func(n int) {
+			code = n
+			if n != 0 {
+				code = exitUsage
+			}
+			panic(exited{}) // kong expects Exit not to return
+		}),
+	)
+	if err != nil {
+		fmt.Fprintln(errOut, "casemate:", err)
+		return exitUsage
+	}
+	return func() (n int) {
+		defer func() {
+			if p := recover(); p != nil {
+				if _, ok := p.(exited); !ok {
+					panic(p)
+				}
+				n = code
+			}
+		}()
+		k, err := parser.Parse(args)
+		if err != nil {
+			parser.FatalIfErrorf(err)
+		}
+		if err := k.Run(); err != nil {
+			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+				return 0
+			}
+			fmt.Fprintln(errOut, "casemate:", describe(err, shellLanguage()))
+			return exitFailed
+		}
+		return 0
+	}()
+}
+
+type exited struct{}
+
+// shellLanguage is the language the operator's shell speaks; Chinese unless it
+// says otherwise.
+func shellLanguage() locale.Language {
+	for _, name := range []string{"CASEMATE_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"} {
+		v, _, _ := strings.Cut(os.Getenv(name), ".")
+		if v == "" {
+			continue
+		}
+		if lang, ok := locale.ParseLanguage(v); ok {
+			return lang
+		}
+		return locale.EN // C, POSIX and languages we do not speak
+	}
+	return locale.EN
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(o *output) error {
+	fmt.Fprintln(o.out, "casemate", version)
+	return nil
+}

@@ -1,0 +1,61 @@
+// Package config is the shape of Casemate's configuration: one struct, one
+// name for file and environment, every zero value usable. Each noun's part is
+// in a file named after it.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config is the whole configuration, as the file given by --config holds it.
+type Config struct {
+	Errors         Errors   `yaml:"errors"`
+	TrustedProxies []string `yaml:"trusted_proxies"` // addresses or ranges whose X-Forwarded-For counts
+	Metrics        string   `yaml:"metrics"`         // listen address of the metrics page, "" = none
+	Drain          Duration `yaml:"drain"`           // how long answers say Connection: close before the listener closes; 0 = 5s
+	Notify         Notify   `yaml:"notify"`
+	Verify         Verify   `yaml:"verify"`
+	Ticket         Ticket   `yaml:"ticket"`
+}
+
+// Errors is how errors look on the wire.
+type Errors struct {
+	// BusinessStatus is real (the default: business errors have 4xx or 5xx) or
+	// documented (they have 200, as the vendor's table says; semantics.md D1).
+	BusinessStatus string `yaml:"business_status"`
+}
+
+// Documented tells which of the two modes is on.
+func (e Errors) Documented() bool { return e.BusinessStatus == "documented" }
+
+// Load reads a configuration file; "" gives the defaults. An unknown key or a
+// wrong value is an error that names the line.
+func Load(path string) (Config, error) {
+	var c Config
+	if path == "" {
+		return c, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return c, err
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
+	if err := d.Decode(&c); err != nil && len(bytes.TrimSpace(text)) > 0 {
+		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
+	}
+	return c, c.check()
+}
+
+func (c Config) check() error {
+	switch c.Errors.BusinessStatus {
+	case "", "real", "documented":
+	default:
+		return errors.New("errors.business_status is real or documented")
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+// Package dbtest gives tests fresh databases: every storage test runs on a
+// SQLite file and on PostgreSQL. PostgreSQL is started from the binaries found
+// on the machine, once per test process, and ends with it.
+package dbtest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"casemate/internal/db"
+)
+
+// Each runs the test on a fresh migrated database of each kind.
+func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	EachWith(t, db.Options{}, test)
+}
+
+// EachWith is Each with options; URL is set here.
+func EachWith(t *testing.T, o db.Options, test func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		o := o
+		o.URL = SQLiteURL(t)
+		test(t, Open(t, o))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		o := o
+		o.URL = MigratedDatabase(t)
+		test(t, Open(t, o))
+	})
+	if os.Getenv("CASEMATE_TEST_PARTITIONED") != "" {
+		t.Run("postgres-partitioned", func(t *testing.T) {
+			t.Parallel()
+			o := o
+			o.URL, o.Partitioned = EmptyDatabase(t), true
+			test(t, Open(t, o))
+		})
+	}
+}
+
+// Open opens a database and closes it when the test ends.
+func Open(t testing.TB, o db.Options) *db.DB {
+	t.Helper()
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	d, err := db.Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+var sqliteTemplate struct {
+	once sync.Once
+	file []byte
+	err  error
+}
+
+// SQLiteURL is the URL of a fresh, migrated SQLite file.
+func SQLiteURL(t testing.TB) string {
+	t.Helper()
+	sqliteTemplate.once.Do(func() {
+		dir, err := os.MkdirTemp("", "casemate-sqlite")
+		if err != nil {
+			sqliteTemplate.err = err
+			return
+		}
+		defer os.RemoveAll(dir)
+		path := filepath.Join(dir, "template.db")
+		d, err := db.Open(context.Background(), db.Options{URL: path})
+		if err != nil {
+			sqliteTemplate.err = err
+			return
+		}
+		if err := d.Close(); err != nil {
+			sqliteTemplate.err = err
+			return
+		}
+		sqliteTemplate.file, sqliteTemplate.err = os.ReadFile(path)
+	})
+	if sqliteTemplate.err != nil {
+		t.Fatal(sqliteTemplate.err)
+	}
+	path := filepath.Join(t.TempDir(), "casemate.db")
+	if err := os.WriteFile(path, sqliteTemplate.file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite:" + path
+}
+
+var (
+	shared struct {
+		once     sync.Once
+		server   *Postgres
+		template string
+		err      error
+		mu       sync.Mutex // a template may have no other user while it is copied
+	}
+	databases atomic.Int64
+)
+
+// server is this process's PostgreSQL for tests that do not need durability.
+func server(t testing.TB) *Postgres {
+	t.Helper()
+	shared.once.Do(func() {
+		dir, err := os.MkdirTemp("", "casemate-postgres")
+		if err != nil {
+			shared.err = err
+			return
+		}
+		if shared.server, shared.err = LaunchPostgres(filepath.Join(dir, "pg"), false); shared.err != nil {
+			return
+		}
+		url, err := shared.server.CreateDatabase("template_casemate")
+		if err != nil {
+			shared.err = err
+			return
+		}
+		d, err := db.Open(context.Background(), db.Options{URL: url + "?listen=off"})
+		if err != nil {
+			shared.err = err
+			return
+		}
+		shared.err = d.Close()
+	})
+	if shared.err != nil {
+		t.Fatalf("PostgreSQL for tests (make setup installs it): %v", shared.err)
+	}
+	return shared.server
+}
+
+// MigratedDatabase is the URL of a fresh, migrated PostgreSQL database.
+func MigratedDatabase(t testing.TB) string {
+	t.Helper()
+	return create(t, "template_casemate")
+}
+
+// EmptyDatabase is the URL of a fresh PostgreSQL database without tables.
+func EmptyDatabase(t testing.TB) string {
+	t.Helper()
+	return create(t, "template1")
+}
+
+func create(t testing.TB, template string) string {
+	t.Helper()
+	s := server(t)
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := pgx.Connect(ctx, s.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	if _, err := c.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
+		t.Fatal(err)
+	}
+	return s.url(name)
+}
+
+// DurableDatabase is the URL of an empty database on a PostgreSQL of its own
+// that syncs as in production.
+func DurableDatabase(t testing.TB) string {
+	t.Helper()
+	s, err := LaunchPostgres(filepath.Join(t.TempDir(), "pg"), true)
+	if err != nil {
+		t.Fatalf("PostgreSQL for tests (make setup installs it): %v", err)
+	}
+	t.Cleanup(s.Stop)
+	url, err := s.CreateDatabase("casemate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+// Clock is a clock that tests set.
+type Clock struct{ ms atomic.Int64 }
+
+// NewClock starts at an instant.
+func NewClock(at time.Time) *Clock {
+	c := new(Clock)
+	c.ms.Store(at.UnixMilli())
+	return c
+}
+
+// Now is the set time.
+func (c *Clock) Now() time.Time { return time.UnixMilli(c.ms.Load()).UTC() }
+
+// Add moves the clock.
+func (c *Clock) Add(d time.Duration) { c.ms.Add(d.Milliseconds()) }

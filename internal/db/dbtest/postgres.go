@@ -1,0 +1,169 @@
+package dbtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Postgres is a running server on a loopback port.
+type Postgres struct {
+	dir  string
+	port string
+	bin  string
+	args []string
+	cmd  *exec.Cmd
+	log  *os.File
+	cred *syscall.Credential
+}
+
+// LaunchPostgres makes a cluster in dir (which must not exist) and starts it.
+// durable keeps fsync on, as production must; tests of behaviour do without.
+// The server ends with this process.
+func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	p := &Postgres{dir: dir, bin: bin}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
+		if err := p.becomePostgres(); err != nil {
+			return nil, err
+		}
+	}
+	cluster := filepath.Join(dir, "cluster")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	initdb.Dir = dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	_, p.port, _ = net.SplitHostPort(l.Addr().String())
+	l.Close()
+	p.args = []string{"-D", cluster, "-p", p.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "max_connections=400", "-c", "shared_buffers=128MB", "-c", "max_wal_size=1GB"}
+	if !durable {
+		p.args = append(p.args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off")
+	}
+	return p, p.Start()
+}
+
+// becomePostgres gives the folder to the user that PostgreSQL's package made,
+// or to nobody, and opens the way to it.
+func (p *Postgres) becomePostgres() error {
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		if u, err = user.Lookup("nobody"); err != nil {
+			return err
+		}
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	p.cred = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	for d := filepath.Dir(p.dir); len(d) > len(os.TempDir()); d = filepath.Dir(d) {
+		info, err := os.Stat(d)
+		if err != nil {
+			return err
+		}
+		if err := os.Chmod(d, info.Mode().Perm()|0o011); err != nil {
+			return err
+		}
+	}
+	return os.Chown(p.dir, uid, gid)
+}
+
+// Start starts the server (again, after Stop or Kill) and waits for it.
+func (p *Postgres) Start() error {
+	var err error
+	if p.log, err = os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return err
+	}
+	p.cmd = exec.Command(filepath.Join(p.bin, "postgres"), p.args...)
+	p.cmd.Dir = p.dir
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	// Fast shutdown when this process dies, however it dies.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred, Pdeathsig: syscall.SIGINT}
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		c, err := pgx.Connect(ctx, p.url("postgres"))
+		if err == nil {
+			return c.Close(ctx)
+		}
+		if ctx.Err() != nil {
+			text, _ := os.ReadFile(filepath.Join(p.dir, "log"))
+			p.Stop()
+			return fmt.Errorf("postgres did not start: %w: %s", err, bytes.TrimSpace(text))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// Stop ends the server at once, its data stays.
+func (p *Postgres) Stop() {
+	if p.cmd == nil || p.cmd.Process == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	_ = p.cmd.Wait()
+	_ = p.log.Close()
+}
+
+func (p *Postgres) url(database string) string {
+	return "postgres://postgres@127.0.0.1:" + p.port + "/" + database
+}
+
+// CreateDatabase makes an empty database and returns its URL.
+func (p *Postgres) CreateDatabase(name string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	c, err := pgx.Connect(ctx, p.url("postgres"))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close(ctx)
+	if _, err := c.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+		return "", err
+	}
+	return p.url(name), nil
+}
+
+// binaries finds the folder of the newest initdb and postgres.
+func binaries() (string, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	slices.SortFunc(found, func(a, b string) int { return version(a) - version(b) })
+	if len(found) > 0 {
+		return filepath.Dir(found[len(found)-1]), nil
+	}
+	if path, err := exec.LookPath("postgres"); err == nil {
+		return filepath.Dir(path), nil
+	}
+	return "", errors.New("no PostgreSQL server binaries found")
+}
+
+func version(path string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+	return n
+}

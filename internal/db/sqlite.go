@@ -1,0 +1,526 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	sqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// The batch a writer commits at once: what is queued, at most so many closures
+// or so long; it never waits for more work.
+const (
+	batchMost     = 256
+	batchLongest  = 20 * time.Millisecond
+	checkpointGap = 250 * time.Millisecond
+)
+
+// sqliteEngine has many readers and one writer that commits groups: each
+// update runs under its own savepoint, all are acknowledged after the commit
+// that made them durable.
+type sqliteEngine struct {
+	path   string
+	log    *slog.Logger
+	writes *sql.DB
+	conn   *sql.Conn
+	reads  *sql.DB
+	queue  chan *update
+	stop   chan struct{} // closed by close: no update enters any more
+	ended  sync.WaitGroup
+	enter  sync.RWMutex
+	closed bool
+	stmts  map[string]*sql.Stmt // the writer's, by text
+	rmu    sync.RWMutex
+	rstmts map[string]*sql.Stmt // the readers', by text
+}
+
+type update struct {
+	ctx  context.Context
+	run  func(backend) error
+	err  error
+	p    any
+	done chan struct{}
+}
+
+func openSQLite(ctx context.Context, o Options) (*sqliteEngine, error) {
+	path := strings.TrimPrefix(o.URL, "sqlite:")
+	if path == "" {
+		return nil, errors.New("db: no path of the database file")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	e := &sqliteEngine{path: path, log: o.Log, queue: make(chan *update, 4*batchMost), stop: make(chan struct{}),
+		stmts: map[string]*sql.Stmt{}, rstmts: map[string]*sql.Stmt{}}
+	common := []string{"busy_timeout(10000)", "temp_store(MEMORY)", "cache_size(-32768)"}
+	dsn := func(pragmas ...string) string {
+		q := url.Values{"_pragma": append(pragmas, common...)}
+		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	}
+	var err error
+	if e.writes, err = sql.Open("sqlite", dsn("journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)", "journal_size_limit(67108864)")); err != nil {
+		return nil, err
+	}
+	e.writes.SetMaxOpenConns(1)
+	if err := migrate(ctx, e.writes, o, SQLite); err != nil {
+		return nil, errors.Join(sqliteError(err), e.writes.Close())
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, e.writes.Close())
+	}
+	if e.conn, err = e.writes.Conn(ctx); err != nil {
+		return nil, errors.Join(sqliteError(err), e.writes.Close())
+	}
+	if e.reads, err = sql.Open("sqlite", dsn("query_only(1)")); err != nil {
+		return nil, errors.Join(err, e.writes.Close())
+	}
+	readers := max(4, 2*runtime.NumCPU())
+	e.reads.SetMaxOpenConns(readers)
+	e.reads.SetMaxIdleConns(readers)
+	e.ended.Add(2)
+	go e.writer()
+	go e.checkpointer()
+	return e, nil
+}
+
+func (e *sqliteEngine) ping(ctx context.Context) error {
+	return sqliteError(e.reads.PingContext(ctx))
+}
+
+func (e *sqliteEngine) close() error {
+	e.enter.Lock()
+	if e.closed {
+		e.enter.Unlock()
+		return nil
+	}
+	e.closed = true
+	close(e.queue)
+	close(e.stop)
+	e.enter.Unlock()
+	e.ended.Wait()
+	errs := []error{e.reads.Close()}
+	for _, s := range e.stmts {
+		errs = append(errs, s.Close())
+	}
+	_, err := e.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	errs = append(errs, err, e.conn.Close(), e.writes.Close())
+	return errors.Join(errs...)
+}
+
+func (e *sqliteEngine) update(ctx context.Context, run func(backend) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	u := &update{ctx: ctx, run: run, done: make(chan struct{})}
+	e.enter.RLock()
+	if e.closed {
+		e.enter.RUnlock()
+		return ErrUnavailable.Because(errors.New("db: closed"))
+	}
+	e.queue <- u // the writer drains the queue until it is closed
+	e.enter.RUnlock()
+	// No select on ctx: once queued the outcome is definite, and a cancelled
+	// update that has not started is skipped by the writer.
+	<-u.done
+	if u.p != nil {
+		panic(u.p)
+	}
+	return u.err
+}
+
+func (e *sqliteEngine) writer() {
+	defer e.ended.Done()
+	for first := range e.queue {
+		e.batch(first)
+	}
+}
+
+// batch runs a group of updates in one transaction.
+func (e *sqliteEngine) batch(first *update) {
+	began := time.Now()
+	ctx := context.Background()
+	var all, good []*update
+	b := &sqliteTx{e: e}
+	_, err := e.conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+	run := func(u *update) {
+		all = append(all, u)
+		if err != nil {
+			return
+		}
+		if e.one(b, u) {
+			good = append(good, u)
+		}
+	}
+	run(first)
+	for more := true; more && len(all) < batchMost && time.Since(began) < batchLongest; {
+		select {
+		case u, ok := <-e.queue:
+			if ok {
+				run(u)
+			} else {
+				more = false
+			}
+		default:
+			more = false
+		}
+	}
+	if err == nil {
+		for _, fn := range b.lates {
+			if err = fn(&sqliteTx{e: e}); err != nil {
+				break
+			}
+		}
+		end := "COMMIT"
+		if len(good) == 0 || err != nil {
+			end = "ROLLBACK"
+		}
+		if _, endErr := e.conn.ExecContext(ctx, end); endErr != nil {
+			err = errors.Join(err, endErr)
+			if end == "COMMIT" {
+				if _, rbErr := e.conn.ExecContext(ctx, "ROLLBACK"); rbErr != nil {
+					e.log.Error("rollback after a failed commit", "error", rbErr)
+				}
+			}
+		}
+	}
+	if err != nil {
+		err = sqliteError(err)
+		for _, u := range all {
+			if u.err == nil && u.p == nil {
+				u.err = err
+			}
+		}
+	}
+	// Refused updates are answered with the others: what they read of their
+	// neighbours is durable only now.
+	for _, u := range all {
+		close(u.done)
+	}
+}
+
+// one runs an update under its savepoint and tells whether it stays.
+func (e *sqliteEngine) one(b *sqliteTx, u *update) (stays bool) {
+	if u.err = u.ctx.Err(); u.err != nil {
+		return false
+	}
+	ctx := context.Background()
+	if _, err := e.exec(ctx, "SAVEPOINT u"); err != nil {
+		u.err = sqliteError(err)
+		return false
+	}
+	lates := len(b.lates)
+	b.bad = nil
+	func() {
+		defer func() {
+			if p := recover(); p != nil {
+				u.p = fmt.Sprintf("%v\n%s", p, debug.Stack())
+				if p == any(nil) {
+					u.p = "panic(nil)"
+				}
+			}
+		}()
+		if u.err = u.run(b); u.err == nil {
+			u.err = b.bad
+		}
+	}()
+	if u.err == nil && u.p == nil {
+		if _, err := e.exec(ctx, "RELEASE u"); err != nil {
+			u.err = sqliteError(err)
+		} else {
+			return true
+		}
+	}
+	b.lates = b.lates[:lates]
+	if _, err := e.exec(ctx, "ROLLBACK TO u"); err != nil {
+		e.log.Error("rollback of a savepoint", "error", err)
+	}
+	if _, err := e.exec(ctx, "RELEASE u"); err != nil {
+		e.log.Error("release of a savepoint", "error", err)
+	}
+	return false
+}
+
+// prepared is the writer's statement for a text, made once.
+func (e *sqliteEngine) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
+	if s, ok := e.stmts[text]; ok {
+		return s, nil
+	}
+	s, err := e.conn.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, fmt.Errorf("%w in %q", err, text)
+	}
+	if len(e.stmts) >= 1000 { // texts built from pieces must not fill the memory
+		for k, old := range e.stmts {
+			_ = old.Close()
+			delete(e.stmts, k)
+		}
+	}
+	e.stmts[text] = s
+	return s, nil
+}
+
+func (e *sqliteEngine) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	s, err := e.prepared(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+// checkpointer moves the log into the database file beside the writer, so that
+// no commit pays for it.
+func (e *sqliteEngine) checkpointer() {
+	defer e.ended.Done()
+	c, err := sql.Open("sqlite", "file:"+(&url.URL{Path: e.path}).EscapedPath()+"?_pragma=busy_timeout(1000)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(0)")
+	if err != nil {
+		e.log.Error("checkpoint connection", "error", err)
+		return
+	}
+	defer c.Close()
+	c.SetMaxOpenConns(1)
+	tick := time.NewTicker(checkpointGap)
+	defer tick.Stop()
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-tick.C:
+			var busy, logged, moved int
+			mode := "PASSIVE"
+			if info, err := os.Stat(e.path + "-wal"); err == nil && info.Size() > 256<<20 {
+				mode = "RESTART" // a long reader let it grow: make the next writer start over
+			}
+			if err := c.QueryRow("PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &logged, &moved); err != nil {
+				e.log.Debug("checkpoint", "error", err)
+			}
+		}
+	}
+}
+
+func (e *sqliteEngine) view(ctx context.Context, run func(backend) error) error {
+	t, err := e.reads.BeginTx(ctx, nil)
+	if err != nil {
+		return sqliteError(err)
+	}
+	defer func() { _ = t.Rollback() }() // a snapshot has nothing to commit
+	return run(&sqliteView{e: e, ctx: ctx, t: t})
+}
+
+func (e *sqliteEngine) readStmt(text string) (*sql.Stmt, error) {
+	e.rmu.RLock()
+	s, ok := e.rstmts[text]
+	e.rmu.RUnlock()
+	if ok {
+		return s, nil
+	}
+	s, err := e.reads.Prepare(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w in %q", err, text)
+	}
+	e.rmu.Lock()
+	defer e.rmu.Unlock()
+	if old, ok := e.rstmts[text]; ok {
+		_ = s.Close()
+		return old, nil
+	}
+	if len(e.rstmts) >= 1000 {
+		// Statements in use elsewhere must not be closed: serve this one uncached.
+		return s, nil
+	}
+	e.rstmts[text] = s
+	return s, nil
+}
+
+// sqliteTx is the writer's side of one update.
+type sqliteTx struct {
+	e     *sqliteEngine
+	bad   error
+	lates []func(backend) error
+}
+
+func (t *sqliteTx) failed() error { return t.bad }
+
+func (t *sqliteTx) late(fn func(backend) error) { t.lates = append(t.lates, fn) }
+
+func (t *sqliteTx) get(text string, args []any) Row {
+	s, err := t.e.prepared(context.Background(), text)
+	if err != nil {
+		return errRow{sqliteError(err)}
+	}
+	rows, err := s.QueryContext(context.Background(), args...)
+	return one(rows, err, &t.bad)
+}
+
+func (t *sqliteTx) list(each func(Row) error, text string, args []any) error {
+	s, err := t.e.prepared(context.Background(), text)
+	if err != nil {
+		return sqliteError(err)
+	}
+	rows, err := s.QueryContext(context.Background(), args...)
+	return all(rows, err, each)
+}
+
+func (t *sqliteTx) write(want int, text string, args []any) {
+	res, err := t.e.exec(context.Background(), text, args...)
+	if err != nil {
+		t.bad = sqliteError(fmt.Errorf("%w in %q", err, text))
+		return
+	}
+	if want >= 0 {
+		n, err := res.RowsAffected()
+		if err != nil {
+			t.bad = sqliteError(err)
+		} else if n != int64(want) {
+			t.bad = fmt.Errorf("%w: %d, wanted %d, in %q", ErrRows, n, want, text)
+		}
+	}
+}
+
+// sqliteView is a reader's snapshot.
+type sqliteView struct {
+	e   *sqliteEngine
+	ctx context.Context
+	t   *sql.Tx
+	bad error
+}
+
+func (v *sqliteView) failed() error            { return v.bad }
+func (v *sqliteView) write(int, string, []any) { v.bad = ErrReadOnly }
+func (v *sqliteView) late(func(backend) error) { v.bad = ErrReadOnly }
+func (v *sqliteView) query(text string, args []any) (*sql.Rows, error) {
+	s, err := v.e.readStmt(text)
+	if err != nil {
+		return nil, err
+	}
+	return v.t.StmtContext(v.ctx, s).QueryContext(v.ctx, args...)
+}
+
+func (v *sqliteView) get(text string, args []any) Row {
+	rows, err := v.query(text, args)
+	return one(rows, err, nil)
+}
+
+func (v *sqliteView) list(each func(Row) error, text string, args []any) error {
+	rows, err := v.query(text, args)
+	return all(rows, err, each)
+}
+
+// one is the first row. The rows are closed by Scan.
+func one(rows *sql.Rows, err error, sticky *error) Row {
+	if err != nil {
+		err = sqliteError(err)
+		if sticky != nil && !errors.Is(err, context.Canceled) {
+			*sticky = err // a failed RETURNING may have half-run
+		}
+		return errRow{err}
+	}
+	return &firstRow{rows}
+}
+
+type firstRow struct{ rows *sql.Rows }
+
+func (r *firstRow) Scan(dest ...any) error {
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return sqliteError(err)
+		}
+		return ErrNone
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	for r.rows.Next() { // a statement with RETURNING runs to its end
+	}
+	return sqliteError(r.rows.Err())
+}
+
+func all(rows *sql.Rows, err error, each func(Row) error) error {
+	if err != nil {
+		return sqliteError(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return sqliteError(rows.Err())
+}
+
+// sqliteError gives the driver's errors the store's names.
+func sqliteError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var s *sqlite.Error
+	if errors.As(err, &s) {
+		switch s.Code() {
+		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+			return fmt.Errorf("%w: %w", ErrTaken, err)
+		}
+		switch s.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return ErrFull.Because(err)
+		case sqlite3.SQLITE_IOERR:
+			if strings.Contains(err.Error(), "no space") || strings.Contains(err.Error(), "disk full") {
+				return ErrFull.Because(err)
+			}
+			return ErrUnavailable.Because(err)
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN:
+			return ErrUnavailable.Because(err)
+		}
+	}
+	if errors.Is(err, sql.ErrConnDone) || strings.Contains(err.Error(), "database is closed") {
+		return ErrUnavailable.Because(err)
+	}
+	return err
+}
+
+// Backup writes a consistent copy of the database to a new file while it is in
+// use, synced. SQLite only; PostgreSQL has its own tools.
+func (d *DB) Backup(ctx context.Context, path string) error {
+	e, ok := d.engine.(*sqliteEngine)
+	if !ok {
+		return errors.New("db: this store is backed up with PostgreSQL's own tools")
+	}
+	if _, err := os.Stat(path); err == nil {
+		return fmt.Errorf("db: %s exists", path)
+	}
+	c, err := sql.Open("sqlite", "file:"+(&url.URL{Path: e.path}).EscapedPath()+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
+		return sqliteError(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,104 @@
+package db
+
+import "context"
+
+// Tx is one transaction. It is not safe for concurrent use and ends with the
+// function it was given to.
+type Tx struct {
+	// Now is the time of the transaction, frozen, in milliseconds UTC.
+	Now int64
+
+	db       *DB
+	b        backend
+	ctx      context.Context
+	readOnly bool
+	after    []func()
+	wakes    map[string]bool
+}
+
+// DB is the store of the transaction.
+func (tx *Tx) DB() *DB { return tx.db }
+
+// Context is the caller's, marked so that a nested transaction is refused.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
+// NewID is a rising id; see DB.NewID.
+func (tx *Tx) NewID() string { return tx.db.NewID() }
+
+type errRow struct{ err error }
+
+func (r errRow) Scan(...any) error { return r.err }
+
+// Get reads one row; writes queued before it are sent first. It also runs
+// INSERT, UPDATE or DELETE with RETURNING.
+func (tx *Tx) Get(sql string, args ...any) Row {
+	if err := tx.b.failed(); err != nil {
+		return errRow{err}
+	}
+	return tx.b.get(sql, args)
+}
+
+// List calls each for every row.
+func (tx *Tx) List(each func(r Row) error, sql string, args ...any) error {
+	if err := tx.b.failed(); err != nil {
+		return err
+	}
+	return tx.b.list(each, sql, args)
+}
+
+// Write queues a change that must hit exactly want rows (Any = whatever). Its
+// error shows at the next Get or List or at the end of the Update: ErrRows,
+// ErrTaken or the engine's.
+func (tx *Tx) Write(want int, sql string, args ...any) {
+	if tx.b.failed() != nil {
+		return
+	}
+	if tx.readOnly {
+		tx.b.write(want, "", nil) // engines refuse it with ErrReadOnly
+		return
+	}
+	tx.b.write(want, sql, args)
+}
+
+// Lock makes other transactions that lock the same name of the domain wait
+// until this one ends. Lock before reading what it guards.
+func (tx *Tx) Lock(domain, name string) {
+	if tx.db.dialect == SQLite {
+		return // one writer
+	}
+	tx.Write(1, "INSERT INTO locks (domain_id, name, n) VALUES (?, ?, 1) ON CONFLICT (domain_id, name) DO UPDATE SET n = locks.n + 1", domain, name)
+}
+
+// Late queues work for the end of the batch, outside this transaction's
+// savepoint: rows whose engine writes a segment per savepoint. An error of fn
+// fails the whole batch, so fn may only do what cannot be refused.
+func (tx *Tx) Late(fn func(tx *Tx) error) {
+	now, d, ctx := tx.Now, tx.db, tx.ctx
+	tx.b.late(func(b backend) error {
+		l := &Tx{Now: now, db: d, b: b, ctx: ctx}
+		if err := fn(l); err != nil {
+			return err
+		}
+		return b.failed()
+	})
+}
+
+// After runs fn after the commit, in the caller's goroutine; lost in a crash.
+func (tx *Tx) After(fn func()) { tx.after = append(tx.after, fn) }
+
+// Wake wakes the topic's receiver on all nodes after the commit.
+func (tx *Tx) Wake(topic string) {
+	if tx.wakes == nil {
+		tx.wakes = map[string]bool{}
+	}
+	tx.wakes[topic] = true
+}
+
+func (tx *Tx) sendWakes() {
+	for topic := range tx.wakes {
+		if tx.db.dialect == Postgres {
+			tx.b.write(Any, "SELECT pg_notify('casemate', ?)", []any{topic})
+		}
+		tx.After(func() { tx.db.topics.wake(topic) })
+	}
+}

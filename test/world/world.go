@@ -1,0 +1,272 @@
+// Package world starts the shipped binary for the black-box tests: a process
+// of its own on a fresh data folder, SQLite or PostgreSQL, with the demo
+// world's credentials. It knows the outside face of the product only.
+package world
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Credentials is the file casemate serve --demo --credentials writes.
+type Credentials struct {
+	BaseURL string `json:"base_url"`
+	Domains []struct {
+		ID    string `json:"domain_id"`
+		Name  string `json:"domain_name"`
+		Users []User `json:"users"`
+	} `json:"domains"`
+	Engineers []struct {
+		Name     string `json:"name"`
+		Password string `json:"password"`
+	} `json:"engineers"`
+	Admin struct {
+		Name     string `json:"name"`
+		Password string `json:"password"`
+	} `json:"admin"`
+}
+
+// User is one of a domain's users; the first is the main account.
+type User struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	ID       string `json:"user_id"`
+	AK       string `json:"ak"`
+	SK       string `json:"sk"`
+	Role     string `json:"role"`
+	Email    string `json:"email"`
+	Mobile   string `json:"mobile"`
+}
+
+// Options of a world.
+type Options struct {
+	Database string   // URL of a database; "" = SQLite in the data folder
+	Config   string   // text of a configuration file, "" = none
+	Args     []string // more arguments of casemate serve
+	Wrap     []string // a command that runs the binary, e.g. strace and its options
+	NoDemo   bool
+}
+
+// World is a running installation.
+type World struct {
+	Credentials
+	Dir  string // data folder
+	URL  string
+	Log  *bytes.Buffer
+	o    Options
+	t    testing.TB
+	cmd  *exec.Cmd
+	done chan error
+	mu   sync.Mutex
+}
+
+var build struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// Binary is the path of the shipped binary: CASEMATE_BIN, or built once.
+func Binary(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("CASEMATE_BIN"); path != "" {
+		return path
+	}
+	build.once.Do(func() {
+		dir, err := os.MkdirTemp("", "casemate-bin")
+		if err != nil {
+			build.err = err
+			return
+		}
+		build.path = filepath.Join(dir, "casemate")
+		cmd := exec.Command("go", "build", "-trimpath", "-o", build.path, "casemate/cmd/casemate")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			build.err = fmt.Errorf("building the binary: %w\n%s", err, out)
+		}
+	})
+	if build.err != nil {
+		t.Fatal(build.err)
+	}
+	return build.path
+}
+
+// Start runs casemate serve on a fresh folder and waits until it is ready. The
+// process is stopped when the test ends.
+func Start(t testing.TB, o Options) *World {
+	t.Helper()
+	// A data folder that outlives the process, also when it is killed.
+	w := &World{Dir: filepath.Join(t.TempDir(), "data"), o: o, t: t}
+	if o.Config != "" {
+		path := filepath.Join(t.TempDir(), "casemate.yaml")
+		if err := os.WriteFile(path, []byte(o.Config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.o.Args = append(append([]string(nil), o.Args...), "--config", path)
+	}
+	w.Run()
+	t.Cleanup(func() {
+		w.Kill()
+		if t.Failed() {
+			t.Logf("log of the server:\n%s", tail(w.Log.String(), 8000))
+		}
+	})
+	return w
+}
+
+func tail(s string, n int) string {
+	if len(s) > n {
+		return "..." + s[len(s)-n:]
+	}
+	return s
+}
+
+func freePort(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Run starts the process on the world's data folder (again, after Kill or
+// Stop, on the same address) and waits until it is ready.
+func (w *World) Run() {
+	w.t.Helper()
+	if w.URL == "" {
+		w.URL = "http://" + freePort(w.t)
+	}
+	credentials := filepath.Join(filepath.Dir(w.Dir), "credentials.json")
+	args := append([]string(nil), w.o.Wrap...)
+	args = append(args, Binary(w.t), "serve", "--data", w.Dir, "--listen", strings.TrimPrefix(w.URL, "http://"), "--credentials", credentials)
+	if !w.o.NoDemo {
+		args = append(args, "--demo")
+	}
+	if w.o.Database != "" {
+		args = append(args, "--database", w.o.Database)
+	}
+	args = append(args, w.o.Args...)
+	w.cmd = exec.Command(args[0], args[1:]...)
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if w.Log == nil {
+		w.Log = new(bytes.Buffer)
+	}
+	out := &lockedWriter{mu: &w.mu, w: w.Log}
+	w.cmd.Stdout, w.cmd.Stderr = out, out
+	if err := w.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.done = make(chan error, 1)
+	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(w.cmd, w.done)
+	w.ready()
+	if w.o.NoDemo {
+		return
+	}
+	text, err := os.ReadFile(credentials)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &w.Credentials); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func (w *World) ready() {
+	w.t.Helper()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	deadline := time.Now().Add(60 * time.Second)
+	for time.Now().Before(deadline) {
+		select {
+		case err := <-w.done:
+			w.done <- err
+			w.t.Fatalf("the server ended before it was ready: %v\n%s", err, tail(w.LogText(), 4000))
+		default:
+		}
+		res, err := client.Get(w.URL + "/readyz")
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	w.t.Fatalf("the server is not ready after 60 s\n%s", tail(w.LogText(), 4000))
+}
+
+// LogText is what the server has written so far.
+func (w *World) LogText() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Log.String()
+}
+
+// PID is the process group's leader.
+func (w *World) PID() int { return w.cmd.Process.Pid }
+
+// Kill ends the process and its children by SIGKILL.
+func (w *World) Kill() { w.signal(syscall.SIGKILL) }
+
+// Stop ends the process gracefully and waits for it.
+func (w *World) Stop() { w.signal(syscall.SIGTERM) }
+
+func (w *World) signal(s syscall.Signal) {
+	if w.cmd == nil || w.cmd.Process == nil {
+		return
+	}
+	if err := syscall.Kill(-w.cmd.Process.Pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+		w.t.Logf("signal %v: %v", s, err)
+	}
+	select {
+	case err := <-w.done:
+		w.done <- err
+	case <-time.After(90 * time.Second):
+		w.t.Errorf("the server does not end after %v", s)
+		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
+	}
+}
+
+// CLI runs a local command of the binary against this world and returns what
+// it printed.
+func (w *World) CLI(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, Binary(w.t), append(args, "--data", w.Dir, "--url", w.URL)...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("casemate %s: %w: %s", strings.Join(args, " "), err, errOut.String())
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// CredentialsFile is the path of the demo credentials.
+func (w *World) CredentialsFile() string {
+	return filepath.Join(filepath.Dir(w.Dir), "credentials.json")
+}
