@@ -39,7 +39,7 @@ func migrate(ctx context.Context, d *sql.DB, o Options, dialect Dialect) error {
 	var opts []goose.ProviderOption
 	if dialect == Postgres {
 		gd = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300), lock.WithUnlockTimeout(1, 60))
 		if err != nil {
 			return err
 		}
