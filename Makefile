@@ -11,7 +11,7 @@ DATA    ?= data
 
 export GOFLAGS ?= -mod=readonly
 
-.PHONY: help build run test test-long bench generate check-generated fmt lint setup clean
+.PHONY: help build run test test-long generate check-generated fmt lint setup clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -28,20 +28,13 @@ test: setup check-generated lint build ## everything CI runs
 test-long: setup build ## the heavy tests: more kills, more data
 	CASEMATE_LONG=1 CASEMATE_TEST_PARTITIONED=1 ./scripts/test.sh
 
-bench: setup build ## the figures of docs/BENCHMARKS.md
-	$(GO) test -count=1 -run '^$$' -bench . -benchtime 3s ./internal/db ./internal/job
-	$(GO) run ./test/perf
-
 generate: ## generated code from api/*.yaml
 	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/api/oas api/v2.yaml
-	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/iam/oas api/iam.yaml
-	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/desk/oas api/desk.yaml
-	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/webapi/oas api/web.yaml
 
 check-generated: generate ## fails when the committed generated code is not what the contracts give
-	@git diff --exit-code --stat -- internal/api/oas internal/iam/oas internal/desk/oas internal/webapi/oas || \
+	@git diff --exit-code --stat -- internal/api/oas || \
 	  { echo "generated code differs from api/*.yaml: run make generate and commit the result" >&2; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard -- 'internal/*/oas')" || \
+	@test -z "$$(git ls-files --others --exclude-standard -- internal/api/oas)" || \
 	  { echo "generated files are not committed" >&2; exit 1; }
 
 fmt: ## gofmt

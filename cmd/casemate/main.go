@@ -1,5 +1,5 @@
 // Command casemate is the service-ticket system: the server and its tools in
-// one binary. design: parse, call, exit code; everything else is in internal.
+// one binary. It parses, calls and exits; everything else is in internal.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"casemate/internal/fault"
 	"casemate/internal/locale"
 )
 
@@ -24,14 +25,8 @@ var version = "dev"
 type command struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Init    initCmd    `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
-	User    userCmd    `cmd:"" help:"Users of the house and of customers: create, list, disable, reset a password."`
-	Key     keyCmd     `cmd:"" help:"Access keys of customers' users, and the master key."`
-	Catalog catalogCmd `cmd:"" help:"The catalogue as files: export, plan, apply."`
-	Outbox  outboxCmd  `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
-	Desk    deskCmd    `cmd:"" help:"An engineer's step on a ticket, from the shell."`
+	Key     keyCmd     `cmd:"" help:"The master key: rotate it."`
 	Audit   auditCmd   `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
-	Backup  backupCmd  `cmd:"" help:"Back up the embedded store while it runs."`
-	Restore restoreCmd `cmd:"" help:"Restore a backup, or verify that it can be restored."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -90,7 +85,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 				return 0
 			}
-			fmt.Fprintln(errOut, "casemate:", describe(err, shellLanguage()))
+			fmt.Fprintln(errOut, "casemate:", describe(err))
 			return exitFailed
 		}
 		return 0
@@ -98,6 +93,27 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 }
 
 type exited struct{}
+
+// output is where commands print.
+type output struct {
+	out, err io.Writer
+	lang     locale.Language
+}
+
+func (o *output) say(zh, en string) string {
+	if o.lang == locale.ZH {
+		return zh
+	}
+	return en
+}
+
+// describe is a fault's text in the shell's language, or the error's own.
+func describe(err error) string {
+	if f, ok := fault.As(err); ok {
+		return locale.Text(shellLanguage(), f)
+	}
+	return err.Error()
+}
 
 // shellLanguage is the language the operator's shell speaks; Chinese unless it
 // says otherwise.

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"casemate/internal/config"
 	"casemate/internal/server"
@@ -25,7 +29,7 @@ func (f storeFlags) options(log *slog.Logger) server.Options {
 type serveCmd struct {
 	storeFlags
 	Listen      string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	Demo        bool   `help:"Fill an empty store with the demo world, catch mails and text messages. Loopback only."`
+	Demo        bool   `help:"Fill an empty store with the demo world. Loopback only."`
 	DemoPublic  bool   `help:"Allow --demo on an address that others can reach." name:"demo-public"`
 	Credentials string `help:"Write the demo world's credentials to this file (0600)." type:"path" placeholder:"FILE"`
 	ConfigFile  string `help:"Configuration file." name:"config" type:"path" placeholder:"FILE"`
@@ -50,7 +54,9 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	defer s.Close()
-	return s.Serve(ctx, func(w server.Welcome) { w.Print(o.out, o.lang) })
+	return s.Serve(ctx, func(base string) {
+		fmt.Fprintln(o.out, s.Welcome(base, o.lang))
+	})
 }
 
 func logger(w io.Writer, level string, asJSON bool) *slog.Logger {
@@ -66,7 +72,7 @@ func logger(w io.Writer, level string, asJSON bool) *slog.Logger {
 type initCmd struct {
 	storeFlags
 	Name         string `help:"Name of the first administrator." default:"admin"`
-	PasswordFile string `help:"File with the password; else it is asked for, or made and printed once when there is no terminal." type:"existingfile" placeholder:"FILE"`
+	PasswordFile string `help:"File with the password; else one is made and printed once." type:"existingfile" placeholder:"FILE"`
 }
 
 // Run prepares an empty store with its first administrator.
@@ -115,58 +121,41 @@ func (c auditVerifyCmd) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
+	if !report.OK() {
+		return errors.New(report.String())
+	}
 	fmt.Fprintln(o.out, report)
 	return nil
 }
 
-type backupCmd struct {
-	storeFlags
-	To       string `help:"File to write." required:"" type:"path" placeholder:"FILE"`
-	KeysOnly bool   `help:"Back up the keys instead: without them a backup opens nothing sealed, so keep the two apart." name:"keys-only"`
+type keyCmd struct {
+	RotateMaster rotateCmd `cmd:"" help:"Make a new master key and wrap all keys anew under it; stop the server before."`
 }
 
-// Run writes a backup while the server may be running.
-func (c backupCmd) Run(ctx context.Context, o *output) error {
-	opts := c.options(logger(o.err, "warn", false))
-	var (
-		report fmt.Stringer
-		err    error
-	)
-	if c.KeysOnly {
-		report, err = server.BackupKeys(ctx, opts, c.To)
-	} else {
-		report, err = server.Backup(ctx, opts, c.To)
-	}
-	if err != nil {
+type rotateCmd struct{ storeFlags }
+
+// Run rotates the master key.
+func (c rotateCmd) Run(ctx context.Context, o *output) error {
+	if err := server.RotateMaster(ctx, c.options(logger(o.err, "warn", false))); err != nil {
 		return err
 	}
-	fmt.Fprintln(o.out, report)
+	fmt.Fprintln(o.out, o.say("主密钥已更换，请备份密钥目录", "the master key was changed: back up the keys folder"))
 	return nil
 }
 
-type restoreCmd struct {
-	From     string `help:"Backup of the data." required:"" type:"existingfile" placeholder:"FILE"`
-	KeysFrom string `help:"Backup of the keys." required:"" type:"existingfile" placeholder:"FILE"`
-	Verify   bool   `help:"Restore into a scratch folder, check everything, remove it again."`
-	Data     string `help:"Data folder to restore into; must not exist." default:"data" type:"path" placeholder:"DIR"`
-	Keys     string `help:"Keys folder to restore into; must not exist. Default: DIR.keys." type:"path" placeholder:"DIR"`
-}
-
-// Run restores or verifies.
-func (c restoreCmd) Run(ctx context.Context, o *output) error {
-	opts := server.Options{Data: c.Data, Keys: c.Keys, Version: version, Log: logger(o.err, "warn", false)}
-	if c.Verify {
-		dir, err := os.MkdirTemp("", "casemate-restore")
-		if err != nil {
-			return err
+// newPassword reads the password file's first line, or makes a password.
+func newPassword(path string) (password string, made bool, err error) {
+	if path == "" {
+		b := make([]byte, 15)
+		if _, err := rand.Read(b); err != nil {
+			return "", false, err
 		}
-		defer os.RemoveAll(dir)
-		opts.Data, opts.Keys = dir+"/data", dir+"/keys"
+		return base64.RawURLEncoding.EncodeToString(b), true, nil
 	}
-	report, err := server.Restore(ctx, opts, c.From, c.KeysFrom)
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return "", false, err
 	}
-	fmt.Fprintln(o.out, report)
-	return nil
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimRight(line, "\r"), false, nil
 }

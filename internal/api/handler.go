@@ -11,11 +11,8 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/api/oas"
-	"casemate/internal/catalog"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
-	"casemate/internal/ticket"
-	"casemate/internal/verify"
 	"casemate/internal/wire"
 )
 
@@ -45,13 +42,6 @@ type Handler struct {
 
 var _ oas.Handler = (*Handler)(nil)
 
-// Nouns are what the surface translates to.
-type Nouns struct {
-	Catalog *catalog.Service
-	Verify  *verify.Service
-	Tickets *ticket.Service
-}
-
 // Options of the surface.
 type Options struct {
 	// Documented sends business errors with status 200, as the vendor's table
@@ -62,16 +52,8 @@ type Options struct {
 
 // New makes the HTTP handler of the surface. The caller's principal and locale
 // must be in the request's context.
-func New(n Nouns, o Options) (http.Handler, error) {
-	h := &Handler{
-		configQueries: configQueries{catalog: n.Catalog},
-		agreements:    agreements{catalog: n.Catalog},
-		quotas:        quotas{tickets: n.Tickets},
-		verifyCodes:   verifyCodes{verify: n.Verify},
-		tickets:       tickets{tickets: n.Tickets},
-		messages:      messages{tickets: n.Tickets},
-		mapper:        mapper{log: o.Log, documented: o.Documented},
-	}
+func New(o Options) (http.Handler, error) {
+	h := &Handler{mapper: mapper{log: o.Log, documented: o.Documented}}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

@@ -18,6 +18,12 @@ func later[T any](operation string) (T, error) {
 
 // The groups that have no noun yet.
 type (
+	configQueries   struct{}
+	agreements      struct{}
+	quotas          struct{}
+	verifyCodes     struct{}
+	tickets         struct{}
+	messages        struct{}
 	attachments     struct{}
 	details         struct{}
 	privileges      struct{}
@@ -244,4 +250,116 @@ func (diagnoses) ListDiagnoseResources(_ context.Context, _ oas.OptQueryTscDiagn
 
 func (diagnoses) CreateDiagnoseFeedback(_ context.Context, _ *oas.CreateFeedbackReq, _ oas.CreateDiagnoseFeedbackParams) (*oas.Ack, error) {
 	return later[*oas.Ack]("CreateDiagnoseFeedback")
+}
+
+func (configQueries) ListAreaCodes(_ context.Context, _ oas.ListAreaCodesParams) (*oas.ListAreaCodesResponse, error) {
+	return later[*oas.ListAreaCodesResponse]("ListAreaCodes")
+}
+
+func (configQueries) ListProblemTypes(_ context.Context, _ oas.ListProblemTypesParams) (*oas.ListProblemTypesResponse, error) {
+	return later[*oas.ListProblemTypesResponse]("ListProblemTypes")
+}
+
+func (configQueries) ListExtendsParams(_ context.Context, _ oas.ListExtendsParamsParams) (*oas.ListExtendsParamsResponse, error) {
+	return later[*oas.ListExtendsParamsResponse]("ListExtendsParams")
+}
+
+func (configQueries) ListCaseTemplates(_ context.Context, _ oas.ListCaseTemplatesParams) (*oas.ListCaseTemplatesResponse, error) {
+	return later[*oas.ListCaseTemplatesResponse]("ListCaseTemplates")
+}
+
+func (configQueries) ListCaseCategories(_ context.Context, _ oas.ListCaseCategoriesParams) (*oas.ListCaseCategoriesResponse, error) {
+	return later[*oas.ListCaseCategoriesResponse]("ListCaseCategories")
+}
+
+func (configQueries) ListProductCategories(_ context.Context, _ oas.ListProductCategoriesParams) (*oas.ListProductCategoriesResponse, error) {
+	return later[*oas.ListProductCategoriesResponse]("ListProductCategories")
+}
+
+func (configQueries) ListRegions(_ context.Context, _ oas.ListRegionsParams) (*oas.ListRegionsResponse, error) {
+	return later[*oas.ListRegionsResponse]("ListRegions")
+}
+
+func (configQueries) ListSatisfactionDimensions(_ context.Context, _ oas.ListSatisfactionDimensionsParams) (*oas.ListSatisfactionDimensionsResponse, error) {
+	return later[*oas.ListSatisfactionDimensionsResponse]("ListSatisfactionDimensions")
+}
+
+func (configQueries) ListSeverities(_ context.Context, _ oas.ListSeveritiesParams) (*oas.ListSeveritiesResponse, error) {
+	return later[*oas.ListSeveritiesResponse]("ListSeverities")
+}
+
+func (configQueries) ListCaseLimits(_ context.Context, _ oas.ListCaseLimitsParams) (*oas.ListCaseLimitsResponse, error) {
+	return later[*oas.ListCaseLimitsResponse]("ListCaseLimits")
+}
+
+func (agreements) ShowLatestPublishedAgreement(_ context.Context, _ oas.ShowLatestPublishedAgreementParams) (*oas.ShowLatestPublishedAgreementResponse, error) {
+	return later[*oas.ShowLatestPublishedAgreementResponse]("ShowLatestPublishedAgreement")
+}
+
+func (agreements) ShowSignedLatestPublishedAgreement(_ context.Context, _ oas.ShowSignedLatestPublishedAgreementParams) (*oas.ShowSignedLatestPublishedAgreementResponse, error) {
+	return later[*oas.ShowSignedLatestPublishedAgreementResponse]("ShowSignedLatestPublishedAgreement")
+}
+
+func (agreements) SignPublishedAgreement(_ context.Context, _ oas.OptSignAgreementReq, _ oas.SignPublishedAgreementParams) (*oas.SignPublishedAgreementResponse, error) {
+	return later[*oas.SignPublishedAgreementResponse]("SignPublishedAgreement")
+}
+
+func (quotas) ListCaseQuotas(_ context.Context, _ oas.ListCaseQuotasParams) (*oas.ListCaseQuotasResponse, error) {
+	return later[*oas.ListCaseQuotasResponse]("ListCaseQuotas")
+}
+
+func (verifyCodes) CheckNeedVerify(_ context.Context, _ oas.CheckNeedVerifyParams) (*oas.CheckNeedVerifyResponse, error) {
+	return later[*oas.CheckNeedVerifyResponse]("CheckNeedVerify")
+}
+
+func (verifyCodes) SendVerifyCodes(_ context.Context, _ *oas.SendVerifyCodeReq, _ oas.SendVerifyCodesParams) (*oas.Ack, error) {
+	return later[*oas.Ack]("SendVerifyCodes")
+}
+
+func (verifyCodes) CheckVerifyCodes(_ context.Context, _ *oas.VerifyVerifyCodeV2Req, _ oas.CheckVerifyCodesParams) (*oas.Ack, error) {
+	return later[*oas.Ack]("CheckVerifyCodes")
+}
+
+func (verifyCodes) ListHasVerifiedContacts(_ context.Context, _ oas.ListHasVerifiedContactsParams) (*oas.ListHasVerifiedContactsResponse, error) {
+	return later[*oas.ListHasVerifiedContactsResponse]("ListHasVerifiedContacts")
+}
+
+func (tickets) CreateCases(_ context.Context, _ *oas.CreateOrderIncidentV2Req, _ oas.CreateCasesParams) (*oas.CreateCasesResponse, error) {
+	return later[*oas.CreateCasesResponse]("CreateCases")
+}
+
+func (tickets) ListCases(_ context.Context, _ oas.ListCasesParams) (*oas.ListCasesResponse, error) {
+	return later[*oas.ListCasesResponse]("ListCases")
+}
+
+func (tickets) ListCaseCounts(_ context.Context, _ oas.ListCaseCountsParams) (*oas.ListCaseCountsResponse, error) {
+	return later[*oas.ListCaseCountsResponse]("ListCaseCounts")
+}
+
+func (tickets) ShowCaseDetail(_ context.Context, _ oas.ShowCaseDetailParams) (*oas.ShowCaseDetailResponse, error) {
+	return later[*oas.ShowCaseDetailResponse]("ShowCaseDetail")
+}
+
+func (tickets) ShowCaseStatus(_ context.Context, _ oas.ShowCaseStatusParams) (*oas.ShowCaseStatusResponse, error) {
+	return later[*oas.ShowCaseStatusResponse]("ShowCaseStatus")
+}
+
+func (tickets) UpdateCases(_ context.Context, _ oas.OptWorkOrderOperateV2Req, _ oas.UpdateCasesParams) (*oas.Ack, error) {
+	return later[*oas.Ack]("UpdateCases")
+}
+
+func (tickets) CreateScores(_ context.Context, _ *oas.CreateScoreV2Req, _ oas.CreateScoresParams) (*oas.Ack, error) {
+	return later[*oas.Ack]("CreateScores")
+}
+
+func (tickets) ListCaseOperateLogs(_ context.Context, _ oas.ListCaseOperateLogsParams) (*oas.ListCaseOperateLogsResponse, error) {
+	return later[*oas.ListCaseOperateLogsResponse]("ListCaseOperateLogs")
+}
+
+func (messages) CreateMessages(_ context.Context, _ *oas.CreateMessageV2Req, _ oas.CreateMessagesParams) (*oas.Ack, error) {
+	return later[*oas.Ack]("CreateMessages")
+}
+
+func (messages) ListMessages(_ context.Context, _ oas.ListMessagesParams) (*oas.ListMessagesResponse, error) {
+	return later[*oas.ListMessagesResponse]("ListMessages")
 }

@@ -8,19 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/goccy/go-yaml"
 )
 
 // Config is the whole configuration, as the file given by --config holds it.
 type Config struct {
-	Errors         Errors   `yaml:"errors"`
-	TrustedProxies []string `yaml:"trusted_proxies"` // addresses or ranges whose X-Forwarded-For counts
-	Metrics        string   `yaml:"metrics"`         // listen address of the metrics page, "" = none
-	Drain          Duration `yaml:"drain"`           // how long answers say Connection: close before the listener closes; 0 = 5s
-	Notify         Notify   `yaml:"notify"`
-	Verify         Verify   `yaml:"verify"`
-	Ticket         Ticket   `yaml:"ticket"`
+	Errors         Errors        `yaml:"errors"`
+	TrustedProxies []string      `yaml:"trusted_proxies"` // addresses or ranges whose X-Forwarded-For counts
+	Metrics        string        `yaml:"metrics"`         // listen address of the metrics page, "" = none
+	Drain          time.Duration `yaml:"drain"`           // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
 // Errors is how errors look on the wire.
@@ -59,3 +57,6 @@ func (c Config) check() error {
 	}
 	return nil
 }
+
+// Show is the configuration as a file would hold it.
+func (c Config) Show() ([]byte, error) { return yaml.Marshal(c) }

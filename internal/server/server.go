@@ -14,18 +14,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
-	"casemate/internal/catalog"
+	"casemate/internal/api"
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/identity"
 	"casemate/internal/job"
-	"casemate/internal/notify"
+	"casemate/internal/principal"
 	"casemate/internal/seal"
-	"casemate/internal/ticket"
-	"casemate/internal/verify"
+	"casemate/internal/wire"
 )
 
 // Options say where things lie and how the server behaves.
@@ -51,15 +51,9 @@ type Server struct {
 	sealer  *event.Sealer
 	runner  *job.Runner
 	ident   *identity.Service
-	catalog *catalog.Service
-	notify  *notify.Service
-	verify  *verify.Service
-	tickets *ticket.Service
 	drain   drain
 	metrics *metrics
 	local   *localToken
-	setup   string // one-time set-up secret, "" when an administrator exists
-	demo    *Credentials
 }
 
 func (o Options) keysDir() string {
@@ -138,20 +132,16 @@ func (s *Server) build(ctx context.Context) error {
 		return err
 	}
 	node := nodeName()
-	cfg := s.o.Config
-	if s.o.Demo {
-		cfg = demoConfig(cfg)
-	}
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
 	s.ident = identity.New(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo})
-	s.catalog = catalog.New(s.db)
-	var err error
-	if s.notify, err = notify.New(s.db, s.keys, cfg.Notify); err != nil {
-		return err
-	}
-	s.verify = verify.New(s.db, s.keys, s.notify, s.ident, cfg.Verify)
-	s.tickets = ticket.New(s.db, s.keys, s.ident, s.catalog, s.verify, cfg.Ticket)
+	s.runner.Every(
+		job.Periodic{Name: "request keys", Every: time.Minute, Run: func(ctx context.Context) error {
+			_, err := s.db.PurgeRequestKeys(ctx)
+			return err
+		}},
+		job.Periodic{Name: "tokens", Every: 5 * time.Minute, Run: s.ident.Purge},
+	)
 	return nil
 }
 
@@ -178,7 +168,131 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
+// openKeys opens the keyring, or makes it for a store that has none yet. A
+// store without its keys is refused: new keys would open nothing of it.
+func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
+	if seal.Exists(o.keysDir()) {
+		return seal.Open(ctx, o.keysDir(), o.Database)
+	}
+	if _, err := os.Stat(filepath.Join(o.Data, "casemate.db")); err == nil {
+		return nil, fmt.Errorf("%s holds data but %s holds no master key: restore the keys from their backup", o.Data, o.keysDir())
+	}
+	return seal.Create(ctx, o.keysDir(), o.Database)
+}
+
 // handler mounts the surfaces behind the chain.
-func (s *Server) handler() (http.Handler, error) {
-	return nil, errors.New("unreachable")
+func (s *Server) handler(c *chain) (http.Handler, error) {
+	v2, err := api.New(api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
+		mux.Handle(p, v2)
+	}
+	mux.HandleFunc("GET /healthz", s.alive)
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		wire.Write(r.Context(), w, wire.ErrNoAPI.With("method", r.Method).With("path", r.URL.Path), s.o.Config.Errors.Documented())
+	})
+	return c.wrap(mux), nil
+}
+
+// Timeouts of the listener (threats.md E8): the Java SDK pools connections for
+// five minutes.
+const (
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 6 * time.Minute
+	maxHeader     = 64 << 10
+	finishTimeout = 60 * time.Second
+	defaultDrain  = 5 * time.Second
+)
+
+// Serve answers requests until the context ends, then drains: not ready, each
+// answer closes its connection, running requests finish, workers stop. ready is
+// called with the base URL once the node serves.
+func (s *Server) Serve(ctx context.Context, ready func(base string)) error {
+	trusted, err := parseProxies(s.o.Config.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.o.Listen)
+	if err != nil {
+		return err
+	}
+	base := "http://" + listener.Addr().String()
+	if s.local, err = newLocalToken(s.o.Data, base, s.db.Random(32)); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if s.o.Demo {
+		if err := s.fillDemo(ctx, base); err != nil {
+			return errors.Join(fmt.Errorf("demo world: %w", err), listener.Close())
+		}
+	}
+	c := &chain{ident: s.ident, proxies: trusted, log: s.o.Log, now: s.o.Now, metrics: s.metrics, random: s.db.Random,
+		local: s.local, drain: &s.drain, docMode: s.o.Config.Errors.Documented()}
+	h, err := s.handler(c)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	web := &http.Server{Handler: h, ConnContext: withConn, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
+	servers := []*http.Server{web}
+	failed := make(chan error, 2)
+	go func() { failed <- web.Serve(listener) }()
+	if s.o.Config.Metrics != "" {
+		m := &http.Server{Addr: s.o.Config.Metrics, Handler: s.metrics.handler(), ReadHeaderTimeout: headerTimeout}
+		servers = append(servers, m)
+		go func() { failed <- m.ListenAndServe() }()
+	}
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var workers sync.WaitGroup
+	workers.Go(func() { s.runner.Run(work) })
+	workers.Go(func() {
+		if err := s.sealer.Run(work); err != nil {
+			s.o.Log.Error("sealing events", "error", err)
+		}
+	})
+	ready(base)
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		s.drain.start()
+		wait := defaultDrain
+		if s.o.Config.Drain > 0 {
+			wait = s.o.Config.Drain
+		}
+		time.Sleep(wait) // clients go elsewhere while their connections still work
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+		defer cancel()
+		for _, hs := range servers {
+			err = errors.Join(err, hs.Shutdown(end))
+		}
+	}
+	stop()
+	workers.Wait()
+	return err
+}
+
+// Init prepares an empty store with its first administrator. It refuses a
+// store that has one.
+func Init(ctx context.Context, o Options, name, password string) error {
+	o.Listen = "127.0.0.1:0"
+	s, err := Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	who := principal.AsSystem(principal.House)
+	people, err := s.ident.Users(ctx, who, principal.House)
+	if err != nil {
+		return err
+	}
+	for _, u := range people {
+		if u.Role == principal.RoleAdministrator {
+			return fmt.Errorf("this store has an administrator: %s", u.Name)
+		}
+	}
+	_, err = s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: name, Password: password, Role: principal.RoleAdministrator})
+	return err
 }

@@ -252,12 +252,12 @@ func (w *World) signal(s syscall.Signal) {
 	}
 }
 
-// CLI runs a local command of the binary against this world and returns what
-// it printed.
-func (w *World) CLI(args ...string) (string, error) {
+// Local runs a command of the binary on this world's data folder and returns
+// what it printed.
+func (w *World) Local(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, Binary(w.t), append(args, "--data", w.Dir, "--url", w.URL)...)
+	cmd := exec.CommandContext(ctx, Binary(w.t), append(args, "--data", w.Dir)...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {

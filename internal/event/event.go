@@ -1,0 +1,139 @@
+// Package event is the ordered history: what happened is recorded in the
+// transaction of the change, and a sealer behind it gives every event its
+// number and chains them by hashes. Operation logs, audit and the change feed
+// read from here; there is no second log.
+//
+// Events hold references, digests and small values, never message texts or
+// anything that must be sealed: they are kept for ever.
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"casemate/internal/db"
+	"casemate/internal/principal"
+)
+
+// NoLog as a LogCode keeps an event off the customer's operation log.
+const NoLog = -1
+
+// Wake is the topic that wakes the sealer.
+const Wake = "event.sealer"
+
+// Event is what a noun records.
+type Event struct {
+	Domain    string // tenant; "" = principal.House
+	Kind      string // e.g. ticket.create
+	Subject   string // e.g. ticket
+	SubjectID string // unique within domain and subject
+	Revision  int64  // the subject's after the change, raised in the same transaction; 0 when the subject has none
+	LogCode   int    // operate_type of the customer's log (operate_type.csv; 0 is "create"), or NoLog
+	Data      any    // small JSON: references, digests, before and after of small values; nil = {}
+}
+
+// Record queues the event in the change's transaction, wakes the sealer after
+// the commit and returns the event's id. It panics when Data cannot be JSON,
+// which is a programmer's mistake.
+func Record(tx *db.Tx, who principal.Principal, e Event) string {
+	data := []byte("{}")
+	if e.Data != nil {
+		var err error
+		if data, err = json.Marshal(e.Data); err != nil {
+			panic(fmt.Errorf("event %s: %w", e.Kind, err))
+		}
+	}
+	if e.Domain == "" {
+		e.Domain = principal.House // '' is the name of the chain's head
+	}
+	id := tx.NewID()
+	tx.Write(1, `INSERT INTO events (domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')`,
+		e.Domain, id, e.Kind, e.Subject, e.SubjectID, e.Revision, e.LogCode, int64(who.Kind), who.User, who.Address, who.RequestID, tx.Now, string(data))
+	tx.Wake(Wake)
+	return id
+}
+
+// Row is an event as it is stored.
+type Row struct {
+	Domain, ID, Kind, Subject, SubjectID string
+	Revision                             int64
+	LogCode                              int
+	ActorKind                            principal.Kind
+	Actor, Address, RequestID            string
+	At                                   int64 // milliseconds UTC
+	Data                                 json.RawMessage
+	Seq, DomainSeq                       int64 // numbers from 1 without gaps; 0 = not sealed yet
+	Hash                                 string
+}
+
+const columns = `domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash`
+
+func scan(r db.Row) (Row, error) {
+	var (
+		e         Row
+		actorKind int64
+		data      string
+	)
+	err := r.Scan(&e.Domain, &e.ID, &e.Kind, &e.Subject, &e.SubjectID, &e.Revision, &e.LogCode, &actorKind, &e.Actor,
+		&e.Address, &e.RequestID, &e.At, &data, &e.Seq, &e.DomainSeq, &e.Hash)
+	e.ActorKind, e.Data = principal.Kind(max(0, min(actorKind, 255))), json.RawMessage(data)
+	return e, err
+}
+
+func list(tx *db.Tx, sql string, args ...any) ([]Row, error) {
+	var rows []Row
+	err := tx.List(func(r db.Row) error {
+		e, err := scan(r)
+		rows = append(rows, e)
+		return err
+	}, sql, args...)
+	return rows, err
+}
+
+// OfSubject is a page of what happened to a subject, in the order of its
+// revisions, and how many events there are in all; sealed or not, so a change
+// shows in the log as soon as it is committed. logOnly leaves those with a
+// LogCode: the customer's operation log.
+func OfSubject(tx *db.Tx, domain, subject, id string, logOnly, newestFirst bool, offset, limit int) ([]Row, int, error) {
+	least := NoLog
+	if logOnly {
+		least = 0
+	}
+	var total int
+	err := tx.Get("SELECT count(*) FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? AND log_code >= ?", domain, subject, id, least).Scan(&total)
+	if err != nil {
+		return nil, 0, err
+	}
+	const (
+		oldest = "SELECT " + columns + ` FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? AND log_code >= ?
+			ORDER BY revision, id LIMIT ? OFFSET ?`
+		newest = "SELECT " + columns + ` FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? AND log_code >= ?
+			ORDER BY revision DESC, id DESC LIMIT ? OFFSET ?`
+	)
+	sql := oldest
+	if newestFirst {
+		sql = newest
+	}
+	rows, err := list(tx, sql, domain, subject, id, least, limit, offset)
+	return rows, total, err
+}
+
+// After is the change feed: sealed events after a number, at most limit, in
+// order. A reader that goes on from the last number it saw never misses and
+// never repeats one. Of one domain the numbers are the domain's own
+// (DomainSeq); domain "" reads all domains by Seq.
+func After(tx *db.Tx, domain string, after int64, limit int) ([]Row, error) {
+	after = max(after, 0)
+	if domain == "" {
+		return list(tx, "SELECT "+columns+" FROM events WHERE seq > ? AND seq > 0 ORDER BY seq LIMIT ? /* all domains: the feed of the house */", after, limit)
+	}
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND domain_seq > ? AND domain_seq > 0 ORDER BY domain_seq LIMIT ?", domain, after, limit)
+}
+
+// Head is the newest number: of one domain, or of all for domain "". 0 = no
+// event is sealed yet.
+func Head(tx *db.Tx, domain string) (int64, error) {
+	h, err := loadHead(tx, domain)
+	return h.seq, err
+}

@@ -1,0 +1,266 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/principal"
+	"casemate/internal/seal"
+)
+
+// maxKeys is how many access keys a user may have.
+const maxKeys = 2
+
+// AccessKey is a pair for signing; Secret only right after creation.
+type AccessKey struct {
+	ID, Secret, Domain, User string
+	Disabled                 bool
+	LastUsed, Created        int64 // milliseconds UTC; 0 = never
+}
+
+const keyLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+func letters(random []byte, n int, alphabet string) string {
+	var b strings.Builder
+	most := 256 - 256%len(alphabet) // bytes above would prefer the first letters
+	for _, x := range random {
+		if int(x) < most && b.Len() < n {
+			b.WriteByte(alphabet[int(x)%len(alphabet)])
+		}
+	}
+	return b.String()
+}
+
+func keyPlace(id string) seal.Place {
+	return seal.Place{Table: "access_keys", Column: "secret", Row: id}
+}
+
+func (s *Service) mayManageKeys(who principal.Principal, domain, user string) error {
+	if who.Kind == principal.Customer && who.User == user && who.Domain == domain {
+		return nil
+	}
+	return s.mayManage(who, domain)
+}
+
+// CreateAccessKey makes a pair; its secret is shown this once. At most two a
+// user.
+func (s *Service) CreateAccessKey(ctx context.Context, who principal.Principal, domain, user string) (AccessKey, error) {
+	if err := s.mayManageKeys(who, domain, user); err != nil {
+		return AccessKey{}, err
+	}
+	if domain == principal.House {
+		return AccessKey{}, fault.NoPermission // engineers do not sign
+	}
+	k := AccessKey{ID: letters(s.db.Random(64), 20, keyLetters), Secret: letters(s.db.Random(128), 40, keyLetters+"abcdefghijklmnopqrstuvwxyz"), Domain: domain, User: user}
+	sealed, err := s.keys.Seal(keyPlace(k.ID), []byte(k.Secret))
+	if err != nil {
+		return AccessKey{}, err
+	}
+	return db.Do(ctx, s.db, func(tx *db.Tx) (AccessKey, error) {
+		tx.Lock(domain, "access keys "+user)
+		if _, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", domain, user)); err != nil {
+			return AccessKey{}, err
+		}
+		var n int
+		if err := tx.Get("SELECT count(*) FROM access_keys WHERE domain_id = ? AND user_id = ?", domain, user).Scan(&n); err != nil {
+			return AccessKey{}, err
+		}
+		if n >= maxKeys {
+			return AccessKey{}, ErrKeyLimit
+		}
+		k.Created = tx.Now
+		tx.Write(1, "INSERT INTO access_keys (id, domain_id, user_id, secret, disabled, last_used, created_at) VALUES (?, ?, ?, ?, 0, 0, ?)", k.ID, domain, user, sealed, tx.Now)
+		event.Record(tx, who, event.Event{Domain: domain, Kind: "key.create", Subject: "user", SubjectID: user, LogCode: event.NoLog, Data: map[string]any{"key": k.ID}})
+		return k, nil
+	})
+}
+
+// AccessKeys lists a user's keys, without secrets.
+func (s *Service) AccessKeys(ctx context.Context, who principal.Principal, domain, user string) (all []AccessKey, err error) {
+	if err := s.mayManageKeys(who, domain, user); err != nil {
+		return nil, err
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		return tx.List(func(r db.Row) error {
+			k := AccessKey{Domain: domain, User: user}
+			var disabled int64
+			err := r.Scan(&k.ID, &disabled, &k.LastUsed, &k.Created)
+			k.Disabled = disabled == 1
+			all = append(all, k)
+			return err
+		}, "SELECT id, disabled, last_used, created_at FROM access_keys WHERE domain_id = ? AND user_id = ? ORDER BY created_at, id", domain, user)
+	})
+	return all, err
+}
+
+// DisableAccessKey stops a key or lets it work again.
+func (s *Service) DisableAccessKey(ctx context.Context, who principal.Principal, id string, disabled bool) error {
+	return s.changeKey(ctx, who, id, "key.disable", func(tx *db.Tx) {
+		tx.Write(1, "UPDATE access_keys SET disabled = ? WHERE id = ?", number(disabled), id)
+	})
+}
+
+// DeleteAccessKey removes a key.
+func (s *Service) DeleteAccessKey(ctx context.Context, who principal.Principal, id string) error {
+	return s.changeKey(ctx, who, id, "key.delete", func(tx *db.Tx) {
+		tx.Write(1, "DELETE FROM access_keys WHERE id = ?", id)
+	})
+}
+
+func (s *Service) changeKey(ctx context.Context, who principal.Principal, id, kind string, change func(*db.Tx)) error {
+	defer s.cache.forget()
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		var domain, user string
+		err := tx.Get("SELECT domain_id, user_id FROM access_keys WHERE id = ?", id).Scan(&domain, &user)
+		if errors.Is(err, db.ErrNone) || err == nil && s.mayManageKeys(who, domain, user) != nil {
+			return ErrNoKey
+		}
+		if err != nil {
+			return err
+		}
+		change(tx)
+		event.Record(tx, who, event.Event{Domain: domain, Kind: kind, Subject: "user", SubjectID: user, LogCode: event.NoLog, Data: map[string]any{"key": id}})
+		return nil
+	})
+}
+
+// signingKey is an opened access key with its holder.
+type signingKey struct {
+	secret []byte
+	user   User
+	domain Domain
+}
+
+// errUnknownKey is the answer for unknown, disabled and ownerless keys alike.
+var errUnknownKey = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：获取密钥失败", "Incorrect IAM authentication information: Get secretKey failed")
+
+// signingKey opens the key for a signature check. Cached for at most a second.
+func (s *Service) signingKey(ctx context.Context, ak string) (k signingKey, err error) {
+	if k, ok := s.cache.key(ak); ok {
+		return k, nil
+	}
+	var sealed string
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		var (
+			domain, user string
+			disabled     int64
+		)
+		err := tx.Get("SELECT domain_id, user_id, secret, disabled FROM access_keys WHERE id = ?", ak).Scan(&domain, &user, &sealed, &disabled)
+		if errors.Is(err, db.ErrNone) || err == nil && disabled == 1 {
+			return errUnknownKey
+		}
+		if err != nil {
+			return err
+		}
+		k.user, k.domain, err = loadHolder(tx, domain, user)
+		if errors.Is(err, ErrToken) {
+			return errUnknownKey
+		}
+		return err
+	})
+	if err != nil {
+		return k, err
+	}
+	if k.secret, err = s.keys.Open(keyPlace(ak), sealed); err != nil {
+		return k, err
+	}
+	if err := s.open(ctx, &k.user); err != nil {
+		return k, err
+	}
+	s.cache.putKey(ak, k)
+	return k, nil
+}
+
+// FlushLastUsed writes when keys were last used; periodic, so that requests do
+// not pay for it.
+func (s *Service) FlushLastUsed(ctx context.Context) error {
+	used := s.cache.takeUsed()
+	if len(used) == 0 {
+		return nil
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		for ak, at := range used {
+			tx.Write(db.Any, "UPDATE access_keys SET last_used = ? WHERE id = ? AND last_used < ?", at, ak, at)
+		}
+		return nil
+	})
+}
+
+// credentialCache keeps verified credentials for at most a second (threats.md
+// B8: a change takes effect at once here, within a second elsewhere).
+type credentialCache struct {
+	now    func() time.Time
+	mu     *sync.RWMutex
+	keys   map[string]cached[signingKey]
+	tokens map[string]cached[Token]
+	used   map[string]int64
+}
+
+type cached[T any] struct {
+	v    T
+	till time.Time
+}
+
+const (
+	cachedFor = time.Second
+	cacheMost = 10000
+)
+
+func newCredentialCache(now func() time.Time) credentialCache {
+	return credentialCache{now: now, mu: new(sync.RWMutex), keys: map[string]cached[signingKey]{}, tokens: map[string]cached[Token]{}, used: map[string]int64{}}
+}
+
+func (c *credentialCache) key(ak string) (signingKey, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	k, ok := c.keys[ak]
+	return k.v, ok && c.now().Before(k.till)
+}
+
+func (c *credentialCache) putKey(ak string, k signingKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.keys) >= cacheMost {
+		clear(c.keys)
+	}
+	c.keys[ak] = cached[signingKey]{k, c.now().Add(cachedFor)}
+	c.used[ak] = c.now().UnixMilli()
+}
+
+func (c *credentialCache) token(hash string) (Token, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t, ok := c.tokens[hash]
+	return t.v, ok && c.now().Before(t.till)
+}
+
+func (c *credentialCache) putToken(hash string, t Token) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.tokens) >= cacheMost {
+		clear(c.tokens)
+	}
+	c.tokens[hash] = cached[Token]{t, c.now().Add(cachedFor)}
+}
+
+// forget drops everything: a right was changed.
+func (c *credentialCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.keys)
+	clear(c.tokens)
+}
+
+func (c *credentialCache) takeUsed() map[string]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	used := c.used
+	c.used = map[string]int64{}
+	return used
+}

@@ -1,0 +1,232 @@
+package identity
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"casemate/internal/db"
+	"casemate/internal/fault"
+	"casemate/internal/principal"
+)
+
+// Argon2id's cost: 19 MiB, two passes, one lane (threats.md C7).
+const (
+	argonMemory = 19 * 1024
+	argonTime   = 2
+	argonLen    = 32
+)
+
+// hasher lets one hash run per core and a bounded number wait.
+type hasher struct {
+	slots chan struct{}
+	queue chan struct{}
+}
+
+func newHasher() *hasher {
+	n := runtime.NumCPU()
+	return &hasher{slots: make(chan struct{}, n), queue: make(chan struct{}, 32*n)}
+}
+
+// run calls f when a core is free; ErrBusy when too many wait.
+func (h *hasher) run(ctx context.Context, f func()) error {
+	select {
+	case h.queue <- struct{}{}:
+		defer func() { <-h.queue }()
+	default:
+		return fault.Busy.After(2 * time.Second)
+	}
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	f()
+	return nil
+}
+
+func (h *hasher) hash(ctx context.Context, password string, salt []byte) (out string, err error) {
+	err = h.run(ctx, func() {
+		sum := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, 1, argonLen)
+		out = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=1$%s$%s", argonMemory, argonTime, base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum))
+	})
+	return out, err
+}
+
+// matches compares in constant time.
+func (h *hasher) matches(ctx context.Context, stored, password string) (ok bool, err error) {
+	parts := strings.Split(stored, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" {
+		return false, errors.New("identity: a stored password is not understood")
+	}
+	var memory, passes uint32
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=1", &memory, &passes); err != nil {
+		return false, err
+	}
+	salt, err := base64.RawStdEncoding.DecodeString(parts[4])
+	if err != nil {
+		return false, err
+	}
+	want, err := base64.RawStdEncoding.DecodeString(parts[5])
+	if err != nil {
+		return false, err
+	}
+	err = h.run(ctx, func() {
+		got := argon2.IDKey([]byte(password), salt, passes, memory, 1, uint32(len(want)))
+		ok = subtle.ConstantTimeCompare(got, want) == 1
+	})
+	return ok, err
+}
+
+// nobody is compared against when there is no such user, so that the answer
+// takes as long.
+const nobody = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+func checkPassword(name, password string) error {
+	n := len([]rune(password))
+	if n < 8 || n > 64 || foldName(password) == foldName(name) {
+		return ErrPassword
+	}
+	return nil
+}
+
+// ErrLogin is the one answer to every failed log-in: locked, unknown, wrong
+// password and wrong domain look alike (threats.md C5).
+var ErrLogin = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：用户名或密码错误，或用户暂时被锁定", "Incorrect IAM authentication information: the user name or password is wrong, or the user is locked for a while")
+
+// The log-in limits.
+const (
+	loginFailures       = 5
+	loginWindow         = 15 * time.Minute
+	addressFailures     = 10
+	addressWindow       = time.Hour
+	addressSlowestDelay = 4 * time.Second
+)
+
+// Login is a request to log in with a password.
+type Login struct {
+	Domain, DomainID string // one of them, unless UserID is given
+	User, UserID     string
+	Password         string
+	Address          string
+	Engineer         bool   // to the desk; else to the customer API
+	Project          string // id of the project to scope to, "" = domain scope
+}
+
+func (s *Service) loginSubject(domain, user string) string {
+	return s.keys.Lookup("login", domain+"/"+foldName(user))
+}
+
+// addressKey is an address or, of IPv6, its /64.
+func addressKey(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return "address " + address
+	}
+	if a = a.Unmap(); a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return "address " + p.String()
+		}
+	}
+	return "address " + a.String()
+}
+
+// Login checks a password and issues a token. Five failures in 15 minutes lock
+// the user for the rest of the window; ten an hour slow an address down. It
+// fails with ErrLogin for every reason the caller may not tell apart, and with
+// fault.Unavailable when too many log in at once.
+func (s *Service) Login(ctx context.Context, l Login) (Token, error) {
+	var (
+		u        User
+		d        Domain
+		password = nobody
+		found    bool
+		failures int
+		slow     int
+		subject  string
+	)
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		var err error
+		if u, d, password, found, err = s.findLogin(tx, l); err != nil {
+			return err
+		}
+		subject = s.loginSubject(l.DomainID+l.Domain, l.User+l.UserID)
+		if found {
+			if err := s.open(ctx, &u); err != nil {
+				return err
+			}
+			subject = s.loginSubject(u.Domain, u.Name)
+		}
+		if err := tx.Get("SELECT count(*) FROM login_failures WHERE subject = ? AND at > ?", subject, before(tx.Now, loginWindow)).Scan(&failures); err != nil {
+			return err
+		}
+		return tx.Get("SELECT count(*) FROM login_failures WHERE subject = ? AND at > ?", addressKey(l.Address), before(tx.Now, addressWindow)).Scan(&slow)
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	if slow >= addressFailures && l.Address != "" {
+		select {
+		case <-time.After(min(time.Duration(slow-addressFailures+1)*250*time.Millisecond, addressSlowestDelay)):
+		case <-ctx.Done():
+			return Token{}, ctx.Err()
+		}
+	}
+	ok, err := s.hasher.matches(ctx, password, l.Password)
+	if err != nil {
+		return Token{}, err
+	}
+	kind := found && (u.Domain == principal.House) == l.Engineer
+	if !ok || !kind || u.Disabled || d.Disabled || failures >= loginFailures {
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			for _, sub := range []string{subject, addressKey(l.Address)} {
+				tx.Write(1, "INSERT INTO login_failures (subject, id, at) VALUES (?, ?, ?)", sub, tx.NewID(), tx.Now)
+			}
+			return nil
+		})
+		if err != nil {
+			return Token{}, err
+		}
+		return Token{}, ErrLogin
+	}
+	return s.issue(ctx, u, d, []string{"password"}, l.Project, subject)
+}
+
+// findLogin finds the user a log-in means.
+func (s *Service) findLogin(tx *db.Tx, l Login) (u User, d Domain, password string, found bool, err error) {
+	password = nobody
+	switch {
+	case l.Engineer:
+		d = Domain{ID: principal.House, Name: principal.House}
+	case l.UserID != "":
+		err = tx.Get("SELECT domain_id FROM users WHERE id = ? /* all domains: log-in by user id */", l.UserID).Scan(&l.DomainID)
+		if err == nil {
+			d, err = DomainIn(tx, l.DomainID)
+		}
+	case l.DomainID != "":
+		d, err = DomainIn(tx, l.DomainID)
+	default:
+		d, err = scanDomain(tx.Get("SELECT "+domainColumns+" FROM domains WHERE name = ?", l.Domain))
+	}
+	if err == nil && l.UserID != "" {
+		u, err = scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", d.ID, l.UserID))
+	} else if err == nil {
+		u, err = scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND name_hash = ?", d.ID, s.nameHash(d.ID, l.User)))
+	}
+	if err == nil {
+		err = tx.Get("SELECT password FROM users WHERE domain_id = ? AND id = ?", d.ID, u.ID).Scan(&password)
+	}
+	if errors.Is(err, db.ErrNone) || fault.KindOf(err) == fault.NotFound {
+		return u, d, nobody, false, nil
+	}
+	return u, d, password, err == nil, err
+}

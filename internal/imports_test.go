@@ -1,0 +1,109 @@
+package internal_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"casemate/internal/db"
+)
+
+// layers says who may import whom: a package imports only packages of lower
+// layers, with the exceptions named. Adding an arrow is a change to this table.
+var layers = map[string]int{
+	"fault": 0, "config": 0, "principal": 0, "locale": 1, // locale may import fault
+	"db": 2, "seal": 2, "wire": 2, // wire: what the surfaces' mappers share (docs/adr/0002)
+	"event": 3, "job": 3, "search": 3,
+	"identity": 4, "privilege": 5,
+	"api":    8,
+	"server": 9,
+}
+
+// never are arrows that the layers would allow and the design does not.
+var never = map[string][]string{
+	"api": {"db", "job", "seal"},
+}
+
+func goFiles(t *testing.T) map[string]string {
+	t.Helper()
+	files := map[string]string{} // path -> package folder
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/oas/") {
+			return err
+		}
+		parts := strings.Split(filepath.ToSlash(path), "/")
+		if len(parts) == 2 { // helpers for tests, one folder deeper, are free
+			files[path] = parts[0]
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestImports(t *testing.T) {
+	for path, pkg := range goFiles(t) {
+		mine, ok := layers[pkg]
+		if !ok {
+			t.Errorf("package %s has no layer", pkg)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			name, _ := strconv.Unquote(i.Path.Value)
+			rest, ours := strings.CutPrefix(name, "casemate/internal/")
+			if !ours || rest == pkg+"/oas" {
+				continue
+			}
+			theirs, ok := layers[rest]
+			if !ok || theirs >= mine || slices.Contains(never[pkg], rest) {
+				t.Errorf("%s imports %s: not in the table", path, rest)
+			}
+		}
+	}
+}
+
+var statement = regexp.MustCompile(`(?is)^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s`)
+
+// TestTenantScope reads the SQL texts of the nouns: whoever touches a tenant's
+// table names the domain, or says in the text why not.
+func TestTenantScope(t *testing.T) {
+	tenant, err := db.TenantTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tenant) < 4 {
+		t.Fatalf("only %v are tenants' tables", tenant)
+	}
+	touches := regexp.MustCompile(`(?i)\b(FROM|JOIN|INTO|UPDATE)\s+(` + strings.Join(tenant, "|") + `)\b`)
+	read, free := 0, 0
+	for path := range goFiles(t) {
+		for _, sql := range texts(t, path) {
+			if !statement.MatchString(sql) || !touches.MatchString(sql) {
+				continue
+			}
+			read++
+			switch {
+			case strings.Contains(sql, "/* all domains:"):
+				free++
+				t.Logf("%s: %.100s", path, strings.Join(strings.Fields(sql), " "))
+			case !strings.Contains(sql, "domain_id"):
+				t.Errorf("%s: a query on a tenant's table without its domain: %s", path, sql)
+			}
+		}
+	}
+	if read < 20 {
+		t.Errorf("only %d statements were read: the scan is broken", read)
+	}
+	t.Logf("REPORT tenant scope: %d statements on tenants' tables, %d of them over all domains with a reason\n", read, free)
+}

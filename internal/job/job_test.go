@@ -1,0 +1,137 @@
+package job_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"casemate/internal/db"
+	"casemate/internal/db/dbtest"
+	"casemate/internal/job"
+)
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+func enqueue(t *testing.T, d *db.DB, n int, j job.Job) {
+	t.Helper()
+	err := d.Update(t.Context(), func(tx *db.Tx) error {
+		for range n {
+			job.Enqueue(tx, j)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTwoRunners(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		const jobs = 400
+		var mu sync.Mutex
+		runs := map[string]int{}
+		done := make(chan struct{}, jobs)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for _, node := range []string{"a", "b"} {
+			r := job.NewRunner(d, node, quiet)
+			r.Add(job.Kind{Name: "k", Run: func(_ context.Context, j job.Running) error {
+				mu.Lock()
+				runs[j.ID]++
+				mu.Unlock()
+				done <- struct{}{}
+				return nil
+			}})
+			wg.Add(1)
+			go func() { defer wg.Done(); r.Run(ctx) }()
+		}
+		enqueue(t, d, jobs, job.Job{Kind: "k"})
+		for range jobs {
+			<-done
+		}
+		cancel()
+		wg.Wait()
+		if len(runs) != jobs {
+			t.Errorf("%d jobs ran, want %d", len(runs), jobs)
+		}
+		for id, n := range runs {
+			if n != 1 {
+				t.Errorf("job %s ran %d times", id, n)
+			}
+		}
+	})
+}
+
+func TestRetryDeadDropUnique(t *testing.T) {
+	t.Parallel()
+	clock := dbtest.NewClock(time.UnixMilli(1_700_000_000_000))
+	dbtest.EachWith(t, db.Options{Now: clock.Now}, func(t *testing.T, d *db.DB) {
+		var bad, panics, drops, later, urgent atomic.Int32
+		r := job.NewRunner(d, "n", quiet)
+		second := func(int) time.Duration { return time.Second }
+		r.Add(
+			job.Kind{Name: "bad", MaxTries: 3, Backoff: second, Run: func(context.Context, job.Running) error { bad.Add(1); return errors.New("no") }},
+			job.Kind{Name: "panic", MaxTries: 2, Backoff: second, Run: func(context.Context, job.Running) error { panics.Add(1); panic("bug") }},
+			job.Kind{Name: "drop", Run: func(context.Context, job.Running) error { drops.Add(1); return job.ErrDrop }},
+			job.Kind{Name: "later", Run: func(context.Context, job.Running) error { later.Add(1); return nil }},
+			job.Kind{Name: "urgent", Run: func(context.Context, job.Running) error { urgent.Add(1); return nil }},
+		)
+		for _, k := range []string{"bad", "panic", "drop"} {
+			enqueue(t, d, 1, job.Job{Kind: k})
+		}
+		enqueue(t, d, 3, job.Job{Kind: "later", Unique: "only", At: d.Now().Add(2500 * time.Millisecond).UnixMilli()})
+		for range 6 {
+			if _, err := r.Work(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			clock.Add(time.Second)
+		}
+		if bad.Load() != 3 || panics.Load() != 2 || drops.Load() != 1 || later.Load() != 1 {
+			t.Errorf("tries: bad %d, panic %d, drop %d, later %d", bad.Load(), panics.Load(), drops.Load(), later.Load())
+		}
+		var alive, dead int
+		if err := d.View(t.Context(), func(tx *db.Tx) (err error) { alive, dead, err = job.Waiting(tx); return err }); err != nil || alive != 0 || dead != 2 {
+			t.Errorf("%d alive, %d dead, %v", alive, dead, err)
+		}
+	})
+}
+
+// TestTakeover: the job of a node that died is run by another within its time.
+func TestTakeover(t *testing.T) {
+	t.Parallel()
+	for _, urgent := range []bool{true, false} {
+		clock := dbtest.NewClock(time.UnixMilli(1_700_000_000_000))
+		dbtest.EachWith(t, db.Options{Now: clock.Now}, func(t *testing.T, d *db.DB) {
+			enqueue(t, d, 1, job.Job{Kind: "k", Urgent: urgent})
+			started, never := make(chan struct{}), make(chan struct{})
+			defer close(never)
+			dying := job.NewRunner(d, "dying", quiet)
+			dying.Add(job.Kind{Name: "k", Run: func(context.Context, job.Running) error { close(started); <-never; return nil }})
+			go func() { _, _ = dying.Work(context.Background()) }()
+			<-started
+			var ran int
+			other := job.NewRunner(d, "other", quiet)
+			other.Add(job.Kind{Name: "k", Run: func(context.Context, job.Running) error { ran++; return nil }})
+			limit := 60 * time.Second
+			if urgent {
+				limit = 30 * time.Second
+			}
+			waited := time.Duration(0)
+			for ; ran == 0 && waited <= limit; waited += time.Second {
+				if _, err := other.Work(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				clock.Add(time.Second)
+			}
+			if ran != 1 || waited < 5*time.Second {
+				t.Errorf("urgent %v: ran %d times after %v", urgent, ran, waited)
+			}
+		})
+	}
+}

@@ -1,0 +1,39 @@
+// Package privilege decides who may do what. Each operation of each contract
+// has a policy row: which kind of caller may use it at all (threats.md B1).
+package privilege
+
+import (
+	"casemate/internal/fault"
+	"casemate/internal/principal"
+)
+
+// Audience is who may call an operation at all.
+type Audience uint8
+
+const (
+	Customers Audience = iota + 1 // users of a customer's domain
+	House                         // people of the house, by role, and the local operator
+)
+
+var (
+	errNoCustomer = fault.New(fault.Forbidden, "OSM.01010011", "无法从凭证获取客户信息", "Can't get customer info from token.")
+	errAnonymous  = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：缺少 x-auth-token", "Incorrect IAM authentication information: x-auth-token not found")
+	errNoRow      = fault.New(fault.Forbidden, fault.CodeNoPermission, "该操作没有授权策略", "the operation has no policy")
+)
+
+// Admit holds the caller against the operation's policy row. An operation
+// without a row is refused to everybody.
+func Admit(surface, operation string, who principal.Principal) error {
+	audience, ok := Policy[surface+"."+operation]
+	switch {
+	case !ok:
+		return errNoRow
+	case who.Kind == principal.Anonymous:
+		return errAnonymous
+	case audience == Customers && who.Kind != principal.Customer:
+		return errNoCustomer
+	case audience == House && who.Kind != principal.Engineer && who.Kind != principal.Local:
+		return fault.NoPermission
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"casemate/internal/identity"
+	"casemate/internal/locale"
+	"casemate/internal/principal"
+)
+
+// Credentials is what the demo world's file holds (design: section 8).
+type Credentials struct {
+	BaseURL   string       `json:"base_url"`
+	Domains   []demoDomain `json:"domains"`
+	Engineers []demoPerson `json:"engineers"`
+	Admin     demoPerson   `json:"admin"`
+}
+
+type demoDomain struct {
+	ID    string     `json:"domain_id"`
+	Name  string     `json:"domain_name"`
+	Users []demoUser `json:"users"`
+}
+
+type demoUser struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	ID       string `json:"user_id"`
+	AK       string `json:"ak"`
+	SK       string `json:"sk"`
+	Role     string `json:"role"`
+	Email    string `json:"email"`
+	Mobile   string `json:"mobile"`
+}
+
+type demoPerson struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
+// demoPlan is who lives in the demo world; names in both languages on purpose.
+var demoPlan = []struct {
+	name, plan string
+	users      []string
+	language   locale.Language
+	zone       string
+	mobiles    string
+}{
+	{"云帆科技", "Business", []string{"yunfan", "lihua", "wangwei"}, locale.ZH, "GMT+8", "1380013800"},
+	{"Harbour Analytics", "Enterprise", []string{"harbour", "alice", "bob"}, locale.EN, "Europe/London", "1390013900"},
+}
+
+func (s *Server) credentialsPath() string {
+	if s.o.Credentials != "" {
+		return s.o.Credentials
+	}
+	return filepath.Join(s.o.Data, "credentials.json")
+}
+
+// fillDemo makes the demo world in an empty store, through the nouns, and
+// writes its credentials. In a store that has one it keeps the file, with the
+// present address.
+func (s *Server) fillDemo(ctx context.Context, base string) error {
+	who := principal.AsSystem(principal.House)
+	domains, err := s.ident.Domains(ctx, who)
+	if err != nil {
+		return err
+	}
+	var c Credentials
+	if len(domains) > 0 {
+		text, err := os.ReadFile(s.credentialsPath())
+		if err != nil {
+			return fmt.Errorf("the store has customers already; their credentials are not in %s: %w", s.credentialsPath(), err)
+		}
+		if err := json.Unmarshal(text, &c); err != nil {
+			return err
+		}
+		c.BaseURL = base
+		return s.writeCredentials(c)
+	}
+	c.BaseURL = base
+	for _, p := range demoPlan {
+		d, err := s.ident.CreateDomain(ctx, who, identity.NewDomain{Name: p.name, Plan: p.plan})
+		if err != nil {
+			return err
+		}
+		out := demoDomain{ID: d.ID, Name: d.Name}
+		for i, name := range p.users {
+			u := demoUser{Name: name, Password: s.demoPassword(), Email: name + "@example.com", Mobile: fmt.Sprint(p.mobiles, i), Role: "user"}
+			if i == 0 {
+				u.Role = "main"
+			}
+			made, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: d.ID, Name: name, Password: u.Password, Main: i == 0,
+				AreaCode: "86", Mobile: u.Mobile, Mail: u.Email, Language: p.language, Zone: p.zone})
+			if err != nil {
+				return err
+			}
+			key, err := s.ident.CreateAccessKey(ctx, who, d.ID, made.ID)
+			if err != nil {
+				return err
+			}
+			u.ID, u.AK, u.SK = made.ID, key.ID, key.Secret
+			out.Users = append(out.Users, u)
+		}
+		c.Domains = append(c.Domains, out)
+	}
+	for _, e := range []struct{ name, alias, role string }{
+		{"chen", "工程师 小陈", principal.RoleEngineer}, {"emma", "Emma", principal.RoleEngineer}, {"zhao", "赵主管", principal.RoleSupervisor}, {"admin", "Admin", principal.RoleAdministrator},
+	} {
+		p := demoPerson{Name: e.name, Password: s.demoPassword()}
+		if _, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: e.name, Password: p.Password, Role: e.role, Alias: e.alias}); err != nil {
+			return err
+		}
+		if e.role == principal.RoleAdministrator {
+			c.Admin = p
+		} else {
+			c.Engineers = append(c.Engineers, p)
+		}
+	}
+	return s.writeCredentials(c)
+}
+
+// demoPassword is random: even a demo has no password that is known before.
+func (s *Server) demoPassword() string { return base64.RawURLEncoding.EncodeToString(s.db.Random(12)) }
+
+func (s *Server) writeCredentials(c Credentials) error {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writePrivate(s.credentialsPath(), append(text, '\n'))
+}
