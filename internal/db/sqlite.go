@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	sqlite "modernc.org/sqlite"
@@ -74,7 +75,10 @@ func openSQLite(ctx context.Context, o Options) (*sqliteEngine, error) {
 		return nil, err
 	}
 	e.writes.SetMaxOpenConns(1)
-	if err := migrate(ctx, e.writes, o, SQLite); err != nil {
+	// Processes that start at once take turns: SQLite's own waiting does not
+	// cover the change to WAL and a migration's reads before its writes.
+	err = alone(path+".lock", func() error { return migrate(ctx, e.writes, o, SQLite) })
+	if err != nil {
 		return nil, errors.Join(sqliteError(err), e.writes.Close())
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
@@ -93,6 +97,19 @@ func openSQLite(ctx context.Context, o Options) (*sqliteEngine, error) {
 	go e.writer()
 	go e.checkpointer()
 	return e, nil
+}
+
+// alone runs f while no other process runs one under the same lock file.
+func alone(path string, f func() error) error {
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // gives the lock back
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	return f()
 }
 
 func (e *sqliteEngine) ping(ctx context.Context) error {
