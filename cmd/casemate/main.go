@@ -27,6 +27,8 @@ type command struct {
 	Init    initCmd    `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
 	Key     keyCmd     `cmd:"" help:"The master key: rotate it."`
 	Audit   auditCmd   `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
+	Backup  backupCmd  `cmd:"" help:"Back up the embedded store while it runs."`
+	Restore restoreCmd `cmd:"" help:"Restore a backup, or verify that it can be restored."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -506,32 +506,28 @@ func sqliteError(err error) error {
 	return err
 }
 
-// Backup writes a consistent copy of the database to a new file while it is in
-// use, synced. SQLite only; PostgreSQL has its own tools.
-func (d *DB) Backup(ctx context.Context, path string) error {
-	e, ok := d.engine.(*sqliteEngine)
-	if !ok {
-		return errors.New("db: this store is backed up with PostgreSQL's own tools")
+// CopySQLite writes a consistent copy of an SQLite file to a new file while
+// others use it, synced.
+func CopySQLite(ctx context.Context, from, to string) error {
+	if _, err := os.Stat(to); err == nil {
+		return fmt.Errorf("db: %s exists", to)
 	}
-	if _, err := os.Stat(path); err == nil {
-		return fmt.Errorf("db: %s exists", path)
-	}
-	c, err := sql.Open("sqlite", "file:"+(&url.URL{Path: e.path}).EscapedPath()+"?_pragma=busy_timeout(10000)")
+	c, err := sql.Open("sqlite", "file:"+(&url.URL{Path: from}).EscapedPath()+"?mode=rw&_pragma=busy_timeout(10000)")
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if _, err := c.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
+	if _, err := c.ExecContext(ctx, "VACUUM INTO ?", to); err != nil {
 		return sqliteError(err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := os.OpenFile(to, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(to))
 }
 
 func syncDir(path string) error {

@@ -14,9 +14,10 @@ import (
 
 // The files of the keys folder.
 const (
-	masterFile    = "master.key"
+	// MasterFile and StoreFile are what a backup of the keys holds.
+	MasterFile    = "master.key"
+	StoreFile     = "keys.db"         // the key store, where it is an SQLite file
 	nextFile      = "master.key.next" // a rotation that has not ended
-	personsFile   = "keys.db"
 	masterHeading = "casemate-master-key-1 "
 )
 
@@ -27,7 +28,7 @@ func Create(ctx context.Context, dir, database string) (*Keyring, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, masterFile)
+	path := filepath.Join(dir, MasterFile)
 	if _, err := os.Stat(path); err == nil {
 		return nil, fmt.Errorf("seal: %s exists", path)
 	}
@@ -40,7 +41,7 @@ func Create(ctx context.Context, dir, database string) (*Keyring, error) {
 // Open opens the keyring. A missing, loose or wrong master key is refused with
 // the reason.
 func Open(ctx context.Context, dir, database string) (*Keyring, error) {
-	master, err := readMaster(filepath.Join(dir, masterFile))
+	master, err := readMaster(filepath.Join(dir, MasterFile))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func Open(ctx context.Context, dir, database string) (*Keyring, error) {
 
 // Exists tells whether the folder holds a master key.
 func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, masterFile))
+	_, err := os.Stat(filepath.Join(dir, MasterFile))
 	return err == nil
 }
 
@@ -65,7 +66,7 @@ func openStore(ctx context.Context, dir, database string) (Store, error) {
 	if strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://") {
 		return openPostgres(ctx, database)
 	}
-	return openSQLite(ctx, filepath.Join(dir, personsFile))
+	return openSQLite(ctx, filepath.Join(dir, StoreFile))
 }
 
 func writeMaster(path string, key []byte) error {
@@ -134,7 +135,7 @@ func (k *Keyring) load(ctx context.Context) error {
 	if master, err := readMaster(next); err == nil {
 		k.master = master
 		if err := k.unwrapData(ctx, names); err == nil {
-			if err := os.Rename(next, filepath.Join(k.dir, masterFile)); err != nil {
+			if err := os.Rename(next, filepath.Join(k.dir, MasterFile)); err != nil {
 				return err
 			}
 			return syncDir(k.dir)
@@ -210,7 +211,7 @@ func (k *Keyring) Rotate(ctx context.Context) error {
 	k.mu.Lock()
 	k.master = next
 	k.mu.Unlock()
-	if err := os.Rename(nextPath, filepath.Join(k.dir, masterFile)); err != nil {
+	if err := os.Rename(nextPath, filepath.Join(k.dir, MasterFile)); err != nil {
 		return err
 	}
 	if err := syncDir(k.dir); err != nil {

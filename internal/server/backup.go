@@ -1,0 +1,248 @@
+package server
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/seal"
+)
+
+// A backup is a tar file: a manifest first, then the files it names with their
+// hashes. Data and keys are backed up apart: neither opens anything alone.
+
+type manifest struct {
+	Format string            `json:"format"`
+	Made   time.Time         `json:"made"`
+	SHA256 map[string]string `json:"sha256"`
+}
+
+const (
+	formatData = "casemate-backup-1"
+	formatKeys = "casemate-keys-1"
+)
+
+// maxRestored bounds one file of a backup, so that a broken archive cannot
+// fill the disk without end.
+const maxRestored = 1 << 40
+
+// Backup writes a backup of the embedded store's data to a new file, while the
+// server may be running. It holds all that was acknowledged before it began.
+func Backup(ctx context.Context, o Options, to string) (err error) {
+	if o.Database != "" {
+		return errors.New("this store is on PostgreSQL: back it up with PostgreSQL's own tools")
+	}
+	source := filepath.Join(o.Data, "casemate.db")
+	if _, err := os.Stat(source); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(to), ".backup-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	copied := filepath.Join(dir, "casemate.db")
+	if err := db.CopySQLite(ctx, source, copied); err != nil {
+		return err
+	}
+	return pack(to, formatData, o.now(), copied)
+}
+
+// BackupKeys writes a backup of the keys folder to a new file (0600). Keep it
+// away from the data's.
+func BackupKeys(ctx context.Context, o Options, to string) error {
+	dir, err := os.MkdirTemp(filepath.Dir(to), ".backup-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	files := []string{filepath.Join(o.keysDir(), seal.MasterFile)}
+	if o.Database == "" {
+		store := filepath.Join(dir, seal.StoreFile)
+		if err := db.CopySQLite(ctx, filepath.Join(o.keysDir(), seal.StoreFile), store); err != nil {
+			return err
+		}
+		files = append(files, store)
+	}
+	return pack(to, formatKeys, o.now(), files...)
+}
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+// pack writes the archive, synced; a half-written one is removed.
+func pack(to, format string, made time.Time, files ...string) (err error) {
+	m := manifest{Format: format, Made: made, SHA256: map[string]string{}}
+	for _, f := range files {
+		if m.SHA256[filepath.Base(f)], err = hashFile(f); err != nil {
+			return err
+		}
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, out.Close()); err != nil {
+			_ = os.Remove(to)
+		}
+	}()
+	w := tar.NewWriter(out)
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(&tar.Header{Name: "manifest.json", Mode: 0o600, Size: int64(len(text)), ModTime: made}); err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := packFile(w, f, made); err != nil {
+			return err
+		}
+	}
+	return errors.Join(w.Close(), out.Sync())
+}
+
+func packFile(w *tar.Writer, path string, made time.Time) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(&tar.Header{Name: filepath.Base(path), Mode: 0o600, Size: info.Size(), ModTime: made}); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, in)
+	return err
+}
+
+func hashFile(path string) (string, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, in); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// unpack writes an archive's files into a folder that must not exist and
+// checks each hash.
+func unpack(from, format, dir string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	r := tar.NewReader(in)
+	var m manifest
+	h, err := r.Next()
+	if err != nil || h.Name != "manifest.json" {
+		return fmt.Errorf("%s is no backup of Casemate", from)
+	}
+	if err := json.NewDecoder(io.LimitReader(r, 1<<20)).Decode(&m); err != nil || m.Format != format {
+		return fmt.Errorf("%s is no backup of the kind %s", from, format)
+	}
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
+		want, known := m.SHA256[h.Name]
+		if !known || h.Name != filepath.Base(h.Name) {
+			return fmt.Errorf("%s: the file %q is not in its manifest", from, h.Name)
+		}
+		path := filepath.Join(dir, h.Name)
+		if err := writeNew(path, io.LimitReader(r, maxRestored)); err != nil {
+			return err
+		}
+		if got, err := hashFile(path); err != nil || got != want {
+			return errors.Join(err, fmt.Errorf("%s: the file %s is damaged", from, h.Name))
+		}
+		delete(m.SHA256, h.Name)
+	}
+	if len(m.SHA256) > 0 {
+		return fmt.Errorf("%s is cut off: %d files are missing", from, len(m.SHA256))
+	}
+	return nil
+}
+
+func writeNew(path string, r io.Reader) error {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, r)
+	return errors.Join(err, out.Sync(), out.Close())
+}
+
+// Restore unpacks both backups into folders that must not exist and checks the
+// result: the database's own check, the keys against the data, the event chain.
+func Restore(ctx context.Context, o Options, from, keysFrom string) (event.Report, error) {
+	if err := unpack(keysFrom, formatKeys, o.keysDir()); err != nil {
+		return event.Report{}, err
+	}
+	if err := unpack(from, formatData, o.Data); err != nil {
+		return event.Report{}, err
+	}
+	s, err := openStore(ctx, o)
+	if err != nil {
+		return event.Report{}, err
+	}
+	report, err := s.verifyStore(ctx)
+	return report, errors.Join(err, s.Close())
+}
+
+func (s *Server) verifyStore(ctx context.Context) (event.Report, error) {
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		var check string
+		if err := tx.Get("PRAGMA integrity_check").Scan(&check); err != nil {
+			return err
+		}
+		if check != "ok" {
+			return fmt.Errorf("the database is damaged: %s", check)
+		}
+		return nil
+	})
+	if err != nil {
+		return event.Report{}, err
+	}
+	if err := s.ident.VerifySealed(ctx); err != nil {
+		return event.Report{}, fmt.Errorf("the keys do not open this data: %w", err)
+	}
+	report, err := event.Verify(ctx, s.db, s.keys.Derive("event-chain"))
+	if err == nil && !report.OK() {
+		err = errors.New(report.String())
+	}
+	return report, err
+}
