@@ -89,7 +89,7 @@ func (o Options) check() error {
 			return fmt.Errorf("listen address %q: %w", o.Listen, err)
 		}
 		if host != "localhost" && !loopback(host) {
-			return fmt.Errorf("the demo world's passwords are known to all: it serves on a loopback address only, not on %q (--demo-public allows it)", o.Listen)
+			return fmt.Errorf("the demo world is for trying out and serves on a loopback address only, not on %q (--demo-public allows it)", o.Listen)
 		}
 	}
 	return nil
