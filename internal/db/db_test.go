@@ -447,3 +447,41 @@ func TestPartitionedMigrations(t *testing.T) {
 	}
 	t.Logf("REPORT partitioned by domain_id: %d tables\n", len(parted))
 }
+
+// TestManyReaders: more readers at once than connections, each with statements
+// nobody has prepared before, all come to an end.
+func TestManyReaders(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		done := make(chan error)
+		const readers = 64
+		for i := range readers {
+			go func() {
+				done <- d.View(ctx, func(tx *db.Tx) error {
+					for j := range 5 {
+						var n int
+						if err := tx.Get(fmt.Sprintf("SELECT count(*) + %d FROM locks WHERE domain_id = ?", i*5+j), "d").Scan(&n); err != nil {
+							return err
+						}
+						if n != i*5+j {
+							t.Errorf("reader %d got %d", i, n)
+						}
+					}
+					return nil
+				})
+			}()
+		}
+		for range readers {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Fatal(err)
+				}
+			case <-ctx.Done():
+				t.Fatal("readers wait for each other")
+			}
+		}
+	})
+}

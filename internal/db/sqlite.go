@@ -43,9 +43,13 @@ type sqliteEngine struct {
 	enter  sync.RWMutex
 	closed bool
 	stmts  map[string]*sql.Stmt // the writer's, by text
-	rmu    sync.RWMutex
-	rstmts map[string]*sql.Stmt // the readers', by text
+	// readers are the free ones. A reader has a connection and statements of its
+	// own: preparing on a shared pool inside a snapshot would wait for a second
+	// connection, and readers would wait for each other.
+	readers chan *reader
 }
+
+var errClosed = ErrUnavailable.Because(errors.New("db: closed"))
 
 type update struct {
 	ctx  context.Context
@@ -64,7 +68,7 @@ func openSQLite(ctx context.Context, o Options) (*sqliteEngine, error) {
 		return nil, err
 	}
 	e := &sqliteEngine{path: path, log: o.Log, queue: make(chan *update, 4*batchMost), stop: make(chan struct{}),
-		stmts: map[string]*sql.Stmt{}, rstmts: map[string]*sql.Stmt{}}
+		stmts: map[string]*sql.Stmt{}}
 	common := []string{"busy_timeout(10000)", "temp_store(MEMORY)", "cache_size(-32768)"}
 	dsn := func(pragmas ...string) string {
 		q := url.Values{"_pragma": append(pragmas, common...)}
@@ -93,6 +97,10 @@ func openSQLite(ctx context.Context, o Options) (*sqliteEngine, error) {
 	readers := max(4, 2*runtime.NumCPU())
 	e.reads.SetMaxOpenConns(readers)
 	e.reads.SetMaxIdleConns(readers)
+	e.readers = make(chan *reader, readers)
+	for range readers {
+		e.readers <- &reader{stmts: map[string]*sql.Stmt{}}
+	}
 	e.ended.Add(2)
 	go e.writer()
 	go e.checkpointer()
@@ -113,7 +121,10 @@ func alone(path string, f func() error) error {
 }
 
 func (e *sqliteEngine) ping(ctx context.Context) error {
-	return sqliteError(e.reads.PingContext(ctx))
+	return e.view(ctx, func(b backend) error {
+		var one int
+		return b.get("SELECT 1", nil).Scan(&one)
+	})
 }
 
 func (e *sqliteEngine) close() error {
@@ -127,7 +138,11 @@ func (e *sqliteEngine) close() error {
 	close(e.stop)
 	e.enter.Unlock()
 	e.ended.Wait()
-	errs := []error{e.reads.Close()}
+	var errs []error
+	for range cap(e.readers) { // running snapshots end first
+		errs = append(errs, (<-e.readers).close())
+	}
+	errs = append(errs, e.reads.Close())
 	for _, s := range e.stmts {
 		errs = append(errs, s.Close())
 	}
@@ -144,7 +159,7 @@ func (e *sqliteEngine) update(ctx context.Context, run func(backend) error) erro
 	e.enter.RLock()
 	if e.closed {
 		e.enter.RUnlock()
-		return ErrUnavailable.Because(errors.New("db: closed"))
+		return errClosed
 	}
 	e.queue <- u // the writer drains the queue until it is closed
 	e.enter.RUnlock()
@@ -243,9 +258,6 @@ func (e *sqliteEngine) one(b *sqliteTx, u *update) (stays bool) {
 		defer func() {
 			if p := recover(); p != nil {
 				u.p = fmt.Sprintf("%v\n%s", p, debug.Stack())
-				if p == any(nil) {
-					u.p = "panic(nil)"
-				}
 			}
 		}()
 		if u.err = u.run(b); u.err == nil {
@@ -271,20 +283,25 @@ func (e *sqliteEngine) one(b *sqliteTx, u *update) (stays bool) {
 
 // prepared is the writer's statement for a text, made once.
 func (e *sqliteEngine) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
-	if s, ok := e.stmts[text]; ok {
+	return prepare(ctx, e.conn, e.stmts, text)
+}
+
+// prepare is a connection's statement for a text, made once.
+func prepare(ctx context.Context, c *sql.Conn, stmts map[string]*sql.Stmt, text string) (*sql.Stmt, error) {
+	if s, ok := stmts[text]; ok {
 		return s, nil
 	}
-	s, err := e.conn.PrepareContext(ctx, text)
+	s, err := c.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, fmt.Errorf("%w in %q", err, text)
 	}
-	if len(e.stmts) >= 1000 { // texts built from pieces must not fill the memory
-		for k, old := range e.stmts {
+	if len(stmts) >= 1000 { // texts built from pieces must not fill the memory
+		for k, old := range stmts {
 			_ = old.Close()
-			delete(e.stmts, k)
+			delete(stmts, k)
 		}
 	}
-	e.stmts[text] = s
+	stmts[text] = s
 	return s, nil
 }
 
@@ -326,38 +343,61 @@ func (e *sqliteEngine) checkpointer() {
 	}
 }
 
-func (e *sqliteEngine) view(ctx context.Context, run func(backend) error) error {
-	t, err := e.reads.BeginTx(ctx, nil)
-	if err != nil {
-		return sqliteError(err)
-	}
-	defer func() { _ = t.Rollback() }() // a snapshot has nothing to commit
-	return run(&sqliteView{e: e, ctx: ctx, t: t})
+// reader is one read-only connection, opened on first use.
+type reader struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
 }
 
-func (e *sqliteEngine) readStmt(text string) (*sql.Stmt, error) {
-	e.rmu.RLock()
-	s, ok := e.rstmts[text]
-	e.rmu.RUnlock()
-	if ok {
-		return s, nil
+func (r *reader) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
+	return prepare(ctx, r.conn, r.stmts, text)
+}
+
+func (r *reader) close() error {
+	var errs []error
+	for _, s := range r.stmts {
+		errs = append(errs, s.Close())
 	}
-	s, err := e.reads.Prepare(text)
-	if err != nil {
-		return nil, fmt.Errorf("%w in %q", err, text)
+	clear(r.stmts)
+	if r.conn != nil {
+		errs = append(errs, r.conn.Close())
+		r.conn = nil
 	}
-	e.rmu.Lock()
-	defer e.rmu.Unlock()
-	if old, ok := e.rstmts[text]; ok {
-		_ = s.Close()
-		return old, nil
+	return errors.Join(errs...)
+}
+
+func (e *sqliteEngine) view(ctx context.Context, run func(backend) error) error {
+	var r *reader
+	select {
+	case r = <-e.readers:
+	case <-e.stop:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	if len(e.rstmts) >= 1000 {
-		// Statements in use elsewhere must not be closed: serve this one uncached.
-		return s, nil
+	defer func() { e.readers <- r }()
+	select {
+	case <-e.stop: // close collects the readers
+		return errClosed
+	default:
 	}
-	e.rstmts[text] = s
-	return s, nil
+	if r.conn == nil {
+		var err error
+		if r.conn, err = e.reads.Conn(ctx); err != nil {
+			return sqliteError(err)
+		}
+	}
+	if _, err := r.conn.ExecContext(ctx, "BEGIN"); err != nil {
+		return sqliteError(err)
+	}
+	defer func() {
+		// A snapshot has nothing to commit. A connection that does not end it is
+		// not used again.
+		if _, err := r.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); err != nil {
+			_ = r.close()
+		}
+	}()
+	return run(&sqliteView{r: r, ctx: ctx})
 }
 
 // sqliteTx is the writer's side of one update.
@@ -407,9 +447,8 @@ func (t *sqliteTx) write(want int, text string, args []any) {
 
 // sqliteView is a reader's snapshot.
 type sqliteView struct {
-	e   *sqliteEngine
+	r   *reader
 	ctx context.Context
-	t   *sql.Tx
 	bad error
 }
 
@@ -417,11 +456,11 @@ func (v *sqliteView) failed() error            { return v.bad }
 func (v *sqliteView) write(int, string, []any) { v.bad = ErrReadOnly }
 func (v *sqliteView) late(func(backend) error) { v.bad = ErrReadOnly }
 func (v *sqliteView) query(text string, args []any) (*sql.Rows, error) {
-	s, err := v.e.readStmt(text)
+	s, err := v.r.prepared(v.ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	return v.t.StmtContext(v.ctx, s).QueryContext(v.ctx, args...)
+	return s.QueryContext(v.ctx, args...)
 }
 
 func (v *sqliteView) get(text string, args []any) Row {

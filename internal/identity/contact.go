@@ -3,6 +3,7 @@ package identity
 import (
 	"net/mail"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/net/idna"
@@ -97,8 +98,10 @@ func NormalMail(value string) (string, error) {
 	return out, nil
 }
 
+// control tells texts that are no contact in any spelling: not UTF-8, or with
+// characters that do not show.
 func control(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool {
+	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
 		return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u200b' || r == '\u200e' || r == '\u200f' || r >= '\u202a' && r <= '\u202e' || r == '\ufeff'
 	})
 }

@@ -30,9 +30,9 @@ const (
 // Faults of this package.
 var (
 	ErrNameTaken   = fault.New(fault.Conflict, fault.CodeInvalid, "名称已被使用：{name}", "the name is taken: {name}")
-	ErrNoUser      = fault.New(fault.NotFound, "OSM.01010057", "用户不存在", "the user does not exist")
-	ErrNoDomain    = fault.New(fault.NotFound, "OSM.01010057", "账号不存在", "the account does not exist")
-	ErrNoKey       = fault.New(fault.NotFound, "OSM.01010057", "访问密钥不存在", "the access key does not exist")
+	ErrNoUser      = fault.New(fault.NotFound, fault.CodeInvalid, "用户不存在", "the user does not exist")
+	ErrNoDomain    = fault.New(fault.NotFound, fault.CodeInvalid, "账号不存在", "the account does not exist")
+	ErrNoKey       = fault.New(fault.NotFound, fault.CodeInvalid, "访问密钥不存在", "the access key does not exist")
 	ErrPassword    = fault.New(fault.Invalid, fault.CodeInvalid, "密码须为 8 到 64 个字符，且不得等于用户名", "a password has 8 to 64 characters and is not the user's name").In("password")
 	ErrKeyLimit    = fault.New(fault.Conflict, fault.CodeInvalid, "每个用户最多 2 个访问密钥", "a user has at most 2 access keys")
 	ErrRole        = fault.New(fault.Invalid, fault.CodeInvalid, "未知角色：{role}", "unknown role: {role}").In("role")

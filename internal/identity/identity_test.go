@@ -283,6 +283,8 @@ func TestNormalContact(t *testing.T) {
 		{identity.Mail, "", "a@localhost", ""},
 		{identity.Mail, "", "a@example.com\r\nBcc: x@example.com", ""},
 		{identity.Mail, "", "Name <a@example.com>", ""},
+		{identity.Mail, "", "a\xff@example.com", ""},
+		{identity.SMS, "86", "1380013800\xff0", ""},
 		{2, "", "x", ""},
 	} {
 		got, err := identity.NormalContact(tt.way, tt.area, tt.value)

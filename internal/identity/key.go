@@ -142,9 +142,10 @@ var errUnknownKey = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息
 
 // signingKey opens the key for a signature check. Cached for at most a second.
 func (s *Service) signingKey(ctx context.Context, ak string) (k signingKey, err error) {
-	if k, ok := s.cache.key(ak); ok {
+	if k, ok := s.cache.keys.get(ak); ok {
 		return k, nil
 	}
+	generation := s.cache.keys.generation()
 	var sealed string
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		var (
@@ -173,7 +174,8 @@ func (s *Service) signingKey(ctx context.Context, ak string) (k signingKey, err 
 	if err := s.open(ctx, &k.user); err != nil {
 		return k, err
 	}
-	s.cache.putKey(ak, k)
+	s.cache.keys.put(ak, k, generation)
+	s.cache.use(ak)
 	return k, nil
 }
 
@@ -195,16 +197,11 @@ func (s *Service) FlushLastUsed(ctx context.Context) error {
 // credentialCache keeps verified credentials for at most a second (threats.md
 // B8: a change takes effect at once here, within a second elsewhere).
 type credentialCache struct {
+	keys   *recent[signingKey]
+	tokens *recent[Token]
 	now    func() time.Time
-	mu     *sync.RWMutex
-	keys   map[string]cached[signingKey]
-	tokens map[string]cached[Token]
-	used   map[string]int64
-}
-
-type cached[T any] struct {
-	v    T
-	till time.Time
+	mu     *sync.Mutex
+	used   map[string]int64 // access keys, when they were last opened
 }
 
 const (
@@ -213,48 +210,19 @@ const (
 )
 
 func newCredentialCache(now func() time.Time) credentialCache {
-	return credentialCache{now: now, mu: new(sync.RWMutex), keys: map[string]cached[signingKey]{}, tokens: map[string]cached[Token]{}, used: map[string]int64{}}
-}
-
-func (c *credentialCache) key(ak string) (signingKey, bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	k, ok := c.keys[ak]
-	return k.v, ok && c.now().Before(k.till)
-}
-
-func (c *credentialCache) putKey(ak string, k signingKey) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.keys) >= cacheMost {
-		clear(c.keys)
-	}
-	c.keys[ak] = cached[signingKey]{k, c.now().Add(cachedFor)}
-	c.used[ak] = c.now().UnixMilli()
-}
-
-func (c *credentialCache) token(hash string) (Token, bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	t, ok := c.tokens[hash]
-	return t.v, ok && c.now().Before(t.till)
-}
-
-func (c *credentialCache) putToken(hash string, t Token) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.tokens) >= cacheMost {
-		clear(c.tokens)
-	}
-	c.tokens[hash] = cached[Token]{t, c.now().Add(cachedFor)}
+	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
 }
 
 // forget drops everything: a right was changed.
 func (c *credentialCache) forget() {
+	c.keys.forget()
+	c.tokens.forget()
+}
+
+func (c *credentialCache) use(ak string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	clear(c.keys)
-	clear(c.tokens)
+	c.used[ak] = c.now().UnixMilli()
 }
 
 func (c *credentialCache) takeUsed() map[string]int64 {
@@ -263,6 +231,57 @@ func (c *credentialCache) takeUsed() map[string]int64 {
 	used := c.used
 	c.used = map[string]int64{}
 	return used
+}
+
+// recent is a bounded map whose values live for cachedFor.
+type recent[T any] struct {
+	now func() time.Time
+	mu  sync.RWMutex
+	m   map[string]cached[T]
+	gen uint64 // raised by forget
+}
+
+type cached[T any] struct {
+	v    T
+	till time.Time
+}
+
+func newRecent[T any](now func() time.Time) *recent[T] {
+	return &recent[T]{now: now, m: map[string]cached[T]{}}
+}
+
+func (r *recent[T]) get(k string) (T, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	c, ok := r.m[k]
+	return c.v, ok && r.now().Before(c.till)
+}
+
+// generation is taken before reading what will be put: a value read before a
+// forget must not come back after it.
+func (r *recent[T]) generation() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.gen
+}
+
+func (r *recent[T]) put(k string, v T, generation uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if generation != r.gen {
+		return
+	}
+	if len(r.m) >= cacheMost {
+		clear(r.m)
+	}
+	r.m[k] = cached[T]{v, r.now().Add(cachedFor)}
+}
+
+func (r *recent[T]) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gen++
+	clear(r.m)
 }
 
 // VerifySealed opens every access key's secret and every user's personal

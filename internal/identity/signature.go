@@ -34,10 +34,19 @@ const (
 
 var (
 	errSignature = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：AK/SK 签名校验失败，规范请求：{canonical}", "Incorrect IAM authentication information: verify aksk signature fail, canonicalRequest:{canonical}")
-	errForm      = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：Authorization 头无效：{why}", "Incorrect IAM authentication information: the Authorization header is not valid: {why}")
+	errOne       = form("须且仅能有一个 Authorization 头", "exactly one Authorization header is needed")
+	errParse     = form("Authorization 须为 SDK-HMAC-SHA256 Access=..., SignedHeaders=..., Signature=...", "Authorization must be SDK-HMAC-SHA256 Access=..., SignedHeaders=..., Signature=...")
+	errSorted    = form("SignedHeaders 须按字母排序且不重复", "SignedHeaders is a sorted list without repeats")
+	errDate      = form("X-Sdk-Date 格式应为 20060102T150405Z", "X-Sdk-Date has the form 20060102T150405Z")
+	errUnsigned  = form("请求头 {name} 须且仅能发送一次，并参与签名", "the header {name} must be sent exactly once and signed")
 	errClock     = fault.New(fault.Unauthenticated, "APIGW.0303", "认证信息不正确：签名时间与服务器时间相差超过 15 分钟，X-Sdk-Date: {date}", "Incorrect IAM authentication information: the signature's time differs by more than 15 minutes, X-Sdk-Date: {date}")
 	errLocked    = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：该访问密钥失败次数过多，已被暂时锁定", "Incorrect IAM authentication information: AK access failed to reach the limit, forbidden")
 )
+
+// form is the refusal of a signature's form.
+func form(zh, en string) *fault.Error {
+	return fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确："+zh, "Incorrect IAM authentication information: "+en)
+}
 
 var authorization = regexp.MustCompile(`^SDK-HMAC-SHA256 Access=([A-Za-z0-9]{1,64}), ?SignedHeaders=([a-z0-9!#$%&'*+.^|~;-]+), ?Signature=([0-9a-f]{64})$`)
 
@@ -51,15 +60,15 @@ type signature struct {
 func parseAuthorization(r *http.Request) (signature, error) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
-		return signature{}, errForm.With("why", "exactly one is needed")
+		return signature{}, errOne
 	}
 	m := authorization.FindStringSubmatch(values[0])
 	if m == nil {
-		return signature{}, errForm.With("why", "SDK-HMAC-SHA256 Access=..., SignedHeaders=..., Signature=... is needed")
+		return signature{}, errParse
 	}
 	s := signature{access: m[1], headers: strings.Split(m[2], ";"), value: m[3]}
 	if len(s.headers) > maxHeaders || !slices.IsSorted(s.headers) || len(slices.Compact(slices.Clone(s.headers))) != len(s.headers) {
-		return signature{}, errForm.With("why", "SignedHeaders is a sorted list without repeats")
+		return signature{}, errSorted
 	}
 	return s, nil
 }
@@ -69,23 +78,23 @@ func (s signature) check(r *http.Request, now time.Time) error {
 	signed := func(name string) bool { _, ok := slices.BinarySearch(s.headers, name); return ok }
 	dates := r.Header.Values("X-Sdk-Date")
 	if len(dates) != 1 || !signed("x-sdk-date") {
-		return errForm.With("why", "X-Sdk-Date must be sent once and signed")
+		return errUnsigned.With("name", "X-Sdk-Date")
 	}
 	t, err := time.Parse(dateForm, dates[0])
 	if err != nil {
-		return errForm.With("why", "X-Sdk-Date has the form 20060102T150405Z")
+		return errDate
 	}
 	if d := now.Sub(t); d > clockSkew || d < -clockSkew {
 		return errClock.With("date", dates[0])
 	}
 	for _, name := range []string{"X-Security-Token", "X-Domain-Id", "X-Project-Id", "X-Sdk-Content-Sha256"} {
 		if n := len(r.Header.Values(name)); n > 1 || n == 1 && !signed(strings.ToLower(name)) {
-			return errForm.With("why", name+" must be sent once and signed")
+			return errUnsigned.With("name", name)
 		}
 	}
 	for _, name := range s.headers {
 		if name != "host" && len(r.Header.Values(name)) != 1 {
-			return errForm.With("why", "the signed header "+name+" must be sent exactly once")
+			return errUnsigned.With("name", name)
 		}
 	}
 	return nil

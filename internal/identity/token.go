@@ -88,9 +88,10 @@ func (s *Service) Rescope(ctx context.Context, secret, domain, project string) (
 // TokenOf verifies a token's secret and reads whose it is.
 func (s *Service) TokenOf(ctx context.Context, secret string) (t Token, err error) {
 	hash := s.tokenHash(secret)
-	if t, ok := s.cache.token(hash); ok {
+	if t, ok := s.cache.tokens.get(hash); ok {
 		return t, s.alive(t)
 	}
+	generation := s.cache.tokens.generation()
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		var domain, user, methods string
 		err := tx.Get("SELECT id, domain_id, user_id, project_id, methods, issued_at, expires_at FROM tokens WHERE hash = ?", hash).
@@ -111,7 +112,7 @@ func (s *Service) TokenOf(ctx context.Context, secret string) (t Token, err erro
 	if err := s.open(ctx, &t.User); err != nil {
 		return t, err
 	}
-	s.cache.putToken(hash, t)
+	s.cache.tokens.put(hash, t, generation)
 	return t, s.alive(t)
 }
 

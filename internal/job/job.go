@@ -126,27 +126,39 @@ func (r *Runner) Run(ctx context.Context) {
 		}()
 	}
 	slots := make(chan struct{}, parallel)
+	freed := make(chan struct{}, 1)
 	woken := r.db.Wake(wake)
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		jobs, err := r.lease(ctx, batch)
-		if err != nil && ctx.Err() == nil {
-			r.log.Warn("leasing jobs", "error", err)
+		// Only what can start now: a job that waits for a slot under its lease
+		// would be taken over by another node and run on both.
+		free := parallel - len(slots)
+		var jobs []leased
+		if free > 0 {
+			var err error
+			if jobs, err = r.lease(ctx, free); err != nil && ctx.Err() == nil {
+				r.log.Warn("leasing jobs", "error", err)
+			}
 		}
 		for _, j := range jobs {
 			slots <- struct{}{}
 			wg.Add(1)
 			go func() {
-				defer func() { <-slots; wg.Done() }()
+				defer func() {
+					<-slots
+					select {
+					case freed <- struct{}{}:
+					default: // one mark says it all
+					}
+					wg.Done()
+				}()
 				r.run(ctx, j)
 			}()
 		}
-		if len(jobs) == batch {
-			continue
-		}
 		select {
 		case <-ctx.Done():
+		case <-freed:
 		case <-woken:
 		case <-tick.C:
 		}

@@ -35,7 +35,13 @@ func Create(ctx context.Context, dir, database string) (*Keyring, error) {
 	if err := writeMaster(path, random(keySize)); err != nil {
 		return nil, err
 	}
-	return Open(ctx, dir, database)
+	k, err := Open(ctx, dir, database)
+	if err != nil {
+		// A second node without the first one's master key: its new one opens
+		// nothing and must not stay for somebody to trust.
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	return k, nil
 }
 
 // Open opens the keyring. A missing, loose or wrong master key is refused with

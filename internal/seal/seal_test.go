@@ -202,3 +202,18 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("a key others may read: %v", err)
 	}
 }
+
+// TestSecondNodeWithoutMaster: a node that lacks the master key of a shared key
+// store is refused and leaves no master key of its own behind.
+func TestSecondNodeWithoutMaster(t *testing.T) {
+	t.Parallel()
+	database := dbtest.EmptyDatabase(t)
+	create(t, filepath.Join(t.TempDir(), "one"), database)
+	two := filepath.Join(t.TempDir(), "two")
+	if _, err := seal.Create(t.Context(), two, database); err == nil {
+		t.Fatal("another master key is taken")
+	}
+	if seal.Exists(two) {
+		t.Error("a master key that opens nothing stays")
+	}
+}

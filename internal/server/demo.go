@@ -75,7 +75,7 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 	if len(domains) > 0 {
 		text, err := os.ReadFile(s.credentialsPath())
 		if err != nil {
-			return fmt.Errorf("the store has customers already; their credentials are not in %s: %w", s.credentialsPath(), err)
+			return fmt.Errorf("the store has customers already and %s does not hold their credentials: give --credentials FILE, or start on an empty data folder: %w", s.credentialsPath(), err)
 		}
 		if err := json.Unmarshal(text, &c); err != nil {
 			return err

@@ -140,6 +140,7 @@ func (s *Server) build(ctx context.Context) error {
 			_, err := s.db.PurgeRequestKeys(ctx)
 			return err
 		}},
+		job.Periodic{Name: "key use", Every: 30 * time.Second, Run: s.ident.FlushLastUsed},
 		job.Periodic{Name: "tokens", Every: 5 * time.Minute, Run: s.ident.Purge},
 	)
 	return nil
