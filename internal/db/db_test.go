@@ -232,8 +232,7 @@ func TestRequestKey(t *testing.T) {
 
 func TestPurgeRequestKeys(t *testing.T) {
 	t.Parallel()
-	clock := dbtest.NewClock(time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC))
-	dbtest.EachWith(t, db.Options{Now: clock.Now}, func(t *testing.T, d *db.DB) {
+	dbtest.EachClock(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		base := d.Now()
 		for i := range 3 {
 			ctx := db.WithRequestKey(t.Context(), db.RequestKey{ID: fmt.Sprint(i), Until: base.Add(time.Duration(i) * time.Hour).UnixMilli()})
@@ -284,8 +283,7 @@ func TestLate(t *testing.T) {
 
 func TestIDs(t *testing.T) {
 	t.Parallel()
-	clock := dbtest.NewClock(time.UnixMilli(1_700_000_000_000))
-	dbtest.EachWith(t, db.Options{Now: clock.Now}, func(t *testing.T, d *db.DB) {
+	dbtest.EachClock(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		last := ""
 		for i := range 5000 {
 			if i%1000 == 500 {
@@ -305,8 +303,7 @@ func TestIDs(t *testing.T) {
 
 func TestLease(t *testing.T) {
 	t.Parallel()
-	clock := dbtest.NewClock(time.UnixMilli(1_700_000_000_000))
-	dbtest.EachWith(t, db.Options{Now: clock.Now}, func(t *testing.T, d *db.DB) {
+	dbtest.EachClock(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		want := func(holder string, want bool) {
 			t.Helper()
 			got, err := d.Lease(t.Context(), "work", holder, 10*time.Second)

@@ -26,27 +26,41 @@ func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	EachWith(t, db.Options{}, test)
 }
 
-// EachWith is Each with options; URL is set here.
+// EachWith is Each with options; URL is set here. The variants run in parallel:
+// what the options point to is shared by them, so a clock to set is not given
+// here but by EachClock.
 func EachWith(t *testing.T, o db.Options, test func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	each(t, func(t *testing.T, url string, partitioned bool) {
+		o := o
+		o.URL, o.Partitioned = url, partitioned
+		test(t, Open(t, o))
+	})
+}
+
+// EachClock is Each with a clock that the test sets, one for each variant.
+func EachClock(t *testing.T, test func(t *testing.T, d *db.DB, clock *Clock)) {
+	t.Helper()
+	each(t, func(t *testing.T, url string, partitioned bool) {
+		clock := NewClock(time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC))
+		test(t, Open(t, db.Options{URL: url, Partitioned: partitioned, Now: clock.Now}), clock)
+	})
+}
+
+func each(t *testing.T, test func(t *testing.T, url string, partitioned bool)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		o := o
-		o.URL = SQLiteURL(t)
-		test(t, Open(t, o))
+		test(t, SQLiteURL(t), false)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		o := o
-		o.URL = MigratedDatabase(t)
-		test(t, Open(t, o))
+		test(t, MigratedDatabase(t), false)
 	})
 	if os.Getenv("CASEMATE_TEST_PARTITIONED") != "" {
 		t.Run("postgres-partitioned", func(t *testing.T) {
 			t.Parallel()
-			o := o
-			o.URL, o.Partitioned = EmptyDatabase(t), true
-			test(t, Open(t, o))
+			test(t, EmptyDatabase(t), true)
 		})
 	}
 }
