@@ -11,6 +11,7 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/api/oas"
+	"casemate/internal/catalog"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/wire"
@@ -42,6 +43,11 @@ type Handler struct {
 
 var _ oas.Handler = (*Handler)(nil)
 
+// Nouns are what the surface translates to.
+type Nouns struct {
+	Catalog *catalog.Service
+}
+
 // Options of the surface.
 type Options struct {
 	// Documented sends business errors with status 200, as the vendor's table
@@ -52,8 +58,12 @@ type Options struct {
 
 // New makes the HTTP handler of the surface. The caller's principal and locale
 // must be in the request's context.
-func New(o Options) (http.Handler, error) {
-	h := &Handler{mapper: mapper{log: o.Log, documented: o.Documented}}
+func New(n Nouns, o Options) (http.Handler, error) {
+	h := &Handler{
+		configQueries: configQueries{catalog: n.Catalog},
+		agreements:    agreements{catalog: n.Catalog},
+		mapper:        mapper{log: o.Log, documented: o.Documented},
+	}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

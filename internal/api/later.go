@@ -18,8 +18,6 @@ func later[T any](operation string) (T, error) {
 
 // The groups that have no noun yet.
 type (
-	configQueries   struct{}
-	agreements      struct{}
 	quotas          struct{}
 	verifyCodes     struct{}
 	tickets         struct{}
@@ -250,58 +248,6 @@ func (diagnoses) ListDiagnoseResources(_ context.Context, _ oas.OptQueryTscDiagn
 
 func (diagnoses) CreateDiagnoseFeedback(_ context.Context, _ *oas.CreateFeedbackReq, _ oas.CreateDiagnoseFeedbackParams) (*oas.Ack, error) {
 	return later[*oas.Ack]("CreateDiagnoseFeedback")
-}
-
-func (configQueries) ListAreaCodes(_ context.Context, _ oas.ListAreaCodesParams) (*oas.ListAreaCodesResponse, error) {
-	return later[*oas.ListAreaCodesResponse]("ListAreaCodes")
-}
-
-func (configQueries) ListProblemTypes(_ context.Context, _ oas.ListProblemTypesParams) (*oas.ListProblemTypesResponse, error) {
-	return later[*oas.ListProblemTypesResponse]("ListProblemTypes")
-}
-
-func (configQueries) ListExtendsParams(_ context.Context, _ oas.ListExtendsParamsParams) (*oas.ListExtendsParamsResponse, error) {
-	return later[*oas.ListExtendsParamsResponse]("ListExtendsParams")
-}
-
-func (configQueries) ListCaseTemplates(_ context.Context, _ oas.ListCaseTemplatesParams) (*oas.ListCaseTemplatesResponse, error) {
-	return later[*oas.ListCaseTemplatesResponse]("ListCaseTemplates")
-}
-
-func (configQueries) ListCaseCategories(_ context.Context, _ oas.ListCaseCategoriesParams) (*oas.ListCaseCategoriesResponse, error) {
-	return later[*oas.ListCaseCategoriesResponse]("ListCaseCategories")
-}
-
-func (configQueries) ListProductCategories(_ context.Context, _ oas.ListProductCategoriesParams) (*oas.ListProductCategoriesResponse, error) {
-	return later[*oas.ListProductCategoriesResponse]("ListProductCategories")
-}
-
-func (configQueries) ListRegions(_ context.Context, _ oas.ListRegionsParams) (*oas.ListRegionsResponse, error) {
-	return later[*oas.ListRegionsResponse]("ListRegions")
-}
-
-func (configQueries) ListSatisfactionDimensions(_ context.Context, _ oas.ListSatisfactionDimensionsParams) (*oas.ListSatisfactionDimensionsResponse, error) {
-	return later[*oas.ListSatisfactionDimensionsResponse]("ListSatisfactionDimensions")
-}
-
-func (configQueries) ListSeverities(_ context.Context, _ oas.ListSeveritiesParams) (*oas.ListSeveritiesResponse, error) {
-	return later[*oas.ListSeveritiesResponse]("ListSeverities")
-}
-
-func (configQueries) ListCaseLimits(_ context.Context, _ oas.ListCaseLimitsParams) (*oas.ListCaseLimitsResponse, error) {
-	return later[*oas.ListCaseLimitsResponse]("ListCaseLimits")
-}
-
-func (agreements) ShowLatestPublishedAgreement(_ context.Context, _ oas.ShowLatestPublishedAgreementParams) (*oas.ShowLatestPublishedAgreementResponse, error) {
-	return later[*oas.ShowLatestPublishedAgreementResponse]("ShowLatestPublishedAgreement")
-}
-
-func (agreements) ShowSignedLatestPublishedAgreement(_ context.Context, _ oas.ShowSignedLatestPublishedAgreementParams) (*oas.ShowSignedLatestPublishedAgreementResponse, error) {
-	return later[*oas.ShowSignedLatestPublishedAgreementResponse]("ShowSignedLatestPublishedAgreement")
-}
-
-func (agreements) SignPublishedAgreement(_ context.Context, _ oas.OptSignAgreementReq, _ oas.SignPublishedAgreementParams) (*oas.SignPublishedAgreementResponse, error) {
-	return later[*oas.SignPublishedAgreementResponse]("SignPublishedAgreement")
 }
 
 func (quotas) ListCaseQuotas(_ context.Context, _ oas.ListCaseQuotasParams) (*oas.ListCaseQuotasResponse, error) {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"casemate/internal/api"
+	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -51,6 +52,7 @@ type Server struct {
 	sealer  *event.Sealer
 	runner  *job.Runner
 	ident   *identity.Service
+	catalog *catalog.Service
 	drain   drain
 	metrics *metrics
 	local   *localToken
@@ -135,6 +137,13 @@ func (s *Server) build(ctx context.Context) error {
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
 	s.ident = identity.New(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo})
+	var err error
+	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
+		return err
+	}
+	if err := s.catalog.EnsureDefault(ctx); err != nil {
+		return err
+	}
 	s.runner.Every(
 		job.Periodic{Name: "request keys", Every: time.Minute, Run: func(ctx context.Context) error {
 			_, err := s.db.PurgeRequestKeys(ctx)
@@ -183,7 +192,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -249,6 +258,11 @@ func (s *Server) Serve(ctx context.Context, ready func(base string)) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var workers sync.WaitGroup
 	workers.Go(func() { s.runner.Run(work) })
+	workers.Go(func() {
+		if err := s.catalog.Run(work); err != nil {
+			s.o.Log.Error("catalogue", "error", err)
+		}
+	})
 	workers.Go(func() {
 		if err := s.sealer.Run(work); err != nil {
 			s.o.Log.Error("sealing events", "error", err)

@@ -19,7 +19,7 @@ import (
 // TestDecode: what the generated decoders refuse, through the real router; the
 // limits are those of the contract (api/v2.yaml).
 func TestDecode(t *testing.T) {
-	h, err := api.New(api.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	h, err := api.New(api.Nouns{}, api.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
