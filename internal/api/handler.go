@@ -14,6 +14,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
+	"casemate/internal/verify"
 	"casemate/internal/wire"
 )
 
@@ -46,6 +47,7 @@ var _ oas.Handler = (*Handler)(nil)
 // Nouns are what the surface translates to.
 type Nouns struct {
 	Catalog *catalog.Service
+	Verify  *verify.Service
 }
 
 // Options of the surface.
@@ -62,6 +64,7 @@ func New(n Nouns, o Options) (http.Handler, error) {
 	h := &Handler{
 		configQueries: configQueries{catalog: n.Catalog},
 		agreements:    agreements{catalog: n.Catalog},
+		verifyCodes:   verifyCodes{verify: n.Verify},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 	}
 	return oas.NewServer(h, door{},

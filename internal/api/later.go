@@ -19,7 +19,6 @@ func later[T any](operation string) (T, error) {
 // The groups that have no noun yet.
 type (
 	quotas          struct{}
-	verifyCodes     struct{}
 	tickets         struct{}
 	messages        struct{}
 	attachments     struct{}
@@ -252,22 +251,6 @@ func (diagnoses) CreateDiagnoseFeedback(_ context.Context, _ *oas.CreateFeedback
 
 func (quotas) ListCaseQuotas(_ context.Context, _ oas.ListCaseQuotasParams) (*oas.ListCaseQuotasResponse, error) {
 	return later[*oas.ListCaseQuotasResponse]("ListCaseQuotas")
-}
-
-func (verifyCodes) CheckNeedVerify(_ context.Context, _ oas.CheckNeedVerifyParams) (*oas.CheckNeedVerifyResponse, error) {
-	return later[*oas.CheckNeedVerifyResponse]("CheckNeedVerify")
-}
-
-func (verifyCodes) SendVerifyCodes(_ context.Context, _ *oas.SendVerifyCodeReq, _ oas.SendVerifyCodesParams) (*oas.Ack, error) {
-	return later[*oas.Ack]("SendVerifyCodes")
-}
-
-func (verifyCodes) CheckVerifyCodes(_ context.Context, _ *oas.VerifyVerifyCodeV2Req, _ oas.CheckVerifyCodesParams) (*oas.Ack, error) {
-	return later[*oas.Ack]("CheckVerifyCodes")
-}
-
-func (verifyCodes) ListHasVerifiedContacts(_ context.Context, _ oas.ListHasVerifiedContactsParams) (*oas.ListHasVerifiedContactsResponse, error) {
-	return later[*oas.ListHasVerifiedContactsResponse]("ListHasVerifiedContacts")
 }
 
 func (tickets) CreateCases(_ context.Context, _ *oas.CreateOrderIncidentV2Req, _ oas.CreateCasesParams) (*oas.CreateCasesResponse, error) {

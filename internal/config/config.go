@@ -18,7 +18,9 @@ type Config struct {
 	Errors         Errors        `yaml:"errors"`
 	TrustedProxies []string      `yaml:"trusted_proxies"` // addresses or ranges whose X-Forwarded-For counts
 	Metrics        string        `yaml:"metrics"`         // listen address of the metrics page, "" = none
-	Drain          time.Duration `yaml:"drain"`           // how long answers say Connection: close before the listener closes; 0 = 5s
+	Notify         Notify        `yaml:"notify"`
+	Verify         Verify        `yaml:"verify"`
+	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
 // Errors is how errors look on the wire.

@@ -43,6 +43,23 @@ func NormalContact(way Way, area, value string) (string, error) {
 // NormalMobile is a phone number as E.164, e.g. +8613800138000. The area code
 // may be written 86, +86 or 0086; without one it is 86.
 func NormalMobile(area, value string) (string, error) {
+	return settled(errMobile, value, func(v string) (string, error) { return foldMobile(area, v) })
+}
+
+// settled folds a value and refuses it when its folded form is not left alone
+// by folding again: such a value would have two spellings of its own.
+func settled(refusal error, value string, fold func(string) (string, error)) (string, error) {
+	once, err := fold(value)
+	if err != nil {
+		return "", err
+	}
+	if twice, err := fold(once); err != nil || twice != once {
+		return "", refusal
+	}
+	return once, nil
+}
+
+func foldMobile(area, value string) (string, error) {
 	if control(area + value) {
 		return "", errMobile
 	}
@@ -78,7 +95,9 @@ func NormalMobile(area, value string) (string, error) {
 // treat it so, and two cases must not give two limits. Plus-addresses are
 // addresses of their own. Quoted local parts, comments and display names are
 // refused.
-func NormalMail(value string) (string, error) {
+func NormalMail(value string) (string, error) { return settled(errMail, value, foldMail) }
+
+func foldMail(value string) (string, error) {
 	if control(value) || len(value) > 254 {
 		return "", errMail
 	}

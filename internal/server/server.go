@@ -24,8 +24,10 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
+	"casemate/internal/verify"
 	"casemate/internal/wire"
 )
 
@@ -53,6 +55,8 @@ type Server struct {
 	runner  *job.Runner
 	ident   *identity.Service
 	catalog *catalog.Service
+	notify  *notify.Service
+	verify  *verify.Service
 	drain   drain
 	metrics *metrics
 	local   *localToken
@@ -144,6 +148,15 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.catalog.EnsureDefault(ctx); err != nil {
 		return err
 	}
+	if s.notify, err = notify.New(s.db, s.keys, notify.Options{Config: s.o.Config.Notify, Catch: s.o.Demo, Log: s.o.Log}); err != nil {
+		return err
+	}
+	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0}); err != nil {
+		return err
+	}
+	s.runner.Add(s.notify.Kinds()...)
+	s.runner.Every(s.notify.Periodic()...)
+	s.runner.Every(s.verify.Periodic()...)
 	s.runner.Every(
 		job.Periodic{Name: "request keys", Every: time.Minute, Run: func(ctx context.Context) error {
 			_, err := s.db.PurgeRequestKeys(ctx)
@@ -192,7 +205,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// Notify is how mails and text messages leave. Without providers nothing
+// leaves, and what would need it is refused with a text that says so.
+type Notify struct {
+	Product string        `yaml:"product"` // name of the service in texts and sender names; "" = Casemate
+	Mail    []SMTP        `yaml:"mail"`    // in order of preference: the next one is tried when one fails
+	SMS     []SMSGateway  `yaml:"sms"`     // likewise
+	Keep    time.Duration `yaml:"keep"`    // how long the ledger of deliveries is kept; 0 = 2160h (90 days)
+}
+
+// ProductName is the product's name in texts.
+func (n Notify) ProductName() string {
+	if n.Product == "" {
+		return "Casemate"
+	}
+	return n.Product
+}
+
+// LedgerAge is how long the ledger is kept.
+func (n Notify) LedgerAge() time.Duration {
+	if n.Keep <= 0 {
+		return 90 * 24 * time.Hour
+	}
+	return n.Keep
+}
+
+// Modes of TLS towards a mail server.
+const (
+	TLSStart         = "starttls"      // the default: STARTTLS or nothing is sent
+	TLSImplicit      = "implicit"      // TLS from the first byte, usually on port 465
+	TLSOpportunistic = "opportunistic" // STARTTLS when it is offered; no credentials without it
+	TLSNone          = "none"          // clear text, without credentials
+)
+
+// SMTP is a mail server that takes our mails.
+type SMTP struct {
+	Name     string        `yaml:"name"` // in the ledger; "" = host
+	Host     string        `yaml:"host"`
+	Port     int           `yaml:"port"` // 0 = 587, with implicit TLS 465, with none 25
+	TLS      string        `yaml:"tls"`  // starttls (default), implicit, opportunistic, none
+	User     string        `yaml:"user"` // "" = no authentication
+	Password Secret        `yaml:"password"`
+	From     string        `yaml:"from"`    // address, with or without a name
+	CAFile   string        `yaml:"ca_file"` // certificates to trust instead of the system's
+	Hello    string        `yaml:"hello"`   // name given in EHLO; "" = the host's
+	Timeout  time.Duration `yaml:"timeout"` // of one delivery; 0 = 15s
+}
+
+// SMSGateway is an HTTP interface that sends text messages. URL, header values
+// and body hold placeholders: {to} +8613800138000, {number} 8613800138000,
+// {area} 86, {national} 13800138000, {text}, {code}, {template}, {language},
+// {id} (the same at every repeat of one message) and {secret}. Values are
+// escaped for the place they stand in.
+type SMSGateway struct {
+	Name       string            `yaml:"name"` // in the ledger; "" = host of the URL
+	URL        string            `yaml:"url"`
+	Method     string            `yaml:"method"` // "" = POST
+	Headers    map[string]string `yaml:"headers"`
+	Body       string            `yaml:"body"`
+	Form       bool              `yaml:"form"` // the body is a form; else JSON
+	Secret     Secret            `yaml:"secret"`
+	Success    Condition         `yaml:"success"`     // demanded beside a 2xx status
+	Refused    Condition         `yaml:"refused"`     // means: never again for this number
+	ProviderID string            `yaml:"provider_id"` // path of the gateway's own id in its JSON answer, e.g. data.id
+	Allow      []string          `yaml:"allow"`       // address ranges that may be reached although they are not public; http is allowed to them
+	CAFile     string            `yaml:"ca_file"`
+}
+
+// Condition holds when the JSON answer has one of the values at the path. The
+// zero value asks nothing.
+type Condition struct {
+	Path   string   `yaml:"path"` // e.g. result.code
+	Values []string `yaml:"values"`
+}
+
+// Secret says where a secret is read from; it never stands in the file.
+type Secret struct {
+	Env  string `yaml:"env,omitempty"`  // name of an environment variable
+	File string `yaml:"file,omitempty"` // path; trailing line ends are cut off
+}
+
+// Read reads the secret. The zero value is the empty secret.
+func (s Secret) Read() (string, error) {
+	switch {
+	case s.Env != "" && s.File != "":
+		return "", errors.New("a secret comes from env or from file, not both")
+	case s.Env != "":
+		v, ok := os.LookupEnv(s.Env)
+		if !ok {
+			return "", fmt.Errorf("environment variable %s is not set", s.Env)
+		}
+		return v, nil
+	case s.File != "":
+		text, err := os.ReadFile(s.File)
+		if err != nil {
+			return "", err
+		}
+		return strings.TrimRight(string(text), "\r\n"), nil
+	}
+	return "", nil
+}

@@ -1,0 +1,38 @@
+package notify
+
+import (
+	"bytes"
+
+	"casemate/internal/config"
+)
+
+// Compose writes the mail as it would go over the wire.
+func Compose(c config.SMTP, product string, m Outgoing) ([]byte, error) {
+	ch, err := NewSMTP(c, product)
+	if err != nil {
+		return nil, err
+	}
+	msg, err := ch.(*smtpChannel).compose(m)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err = msg.WriteTo(&b)
+	return b.Bytes(), err
+}
+
+// The internals that tests look at.
+var (
+	HeaderText = headerText
+	Scrub      = scrub
+	Render     = (*Service).render
+)
+
+// Templates are the names of all templates.
+func Templates() []string {
+	var all []string
+	for name := range templates {
+		all = append(all, name)
+	}
+	return all
+}

@@ -1,0 +1,218 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"casemate/internal/db"
+	"casemate/internal/fault"
+	"casemate/internal/principal"
+	"casemate/internal/seal"
+)
+
+// Delivery is a line of the ledger: what became of a message. It never tells
+// what the message said.
+type Delivery struct {
+	ID, Domain string
+	Way        Way
+	To         string // masked; "" of an erased person
+	Template   string
+	Ref        string
+	State      string // queued, sending, sent, delivered, bounced, failed, dropped
+	Cause      string // why it was dropped or failed: replaced, expired, blocked ...
+	Tries      int
+	Created    int64 // milliseconds UTC, as the others
+	Changed    int64
+	Attempts   []Attempt // oldest first
+	person     string
+	sealed     string
+}
+
+// Attempt is one try with one provider.
+type Attempt struct {
+	Provider   string
+	Began      int64
+	Ended      int64  // 0 = not ended
+	Outcome    string // running, ok, temporary, permanent, unknown
+	ProviderID string
+	Detail     string // the provider's answer, contacts and digits masked
+}
+
+// States are the values of Delivery.State.
+var states = []string{"queued", "sending", "sent", "delivered", "bounced", "failed", "dropped"}
+
+// DeliveryFilter narrows Deliveries.
+type DeliveryFilter struct {
+	To     string   // contact in any spelling
+	Domain string   // tenant
+	States []string // any of them; empty = all
+	Before string   // id of the last delivery of the page before
+	Limit  int      // 1..100; 0 = 20
+}
+
+// Deliveries answers "did it arrive?": the ledger, newest first, and whether
+// there is more. People of the house and the operator only.
+func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f DeliveryFilter) (all []Delivery, more bool, err error) {
+	if who.Kind != principal.Engineer && !who.Admin() {
+		return nil, false, fault.NoPermission
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 20
+	}
+	limit = min(limit, 100)
+	sql := "SELECT domain_id, id, channel, person, recipient, template, ref, state, cause, tries, created_at, changed_at FROM notify_messages /* all domains: the desk's ledger of deliveries */ WHERE 1 = 1"
+	var args []any
+	if f.To != "" {
+		way, to, err := contact(f.To)
+		if err != nil {
+			return nil, false, err
+		}
+		sql += " AND recipient_hash = ?"
+		args = append(args, s.hash(way, to))
+	}
+	if f.Domain != "" {
+		sql += " AND domain_id = ?"
+		args = append(args, f.Domain)
+	}
+	if len(f.States) > 0 {
+		for _, st := range f.States {
+			if !slices.Contains(states, st) {
+				return nil, false, fault.Unknown.In("state")
+			}
+			args = append(args, st)
+		}
+		sql += " AND state IN (?" + strings.Repeat(", ?", len(f.States)-1) + ")"
+	}
+	if f.Before != "" {
+		sql += " AND id < ?"
+		args = append(args, f.Before)
+	}
+	sql += " ORDER BY id DESC LIMIT ?"
+	args = append(args, limit+1)
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
+		err := tx.List(func(r db.Row) error {
+			var d Delivery
+			var way string
+			err := r.Scan(&d.Domain, &d.ID, &way, &d.person, &d.sealed, &d.Template, &d.Ref, &d.State, &d.Cause, &d.Tries, &d.Created, &d.Changed)
+			d.Way = Way(way)
+			all = append(all, d)
+			return err
+		}, sql, args...)
+		if err != nil {
+			return err
+		}
+		if more = len(all) > limit; more {
+			all = all[:limit]
+		}
+		return attempts(tx, all)
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	for i := range all {
+		if err := s.mask(ctx, &all[i]); err != nil {
+			return nil, false, err
+		}
+	}
+	return all, more, nil
+}
+
+// attempts reads the attempts of all deliveries at once.
+func attempts(tx *db.Tx, all []Delivery) error {
+	if len(all) == 0 {
+		return nil
+	}
+	at := map[string]int{}
+	args := make([]any, 0, len(all))
+	for i, d := range all {
+		at[d.ID] = i
+		args = append(args, d.ID)
+	}
+	return tx.List(func(r db.Row) error {
+		var message string
+		var a Attempt
+		if err := r.Scan(&message, &a.Provider, &a.Began, &a.Ended, &a.Outcome, &a.ProviderID, &a.Detail); err != nil {
+			return err
+		}
+		d := &all[at[message]]
+		d.Attempts = append(d.Attempts, a)
+		return nil
+	}, "SELECT message_id, provider, began_at, ended_at, outcome, provider_id, detail FROM notify_attempts /* all domains: the desk's ledger of deliveries */ WHERE message_id IN (?"+
+		strings.Repeat(", ?", len(all)-1)+") ORDER BY id", args...)
+}
+
+func (s *Service) mask(ctx context.Context, d *Delivery) error {
+	c, err := s.cipher(ctx, d.person)
+	if errors.Is(err, seal.ErrErased) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	to, err := c.open(s.place("recipient", d.ID), d.sealed)
+	if err != nil {
+		return err
+	}
+	d.To, d.sealed = Mask(to), ""
+	return nil
+}
+
+// Receipt is what a provider tells later about a message it took.
+type Receipt struct {
+	Provider, ProviderID string
+	Delivered            bool   // else it came back
+	Recipient            bool   // it came back because the recipient does not exist
+	Detail               string // the provider's words
+}
+
+// Receive records a receipt. Unknown and repeated ones change nothing. Only
+// Casemate itself calls it.
+func (s *Service) Receive(ctx context.Context, who principal.Principal, in Receipt) error {
+	if who.Kind != principal.System {
+		return fault.NoPermission
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		var m stored
+		var way string
+		err := tx.Get(`SELECT m.domain_id, m.id, m.channel, m.recipient_hash
+			FROM notify_attempts /* all domains: a provider knows its own id only */ AS a JOIN notify_messages AS m ON m.domain_id = a.domain_id AND m.id = a.message_id
+			WHERE a.provider = ? AND a.provider_id = ? AND a.provider_id <> '' ORDER BY a.id DESC LIMIT 1`, in.Provider, in.ProviderID).
+			Scan(&m.domain, &m.id, &way, &m.hash)
+		if errors.Is(err, db.ErrNone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		state := "bounced"
+		if in.Delivered {
+			state = "delivered"
+		}
+		tx.Write(db.Any, "UPDATE notify_messages SET state = ?, cause = ?, changed_at = ? WHERE domain_id = ? AND id = ? AND state = 'sent'",
+			state, scrub(in.Detail, ""), tx.Now, m.domain, m.id)
+		if !in.Delivered && in.Recipient {
+			block(tx, m.hash, Way(way), "bounced")
+		}
+		return nil
+	})
+}
+
+// Unblock lets a contact be sent to again that a provider refused before.
+// Administrators only.
+func (s *Service) Unblock(ctx context.Context, who principal.Principal, to string) error {
+	if !who.Admin() {
+		return fault.NoPermission
+	}
+	way, normal, err := contact(to)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		tx.Write(db.Any, "DELETE FROM notify_blocks WHERE recipient_hash = ?", s.hash(way, normal))
+		return nil
+	})
+}

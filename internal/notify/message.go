@@ -1,0 +1,161 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"casemate/internal/db"
+	"casemate/internal/job"
+	"casemate/internal/locale"
+)
+
+// Message is what a noun wants said.
+type Message struct {
+	Domain   string            // tenant on whose behalf it goes out
+	Person   string            // user the contact belongs to: his key seals it; "" = nobody's
+	Way      Way               // mail or SMS
+	To       string            // normalised contact: an address, or a number as +8613800138000
+	Template string            // e.g. TemplateCode
+	Language locale.Language   // of the text
+	Values   map[string]string // of the template's placeholders
+	Code     string            // a secret the text holds, also {code}; never shown in the ledger
+	Ref      string            // what it belongs to: a code's id, a ticket's number
+	Lives    time.Duration     // after that it is not sent any more; 0 = 48 h
+	Urgent   bool              // somebody waits in front of the screen
+	Sandbox  bool              // of a sandbox domain: caught, never sent
+}
+
+// ordinaryLife is how long a message that nobody waits for is tried.
+const ordinaryLife = 48 * time.Hour
+
+// Prepared is a message rendered and sealed, ready to be queued.
+type Prepared struct {
+	m                  Message
+	id, hash           string
+	recipient, payload string // sealed
+	caught             bool
+	lives              int64 // milliseconds
+}
+
+// payload is what is sealed: all that a channel needs.
+type payload struct {
+	Subject string `json:"subject,omitempty"`
+	Text    string `json:"text"`
+	HTML    string `json:"html,omitempty"`
+	Code    string `json:"code,omitempty"`
+}
+
+// Prepare renders and seals a message; it does no harm when the message is
+// never queued. It fails with ErrNoChannel when the installation cannot send
+// messages of this kind at all.
+func (s *Service) Prepare(ctx context.Context, m Message) (Prepared, error) {
+	p := Prepared{m: m, id: s.db.NewID(), hash: s.hash(m.Way, m.To), caught: s.o.Catch || m.Sandbox, lives: m.Lives.Milliseconds()}
+	if p.lives <= 0 {
+		p.lives = ordinaryLife.Milliseconds()
+	}
+	if !p.caught && len(s.channels[m.Way]) == 0 {
+		return p, ErrNoChannel.With("channel", string(m.Way))
+	}
+	text, err := s.render(m)
+	if err != nil {
+		return p, err
+	}
+	plain, err := json.Marshal(text)
+	if err != nil {
+		return p, err
+	}
+	c, err := s.cipher(ctx, m.Person)
+	if err != nil {
+		return p, fmt.Errorf("message to a person: %w", err)
+	}
+	if p.recipient, err = c.seal(s.place("recipient", p.id), m.To); err != nil {
+		return p, err
+	}
+	p.payload, err = c.seal(s.place("payload", p.id), string(plain))
+	return p, err
+}
+
+// envelope is a delivery job's argument: nothing personal, nothing secret.
+type envelope struct {
+	Domain  string `json:"domain"`
+	Message string `json:"message"`
+}
+
+// Queue queues the message and its job in the caller's transaction and returns
+// the message's id.
+func (s *Service) Queue(tx *db.Tx, p Prepared) string {
+	m := p.m
+	tx.Write(1, `INSERT INTO notify_messages (domain_id, id, channel, person, recipient, recipient_hash, template, language, payload, ref, urgent, caught, state, cause, tries, created_at, changed_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?)`,
+		m.Domain, p.id, string(m.Way), m.Person, p.recipient, p.hash, m.Template, string(m.Language), p.payload, m.Ref,
+		number(m.Urgent), number(p.caught), tx.Now, tx.Now, tx.Now+p.lives)
+	kind := kindOrdinary
+	if m.Urgent {
+		kind = kindUrgent
+	}
+	job.Enqueue(tx, job.Job{Kind: kind, Domain: m.Domain, Args: envelope{m.Domain, p.id}, Unique: p.id, Urgent: m.Urgent})
+	return p.id
+}
+
+// Drop gives up what is queued for a ref: it is not sent any more, and what it
+// said is blanked. A message that a provider already has cannot be called back.
+func (s *Service) Drop(tx *db.Tx, domain, ref, cause string) {
+	if ref == "" {
+		return
+	}
+	tx.Write(db.Any, "UPDATE notify_messages SET state = 'dropped', cause = ?, payload = '', changed_at = ? WHERE domain_id = ? AND ref = ? AND state IN ('queued', 'sending')",
+		cause, tx.Now, domain, ref)
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Expire drops what is past its time, with what it said: the delivery job does
+// that too, this is for messages whose job is gone.
+func (s *Service) Expire(ctx context.Context) error {
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		tx.Write(db.Any, "UPDATE notify_messages /* all domains: expiry of messages */ SET state = 'dropped', cause = 'expired', payload = '', changed_at = ? WHERE payload <> '' AND expires_at <= ? AND state IN ('queued', 'sending')",
+			tx.Now, tx.Now)
+		return nil
+	})
+}
+
+// purgeBatch bounds one transaction of the purge.
+const purgeBatch = 1000
+
+// Purge removes old rows of the ledger, what the catcher has held for a week,
+// and blocks that have ended.
+func (s *Service) Purge(ctx context.Context) error {
+	age := s.o.Config.LedgerAge().Milliseconds()
+	const week = 7 * 24 * 3600 * 1000
+	for _, q := range []struct {
+		sql string
+		age int64
+	}{
+		{"DELETE FROM notify_attempts /* all domains: purge */ WHERE (domain_id, id) IN (SELECT a.domain_id, a.id FROM notify_attempts AS a WHERE a.began_at <= ? ORDER BY a.began_at LIMIT ?) RETURNING id", age},
+		{"DELETE FROM notify_messages /* all domains: purge */ WHERE (domain_id, id) IN (SELECT m.domain_id, m.id FROM notify_messages AS m WHERE m.payload = '' AND m.created_at <= ? ORDER BY m.created_at LIMIT ?) RETURNING id", age},
+		{"DELETE FROM notify_caught /* all domains: purge */ WHERE (domain_id, id) IN (SELECT c.domain_id, c.id FROM notify_caught AS c WHERE c.created_at <= ? ORDER BY c.id LIMIT ?) RETURNING id", week},
+		{"DELETE FROM notify_blocks WHERE recipient_hash IN (SELECT b.recipient_hash FROM notify_blocks AS b WHERE b.until <= ? ORDER BY b.until LIMIT ?) RETURNING recipient_hash", 0},
+	} {
+		for n := purgeBatch; n == purgeBatch; {
+			err := s.db.Update(ctx, func(tx *db.Tx) error {
+				n = 0
+				return tx.List(func(r db.Row) error {
+					var key string
+					n++
+					return r.Scan(&key)
+				}, q.sql, tx.Now-q.age, purgeBatch)
+			})
+			if err != nil {
+				return fmt.Errorf("purging the ledger: %w", err)
+			}
+		}
+	}
+	return nil
+}

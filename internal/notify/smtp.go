@@ -1,0 +1,265 @@
+package notify
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"casemate/internal/config"
+)
+
+// smtpChannel hands mails to one mail server, one connection and one recipient
+// per mail.
+type smtpChannel struct {
+	c        config.SMTP
+	from     *mail.Address
+	password string
+	tls      *tls.Config
+}
+
+// NewSMTP makes a mail provider. Its name in the From header is the product's
+// unless the configured address has one.
+func NewSMTP(c config.SMTP, product string) (Channel, error) {
+	if c.Host == "" {
+		return nil, errors.New("host is missing")
+	}
+	if c.Name == "" {
+		c.Name = c.Host
+	}
+	if c.TLS == "" {
+		c.TLS = config.TLSStart
+	}
+	port, ok := map[string]int{config.TLSStart: 587, config.TLSImplicit: 465, config.TLSOpportunistic: 587, config.TLSNone: 25}[c.TLS]
+	if !ok {
+		return nil, fmt.Errorf("tls is %s, %s, %s or %s, not %q", config.TLSStart, config.TLSImplicit, config.TLSOpportunistic, config.TLSNone, c.TLS)
+	}
+	if c.Port == 0 {
+		c.Port = port
+	}
+	if c.Port < 1 || c.Port > 65535 {
+		return nil, fmt.Errorf("port %d does not exist", c.Port)
+	}
+	if c.TLS == config.TLSNone && c.User != "" {
+		return nil, errors.New("tls none with a user would send the password in clear")
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 15 * time.Second
+	}
+	from, err := mail.ParseAddress(c.From)
+	if err != nil {
+		return nil, fmt.Errorf("from %q is no mail address", c.From)
+	}
+	if from.Name == "" {
+		from.Name = product
+	}
+	from.Name = headerText(from.Name)
+	s := &smtpChannel{c: c, from: from, tls: &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12}}
+	if s.password, err = c.Password.Read(); err != nil {
+		return nil, fmt.Errorf("password: %w", err)
+	}
+	if s.tls.RootCAs, err = pool(c.CAFile); err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	return s, nil
+}
+
+// pool is the certificates of the file, or nil for the system's.
+func pool(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p := x509.NewCertPool()
+	if !p.AppendCertsFromPEM(text) {
+		return nil, errors.New("no certificate in it")
+	}
+	return p, nil
+}
+
+func (s *smtpChannel) Name() string { return s.c.Name }
+
+// compose is the mail as it goes over the wire. Every header is either ours or
+// passed through oneLine and encoded, so no value can end its line (threats.md
+// D10); Date and Message-ID are the same at every repeat.
+func (s *smtpChannel) compose(m Outgoing) (*gomail.Msg, error) {
+	if strings.ContainsAny(m.To, "\r\n\x00") {
+		return nil, errors.New("the address holds control characters")
+	}
+	to, err := mail.ParseAddress(m.To)
+	if err != nil || to.Name != "" || to.Address != m.To {
+		return nil, errors.New("not a plain mail address")
+	}
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP))
+	msg.FromMailAddress(s.from)
+	msg.EnvelopeFromMailAddress(&mail.Address{Address: s.from.Address})
+	msg.ToMailAddress(to)
+	msg.Subject(headerText(m.Subject))
+	msg.SetMessageIDWithValue(m.MessageID)
+	msg.SetDateWithValue(time.UnixMilli(m.At).UTC())
+	// RFC 3834: nobody's machine shall answer our machine (threats.md D11).
+	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	msg.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
+	msg.SetGenHeader(gomail.HeaderContentLang, string(m.Language))
+	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
+	if m.HTML != "" {
+		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+	}
+	return msg, nil
+}
+
+// headerText is a text fit for a header: one line of at most 200 characters, and
+// no encoded word of the writer's own making, which readers would decode into
+// whatever he likes.
+func headerText(s string) string {
+	return strings.TrimSpace(cut(strings.ReplaceAll(oneLine(s), "=?", "= ?"), 200))
+}
+
+// Send delivers the mail. A refusal of the recipient or of the content with a
+// 5xx is permanent; everything else may pass later or elsewhere.
+func (s *smtpChannel) Send(ctx context.Context, m Outgoing) (string, error) {
+	msg, err := s.compose(m)
+	if err != nil {
+		return "", &Failure{Permanent: true, Detail: "the mail cannot be written", Cause: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.c.Timeout)
+	defer cancel()
+	d := &dialer{implicit: s.c.TLS == config.TLSImplicit, tls: s.tls}
+	defer d.close()
+	// The library's deadlines are renewed between steps; the context's is not.
+	stop := context.AfterFunc(ctx, d.close)
+	defer stop()
+	client, err := gomail.NewClient(s.c.Host, s.options(d)...)
+	if err != nil {
+		return "", &Failure{Detail: "mail client", Cause: err}
+	}
+	err = client.DialAndSendWithContext(ctx, msg)
+	if msg.IsDelivered() {
+		// The server has it; what went wrong after that (QUIT) is no failure.
+		return queueID(msg.ServerResponse()), nil
+	}
+	if err == nil {
+		err = errors.New("the server did not acknowledge the mail")
+	}
+	return "", classify(err)
+}
+
+func (s *smtpChannel) options(d *dialer) []gomail.Option {
+	o := []gomail.Option{gomail.WithPort(s.c.Port), gomail.WithTimeout(s.c.Timeout), gomail.WithTLSConfig(s.tls.Clone()),
+		gomail.WithDialContextFunc(d.dial), gomail.WithoutNoop()}
+	switch s.c.TLS {
+	case config.TLSImplicit:
+		o = append(o, gomail.WithSSL()) // the dialer has made it
+	case config.TLSStart:
+		o = append(o, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	case config.TLSOpportunistic:
+		o = append(o, gomail.WithTLSPolicy(gomail.TLSOpportunistic))
+	default:
+		o = append(o, gomail.WithTLSPolicy(gomail.NoTLS))
+	}
+	if s.c.Hello != "" {
+		o = append(o, gomail.WithHELO(s.c.Hello))
+	}
+	if s.c.User != "" {
+		// PLAIN and LOGIN refuse to speak without TLS.
+		o = append(o, gomail.WithUsername(s.c.User), gomail.WithPassword(s.password),
+			gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
+	}
+	return o
+}
+
+// dialer keeps hold of the connection: the library leaves it open when EHLO,
+// STARTTLS or AUTH fails.
+type dialer struct {
+	implicit bool
+	tls      *tls.Config
+	mu       sync.Mutex
+	conn     net.Conn
+	closed   bool
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	plain := &net.Dialer{Timeout: 10 * time.Second}
+	var c net.Conn
+	var err error
+	if d.implicit {
+		c, err = (&tls.Dialer{NetDialer: plain, Config: d.tls}).DialContext(ctx, network, address)
+	} else {
+		c, err = plain.DialContext(ctx, network, address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, errors.Join(context.DeadlineExceeded, c.Close())
+	}
+	d.conn = c
+	return c, nil
+}
+
+func (d *dialer) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.conn != nil {
+		_ = d.conn.Close() // closed already after a good QUIT
+	}
+}
+
+// classify tells what a failure means for the message. 5xx at RCPT about the
+// mailbox itself (RFC 3463: 5.1.x, 5.2.1; without enhanced codes 550, 551, 553)
+// means that the recipient does not exist; 5xx after DATA that this server
+// will not take the mail. Refused sender, log-in and connection are troubles
+// of the provider, not of the message.
+func classify(err error) *Failure {
+	f := &Failure{Detail: "smtp", Cause: err}
+	var send *gomail.SendError
+	if !errors.As(err, &send) {
+		return f
+	}
+	code, enhanced := send.ErrorCode(), send.EnhancedStatusCode()
+	f.Detail = "smtp " + strconv.Itoa(code)
+	if code < 500 || code > 599 {
+		return f
+	}
+	switch send.Reason {
+	case gomail.ErrSMTPRcptTo:
+		f.Permanent = true
+		if enhanced == "" {
+			f.Recipient = code == 550 || code == 551 || code == 553
+		} else {
+			f.Recipient = strings.HasPrefix(enhanced, "5.1.") || enhanced == "5.2.1"
+		}
+	case gomail.ErrSMTPData, gomail.ErrSMTPDataClose, gomail.ErrWriteContent:
+		f.Permanent = true
+	}
+	return f
+}
+
+// queueID is the server's own id of the mail, when its answer has one: "250
+// 2.0.0 OK: queued as 4F1A2" or "... id=1abC-...".
+func queueID(response string) string {
+	for _, mark := range []string{"queued as ", "id="} {
+		if i := strings.Index(response, mark); i >= 0 {
+			if f := strings.Fields(response[i+len(mark):]); len(f) > 0 {
+				return cut(f[0], 128)
+			}
+		}
+	}
+	return ""
+}

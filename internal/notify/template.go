@@ -1,0 +1,109 @@
+package notify
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"strings"
+
+	"casemate/internal/fault"
+	"casemate/internal/locale"
+)
+
+// The templates, by what they say. Placeholders: {product} and {code} are
+// filled in here, the others come from the message's Values.
+const (
+	TemplateCode    = "verify.code"    // {minutes}
+	TemplateReply   = "ticket.reply"   // {number}: an engineer wrote
+	TemplateAsk     = "ticket.ask"     // {number}, {days}: an engineer waits for an answer
+	TemplateResolve = "ticket.resolve" // {number}, {days}: please confirm the solution
+	TemplateRemind  = "ticket.remind"  // {number}, {days}: it closes by itself soon
+	TemplateClose   = "ticket.close"   // {number}: it was closed
+)
+
+// words is a template in one language. Mails show the text, and as HTML the
+// same paragraphs; a code stands in large type. Texts never hold what a
+// customer or engineer wrote: they pass through other people's machines.
+type words struct{ subject, text, sms string }
+
+var templates = map[string]map[locale.Language]words{
+	TemplateCode: {
+		locale.ZH: {
+			subject: "{product} 验证码",
+			text:    "您好！\n\n您的验证码是：\n\n{code}\n\n{minutes} 分钟内有效，仅可使用一次。请勿将验证码告知任何人，我们的工程师也不会向您索取。\n\n如非本人操作，请忽略本邮件。\n\n{product}",
+			sms:     "【{product}】验证码 {code}，{minutes} 分钟内有效，请勿告知他人。如非本人操作请忽略。",
+		},
+		locale.EN: {
+			subject: "{product} verification code",
+			text:    "Hello,\n\nyour verification code is:\n\n{code}\n\nIt is valid for {minutes} minutes and works once. Never tell it to anybody; our engineers do not ask for it either.\n\nIf you did not ask for a code, please ignore this mail.\n\n{product}",
+			sms:     "{code} is your {product} verification code, valid for {minutes} minutes. Never tell it to anybody.",
+		},
+	},
+	TemplateReply: {
+		locale.ZH: {"工单 {number} 有新回复", "您好！\n\n工程师回复了您的工单 {number}，请登录控制台查看。\n\n{product}", "【{product}】工程师回复了您的工单 {number}，请登录控制台查看。"},
+		locale.EN: {"Ticket {number}: new reply", "Hello,\n\nan engineer has replied to your ticket {number}. Please read it in the console.\n\n{product}", "{product}: an engineer has replied to your ticket {number}."},
+	},
+	TemplateAsk: {
+		locale.ZH: {"工单 {number} 需要您补充信息", "您好！\n\n工单 {number} 需要您补充信息，请登录控制台回复。{days} 天内未回复，工单将转为待确认。\n\n{product}", "【{product}】工单 {number} 需要您补充信息，请在 {days} 天内登录控制台回复。"},
+		locale.EN: {"Ticket {number} needs your answer", "Hello,\n\nyour ticket {number} needs your answer. Please reply in the console; without an answer within {days} days it is taken as solved.\n\n{product}", "{product}: ticket {number} needs your answer within {days} days."},
+	},
+	TemplateResolve: {
+		locale.ZH: {"请确认工单 {number} 是否已解决", "您好！\n\n工单 {number} 已给出解决方案，请登录控制台确认。{days} 天内未确认，工单将自动关闭。\n\n{product}", "【{product}】工单 {number} 已给出解决方案，请在 {days} 天内确认，逾期将自动关闭。"},
+		locale.EN: {"Please confirm ticket {number}", "Hello,\n\na solution for your ticket {number} is waiting for you. Please confirm it in the console; without an answer within {days} days the ticket closes by itself.\n\n{product}", "{product}: please confirm the solution of ticket {number} within {days} days, else it closes."},
+	},
+	TemplateRemind: {
+		locale.ZH: {"提醒：工单 {number} 待您确认", "您好！\n\n工单 {number} 仍待您确认，{days} 天后将自动关闭。如问题未解决，请登录控制台回复。\n\n{product}", "【{product}】工单 {number} 仍待您确认，{days} 天后将自动关闭。"},
+		locale.EN: {"Reminder: please confirm ticket {number}", "Hello,\n\nyour ticket {number} still waits for your confirmation and closes by itself in {days} days. If the problem is not solved, please reply in the console.\n\n{product}", "{product}: ticket {number} still waits for you and closes in {days} days."},
+	},
+	TemplateClose: {
+		locale.ZH: {"工单 {number} 已关闭", "您好！\n\n工单 {number} 已关闭。欢迎登录控制台评价本次服务；如有新问题，请提交新工单。\n\n{product}", "【{product}】工单 {number} 已关闭，欢迎登录控制台评价。"},
+		locale.EN: {"Ticket {number} is closed", "Hello,\n\nyour ticket {number} is closed. You are welcome to rate our service in the console; for a new problem please file a new ticket.\n\n{product}", "{product}: ticket {number} is closed. You are welcome to rate our service."},
+	},
+}
+
+// render is the message's text for its kind of contact and language.
+func (s *Service) render(m Message) (payload, error) {
+	byLanguage, ok := templates[m.Template]
+	if !ok {
+		return payload{}, fmt.Errorf("notify: no template %q", m.Template)
+	}
+	w, ok := byLanguage[m.Language]
+	if !ok {
+		w = byLanguage[locale.ZH] // unknown languages fall back (semantics.md D15)
+	}
+	args := []fault.Arg{{Name: "product", Value: oneLine(s.o.Config.ProductName())}, {Name: "code", Value: m.Code}}
+	for name, v := range m.Values {
+		args = append(args, fault.Arg{Name: name, Value: oneLine(v)})
+	}
+	out := payload{Code: m.Code}
+	if m.Way == SMS {
+		out.Text = fault.Fill(w.sms, args)
+	} else {
+		out.Subject, out.Text, out.HTML = fault.Fill(w.subject, args), fault.Fill(w.text, args), page(w.text, args)
+	}
+	if left := open.FindString(out.Subject + out.Text); left != "" {
+		return payload{}, fmt.Errorf("notify: template %s: nothing for %s", m.Template, left)
+	}
+	return out, nil
+}
+
+var open = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// page is the HTML form of a mail's text. It fetches nothing from anywhere.
+func page(text string, args []fault.Arg) string {
+	safe := make([]fault.Arg, len(args))
+	for i, a := range args {
+		safe[i] = fault.Arg{Name: a.Name, Value: html.EscapeString(fmt.Sprint(a.Value))}
+	}
+	var b strings.Builder
+	b.WriteString(`<!DOCTYPE html><html><head><meta charset="utf-8"></head><body style="font-family:sans-serif;font-size:15px;line-height:1.6;color:#222">`)
+	for p := range strings.SplitSeq(text, "\n\n") {
+		style := ""
+		if p == "{code}" {
+			style = ` style="font-size:28px;font-weight:bold;letter-spacing:4px"`
+		}
+		b.WriteString("<p" + style + ">" + strings.ReplaceAll(fault.Fill(html.EscapeString(p), safe), "\n", "<br>") + "</p>")
+	}
+	b.WriteString("</body></html>")
+	return b.String()
+}
