@@ -14,6 +14,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
+	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/wire"
 )
@@ -48,6 +49,7 @@ var _ oas.Handler = (*Handler)(nil)
 type Nouns struct {
 	Catalog *catalog.Service
 	Verify  *verify.Service
+	Ticket  *ticket.Service
 }
 
 // Options of the surface.
@@ -65,6 +67,9 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		configQueries: configQueries{catalog: n.Catalog},
 		agreements:    agreements{catalog: n.Catalog},
 		verifyCodes:   verifyCodes{verify: n.Verify},
+		tickets:       tickets{ticket: n.Ticket, catalog: n.Catalog},
+		messages:      messages{ticket: n.Ticket},
+		quotas:        quotas{ticket: n.Ticket},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 	}
 	return oas.NewServer(h, door{},

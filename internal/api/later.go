@@ -18,9 +18,6 @@ func later[T any](operation string) (T, error) {
 
 // The groups that have no noun yet.
 type (
-	quotas          struct{}
-	tickets         struct{}
-	messages        struct{}
 	attachments     struct{}
 	details         struct{}
 	privileges      struct{}
@@ -247,48 +244,4 @@ func (diagnoses) ListDiagnoseResources(_ context.Context, _ oas.OptQueryTscDiagn
 
 func (diagnoses) CreateDiagnoseFeedback(_ context.Context, _ *oas.CreateFeedbackReq, _ oas.CreateDiagnoseFeedbackParams) (*oas.Ack, error) {
 	return later[*oas.Ack]("CreateDiagnoseFeedback")
-}
-
-func (quotas) ListCaseQuotas(_ context.Context, _ oas.ListCaseQuotasParams) (*oas.ListCaseQuotasResponse, error) {
-	return later[*oas.ListCaseQuotasResponse]("ListCaseQuotas")
-}
-
-func (tickets) CreateCases(_ context.Context, _ *oas.CreateOrderIncidentV2Req, _ oas.CreateCasesParams) (*oas.CreateCasesResponse, error) {
-	return later[*oas.CreateCasesResponse]("CreateCases")
-}
-
-func (tickets) ListCases(_ context.Context, _ oas.ListCasesParams) (*oas.ListCasesResponse, error) {
-	return later[*oas.ListCasesResponse]("ListCases")
-}
-
-func (tickets) ListCaseCounts(_ context.Context, _ oas.ListCaseCountsParams) (*oas.ListCaseCountsResponse, error) {
-	return later[*oas.ListCaseCountsResponse]("ListCaseCounts")
-}
-
-func (tickets) ShowCaseDetail(_ context.Context, _ oas.ShowCaseDetailParams) (*oas.ShowCaseDetailResponse, error) {
-	return later[*oas.ShowCaseDetailResponse]("ShowCaseDetail")
-}
-
-func (tickets) ShowCaseStatus(_ context.Context, _ oas.ShowCaseStatusParams) (*oas.ShowCaseStatusResponse, error) {
-	return later[*oas.ShowCaseStatusResponse]("ShowCaseStatus")
-}
-
-func (tickets) UpdateCases(_ context.Context, _ oas.OptWorkOrderOperateV2Req, _ oas.UpdateCasesParams) (*oas.Ack, error) {
-	return later[*oas.Ack]("UpdateCases")
-}
-
-func (tickets) CreateScores(_ context.Context, _ *oas.CreateScoreV2Req, _ oas.CreateScoresParams) (*oas.Ack, error) {
-	return later[*oas.Ack]("CreateScores")
-}
-
-func (tickets) ListCaseOperateLogs(_ context.Context, _ oas.ListCaseOperateLogsParams) (*oas.ListCaseOperateLogsResponse, error) {
-	return later[*oas.ListCaseOperateLogsResponse]("ListCaseOperateLogs")
-}
-
-func (messages) CreateMessages(_ context.Context, _ *oas.CreateMessageV2Req, _ oas.CreateMessagesParams) (*oas.Ack, error) {
-	return later[*oas.Ack]("CreateMessages")
-}
-
-func (messages) ListMessages(_ context.Context, _ oas.ListMessagesParams) (*oas.ListMessagesResponse, error) {
-	return later[*oas.ListMessagesResponse]("ListMessages")
 }

@@ -20,6 +20,7 @@ type Config struct {
 	Metrics        string        `yaml:"metrics"`         // listen address of the metrics page, "" = none
 	Notify         Notify        `yaml:"notify"`
 	Verify         Verify        `yaml:"verify"`
+	Ticket         Ticket        `yaml:"ticket"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 

@@ -450,6 +450,16 @@ func EngineerIn(tx *db.Tx, id string) (alias, publicID string, err error) {
 	return alias, publicID, err
 }
 
+// PublicEngineer is what a customer may know of a person of the house, be it
+// gone meanwhile; nothing for an unknown id.
+func PublicEngineer(tx *db.Tx, id string) (alias, publicID string, err error) {
+	err = tx.Get("SELECT alias, public_id FROM users WHERE domain_id = ? AND id = ?", principal.House, id).Scan(&alias, &publicID)
+	if errors.Is(err, db.ErrNone) {
+		err = nil
+	}
+	return alias, publicID, err
+}
+
 // Disable shuts a user out (or lets it in again) at once, on this node; on
 // others within a second.
 func (s *Service) Disable(ctx context.Context, who principal.Principal, domain, id string, disabled bool) error {

@@ -23,8 +23,11 @@ type Message struct {
 	Code     string            // a secret the text holds, also {code}; never shown in the ledger
 	Ref      string            // what it belongs to: a code's id, a ticket's number
 	Lives    time.Duration     // after that it is not sent any more; 0 = 48 h
-	Urgent   bool              // somebody waits in front of the screen
-	Sandbox  bool              // of a sandbox domain: caught, never sent
+	// NotBefore is when it may leave, milliseconds UTC; 0 = at once. Lives counts
+	// from then.
+	NotBefore int64
+	Urgent    bool // somebody waits in front of the screen
+	Sandbox   bool // of a sandbox domain: caught, never sent
 }
 
 // ordinaryLife is how long a message that nobody waits for is tried.
@@ -90,12 +93,12 @@ func (s *Service) Queue(tx *db.Tx, p Prepared) string {
 	tx.Write(1, `INSERT INTO notify_messages (domain_id, id, channel, person, recipient, recipient_hash, template, language, payload, ref, urgent, caught, state, cause, tries, created_at, changed_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?)`,
 		m.Domain, p.id, string(m.Way), m.Person, p.recipient, p.hash, m.Template, string(m.Language), p.payload, m.Ref,
-		number(m.Urgent), number(p.caught), tx.Now, tx.Now, tx.Now+p.lives)
+		number(m.Urgent), number(p.caught), tx.Now, tx.Now, max(tx.Now, m.NotBefore)+p.lives)
 	kind := kindOrdinary
 	if m.Urgent {
 		kind = kindUrgent
 	}
-	job.Enqueue(tx, job.Job{Kind: kind, Domain: m.Domain, Args: envelope{m.Domain, p.id}, Unique: p.id, Urgent: m.Urgent})
+	job.Enqueue(tx, job.Job{Kind: kind, Domain: m.Domain, Args: envelope{m.Domain, p.id}, At: m.NotBefore, Unique: p.id, Urgent: m.Urgent})
 	return p.id
 }
 

@@ -27,6 +27,7 @@ import (
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
+	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/wire"
 )
@@ -57,6 +58,7 @@ type Server struct {
 	catalog *catalog.Service
 	notify  *notify.Service
 	verify  *verify.Service
+	ticket  *ticket.Service
 	drain   drain
 	metrics *metrics
 	local   *localToken
@@ -154,7 +156,13 @@ func (s *Server) build(ctx context.Context) error {
 	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0}); err != nil {
 		return err
 	}
+	if s.ticket, err = ticket.New(s.db, s.keys, ticket.Nouns{Identity: s.ident, Catalog: s.catalog, Verify: s.verify, Notify: s.notify},
+		ticket.Options{Config: s.o.Config.Ticket, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
+		return err
+	}
 	s.runner.Add(s.notify.Kinds()...)
+	s.runner.Add(s.ticket.Kinds()...)
+	s.runner.Every(s.ticket.Periodic()...)
 	s.runner.Every(s.notify.Periodic()...)
 	s.runner.Every(s.verify.Periodic()...)
 	s.runner.Every(
@@ -205,7 +213,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"errors"
+	"time"
+)
+
+// Ticket holds the times of a ticket's life (semantics.md D2, D4).
+type Ticket struct {
+	UrgeAfter    time.Duration `yaml:"urge_after"`    // a new ticket cannot be urged for so long; 0 = 30m, negative = at once
+	UrgeEvery    time.Duration `yaml:"urge_every"`    // least time between two urges; 0 = 30m
+	ConfirmDays  int           `yaml:"confirm_days"`  // a solution nobody answers is taken as confirmed; 0 = 3, -1 = never
+	FeedbackDays int           `yaml:"feedback_days"` // a question nobody answers counts as solved; 0 = 7, -1 = never
+}
+
+// Check refuses values that mean nothing.
+func (t Ticket) Check() error {
+	switch {
+	case t.UrgeEvery < 0:
+		return errors.New("ticket.urge_every cannot be negative")
+	case t.ConfirmDays < -1 || t.ConfirmDays > 365:
+		return errors.New("ticket.confirm_days is -1 to 365")
+	case t.FeedbackDays < -1 || t.FeedbackDays > 365:
+		return errors.New("ticket.feedback_days is -1 to 365")
+	}
+	return nil
+}
+
+// WithDefaults fills in what is not set.
+func (t Ticket) WithDefaults() Ticket {
+	if t.UrgeAfter == 0 {
+		t.UrgeAfter = 30 * time.Minute
+	}
+	if t.UrgeEvery == 0 {
+		t.UrgeEvery = 30 * time.Minute
+	}
+	if t.ConfirmDays == 0 {
+		t.ConfirmDays = 3
+	}
+	if t.FeedbackDays == 0 {
+		t.FeedbackDays = 7
+	}
+	return t
+}
+
+// Demo lets a ticket be urged as soon as it exists (design: the demo world); a
+// second urge at once is still refused.
+func (t Ticket) Demo() Ticket {
+	t.UrgeAfter = -1
+	return t
+}

@@ -1,0 +1,206 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"casemate/internal/db"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/principal"
+	"casemate/internal/search"
+)
+
+// DeskTicket is a ticket as engineers see it.
+type DeskTicket struct {
+	Ticket
+	DomainName, CreatorName, AssigneeName string
+}
+
+// DeskFilter of the engineers' list. Zero values do not filter.
+type DeskFilter struct {
+	Statuses []Status
+	Severity string
+	Assignee string // user id; "none" = nobody's
+	Domain   string
+	Text     string // beginning of a number; with Domain also words of the description
+	After    string // ticket id to go on behind, "" = from the newest
+	Limit    int    // 1..100, 0 = 20
+}
+
+// Nobody is the filter for tickets without a handler.
+const Nobody = "none"
+
+func maySee(who principal.Principal) error {
+	if who.Kind == principal.Local || who.Kind == principal.System || mayWork(who) == nil {
+		return nil
+	}
+	return fault.NoPermission
+}
+
+// Desk is a page of the tickets of all domains, newest first, how many match,
+// and the cursor of the next page ("" at the end). Sandboxes' tickets are not
+// among them.
+func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilter) (page []DeskTicket, total int, cursor string, err error) {
+	if err := maySee(who); err != nil {
+		return nil, 0, "", err
+	}
+	if f.Limit == 0 {
+		f.Limit = 20
+	}
+	var w where
+	w.and("status <> ?", int(Deleted))
+	if len(f.Statuses) > 0 {
+		w.anyOf("status", f.Statuses)
+	}
+	if f.Severity != "" {
+		w.and("severity = ?", f.Severity)
+	}
+	switch f.Assignee {
+	case "":
+	case Nobody:
+		w.and("assignee = ''")
+	default:
+		w.and("assignee = ?", f.Assignee)
+	}
+	if f.Domain != "" {
+		w.and("domain_id = ?", f.Domain)
+	}
+	if text := strings.TrimSpace(f.Text); text != "" {
+		number := strings.ToUpper(text)
+		cond, args := "number BETWEEN ? AND ?", []any{number, number + strings.Repeat("Z", numberLength)}
+		if in, more, ok := search.Where(s.db.Dialect(), f.Domain, "ticket", strings.Fields(text)); ok && f.Domain != "" {
+			cond, args = "("+cond+" OR ticket_id "+in+")", append(args, more...)
+		}
+		w.and(cond, args...)
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		page, cursor = nil, ""
+		if err := tx.Get("SELECT count(*) FROM desk_tickets WHERE "+strings.Join(w.cond, " AND "), w.args...).Scan(&total); err != nil {
+			return err
+		}
+		here := w
+		if f.After != "" {
+			here.and("ticket_id < ?", f.After)
+		}
+		var keys [][2]string
+		err := tx.List(func(r db.Row) error {
+			var k [2]string
+			err := r.Scan(&k[0], &k[1])
+			keys = append(keys, k)
+			return err
+		}, "SELECT domain_id, ticket_id FROM desk_tickets WHERE "+strings.Join(here.cond, " AND ")+" ORDER BY ticket_id DESC LIMIT ?", append(here.args, f.Limit+1)...)
+		if err != nil {
+			return err
+		}
+		if len(keys) > f.Limit {
+			keys = keys[:f.Limit]
+			cursor = keys[f.Limit-1][1]
+		}
+		for _, k := range keys {
+			t, err := s.deskIn(tx, k[0], k[1])
+			if err != nil {
+				return err
+			}
+			page = append(page, t)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, "", err
+	}
+	for i := range page {
+		if err := s.deskNames(ctx, &page[i]); err != nil {
+			return nil, 0, "", err
+		}
+	}
+	return page, total, cursor, nil
+}
+
+func (s *Service) deskIn(tx *db.Tx, domain, id string) (DeskTicket, error) {
+	t, err := ticketIn(tx, domain, id)
+	if err != nil {
+		return DeskTicket{}, err
+	}
+	d, err := identity.DomainIn(tx, domain)
+	return DeskTicket{Ticket: t, DomainName: d.Name}, err
+}
+
+func (s *Service) deskNames(ctx context.Context, t *DeskTicket) error {
+	names, err := s.ident.Names(ctx, t.Domain, []string{t.Creator})
+	if err != nil {
+		return err
+	}
+	t.CreatorName = names[t.Creator]
+	if t.Assignee != "" {
+		names, err = s.ident.Names(ctx, principal.House, []string{t.Assignee})
+		t.AssigneeName = names[t.Assignee]
+	}
+	return err
+}
+
+// deskTicket finds a ticket of any domain by its number; sandboxes' tickets and
+// deleted ones are not there.
+func (s *Service) deskTicket(ctx context.Context, number string) (t Ticket, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		var domain, id string
+		err := tx.Get("SELECT domain_id, ticket_id FROM desk_tickets WHERE number = ?", number).Scan(&domain, &id)
+		if errors.Is(err, db.ErrNone) {
+			return fault.NoTicket
+		}
+		if err != nil {
+			return err
+		}
+		if t, err = ticketIn(tx, domain, id); err == nil && t.Status == Deleted {
+			return fault.NoTicket
+		}
+		return err
+	})
+	return t, err
+}
+
+// DeskShow reads a ticket of any domain for the desk.
+func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number string) (out DeskTicket, err error) {
+	if err := maySee(who); err != nil {
+		return out, err
+	}
+	t, err := s.deskTicket(ctx, number)
+	if err != nil {
+		return out, err
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error { out, err = s.deskIn(tx, t.Domain, t.ID); return err })
+	if err != nil {
+		return out, err
+	}
+	return out, s.deskNames(ctx, &out)
+}
+
+// DeskMessages is all that was said and noted in a ticket, oldest first, with
+// the writers' log-in names.
+func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, number string) (all []Message, err error) {
+	if err := maySee(who); err != nil {
+		return nil, err
+	}
+	t, err := s.deskTicket(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	const most = 10000
+	err = s.db.View(ctx, func(tx *db.Tx) error { all, err = messagesOf(tx, t, "1 = 1", 0, most); return err })
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		domain := t.Domain
+		if all[i].Side == EngineerSide {
+			domain = principal.House
+		}
+		names, err := s.ident.Names(ctx, domain, []string{all[i].Author})
+		if err != nil {
+			return nil, err
+		}
+		all[i].AuthorName = names[all[i].Author]
+	}
+	return all, nil
+}

@@ -1,0 +1,200 @@
+package ticket
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"casemate/internal/db"
+	"casemate/internal/fault"
+	"casemate/internal/principal"
+	"casemate/internal/privilege"
+	"casemate/internal/search"
+)
+
+// Filter of a customer's list. Zero values do not filter.
+type Filter struct {
+	Words       []string // search_key: each word occurs in the description (semantics.md D18)
+	Text        string   // app_key: in the number (its beginning) or in the description
+	Number      string
+	From, To    int64 // created, milliseconds UTC, both ends included
+	Statuses    []Status
+	Creator     string // user id
+	CreatorName string // part of a log-in name
+	Group       string
+	Labelled    bool // only tickets with some label
+	Offset      int
+	Limit       int // 1..100, 0 = 10 (D21b)
+}
+
+const (
+	maxWords     = 3
+	maxWord      = 64
+	defaultLimit = 10
+)
+
+func (f *Filter) check() error {
+	var words []string
+	for _, w := range f.Words {
+		words = append(words, strings.Fields(w)...)
+	}
+	if f.Words = words; len(words) > maxWords {
+		return fault.TooManyItems.In("search_key").With("max", maxWords)
+	}
+	for _, w := range words {
+		if utf8.RuneCountInString(w) > maxWord {
+			return fault.TooLong.In("search_key").With("max", maxWord)
+		}
+	}
+	for _, s := range f.Statuses {
+		if _, ok := statusNames[s]; !ok {
+			return fault.Unknown.In("status")
+		}
+	}
+	if f.From > 0 && f.To > 0 && f.From > f.To {
+		return fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 不能早于 query_start_time", "{field} must not be before query_start_time").In("query_end_time")
+	}
+	if f.Limit == 0 {
+		f.Limit = defaultLimit
+	}
+	return nil
+}
+
+var plain = regexp.MustCompile(`^[0-9A-Z]+$`)
+
+// where is a condition in the making.
+type where struct {
+	cond []string
+	args []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	w.cond, w.args = append(w.cond, cond), append(w.args, args...)
+}
+
+func (w *where) anyOf(column string, statuses []Status) {
+	marks := make([]any, len(statuses))
+	for i, s := range statuses {
+		marks[i] = int(s)
+	}
+	w.and(column+" IN (?"+strings.Repeat(", ?", len(marks)-1)+")", marks...)
+}
+
+// List is a page of the caller's tickets, newest first, and how many match in
+// all. Deleted ones are gone (semantics.md section 3.2).
+func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (page []Ticket, total int, err error) {
+	if err := f.check(); err != nil {
+		return nil, 0, err
+	}
+	var named []string
+	if f.CreatorName != "" && who.Kind == principal.Customer {
+		if named, err = s.ident.FindByName(ctx, who.Domain, f.CreatorName); err != nil {
+			return nil, 0, err
+		}
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		page, total = nil, 0
+		scope, err := privilege.ScopeOf(tx, who, f.Group)
+		if err != nil {
+			return err
+		}
+		if f.Creator != "" {
+			scope = scope.Narrow(f.Creator)
+		}
+		if f.CreatorName != "" {
+			scope = scope.Narrow(named...)
+		}
+		w, some := s.where(scope, f)
+		if !some {
+			return nil
+		}
+		if total, err = s.total(tx, scope, f, w); err != nil || total <= f.Offset {
+			return err
+		}
+		return tx.List(func(r db.Row) error {
+			t, err := scan(r)
+			page = append(page, t)
+			return err
+		}, "SELECT "+columns+" FROM tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND ")+" ORDER BY id DESC LIMIT ? OFFSET ?",
+			append(append([]any{scope.Domain}, w.args...), f.Limit, f.Offset)...)
+	})
+	return page, total, err
+}
+
+// where is the filter as SQL; some is false when nothing can match.
+func (s *Service) where(scope privilege.Scope, f Filter) (w where, some bool) {
+	cond, args := scope.Where("creator")
+	w.and(cond, args...)
+	var shown []Status
+	for _, st := range f.Statuses {
+		if st != Deleted {
+			shown = append(shown, st)
+		}
+	}
+	switch {
+	case len(f.Statuses) == 0:
+		w.and("status <> ?", int(Deleted))
+	case len(shown) == 0:
+		return w, false
+	default:
+		w.anyOf("status", shown)
+	}
+	if f.Labelled {
+		return w, false // labels are not kept yet: no ticket has one
+	}
+	if f.Number != "" {
+		w.and("number = ?", f.Number)
+	}
+	if f.From > 0 {
+		w.and("created_at >= ?", f.From)
+	}
+	if f.To > 0 {
+		w.and("created_at < ?", f.To+1000) // filters have whole seconds
+	}
+	if len(f.Words) > 0 {
+		in, args, ok := search.Where(s.db.Dialect(), scope.Domain, "ticket", f.Words)
+		if !ok {
+			return w, false
+		}
+		w.and("id "+in, args...)
+	}
+	if text := strings.TrimSpace(f.Text); text != "" {
+		var either []string
+		var args []any
+		if number := strings.ToUpper(text); plain.MatchString(number) {
+			// Numbers hold digits and capitals only, so Z closes the range of a
+			// beginning in every collation.
+			either, args = append(either, "number BETWEEN ? AND ?"), append(args, number, number+strings.Repeat("Z", numberLength))
+		}
+		if in, more, ok := search.Where(s.db.Dialect(), scope.Domain, "ticket", strings.Fields(text)); ok {
+			either, args = append(either, "id "+in), append(args, more...)
+		}
+		if len(either) == 0 {
+			return w, false
+		}
+		w.and("("+strings.Join(either, " OR ")+")", args...)
+	}
+	return w, true
+}
+
+// total is exact: from the counters where only states filter, else counted.
+func (s *Service) total(tx *db.Tx, scope privilege.Scope, f Filter, w where) (n int, err error) {
+	if len(f.Words) == 0 && f.Text == "" && f.Number == "" && f.From == 0 && f.To == 0 {
+		counts, ok, err := ofScope(tx, scope)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			for _, st := range Statuses {
+				if len(f.Statuses) == 0 || slices.Contains(f.Statuses, st) {
+					n += counts[st]
+				}
+			}
+			return n, nil
+		}
+	}
+	err = tx.Get("SELECT count(*) FROM tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND "), append([]any{scope.Domain}, w.args...)...).Scan(&n)
+	return n, err
+}

@@ -1,0 +1,176 @@
+package ticket
+
+import (
+	"context"
+	"strings"
+	"unicode/utf8"
+
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/principal"
+	"casemate/internal/search"
+)
+
+// Message is one thing said in a ticket, or a note of the engineers'.
+type Message struct {
+	ID         string
+	Side       Side
+	Author     string // user id of a customer; the public id of an engineer, the user id on the desk
+	AuthorName string // log-in name of a customer, public alias of an engineer; on the desk log-in names
+	Internal   bool   // a note
+	Opening    bool
+	Text       string
+	Created    int64 // milliseconds UTC
+}
+
+type message struct {
+	Side              Side
+	Author, Text      string
+	Internal, Opening bool
+}
+
+func addMessage(tx *db.Tx, t Ticket, m message) string {
+	id := tx.NewID()
+	tx.Write(1, "INSERT INTO messages (domain_id, id, ticket_id, side, author, internal, opening, text, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		t.Domain, id, t.ID, int(m.Side), m.Author, number01(m.Internal), number01(m.Opening), m.Text, tx.Now)
+	if !m.Opening {
+		kind := "message"
+		if m.Internal {
+			kind = "note"
+		}
+		search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: kind, ID: id, Parent: t.ID, Text: m.Text})
+	}
+	return id
+}
+
+func number01(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func checkText(field, text string) error {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return errBlank.In(field)
+	case utf8.RuneCountInString(text) > maxMessage:
+		return fault.TooLong.In(field).With("max", maxMessage)
+	}
+	return nil
+}
+
+// Reply adds a customer's message. It brings a ticket that waits for the
+// customer, for an answer or for his word on a solution, back to Processing. It
+// fails with OSM.01010002 in other states than 0, 1, 2, 5 and 17 (semantics.md
+// D20).
+func (s *Service) Reply(ctx context.Context, who principal.Principal, number, group, text string) error {
+	if err := checkText("message.content", text); err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		before, err := visible(tx, who, number, group)
+		if err != nil {
+			return err
+		}
+		t, code := before, event.NoLog
+		switch before.Status {
+		case Submitted, Processing, Paused:
+		case Feedback:
+			t.Status, code = Processing, logReply
+		case ToConfirm:
+			t.Status = Processing
+		default:
+			return errState(actReply, before.Status)
+		}
+		id := addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: text})
+		t = change(tx, before, t)
+		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.reply", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
+			Data: map[string]any{"message": id, "from": before.Status, "to": t.Status}})
+		return nil
+	})
+}
+
+// Messages is a page of a ticket's messages as its customer sees them, oldest
+// first, and how many there are. Notes never show, and engineers go by alias
+// and public id (threats.md B5). Limit 0 = 10, negative = all.
+func (s *Service) Messages(ctx context.Context, who principal.Principal, number, group string, offset, limit int) (page []Message, total int, err error) {
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		page, total = nil, 0
+		t, err := visible(tx, who, number, group)
+		if err != nil {
+			return err
+		}
+		if err := tx.Get("SELECT count(*) FROM messages WHERE domain_id = ? AND ticket_id = ? AND internal = 0", t.Domain, t.ID).Scan(&total); err != nil {
+			return err
+		}
+		if limit < 0 {
+			limit = total
+		}
+		page, err = messagesOf(tx, t, "internal = 0", offset, limit)
+		if err != nil {
+			return err
+		}
+		return publicAuthors(tx, page)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return page, total, s.nameCustomers(ctx, who.Domain, page)
+}
+
+func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int) (page []Message, err error) {
+	err = tx.List(func(r db.Row) error {
+		var m Message
+		var side, internal, opening int64
+		err := r.Scan(&m.ID, &side, &m.Author, &internal, &opening, &m.Text, &m.Created)
+		m.Side, m.Internal, m.Opening = Side(side), internal == 1, opening == 1
+		page = append(page, m)
+		return err
+	}, "SELECT id, side, author, internal, opening, text, created_at FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY id LIMIT ? OFFSET ?",
+		t.Domain, t.ID, limit, offset)
+	return page, err
+}
+
+// publicAuthors replaces engineers by what a customer may know of them.
+func publicAuthors(tx *db.Tx, page []Message) error {
+	known := map[string][2]string{}
+	for i := range page {
+		m := &page[i]
+		if m.Side == CustomerSide || m.Author == "" {
+			continue
+		}
+		who, ok := known[m.Author]
+		if !ok {
+			alias, id, err := identity.PublicEngineer(tx, m.Author)
+			if err != nil {
+				return err
+			}
+			who = [2]string{alias, id}
+			known[m.Author] = who
+		}
+		m.AuthorName, m.Author = who[0], who[1]
+	}
+	return nil
+}
+
+func (s *Service) nameCustomers(ctx context.Context, domain string, page []Message) error {
+	var ids []string
+	for _, m := range page {
+		if m.Side == CustomerSide {
+			ids = append(ids, m.Author)
+		}
+	}
+	names, err := s.ident.Names(ctx, domain, ids)
+	for i := range page {
+		if page[i].Side == CustomerSide {
+			page[i].AuthorName = names[page[i].Author]
+		}
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"casemate/internal/db"
+	"casemate/internal/locale"
+	"casemate/internal/notify"
+	"casemate/internal/principal"
+)
+
+// notices are a ticket's notices of one step, rendered and sealed before the
+// transaction that queues them.
+type notices []notify.Prepared
+
+// prepare renders a notice for each contact of the ticket; without one, for the
+// registered mail of its creator. A kind of contact the installation cannot
+// reach is left out: a step does not fail for want of a provider.
+func (s *Service) prepare(ctx context.Context, t Ticket, template string, days int, sandbox bool) (notices, error) {
+	c, err := s.Contact(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if c == (Contact{}) {
+		u, err := s.ident.User(ctx, principal.AsSystem(t.Domain), t.Domain, t.Creator)
+		if err != nil || u.Disabled {
+			return nil, nil //nolint:nilerr // nobody to tell: the creator is gone
+		}
+		c.Mail = u.Mail
+	}
+	var out notices
+	for _, to := range []struct {
+		way     notify.Way
+		contact string
+	}{{notify.Mail, c.Mail}, {notify.SMS, c.E164}} {
+		if to.contact == "" {
+			continue
+		}
+		p, err := s.notify.Prepare(ctx, notify.Message{Domain: t.Domain, Person: t.Creator, Way: to.way, To: to.contact, Template: template, Language: t.Language,
+			Values: map[string]string{"number": t.Number, "days": strconv.Itoa(days)}, Ref: t.Number, Sandbox: sandbox, NotBefore: opens(t, s.db.Now())})
+		if errors.Is(err, notify.ErrNoChannel) {
+			s.o.Log.Warn("no provider for a ticket's notice", "ticket", t.Number, "channel", string(to.way))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func (s *Service) queue(tx *db.Tx, all notices) {
+	for _, p := range all {
+		s.notify.Queue(tx, p)
+	}
+}
+
+// opens is when notices of the ticket may next be sent, milliseconds UTC, 0 for
+// now: remind_time is a range in the customer's zone, which may cross midnight
+// (semantics.md section 1).
+func opens(t Ticket, now time.Time) int64 {
+	from, to, ok := strings.Cut(t.RemindTime, "-")
+	if !ok {
+		return 0
+	}
+	zone := locale.Parse("", t.Zone, "").Zone
+	local := now.In(zone)
+	minute := func(hhmm string) int {
+		h, m, _ := strings.Cut(hhmm, ":")
+		hours, _ := strconv.Atoi(h)
+		minutes, _ := strconv.Atoi(m)
+		return hours*60 + minutes
+	}
+	start, end, is := minute(from), minute(to), local.Hour()*60+local.Minute()
+	open := is >= start && is < end
+	if end <= start {
+		open = is >= start || is < end
+	}
+	if open || start == end {
+		return 0
+	}
+	next := time.Date(local.Year(), local.Month(), local.Day(), start/60, start%60, 0, 0, zone)
+	if !next.After(local) {
+		next = time.Date(local.Year(), local.Month(), local.Day()+1, start/60, start%60, 0, 0, zone)
+	}
+	return next.UnixMilli()
+}

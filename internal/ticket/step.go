@@ -1,0 +1,226 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/notify"
+	"casemate/internal/principal"
+)
+
+// Engineers' steps.
+const (
+	StepAccept  = "accept"
+	StepReply   = "reply"
+	StepAsk     = "ask"
+	StepResolve = "resolve"
+	StepPause   = "pause"
+	StepResume  = "resume"
+	StepInvalid = "invalid"
+	StepNote    = "note"
+	StepAssign  = "assign"
+)
+
+// Faults of engineers' steps.
+var (
+	ErrStep     = fault.Unknown.In("action")
+	ErrHandler  = fault.New(fault.Conflict, "OSM.01010051", "操作人已是当前处理人", "The operator is already the current handler.")
+	ErrTaken    = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已由其他工程师处理，如需接手请使用转派", "another engineer handles this ticket: use assign to take it over")
+	ErrVersion  = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已被他人更新，请刷新后重试", "the ticket has changed meanwhile: read it again and repeat the step").In("version")
+	ErrAssignee = fault.New(fault.NotFound, fault.CodeInvalid, "找不到该工程师：{name}", "there is no such engineer: {name}").In("assignee")
+)
+
+// Step is what an engineer does to a ticket.
+type Step struct {
+	Number   string
+	Action   string
+	Text     string // message, note or reason; at most 10,000 characters
+	Assignee string // StepAssign: user id or log-in name
+	Version  int64  // revision the engineer saw; 0 = whatever it is
+}
+
+func (p Step) check() error {
+	switch p.Action {
+	case StepReply, StepAsk, StepResolve, StepInvalid, StepNote:
+		return checkText("text", p.Text)
+	case StepAccept, StepPause, StepResume, StepAssign:
+		if utf8.RuneCountInString(p.Text) > maxMessage {
+			return fault.TooLong.In("text").With("max", maxMessage)
+		}
+		if p.Action == StepAssign && p.Assignee == "" {
+			return fault.Missing.In("assignee")
+		}
+		return nil
+	}
+	return ErrStep
+}
+
+// mayWork tells who takes steps: engineers, supervisors and administrators.
+func mayWork(who principal.Principal) error {
+	if who.Kind == principal.Engineer && (who.Role == principal.RoleEngineer || who.Role == principal.RoleSupervisor || who.Role == principal.RoleAdministrator) {
+		return nil
+	}
+	return fault.NoPermission
+}
+
+// Take does an engineer's step and answers the ticket after it (semantics.md
+// section 3.3). The first who works on a ticket becomes its handler. Failures:
+// OSM.01010015 (no such ticket), .02 (state, role, stale version, another
+// handler), .51 (handler already), .01 (texts, assignee). State, message,
+// notices and history are written together.
+func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t Ticket, err error) {
+	if err := mayWork(who); err != nil {
+		return t, err
+	}
+	if err := p.check(); err != nil {
+		return t, err
+	}
+	assignee, err := s.assignee(ctx, p)
+	if err != nil {
+		return t, err
+	}
+	seen, err := s.deskTicket(ctx, p.Number)
+	if err != nil {
+		return t, err
+	}
+	var tell notices
+	switch p.Action {
+	case StepReply:
+		tell, err = s.prepare(ctx, seen, notify.TemplateReply, 0, false)
+	case StepAsk:
+		tell, err = s.prepare(ctx, seen, notify.TemplateAsk, s.o.Config.FeedbackDays, false)
+	case StepResolve:
+		tell, err = s.prepare(ctx, seen, notify.TemplateResolve, s.o.Config.ConfirmDays, false)
+	}
+	if err != nil {
+		return t, err
+	}
+	return db.Do(ctx, s.db, func(tx *db.Tx) (Ticket, error) {
+		before, err := ticketIn(tx, seen.Domain, seen.ID)
+		if err != nil {
+			return before, err
+		}
+		if p.Version != 0 && p.Version != before.Revision {
+			return before, ErrVersion
+		}
+		t, err := next(before, who, p, assignee)
+		if err != nil {
+			return before, err
+		}
+		switch p.Action {
+		case StepReply, StepAsk, StepResolve:
+			addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text})
+		default:
+			if strings.TrimSpace(p.Text) != "" {
+				addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text, Internal: true})
+			}
+		}
+		switch {
+		case p.Action == StepResolve:
+			t.Resolution, t.Resolved = p.Text, tx.Now
+		case p.Action == StepAsk:
+			t.StatusAt = tx.Now // a further question starts the waiting anew
+		case t.Status == Invalid:
+			t.Closed = tx.Now
+		}
+		t = change(tx, before, t)
+		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket." + p.Action, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
+			Data: map[string]any{"from": before.Status, "to": t.Status, "assignee": t.Assignee}})
+		s.queue(tx, tell)
+		s.startClock(tx, t)
+		return t, nil
+	})
+}
+
+// next is the ticket after a step, or why the step cannot be.
+func next(t Ticket, who principal.Principal, p Step, assignee string) (Ticket, error) {
+	from := t.Status
+	switch p.Action {
+	case StepNote:
+		return t, nil
+	case StepAccept:
+		switch {
+		case from != Submitted && from != Processing:
+			return t, errState(actAccept, from)
+		case t.Assignee == who.User:
+			return t, ErrHandler
+		case t.Assignee != "":
+			return t, ErrTaken
+		}
+		t.Status, t.Assignee = Processing, who.User
+		return t, nil
+	case StepAssign:
+		switch {
+		case !from.Open():
+			return t, errState(actAssign, from)
+		case t.Assignee == assignee:
+			return t, ErrHandler
+		}
+		if t.Assignee = assignee; from == Submitted {
+			t.Status = Processing
+		}
+		return t, nil
+	case StepReply:
+		if !from.Open() {
+			return t, errState(actReply, from)
+		}
+		if from == Submitted {
+			t.Status = Processing
+		}
+	case StepAsk:
+		if from != Processing && from != Feedback {
+			return t, errState(actAsk, from)
+		}
+		t.Status = Feedback
+	case StepResolve:
+		if from != Processing && from != Feedback {
+			return t, errState(actResolve, from)
+		}
+		t.Status = ToConfirm
+	case StepPause:
+		if from != Processing {
+			return t, errState(actPause, from)
+		}
+		t.Status = Paused
+	case StepResume:
+		if from != Paused {
+			return t, errState(actResume, from)
+		}
+		t.Status = Processing
+	case StepInvalid:
+		if from != Submitted && from != Processing {
+			return t, errState(actInvalid, from)
+		}
+		t.Status = Invalid
+	}
+	if t.Assignee == "" {
+		t.Assignee = who.User
+	}
+	return t, nil
+}
+
+// assignee finds the engineer a ticket is assigned to, by id or log-in name.
+func (s *Service) assignee(ctx context.Context, p Step) (string, error) {
+	if p.Action != StepAssign {
+		return "", nil
+	}
+	house := principal.AsSystem(principal.House)
+	u, err := s.ident.UserByName(ctx, house, principal.House, p.Assignee)
+	if errors.Is(err, identity.ErrNoUser) {
+		u, err = s.ident.User(ctx, house, principal.House, p.Assignee)
+	}
+	if errors.Is(err, identity.ErrNoUser) || err == nil && (u.Disabled || u.Role == principal.RoleAuditor) {
+		return "", ErrAssignee.With("name", p.Assignee)
+	}
+	return u.ID, err
+}
+
+func ticketIn(tx *db.Tx, domain, id string) (Ticket, error) {
+	return scan(tx.Get("SELECT "+columns+" FROM tickets WHERE domain_id = ? AND id = ?", domain, id))
+}
