@@ -60,7 +60,10 @@ func TestSDK(t *testing.T) {
 	each(t, func(t *testing.T, w *world.World) {
 		sk := w.Domains[0].Users[0].SK
 		for _, when := range []string{"first start", "after a kill"} {
-			_, err := client(t, w, sk).ListCases(&model.ListCasesRequest{})
+			if _, err := client(t, w, sk).ListCases(&model.ListCasesRequest{}); err != nil {
+				t.Errorf("%s: %v", when, err)
+			}
+			_, err := client(t, w, sk).ListLabels(&model.ListLabelsRequest{})
 			if c, status := code(err); c != "OSM.0004" || status != http.StatusNotImplemented {
 				t.Errorf("%s: %v", when, err)
 			}
