@@ -5,7 +5,6 @@ GO      ?= go
 BIN     := bin/casemate
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-OGEN    := $(GO) tool ogen
 LISTEN  ?= 127.0.0.1:8080
 DATA    ?= data
 
@@ -28,13 +27,19 @@ test: setup check-generated lint build ## everything CI runs
 test-long: setup build ## the heavy tests: more kills, more data
 	CASEMATE_LONG=1 CASEMATE_TEST_PARTITIONED=1 ./scripts/test.sh
 
+# surfaces are contract:package pairs.
+SURFACES := v2:api desk:desk web:webapi
+
 generate: ## generated code from api/*.yaml
-	$(OGEN) --clean --config api/ogen.yaml --package oas --target internal/api/oas api/v2.yaml
+	@$(GO) build -o .cache/ogen github.com/ogen-go/ogen/cmd/ogen
+	@for s in $(SURFACES); do \
+	  .cache/ogen --clean --config api/ogen.yaml --package oas --target internal/$${s#*:}/oas api/$${s%%:*}.yaml || exit 1; \
+	done
 
 check-generated: generate ## fails when the committed generated code is not what the contracts give
-	@git diff --exit-code --stat -- internal/api/oas || \
+	@git diff --exit-code --stat -- 'internal/*/oas' || \
 	  { echo "generated code differs from api/*.yaml: run make generate and commit the result" >&2; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard -- internal/api/oas)" || \
+	@test -z "$$(git ls-files --others --exclude-standard -- 'internal/*/oas')" || \
 	  { echo "generated files are not committed" >&2; exit 1; }
 
 fmt: ## gofmt

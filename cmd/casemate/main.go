@@ -14,7 +14,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"casemate/internal/fault"
 	"casemate/internal/locale"
 )
 
@@ -25,7 +24,11 @@ var version = "dev"
 type command struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Init    initCmd    `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
-	Key     keyCmd     `cmd:"" help:"The master key: rotate it."`
+	Desk    deskCmd    `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
+	Outbox  outboxCmd  `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
+	Catalog catalogCmd `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
+	User    userCmd    `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
+	Key     keyCmd     `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
 	Audit   auditCmd   `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
 	Backup  backupCmd  `cmd:"" help:"Back up the embedded store while it runs."`
 	Restore restoreCmd `cmd:"" help:"Restore a backup, or verify that it can be restored."`
@@ -87,7 +90,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 				return 0
 			}
-			fmt.Fprintln(errOut, "casemate:", describe(err))
+			fmt.Fprintln(errOut, "casemate:", describe(err, shellLanguage()))
 			return exitFailed
 		}
 		return 0
@@ -95,27 +98,6 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 }
 
 type exited struct{}
-
-// output is where commands print.
-type output struct {
-	out, err io.Writer
-	lang     locale.Language
-}
-
-func (o *output) say(zh, en string) string {
-	if o.lang == locale.ZH {
-		return zh
-	}
-	return en
-}
-
-// describe is a fault's text in the shell's language, or the error's own.
-func describe(err error) string {
-	if f, ok := fault.As(err); ok {
-		return locale.Text(shellLanguage(), f)
-	}
-	return err.Error()
-}
 
 // shellLanguage is the language the operator's shell speaks; Chinese unless it
 // says otherwise.

@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"strings"
 
 	"casemate/internal/config"
 	"casemate/internal/server"
@@ -128,34 +124,17 @@ func (c auditVerifyCmd) Run(ctx context.Context, o *output) error {
 	return nil
 }
 
-type keyCmd struct {
-	RotateMaster rotateCmd `cmd:"" help:"Make a new master key and wrap all keys anew under it; stop the server before."`
+type rotateCmd struct {
+	Keys     string `help:"Folder of the keys. Default: DIR.keys beside the data folder." type:"path" placeholder:"DIR"`
+	Database string `help:"Database: empty for SQLite in the data folder, or postgres://..." placeholder:"URL"`
 }
 
-type rotateCmd struct{ storeFlags }
-
 // Run rotates the master key.
-func (c rotateCmd) Run(ctx context.Context, o *output) error {
-	if err := server.RotateMaster(ctx, c.options(logger(o.err, "warn", false))); err != nil {
+func (c rotateCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
+	store := storeFlags{Data: p.Data, Keys: c.Keys, Database: c.Database}
+	if err := server.RotateMaster(ctx, store.options(logger(o.err, "warn", false))); err != nil {
 		return err
 	}
 	fmt.Fprintln(o.out, o.say("主密钥已更换，请备份密钥目录", "the master key was changed: back up the keys folder"))
 	return nil
-}
-
-// newPassword reads the password file's first line, or makes a password.
-func newPassword(path string) (password string, made bool, err error) {
-	if path == "" {
-		b := make([]byte, 15)
-		if _, err := rand.Read(b); err != nil {
-			return "", false, err
-		}
-		return base64.RawURLEncoding.EncodeToString(b), true, nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", false, err
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimRight(line, "\r"), false, nil
 }

@@ -2,6 +2,8 @@ package privilege_test
 
 import (
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -15,7 +17,7 @@ import (
 // for an operation that does not exist.
 func TestPolicyComplete(t *testing.T) {
 	operations := map[string]bool{}
-	for surface, file := range map[string]string{"v2": "../../api/v2.yaml"} {
+	for surface, file := range map[string]string{"v2": "../../api/v2.yaml", "desk": "../../api/desk.yaml", "web": "../../api/web.yaml"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -34,8 +36,14 @@ func TestPolicyComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(operations) != 82 {
-		t.Errorf("%d operations read, want 82", len(operations))
+	v2 := 0
+	for o := range operations {
+		if strings.HasPrefix(o, "v2.") {
+			v2++
+		}
+	}
+	if v2 != 82 {
+		t.Errorf("%d operations of the customer API read, want 82", v2)
 	}
 	for o := range operations {
 		if _, ok := privilege.Policy[o]; !ok {
@@ -64,6 +72,45 @@ func TestAdmit(t *testing.T) {
 		err := privilege.Admit("v2", tt.op, principal.Principal{Kind: tt.who})
 		if got := fault.KindOf(err); got != tt.want {
 			t.Errorf("%v calling %s: %v, want %v", tt.who, tt.op, got, tt.want)
+		}
+	}
+}
+
+// TestRoles: which role of the house gets through to what; the table is the
+// promise of the desk's documentation.
+func TestRoles(t *testing.T) {
+	roles := []string{principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer, principal.RoleAuditor}
+	for op, want := range map[string][]string{
+		"ShowSession":       roles,
+		"ShowSystem":        roles,
+		"CreateTicketStep":  {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
+		"ListTickets":       {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
+		"ListEvents":        {principal.RoleAdministrator, principal.RoleAuditor},
+		"CreateUser":        {principal.RoleAdministrator},
+		"ResetUserPassword": {principal.RoleAdministrator},
+		"CreateAccessKey":   {principal.RoleAdministrator},
+		"ApplyCatalog":      {principal.RoleAdministrator},
+		"ShowOutboxCode":    {principal.RoleAdministrator},
+		"ListDomains":       {principal.RoleAdministrator},
+	} {
+		for _, role := range roles {
+			err := privilege.Admit("desk", op, principal.Principal{Kind: principal.Engineer, Domain: principal.House, Role: role})
+			if (err == nil) != slices.Contains(want, role) {
+				t.Errorf("%s calling %s: %v", role, op, err)
+			}
+		}
+		if privilege.Admit("desk", op, principal.Principal{Kind: principal.Local}) != nil {
+			t.Errorf("the operator on the machine may not call %s", op)
+		}
+		for _, kind := range []principal.Kind{principal.Customer, principal.Anonymous} {
+			if privilege.Admit("desk", op, principal.Principal{Kind: kind, Role: principal.RoleAdministrator}) == nil {
+				t.Errorf("%v may call %s", kind, op)
+			}
+		}
+	}
+	for _, op := range []string{"SetUp", "CreateSession"} {
+		if err := privilege.Admit("desk", op, principal.Principal{}); err != nil {
+			t.Errorf("%s needs credentials: %v", op, err)
 		}
 	}
 }

@@ -3,6 +3,8 @@
 package privilege
 
 import (
+	"slices"
+
 	"casemate/internal/fault"
 	"casemate/internal/principal"
 )
@@ -11,9 +13,36 @@ import (
 type Audience uint8
 
 const (
-	Customers Audience = iota + 1 // users of a customer's domain
-	House                         // people of the house, by role, and the local operator
+	Customers      Audience = iota + 1 // users of a customer's domain
+	House                              // people of the house, whatever their role, and the local operator
+	Workers                            // engineers, supervisors, administrators, the local operator
+	Administrators                     // administrators and the local operator
+	Auditors                           // auditors, administrators and the local operator
+	Anyone                             // everybody who has proved who he is
+	Public                             // also without credentials: log-in, discovery, first set-up
 )
+
+// has tells whether the caller belongs to the audience.
+func (a Audience) has(who principal.Principal) bool {
+	role := func(names ...string) bool { return who.Kind == principal.Engineer && slices.Contains(names, who.Role) }
+	switch a {
+	case Public:
+		return true
+	case Anyone:
+		return who.Kind != principal.Anonymous
+	case Customers:
+		return who.Kind == principal.Customer
+	case House:
+		return who.Kind == principal.Engineer || who.Kind == principal.Local
+	case Workers:
+		return who.Kind == principal.Local || role(principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator)
+	case Administrators:
+		return who.Kind == principal.Local || role(principal.RoleAdministrator)
+	case Auditors:
+		return who.Kind == principal.Local || role(principal.RoleAuditor, principal.RoleAdministrator)
+	}
+	return false
+}
 
 var (
 	errNoCustomer = fault.New(fault.Forbidden, "OSM.01010011", "无法从凭证获取客户信息", "Can't get customer info from token.")
@@ -28,12 +57,12 @@ func Admit(surface, operation string, who principal.Principal) error {
 	switch {
 	case !ok:
 		return errNoRow
+	case audience.has(who):
+		return nil
 	case who.Kind == principal.Anonymous:
 		return errAnonymous
-	case audience == Customers && who.Kind != principal.Customer:
+	case audience == Customers:
 		return errNoCustomer
-	case audience == House && who.Kind != principal.Engineer && who.Kind != principal.Local:
-		return fault.NoPermission
 	}
-	return nil
+	return fault.NoPermission
 }

@@ -21,6 +21,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
+	"casemate/internal/desk"
 	"casemate/internal/event"
 	"casemate/internal/identity"
 	"casemate/internal/job"
@@ -29,6 +30,7 @@ import (
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
+	"casemate/internal/webapi"
 	"casemate/internal/wire"
 )
 
@@ -221,6 +223,16 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify}, s.deskHost(), s.o.Log)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/desk/v1/", engineers)
+	browsers, err := webapi.New(s.o.Log)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/web/v1/", browsers)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

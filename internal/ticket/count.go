@@ -133,14 +133,3 @@ func (s *Service) Recount(ctx context.Context) (differ []string, err error) {
 func (s *Service) Periodic() []job.Periodic {
 	return []job.Periodic{{Name: "ticket counters", Every: foldEvery, Run: s.Fold}}
 }
-
-// Total is how many tickets there are in all, for the system's page.
-func (s *Service) Total(ctx context.Context, who principal.Principal) (n int, err error) {
-	if !who.Admin() {
-		return 0, nil
-	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		return tx.Get("SELECT count(*) FROM desk_tickets").Scan(&n)
-	})
-	return n, err
-}

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+)
+
+// deskCmd is an engineer's work from the shell.
+type deskCmd struct {
+	clientFlags
+	jsonFlag
+	As string `help:"The engineer whose step it is (log-in name). Default: the one who handles the ticket, else the first by name." placeholder:"NAME"`
+
+	List deskListCmd `cmd:"" help:"List tickets, newest first."`
+	Show deskShowCmd `cmd:"" help:"Show a ticket with its messages and notes."`
+
+	Accept    stepCmd   `cmd:"" help:"Take a new ticket: to be processed becomes processing."`
+	Reply     textCmd   `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
+	Ask       textCmd   `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
+	Resolve   textCmd   `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
+	Pause     stepCmd   `cmd:"" help:"Pause work, for example until a change window."`
+	Resume    stepCmd   `cmd:"" help:"Go on with a paused ticket."`
+	Invalid   textCmd   `cmd:"" help:"Judge that it is no ticket (spam, duplicate), with the reason."`
+	Note      textCmd   `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
+	Assign    assignCmd `cmd:"" help:"Give the ticket to an engineer."`
+	Authorize stepCmd   `cmd:"" help:"Ask the customer for an authorization (not available yet)."`
+}
+
+type stepCmd struct {
+	Case string `arg:"" name:"case-id" help:"Ticket number."`
+	Text string `arg:"" optional:"" help:"Text that goes with the step; - reads it from standard input."`
+}
+
+type textCmd struct {
+	Case string `arg:"" name:"case-id" help:"Ticket number."`
+	Text string `arg:"" help:"The text; - reads it from standard input."`
+}
+
+type assignCmd struct {
+	Case     string `arg:"" name:"case-id" help:"Ticket number."`
+	Engineer string `arg:"" optional:"" help:"Log-in name of the engineer; default: the one whose step it is."`
+}
+
+// step is what a step sends.
+type step struct {
+	Action   string `json:"action"`
+	Text     string `json:"text,omitempty"`
+	Assignee string `json:"assignee,omitempty"`
+	As       string `json:"as,omitempty"`
+}
+
+// ticketView is what the commands show of a ticket.
+type ticketView struct {
+	Number       string    `json:"number"`
+	Version      int64     `json:"version"`
+	Status       int       `json:"status"`
+	StatusName   string    `json:"status_name"`
+	DomainName   string    `json:"domain_name"`
+	CreatorName  string    `json:"creator_name"`
+	Description  string    `json:"description"`
+	SeverityName string    `json:"severity_name"`
+	AssigneeID   string    `json:"assignee_id"`
+	AssigneeName string    `json:"assignee_name"`
+	Created      time.Time `json:"created_at"`
+}
+
+// Run takes the step.
+func (c *stepCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *output) error {
+	return d.step(ctx, o, c.Case, step{Action: k.Selected().Name, Text: c.Text})
+}
+
+// Run takes the step.
+func (c *textCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *output) error {
+	return d.step(ctx, o, c.Case, step{Action: k.Selected().Name, Text: c.Text})
+}
+
+// Run takes the step.
+func (c *assignCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	return d.step(ctx, o, c.Case, step{Action: "assign", Assignee: c.Engineer})
+}
+
+func ticketPath(number string) string { return "/desk/v1/tickets/" + url.PathEscape(number) }
+
+func (d *deskCmd) step(ctx context.Context, o *output, number string, s step) error {
+	if s.Text == "-" {
+		text, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
+		if err != nil {
+			return err
+		}
+		s.Text = strings.TrimRight(string(text), "\r\n")
+	}
+	c, name, err := d.engineer(ctx, o, number)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	if !c.session {
+		s.As = name
+	}
+	if s.Action == "assign" && s.Assignee == "" {
+		s.Assignee = name
+	}
+	var raw json.RawMessage
+	if err := c.post(ctx, ticketPath(number)+"/steps", s, &raw); err != nil {
+		return err
+	}
+	if d.JSON {
+		return o.json(raw)
+	}
+	var t ticketView
+	if err := json.Unmarshal(raw, &t); err != nil {
+		return err
+	}
+	o.printf("%s\t%d\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName)
+	return nil
+}
+
+// engineer opens a client for a step on the ticket and tells whose step it is:
+// the one named by --as, the ticket's handler, or the first engineer.
+func (d *deskCmd) engineer(ctx context.Context, o *output, number string) (*client, string, error) {
+	if d.Credentials == "" {
+		c, err := d.local(o)
+		if err != nil {
+			return nil, "", err
+		}
+		name := d.As
+		if name == "" {
+			name, err = defaultEngineer(ctx, c, number)
+		}
+		return c, name, err
+	}
+	file, err := readCredentials(d.Credentials)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(file.Engineers) == 0 {
+		return nil, "", problem{d.Credentials + "：没有工程师（engineers）", d.Credentials + ": holds no engineers"}
+	}
+	who := file.Engineers[0]
+	if d.As != "" {
+		var ok bool
+		if who, ok = find(file.Engineers, d.As); !ok {
+			return nil, "", problem{d.Credentials + "：没有工程师 " + d.As, d.Credentials + ": holds no engineer " + d.As}
+		}
+	}
+	c, err := d.login(ctx, o, file, who)
+	if err != nil || d.As != "" {
+		return c, who.Name, err
+	}
+	// Without --as the handler goes on with his ticket, if he is in the file.
+	var t ticketView
+	if err := c.get(ctx, ticketPath(number), nil, &t); err != nil {
+		c.end()
+		return nil, "", err
+	}
+	handler, ok := find(file.Engineers, t.AssigneeName)
+	if !ok || handler.Name == who.Name {
+		return c, who.Name, nil
+	}
+	c.end()
+	c, err = d.login(ctx, o, file, handler)
+	return c, handler.Name, err
+}
+
+func find(engineers []login, name string) (login, bool) {
+	for _, e := range engineers {
+		if name != "" && strings.EqualFold(e.Name, name) {
+			return e, true
+		}
+	}
+	return login{}, false
+}
+
+func defaultEngineer(ctx context.Context, c *client, number string) (string, error) {
+	var t ticketView
+	if err := c.get(ctx, ticketPath(number), nil, &t); err != nil {
+		return "", err
+	}
+	var list struct {
+		Items []struct {
+			ID   string `json:"id"`
+			Name string `json:"name"`
+			Role string `json:"role"`
+		} `json:"items"`
+	}
+	if err := c.get(ctx, "/desk/v1/engineers", nil, &list); err != nil {
+		return "", err
+	}
+	first := ""
+	for _, e := range list.Items {
+		if e.ID == t.AssigneeID {
+			return e.Name, nil
+		}
+		if e.Role == "engineer" && (first == "" || e.Name < first) {
+			first = e.Name
+		}
+	}
+	if first == "" {
+		return "", problem{"没有工程师：请先运行 casemate user create NAME --role engineer", "there is no engineer: casemate user create NAME --role engineer makes one"}
+	}
+	return first, nil
+}
+
+type deskListCmd struct {
+	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted, 17 pending feedback." placeholder:"N"`
+	Assignee string `help:"Only of this engineer (user id), or none." placeholder:"ID"`
+	Query    string `help:"Words that must occur." short:"q" placeholder:"WORDS"`
+	Limit    int    `help:"How many at most, up to 100." default:"50"`
+}
+
+// Run lists tickets.
+func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	cl, err := d.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	for _, s := range c.Status {
+		q.Add("status", strconv.Itoa(s))
+	}
+	if c.Assignee != "" {
+		q.Set("assignee", c.Assignee)
+	}
+	if c.Query != "" {
+		q.Set("q", c.Query)
+	}
+	var raw json.RawMessage
+	if err := cl.get(ctx, "/desk/v1/tickets", q, &raw); err != nil || d.JSON {
+		return orJSON(o, err, raw)
+	}
+	var page struct {
+		Items []ticketView `json:"items"`
+		Total int          `json:"total_count"`
+	}
+	if err := json.Unmarshal(raw, &page); err != nil {
+		return err
+	}
+	for _, t := range page.Items {
+		o.printf("%s\t%d\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName, t.DomainName, oneLine(t.Description, 60))
+	}
+	if page.Total > len(page.Items) {
+		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d tickets, %d shown\n"), page.Total, len(page.Items))
+	}
+	return nil
+}
+
+// orJSON ends a command that prints the raw answer.
+func orJSON(o *output, err error, raw json.RawMessage) error {
+	if err != nil {
+		return err
+	}
+	return o.json(raw)
+}
+
+// oneLine is a text cut to so many characters on one line.
+func oneLine(s string, most int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
+}
+
+type deskShowCmd struct {
+	Case string `arg:"" name:"case-id" help:"Ticket number."`
+}
+
+// Run shows a ticket.
+func (c *deskShowCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	cl, err := d.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	var ticket, messages json.RawMessage
+	if err := cl.get(ctx, ticketPath(c.Case), nil, &ticket); err != nil {
+		return err
+	}
+	if err := cl.get(ctx, ticketPath(c.Case)+"/messages", nil, &messages); err != nil {
+		return err
+	}
+	var list struct {
+		Items json.RawMessage `json:"items"`
+	}
+	if err := json.Unmarshal(messages, &list); err != nil {
+		return err
+	}
+	if d.JSON {
+		both, err := json.Marshal(map[string]json.RawMessage{"ticket": ticket, "messages": list.Items})
+		return orJSON(o, err, both)
+	}
+	var (
+		t   ticketView
+		all []struct {
+			Kind    string    `json:"kind"`
+			Side    string    `json:"side"`
+			Author  string    `json:"author_name"`
+			Text    string    `json:"text"`
+			Created time.Time `json:"created_at"`
+		}
+	)
+	if err := json.Unmarshal(ticket, &t); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(list.Items, &all); err != nil {
+		return err
+	}
+	o.printf("%s\t%d\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName, t.DomainName, t.SeverityName)
+	for _, m := range all {
+		o.printf("\n%s  %s  %s %s\n%s\n", m.Created.Format(time.RFC3339), m.Kind, m.Side, m.Author, m.Text)
+	}
+	return nil
+}

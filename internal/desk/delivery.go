@@ -1,0 +1,54 @@
+package desk
+
+import (
+	"context"
+
+	"casemate/internal/desk/oas"
+	"casemate/internal/notify"
+	"casemate/internal/principal"
+)
+
+type deliveries struct{ notify *notify.Service }
+
+// ListOutbox lists what the catcher holds.
+func (h deliveries) ListOutbox(ctx context.Context, params oas.ListOutboxParams) (*oas.OutboxList, error) {
+	all, err := h.notify.Caught(ctx, principal.From(ctx), notify.CaughtFilter{To: params.To.Or(""), Limit: int(params.Limit.Or(0))})
+	if err != nil {
+		return nil, err
+	}
+	list := &oas.OutboxList{Items: []oas.OutboxItem{}}
+	for _, m := range all {
+		list.Items = append(list.Items, oas.OutboxItem{ID: m.ID, Channel: oas.Channel(m.Way), To: m.To, Subject: text(m.Subject), Text: m.Text, Kind: m.Template, CreatedAt: at(m.At)})
+	}
+	return list, nil
+}
+
+// ShowOutboxCode is the last code sent to a contact.
+func (h deliveries) ShowOutboxCode(ctx context.Context, params oas.ShowOutboxCodeParams) (*oas.OutboxCode, error) {
+	m, err := h.notify.LastCode(ctx, principal.From(ctx), params.To)
+	if err != nil {
+		return nil, err
+	}
+	return &oas.OutboxCode{Code: m.Code, CreatedAt: maybeAt(m.At)}, nil
+}
+
+// ListDeliveries reads the ledger.
+func (h deliveries) ListDeliveries(ctx context.Context, params oas.ListDeliveriesParams) (*oas.DeliveryPage, error) {
+	f := notify.DeliveryFilter{To: params.To.Or(""), Domain: params.Domain.Or(""), Before: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
+	if s, ok := params.State.Get(); ok {
+		f.States = []string{string(s)}
+	}
+	all, more, err := h.notify.Deliveries(ctx, principal.From(ctx), f)
+	if err != nil {
+		return nil, err
+	}
+	page := &oas.DeliveryPage{Items: []oas.Delivery{}}
+	for _, d := range all {
+		page.Items = append(page.Items, oas.Delivery{ID: d.ID, DomainID: text(d.Domain), Channel: oas.Channel(d.Way), To: d.To, Kind: d.Template, Reference: text(d.Ref),
+			State: oas.DeliveryState(d.State), Tries: int32(d.Tries), Detail: text(d.Cause), CreatedAt: at(d.Created), ChangedAt: maybeAt(d.Changed)})
+	}
+	if more && len(all) > 0 {
+		page.NextCursor = text(all[len(all)-1].ID)
+	}
+	return page, nil
+}

@@ -1,0 +1,67 @@
+package desk
+
+import (
+	"context"
+
+	"casemate/internal/desk/oas"
+	"casemate/internal/identity"
+	"casemate/internal/principal"
+)
+
+type domains struct{ identity *identity.Service }
+
+func domain(d identity.Domain) *oas.Domain {
+	return &oas.Domain{ID: d.ID, Name: d.Name, Plan: text(d.Plan), Sandbox: d.Sandbox, Disabled: d.Disabled, CreatedAt: at(d.Created)}
+}
+
+// ListDomains lists the customers' accounts.
+func (h domains) ListDomains(ctx context.Context) (*oas.DomainList, error) {
+	all, err := h.identity.Domains(ctx, principal.From(ctx))
+	if err != nil {
+		return nil, err
+	}
+	list := &oas.DomainList{Items: []oas.Domain{}}
+	for _, d := range all {
+		list.Items = append(list.Items, *domain(d))
+	}
+	return list, nil
+}
+
+// CreateDomain adds a customer's account.
+func (h domains) CreateDomain(ctx context.Context, req *oas.NewDomainReq) (*oas.Domain, error) {
+	d, err := h.identity.CreateDomain(ctx, principal.From(ctx), identity.NewDomain{Name: req.Name, Plan: req.Plan.Or(""), Sandbox: req.Sandbox.Or(false)})
+	if err != nil {
+		return nil, err
+	}
+	return domain(d), nil
+}
+
+// ShowDomain shows a customer's account.
+func (h domains) ShowDomain(ctx context.Context, params oas.ShowDomainParams) (*oas.Domain, error) {
+	return h.show(ctx, params.DomainID)
+}
+
+func (h domains) show(ctx context.Context, id string) (*oas.Domain, error) {
+	d, err := h.identity.Domain(ctx, principal.From(ctx), id)
+	if err != nil {
+		return nil, err
+	}
+	return domain(d), nil
+}
+
+// DisableDomain shuts a customer out.
+func (h domains) DisableDomain(ctx context.Context, params oas.DisableDomainParams) (*oas.Domain, error) {
+	return h.disable(ctx, params.DomainID, true)
+}
+
+// EnableDomain lets a customer in again.
+func (h domains) EnableDomain(ctx context.Context, params oas.EnableDomainParams) (*oas.Domain, error) {
+	return h.disable(ctx, params.DomainID, false)
+}
+
+func (h domains) disable(ctx context.Context, id string, disabled bool) (*oas.Domain, error) {
+	if err := h.identity.DisableDomain(ctx, principal.From(ctx), id, disabled); err != nil {
+		return nil, err
+	}
+	return h.show(ctx, id)
+}

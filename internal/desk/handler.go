@@ -1,0 +1,131 @@
+// Package desk is the surface of engineers, administrators and the command
+// line: it translates between the wire contract api/desk.yaml and the nouns,
+// and decides nothing.
+package desk
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/ogen-go/ogen/middleware"
+
+	"casemate/internal/catalog"
+	"casemate/internal/desk/oas"
+	"casemate/internal/event"
+	"casemate/internal/identity"
+	"casemate/internal/notify"
+	"casemate/internal/principal"
+	"casemate/internal/privilege"
+	"casemate/internal/ticket"
+	"casemate/internal/wire"
+)
+
+// Handler serves the operations of desk.yaml, one embedded type per group, so
+// that a missing operation does not compile.
+type Handler struct {
+	sessions
+	tickets
+	deliveries
+	catalogue
+	domains
+	users
+	groups
+	accessKeys
+	system
+
+	mapper
+}
+
+var _ oas.Handler = (*Handler)(nil)
+
+// Nouns are what the surface translates to.
+type Nouns struct {
+	Identity *identity.Service
+	Tickets  *ticket.Service
+	Catalog  *catalog.Service
+	Notify   *notify.Service
+}
+
+// Host is what only the composition root knows. Every function must be set.
+type Host struct {
+	Version  string // of the program
+	Database string // sqlite or postgres
+	Demo     bool   // a demo world, its catcher on
+	// SetUp makes the first administrator with the one-time token.
+	SetUp func(ctx context.Context, token, name, password string) (identity.User, error)
+	// Events reads the sealed feed behind a number; domain "" is all domains.
+	Events func(ctx context.Context, domain string, after int64, limit int) ([]event.Row, error)
+	// Counts reads the figures of the system page.
+	Counts func(ctx context.Context) (Counts, error)
+	Now    func() time.Time
+}
+
+// Counts are the figures of the system page.
+type Counts struct {
+	Domains, Users, Tickets        int64
+	JobsWaiting, DeliveriesWaiting int64
+	LastEvent                      int64 // number of the last sealed event
+}
+
+// New makes the HTTP handler of the surface. The caller's principal and locale
+// must be in the request's context.
+func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
+	h := &Handler{
+		sessions:   sessions{identity: n.Identity, host: host},
+		tickets:    tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog},
+		deliveries: deliveries{notify: n.Notify},
+		catalogue:  catalogue{catalog: n.Catalog},
+		domains:    domains{identity: n.Identity},
+		users:      users{identity: n.Identity},
+		groups:     groups{identity: n.Identity},
+		accessKeys: accessKeys{identity: n.Identity},
+		system:     system{host: host},
+		mapper:     mapper{log: log},
+	}
+	return oas.NewServer(h, door{},
+		oas.WithErrorHandler(h.decodeError),
+		oas.WithNotFound(h.notFound),
+		oas.WithMethodNotAllowed(h.methodNotAllowed),
+		oas.WithMaxMultipartMemory(64<<10),
+		oas.WithMiddleware(admit),
+	)
+}
+
+// admit holds the policy row of the operation against the caller.
+func admit(req middleware.Request, next middleware.Next) (middleware.Response, error) {
+	if err := privilege.Admit("desk", req.OperationID, principal.From(req.Context)); err != nil {
+		return middleware.Response{}, err
+	}
+	return next(req)
+}
+
+// door accepts what the server's authentication has already verified.
+type door struct{}
+
+func (door) HandleTokenAuth(ctx context.Context, _ oas.OperationName, _ oas.TokenAuth) (context.Context, error) {
+	if principal.From(ctx).Kind == principal.Anonymous {
+		return ctx, wire.ErrNoToken
+	}
+	return ctx, nil
+}
+
+// at is an instant on the wire: UTC, whole seconds.
+func at(ms int64) oas.Time { return oas.Time(time.UnixMilli(ms).UTC().Truncate(time.Second)) }
+
+// maybeAt is an optional instant: absent when 0.
+func maybeAt(ms int64) oas.OptTime {
+	if ms == 0 {
+		return oas.OptTime{}
+	}
+	return oas.NewOptTime(at(ms))
+}
+
+// text is an optional text: absent when empty.
+func text(s string) oas.OptString {
+	if s == "" {
+		return oas.OptString{}
+	}
+	return oas.NewOptString(s)
+}

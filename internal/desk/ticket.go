@@ -1,0 +1,140 @@
+package desk
+
+import (
+	"context"
+	"errors"
+
+	"casemate/internal/catalog"
+	"casemate/internal/desk/oas"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/locale"
+	"casemate/internal/principal"
+	"casemate/internal/ticket"
+)
+
+type tickets struct {
+	tickets  *ticket.Service
+	identity *identity.Service
+	catalog  *catalog.Service
+}
+
+var (
+	errAs      = fault.New(fault.Invalid, fault.CodeInvalid, "请用 as 指明是哪位工程师的操作", "name the engineer whose step this is in {field}").In("as")
+	errNotAs   = fault.New(fault.Forbidden, fault.CodeNoPermission, "只有本机操作员可以代工程师操作", "only the operator on the machine acts for an engineer").In("as")
+	errAsWhom  = fault.New(fault.NotFound, fault.CodeInvalid, "找不到该工程师：{name}", "there is no such engineer: {name}").In("as")
+	errConsent = fault.Later.With("what", "authorize")
+)
+
+func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
+	lang, c := locale.From(ctx).Language, h.catalog.Now()
+	return oas.Ticket{Number: t.Number, Version: t.Revision, Status: oas.TicketStatus(t.Status), StatusName: t.Status.Name(lang),
+		DomainID: t.Domain, DomainName: text(t.DomainName), CreatorID: text(t.Creator), CreatorName: text(t.CreatorName), Description: t.Description,
+		ProductCategoryID: text(t.Product), ProductCategoryName: text(c.Name(catalog.KindProduct, t.Product, lang)),
+		BusinessTypeID: text(t.ProblemType), BusinessTypeName: text(c.Name(catalog.KindProblemType, t.ProblemType, lang)),
+		SeverityID: text(t.Severity), SeverityName: text(c.Name(catalog.KindSeverity, t.Severity, lang)),
+		RegionID: text(t.Region), RegionName: text(c.Name(catalog.KindRegion, t.Region, lang)),
+		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), Urges: oas.NewOptInt32(int32(t.Urges)), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed)}
+}
+
+// ListTickets lists tickets of all domains, newest first.
+func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) (*oas.TicketPage, error) {
+	who := principal.From(ctx)
+	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Domain: params.Domain.Or(""),
+		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
+	if f.Assignee == "me" {
+		f.Assignee = who.User
+	}
+	for _, s := range params.Status {
+		f.Statuses = append(f.Statuses, ticket.Status(s))
+	}
+	all, total, cursor, err := h.tickets.Desk(ctx, who, f)
+	if err != nil {
+		return nil, err
+	}
+	page := &oas.TicketPage{Items: []oas.Ticket{}, TotalCount: int32(total), NextCursor: text(cursor)}
+	for _, t := range all {
+		page.Items = append(page.Items, h.ticket(ctx, t))
+	}
+	return page, nil
+}
+
+// ShowTicket shows a ticket of any domain.
+func (h tickets) ShowTicket(ctx context.Context, params oas.ShowTicketParams) (*oas.Ticket, error) {
+	t, err := h.tickets.DeskShow(ctx, principal.From(ctx), params.Number)
+	if err != nil {
+		return nil, err
+	}
+	out := h.ticket(ctx, t)
+	return &out, nil
+}
+
+var sides = map[ticket.Side]oas.MessageSide{ticket.CustomerSide: oas.MessageSideCustomer, ticket.EngineerSide: oas.MessageSideEngineer,
+	ticket.PartnerSide: oas.MessageSidePartner, ticket.SystemSide: oas.MessageSideSystem}
+
+// ListTicketMessages lists messages and notes, oldest first.
+func (h tickets) ListTicketMessages(ctx context.Context, params oas.ListTicketMessagesParams) (*oas.MessageList, error) {
+	all, err := h.tickets.DeskMessages(ctx, principal.From(ctx), params.Number)
+	if err != nil {
+		return nil, err
+	}
+	list := &oas.MessageList{Items: []oas.Message{}}
+	for _, m := range all {
+		kind := oas.MessageKindMessage
+		if m.Internal {
+			kind = oas.MessageKindNote
+		}
+		list.Items = append(list.Items, oas.Message{ID: m.ID, Kind: kind, Side: sides[m.Side], AuthorID: text(m.Author), AuthorName: text(m.AuthorName),
+			First: m.Opening, Text: m.Text, CreatedAt: at(m.Created)})
+	}
+	return list, nil
+}
+
+// CreateTicketStep takes an engineer's step.
+func (h tickets) CreateTicketStep(ctx context.Context, req *oas.StepReq, params oas.CreateTicketStepParams) (*oas.Ticket, error) {
+	if req.Action == oas.StepReqActionAuthorize {
+		return nil, errConsent
+	}
+	who, err := h.engineer(ctx, req.As.Or(""))
+	if err != nil {
+		return nil, err
+	}
+	_, err = h.tickets.Take(ctx, who, ticket.Step{Number: params.Number, Action: string(req.Action), Text: req.Text.Or(""), Assignee: req.Assignee.Or(""), Version: req.Version.Or(0)})
+	if err != nil {
+		return nil, err
+	}
+	return h.ShowTicket(ctx, oas.ShowTicketParams{Number: params.Number})
+}
+
+// engineer is whose step it is: the caller's own, or for the operator on the
+// machine the one he names.
+func (h tickets) engineer(ctx context.Context, name string) (principal.Principal, error) {
+	who := principal.From(ctx)
+	switch {
+	case who.Kind != principal.Local && name == "":
+		return who, nil
+	case who.Kind != principal.Local:
+		return who, errNotAs
+	case name == "":
+		return who, errAs
+	}
+	u, err := h.identity.UserByName(ctx, who, principal.House, name)
+	if errors.Is(err, identity.ErrNoUser) || err == nil && u.Disabled {
+		return who, errAsWhom.With("name", name)
+	}
+	return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: u.Name, Role: u.Role,
+		Address: who.Address, RequestID: who.RequestID}, err
+}
+
+// ListEngineers lists whom a ticket can be given to.
+func (h tickets) ListEngineers(ctx context.Context) (*oas.EngineerList, error) {
+	all, err := h.identity.Engineers(ctx, principal.From(ctx))
+	if err != nil {
+		return nil, err
+	}
+	list := &oas.EngineerList{Items: []oas.Engineer{}}
+	for _, u := range all {
+		list.Items = append(list.Items, oas.Engineer{ID: u.ID, Name: u.Name, Alias: text(u.Alias), Role: oas.Role(u.Role)})
+	}
+	return list, nil
+}

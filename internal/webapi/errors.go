@@ -1,0 +1,52 @@
+package webapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/ogen-go/ogen/ogenerrors"
+
+	"casemate/internal/fault"
+	"casemate/internal/webapi/oas"
+	"casemate/internal/wire"
+)
+
+// mapper is the only place where an error of this surface becomes an answer.
+// Its statuses are always real: the switch of semantics.md D1 is for the
+// customer API, whose clients know the vendor's table.
+type mapper struct{ log *slog.Logger }
+
+// NewError answers errors of handlers, of the policy and of missing sessions.
+func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
+	f := m.fault(ctx, err)
+	status := wire.Status(f, false)
+	wire.SetRetryAfter(ctx, f, status)
+	code, msg := wire.Texts(ctx, f)
+	return &oas.ErrorStatusCode{StatusCode: status, Response: oas.ErrorBody{ErrorCode: code, ErrorMsg: msg}}
+}
+
+func (m mapper) fault(ctx context.Context, err error) *fault.Error {
+	// No session can exist before sessions are built, so a request without one
+	// is told that, not that it should have logged in.
+	if denied := (*ogenerrors.SecurityError)(nil); errors.As(err, &denied) {
+		return errSession
+	}
+	return wire.Fault(ctx, m.log, err)
+}
+
+// decodeError answers what the generated decoders and validators refuse.
+func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.Request, err error) {
+	wire.Write(ctx, w, m.fault(ctx, err), false)
+}
+
+func (m mapper) notFound(w http.ResponseWriter, r *http.Request) {
+	f := wire.ErrNoAPI.With("method", r.Method).With("path", r.URL.Path)
+	wire.Write(r.Context(), w, f, false)
+}
+
+func (m mapper) methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
+	w.Header().Set("Allow", allowed)
+	m.notFound(w, r)
+}

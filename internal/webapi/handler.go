@@ -1,0 +1,89 @@
+// Package webapi is the browsers' surface: sessions kept in a cookie and live
+// events, by the contract api/web.yaml. It translates and decides nothing.
+// Nothing behind it is built yet: every operation says so with 501
+// (semantics.md D28).
+package webapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/ogen-go/ogen/middleware"
+
+	"casemate/internal/fault"
+	"casemate/internal/principal"
+	"casemate/internal/privilege"
+	"casemate/internal/webapi/oas"
+)
+
+var (
+	errSession = fault.New(fault.NotBuilt, fault.CodeInternal, "尚未支持：浏览器会话", "not supported yet: browser sessions")
+	errEvents  = fault.New(fault.NotBuilt, fault.CodeInternal, "尚未支持：实时事件", "not supported yet: live events")
+)
+
+// Handler serves the operations of web.yaml, one embedded type per group, so
+// that a missing operation does not compile.
+type Handler struct {
+	sessions
+	events
+
+	mapper
+}
+
+var _ oas.Handler = (*Handler)(nil)
+
+// New makes the HTTP handler of the surface.
+func New(log *slog.Logger) (http.Handler, error) {
+	h := &Handler{mapper: mapper{log: log}}
+	return oas.NewServer(h, door{},
+		oas.WithErrorHandler(h.decodeError),
+		oas.WithNotFound(h.notFound),
+		oas.WithMethodNotAllowed(h.methodNotAllowed),
+		oas.WithMaxMultipartMemory(64<<10),
+		oas.WithMiddleware(admit),
+	)
+}
+
+// admit holds the policy row of the operation against the caller.
+func admit(req middleware.Request, next middleware.Next) (middleware.Response, error) {
+	if err := privilege.Admit("web", req.OperationID, principal.From(req.Context)); err != nil {
+		return middleware.Response{}, err
+	}
+	return next(req)
+}
+
+// door refuses every cookie: no session was ever given out.
+type door struct{}
+
+func (door) HandleSessionCookie(ctx context.Context, _ oas.OperationName, _ oas.SessionCookie) (context.Context, error) {
+	return ctx, errSession
+}
+
+func (door) HandleLoopbackCookie(ctx context.Context, _ oas.OperationName, _ oas.LoopbackCookie) (context.Context, error) {
+	return ctx, errSession
+}
+
+func (door) HandleCsrfHeader(ctx context.Context, _ oas.OperationName, _ oas.CsrfHeader) (context.Context, error) {
+	return ctx, errSession
+}
+
+type sessions struct{}
+
+func (sessions) CreateBrowserSession(context.Context, *oas.NewBrowserSessionReq) (*oas.BrowserSessionHeaders, error) {
+	return nil, errSession
+}
+
+func (sessions) ShowBrowserSession(context.Context) (*oas.BrowserSession, error) {
+	return nil, errSession
+}
+
+func (sessions) DeleteBrowserSession(context.Context) (*oas.DeleteBrowserSessionNoContent, error) {
+	return nil, errSession
+}
+
+type events struct{}
+
+func (events) StreamEvents(context.Context, oas.StreamEventsParams) (oas.StreamEventsOK, error) {
+	return oas.StreamEventsOK{}, errEvents
+}
