@@ -28,7 +28,7 @@ test-long: setup build ## the heavy tests: more kills, more data
 	CASEMATE_LONG=1 CASEMATE_TEST_PARTITIONED=1 ./scripts/test.sh
 
 # surfaces are contract:package pairs.
-SURFACES := v2:api desk:desk web:webapi
+SURFACES := v2:api iam:iam desk:desk web:webapi
 
 generate: ## generated code from api/*.yaml
 	@$(GO) build -o .cache/ogen github.com/ogen-go/ogen/cmd/ogen

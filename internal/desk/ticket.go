@@ -103,7 +103,7 @@ func (h tickets) CreateTicketStep(ctx context.Context, req *oas.StepReq, params 
 	if err != nil {
 		return nil, err
 	}
-	return h.ShowTicket(ctx, oas.ShowTicketParams{Number: params.Number})
+	return h.ShowTicket(ctx, oas.ShowTicketParams(params))
 }
 
 // engineer is whose step it is: the caller's own, or for the operator on the

@@ -118,8 +118,11 @@ type Login struct {
 	User, UserID     string
 	Password         string
 	Address          string
-	Engineer         bool   // to the desk; else to the customer API
-	Project          string // id of the project to scope to, "" = domain scope
+	Engineer         bool // to the desk; else to the customer API
+	// Scope judges the user's domain: the id of the project to scope the token
+	// to ("" = the domain), ok false for a scope that is not the domain's. nil =
+	// domain scope.
+	Scope func(Domain) (project string, ok bool)
 }
 
 func (s *Service) loginSubject(domain, user string) string {
@@ -186,7 +189,11 @@ func (s *Service) Login(ctx context.Context, l Login) (Token, error) {
 		return Token{}, err
 	}
 	kind := found && (u.Domain == principal.House) == l.Engineer
-	if !ok || !kind || u.Disabled || d.Disabled || failures >= loginFailures {
+	project, scoped := "", true
+	if l.Scope != nil {
+		project, scoped = l.Scope(d)
+	}
+	if !ok || !kind || !scoped || u.Disabled || d.Disabled || failures >= loginFailures {
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
 			for _, sub := range []string{subject, addressKey(l.Address)} {
 				tx.Write(1, "INSERT INTO login_failures (subject, id, at) VALUES (?, ?, ?)", sub, tx.NewID(), tx.Now)
@@ -198,7 +205,7 @@ func (s *Service) Login(ctx context.Context, l Login) (Token, error) {
 		}
 		return Token{}, ErrLogin
 	}
-	return s.issue(ctx, u, d, []string{"password"}, l.Project, subject)
+	return s.issue(ctx, u, d, []string{"password"}, project, subject, 0)
 }
 
 // findLogin finds the user a log-in means.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,15 +38,16 @@ type Token struct {
 
 func (s *Service) tokenHash(secret string) string { return s.keys.Lookup("token", secret) }
 
-func (s *Service) issue(ctx context.Context, u User, d Domain, methods []string, project, clearFailures string) (Token, error) {
-	if project != "" && project != d.Project {
-		return Token{}, errScope
-	}
+// issue makes a token that ends after tokenLife, or at ends when that is not 0.
+func (s *Service) issue(ctx context.Context, u User, d Domain, methods []string, project, clearFailures string, ends int64) (Token, error) {
 	// 256 random bits; the prefix lets a scanner of leaked secrets know it.
 	secret := "cmt_" + base64.RawURLEncoding.EncodeToString(s.db.Random(32))
 	hash := s.tokenHash(secret)
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Token, error) {
-		t := Token{Secret: secret, ID: tx.NewID(), User: u, Domain: d, Project: project, Methods: methods, IssuedAt: tx.Now, ExpiresAt: tx.Now + tokenLife.Milliseconds()}
+		t := Token{Secret: secret, ID: tx.NewID(), User: u, Domain: d, Project: project, Methods: methods, IssuedAt: tx.Now, ExpiresAt: ends}
+		if ends == 0 {
+			t.ExpiresAt = tx.Now + tokenLife.Milliseconds()
+		}
 		tx.Write(1, "INSERT INTO tokens (hash, id, domain_id, user_id, project_id, methods, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			hash, t.ID, u.Domain, u.ID, project, strings.Join(methods, ","), t.IssuedAt, t.ExpiresAt)
 		if clearFailures != "" {
@@ -63,26 +65,22 @@ func kindOf(u User) principal.Kind {
 	return principal.Customer
 }
 
-// Rescope issues a token for the holder of another one, ending when that one
-// ends would be too long; it keeps the first one's end.
-func (s *Service) Rescope(ctx context.Context, secret, domain, project string) (Token, error) {
+// Rescope issues a token for the holder of another one; it ends when that one
+// ends. It fails with ErrToken, or for a scope that is not the holder's.
+func (s *Service) Rescope(ctx context.Context, secret string, scope func(Domain) (project string, ok bool)) (Token, error) {
 	old, err := s.TokenOf(ctx, secret)
 	if err != nil {
 		return Token{}, err
 	}
-	if domain != "" && domain != old.Domain.ID && domain != old.Domain.Name {
+	project, ok := scope(old.Domain)
+	if !ok || old.User.Domain == principal.House {
 		return Token{}, errScope
 	}
-	t, err := s.issue(ctx, old.User, old.Domain, append(old.Methods, "token"), project, "")
-	if err != nil {
-		return Token{}, err
+	methods := old.Methods
+	if !slices.Contains(methods, "token") {
+		methods = append(slices.Clone(methods), "token")
 	}
-	t.ExpiresAt = old.ExpiresAt
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		tx.Write(1, "UPDATE tokens SET expires_at = ? WHERE id = ?", t.ExpiresAt, t.ID)
-		return nil
-	})
-	return t, err
+	return s.issue(ctx, old.User, old.Domain, methods, project, "", old.ExpiresAt)
 }
 
 // TokenOf verifies a token's secret and reads whose it is.

@@ -17,7 +17,7 @@ import (
 // for an operation that does not exist.
 func TestPolicyComplete(t *testing.T) {
 	operations := map[string]bool{}
-	for surface, file := range map[string]string{"v2": "../../api/v2.yaml", "desk": "../../api/desk.yaml", "web": "../../api/web.yaml"} {
+	for surface, file := range map[string]string{"v2": "../../api/v2.yaml", "iam": "../../api/iam.yaml", "desk": "../../api/desk.yaml", "web": "../../api/web.yaml"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -85,6 +85,10 @@ func (c *chain) wrap(next http.Handler) http.Handler {
 		ctx := principal.With(r.Context(), who)
 		ctx = locale.With(ctx, locale.Parse(r.Header.Get("X-Language"), r.Header.Get("X-Time-Zone"), r.Header.Get("X-Site")))
 		ctx = wire.WithHeader(ctx, h)
+		ctx = wire.WithBase(ctx, c.proxies.base(r))
+		if surfaceOf(r.URL.Path) == "iam" {
+			ctx = wire.WithOpenStack(ctx)
+		}
 
 		defer func() {
 			if p := recover(); p != nil {

@@ -23,6 +23,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/desk"
 	"casemate/internal/event"
+	"casemate/internal/iam"
 	"casemate/internal/identity"
 	"casemate/internal/job"
 	"casemate/internal/notify"
@@ -228,6 +229,13 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 		return nil, err
 	}
 	mux.Handle("/desk/v1/", engineers)
+	identityAPI, err := iam.New(s.ident, s.o.Log)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range []string{"GET /{$}", "/v3", "/v3/", "/v3.0", "/v3.0/"} {
+		mux.Handle(p, identityAPI)
+	}
 	browsers, err := webapi.New(s.o.Log)
 	if err != nil {
 		return nil, err

@@ -40,6 +40,28 @@ func Texts(ctx context.Context, f *fault.Error) (code, msg string) {
 	return code, locale.Text(locale.From(ctx).Language, f)
 }
 
+type openStackKey struct{}
+
+// WithOpenStack makes Write add OpenStack's error object, for the identity
+// surface (semantics.md D28).
+func WithOpenStack(ctx context.Context) context.Context {
+	return context.WithValue(ctx, openStackKey{}, true)
+}
+
+type baseKey struct{}
+
+// WithBase puts the address by which the caller reached the server, without a
+// trailing slash, into the context, for answers that hold links.
+func WithBase(ctx context.Context, base string) context.Context {
+	return context.WithValue(ctx, baseKey{}, base)
+}
+
+// Base is the address by which the caller reached the server.
+func Base(ctx context.Context) string {
+	base, _ := ctx.Value(baseKey{}).(string)
+	return base
+}
+
 // Write answers with a fault: {"error_code","error_msg"}, and request_id for
 // the errors of the door (APIGW codes, as the original gateway does).
 func Write(ctx context.Context, w http.ResponseWriter, f *fault.Error, documented bool) {
@@ -54,6 +76,17 @@ func Write(ctx context.Context, w http.ResponseWriter, f *fault.Error, documente
 	e := jx.GetEncoder()
 	defer jx.PutEncoder(e)
 	e.ObjStart()
+	if on, _ := ctx.Value(openStackKey{}).(bool); on {
+		e.FieldStart("error")
+		e.ObjStart()
+		e.FieldStart("code")
+		e.Int(status)
+		e.FieldStart("title")
+		e.Str(http.StatusText(status))
+		e.FieldStart("message")
+		e.Str(msg)
+		e.ObjEnd()
+	}
 	e.FieldStart("error_code")
 	e.Str(code)
 	e.FieldStart("error_msg")
