@@ -50,8 +50,8 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	defer s.Close()
-	return s.Serve(ctx, func(base string) {
-		fmt.Fprintln(o.out, s.Welcome(base, o.lang))
+	return s.Serve(ctx, func(base, setup string) {
+		fmt.Fprintln(o.out, s.Welcome(base, setup, o.lang))
 	})
 }
 

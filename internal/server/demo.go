@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"casemate/internal/identity"
@@ -73,23 +72,29 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 	}
 	var c Credentials
 	if len(domains) > 0 {
-		text, err := os.ReadFile(s.credentialsPath())
-		if err != nil {
+		if c, err = s.readCredentials(); err != nil {
 			return fmt.Errorf("the store has customers already and %s does not hold their credentials: give --credentials FILE, or start on an empty data folder: %w", s.credentialsPath(), err)
-		}
-		if err := json.Unmarshal(text, &c); err != nil {
-			return err
 		}
 		c.BaseURL = base
 		return s.writeCredentials(c)
 	}
 	c.BaseURL = base
+	var (
+		customers [][]principal.Principal
+		engineers []principal.Principal
+		languages []locale.Language
+	)
 	for _, p := range demoPlan {
 		d, err := s.ident.CreateDomain(ctx, who, identity.NewDomain{Name: p.name, Plan: p.plan})
 		if err != nil {
 			return err
 		}
 		out := demoDomain{ID: d.ID, Name: d.Name}
+		group, err := s.ident.CreateGroup(ctx, who, identity.NewGroup{Domain: d.ID, Name: "ops", Roles: []string{identity.TicketGroupOperator}})
+		if err != nil {
+			return err
+		}
+		var people []principal.Principal
 		for i, name := range p.users {
 			u := demoUser{Name: name, Password: s.demoPassword(), Email: name + "@example.com", Mobile: fmt.Sprint(p.mobiles, i), Role: "user"}
 			if i == 0 {
@@ -104,25 +109,38 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 			if err != nil {
 				return err
 			}
+			if i > 0 {
+				if err := s.ident.AddMember(ctx, who, d.ID, group.ID, made.ID); err != nil {
+					return err
+				}
+			}
 			u.ID, u.AK, u.SK = made.ID, key.ID, key.Secret
 			out.Users = append(out.Users, u)
+			people = append(people, principal.Principal{Kind: principal.Customer, Domain: d.ID, DomainName: d.Name, User: made.ID, UserName: name, Main: i == 0})
 		}
 		c.Domains = append(c.Domains, out)
+		customers, languages = append(customers, people), append(languages, p.language)
 	}
 	for _, e := range []struct{ name, alias, role string }{
 		{"chen", "工程师 小陈", principal.RoleEngineer}, {"emma", "Emma", principal.RoleEngineer}, {"zhao", "赵主管", principal.RoleSupervisor}, {"admin", "Admin", principal.RoleAdministrator},
 	} {
 		p := demoPerson{Name: e.name, Password: s.demoPassword()}
-		if _, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: e.name, Password: p.Password, Role: e.role, Alias: e.alias}); err != nil {
+		made, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: e.name, Password: p.Password, Role: e.role, Alias: e.alias})
+		if err != nil {
 			return err
 		}
+		engineers = append(engineers, principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: made.ID, UserName: made.Name, Role: made.Role})
 		if e.role == principal.RoleAdministrator {
 			c.Admin = p
 		} else {
 			c.Engineers = append(c.Engineers, p)
 		}
 	}
-	return s.writeCredentials(c)
+	// The credentials first: a start that ends here can be gone on with.
+	if err := s.writeCredentials(c); err != nil {
+		return err
+	}
+	return s.fillTickets(ctx, customers, engineers, languages)
 }
 
 // demoPassword is random: even a demo has no password that is known before.

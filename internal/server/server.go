@@ -261,8 +261,9 @@ const (
 
 // Serve answers requests until the context ends, then drains: not ready, each
 // answer closes its connection, running requests finish, workers stop. ready is
-// called with the base URL once the node serves.
-func (s *Server) Serve(ctx context.Context, ready func(base string)) error {
+// called once the node serves, with the base URL and, where no administrator
+// exists, the one-time secret to make him.
+func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) error {
 	trusted, err := parseProxies(s.o.Config.TrustedProxies)
 	if err != nil {
 		return err
@@ -279,6 +280,10 @@ func (s *Server) Serve(ctx context.Context, ready func(base string)) error {
 		if err := s.fillDemo(ctx, base); err != nil {
 			return errors.Join(fmt.Errorf("demo world: %w", err), listener.Close())
 		}
+	}
+	setup, err := s.ident.SetupToken(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	c := &chain{ident: s.ident, proxies: trusted, log: s.o.Log, now: s.o.Now, metrics: s.metrics, random: s.db.Random,
 		local: s.local, drain: &s.drain, docMode: s.o.Config.Errors.Documented()}
@@ -309,7 +314,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base string)) error {
 			s.o.Log.Error("sealing events", "error", err)
 		}
 	})
-	ready(base)
+	ready(base, setup)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"casemate/internal/event"
@@ -35,8 +37,11 @@ func openStore(ctx context.Context, o Options) (*Server, error) {
 	return Open(ctx, o)
 }
 
-// Welcome is what a newcomer needs to know of the node that serves at base.
-func (s *Server) Welcome(base string, lang locale.Language) string {
+// Welcome is what a newcomer needs to know of the node that serves at base. In
+// the demo world it holds the demo's credentials: it is for the operator's
+// terminal, never for the log. setup is the one-time secret for the first
+// administrator, "" when there is one.
+func (s *Server) Welcome(base, setup string, lang locale.Language) string {
 	var b strings.Builder
 	line := func(zh, en string, args ...any) {
 		text := en
@@ -46,11 +51,72 @@ func (s *Server) Welcome(base string, lang locale.Language) string {
 		fmt.Fprintf(&b, text+"\n", args...)
 	}
 	line("Casemate %s 已启动：%s", "Casemate %s serves at %s", s.o.Version, base)
-	if s.o.Demo {
-		line("演示账号与密钥：%s", "demo accounts and keys: %s", s.credentialsPath())
-		line("Go SDK：global.NewCredentialsBuilder().WithAk(ak).WithSk(sk)，osm.OsmClientBuilder().WithEndpoint(%q)",
-			"Go SDK: global.NewCredentialsBuilder().WithAk(ak).WithSk(sk), osm.OsmClientBuilder().WithEndpoint(%q)", base)
-		line("尚未完成的接口返回 501（OSM.0004）", "operations that are not built yet answer 501 (OSM.0004)")
+	line("客户接口 %s/v2  身份 %s/v3  工程师 %s/desk/v1  健康检查 %s/readyz", "customer API %s/v2  identity %s/v3  desk %s/desk/v1  health %s/readyz", base, base, base, base)
+	if setup != "" {
+		line("尚无管理员。24 小时内执行一次：", "There is no administrator yet. Within 24 hours, once:")
+		fmt.Fprintf(&b, "\n    curl -s %s/desk/v1/setup -H 'Content-Type: application/json' \\\n      -d '{\"token\":\"%s\",\"name\":\"admin\",\"password\":\"********\"}'\n", base, setup)
 	}
+	if !s.o.Demo {
+		return b.String()
+	}
+	c, err := s.readCredentials()
+	if err != nil || len(c.Domains) == 0 {
+		return b.String()
+	}
+	line("\n演示账号（同时保存在 %s）：", "\nThe demo's accounts (also in %s):", s.credentialsPath())
+	for _, d := range c.Domains {
+		line("  %s（%s）", "  %s (%s)", d.Name, d.ID)
+		for _, u := range d.Users {
+			fmt.Fprintf(&b, "    %-8s %-5s %s  AK %s  SK %s\n", u.Name, u.Role, u.Password, u.AK, u.SK)
+		}
+	}
+	line("  工程师与管理员", "  engineers and administrator")
+	for _, e := range append(c.Engineers, c.Admin) {
+		fmt.Fprintf(&b, "    %-8s       %s\n", e.Name, e.Password)
+	}
+	u := c.Domains[0].Users[0]
+	fmt.Fprintf(&b, welcomeGo, base, u.AK, u.SK)
+	fmt.Fprintf(&b, welcomePython, base, u.AK, u.SK)
+	fmt.Fprintf(&b, welcomeCurl, u.AK, u.SK, strings.TrimPrefix(base, "http://"))
+	line("\n验证码与邮件在 casemate outbox，工程师操作在 casemate desk；尚未完成的接口返回 501（OSM.0004）。",
+		"\nCodes and mails: casemate outbox. An engineer's work: casemate desk. Operations that are not built yet answer 501 (OSM.0004).")
 	return b.String()
 }
+
+func (s *Server) readCredentials() (c Credentials, err error) {
+	text, err := os.ReadFile(s.credentialsPath())
+	if err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal(text, &c)
+}
+
+// The lines to paste. Each lists the main account's tickets.
+const (
+	welcomeGo = `
+Go SDK (github.com/huaweicloud/huaweicloud-sdk-go-v3):
+
+    hc, _ := osm.OsmClientBuilder().WithEndpoint(%q).WithCredential(
+        global.NewCredentialsBuilder().WithAk(%q).WithSk(%q).Build()).SafeBuild()
+    fmt.Println(osm.NewOsmClient(hc).ListCases(&model.ListCasesRequest{}))
+`
+	welcomePython = `
+Python SDK (pip install huaweicloudsdkosm):
+
+    from huaweicloudsdkcore.auth.credentials import GlobalCredentials
+    from huaweicloudsdkosm.v2 import OsmClient, ListCasesRequest
+    client = OsmClient.new_builder().with_endpoint(%q).with_credentials(
+        GlobalCredentials(%q, %q)).build()
+    print(client.list_cases(ListCasesRequest()))
+`
+	welcomeCurl = `
+curl, signed (a shell with openssl):
+
+    AK=%s; SK=%s; H=%s
+    P=/v2/servicerequest/cases; T=$(date -u +%%Y%%m%%dT%%H%%M%%SZ); sha() { openssl dgst -sha256 "$@" | sed 's/.* //'; }
+    C=$(printf 'GET\n%%s/\n\nhost:%%s\nx-sdk-date:%%s\n\nhost;x-sdk-date\n%%s' $P $H $T $(printf '' | sha) | sha)
+    S=$(printf 'SDK-HMAC-SHA256\n%%s\n%%s' $T $C | sha -hmac $SK)
+    curl -s http://$H$P -H "X-Sdk-Date: $T" \
+      -H "Authorization: SDK-HMAC-SHA256 Access=$AK, SignedHeaders=host;x-sdk-date, Signature=$S"
+`
+)

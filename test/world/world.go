@@ -66,7 +66,8 @@ type World struct {
 	Credentials
 	Dir  string // data folder
 	URL  string
-	Log  *bytes.Buffer
+	Log  *bytes.Buffer // what the server wrote to standard error: its log
+	Said *bytes.Buffer // and to standard output: the welcome
 	o    Options
 	t    testing.TB
 	cmd  *exec.Cmd
@@ -164,10 +165,9 @@ func (w *World) Run() {
 	w.cmd = exec.Command(args[0], args[1:]...)
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if w.Log == nil {
-		w.Log = new(bytes.Buffer)
+		w.Log, w.Said = new(bytes.Buffer), new(bytes.Buffer)
 	}
-	out := &lockedWriter{mu: &w.mu, w: w.Log}
-	w.cmd.Stdout, w.cmd.Stderr = out, out
+	w.cmd.Stdout, w.cmd.Stderr = &lockedWriter{mu: &w.mu, w: w.Said}, &lockedWriter{mu: &w.mu, w: w.Log}
 	if err := w.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -225,6 +225,13 @@ func (w *World) LogText() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.Log.String()
+}
+
+// Welcome is what the server told its operator so far.
+func (w *World) Welcome() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Said.String()
 }
 
 // PID is the process group's leader.
