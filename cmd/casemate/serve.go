@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"runtime/debug"
 
 	"casemate/internal/config"
 	"casemate/internal/server"
@@ -38,6 +40,11 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 	cfg, err := config.Load(c.ConfigFile)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		// The live heap is small, some 30 MB: collecting four times less often
+		// costs some 100 MB and gives a tenth of the processor back.
+		debug.SetGCPercent(400)
 	}
 	log := logger(o.err, c.LogLevel, c.LogJSON)
 	opts := c.options(log)

@@ -182,6 +182,10 @@ func Do[T any](ctx context.Context, d *DB, fn func(tx *Tx) (T, error)) (T, error
 		return result, ErrNested
 	}
 	key, mine := claim(ctx)
+	// PostgreSQL spares the question whether the request is a repeat, which is a
+	// round trip: a repeat fails at the key's row, or because its effect is there
+	// already, and is answered then.
+	hopeful, tries := mine && d.dialect == Postgres, 0
 	var after []func()
 	inner := context.WithValue(ctx, inUpdate{}, true)
 	err := d.engine.update(ctx, func(b backend) error {
@@ -189,7 +193,9 @@ func Do[T any](ctx context.Context, d *DB, fn func(tx *Tx) (T, error)) (T, error
 		tx := &Tx{Now: d.o.Now().UnixMilli(), db: d, b: b, ctx: inner}
 		var zero T
 		result, after = zero, nil
-		if mine {
+		tries++
+		first := hopeful && tries == 1
+		if mine && !first {
 			found, err := loadResult(tx, key, &result)
 			if err != nil {
 				return err
@@ -204,7 +210,7 @@ func Do[T any](ctx context.Context, d *DB, fn func(tx *Tx) (T, error)) (T, error
 			return err
 		}
 		if mine {
-			if err := storeResult(tx, key, result); err != nil {
+			if err := storeResult(tx, key, result, first); err != nil {
 				return err
 			}
 		}
@@ -215,6 +221,14 @@ func Do[T any](ctx context.Context, d *DB, fn func(tx *Tx) (T, error)) (T, error
 		}
 		return b.failed()
 	})
+	if err != nil && hopeful && tries == 1 && fault.KindOf(err) != fault.Unavailable {
+		found := false
+		again := d.View(ctx, func(tx *Tx) (err error) { found, err = loadResult(tx, key, &result); return err })
+		if again == nil && found {
+			key.replayed.Store(true)
+			return result, nil
+		}
+	}
 	if err != nil {
 		var zero T
 		return zero, err

@@ -27,6 +27,11 @@ type postgresEngine struct {
 	log   *slog.Logger
 	stop  context.CancelFunc
 	ended sync.WaitGroup
+
+	mu     sync.Mutex
+	id     string          // tells our own notifications from others'
+	topics map[string]bool // to tell other nodes
+	told   chan struct{}
 }
 
 // retries is how often an update that met another one is tried.
@@ -63,7 +68,9 @@ func openPostgres(ctx context.Context, o Options, wake func(string)) (*postgresE
 		return nil, postgresError(err)
 	}
 	background, stop := context.WithCancel(context.Background())
-	e := &postgresEngine{pool: pool, log: o.Log, stop: stop}
+	e := &postgresEngine{pool: pool, log: o.Log, stop: stop, id: strconv.FormatUint(rand.Uint64(), 36), topics: map[string]bool{}, told: make(chan struct{}, 1)}
+	e.ended.Add(1)
+	go e.tell(background)
 	if listen != "off" {
 		direct := u.String()
 		if listen != "" {
@@ -82,6 +89,48 @@ func (e *postgresEngine) close() error {
 	e.ended.Wait()
 	e.pool.Close()
 	return nil
+}
+
+// tellEvery is how long wake-ups for other nodes are gathered. A NOTIFY in each
+// transaction would make commits wait for each other: PostgreSQL takes a lock
+// over all of them.
+const tellEvery = 25 * time.Millisecond
+
+// notify wakes the topic's receivers on other nodes, soon.
+func (e *postgresEngine) notify(topic string) {
+	e.mu.Lock()
+	e.topics[topic] = true
+	e.mu.Unlock()
+	select {
+	case e.told <- struct{}{}:
+	default:
+	}
+}
+
+func (e *postgresEngine) tell(ctx context.Context) {
+	defer e.ended.Done()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.told:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(tellEvery):
+		}
+		e.mu.Lock()
+		var all []string
+		for t := range e.topics {
+			all = append(all, t)
+		}
+		clear(e.topics)
+		e.mu.Unlock()
+		if _, err := e.pool.Exec(ctx, "SELECT pg_notify('casemate', $1 || ' ' || t) FROM unnest($2::text[]) AS t", e.id, all); err != nil {
+			e.log.Debug("waking other nodes", "error", postgresError(err)) // who waits polls as well
+		}
+	}
 }
 
 // listen receives the wake-ups of other nodes; it reconnects by itself, and
@@ -103,7 +152,9 @@ func (e *postgresEngine) listen(ctx context.Context, url string, wake func(strin
 				if err != nil {
 					return err
 				}
-				wake(n.Payload)
+				if from, topic, _ := strings.Cut(n.Payload, " "); from != e.id { // our own are awake
+					wake(topic)
+				}
 			}
 		}()
 		if ctx.Err() != nil {

@@ -64,8 +64,9 @@ func loadResult[T any](tx *Tx, k *requestKey, into *T) (bool, error) {
 }
 
 // storeResult queues the row; a twin that stored it in between makes it fail
-// with ErrTaken, and the retry finds the twin's result.
-func storeResult[T any](tx *Tx, k *requestKey, result T) error {
+// with ErrTaken, and the retry finds the twin's result, or removes one that is
+// past its time. The first try of all does not look for such a one.
+func storeResult[T any](tx *Tx, k *requestKey, result T, first bool) error {
 	text, err := json.Marshal(result)
 	if err != nil {
 		return fmt.Errorf("result: %w", err)
@@ -76,7 +77,9 @@ func storeResult[T any](tx *Tx, k *requestKey, result T) error {
 			return err
 		}
 	}
-	tx.Write(Any, "DELETE FROM request_keys WHERE id = ? AND kept_until <= ?", k.ID, tx.Now)
+	if !first {
+		tx.Write(Any, "DELETE FROM request_keys WHERE id = ? AND kept_until <= ?", k.ID, tx.Now)
+	}
 	tx.Write(1, "INSERT INTO request_keys (id, domain_id, result, kept_until) VALUES (?, ?, ?, ?)", k.ID, k.Domain, text, k.Until)
 	return nil
 }

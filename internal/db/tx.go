@@ -96,9 +96,11 @@ func (tx *Tx) Wake(topic string) {
 
 func (tx *Tx) sendWakes() {
 	for topic := range tx.wakes {
-		if tx.db.dialect == Postgres {
-			tx.b.write(Any, "SELECT pg_notify('casemate', ?)", []any{topic})
-		}
-		tx.After(func() { tx.db.topics.wake(topic) })
+		tx.After(func() {
+			tx.db.topics.wake(topic)
+			if e, ok := tx.db.engine.(*postgresEngine); ok {
+				e.notify(topic)
+			}
+		})
 	}
 }

@@ -16,7 +16,7 @@ import (
 const (
 	sealMost  = 200                    // events of one write: others wait little
 	sealEvery = 200 * time.Millisecond // it polls as well: a wake-up may be lost
-	gather    = 10 * time.Millisecond  // a wake-up waits so long for more: one write for many events
+	gather    = 50 * time.Millisecond  // a wake-up waits so long for more: one write for many events
 	leaseName = "event.sealer"
 	leaseTime = 3 * time.Second
 	// A leader whose lease does not end (its clock was ahead and it died) is

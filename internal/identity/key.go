@@ -197,11 +197,12 @@ func (s *Service) FlushLastUsed(ctx context.Context) error {
 // credentialCache keeps verified credentials for at most a second (threats.md
 // B8: a change takes effect at once here, within a second elsewhere).
 type credentialCache struct {
-	keys   *recent[signingKey]
-	tokens *recent[Token]
-	now    func() time.Time
-	mu     *sync.Mutex
-	used   map[string]int64 // access keys, when they were last opened
+	keys    *recent[signingKey]
+	tokens  *recent[Token]
+	domains *recent[Domain]
+	now     func() time.Time
+	mu      *sync.Mutex
+	used    map[string]int64 // access keys, when they were last opened
 }
 
 const (
@@ -210,13 +211,14 @@ const (
 )
 
 func newCredentialCache(now func() time.Time) credentialCache {
-	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
+	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), domains: newRecent[Domain](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
 }
 
 // forget drops everything: a right was changed.
 func (c *credentialCache) forget() {
 	c.keys.forget()
 	c.tokens.forget()
+	c.domains.forget()
 }
 
 func (c *credentialCache) use(ak string) {

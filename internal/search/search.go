@@ -126,9 +126,11 @@ func putPostgres(tx *db.Tx, docs []Doc) {
 	}
 }
 
+var quote = strings.NewReplacer("'", "''", `\`, `\\`)
+
 func writeLexeme(b *strings.Builder, t string) {
 	b.WriteByte('\'')
-	b.WriteString(strings.NewReplacer("'", "''", `\`, `\\`).Replace(t))
+	b.WriteString(quote.Replace(t))
 	b.WriteByte('\'')
 }
 

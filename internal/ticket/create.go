@@ -101,8 +101,12 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if t.contact, err = s.sealContact(ctx, who.User, t.ID, contact); err != nil {
 		return "", err
 	}
+	domain, err := s.ident.Current(ctx, who.Domain)
+	if err != nil {
+		return "", err
+	}
 	cat := s.catalog.Now()
-	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) { return s.create(tx, who, cat, t, in, claims) })
+	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) { return s.create(tx, who, domain, cat, t, in, claims) })
 	if err != nil {
 		return "", err
 	}
@@ -112,11 +116,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	return out.Number, nil
 }
 
-func (s *Service) create(tx *db.Tx, who principal.Principal, cat *catalog.Catalog, t Ticket, in NewTicket, claims verify.Prepared) (created, error) {
-	domain, err := identity.DomainIn(tx, who.Domain)
-	if err != nil {
-		return created{}, err
-	}
+func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Domain, cat *catalog.Catalog, t Ticket, in NewTicket, claims verify.Prepared) (created, error) {
 	if err := privilege.MaySubmit(tx, who, domain); err != nil {
 		return created{}, err
 	}

@@ -241,8 +241,8 @@ func change(tx *db.Tx, before, t Ticket) Ticket {
 		resolved_at = ?, closed_at = ?, scored_at = ? WHERE domain_id = ? AND id = ? AND revision = ?`,
 		int(t.Status), t.Revision, t.Assignee, t.Resolution, t.Judgement, t.Urges, t.UrgedAt, t.Changed, t.StatusAt, t.Resolved, t.Closed, t.Scored,
 		t.Domain, t.ID, before.Revision)
-	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ? WHERE number = ?",
-		int(t.Status), t.Assignee, t.Urges, t.Changed, t.Number)
+	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ? WHERE ticket_id = ?",
+		int(t.Status), t.Assignee, t.Urges, t.Changed, t.ID)
 	return t
 }
 

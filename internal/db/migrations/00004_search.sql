@@ -10,7 +10,6 @@ CREATE TABLE search_docs (
     kind      TEXT NOT NULL
 );
 CREATE UNIQUE INDEX search_docs_by_doc ON search_docs (domain_id, doc);
-CREATE INDEX search_docs_by_parent ON search_docs (domain_id, parent);
 CREATE VIRTUAL TABLE search_index USING fts5(terms, singles, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 0 tokenchars '_'");
 --}}
 --{{postgres
@@ -22,6 +21,5 @@ CREATE TABLE search_docs (
     terms     TSVECTOR NOT NULL,
     PRIMARY KEY (domain_id, doc)
 ) {{tenant}};
-CREATE INDEX search_docs_by_parent ON search_docs (domain_id, parent);
 CREATE INDEX search_docs_by_terms ON search_docs USING GIN (terms);
 --}}

@@ -36,7 +36,6 @@ CREATE TABLE tickets (
 CREATE UNIQUE INDEX tickets_by_number ON tickets (domain_id, number);
 CREATE INDEX tickets_by_status ON tickets (domain_id, status, id);
 CREATE INDEX tickets_by_creator ON tickets (domain_id, creator, id);
-CREATE INDEX tickets_by_problem_type ON tickets (domain_id, problem_type, status);
 
 -- What was said, and what engineers noted for themselves.
 CREATE TABLE messages (
@@ -92,16 +91,15 @@ CREATE TABLE ticket_deltas (
 
 -- The desk's own narrow row of each ticket, over all domains.
 CREATE TABLE desk_tickets (
-    number     TEXT   NOT NULL PRIMARY KEY,
+    ticket_id  TEXT   NOT NULL PRIMARY KEY,
     domain_id  TEXT   NOT NULL,
-    ticket_id  TEXT   NOT NULL,
+    number     TEXT   NOT NULL,
     status     BIGINT NOT NULL,
     severity   TEXT   NOT NULL,
     assignee   TEXT   NOT NULL,
     urges      BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
 );
-CREATE INDEX desk_tickets_by_age ON desk_tickets (ticket_id);
+CREATE UNIQUE INDEX desk_tickets_by_number ON desk_tickets (number);
 CREATE INDEX desk_tickets_by_status ON desk_tickets (status, ticket_id);
 CREATE INDEX desk_tickets_by_assignee ON desk_tickets (assignee, ticket_id) WHERE assignee <> '';
-CREATE INDEX desk_tickets_by_domain ON desk_tickets (domain_id, ticket_id);
