@@ -10,7 +10,7 @@ DATA    ?= data
 
 export GOFLAGS ?= -mod=readonly
 
-.PHONY: help build run test test-long generate check-generated fmt lint setup clean
+.PHONY: help build run test test-long bench generate check-generated fmt lint setup clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -26,6 +26,9 @@ test: setup check-generated lint build ## everything CI runs
 
 test-long: setup build ## the heavy tests: more kills, more data
 	CASEMATE_LONG=1 CASEMATE_TEST_PARTITIONED=1 ./scripts/test.sh
+
+bench: setup build ## creating tickets per second, with the bare limits beside (docs/BENCHMARKS.md)
+	$(GO) run ./test/perf
 
 # surfaces are contract:package pairs.
 SURFACES := v2:api iam:iam desk:desk web:webapi
