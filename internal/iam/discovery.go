@@ -14,7 +14,7 @@ type discovery struct{}
 // version is the level of Keystone's API that is served here in part.
 func version(ctx context.Context) oas.Version {
 	return oas.Version{ID: "v3.14", Status: "stable", Updated: "2020-04-07T00:00:00Z",
-		Links:      []oas.Link{{Rel: "self", Href: wire.Base(ctx) + "/v3/"}},
+		Links:           []oas.Link{{Rel: "self", Href: wire.Base(ctx) + "/v3/"}},
 		MediaMinusTypes: []oas.MediaType{{Base: "application/json", Type: "application/vnd.openstack.identity-v3+json"}}}
 }
 
