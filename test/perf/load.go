@@ -25,7 +25,6 @@ const sourceAPI = "83aeb0f2834c4df49826c781d32a963e"
 type figure struct {
 	perSecond     float64
 	p50, p99, max time.Duration
-	errors        int
 }
 
 func (f figure) String() string {

@@ -1,0 +1,209 @@
+// Package matrix holds every operation of the contracts against callers and
+// objects they must not reach (threats.md B1 to B5), against the limits the
+// contract documents, and lists what is not built yet.
+package matrix
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"casemate/internal/db/dbtest"
+	"casemate/test/contract"
+	"casemate/test/world"
+)
+
+const source = "83aeb0f2834c4df49826c781d32a963e"
+
+// caller sends requests with one kind of credential.
+type caller struct {
+	name  string
+	w     *world.World
+	token string
+	ak    string // signs with
+	sk    string
+}
+
+type answer struct {
+	status int
+	code   string
+	text   string
+}
+
+// plain is the answer without what differs from request to request.
+func (a answer) plain() string {
+	var body map[string]any
+	if json.Unmarshal([]byte(a.text), &body) != nil {
+		return fmt.Sprint(a.status, " ", a.text)
+	}
+	delete(body, "request_id")
+	text, _ := json.Marshal(body)
+	return fmt.Sprint(a.status, " ", string(text))
+}
+
+// denied: 401 at the door, or a body with an error code (threats.md, wire facts).
+func (a answer) denied() bool { return a.status == http.StatusUnauthorized || a.code != "" }
+
+var web = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+
+func (c caller) send(t *testing.T, method, path string, header map[string]string, body []byte) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, c.w.URL+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	r.Header.Set("X-Language", "en-us")
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	if c.token != "" {
+		r.Header.Set("X-Auth-Token", c.token)
+	}
+	if c.ak != "" {
+		sign(r, body, c.ak, c.sk, time.Now())
+	}
+	res, err := web.Do(r)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e struct {
+		Code string `json:"error_code"`
+	}
+	_ = json.Unmarshal(text, &e) // not every answer is JSON
+	return answer{status: res.StatusCode, code: e.Code, text: string(text)}
+}
+
+func (c caller) call(t *testing.T, op contract.Operation, values map[string]any) answer {
+	t.Helper()
+	path, header, body := op.Request(values)
+	return c.send(t, op.Method, path, header, body)
+}
+
+// token logs a customer in.
+func token(t *testing.T, w *world.World, domain, user, password string) string {
+	t.Helper()
+	body, _ := json.Marshal(map[string]any{"auth": map[string]any{"identity": map[string]any{"methods": []string{"password"},
+		"password": map[string]any{"user": map[string]any{"name": user, "password": password, "domain": map[string]any{"name": domain}}}}}})
+	res, err := web.Post(w.URL+"/v3/auth/tokens", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusCreated {
+		t.Fatalf("log-in of %s: %s", user, res.Status)
+	}
+	return res.Header.Get("X-Subject-Token")
+}
+
+// engineerToken logs a person of the house in.
+func engineerToken(t *testing.T, w *world.World, name, password string) string {
+	t.Helper()
+	body, _ := json.Marshal(map[string]string{"name": name, "password": password})
+	a := caller{w: w}.send(t, "POST", "/desk/v1/sessions", nil, body)
+	var s struct {
+		Token string `json:"token"`
+	}
+	if err := json.Unmarshal([]byte(a.text), &s); err != nil || s.Token == "" {
+		t.Fatalf("log-in of %s: %s", name, a.text)
+	}
+	return s.Token
+}
+
+func each(t *testing.T, test func(t *testing.T, w *world.World)) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			o := world.Options{}
+			if database == "postgres" {
+				o.Database = dbtest.EmptyDatabase(t)
+			}
+			test(t, world.Start(t, o))
+		})
+	}
+}
+
+// user is a caller with a token of the demo's customer.
+func user(t *testing.T, w *world.World, domain, n int) caller {
+	t.Helper()
+	d := w.Domains[domain]
+	u := d.Users[n]
+	return caller{name: u.Name, w: w, token: token(t, w, d.Name, u.Name, u.Password)}
+}
+
+// consultation is a problem type that needs neither region nor plan.
+func consultation(t *testing.T, c caller) string {
+	t.Helper()
+	a := c.send(t, "GET", "/v2/servicerequest/config/problems?product_category_id=b5f0be5c9639466184abf80e01f9fa1d", nil, nil)
+	var list struct {
+		Types []struct {
+			ID   string `json:"business_type_id"`
+			Case string `json:"case_type"`
+		} `json:"incident_business_type_list"`
+	}
+	if err := json.Unmarshal([]byte(a.text), &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range list.Types {
+		if p.Case == "0" {
+			return p.ID
+		}
+	}
+	t.Fatalf("no consultation: %s", a.text)
+	return ""
+}
+
+func create(t *testing.T, c caller, problem, text string) string {
+	t.Helper()
+	body, _ := json.Marshal(map[string]any{"business_type_id": problem, "simple_description": text, "source_id": source})
+	a := c.send(t, "POST", "/v2/servicerequest/cases", nil, body)
+	var made struct {
+		ID string `json:"incident_id"`
+	}
+	if err := json.Unmarshal([]byte(a.text), &made); err != nil || made.ID == "" {
+		t.Fatalf("create: %s", a.text)
+	}
+	return made.ID
+}
+
+// sign signs a request as the documents say (contract: Signature), host and
+// time signed. It shares nothing with the server's verifier.
+func sign(r *http.Request, body []byte, ak, sk string, at time.Time) {
+	encode := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+	stamp := at.UTC().Format("20060102T150405Z")
+	path := r.URL.EscapedPath()
+	if !strings.HasSuffix(path, "/") {
+		path += "/"
+	}
+	q := r.URL.Query()
+	var pairs []string
+	for _, k := range slices.Sorted(maps.Keys(q)) {
+		for _, v := range slices.Sorted(slices.Values(q[k])) {
+			pairs = append(pairs, encode(k)+"="+encode(v))
+		}
+	}
+	hash := func(b []byte) string { h := sha256.Sum256(b); return hex.EncodeToString(h[:]) }
+	canonical := strings.Join([]string{r.Method, path, strings.Join(pairs, "&"), "host:" + r.URL.Host + "\nx-sdk-date:" + stamp + "\n", "host;x-sdk-date", hash(body)}, "\n")
+	mac := hmac.New(sha256.New, []byte(sk))
+	mac.Write([]byte("SDK-HMAC-SHA256\n" + stamp + "\n" + hash([]byte(canonical))))
+	r.Header.Set("X-Sdk-Date", stamp)
+	r.Header.Set("Authorization", "SDK-HMAC-SHA256 Access="+ak+", SignedHeaders=host;x-sdk-date, Signature="+hex.EncodeToString(mac.Sum(nil)))
+}
