@@ -61,7 +61,7 @@ func TestLimits(t *testing.T) {
 					}
 				}
 				in[f.Name] = l.most
-				if a := c.call(t, op, in); a.code == "OSM.01010001" && strings.Contains(a.text, fmt.Sprint("at most ")) && strings.Contains(a.text, lastPart(f.Name)) {
+				if a := c.call(t, op, in); a.code == "OSM.01010001" && strings.Contains(a.text, "at most ") && strings.Contains(a.text, lastPart(f.Name)) {
 					t.Errorf("%s, %s at %s is refused: %.200s", op.ID, f.Name, l.name, a.text)
 				}
 				checked++
