@@ -47,7 +47,8 @@ func Load(path string) (Config, error) {
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
 	if err := d.Decode(&c); err != nil && len(bytes.TrimSpace(text)) > 0 {
-		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
+		// Without the lines of the file: one may hold a password written at the wrong place.
+		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false))
 	}
 	return c, c.check()
 }

@@ -59,6 +59,7 @@ type Options struct {
 	Args     []string // more arguments of casemate serve
 	Wrap     []string // a command that runs the binary, e.g. strace and its options
 	NoDemo   bool
+	Env      []string // more environment, NAME=value
 }
 
 // World is a running installation.
@@ -163,6 +164,7 @@ func (w *World) Run() {
 	}
 	args = append(args, w.o.Args...)
 	w.cmd = exec.Command(args[0], args[1:]...)
+	w.cmd.Env = append(os.Environ(), w.o.Env...)
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if w.Log == nil {
 		w.Log, w.Said = new(bytes.Buffer), new(bytes.Buffer)
