@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"casemate/internal/config"
+	"casemate/internal/guard"
 )
 
 // gateway sends text messages through a provider's HTTP interface, described
@@ -61,7 +62,7 @@ func NewGateway(c config.SMSGateway) (Channel, error) {
 	if c.Name == "" {
 		c.Name = u.Hostname()
 	}
-	guard, err := NewGuard(c.Allow)
+	walls, err := guard.New(c.Allow)
 	if err != nil {
 		return nil, fmt.Errorf("allow: %w", err)
 	}
@@ -69,8 +70,8 @@ func NewGateway(c config.SMSGateway) (Channel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
-	guard.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-	g := &gateway{c: c, client: guard.Client()}
+	walls.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	g := &gateway{c: c, client: walls.Client()}
 	if g.secret, err = c.Secret.Read(); err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
 	}
@@ -136,8 +137,8 @@ func (g *gateway) Send(ctx context.Context, m Outgoing) (string, error) {
 		return "", &Failure{Detail: "sms gateway", Cause: err}
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, httpMost+1))
-	if err == nil && len(text) > httpMost {
+	text, err := io.ReadAll(io.LimitReader(res.Body, guard.Most+1))
+	if err == nil && len(text) > guard.Most {
 		err = errors.New("answer too long")
 	}
 	if err != nil {

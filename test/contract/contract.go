@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -45,8 +44,7 @@ type object = map[string]any
 // Load reads a contract, e.g. v2.yaml, operations by id.
 func Load(t testing.TB, name string) []Operation {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "api", name))
+	text, err := os.ReadFile(filepath.Join(root(t), "api", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +84,25 @@ func Load(t testing.TB, name string) []Operation {
 	}
 	slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(a.ID, b.ID) })
 	return all
+}
+
+// root is the folder of the module: tests run in the folders of their packages.
+func root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("not inside the module")
+		}
+		dir = up
+	}
 }
 
 type reader struct{ doc object }

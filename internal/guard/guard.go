@@ -1,4 +1,7 @@
-package notify
+// Package guard keeps outgoing connections away from the inner network
+// (threats.md D12): HTTP of webhooks and gateways, and the raw connections of
+// host checks and diagnoses.
+package guard
 
 import (
 	"context"
@@ -24,15 +27,15 @@ type Guard struct {
 
 // Limits of one exchange.
 const (
-	httpTimeout = 5 * time.Second
-	httpMost    = 64 << 10
+	Timeout = 5 * time.Second
+	Most    = 64 << 10 // bytes of an answer
 )
 
-// errAddress is the guard's refusal.
-var errAddress = errors.New("the address may not be reached")
+// ErrAddress is the guard's refusal.
+var ErrAddress = errors.New("the address may not be reached")
 
-// NewGuard reads ranges such as 127.0.0.1/32, or single addresses.
-func NewGuard(allow []string) (Guard, error) {
+// New reads ranges such as 127.0.0.1/32, or single addresses.
+func New(allow []string) (Guard, error) {
 	var g Guard
 	for _, a := range allow {
 		p, err := netip.ParsePrefix(a)
@@ -70,11 +73,11 @@ func (g Guard) Check(a netip.Addr) error {
 	a = a.Unmap() // ::ffff:127.0.0.1 is 127.0.0.1
 	if !a.IsValid() || a.Zone() != "" || a.IsLoopback() || a.IsPrivate() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() ||
 		a.Is6() && !global6.Contains(a) {
-		return errAddress
+		return ErrAddress
 	}
 	for _, p := range inner {
 		if p.Contains(a) {
-			return errAddress
+			return ErrAddress
 		}
 	}
 	return nil
@@ -90,15 +93,21 @@ func (g Guard) listed(a netip.Addr) bool {
 	return false
 }
 
+// Dialer makes raw connections behind the guard, to listed addresses only in
+// clear text or not: what the caller speaks is his affair.
+func (g Guard) Dialer() *net.Dialer {
+	return &net.Dialer{Timeout: Timeout, Resolver: g.Resolver, Control: g.control(false)}
+}
+
 // control runs between socket and connect, for every address tried.
 func (g Guard) control(clear bool) func(network, address string, c syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
-			return errAddress
+			return ErrAddress
 		}
 		if clear && !g.listed(at.Addr()) {
-			return errAddress
+			return ErrAddress
 		}
 		return g.Check(at.Addr())
 	}
@@ -106,17 +115,17 @@ func (g Guard) control(clear bool) func(network, address string, c syscall.RawCo
 
 // Client is an HTTP client behind the guard.
 func (g Guard) Client() *http.Client {
-	plain := &net.Dialer{Timeout: httpTimeout, Resolver: g.Resolver, Control: g.control(true)}
-	secure := &tls.Dialer{NetDialer: &net.Dialer{Timeout: httpTimeout, Resolver: g.Resolver, Control: g.control(false)}, Config: g.TLS}
+	plain := &net.Dialer{Timeout: Timeout, Resolver: g.Resolver, Control: g.control(true)}
+	secure := &tls.Dialer{NetDialer: &net.Dialer{Timeout: Timeout, Resolver: g.Resolver, Control: g.control(false)}, Config: g.TLS}
 	return &http.Client{
-		Timeout: httpTimeout,
+		Timeout: Timeout,
 		Transport: &http.Transport{
 			Proxy:       nil, // a proxy would look up the name again
 			DialContext: plain.DialContext,
 			DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 				return secure.DialContext(ctx, network, address)
 			},
-			MaxResponseHeaderBytes: httpMost,
+			MaxResponseHeaderBytes: Most,
 			MaxIdleConnsPerHost:    4,
 			IdleConnTimeout:        30 * time.Second,
 		},
