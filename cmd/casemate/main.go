@@ -29,6 +29,8 @@ type command struct {
 	Catalog catalogCmd `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
 	User    userCmd    `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
 	Key     keyCmd     `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
+	Webhook webhookCmd `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
+	Listen  listenCmd  `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
 	Audit   auditCmd   `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
 	Backup  backupCmd  `cmd:"" help:"Back up the embedded store while it runs."`
 	Restore restoreCmd `cmd:"" help:"Restore a backup, or verify that it can be restored."`

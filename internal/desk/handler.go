@@ -19,6 +19,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
+	"casemate/internal/webhook"
 	"casemate/internal/wire"
 )
 
@@ -33,6 +34,7 @@ type Handler struct {
 	users
 	groups
 	accessKeys
+	webhooks
 	system
 
 	mapper
@@ -46,6 +48,7 @@ type Nouns struct {
 	Tickets  *ticket.Service
 	Catalog  *catalog.Service
 	Notify   *notify.Service
+	Webhooks *webhook.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -81,6 +84,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		users:      users{identity: n.Identity},
 		groups:     groups{identity: n.Identity},
 		accessKeys: accessKeys{identity: n.Identity},
+		webhooks:   webhooks{webhooks: n.Webhooks},
 		system:     system{host: host},
 		mapper:     mapper{log: log},
 	}

@@ -32,6 +32,7 @@ import (
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/webapi"
+	"casemate/internal/webhook"
 	"casemate/internal/wire"
 )
 
@@ -62,6 +63,7 @@ type Server struct {
 	notify  *notify.Service
 	verify  *verify.Service
 	ticket  *ticket.Service
+	webhook *webhook.Service
 	drain   drain
 	metrics *metrics
 	local   *localToken
@@ -163,6 +165,11 @@ func (s *Server) build(ctx context.Context) error {
 		ticket.Options{Config: s.o.Config.Ticket, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
+	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
+		return fmt.Errorf("webhooks: %w", err)
+	}
+	s.runner.Add(s.webhook.Kinds()...)
+	s.runner.Every(s.webhook.Periodic()...)
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
 	s.runner.Every(s.ticket.Periodic()...)
@@ -224,7 +231,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}

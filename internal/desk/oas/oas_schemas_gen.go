@@ -364,6 +364,9 @@ type DeleteAccessKeyNoContent struct{}
 // DeleteSessionNoContent is response for DeleteSession operation.
 type DeleteSessionNoContent struct{}
 
+// DeleteWebhookNoContent is response for DeleteWebhook operation.
+type DeleteWebhookNoContent struct{}
+
 // Ref: #/components/schemas/Delivery
 type Delivery struct {
 	// Delivery id.
@@ -1635,6 +1638,70 @@ func (s *NewUserReq) SetTimeZone(val OptString) {
 	s.TimeZone = val
 }
 
+// Ref: #/components/schemas/NewWebhookReq
+type NewWebhookReq struct {
+	// Address that takes POST requests.
+	URL string `json:"url"`
+	// The operator's note.
+	About OptString `json:"about"`
+	// Only events of this domain; absent = of all.
+	DomainID OptString `json:"domain_id"`
+	// Kinds of events, or beginnings such as ticket.*; empty = all.
+	Kinds []string `json:"kinds"`
+	// Number to begin behind; absent = from now on.
+	After OptInt64 `json:"after"`
+}
+
+// GetURL returns the value of URL.
+func (s *NewWebhookReq) GetURL() string {
+	return s.URL
+}
+
+// GetAbout returns the value of About.
+func (s *NewWebhookReq) GetAbout() OptString {
+	return s.About
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *NewWebhookReq) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetKinds returns the value of Kinds.
+func (s *NewWebhookReq) GetKinds() []string {
+	return s.Kinds
+}
+
+// GetAfter returns the value of After.
+func (s *NewWebhookReq) GetAfter() OptInt64 {
+	return s.After
+}
+
+// SetURL sets the value of URL.
+func (s *NewWebhookReq) SetURL(val string) {
+	s.URL = val
+}
+
+// SetAbout sets the value of About.
+func (s *NewWebhookReq) SetAbout(val OptString) {
+	s.About = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *NewWebhookReq) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetKinds sets the value of Kinds.
+func (s *NewWebhookReq) SetKinds(val []string) {
+	s.Kinds = val
+}
+
+// SetAfter sets the value of After.
+func (s *NewWebhookReq) SetAfter(val OptInt64) {
+	s.After = val
+}
+
 // NewOptBool returns new OptBool with value set to v.
 func NewOptBool(v bool) OptBool {
 	return OptBool{
@@ -2210,6 +2277,22 @@ func (s *PlanCatalogReq) SetFiles(val CatalogFileMap) {
 
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
 type RemoveGroupMemberNoContent struct{}
+
+// Ref: #/components/schemas/ReplayWebhookReq
+type ReplayWebhookReq struct {
+	// Number of the change feed to go on behind (with a domain, the domain's own number).
+	After int64 `json:"after"`
+}
+
+// GetAfter returns the value of After.
+func (s *ReplayWebhookReq) GetAfter() int64 {
+	return s.After
+}
+
+// SetAfter sets the value of After.
+func (s *ReplayWebhookReq) SetAfter(val int64) {
+	s.After = val
+}
 
 // ResetUserPasswordNoContent is response for ResetUserPassword operation.
 type ResetUserPasswordNoContent struct{}
@@ -3054,6 +3137,58 @@ func (s *TokenAuth) SetRoles(val []string) {
 	s.Roles = val
 }
 
+// Ref: #/components/schemas/UpdateWebhookReq
+type UpdateWebhookReq struct {
+	// Address that takes POST requests.
+	URL OptString `json:"url"`
+	// The operator's note.
+	About OptString `json:"about"`
+	// Kinds of events, or beginnings such as ticket.*; empty = all.
+	Kinds []string `json:"kinds"`
+	// Whether events are sent.
+	Enabled OptBool `json:"enabled"`
+}
+
+// GetURL returns the value of URL.
+func (s *UpdateWebhookReq) GetURL() OptString {
+	return s.URL
+}
+
+// GetAbout returns the value of About.
+func (s *UpdateWebhookReq) GetAbout() OptString {
+	return s.About
+}
+
+// GetKinds returns the value of Kinds.
+func (s *UpdateWebhookReq) GetKinds() []string {
+	return s.Kinds
+}
+
+// GetEnabled returns the value of Enabled.
+func (s *UpdateWebhookReq) GetEnabled() OptBool {
+	return s.Enabled
+}
+
+// SetURL sets the value of URL.
+func (s *UpdateWebhookReq) SetURL(val OptString) {
+	s.URL = val
+}
+
+// SetAbout sets the value of About.
+func (s *UpdateWebhookReq) SetAbout(val OptString) {
+	s.About = val
+}
+
+// SetKinds sets the value of Kinds.
+func (s *UpdateWebhookReq) SetKinds(val []string) {
+	s.Kinds = val
+}
+
+// SetEnabled sets the value of Enabled.
+func (s *UpdateWebhookReq) SetEnabled(val OptBool) {
+	s.Enabled = val
+}
+
 // Ref: #/components/schemas/User
 type User struct {
 	// User id.
@@ -3223,5 +3358,317 @@ func (s *UserList) GetItems() []User {
 
 // SetItems sets the value of Items.
 func (s *UserList) SetItems(val []User) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/Webhook
+type Webhook struct {
+	ID       string    `json:"id"`
+	URL      string    `json:"url"`
+	About    OptString `json:"about"`
+	DomainID OptString `json:"domain_id"`
+	Kinds    []string  `json:"kinds"`
+	Enabled  bool      `json:"enabled"`
+	// Why it is off: 24h (one event failed for a day) or 410 (the receiver said it is gone for good);
+	// absent when somebody switched it off.
+	Cause OptString `json:"cause"`
+	// Number of the last event that is done with.
+	Passed int64 `json:"passed"`
+	// Failed tries of the event behind it.
+	Tries          int32   `json:"tries"`
+	FailingSince   OptTime `json:"failing_since"`
+	NextTryAt      OptTime `json:"next_try_at"`
+	OldSecretUntil OptTime `json:"old_secret_until"`
+	CreatedAt      Time    `json:"created_at"`
+	// Only in the answers that made it.
+	Secret OptString `json:"secret"`
+}
+
+// GetID returns the value of ID.
+func (s *Webhook) GetID() string {
+	return s.ID
+}
+
+// GetURL returns the value of URL.
+func (s *Webhook) GetURL() string {
+	return s.URL
+}
+
+// GetAbout returns the value of About.
+func (s *Webhook) GetAbout() OptString {
+	return s.About
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *Webhook) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetKinds returns the value of Kinds.
+func (s *Webhook) GetKinds() []string {
+	return s.Kinds
+}
+
+// GetEnabled returns the value of Enabled.
+func (s *Webhook) GetEnabled() bool {
+	return s.Enabled
+}
+
+// GetCause returns the value of Cause.
+func (s *Webhook) GetCause() OptString {
+	return s.Cause
+}
+
+// GetPassed returns the value of Passed.
+func (s *Webhook) GetPassed() int64 {
+	return s.Passed
+}
+
+// GetTries returns the value of Tries.
+func (s *Webhook) GetTries() int32 {
+	return s.Tries
+}
+
+// GetFailingSince returns the value of FailingSince.
+func (s *Webhook) GetFailingSince() OptTime {
+	return s.FailingSince
+}
+
+// GetNextTryAt returns the value of NextTryAt.
+func (s *Webhook) GetNextTryAt() OptTime {
+	return s.NextTryAt
+}
+
+// GetOldSecretUntil returns the value of OldSecretUntil.
+func (s *Webhook) GetOldSecretUntil() OptTime {
+	return s.OldSecretUntil
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Webhook) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetSecret returns the value of Secret.
+func (s *Webhook) GetSecret() OptString {
+	return s.Secret
+}
+
+// SetID sets the value of ID.
+func (s *Webhook) SetID(val string) {
+	s.ID = val
+}
+
+// SetURL sets the value of URL.
+func (s *Webhook) SetURL(val string) {
+	s.URL = val
+}
+
+// SetAbout sets the value of About.
+func (s *Webhook) SetAbout(val OptString) {
+	s.About = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *Webhook) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetKinds sets the value of Kinds.
+func (s *Webhook) SetKinds(val []string) {
+	s.Kinds = val
+}
+
+// SetEnabled sets the value of Enabled.
+func (s *Webhook) SetEnabled(val bool) {
+	s.Enabled = val
+}
+
+// SetCause sets the value of Cause.
+func (s *Webhook) SetCause(val OptString) {
+	s.Cause = val
+}
+
+// SetPassed sets the value of Passed.
+func (s *Webhook) SetPassed(val int64) {
+	s.Passed = val
+}
+
+// SetTries sets the value of Tries.
+func (s *Webhook) SetTries(val int32) {
+	s.Tries = val
+}
+
+// SetFailingSince sets the value of FailingSince.
+func (s *Webhook) SetFailingSince(val OptTime) {
+	s.FailingSince = val
+}
+
+// SetNextTryAt sets the value of NextTryAt.
+func (s *Webhook) SetNextTryAt(val OptTime) {
+	s.NextTryAt = val
+}
+
+// SetOldSecretUntil sets the value of OldSecretUntil.
+func (s *Webhook) SetOldSecretUntil(val OptTime) {
+	s.OldSecretUntil = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Webhook) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetSecret sets the value of Secret.
+func (s *Webhook) SetSecret(val OptString) {
+	s.Secret = val
+}
+
+// Ref: #/components/schemas/WebhookDelivery
+type WebhookDelivery struct {
+	ID OptString `json:"id"`
+	// The webhook-id header, the same at every try of one event.
+	DeliveryID string `json:"delivery_id"`
+	// Number of the event over all domains; absent for a test.
+	Seq  OptInt64 `json:"seq"`
+	Kind string   `json:"kind"`
+	Ok   bool     `json:"ok"`
+	// HTTP status; 0 = no answer.
+	Status int32 `json:"status"`
+	TookMs int64 `json:"took_ms"`
+	// The body that was sent.
+	Request string `json:"request"`
+	// Beginning of the answer, or why there was none.
+	Answer string `json:"answer"`
+	At     Time   `json:"at"`
+}
+
+// GetID returns the value of ID.
+func (s *WebhookDelivery) GetID() OptString {
+	return s.ID
+}
+
+// GetDeliveryID returns the value of DeliveryID.
+func (s *WebhookDelivery) GetDeliveryID() string {
+	return s.DeliveryID
+}
+
+// GetSeq returns the value of Seq.
+func (s *WebhookDelivery) GetSeq() OptInt64 {
+	return s.Seq
+}
+
+// GetKind returns the value of Kind.
+func (s *WebhookDelivery) GetKind() string {
+	return s.Kind
+}
+
+// GetOk returns the value of Ok.
+func (s *WebhookDelivery) GetOk() bool {
+	return s.Ok
+}
+
+// GetStatus returns the value of Status.
+func (s *WebhookDelivery) GetStatus() int32 {
+	return s.Status
+}
+
+// GetTookMs returns the value of TookMs.
+func (s *WebhookDelivery) GetTookMs() int64 {
+	return s.TookMs
+}
+
+// GetRequest returns the value of Request.
+func (s *WebhookDelivery) GetRequest() string {
+	return s.Request
+}
+
+// GetAnswer returns the value of Answer.
+func (s *WebhookDelivery) GetAnswer() string {
+	return s.Answer
+}
+
+// GetAt returns the value of At.
+func (s *WebhookDelivery) GetAt() Time {
+	return s.At
+}
+
+// SetID sets the value of ID.
+func (s *WebhookDelivery) SetID(val OptString) {
+	s.ID = val
+}
+
+// SetDeliveryID sets the value of DeliveryID.
+func (s *WebhookDelivery) SetDeliveryID(val string) {
+	s.DeliveryID = val
+}
+
+// SetSeq sets the value of Seq.
+func (s *WebhookDelivery) SetSeq(val OptInt64) {
+	s.Seq = val
+}
+
+// SetKind sets the value of Kind.
+func (s *WebhookDelivery) SetKind(val string) {
+	s.Kind = val
+}
+
+// SetOk sets the value of Ok.
+func (s *WebhookDelivery) SetOk(val bool) {
+	s.Ok = val
+}
+
+// SetStatus sets the value of Status.
+func (s *WebhookDelivery) SetStatus(val int32) {
+	s.Status = val
+}
+
+// SetTookMs sets the value of TookMs.
+func (s *WebhookDelivery) SetTookMs(val int64) {
+	s.TookMs = val
+}
+
+// SetRequest sets the value of Request.
+func (s *WebhookDelivery) SetRequest(val string) {
+	s.Request = val
+}
+
+// SetAnswer sets the value of Answer.
+func (s *WebhookDelivery) SetAnswer(val string) {
+	s.Answer = val
+}
+
+// SetAt sets the value of At.
+func (s *WebhookDelivery) SetAt(val Time) {
+	s.At = val
+}
+
+// Ref: #/components/schemas/WebhookDeliveryList
+type WebhookDeliveryList struct {
+	Items []WebhookDelivery `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *WebhookDeliveryList) GetItems() []WebhookDelivery {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *WebhookDeliveryList) SetItems(val []WebhookDelivery) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/WebhookList
+type WebhookList struct {
+	Items []Webhook `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *WebhookList) GetItems() []Webhook {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *WebhookList) SetItems(val []Webhook) {
 	s.Items = val
 }

@@ -68,6 +68,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users
 	CreateUser(ctx context.Context, req *NewUserReq, params CreateUserParams) (*User, error)
+	// CreateWebhook implements CreateWebhook operation.
+	//
+	// Adds a receiver of events. Requests to it are signed as Standard Webhooks describes; the secret is
+	// in this answer only. The address must be public and https, unless the configuration lists its range
+	// in webhooks.allow.
+	//
+	// POST /desk/v1/webhooks
+	CreateWebhook(ctx context.Context, req *NewWebhookReq) (*Webhook, error)
 	// DeleteAccessKey implements DeleteAccessKey operation.
 	//
 	// Deletes an access key; requests signed with it are refused at once.
@@ -80,6 +88,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/sessions
 	DeleteSession(ctx context.Context) error
+	// DeleteWebhook implements DeleteWebhook operation.
+	//
+	// Deletes a receiver with its log.
+	//
+	// DELETE /desk/v1/webhooks/{webhook_id}
+	DeleteWebhook(ctx context.Context, params DeleteWebhookParams) error
 	// DisableAccessKey implements DisableAccessKey operation.
 	//
 	// Requests signed with the key are refused at once. The key still counts against the two a user may
@@ -188,6 +202,18 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/users
 	ListUsers(ctx context.Context, params ListUsersParams) (*UserList, error)
+	// ListWebhookDeliveries implements ListWebhookDeliveries operation.
+	//
+	// What was sent and answered, newest first, kept for 30 days.
+	//
+	// GET /desk/v1/webhooks/{webhook_id}/deliveries
+	ListWebhookDeliveries(ctx context.Context, params ListWebhookDeliveriesParams) (*WebhookDeliveryList, error)
+	// ListWebhooks implements ListWebhooks operation.
+	//
+	// Lists the receivers of events, oldest first, without their secrets.
+	//
+	// GET /desk/v1/webhooks
+	ListWebhooks(ctx context.Context) (*WebhookList, error)
 	// PlanCatalog implements PlanCatalog operation.
 	//
 	// Checks a set of files and tells how it differs from the catalogue in force. Changes nothing.
@@ -200,12 +226,25 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/groups/{group_id}/members/{user_id}
 	RemoveGroupMember(ctx context.Context, params RemoveGroupMemberParams) error
+	// ReplayWebhook implements ReplayWebhook operation.
+	//
+	// Makes the webhook go on behind a number of the change feed; 0 sends the whole history. Events keep
+	// the delivery ids of the first time.
+	//
+	// POST /desk/v1/webhooks/{webhook_id}/replay
+	ReplayWebhook(ctx context.Context, req *ReplayWebhookReq, params ReplayWebhookParams) (*Webhook, error)
 	// ResetUserPassword implements ResetUserPassword operation.
 	//
 	// Sets a new password and ends all tokens of the user.
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/password
 	ResetUserPassword(ctx context.Context, req *PasswordReq, params ResetUserPasswordParams) error
+	// RotateWebhookSecret implements RotateWebhookSecret operation.
+	//
+	// Makes a new secret, which is in this answer only. The one before signs beside it for 24 hours.
+	//
+	// POST /desk/v1/webhooks/{webhook_id}/secret
+	RotateWebhookSecret(ctx context.Context, params RotateWebhookSecretParams) (*Webhook, error)
 	// SetUp implements SetUp operation.
 	//
 	// Works once, with the token that a fresh installation prints at start, and only while no
@@ -250,6 +289,24 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/users/{user_id}
 	ShowUser(ctx context.Context, params ShowUserParams) (*User, error)
+	// ShowWebhook implements ShowWebhook operation.
+	//
+	// Shows a receiver, how far it has come and whether it fails.
+	//
+	// GET /desk/v1/webhooks/{webhook_id}
+	ShowWebhook(ctx context.Context, params ShowWebhookParams) (*Webhook, error)
+	// TestWebhook implements TestWebhook operation.
+	//
+	// Sends a made-up event of kind webhook.test now and shows what came back.
+	//
+	// POST /desk/v1/webhooks/{webhook_id}/test
+	TestWebhook(ctx context.Context, params TestWebhookParams) (*WebhookDelivery, error)
+	// UpdateWebhook implements UpdateWebhook operation.
+	//
+	// Changes what is given. Switched on again, a webhook goes on behind the last event it took.
+	//
+	// PUT /desk/v1/webhooks/{webhook_id}
+	UpdateWebhook(ctx context.Context, req *UpdateWebhookReq, params UpdateWebhookParams) (*Webhook, error)
 	// NewError creates *ErrorStatusCode from error returned by handler.
 	//
 	// Used for common default response.
