@@ -29,6 +29,7 @@ type command struct {
 	Catalog catalogCmd `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
 	User    userCmd    `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
 	Key     keyCmd     `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
+	Codes   codesCmd   `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`
 	Webhook webhookCmd `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
 	Listen  listenCmd  `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
 	Audit   auditCmd   `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`

@@ -19,6 +19,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
+	"casemate/internal/verify"
 	"casemate/internal/webhook"
 	"casemate/internal/wire"
 )
@@ -35,6 +36,7 @@ type Handler struct {
 	groups
 	accessKeys
 	webhooks
+	codes
 	system
 
 	mapper
@@ -49,6 +51,7 @@ type Nouns struct {
 	Catalog  *catalog.Service
 	Notify   *notify.Service
 	Webhooks *webhook.Service
+	Verify   *verify.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -85,6 +88,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		groups:     groups{identity: n.Identity},
 		accessKeys: accessKeys{identity: n.Identity},
 		webhooks:   webhooks{webhooks: n.Webhooks},
+		codes:      codes{verify: n.Verify, identity: n.Identity},
 		system:     system{host: host},
 		mapper:     mapper{log: log},
 	}

@@ -42,6 +42,10 @@ type Prepared struct {
 	lives              int64 // milliseconds
 }
 
+// Caught tells whether the catcher will hold the message: it costs nothing and
+// reaches nobody.
+func (p Prepared) Caught() bool { return p.caught }
+
 // payload is what is sealed: all that a channel needs.
 type payload struct {
 	Subject string `json:"subject,omitempty"`

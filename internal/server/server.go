@@ -158,7 +158,7 @@ func (s *Server) build(ctx context.Context) error {
 	if s.notify, err = notify.New(s.db, s.keys, notify.Options{Config: s.o.Config.Notify, Catch: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
-	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0}); err != nil {
+	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0, Log: s.o.Log}); err != nil {
 		return err
 	}
 	if s.ticket, err = ticket.New(s.db, s.keys, ticket.Nouns{Identity: s.ident, Catalog: s.catalog, Verify: s.verify, Notify: s.notify},
@@ -231,7 +231,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}

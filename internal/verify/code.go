@@ -43,9 +43,9 @@ func (s *Service) hashCode(who principal.Principal, purpose string, r resolved, 
 // Send sends a code to the contact, in the given language, and makes an older
 // one for the same caller and contact worthless. The code is queued, not sent,
 // when this returns: the answer is the same whether or not the contact is
-// known, proved, blocked or real (threats.md A12). It fails with ErrTooOften
-// (RetryAfter says when), ErrNoSMS, notify.ErrNoChannel, or for a contact that
-// is none.
+// known, proved, blocked or real (threats.md A12). It fails with ErrTooOften or
+// ErrPaused (RetryAfter says when), ErrNoSMS, notify.ErrNoChannel, or for a
+// contact that is none.
 func (s *Service) Send(ctx context.Context, who principal.Principal, c Contact, language locale.Language) error {
 	return s.send(ctx, who, purposeContact, c, language)
 }
@@ -57,6 +57,7 @@ func (s *Service) send(ctx context.Context, who principal.Principal, purpose str
 	}
 	if r.channel() == notify.SMS {
 		if err := s.maySMS(r); err != nil {
+			s.blocked(ctx, who, r, ReasonNumber)
 			return err
 		}
 	}
@@ -67,20 +68,35 @@ func (s *Service) send(ctx context.Context, who principal.Principal, purpose str
 		return err
 	}
 	hash := s.hashCode(who, purpose, r, id, code)
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := s.admit(tx, who, r.hash); err != nil {
-			return err
+	paid := r.channel() == notify.SMS && !m.Caught()
+	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (Outcome, error) {
+		country := ""
+		if paid {
+			country = r.area
+			if refusal, err := s.gate(tx, who, r); err != nil || refusal != nil {
+				return Outcome{Refusal: refusal}, err
+			}
+		}
+		if err := s.admit(tx, who, r); err != nil {
+			return Outcome{}, err
 		}
 		if err := s.replace(tx, who, purpose, r); err != nil {
-			return err
+			return Outcome{}, err
 		}
-		tx.Write(1, `INSERT INTO verify_codes (domain_id, id, user_id, purpose, way, contact_hash, code_hash, state, tries, created_at, expires_at, ended_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, 'live', 0, ?, ?, 0)`,
-			who.Domain, id, who.User, purpose, int(r.way), r.hash, hash, tx.Now, tx.Now+lifetime.Milliseconds())
+		tx.Write(1, `INSERT INTO verify_codes (domain_id, id, user_id, purpose, way, contact_hash, code_hash, state, tries, created_at, expires_at, ended_at, country)
+			VALUES (?, ?, ?, ?, ?, ?, ?, 'live', 0, ?, ?, 0, ?)`,
+			who.Domain, id, who.User, purpose, int(r.way), r.hash, hash, tx.Now, tx.Now+lifetime.Milliseconds(), country)
 		s.out.Queue(tx, m)
 		s.record(tx, who, "code.send", id, r)
-		return nil
+		return Outcome{}, nil
 	})
+	if paid && errors.Is(err, ErrTooOften) {
+		s.blocked(ctx, who, r, ReasonCap)
+	}
+	if err != nil {
+		return err
+	}
+	return out.err()
 }
 
 // replace ends the live code of this caller and contact, and stops its message
@@ -117,12 +133,13 @@ func (s *Service) try(tx *db.Tx, who principal.Principal, purpose string, r reso
 	if err != nil || spent {
 		return false, err
 	}
-	var id, stored string
+	var id, stored, country string
 	var tries int
+	var created int64
 	err = tx.Get(`UPDATE verify_codes SET tries = tries + 1
 		WHERE domain_id = ? AND user_id = ? AND purpose = ? AND way = ? AND contact_hash = ? AND state = 'live' AND tries < ? AND expires_at > ? AND created_at <= ?
-		RETURNING id, code_hash, tries`,
-		who.Domain, who.User, purpose, int(r.way), r.hash, maxTries, tx.Now, tx.Now+skew.Milliseconds()).Scan(&id, &stored, &tries)
+		RETURNING id, code_hash, tries, country, created_at`,
+		who.Domain, who.User, purpose, int(r.way), r.hash, maxTries, tx.Now, tx.Now+skew.Milliseconds()).Scan(&id, &stored, &tries, &country, &created)
 	if errors.Is(err, db.ErrNone) {
 		return false, nil
 	}
@@ -132,6 +149,9 @@ func (s *Service) try(tx *db.Tx, who principal.Principal, purpose string, r reso
 	if hmac.Equal([]byte(s.hashCode(who, purpose, r, id, code)), []byte(stored)) {
 		tx.Write(1, "UPDATE verify_codes SET state = 'used', code_hash = '', ended_at = ? WHERE domain_id = ? AND id = ? AND state = 'live' AND code_hash <> ''", tx.Now, who.Domain, id)
 		s.out.Drop(tx, who.Domain, id, "used")
+		if country != "" {
+			tally(tx, subjectsOf(who.Domain, country), created, amounts{entered: 1})
+		}
 		return true, nil
 	}
 	s.countGuess(tx, who, r.hash)

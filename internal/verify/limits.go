@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"casemate/internal/db"
+	"casemate/internal/notify"
 	"casemate/internal/principal"
 )
 
@@ -46,8 +47,8 @@ func (s *Service) address(who principal.Principal) string {
 // The contact's row is taken by one conditional statement, then user, domain
 // and address by locks, always in this order: the limits are exact on any number
 // of nodes. A refused send counts nowhere: its transaction is rolled back.
-func (s *Service) admit(tx *db.Tx, who principal.Principal, contact string) error {
-	caps := s.o.Config.Caps
+func (s *Service) admit(tx *db.Tx, who principal.Principal, r resolved) error {
+	caps, contact := s.o.Config.Caps, r.hash
 	user := who.Domain + "/" + who.User
 	limits := []limit{
 		{"send.contact:" + contact, caps.ContactHour, caps.ContactDay},
@@ -76,6 +77,16 @@ func (s *Service) admit(tx *db.Tx, who principal.Principal, contact string) erro
 		tx.Lock("", "verify address "+strings.TrimPrefix(address, addressSubject)[:1])
 		limits = append(limits, limit{address, caps.AddressHour, -1})
 	}
+	if r.channel() == notify.SMS {
+		prefix := s.keys.Lookup("number prefix", r.area+"/"+r.national[:max(len(r.national)-4, 0)])
+		// Both over all tenants: the lock of the country serves its prefixes too.
+		tx.Lock("", "verify country "+r.area)
+		limits = append(limits, limit{"send.prefix:" + prefix, caps.PrefixHour, -1}, limit{"send.country:" + r.area, caps.CountryHour, -1})
+	}
+	asked := []any{tx.Now - hour.Milliseconds(), tx.Now - day.Milliseconds()}
+	for _, l := range limits {
+		asked = append(asked, l.subject)
+	}
 	hourly, daily := map[string]int{}, map[string]int{}
 	err = tx.List(func(r db.Row) error {
 		var subject string
@@ -83,8 +94,7 @@ func (s *Service) admit(tx *db.Tx, who principal.Principal, contact string) erro
 		err := r.Scan(&subject, &h, &d)
 		hourly[subject], daily[subject] = h, d
 		return err
-	}, "SELECT subject, count(*) FILTER (WHERE at > ?), count(*) FROM verify_counts WHERE subject IN (?, ?, ?, ?) AND at > ? GROUP BY subject",
-		tx.Now-hour.Milliseconds(), limits[0].subject, limits[1].subject, limits[2].subject, address, tx.Now-day.Milliseconds())
+	}, "SELECT subject, count(*) FILTER (WHERE at > ?), count(*) FROM verify_counts WHERE at > ? AND subject IN (?"+strings.Repeat(", ?", len(limits)-1)+") GROUP BY subject", asked...)
 	if err != nil {
 		return err
 	}
@@ -97,7 +107,9 @@ func (s *Service) admit(tx *db.Tx, who principal.Principal, contact string) erro
 		}
 	}
 	for _, l := range limits {
-		count(tx, l.subject)
+		if l.perHour >= 0 || l.day >= 0 {
+			count(tx, l.subject)
+		}
 	}
 	return nil
 }

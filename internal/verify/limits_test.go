@@ -82,7 +82,7 @@ func TestSendInterval(t *testing.T) {
 func TestSendCaps(t *testing.T) {
 	t.Parallel()
 	const hour, day = time.Hour, 24 * time.Hour
-	none := config.SendCaps{UserHour: -1, UserDay: -1, DomainHour: -1, DomainDay: -1, AddressHour: -1, ContactHour: 1000, ContactDay: 1000}
+	none := config.SendCaps{UserHour: -1, UserDay: -1, DomainHour: -1, DomainDay: -1, AddressHour: -1, PrefixHour: -1, CountryHour: -1, ContactHour: 1000, ContactDay: 1000}
 	one := func(int) verify.Contact { return mailTo("one@example.com") }
 	many := func(i int) verify.Contact { return numbered(i) }
 	same := func(int) principal.Principal { return li }
@@ -111,6 +111,8 @@ func TestSendCaps(t *testing.T) {
 		{"domain hour", func(c *config.SendCaps) { c.DomainHour = 0 }, 100, hour, colleagues, many, 0},
 		{"domain day", func(c *config.SendCaps) { c.DomainDay = 120 }, 120, day, colleagues, many, 0},
 		{"address hour", func(c *config.SendCaps) { c.AddressHour = 0 }, 60, hour, at("203.0.113.9"), many, 0},
+		{"prefix hour", func(c *config.SendCaps) { c.PrefixHour = 0 }, 10, hour, strangers, func(i int) verify.Contact { return mobile(fmt.Sprintf("1380013%04d", i)) }, 0},
+		{"country hour", func(c *config.SendCaps) { c.CountryHour = 25 }, 25, hour, strangers, func(i int) verify.Contact { return mobile(fmt.Sprintf("138%04d8000", i)) }, 0},
 		{"IPv6 network hour", func(c *config.SendCaps) { c.AddressHour = 0 }, 60, hour, at("2400:3200:1:2::*"), many, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -314,13 +316,13 @@ func TestPurge(t *testing.T) {
 // stand cannot be switched off.
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	want := config.Verify{Caps: config.SendCaps{ContactHour: 5, ContactDay: 10, UserHour: 10, UserDay: 30, DomainHour: 100, DomainDay: 500, AddressHour: 60},
-		Guesses: config.Guesses{ContactDay: 20, UserDay: 50}, ProofDays: 90, SMSCountries: []string{"86"}}
+	want := config.Verify{Caps: config.SendCaps{ContactHour: 5, ContactDay: 10, UserHour: 10, UserDay: 30, DomainHour: 100, DomainDay: 500, AddressHour: 60, PrefixHour: 10, CountryHour: 200},
+		Guesses: config.Guesses{ContactDay: 20, UserDay: 50}, ProofDays: 90, SMSCountries: []string{"86"}, Pumping: config.Pumping{Mode: "block", DayNumber: 10000}}
 	if got := (config.Verify{}).WithDefaults(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("defaults %+v, want %+v", got, want)
 	}
 	for _, bad := range []config.Verify{{Caps: config.SendCaps{ContactHour: -1}}, {Caps: config.SendCaps{ContactDay: -1}}, {Guesses: config.Guesses{UserDay: -1}}, {Guesses: config.Guesses{ContactDay: -1}},
-		{ProofDays: -1}, {SMSCountries: []string{"China"}}, {SMSCountries: []string{"us"}}} {
+		{ProofDays: -1}, {Pumping: config.Pumping{Mode: "off"}}, {Pumping: config.Pumping{Prices: map[string]int64{"CN": 1}}}, {Pumping: config.Pumping{Prices: map[string]int64{"86": -1}}}, {SMSCountries: []string{"China"}}, {SMSCountries: []string{"us"}}} {
 		if _, err := verify.New(nil, nil, nil, nil, verify.Options{Config: bad}); err == nil {
 			t.Errorf("%+v was accepted", bad)
 		}

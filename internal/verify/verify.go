@@ -7,6 +7,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"casemate/internal/config"
@@ -52,6 +53,7 @@ type Options struct {
 	// AddressKnown: the caller's address is the client's own, so that it can be
 	// limited; with an unlisted proxy in front all would share one.
 	AddressKnown bool
+	Log          *slog.Logger // nil = slog.Default()
 }
 
 // Service is the noun.
@@ -74,6 +76,9 @@ func New(d *db.DB, keys *seal.Keyring, ident *identity.Service, out *notify.Serv
 		o.Config = o.Config.Demo()
 	}
 	o.Config = o.Config.WithDefaults()
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	return &Service{db: d, keys: keys, ident: ident, out: out, o: o, codeKey: keys.Derive("verification codes")}, nil
 }
 
@@ -111,7 +116,7 @@ func (s *Service) Purge(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return s.db.Update(ctx, func(tx *db.Tx) error { purgeTraffic(tx); return nil })
 }
 
 // Outcome is what a transaction that must be committed decided: Refusal is nil

@@ -3811,6 +3811,92 @@ func decodeRemoveGroupMemberParams(args [3]string, argsEscaped bool, r *http.Req
 	return params, nil
 }
 
+// ReopenCodeBreakerParams is parameters of ReopenCodeBreaker operation.
+type ReopenCodeBreakerParams struct {
+	// E.g. country:86, or domain: and a domain id.
+	Subject string
+}
+
+func unpackReopenCodeBreakerParams(packed middleware.Parameters) (params ReopenCodeBreakerParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "subject",
+			In:   "path",
+		}
+		params.Subject = packed[key].(string)
+	}
+	return params
+}
+
+func decodeReopenCodeBreakerParams(args [1]string, argsEscaped bool, r *http.Request) (params ReopenCodeBreakerParams, _ error) {
+	// Decode path: subject.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "subject",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.Subject = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     80,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.Subject)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "subject",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // ReplayWebhookParams is parameters of ReplayWebhook operation.
 type ReplayWebhookParams struct {
 	// Webhook id.
@@ -4137,6 +4223,173 @@ func decodeRotateWebhookSecretParams(args [1]string, argsEscaped bool, r *http.R
 		return params, &ogenerrors.DecodeParamError{
 			Name: "webhook_id",
 			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ShowCodeTrafficParams is parameters of ShowCodeTraffic operation.
+type ShowCodeTrafficParams struct {
+	// What the lines are broken down by.
+	By OptShowCodeTrafficBy `json:",omitempty,omitzero"`
+	// How far back.
+	Hours OptInt32 `json:",omitempty,omitzero"`
+}
+
+func unpackShowCodeTrafficParams(packed middleware.Parameters) (params ShowCodeTrafficParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "by",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.By = v.(OptShowCodeTrafficBy)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "hours",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Hours = v.(OptInt32)
+		}
+	}
+	return params
+}
+
+func decodeShowCodeTrafficParams(args [0]string, argsEscaped bool, r *http.Request) (params ShowCodeTrafficParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	// Set default value for query: by.
+	{
+		val := ShowCodeTrafficBy("country")
+		params.By.SetTo(val)
+	}
+	// Decode query: by.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "by",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotByVal ShowCodeTrafficBy
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotByVal = ShowCodeTrafficBy(c)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.By.SetTo(paramsDotByVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.By.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "by",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Set default value for query: hours.
+	{
+		val := int32(24)
+		params.Hours.SetTo(val)
+	}
+	// Decode query: hours.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "hours",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotHoursVal int32
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToInt32(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotHoursVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Hours.SetTo(paramsDotHoursVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.Hours.Get(); ok {
+					if err := func() error {
+						if err := (validate.Int{
+							MinSet:        true,
+							Min:           1,
+							MaxSet:        true,
+							Max:           48,
+							MinExclusive:  false,
+							MaxExclusive:  false,
+							MultipleOfSet: false,
+							MultipleOf:    0,
+							Pattern:       nil,
+						}).Validate(int64(value)); err != nil {
+							return errors.Wrap(err, "int")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "hours",
+			In:   "query",
 			Err:  err,
 		}
 	}

@@ -358,6 +358,264 @@ func (s *Channel) UnmarshalText(data []byte) error {
 	}
 }
 
+// Ref: #/components/schemas/CodeBreaker
+type CodeBreaker struct {
+	Subject string           `json:"subject"`
+	State   CodeBreakerState `json:"state"`
+	Reason  OptString        `json:"reason"`
+	Trips   int32            `json:"trips"`
+	Since   Time             `json:"since"`
+	Until   OptTime          `json:"until"`
+}
+
+// GetSubject returns the value of Subject.
+func (s *CodeBreaker) GetSubject() string {
+	return s.Subject
+}
+
+// GetState returns the value of State.
+func (s *CodeBreaker) GetState() CodeBreakerState {
+	return s.State
+}
+
+// GetReason returns the value of Reason.
+func (s *CodeBreaker) GetReason() OptString {
+	return s.Reason
+}
+
+// GetTrips returns the value of Trips.
+func (s *CodeBreaker) GetTrips() int32 {
+	return s.Trips
+}
+
+// GetSince returns the value of Since.
+func (s *CodeBreaker) GetSince() Time {
+	return s.Since
+}
+
+// GetUntil returns the value of Until.
+func (s *CodeBreaker) GetUntil() OptTime {
+	return s.Until
+}
+
+// SetSubject sets the value of Subject.
+func (s *CodeBreaker) SetSubject(val string) {
+	s.Subject = val
+}
+
+// SetState sets the value of State.
+func (s *CodeBreaker) SetState(val CodeBreakerState) {
+	s.State = val
+}
+
+// SetReason sets the value of Reason.
+func (s *CodeBreaker) SetReason(val OptString) {
+	s.Reason = val
+}
+
+// SetTrips sets the value of Trips.
+func (s *CodeBreaker) SetTrips(val int32) {
+	s.Trips = val
+}
+
+// SetSince sets the value of Since.
+func (s *CodeBreaker) SetSince(val Time) {
+	s.Since = val
+}
+
+// SetUntil sets the value of Until.
+func (s *CodeBreaker) SetUntil(val OptTime) {
+	s.Until = val
+}
+
+// Ref: #/components/schemas/CodeBreakerList
+type CodeBreakerList struct {
+	Items []CodeBreaker `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *CodeBreakerList) GetItems() []CodeBreaker {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *CodeBreakerList) SetItems(val []CodeBreaker) {
+	s.Items = val
+}
+
+type CodeBreakerState string
+
+const (
+	CodeBreakerStateClosed CodeBreakerState = "closed"
+	CodeBreakerStateOpen   CodeBreakerState = "open"
+	CodeBreakerStateTrial  CodeBreakerState = "trial"
+)
+
+// AllValues returns all CodeBreakerState values.
+func (CodeBreakerState) AllValues() []CodeBreakerState {
+	return []CodeBreakerState{
+		CodeBreakerStateClosed,
+		CodeBreakerStateOpen,
+		CodeBreakerStateTrial,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s CodeBreakerState) MarshalText() ([]byte, error) {
+	switch s {
+	case CodeBreakerStateClosed:
+		return []byte(s), nil
+	case CodeBreakerStateOpen:
+		return []byte(s), nil
+	case CodeBreakerStateTrial:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *CodeBreakerState) UnmarshalText(data []byte) error {
+	switch CodeBreakerState(data) {
+	case CodeBreakerStateClosed:
+		*s = CodeBreakerStateClosed
+		return nil
+	case CodeBreakerStateOpen:
+		*s = CodeBreakerStateOpen
+		return nil
+	case CodeBreakerStateTrial:
+		*s = CodeBreakerStateTrial
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/CodeTraffic
+type CodeTraffic struct {
+	Items []CodeTrafficLine `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *CodeTraffic) GetItems() []CodeTrafficLine {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *CodeTraffic) SetItems(val []CodeTrafficLine) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/CodeTrafficLine
+type CodeTrafficLine struct {
+	// Calling code, domain id, or the beginning of the hour.
+	Key string `json:"key"`
+	// Name of the domain.
+	Name OptString `json:"name"`
+	Sent int64     `json:"sent"`
+	// Of those sent, how many a provider's receipt says arrived.
+	Delivered int64 `json:"delivered"`
+	// Of those sent, how many codes were entered.
+	Entered int64 `json:"entered"`
+	Blocked int64 `json:"blocked"`
+	// In the operator's currency.
+	Cost float64 `json:"cost"`
+	// Refusals by reason; with monitor before it they were only recorded.
+	Reasons CodeTrafficLineReasons `json:"reasons"`
+}
+
+// GetKey returns the value of Key.
+func (s *CodeTrafficLine) GetKey() string {
+	return s.Key
+}
+
+// GetName returns the value of Name.
+func (s *CodeTrafficLine) GetName() OptString {
+	return s.Name
+}
+
+// GetSent returns the value of Sent.
+func (s *CodeTrafficLine) GetSent() int64 {
+	return s.Sent
+}
+
+// GetDelivered returns the value of Delivered.
+func (s *CodeTrafficLine) GetDelivered() int64 {
+	return s.Delivered
+}
+
+// GetEntered returns the value of Entered.
+func (s *CodeTrafficLine) GetEntered() int64 {
+	return s.Entered
+}
+
+// GetBlocked returns the value of Blocked.
+func (s *CodeTrafficLine) GetBlocked() int64 {
+	return s.Blocked
+}
+
+// GetCost returns the value of Cost.
+func (s *CodeTrafficLine) GetCost() float64 {
+	return s.Cost
+}
+
+// GetReasons returns the value of Reasons.
+func (s *CodeTrafficLine) GetReasons() CodeTrafficLineReasons {
+	return s.Reasons
+}
+
+// SetKey sets the value of Key.
+func (s *CodeTrafficLine) SetKey(val string) {
+	s.Key = val
+}
+
+// SetName sets the value of Name.
+func (s *CodeTrafficLine) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetSent sets the value of Sent.
+func (s *CodeTrafficLine) SetSent(val int64) {
+	s.Sent = val
+}
+
+// SetDelivered sets the value of Delivered.
+func (s *CodeTrafficLine) SetDelivered(val int64) {
+	s.Delivered = val
+}
+
+// SetEntered sets the value of Entered.
+func (s *CodeTrafficLine) SetEntered(val int64) {
+	s.Entered = val
+}
+
+// SetBlocked sets the value of Blocked.
+func (s *CodeTrafficLine) SetBlocked(val int64) {
+	s.Blocked = val
+}
+
+// SetCost sets the value of Cost.
+func (s *CodeTrafficLine) SetCost(val float64) {
+	s.Cost = val
+}
+
+// SetReasons sets the value of Reasons.
+func (s *CodeTrafficLine) SetReasons(val CodeTrafficLineReasons) {
+	s.Reasons = val
+}
+
+// Refusals by reason; with monitor before it they were only recorded.
+type CodeTrafficLineReasons map[string]int64
+
+func (s *CodeTrafficLineReasons) init() CodeTrafficLineReasons {
+	m := *s
+	if m == nil {
+		m = map[string]int64{}
+		*s = m
+	}
+	return m
+}
+
 // DeleteAccessKeyNoContent is response for DeleteAccessKey operation.
 type DeleteAccessKeyNoContent struct{}
 
@@ -2024,6 +2282,52 @@ func (o OptRole) Or(d Role) Role {
 	return d
 }
 
+// NewOptShowCodeTrafficBy returns new OptShowCodeTrafficBy with value set to v.
+func NewOptShowCodeTrafficBy(v ShowCodeTrafficBy) OptShowCodeTrafficBy {
+	return OptShowCodeTrafficBy{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptShowCodeTrafficBy is optional ShowCodeTrafficBy.
+type OptShowCodeTrafficBy struct {
+	Value ShowCodeTrafficBy
+	Set   bool
+}
+
+// IsSet returns true if OptShowCodeTrafficBy was set.
+func (o OptShowCodeTrafficBy) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptShowCodeTrafficBy) Reset() {
+	var v ShowCodeTrafficBy
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptShowCodeTrafficBy) SetTo(v ShowCodeTrafficBy) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptShowCodeTrafficBy) Get() (v ShowCodeTrafficBy, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptShowCodeTrafficBy) Or(d ShowCodeTrafficBy) ShowCodeTrafficBy {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptString returns new OptString with value set to v.
 func NewOptString(v string) OptString {
 	return OptString{
@@ -2278,6 +2582,9 @@ func (s *PlanCatalogReq) SetFiles(val CatalogFileMap) {
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
 type RemoveGroupMemberNoContent struct{}
 
+// ReopenCodeBreakerNoContent is response for ReopenCodeBreaker operation.
+type ReopenCodeBreakerNoContent struct{}
+
 // Ref: #/components/schemas/ReplayWebhookReq
 type ReplayWebhookReq struct {
 	// Number of the change feed to go on behind (with a domain, the domain's own number).
@@ -2485,6 +2792,54 @@ func (s *SetUpReq) SetName(val string) {
 // SetPassword sets the value of Password.
 func (s *SetUpReq) SetPassword(val string) {
 	s.Password = val
+}
+
+type ShowCodeTrafficBy string
+
+const (
+	ShowCodeTrafficByCountry ShowCodeTrafficBy = "country"
+	ShowCodeTrafficByDomain  ShowCodeTrafficBy = "domain"
+	ShowCodeTrafficByHour    ShowCodeTrafficBy = "hour"
+)
+
+// AllValues returns all ShowCodeTrafficBy values.
+func (ShowCodeTrafficBy) AllValues() []ShowCodeTrafficBy {
+	return []ShowCodeTrafficBy{
+		ShowCodeTrafficByCountry,
+		ShowCodeTrafficByDomain,
+		ShowCodeTrafficByHour,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ShowCodeTrafficBy) MarshalText() ([]byte, error) {
+	switch s {
+	case ShowCodeTrafficByCountry:
+		return []byte(s), nil
+	case ShowCodeTrafficByDomain:
+		return []byte(s), nil
+	case ShowCodeTrafficByHour:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ShowCodeTrafficBy) UnmarshalText(data []byte) error {
+	switch ShowCodeTrafficBy(data) {
+	case ShowCodeTrafficByCountry:
+		*s = ShowCodeTrafficByCountry
+		return nil
+	case ShowCodeTrafficByDomain:
+		*s = ShowCodeTrafficByDomain
+		return nil
+	case ShowCodeTrafficByHour:
+		*s = ShowCodeTrafficByHour
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/StepReq

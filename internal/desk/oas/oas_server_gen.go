@@ -143,6 +143,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/users/{user_id}/keys
 	ListAccessKeys(ctx context.Context, params ListAccessKeysParams) (*AccessKeyList, error)
+	// ListCodeBreakers implements ListCodeBreakers operation.
+	//
+	// Calling codes and domains whose text messages were stopped because hardly anybody entered a code.
+	//
+	// GET /desk/v1/codes/breakers
+	ListCodeBreakers(ctx context.Context) (*CodeBreakerList, error)
 	// ListDeliveries implements ListDeliveries operation.
 	//
 	// The ledger of outgoing mails and text messages, newest first. Contacts are masked, texts and codes
@@ -226,6 +232,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/groups/{group_id}/members/{user_id}
 	RemoveGroupMember(ctx context.Context, params RemoveGroupMemberParams) error
+	// ReopenCodeBreaker implements ReopenCodeBreaker operation.
+	//
+	// Lets text messages through again; what came before is not held against the subject any more.
+	//
+	// POST /desk/v1/codes/breakers/{subject}/reopen
+	ReopenCodeBreaker(ctx context.Context, params ReopenCodeBreakerParams) error
 	// ReplayWebhook implements ReplayWebhook operation.
 	//
 	// Makes the webhook go on behind a number of the change feed; 0 sends the whole history. Events keep
@@ -252,6 +264,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/setup
 	SetUp(ctx context.Context, req *SetUpReq) (*User, error)
+	// ShowCodeTraffic implements ShowCodeTraffic operation.
+	//
+	// What was sent, delivered, entered, refused and what it cost, in the last hours.
+	//
+	// GET /desk/v1/codes/traffic
+	ShowCodeTraffic(ctx context.Context, params ShowCodeTrafficParams) (*CodeTraffic, error)
 	// ShowDomain implements ShowDomain operation.
 	//
 	// Shows one domain.

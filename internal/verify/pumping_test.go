@@ -1,0 +1,310 @@
+package verify_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"casemate/internal/config"
+	"casemate/internal/fault"
+	"casemate/internal/locale"
+	"casemate/internal/principal"
+	"casemate/internal/verify"
+)
+
+var (
+	auditor = principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "auditor", Role: principal.RoleAuditor}
+	admin   = principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "admin", Role: principal.RoleAdministrator}
+)
+
+const price = 45 // thousandths
+
+func priced(mode string) config.Verify {
+	return config.Verify{Pumping: config.Pumping{Mode: mode, Prices: map[string]int64{"86": price}}}
+}
+
+// left are the text messages a provider was given.
+func (w *world) left() int {
+	w.t.Helper()
+	w.work()
+	return w.post.count()
+}
+
+// attack is 10,000 requests in an hour over 500 numbers of 20 prefixes from 50
+// users of five tenants; nobody enters a code. It tells when the first was
+// refused by the breaker.
+func attack(w *world) (stopped time.Duration, paused int) {
+	const requests, numbers, prefixes = 10_000, 500, 20
+	pause, began := time.Hour/requests, w.clock.Now()
+	stopped = -1
+	for i := range requests {
+		n := i % numbers
+		to := mobile(fmt.Sprintf("13%05d%04d", 80010+n%prefixes, n/prefixes*37))
+		err := w.s.Send(w.t.Context(), user(fmt.Sprint("d", i%5), fmt.Sprint("u", i%50)), to, locale.ZH)
+		if errors.Is(err, verify.ErrPaused) {
+			if paused++; stopped < 0 {
+				stopped = w.clock.Now().Sub(began)
+			}
+		} else if err != nil && !errors.Is(err, verify.ErrTooOften) {
+			w.t.Fatal(err)
+		}
+		w.clock.Add(pause)
+		if i%500 == 0 {
+			w.work()
+		}
+	}
+	return stopped, paused
+}
+
+// TestPumpingBreaker (threats.md A11): an attack is stopped after 30 messages
+// and gets only the trials after that; mail goes on; the pauses grow; an
+// administrator reopens.
+func TestPumpingBreaker(t *testing.T) {
+	t.Parallel()
+	each(t, verify.Options{Config: priced("")}, func(w *world) {
+		stopped, paused := attack(w)
+		left := w.left()
+		if left > 40 || left < 30 || stopped < 0 {
+			w.t.Errorf("%d text messages left, stopped after %v", left, stopped)
+		}
+		w.t.Logf("REPORT pumping (%v): 10,000 requests, %d text messages left, stopped after %v, %d refused by the breaker, money saved %.2f of %.2f\n",
+			w.db.Dialect(), left, stopped.Round(time.Second), paused, float64(10_000-left)*price/1000, float64(10_000)*price/1000)
+		if err := w.s.Send(w.t.Context(), user("d1", "u1"), mailTo("u1@example.com"), locale.ZH); err != nil {
+			w.t.Errorf("mail is stopped too: %v", err)
+		}
+		lines, err := w.s.Traffic(w.t.Context(), auditor, verify.ByCountry, 2)
+		if err != nil || len(lines) != 1 {
+			w.t.Fatalf("%v, %v", lines, err)
+		}
+		if l := lines[0]; l.Key != "86" || l.Sent != int64(left) || l.Entered != 0 || l.Cost != int64(left)*price || l.Blocked != 10_000-int64(left) ||
+			l.Reasons[verify.ReasonShare] != int64(paused) || l.Reasons[verify.ReasonCap] != l.Blocked-int64(paused) {
+			w.t.Errorf("the view says %+v", l)
+		}
+		for _, by := range []verify.By{verify.ByDomain, verify.ByHour} {
+			lines, err := w.s.Traffic(w.t.Context(), admin, by, 2)
+			var sent, blocked int64
+			for _, l := range lines {
+				sent, blocked = sent+l.Sent, blocked+l.Blocked
+			}
+			if err != nil || sent != int64(left) || blocked != 10_000-int64(left) {
+				w.t.Errorf("by %s: %+v, %v", by, lines, err)
+			}
+		}
+		breakers, err := w.s.Breakers(w.t.Context(), auditor)
+		if err != nil || len(breakers) != 1 || breakers[0].Subject != "country:86" || breakers[0].State != verify.BreakerOpen || breakers[0].Trips != 2 {
+			w.t.Fatalf("%+v, %v", breakers, err)
+		}
+		if w.rows("events WHERE kind = 'codes.breaker'") < 2 {
+			w.t.Error("no audit rows")
+		}
+		// The attacker stays: 2 h, 24 h, then for good.
+		n := 100000
+		probe := func() error {
+			n++
+			return w.s.Send(w.t.Context(), user(fmt.Sprint("p", n), "u"), mobile(fmt.Sprintf("139%04d0000", n%10000)), locale.ZH)
+		}
+		for _, pause := range []time.Duration{2 * time.Hour, 24 * time.Hour} {
+			w.clock.Add(pause)
+			for i := range 5 {
+				if err := probe(); err != nil {
+					w.t.Fatalf("trial %d after %v: %v", i, pause, err)
+				}
+			}
+			if err := probe(); !errors.Is(err, verify.ErrPaused) {
+				w.t.Errorf("a sixth trial: %v", err)
+			}
+			w.clock.Add(6 * time.Minute)
+			if err := probe(); !errors.Is(err, verify.ErrPaused) {
+				w.t.Errorf("after the failed trial: %v", err)
+			}
+		}
+		w.clock.Add(400 * 24 * time.Hour)
+		if err := probe(); !errors.Is(err, verify.ErrPaused) {
+			w.t.Errorf("a year later: %v", err)
+		}
+		if err := w.s.Reopen(w.t.Context(), auditor, "country:86"); fault.KindOf(err) != fault.Forbidden {
+			w.t.Errorf("an auditor reopens: %v", err)
+		}
+		if err := w.s.Reopen(w.t.Context(), admin, "country:1"); !errors.Is(err, verify.ErrNoBreaker) {
+			w.t.Errorf("another country: %v", err)
+		}
+		if err := w.s.Reopen(w.t.Context(), admin, "country:86"); err != nil {
+			w.t.Fatal(err)
+		}
+		w.clock.Add(5 * time.Minute) // the slot it was reopened in does not count
+		for range 30 {
+			if err := probe(); err != nil {
+				w.t.Fatalf("after reopening: %v", err)
+			}
+		}
+		if err := probe(); !errors.Is(err, verify.ErrPaused) {
+			w.t.Errorf("31 unread ones after reopening: %v", err)
+		}
+		// In a trial one code in five that is entered closes it again.
+		w.clock.Add(31 * time.Minute)
+		honest, to := user("h", "h"), mobile("13700137000")
+		code := w.send(honest, to)
+		for range 4 {
+			if err := probe(); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		if err := w.check(honest, to, code); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := probe(); err != nil {
+			w.t.Errorf("after a good trial: %v", err)
+		}
+		if breakers, err := w.s.Breakers(w.t.Context(), auditor); err != nil || breakers[0].State != verify.BreakerClosed {
+			w.t.Errorf("%+v, %v", breakers, err)
+		}
+	})
+}
+
+// TestHonestCrowd: 1,000 users of 20 domains over a day, 70 % of them enter
+// their code, some late: nobody is stopped.
+func TestHonestCrowd(t *testing.T) {
+	t.Parallel()
+	each(t, verify.Options{Config: priced("")}, func(w *world) {
+		random := rand.New(rand.NewPCG(7, 11))
+		const crowd = 1000
+		refusedOnes, entered := 0, 0
+		type late struct {
+			who  principal.Principal
+			to   verify.Contact
+			code string
+		}
+		var waiting []late
+		for i := range crowd {
+			who := user(fmt.Sprint("d", i%20), fmt.Sprint("u", i))
+			to := mobile(fmt.Sprintf("13%d%04d%04d", random.IntN(10), random.IntN(10000), i))
+			if err := w.s.Send(w.t.Context(), who, to, locale.ZH); err != nil {
+				refusedOnes++
+				w.t.Logf("user %d: %v", i, err)
+				continue
+			}
+			w.work()
+			code := w.post.got[len(w.post.got)-1].Code
+			for _, l := range waiting {
+				if w.check(l.who, l.to, l.code) == nil {
+					entered++
+				}
+			}
+			waiting = nil
+			switch n := random.IntN(100); {
+			case n < 60:
+				if err := w.check(who, to, code); err != nil {
+					w.t.Fatal(err)
+				}
+				entered++
+			case n < 70: // enters it when the next one asks, perhaps too late
+				waiting = append(waiting, late{who, to, code})
+			}
+			w.clock.Add(time.Duration(random.Int64N(int64(2 * 24 * time.Hour / crowd))))
+		}
+		if refusedOnes != 0 {
+			w.t.Errorf("%d of %d were refused", refusedOnes, crowd)
+		}
+		w.t.Logf("REPORT honest crowd (%v): %d users, %d entered their code, %d blocked\n", w.db.Dialect(), crowd, entered, refusedOnes)
+	})
+}
+
+// TestMonitor: in monitor mode the same attack is recorded, and goes out as far
+// as the other caps let it.
+func TestMonitor(t *testing.T) {
+	t.Parallel()
+	c := priced(config.PumpingMonitor)
+	c.Caps.PrefixHour, c.Caps.CountryHour, c.Caps.UserHour, c.Caps.UserDay = -1, -1, -1, -1
+	each(t, verify.Options{Config: c}, func(w *world) {
+		for i := range 60 {
+			if err := w.s.Send(w.t.Context(), li, mobile(fmt.Sprintf("1380013%04d", i)), locale.ZH); err != nil {
+				w.t.Fatalf("send %d: %v", i, err)
+			}
+		}
+		lines, err := w.s.Traffic(w.t.Context(), admin, verify.ByCountry, 1)
+		if err != nil || len(lines) != 1 || lines[0].Sent != 60 || lines[0].Reasons["monitor:"+verify.ReasonShare] != 30 {
+			w.t.Errorf("%+v, %v", lines, err)
+		}
+	})
+}
+
+// TestCeiling: the day's number and the day's money stop everything, until
+// midnight UTC.
+func TestCeiling(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]config.Pumping{
+		"number": {DayNumber: 20},
+		"money":  {DayCost: 20*price + price/2, Prices: map[string]int64{"*": price}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, verify.Options{Config: config.Verify{Pumping: p, Caps: config.SendCaps{UserHour: -1, UserDay: -1}}}, func(w *world) {
+				to := func(i int) verify.Contact { return mobile(fmt.Sprintf("138%04d8000", i)) }
+				for i := range 20 {
+					if err := w.s.Send(w.t.Context(), li, to(i), locale.ZH); err != nil {
+						w.t.Fatalf("send %d: %v", i, err)
+					}
+				}
+				err := w.s.Send(w.t.Context(), li, to(20), locale.ZH)
+				if f, ok := fault.As(err); !ok || !errors.Is(err, verify.ErrPaused) || f.RetryAfter != 16*time.Hour { // it is 8:00
+					w.t.Errorf("the 21st: %v", err)
+				}
+				w.clock.Add(16 * time.Hour)
+				if err := w.s.Send(w.t.Context(), li, to(20), locale.ZH); err != nil {
+					w.t.Errorf("the next day: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestUnlikeHistory: a day with far fewer entered codes than the month before is
+// stopped although one in five is entered; an ordinary bad day is not.
+func TestUnlikeHistory(t *testing.T) {
+	t.Parallel()
+	c := priced("")
+	c.Caps = config.SendCaps{UserHour: -1, UserDay: -1, DomainHour: -1, DomainDay: -1, PrefixHour: -1, CountryHour: -1}
+	for name, tt := range map[string]struct {
+		everyNth int // one in so many enters his code on the last day
+		stopped  bool
+	}{"bad day": {2, false}, "attack": {4, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, verify.Options{Config: c}, func(w *world) {
+				n := 0
+				day := func(share func(i int) bool, sends int) (paused int) {
+					for i := range sends {
+						n++
+						who, to := user(fmt.Sprint("d", n%7), fmt.Sprint("u", n)), mobile(fmt.Sprintf("13%09d", n*1009))
+						err := w.s.Send(w.t.Context(), who, to, locale.ZH)
+						if errors.Is(err, verify.ErrPaused) {
+							paused++
+						} else if err != nil {
+							w.t.Fatal(err)
+						}
+						w.work()
+						if err == nil && share(i) {
+							if err := w.check(who, to, w.post.got[len(w.post.got)-1].Code); err != nil {
+								w.t.Fatal(err)
+							}
+						}
+						w.clock.Add(2 * time.Minute)
+					}
+					return paused
+				}
+				for range 8 {
+					if paused := day(func(i int) bool { return i%4 != 0 }, 40); paused > 0 {
+						w.t.Fatal("stopped on an ordinary day")
+					}
+					w.clock.Add(24*time.Hour - 80*time.Minute)
+				}
+				paused := day(func(i int) bool { return i%tt.everyNth == 0 }, 140)
+				if (paused > 0) != tt.stopped {
+					w.t.Errorf("%d of 140 were stopped", paused)
+				}
+			})
+		})
+	}
+}
