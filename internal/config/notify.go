@@ -53,6 +53,8 @@ type SMTP struct {
 	CAFile   string        `yaml:"ca_file"` // certificates to trust instead of the system's
 	Hello    string        `yaml:"hello"`   // name given in EHLO; "" = the host's
 	Timeout  time.Duration `yaml:"timeout"` // of one delivery; 0 = 15s
+	Order    int           `yaml:"order"`   // smaller ones are asked first
+	Weight   int           `yaml:"weight"`  // share among equal orders; without order and weight: in the order of the file
 }
 
 // SMSGateway is an HTTP interface that sends text messages. URL, header values
@@ -73,6 +75,8 @@ type SMSGateway struct {
 	ProviderID string            `yaml:"provider_id"` // path of the gateway's own id in its JSON answer, e.g. data.id
 	Allow      []string          `yaml:"allow"`       // address ranges that may be reached although they are not public; http is allowed to them
 	CAFile     string            `yaml:"ca_file"`
+	Order      int               `yaml:"order"`  // as of mail servers
+	Weight     int               `yaml:"weight"` // likewise
 }
 
 // Condition holds when the JSON answer has one of the values at the path. The

@@ -40,6 +40,7 @@ type Outgoing struct {
 type Failure struct {
 	Permanent bool   // this provider will never take this message
 	Recipient bool   // because the recipient does not exist
+	Unknown   bool   // it did not answer in time: it may have the message
 	Detail    string // the provider's answer
 	Cause     error
 }

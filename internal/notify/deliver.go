@@ -46,25 +46,31 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 	if err != nil {
 		return fmt.Errorf("message %s does not open: %w", m.id, err)
 	}
-	providers := s.channels[m.way]
-	if m.caught {
-		providers = []Channel{s.catcher}
+	providers := []*provider{s.catcher}
+	if !m.caught {
+		drained, err := s.drained(ctx)
+		if err != nil {
+			return err
+		}
+		providers = choose(s.channels[m.way], drained, s.db.Now(), s.db.Random)
 	}
 	left := time.Duration(m.expires-s.db.Now().UnixMilli()) * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	permanent := 0
 	var last *Failure
-	for _, p := range providers {
+	for i, p := range providers {
 		attempt, live, err := s.begin(ctx, m, p.Name())
 		if err != nil || !live {
 			return err
 		}
-		id, err := p.Send(ctx, out)
+		id, err := p.attempt(ctx, out, m.urgent && i < len(providers)-1)
 		if err == nil {
+			p.took(s.db.Now())
 			return s.sent(ctx, m, attempt, id)
 		}
 		last = failure(err)
+		p.refused(s.db.Now(), last, scrub(last.Error(), out.To))
 		if err := s.failed(ctx, m, attempt, last, out.To); err != nil {
 			return err
 		}
@@ -77,9 +83,9 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 	}
 	pause := backoff(m.urgent, r.Try)
 	switch {
-	case len(providers) == 0:
+	case !m.caught && len(s.channels[m.way]) == 0:
 		return s.end(ctx, m, "failed", "no provider")
-	case permanent == len(providers):
+	case len(providers) > 0 && permanent == len(providers):
 		return s.end(ctx, m, "failed", "refused")
 	case s.db.Now().Add(pause).UnixMilli() >= m.expires:
 		return s.end(ctx, m, "failed", "expired")
@@ -212,8 +218,11 @@ func (s *Service) failed(ctx context.Context, m stored, attempt string, f *Failu
 	ctx, cancel := settled(ctx)
 	defer cancel()
 	outcome := "temporary"
-	if f.Permanent {
+	switch {
+	case f.Permanent:
 		outcome = "permanent"
+	case f.Unknown:
+		outcome = "unknown"
 	}
 	detail := scrub(f.Error(), contact)
 	s.o.Log.WarnContext(ctx, "a message was not taken", "message", m.id, "template", m.template, "outcome", outcome, "detail", detail)

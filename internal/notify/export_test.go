@@ -2,6 +2,8 @@ package notify
 
 import (
 	"bytes"
+	"crypto/rand"
+	"time"
 
 	"casemate/internal/config"
 )
@@ -35,4 +37,21 @@ func Templates() []string {
 		all = append(all, name)
 	}
 	return all
+}
+
+// Chosen is the order in which healthy providers are asked.
+func Chosen(places map[string]Place) (names []string) {
+	var all []*provider
+	for name, at := range places {
+		all = append(all, &provider{Channel: Broken{As: name}, place: at})
+	}
+	random := func(n int) []byte {
+		b := make([]byte, n)
+		_, _ = rand.Read(b) // never fails
+		return b
+	}
+	for _, p := range choose(all, nil, time.Time{}, random) {
+		names = append(names, p.Name())
+	}
+	return names
 }

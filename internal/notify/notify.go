@@ -53,8 +53,8 @@ type Service struct {
 	db       *db.DB
 	keys     *seal.Keyring
 	o        Options
-	channels map[Way][]Channel
-	catcher  Channel
+	channels map[Way][]*provider
+	catcher  *provider
 	host     string // right side of Message-IDs
 }
 
@@ -64,14 +64,20 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]Channel{Mail: o.Mail, SMS: o.SMS}, host: "casemate.invalid"}
-	s.catcher = &catcher{s: s}
+	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]*provider{}, host: "casemate.invalid"}
+	s.catcher = &provider{Channel: &catcher{s: s}}
+	for _, c := range o.Mail {
+		s.add(Mail, c, Place{})
+	}
+	for _, c := range o.SMS {
+		s.add(SMS, c, Place{})
+	}
 	for i, c := range o.Config.Mail {
 		ch, err := NewSMTP(c, o.Config.ProductName())
 		if err != nil {
 			return nil, fmt.Errorf("notify.mail[%d]: %w", i, err)
 		}
-		s.channels[Mail] = append(s.channels[Mail], ch)
+		s.add(Mail, ch, Place{c.Order, c.Weight})
 		if a, err := mail.ParseAddress(c.From); err == nil && i == 0 {
 			// One for all providers: a fail-over must not change the Message-ID.
 			s.host = a.Address[strings.LastIndexByte(a.Address, '@')+1:]
@@ -82,9 +88,27 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		if err != nil {
 			return nil, fmt.Errorf("notify.sms[%d]: %w", i, err)
 		}
-		s.channels[SMS] = append(s.channels[SMS], ch)
+		s.add(SMS, ch, Place{c.Order, c.Weight})
+	}
+	seen := map[string]bool{}
+	for _, list := range s.channels {
+		for _, p := range list {
+			if seen[p.Name()] {
+				return nil, fmt.Errorf("two providers are called %q: give one another name", p.Name())
+			}
+			seen[p.Name()] = true
+		}
 	}
 	return s, nil
+}
+
+// add appends a provider. Without an order of its own it is asked after those
+// that stand before it.
+func (s *Service) add(way Way, c Channel, at Place) {
+	if at.Order == 0 && at.Weight == 0 {
+		at.Order = len(s.channels[way])
+	}
+	s.channels[way] = append(s.channels[way], &provider{Channel: c, way: way, place: at})
 }
 
 // The jobs: one for codes, which are urgent and soon stale, one for the rest.

@@ -19,6 +19,7 @@ const (
 	TemplateResolve = "ticket.resolve" // {number}, {days}: please confirm the solution
 	TemplateRemind  = "ticket.remind"  // {number}, {days}: it closes by itself soon
 	TemplateClose   = "ticket.close"   // {number}: it was closed
+	TemplateTest    = "provider.test"  // {provider}: an administrator tries a provider
 )
 
 // words is a template in one language. Mails show the text, and as HTML the
@@ -58,6 +59,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateClose: {
 		locale.ZH: {"工单 {number} 已关闭", "您好！\n\n工单 {number} 已关闭。欢迎登录控制台评价本次服务；如有新问题，请提交新工单。\n\n{product}", "【{product}】工单 {number} 已关闭，欢迎登录控制台评价。"},
 		locale.EN: {"Ticket {number} is closed", "Hello,\n\nyour ticket {number} is closed. You are welcome to rate our service in the console; for a new problem please file a new ticket.\n\n{product}", "{product}: ticket {number} is closed. You are welcome to rate our service."},
+	},
+	TemplateTest: {
+		locale.ZH: {"{product} 通道测试", "您好！\n\n这是来自 {product} 的测试邮件，经由通道 {provider} 发送。收到即表示通道可用。\n\n{product}", "【{product}】这是一条测试短信，经由通道 {provider} 发送。"},
+		locale.EN: {"{product} test message", "Hello,\n\nthis is a test message of {product}, sent through {provider}. Having it means that the provider works.\n\n{product}", "{product}: this is a test message, sent through {provider}."},
 	},
 }
 

@@ -226,6 +226,12 @@ func encodeDisableUserResponse(response *User, w http.ResponseWriter) error {
 	return nil
 }
 
+func encodeDrainProviderResponse(response *DrainProviderNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodeEnableAccessKeyResponse(response *EnableAccessKeyNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 
@@ -435,6 +441,27 @@ func encodeListGroupsResponse(response *GroupList, w http.ResponseWriter) error 
 }
 
 func encodeListOutboxResponse(response *OutboxList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeListProvidersResponse(response *ProviderList, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
 			return err
@@ -806,6 +833,19 @@ func encodeShowWebhookResponse(response *Webhook, w http.ResponseWriter) error {
 	return nil
 }
 
+func encodeTestProviderResponse(response *ProviderTest, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeTestWebhookResponse(response *WebhookDelivery, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
@@ -815,6 +855,12 @@ func encodeTestWebhookResponse(response *WebhookDelivery, w http.ResponseWriter)
 	if _, err := e.WriteTo(w); err != nil {
 		return errors.Wrap(err, "write")
 	}
+
+	return nil
+}
+
+func encodeUndrainProviderResponse(response *UndrainProviderNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
 
 	return nil
 }

@@ -955,6 +955,9 @@ func (s *DomainList) SetItems(val []Domain) {
 	s.Items = val
 }
 
+// DrainProviderNoContent is response for DrainProvider operation.
+type DrainProviderNoContent struct{}
+
 // EnableAccessKeyNoContent is response for EnableAccessKey operation.
 type EnableAccessKeyNoContent struct{}
 
@@ -2579,6 +2582,184 @@ func (s *PlanCatalogReq) SetFiles(val CatalogFileMap) {
 	s.Files = val
 }
 
+// Ref: #/components/schemas/Provider
+type Provider struct {
+	Name         string  `json:"name"`
+	Channel      Channel `json:"channel"`
+	Order        int32   `json:"order"`
+	Weight       int32   `json:"weight"`
+	Drained      bool    `json:"drained"`
+	RestingUntil OptTime `json:"resting_until"`
+	// In a row.
+	Failures  int32     `json:"failures"`
+	LastError OptString `json:"last_error"`
+	FailedAt  OptTime   `json:"failed_at"`
+	TookAt    OptTime   `json:"took_at"`
+}
+
+// GetName returns the value of Name.
+func (s *Provider) GetName() string {
+	return s.Name
+}
+
+// GetChannel returns the value of Channel.
+func (s *Provider) GetChannel() Channel {
+	return s.Channel
+}
+
+// GetOrder returns the value of Order.
+func (s *Provider) GetOrder() int32 {
+	return s.Order
+}
+
+// GetWeight returns the value of Weight.
+func (s *Provider) GetWeight() int32 {
+	return s.Weight
+}
+
+// GetDrained returns the value of Drained.
+func (s *Provider) GetDrained() bool {
+	return s.Drained
+}
+
+// GetRestingUntil returns the value of RestingUntil.
+func (s *Provider) GetRestingUntil() OptTime {
+	return s.RestingUntil
+}
+
+// GetFailures returns the value of Failures.
+func (s *Provider) GetFailures() int32 {
+	return s.Failures
+}
+
+// GetLastError returns the value of LastError.
+func (s *Provider) GetLastError() OptString {
+	return s.LastError
+}
+
+// GetFailedAt returns the value of FailedAt.
+func (s *Provider) GetFailedAt() OptTime {
+	return s.FailedAt
+}
+
+// GetTookAt returns the value of TookAt.
+func (s *Provider) GetTookAt() OptTime {
+	return s.TookAt
+}
+
+// SetName sets the value of Name.
+func (s *Provider) SetName(val string) {
+	s.Name = val
+}
+
+// SetChannel sets the value of Channel.
+func (s *Provider) SetChannel(val Channel) {
+	s.Channel = val
+}
+
+// SetOrder sets the value of Order.
+func (s *Provider) SetOrder(val int32) {
+	s.Order = val
+}
+
+// SetWeight sets the value of Weight.
+func (s *Provider) SetWeight(val int32) {
+	s.Weight = val
+}
+
+// SetDrained sets the value of Drained.
+func (s *Provider) SetDrained(val bool) {
+	s.Drained = val
+}
+
+// SetRestingUntil sets the value of RestingUntil.
+func (s *Provider) SetRestingUntil(val OptTime) {
+	s.RestingUntil = val
+}
+
+// SetFailures sets the value of Failures.
+func (s *Provider) SetFailures(val int32) {
+	s.Failures = val
+}
+
+// SetLastError sets the value of LastError.
+func (s *Provider) SetLastError(val OptString) {
+	s.LastError = val
+}
+
+// SetFailedAt sets the value of FailedAt.
+func (s *Provider) SetFailedAt(val OptTime) {
+	s.FailedAt = val
+}
+
+// SetTookAt sets the value of TookAt.
+func (s *Provider) SetTookAt(val OptTime) {
+	s.TookAt = val
+}
+
+// Ref: #/components/schemas/ProviderList
+type ProviderList struct {
+	Items []Provider `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ProviderList) GetItems() []Provider {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ProviderList) SetItems(val []Provider) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/ProviderTest
+type ProviderTest struct {
+	Ok         bool      `json:"ok"`
+	ProviderID OptString `json:"provider_id"`
+	Detail     OptString `json:"detail"`
+	TookMs     int64     `json:"took_ms"`
+}
+
+// GetOk returns the value of Ok.
+func (s *ProviderTest) GetOk() bool {
+	return s.Ok
+}
+
+// GetProviderID returns the value of ProviderID.
+func (s *ProviderTest) GetProviderID() OptString {
+	return s.ProviderID
+}
+
+// GetDetail returns the value of Detail.
+func (s *ProviderTest) GetDetail() OptString {
+	return s.Detail
+}
+
+// GetTookMs returns the value of TookMs.
+func (s *ProviderTest) GetTookMs() int64 {
+	return s.TookMs
+}
+
+// SetOk sets the value of Ok.
+func (s *ProviderTest) SetOk(val bool) {
+	s.Ok = val
+}
+
+// SetProviderID sets the value of ProviderID.
+func (s *ProviderTest) SetProviderID(val OptString) {
+	s.ProviderID = val
+}
+
+// SetDetail sets the value of Detail.
+func (s *ProviderTest) SetDetail(val OptString) {
+	s.Detail = val
+}
+
+// SetTookMs sets the value of TookMs.
+func (s *ProviderTest) SetTookMs(val int64) {
+	s.TookMs = val
+}
+
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
 type RemoveGroupMemberNoContent struct{}
 
@@ -3129,6 +3310,22 @@ func (s *System) SetLastEvent(val int64) {
 	s.LastEvent = val
 }
 
+// Ref: #/components/schemas/TestProviderReq
+type TestProviderReq struct {
+	// Mail address or phone number.
+	To string `json:"to"`
+}
+
+// GetTo returns the value of To.
+func (s *TestProviderReq) GetTo() string {
+	return s.To
+}
+
+// SetTo sets the value of To.
+func (s *TestProviderReq) SetTo(val string) {
+	s.To = val
+}
+
 // Ref: #/components/schemas/Ticket
 type Ticket struct {
 	// Ticket number, as the customer sees it.
@@ -3491,6 +3688,9 @@ func (s *TokenAuth) SetAPIKey(val string) {
 func (s *TokenAuth) SetRoles(val []string) {
 	s.Roles = val
 }
+
+// UndrainProviderNoContent is response for UndrainProvider operation.
+type UndrainProviderNoContent struct{}
 
 // Ref: #/components/schemas/UpdateWebhookReq
 type UpdateWebhookReq struct {

@@ -49,6 +49,7 @@ var operationRolesTokenAuth = map[string][]string{
 	DisableAccessKeyOperation:      []string{},
 	DisableDomainOperation:         []string{},
 	DisableUserOperation:           []string{},
+	DrainProviderOperation:         []string{},
 	EnableAccessKeyOperation:       []string{},
 	EnableDomainOperation:          []string{},
 	EnableUserOperation:            []string{},
@@ -61,6 +62,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ListEventsOperation:            []string{},
 	ListGroupsOperation:            []string{},
 	ListOutboxOperation:            []string{},
+	ListProvidersOperation:         []string{},
 	ListTicketMessagesOperation:    []string{},
 	ListTicketsOperation:           []string{},
 	ListUsersOperation:             []string{},
@@ -80,7 +82,9 @@ var operationRolesTokenAuth = map[string][]string{
 	ShowTicketOperation:            []string{},
 	ShowUserOperation:              []string{},
 	ShowWebhookOperation:           []string{},
+	TestProviderOperation:          []string{},
 	TestWebhookOperation:           []string{},
+	UndrainProviderOperation:       []string{},
 	UpdateWebhookOperation:         []string{},
 }
 

@@ -113,6 +113,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/disable
 	DisableUser(ctx context.Context, params DisableUserParams) (*User, error)
+	// DrainProvider implements DrainProvider operation.
+	//
+	// Gives it no more messages, on any node; they go to the others, or wait when there is none.
+	//
+	// POST /desk/v1/providers/{name}/drain
+	DrainProvider(ctx context.Context, params DrainProviderParams) error
 	// EnableAccessKey implements EnableAccessKey operation.
 	//
 	// Lets a disabled key sign again.
@@ -189,6 +195,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/outbox
 	ListOutbox(ctx context.Context, params ListOutboxParams) (*OutboxList, error)
+	// ListProviders implements ListProviders operation.
+	//
+	// Mail servers and text message providers with their health as this node sees it, in the order they
+	// are asked.
+	//
+	// GET /desk/v1/providers
+	ListProviders(ctx context.Context) (*ProviderList, error)
 	// ListTicketMessages implements ListTicketMessages operation.
 	//
 	// Lists all messages of a ticket, oldest first, internal notes included.
@@ -313,12 +326,25 @@ type Handler interface {
 	//
 	// GET /desk/v1/webhooks/{webhook_id}
 	ShowWebhook(ctx context.Context, params ShowWebhookParams) (*Webhook, error)
+	// TestProvider implements TestProvider operation.
+	//
+	// Sends a test message to a contact through this provider now, past the queue and the catcher, and
+	// shows what it said.
+	//
+	// POST /desk/v1/providers/{name}/test
+	TestProvider(ctx context.Context, req *TestProviderReq, params TestProviderParams) (*ProviderTest, error)
 	// TestWebhook implements TestWebhook operation.
 	//
 	// Sends a made-up event of kind webhook.test now and shows what came back.
 	//
 	// POST /desk/v1/webhooks/{webhook_id}/test
 	TestWebhook(ctx context.Context, params TestWebhookParams) (*WebhookDelivery, error)
+	// UndrainProvider implements UndrainProvider operation.
+	//
+	// Gives it messages again.
+	//
+	// DELETE /desk/v1/providers/{name}/drain
+	UndrainProvider(ctx context.Context, params UndrainProviderParams) error
 	// UpdateWebhook implements UpdateWebhook operation.
 	//
 	// Changes what is given. Switched on again, a webhook goes on behind the last event it took.

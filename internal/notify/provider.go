@@ -1,0 +1,283 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/locale"
+	"casemate/internal/principal"
+)
+
+// Limits of one attempt: somebody who waits for a code must not wait for a
+// provider that hangs.
+const (
+	urgentAttempt   = 4 * time.Second
+	ordinaryAttempt = 20 * time.Second
+)
+
+// The breaker of a provider, on each node for itself: after so many failures
+// in a row it is asked last, for a pause that doubles.
+const (
+	tripAfter  = 3
+	firstRest  = 30 * time.Second
+	longestRun = 10 * time.Minute
+)
+
+// ErrNoProvider: no provider has this name.
+var ErrNoProvider = fault.New(fault.NotFound, fault.CodeInvalid, "没有该名称的通道", "there is no provider of this name").In("name")
+
+// Place says when a provider is asked: smaller orders first; of equal orders
+// one is drawn by weight, the others follow when it fails.
+type Place struct{ Order, Weight int }
+
+// provider is a channel with its place and its health as this node sees it.
+type provider struct {
+	Channel
+	way   Way
+	place Place
+
+	mu       sync.Mutex
+	failures int       // in a row
+	trips    int       // in a row
+	resting  time.Time // asked last until then
+	last     string    // what it said when it failed last, scrubbed
+	failedAt int64
+	tookAt   int64 // when it last took a message, milliseconds UTC
+}
+
+func (p *provider) rests(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return now.Before(p.resting)
+}
+
+// took and refused keep the health. A message refused for good is the message's
+// fault, not the provider's.
+func (p *provider) took(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures, p.trips, p.resting, p.tookAt = 0, 0, time.Time{}, now.UnixMilli()
+}
+
+func (p *provider) refused(now time.Time, f *Failure, detail string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last, p.failedAt = detail, now.UnixMilli()
+	if f.Permanent || f.Recipient {
+		return
+	}
+	if p.failures++; p.failures < tripAfter {
+		return
+	}
+	p.resting = now.Add(min(firstRest<<min(p.trips, 10), longestRun))
+	p.trips++
+	p.failures = tripAfter - 1 // one more failure after the rest trips it again
+}
+
+// choose is the order in which providers are asked for one message: by order,
+// drawn by weight among equals; those that rest come last, so that a message is
+// not lost when all do; drained ones are not asked.
+func choose(all []*provider, drained map[string]bool, now time.Time, random func(n int) []byte) []*provider {
+	type ranked struct {
+		*provider
+		rests bool
+		key   float64
+	}
+	var list []ranked
+	for _, p := range all {
+		if drained[p.Name()] {
+			continue
+		}
+		// Sorted by -ln(u)/weight, a weighted draw without replacement comes out.
+		list = append(list, ranked{p, p.rests(now), -math.Log(fraction(random)) / float64(max(p.place.Weight, 1))})
+	}
+	slices.SortStableFunc(list, func(a, b ranked) int {
+		if a.rests != b.rests {
+			if a.rests {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(cmp.Compare(a.place.Order, b.place.Order), cmp.Compare(a.key, b.key))
+	})
+	out := make([]*provider, len(list))
+	for i, r := range list {
+		out[i] = r.provider
+	}
+	return out
+}
+
+// fraction is a number above 0 and at most 1, any as likely as another.
+func fraction(random func(n int) []byte) float64 {
+	return (float64(binary.BigEndian.Uint32(random(4))) + 1) / (1 << 32)
+}
+
+// drained are the names of providers that an administrator took out, as of now.
+func (s *Service) drained(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		clear(out)
+		return tx.List(func(r db.Row) error {
+			var name string
+			err := r.Scan(&name)
+			out[name] = true
+			return err
+		}, "SELECT name FROM notify_drained")
+	})
+	return out, err
+}
+
+// attempt hands the message to one provider within the time of one attempt;
+// hurried when somebody waits and another provider could be asked.
+func (p *provider) attempt(ctx context.Context, m Outgoing, hurried bool) (string, error) {
+	limit := ordinaryAttempt
+	if hurried {
+		limit = urgentAttempt
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	id, err := p.Send(ctx, m)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		// It may have the message or not: the ledger says so.
+		return "", &Failure{Unknown: true, Detail: "no answer in time"}
+	}
+	return id, err
+}
+
+// Health is how a provider does, as this node sees it.
+type Health struct {
+	Name      string
+	Way       Way
+	Place     Place
+	Drained   bool
+	Resting   int64  // until when it is asked last, milliseconds UTC, 0 = it is not
+	Failures  int    // in a row
+	LastError string // scrubbed
+	FailedAt  int64
+	TookAt    int64
+}
+
+func (s *Service) mayOperate(who principal.Principal) error {
+	if !who.Admin() {
+		return fault.NoPermission
+	}
+	return nil
+}
+
+// Providers lists the providers with their health, mail first, in the order
+// they are asked. Administrators and the operator on the machine.
+func (s *Service) Providers(ctx context.Context, who principal.Principal) ([]Health, error) {
+	if err := s.mayOperate(who); err != nil {
+		return nil, err
+	}
+	drained, err := s.drained(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := s.db.Now()
+	var all []Health
+	for _, way := range []Way{Mail, SMS} {
+		list := slices.Clone(s.channels[way])
+		slices.SortStableFunc(list, func(a, b *provider) int { return cmp.Compare(a.place.Order, b.place.Order) })
+		for _, p := range list {
+			p.mu.Lock()
+			h := Health{Name: p.Name(), Way: way, Place: p.place, Drained: drained[p.Name()], Failures: p.failures, LastError: p.last, FailedAt: p.failedAt, TookAt: p.tookAt}
+			if p.resting.After(now) {
+				h.Resting = p.resting.UnixMilli()
+			}
+			p.mu.Unlock()
+			all = append(all, h)
+		}
+	}
+	return all, nil
+}
+
+func (s *Service) find(name string) (*provider, error) {
+	for _, way := range []Way{Mail, SMS} {
+		for _, p := range s.channels[way] {
+			if p.Name() == name {
+				return p, nil
+			}
+		}
+	}
+	return nil, ErrNoProvider
+}
+
+// Drain takes a provider out (or back in) on all nodes: messages go to the
+// others. A message that has no other waits. Administrators only; ErrNoProvider
+// for an unknown name.
+func (s *Service) Drain(ctx context.Context, who principal.Principal, name string, out bool) error {
+	if err := s.mayOperate(who); err != nil {
+		return err
+	}
+	if _, err := s.find(name); err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		if out {
+			tx.Write(db.Any, "INSERT INTO notify_drained (name, since) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, tx.Now)
+		} else {
+			tx.Write(db.Any, "DELETE FROM notify_drained WHERE name = ?", name)
+		}
+		event.Record(tx, who, event.Event{Kind: "provider.drain", Subject: "provider", SubjectID: name, LogCode: event.NoLog, Data: map[string]any{"out": out}})
+		return nil
+	})
+}
+
+// Tried is what came of a test.
+type Tried struct {
+	OK         bool
+	ProviderID string
+	Detail     string // what the provider said, scrubbed
+	Took       time.Duration
+}
+
+// Try sends a test message to a contact through one provider now, past the
+// queue and the catcher, and tells what the provider said. Administrators only.
+// It fails with ErrNoProvider, or for a contact that is none or of the other kind.
+func (s *Service) Try(ctx context.Context, who principal.Principal, name, to string, language locale.Language) (Tried, error) {
+	if err := s.mayOperate(who); err != nil {
+		return Tried{}, err
+	}
+	p, err := s.find(name)
+	if err != nil {
+		return Tried{}, err
+	}
+	way, normal, err := contact(to)
+	if err != nil {
+		return Tried{}, err
+	}
+	if way != p.way {
+		return Tried{}, identity.ErrWay.In("to")
+	}
+	id := s.db.NewID()
+	text, err := s.render(Message{Way: way, Template: TemplateTest, Language: language, Values: map[string]string{"provider": name}})
+	if err != nil {
+		return Tried{}, err
+	}
+	began := s.db.Now()
+	provided, err := p.attempt(ctx, Outgoing{ID: id, MessageID: id + "@" + s.host, Domain: principal.House, Way: way, To: normal, Template: TemplateTest, Language: language,
+		Subject: text.Subject, Text: text.Text, HTML: text.HTML, At: began.UnixMilli()}, false)
+	out := Tried{OK: err == nil, ProviderID: cut(oneLine(provided), 128), Took: s.db.Now().Sub(began)}
+	if err != nil {
+		f := failure(err)
+		out.Detail = scrub(f.Error(), normal)
+		p.refused(s.db.Now(), f, out.Detail)
+	} else {
+		p.took(s.db.Now())
+	}
+	return out, s.db.Update(ctx, func(tx *db.Tx) error {
+		event.Record(tx, who, event.Event{Kind: "provider.test", Subject: "provider", SubjectID: name, LogCode: event.NoLog, Data: map[string]any{"ok": out.OK}})
+		return nil
+	})
+}
