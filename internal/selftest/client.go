@@ -94,7 +94,7 @@ func (r *run) call(operation string, who User, in request) (answer, error) {
 	raw, err := io.ReadAll(io.LimitReader(got.Body, maxAnswer))
 	row.Calls++
 	row.Status = got.StatusCode
-	row.MS = max(row.MS, time.Since(began).Milliseconds())
+	row.MS = max(row.MS, float64(time.Since(began).Microseconds()/100)/10)
 	if err != nil {
 		return answer{}, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -137,7 +137,8 @@ func (in request) encode() (body []byte, kind string, err error) {
 	if _, err := part.Write(in.file.data); err != nil {
 		return nil, "", err
 	}
-	return b.Bytes(), w.FormDataContentType(), w.Close()
+	err = w.Close() // writes the end of the form
+	return b.Bytes(), w.FormDataContentType(), err
 }
 
 // sign signs a request as the vendor's documents say: SDK-HMAC-SHA256 over

@@ -255,6 +255,20 @@ func (r *run) contacts() {
 		s.proof = c.at("verified_id").text()
 		return must(ok && s.proof != "", "the contact is not listed")
 	})
+	r.prove("ListHasVerifiedContacts", "CheckVerifyCodes: the contact in full to its owner, and none to a colleague", func() error {
+		a, err := r.call("ListHasVerifiedContacts", r.an, request{query: url.Values{"verified_id": {s.proof}}})
+		if err != nil {
+			return err
+		}
+		if err := want("contacts", a.at("count").text()+" "+a.at("contact_list").first().at("contact_value").text(), "1 "+s.mobile); err != nil {
+			return err
+		}
+		other, err := r.call("ListHasVerifiedContacts", r.bo, request{})
+		if err != nil {
+			return err
+		}
+		return want("contacts of a colleague", other.at("count").text(), "0")
+	})
 	r.prove("CheckNeedVerify", "CheckVerifyCodes: 1 before the right code, 0 after", func() error {
 		after, err := need()
 		if err != nil {

@@ -208,9 +208,18 @@ func (r *run) partners() {
 	})
 	title := "Selftest " + random(8)
 	r.prove("CreateFeedback", "desk feedback: its title", func() error {
-		if _, err := r.call("CreateFeedback", r.main, request{body: map[string]any{"type": feedbackType, "title": title, "content": "Selftest: nothing is wrong.", "files": []string{},
-			"contacts": map[string]any{"name": "Selftest", "mobile": r.main.Mobile, "mail": r.main.Email, "id_type": 0, "id_files": []string{}}}}); err != nil {
-			return err
+		files := map[string]string{}
+		var uploaded error
+		for _, name := range []string{"proof.txt", "identity.txt"} {
+			id, err := r.upload(r.main, name, []byte("selftest "+name))
+			if err != nil {
+				id, uploaded = "none", err
+			}
+			files[name] = id
+		}
+		if _, err := r.call("CreateFeedback", r.main, request{body: map[string]any{"type": feedbackType, "title": title, "content": "Selftest: nothing is wrong.", "files": []string{files["proof.txt"]},
+			"contacts": map[string]any{"name": "Selftest", "mobile": r.main.Mobile, "mail": r.main.Email, "id_type": 0, "id_files": []string{files["identity.txt"]}}}}); err != nil || uploaded != nil {
+			return firstOf(err, uploaded)
 		}
 		titles, err := r.deskFeedbacks()
 		if err != nil {

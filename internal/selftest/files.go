@@ -44,11 +44,11 @@ func (r *run) attachments() {
 		return errors.Join(err, same(got, f.png))
 	})
 	r.prove("UploadJsonAccessories", "DownloadAccessories: the same bytes", func() error {
-		a, err := r.call("UploadJsonAccessories", r.an, request{body: map[string]any{"accessory_name": "words.txt", "accessory_from": "message", "upload_type": 0, "accessory_data": base64.StdEncoding.EncodeToString(f.words)}})
+		id, err := r.upload(r.an, "words.txt", f.words)
 		if err != nil {
 			return err
 		}
-		f.text = a.at("accessory_id").text()
+		f.text = id
 		got, err := get(f.text)
 		return errors.Join(err, same(got, f.words))
 	})
@@ -104,7 +104,7 @@ func (r *run) attachments() {
 		if err := must(strings.Contains(types, "txt") && a.at("accessory_limit.limit_count").text() != "" && a.at("accessory_limit.limit_size").text() != "", "the limits are %v", a.at("accessory_limit").v); err != nil {
 			return err
 		}
-		_, err = r.call("UploadJsonAccessories", r.an, request{body: map[string]any{"accessory_name": "words.exe", "accessory_from": "message", "upload_type": 0, "accessory_data": base64.StdEncoding.EncodeToString(f.words)}})
+		_, err = r.upload(r.an, "words.exe", f.words)
 		return must(err != nil, "words.exe was taken")
 	})
 	r.prove("DeleteAccessories", "DownloadAccessories: it is gone, the other is there", func() error {
@@ -129,6 +129,13 @@ func (r *run) attachments() {
 		_, ok := m.at("accessory_list").find("accessory_id", f.text)
 		return must(ok, "the message does not show its file")
 	})
+}
+
+// upload uploads a file and answers its id.
+func (r *run) upload(who User, name string, data []byte) (string, error) {
+	a, err := r.call("UploadJsonAccessories", who, request{body: map[string]any{"accessory_name": name, "accessory_from": "message", "upload_type": 0,
+		"accessory_data": base64.StdEncoding.EncodeToString(data)}})
+	return a.at("accessory_id").text(), err
 }
 
 // follow gets a link without any credentials, as a browser does.

@@ -21,16 +21,16 @@ const (
 
 // Row is what became of one operation.
 type Row struct {
-	Group     string `json:"group"`
-	Operation string `json:"operation"`
-	Method    string `json:"method"`
-	Path      string `json:"path"`
-	Result    string `json:"result"`
-	Proof     string `json:"proof,omitempty"`  // the operation that showed the effect, and what
-	Detail    string `json:"detail,omitempty"` // why it failed
-	Calls     int    `json:"calls"`
-	Status    int    `json:"status,omitempty"` // HTTP status of the last call
-	MS        int64  `json:"ms"`               // of the slowest call
+	Group     string  `json:"group"`
+	Operation string  `json:"operation"`
+	Method    string  `json:"method"`
+	Path      string  `json:"path"`
+	Result    string  `json:"result"`
+	Proof     string  `json:"proof,omitempty"`  // the operation that showed the effect, and what
+	Detail    string  `json:"detail,omitempty"` // why it failed
+	Calls     int     `json:"calls"`
+	Status    int     `json:"status,omitempty"` // HTTP status of the last call
+	MS        float64 `json:"ms"`               // of the slowest call
 }
 
 // Report is what became of all operations, in the contract's order.
@@ -81,7 +81,7 @@ func (r *Report) Text(w io.Writer) {
 		if row.Detail != "" {
 			why = row.Detail
 		}
-		fmt.Fprintf(w, "  %-36s %-6s %-14s %5d ms  %s\n", row.Operation, row.Method, row.Result, row.MS, cut(why, 110))
+		fmt.Fprintf(w, "  %-36s %-6s %-14s %6.1f ms  %s\n", row.Operation, row.Method, row.Result, row.MS, cut(why, 110))
 		fmt.Fprintf(w, "      %s\n", row.Path)
 	}
 	fmt.Fprintf(w, "\n%d of %d passed, %d failed, %d answer 501, %d not driven (%.1f s)\n", r.Passed, r.Total, r.Failed, r.NotBuilt, r.NotDriven, float64(r.MS)/1000)
