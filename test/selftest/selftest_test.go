@@ -119,6 +119,25 @@ func TestSelftest(t *testing.T) {
 	}
 }
 
+// TestSelftestPlain: outside the demo world, without any provider, with the
+// quota of the catalogue and business errors sent with status 200.
+func TestSelftestPlain(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, world.Options{NoDemo: true, Config: "errors:\n  business_status: documented\n"})
+	if out, err := w.Local("user", "create", "chen", "--role", "engineer"); err != nil {
+		t.Fatal(out, err)
+	}
+	r, _ := run(t, "--data", w.Dir)
+	for _, row := range r.Rows {
+		if row.Result != "passed" && row.Result != "501 not built" {
+			t.Errorf("%s: %s: %s", row.Operation, row.Result, row.Detail)
+		}
+	}
+	if r.Passed < built || r.Passed+r.NotBuilt != 82 {
+		t.Errorf("%d passed, %d answer 501", r.Passed, r.NotBuilt)
+	}
+}
+
 // desk is the numbers of all tickets that engineers' lists show.
 func desk(t *testing.T, w *world.World) string {
 	t.Helper()
@@ -156,6 +175,7 @@ func TestSelftestSees(t *testing.T) {
 		{"ShowCaseStatus", "GET", `/status$`, `{"status":0}`},
 	} {
 		t.Run(tt.operation, func(t *testing.T) {
+			t.Parallel()
 			path := regexp.MustCompile(tt.path)
 			through := httputil.NewSingleHostReverseProxy(target)
 			liar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
