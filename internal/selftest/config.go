@@ -32,19 +32,15 @@ func (r *run) configuration() {
 		}
 		return must(n > 0, "there are no products")
 	})
-	r.prove("ListProductCategories", "ListCaseCategories: one product by its name, with its sub type", func() error {
-		for _, sub := range categories.at("incident_sub_type_list").list() {
-			for _, p := range sub.at("incident_product_category_list").list() {
-				name := p.at("incident_product_category_name").text()
-				found, err := r.call("ListProductCategories", r.main, request{query: url.Values{"product_category_name": {name}}})
-				if err != nil {
-					return err
-				}
-				_, ok := found.at("incident_product_category_list").find("incident_product_category_id", p.at("incident_product_category_id").text())
-				return must(ok, "%q is not found by its name", name)
-			}
+	r.prove("ListProductCategories", "ListCaseCategories: one of its products, by its name", func() error {
+		p := categories.at("incident_sub_type_list").first().at("incident_product_category_list").first()
+		name := p.at("incident_product_category_name").text()
+		found, err := r.call("ListProductCategories", r.main, request{query: url.Values{"product_category_name": {name}}})
+		if err != nil {
+			return err
 		}
-		return fmt.Errorf("there are no products")
+		_, ok := found.at("incident_product_category_list").find("incident_product_category_id", p.at("incident_product_category_id").text())
+		return must(name != "" && ok, "%q is not found by its name", name)
 	})
 	if err := r.choose(categories); err != nil {
 		fmt.Fprintf(r.o.Progress, "  %v\n", err)
@@ -199,10 +195,11 @@ func (r *run) agreements() {
 		if err := must(latest.at("case_agreement.content").text() != "" && latest.at("case_agreement.version").number() > 0, "no text or no version"); err != nil {
 			return err
 		}
-		if _, err := r.call("SignPublishedAgreement", r.bo, request{path: map[string]string{"id": "2147483646"}, body: map[string]any{}}); err == nil {
-			return fmt.Errorf("an agreement that does not exist was signed")
+		_, err := r.call("SignPublishedAgreement", r.bo, request{path: map[string]string{"id": "2147483646"}, body: map[string]any{}})
+		if err := refuses(err, "", "an agreement that does not exist was signed"); err != nil {
+			return err
 		}
-		_, err := r.call("SignPublishedAgreement", r.bo, request{path: map[string]string{"id": latest.at("case_agreement.id").text()}, body: map[string]any{}})
+		_, err = r.call("SignPublishedAgreement", r.bo, request{path: map[string]string{"id": latest.at("case_agreement.id").text()}, body: map[string]any{}})
 		return err
 	})
 }
@@ -241,8 +238,8 @@ func (r *run) contacts() {
 		if code == wrong {
 			wrong = "000001"
 		}
-		if try(wrong) == nil {
-			return fmt.Errorf("a wrong code was accepted")
+		if err := refuses(try(wrong), "OSM.01010010", "a wrong code was accepted"); err != nil {
+			return err
 		}
 		if err := try(code); err != nil {
 			return err

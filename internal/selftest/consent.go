@@ -51,7 +51,7 @@ func (r *run) authorizations() {
 		if called := try(h.password); called != nil || err != nil {
 			return firstOf(called, err)
 		}
-		return must(try("not "+h.password) != nil, "a wrong password was accepted")
+		return refuses(try("not "+h.password), "OSM.01010003", "a wrong password was accepted")
 	})
 	r.prove("ConfirmAuthorizations", "ShowAuthorizationDetail: 1, for the hours that were given", func() error {
 		from := r.now().Truncate(time.Second)

@@ -105,14 +105,15 @@ func (r *run) attachments() {
 			return err
 		}
 		_, err = r.upload(r.an, "words.exe", f.words)
-		return must(err != nil, "words.exe was taken")
+		return refuses(err, "OSM.01010001", "words.exe was taken")
 	})
 	r.prove("DeleteAccessories", "DownloadAccessories: it is gone, the other is there", func() error {
 		if _, err := r.call("DeleteAccessories", r.an, request{path: map[string]string{"accessory_id": f.picture}}); err != nil {
 			return err
 		}
-		if _, err := get(f.picture); err == nil {
-			return fmt.Errorf("a deleted file is still there")
+		_, err := get(f.picture)
+		if err := refuses(err, "", "a deleted file is still there"); err != nil {
+			return err
 		}
 		if _, err := get(f.text); err != nil {
 			return err

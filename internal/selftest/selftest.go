@@ -162,6 +162,19 @@ func must(so bool, what string, args ...any) error {
 	return fmt.Errorf(what, args...)
 }
 
+// refuses is an error unless err is a refusal with the code ("" = any): a lost
+// connection is none.
+func refuses(err error, code, what string, args ...any) error {
+	var r refused
+	switch {
+	case err == nil:
+		return fmt.Errorf(what, args...)
+	case !errors.As(err, &r) || code != "" && r.code != code:
+		return fmt.Errorf("instead of a refusal %s: %w", code, err)
+	}
+	return nil
+}
+
 // until asks again until f is content, for ten seconds at most: what happens in
 // the background takes a moment.
 func (r *run) until(f func() error) error {

@@ -158,10 +158,8 @@ func (r *run) life() {
 		if err := r.act(r.bo, s.colleague, "delete", nil); err != nil {
 			return err
 		}
-		if got, err := r.state(r.bo, s.colleague); err == nil {
-			return fmt.Errorf("a deleted ticket is still there, in %s", got)
-		}
-		return nil
+		got, err := r.state(r.bo, s.colleague)
+		return refuses(err, "OSM.01010015", "a deleted ticket is still there, in %s", got)
 	})
 	r.prove("ListCaseOperateLogs", "UpdateCases: creation 0, urge 2 and close 3 are listed with their actor", func() error {
 		a, err := r.call("ListCaseOperateLogs", r.an, request{path: of(s.ticket), query: url.Values{"limit": {"100"}}})
