@@ -199,7 +199,9 @@ func TestSandboxReset(t *testing.T) {
 			w.ok(err)
 			w.ok(w.step(w.chen, n, "accept", ""))
 			w.ok(w.step(w.chen, n, "resolve", "solved"))
-			w.ok(w.verify.Send(w.as(who), who, verify.Contact{Way: identity.Mail, Value: who.Domain + "@example.com"}, locale.ZH))
+			to := verify.Contact{Way: identity.Mail, Value: who.Domain + "@example.com"}
+			w.ok(w.verify.Send(w.as(who), who, to, locale.ZH))
+			w.refused(w.verify.Check(w.as(who), who, verify.Try{Contact: to, Code: "wrong!"}), "10")
 		}
 		w.ok(w.s.Fold(w.t.Context()))
 		w.work()
