@@ -141,7 +141,7 @@ func (r *run) choose(categories answer) error {
 					best = worth
 					s.subType, s.product, s.fault = sub.at("incident_sub_type_id").text(), product, got
 					s.severity, s.severityName = severity.at("severity_id").text(), severity.at("severity_name").text()
-					r.files.params = params.at("extends_params").list()
+					r.story.params = params.at("extends_params").list()
 				}
 			}
 		}

@@ -58,7 +58,7 @@ func (r *run) details() {
 		return must(strings.Contains(string(a.raw), copyTo), "%s is not listed", copyTo)
 	})
 	values := map[string]any{}
-	for _, p := range r.files.params {
+	for _, p := range r.story.params {
 		values[p.at("param_key").text()] = valueFor(p)
 	}
 	r.prove("CreateCaseExtendsParam", "ShowCaseExtendsParam: the values", func() error {
@@ -82,7 +82,7 @@ func (r *run) details() {
 			return err
 		}
 		shown := 0
-		for _, p := range r.files.params {
+		for _, p := range r.story.params {
 			if p.at("is_sensitive").text() == "0" && strings.Contains(string(a.raw), fmt.Sprint(values[p.at("param_key").text()])) {
 				shown++
 			}

@@ -19,7 +19,6 @@ import (
 type files struct {
 	picture, text string // ids
 	png, words    []byte
-	params        []answer // the fault's parameters
 }
 
 // attachments uploads a picture and a text in both ways, reads them back in all

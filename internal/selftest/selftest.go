@@ -59,6 +59,7 @@ type story struct {
 	region, regionName        string
 	severity, severityName    string
 	template                  string
+	params                    []answer // the fault's
 	mobile, proof             string // proved by code
 	ticket, second, colleague string // numbers: of an, of an, of bo
 }
