@@ -60,8 +60,8 @@ type story struct {
 	severity, severityName    string
 	template                  string
 	params                    []answer // the fault's
-	mobile, proof             string // proved by code
-	ticket, second, colleague string // numbers: of an, of an, of bo
+	mobile, proof             string   // proved by code
+	ticket, second, colleague string   // numbers: of an, of an, of bo
 }
 
 type problem struct{ id, name, kind string }
