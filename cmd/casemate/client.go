@@ -224,6 +224,9 @@ type refusal struct {
 	code, text, id string
 }
 
+// Status is the HTTP status of the answer.
+func (r refusal) Status() int { return r.status }
+
 func (r refusal) Error() string {
 	s := r.text + " (" + r.code
 	if r.id != "" {

@@ -185,6 +185,11 @@ func defaultEngineer(ctx context.Context, c *client, number string) (string, err
 	if err := c.get(ctx, ticketPath(number), nil, &t); err != nil {
 		return "", err
 	}
+	return firstEngineer(ctx, c, t.AssigneeID)
+}
+
+// firstEngineer is the engineer with the id, else the first by name.
+func firstEngineer(ctx context.Context, c *client, id string) (string, error) {
 	var list struct {
 		Items []struct {
 			ID   string `json:"id"`
@@ -197,7 +202,7 @@ func defaultEngineer(ctx context.Context, c *client, number string) (string, err
 	}
 	first := ""
 	for _, e := range list.Items {
-		if e.ID == t.AssigneeID {
+		if e.ID == id {
 			return e.Name, nil
 		}
 		if e.Role == "engineer" && (first == "" || e.Name < first) {
@@ -213,6 +218,7 @@ func defaultEngineer(ctx context.Context, c *client, number string) (string, err
 type deskListCmd struct {
 	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted, 17 pending feedback." placeholder:"N"`
 	Assignee string `help:"Only of this engineer (user id), or none." placeholder:"ID"`
+	Domain   string `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
 	Query    string `help:"Words that must occur." short:"q" placeholder:"WORDS"`
 	Limit    int    `help:"How many at most, up to 100." default:"50"`
 }
@@ -233,6 +239,13 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	}
 	if c.Query != "" {
 		q.Set("q", c.Query)
+	}
+	if c.Domain != "" {
+		id, err := findDomain(ctx, cl, c.Domain)
+		if err != nil {
+			return err
+		}
+		q.Set("domain", id)
 	}
 	var raw json.RawMessage
 	if err := cl.get(ctx, "/desk/v1/tickets", q, &raw); err != nil || d.JSON {

@@ -33,6 +33,9 @@ type command struct {
 	Codes    codesCmd    `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`
 	Webhook  webhookCmd  `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
 	Listen   listenCmd   `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
+	Sandbox  sandboxCmd  `cmd:"" help:"Sandboxes, accounts to try things in: create, list."`
+	Demo     demoCmd     `cmd:"" help:"A sandbox's clock and reset."`
+	Selftest selftestCmd `cmd:"" help:"Drive every operation of a running server in a sandbox and print what became of it."`
 	Audit    auditCmd    `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
 	Backup   backupCmd   `cmd:"" help:"Back up the embedded store while it runs."`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup, or verify that it can be restored."`

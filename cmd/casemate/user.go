@@ -70,6 +70,7 @@ type userView struct {
 type domainView struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
+	Sandbox  bool   `json:"sandbox"`
 	Disabled bool   `json:"disabled"`
 }
 

@@ -145,13 +145,19 @@ func (d *DB) Ping(ctx context.Context) error { return d.engine.ping(ctx) }
 
 type inUpdate struct{}
 
+func (d *DB) begin(ctx context.Context, b backend) *Tx {
+	real := d.o.Now().UnixMilli()
+	return &Tx{Now: real + clockOf(ctx), Real: real, db: d, b: b, ctx: ctx}
+}
+
 // View runs fn in a read-only snapshot.
 func (d *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	if ctx.Value(inUpdate{}) != nil {
 		return ErrNested
 	}
 	return d.engine.view(ctx, func(b backend) error {
-		tx := &Tx{Now: d.o.Now().UnixMilli(), db: d, b: b, ctx: ctx, readOnly: true}
+		tx := d.begin(ctx, b)
+		tx.readOnly = true
 		if err := fn(tx); err != nil {
 			return err
 		}
@@ -190,7 +196,7 @@ func Do[T any](ctx context.Context, d *DB, fn func(tx *Tx) (T, error)) (T, error
 	inner := context.WithValue(ctx, inUpdate{}, true)
 	err := d.engine.update(ctx, func(b backend) error {
 		began := time.Now()
-		tx := &Tx{Now: d.o.Now().UnixMilli(), db: d, b: b, ctx: inner}
+		tx := d.begin(inner, b)
 		var zero T
 		result, after = zero, nil
 		tries++

@@ -15,7 +15,7 @@ func (d *DB) Lease(ctx context.Context, name, holder string, ttl time.Duration) 
 		err := tx.Get(`INSERT INTO leases (name, holder, held_until) VALUES (?, ?, ?)
 			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
 			WHERE leases.holder = excluded.holder OR leases.held_until <= ? RETURNING holder`,
-			name, holder, tx.Now+ttl.Milliseconds(), tx.Now).Scan(&got)
+			name, holder, tx.Real+ttl.Milliseconds(), tx.Real).Scan(&got)
 		if errors.Is(err, ErrNone) {
 			return false, nil
 		}

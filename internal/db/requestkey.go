@@ -12,7 +12,7 @@ import (
 type RequestKey struct {
 	ID     string // who and what, hashed by the caller; at most 128 characters
 	Domain string // the caller's domain, for the record only
-	Until  int64  // how long the result is kept, in milliseconds UTC
+	Until  int64  // how long the result is kept, in milliseconds UTC on the installation's clock
 }
 
 type requestKey struct {
@@ -45,7 +45,7 @@ func claim(ctx context.Context) (*requestKey, bool) {
 
 func loadResult[T any](tx *Tx, k *requestKey, into *T) (bool, error) {
 	var stored []byte
-	err := tx.Get("SELECT result FROM request_keys WHERE id = ? AND kept_until > ?", k.ID, tx.Now).Scan(&stored)
+	err := tx.Get("SELECT result FROM request_keys WHERE id = ? AND kept_until > ?", k.ID, tx.Real).Scan(&stored)
 	if errors.Is(err, ErrNone) {
 		return false, nil
 	}
@@ -78,7 +78,7 @@ func storeResult[T any](tx *Tx, k *requestKey, result T, first bool) error {
 		}
 	}
 	if !first {
-		tx.Write(Any, "DELETE FROM request_keys WHERE id = ? AND kept_until <= ?", k.ID, tx.Now)
+		tx.Write(Any, "DELETE FROM request_keys WHERE id = ? AND kept_until <= ?", k.ID, tx.Real)
 	}
 	tx.Write(1, "INSERT INTO request_keys (id, domain_id, result, kept_until) VALUES (?, ?, ?, ?)", k.ID, k.Domain, text, k.Until)
 	return nil
@@ -94,7 +94,7 @@ func (d *DB) PurgeRequestKeys(ctx context.Context) (int, error) {
 			var id string
 			n++
 			return r.Scan(&id)
-		}, "DELETE FROM request_keys WHERE id IN (SELECT id FROM request_keys WHERE kept_until <= ? ORDER BY kept_until LIMIT 1000) RETURNING id", tx.Now)
+		}, "DELETE FROM request_keys WHERE id IN (SELECT id FROM request_keys WHERE kept_until <= ? ORDER BY kept_until LIMIT 1000) RETURNING id", tx.Real)
 	})
 	return n, err
 }

@@ -5,8 +5,11 @@ import "context"
 // Tx is one transaction. It is not safe for concurrent use and ends with the
 // function it was given to.
 type Tx struct {
-	// Now is the time of the transaction, frozen, in milliseconds UTC.
+	// Now is the time of the transaction, frozen, in milliseconds UTC: on the
+	// clock in the context, which for a sandbox is the domain's (WithClock).
 	Now int64
+	// Real is the same instant on the installation's clock.
+	Real int64
 
 	db       *DB
 	b        backend
@@ -73,9 +76,9 @@ func (tx *Tx) Lock(domain, name string) {
 // savepoint: rows whose engine writes a segment per savepoint. An error of fn
 // fails the whole batch, so fn may only do what cannot be refused.
 func (tx *Tx) Late(fn func(tx *Tx) error) {
-	now, d, ctx := tx.Now, tx.db, tx.ctx
+	now, real, d, ctx := tx.Now, tx.Real, tx.db, tx.ctx
 	tx.b.late(func(b backend) error {
-		l := &Tx{Now: now, db: d, b: b, ctx: ctx}
+		l := &Tx{Now: now, Real: real, db: d, b: b, ctx: ctx}
 		if err := fn(l); err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ type Handler struct {
 	deliveries
 	catalogue
 	domains
+	sandboxes
 	users
 	groups
 	accessKeys
@@ -65,7 +66,9 @@ type Host struct {
 	Events func(ctx context.Context, domain string, after int64, limit int) ([]event.Row, error)
 	// Counts reads the figures of the system page.
 	Counts func(ctx context.Context) (Counts, error)
-	Now    func() time.Time
+	// Reset empties a sandbox, over all nouns.
+	Reset func(ctx context.Context, who principal.Principal, domain string) (identity.Domain, error)
+	Now   func() time.Time
 }
 
 // Counts are the figures of the system page.
@@ -84,6 +87,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		deliveries: deliveries{notify: n.Notify},
 		catalogue:  catalogue{catalog: n.Catalog},
 		domains:    domains{identity: n.Identity},
+		sandboxes:  sandboxes{identity: n.Identity, host: host},
 		users:      users{identity: n.Identity},
 		groups:     groups{identity: n.Identity},
 		accessKeys: accessKeys{identity: n.Identity},

@@ -70,7 +70,8 @@ type Domain struct {
 	Plan               string // support plan, "" = none
 	Sandbox            bool
 	Disabled           bool
-	SubmitByPermission bool // the submission policy switch is on
+	SubmitByPermission bool  // the submission policy switch is on
+	Clock              int64 // how far its clock is ahead, in milliseconds; only a sandbox's is
 	Created            int64
 }
 
@@ -129,11 +130,11 @@ func number(b bool) int64 {
 	return 0
 }
 
-const domainColumns = "id, name, project_id, plan, sandbox, disabled, submit_by_permission, created_at"
+const domainColumns = "id, name, project_id, plan, sandbox, disabled, submit_by_permission, clock, created_at"
 
 func scanDomain(r db.Row) (d Domain, err error) {
 	var sandbox, disabled, policy int64
-	err = r.Scan(&d.ID, &d.Name, &d.Project, &d.Plan, &sandbox, &disabled, &policy, &d.Created)
+	err = r.Scan(&d.ID, &d.Name, &d.Project, &d.Plan, &sandbox, &disabled, &policy, &d.Clock, &d.Created)
 	d.Sandbox, d.Disabled, d.SubmitByPermission = sandbox == 1, disabled == 1, policy == 1
 	if errors.Is(err, db.ErrNone) {
 		err = ErrNoDomain

@@ -26,33 +26,39 @@ type Job struct {
 	Kind   string
 	Domain string // for the record; "" when it belongs to no tenant
 	Args   any    // small JSON, without secrets
-	At     int64  // when it is due, milliseconds UTC; 0 = now
+	At     int64  // when it is due, milliseconds UTC on the transaction's clock (tx.Now); 0 = now
 	Unique string // while a job of the kind with this value waits or runs, no second is enqueued
 	Urgent bool   // a dead node's urgent jobs are taken over within 30 s, others within 60 s
 }
 
-// Enqueue queues the job in the caller's transaction.
+// Enqueue queues the job in the caller's transaction. The row holds its due
+// time on the installation's clock; when the domain's clock is moved, Shift
+// moves it with it.
 func Enqueue(tx *db.Tx, j Job) string {
 	args, err := json.Marshal(j.Args)
 	if err != nil {
 		panic(fmt.Errorf("job %s: %w", j.Kind, err)) // a programmer's mistake
 	}
 	id := tx.NewID()
-	at := max(j.At, tx.Now)
-	if j.At == 0 {
-		at = tx.Now
-	}
+	at := tx.Real + max(j.At-tx.Now, 0)
 	urgent := 0
 	if j.Urgent {
 		urgent = 1
 	}
 	tx.Write(db.Any, `INSERT INTO jobs (id, kind, domain_id, args, unique_key, state, urgent, run_at, tries, lease_until, lease_by, last_error, created_at)
 		VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?, 0, 0, '', '', ?) ON CONFLICT DO NOTHING`,
-		id, j.Kind, j.Domain, string(args), j.Unique, urgent, at, tx.Now)
-	if at <= tx.Now {
+		id, j.Kind, j.Domain, string(args), j.Unique, urgent, at, tx.Real)
+	if at <= tx.Real {
 		tx.Wake(wake)
 	}
 	return id
+}
+
+// Shift makes the waiting jobs of a domain due so many milliseconds earlier: its
+// clock was moved forward by as many in the same transaction.
+func Shift(tx *db.Tx, domain string, by int64) {
+	tx.Write(db.Any, "UPDATE jobs SET run_at = run_at - ? WHERE domain_id = ? AND state = 'waiting'", by, domain)
+	tx.Wake(wake)
 }
 
 // Running is a job being run.
@@ -97,6 +103,7 @@ type Runner struct {
 	log      *slog.Logger
 	kinds    map[string]Kind
 	periodic []Periodic
+	clock    func(ctx context.Context, domain string) (int64, error)
 }
 
 // NewRunner makes a runner without kinds.
@@ -109,6 +116,13 @@ func (r *Runner) Add(kinds ...Kind) {
 	for _, k := range kinds {
 		r.kinds[k.Name] = k
 	}
+}
+
+// Clock tells the runner how far a domain's clock is ahead, in milliseconds:
+// its jobs run with that clock (db.WithClock). Before Run; without it all
+// domains have the installation's.
+func (r *Runner) Clock(ahead func(ctx context.Context, domain string) (int64, error)) {
+	r.clock = ahead
 }
 
 // Every adds periodic work; before Run.
@@ -255,12 +269,28 @@ func (r *Runner) run(ctx context.Context, j leased) {
 	if !known {
 		err = errors.New("no worker knows this kind")
 	} else {
-		err = protect(func() error { return k.Run(jctx, j.Running) })
+		err = protect(func() error {
+			own, err := r.onClock(jctx, j.Domain)
+			if err != nil {
+				return err
+			}
+			return k.Run(own, j.Running)
+		})
 	}
 	close(beat)
 	if err := r.settle(context.WithoutCancel(ctx), j, k, err); err != nil {
 		r.log.Error("settling a job", "job", j.ID, "kind", j.kind, "error", err)
 	}
+}
+
+// onClock is the context with the clock of the job's domain. The lease goes on
+// by the installation's.
+func (r *Runner) onClock(ctx context.Context, domain string) (context.Context, error) {
+	if r.clock == nil || domain == "" {
+		return ctx, nil
+	}
+	ahead, err := r.clock(ctx, domain)
+	return db.WithClock(ctx, ahead), err
 }
 
 func protect(f func() error) (err error) {

@@ -54,7 +54,7 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 		}
 		providers = choose(s.channels[m.way], drained, s.db.Now(), s.db.Random)
 	}
-	left := time.Duration(m.expires-s.db.Now().UnixMilli()) * time.Millisecond
+	left := time.Duration(m.expires-s.db.NowIn(ctx).UnixMilli()) * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	permanent := 0
@@ -87,7 +87,7 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 		return s.end(ctx, m, "failed", "no provider")
 	case len(providers) > 0 && permanent == len(providers):
 		return s.end(ctx, m, "failed", "refused")
-	case s.db.Now().Add(pause).UnixMilli() >= m.expires:
+	case s.db.NowIn(ctx).Add(pause).UnixMilli() >= m.expires:
 		return s.end(ctx, m, "failed", "expired")
 	}
 	return fmt.Errorf("message %s: no provider took it", m.id)

@@ -27,7 +27,7 @@ type Message struct {
 	// from then.
 	NotBefore int64
 	Urgent    bool // somebody waits in front of the screen
-	Sandbox   bool // of a sandbox domain: caught, never sent
+	Sandbox   bool // caught, never sent; a sandbox domain's messages are whatever this says
 }
 
 // ordinaryLife is how long a message that nobody waits for is tried.
@@ -55,12 +55,19 @@ type payload struct {
 }
 
 // Prepare renders and seals a message; it does no harm when the message is
-// never queued. It fails with ErrNoChannel when the installation cannot send
-// messages of this kind at all.
+// never queued. A message of a sandbox goes to the catcher, whoever asks for it
+// (design.md section 8). It fails with ErrNoChannel when the installation cannot
+// send messages of this kind at all.
 func (s *Service) Prepare(ctx context.Context, m Message) (Prepared, error) {
 	p := Prepared{m: m, id: s.db.NewID(), hash: s.hash(m.Way, m.To), caught: s.o.Catch || m.Sandbox, lives: m.Lives.Milliseconds()}
 	if p.lives <= 0 {
 		p.lives = ordinaryLife.Milliseconds()
+	}
+	if !p.caught && s.o.Sandbox != nil {
+		var err error
+		if p.caught, err = s.o.Sandbox(ctx, m.Domain); err != nil {
+			return p, err
+		}
 	}
 	if !p.caught && len(s.channels[m.Way]) == 0 {
 		return p, ErrNoChannel.With("channel", string(m.Way))

@@ -42,10 +42,13 @@ var (
 // Options of the service.
 type Options struct {
 	Config config.Notify
-	Catch  bool      // the demo world: nothing leaves, the catcher holds all
-	Mail   []Channel // instead of the providers of Config, for tests
-	SMS    []Channel
-	Log    *slog.Logger // nil = slog.Default()
+	Catch  bool // the demo world: nothing leaves, the catcher holds all
+	// Sandbox tells whether a domain is a sandbox: its messages are caught here,
+	// at the one place all pass. nil = none is.
+	Sandbox func(ctx context.Context, domain string) (bool, error)
+	Mail    []Channel // instead of the providers of Config, for tests
+	SMS     []Channel
+	Log     *slog.Logger // nil = slog.Default()
 }
 
 // Service is the noun.

@@ -47,6 +47,7 @@ type Principal struct {
 	Address    string // client's address without port, after trusted proxies
 	RequestID  string // X-Request-Id of the request
 	Sandbox    bool   // the domain is a sandbox (design.md section 8)
+	Clock      int64  // how far the domain's clock is ahead, in milliseconds; a sandbox's only
 }
 
 // Admin tells whether the caller administers the installation.

@@ -35,6 +35,20 @@ func Remove(tx *db.Tx, domain, id string) {
 	tx.Late(func(tx *db.Tx) error { return removeSQLite(tx, domain, id) })
 }
 
+// Forget takes all documents of a domain out of the index.
+func Forget(tx *db.Tx, domain string) error {
+	if tx.DB().Dialect() == db.Postgres {
+		tx.Write(db.Any, "DELETE FROM search_docs WHERE domain_id = ?", domain)
+		return nil
+	}
+	tx.Late(func(tx *db.Tx) error {
+		tx.Write(db.Any, "DELETE FROM search_index WHERE rowid IN (SELECT n FROM search_docs WHERE domain_id = ?)", domain)
+		tx.Write(db.Any, "DELETE FROM search_docs WHERE domain_id = ?", domain)
+		return nil
+	})
+	return nil
+}
+
 // Where is a condition on a column that holds the parent's id: each of the
 // words occurs in one document of the kind. A Latin word matches the beginning
 // of a word, Han characters match as they follow each other, from one up; case

@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
@@ -152,6 +153,12 @@ func (c *chain) serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return
 	}
 	splitArrays(r)
+	// From here on a sandbox's time is its own clock's, as it was a second ago at
+	// most. All before (tokens, signatures, rates, request keys) and the identity
+	// surface, which issues tokens, go by the installation's.
+	if surfaceOf(r.URL.Path) != "iam" {
+		ctx = db.WithClock(ctx, who.Clock)
+	}
 	ctx, done := c.requestKey(ctx, r, who, body)
 	next.ServeHTTP(w, r.WithContext(ctx))
 	done()

@@ -6,7 +6,10 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/desk"
 	"casemate/internal/event"
+	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/principal"
+	"casemate/internal/verify"
 )
 
 // deskHost is what the desk's surface gets from the composition root: figures
@@ -19,7 +22,14 @@ func (s *Server) deskHost() desk.Host {
 			return rows, err
 		},
 		Counts: s.counts,
+		Reset:  s.resetSandbox,
 	}
+}
+
+// resetSandbox empties a sandbox. What nouns keep outside the tables of domains
+// is named here.
+func (s *Server) resetSandbox(ctx context.Context, who principal.Principal, domain string) (identity.Domain, error) {
+	return s.ident.Reset(ctx, who, domain, verify.Forget)
 }
 
 func (s *Server) counts(ctx context.Context) (n desk.Counts, err error) {

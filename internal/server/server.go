@@ -155,7 +155,7 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.catalog.EnsureDefault(ctx); err != nil {
 		return err
 	}
-	if s.notify, err = notify.New(s.db, s.keys, notify.Options{Config: s.o.Config.Notify, Catch: s.o.Demo, Log: s.o.Log}); err != nil {
+	if s.notify, err = notify.New(s.db, s.keys, notify.Options{Config: s.o.Config.Notify, Catch: s.o.Demo, Sandbox: s.ident.InSandbox, Log: s.o.Log}); err != nil {
 		return err
 	}
 	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0, Log: s.o.Log}); err != nil {
@@ -170,6 +170,7 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.runner.Add(s.webhook.Kinds()...)
 	s.runner.Every(s.webhook.Periodic()...)
+	s.runner.Clock(s.ident.Clock)
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
 	s.runner.Every(s.ticket.Periodic()...)

@@ -84,7 +84,7 @@ func (s *Service) clock(ctx context.Context, r job.Running) error {
 	case tickSolve:
 		template, days = notify.TemplateResolve, s.o.Config.ConfirmDays
 	}
-	tell, err := s.prepare(ctx, seen, template, days, false)
+	tell, err := s.prepare(ctx, seen, template, days)
 	if err != nil {
 		return err
 	}

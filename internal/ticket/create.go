@@ -91,7 +91,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	t := Ticket{Domain: who.Domain, ID: s.db.NewID(), Creator: who.User, Status: Submitted, Revision: 1,
 		Region: in.Region, Severity: in.Severity, Project: in.Project, Description: in.Description,
 		RemindTime: in.RemindTime, Zone: in.ZoneName, Language: in.Locale.Language}
-	t.Number = s.number()
+	t.Number = s.number(ctx)
 	contact := Contact{Mobile: in.Claims.Mobile, Mail: claims.Mail, E164: claims.Mobile}
 	if contact.Mobile != "" {
 		if contact.Area = in.Claims.Area; contact.Area == "" {
@@ -165,10 +165,12 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) {
 		t.Domain, t.ID, t.Number, t.Creator, int(t.Status), t.Revision, t.ProblemType, t.SubType, t.Product, t.Region, t.Severity, t.Project, t.Plan,
 		t.Description, t.contact, t.RemindTime, string(t.Language), t.Zone, t.Created, t.Changed, t.StatusAt)
 	addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: t.Description, Opening: true})
-	if !who.Sandbox {
-		tx.Write(1, "INSERT INTO desk_tickets (number, domain_id, ticket_id, status, severity, assignee, urges, changed_at) VALUES (?, ?, ?, ?, ?, '', 0, ?)",
-			t.Number, t.Domain, t.ID, int(t.Status), t.Severity, t.Changed)
+	sandbox := 0
+	if who.Sandbox {
+		sandbox = 1
 	}
+	tx.Write(1, "INSERT INTO desk_tickets (number, domain_id, ticket_id, status, severity, assignee, urges, changed_at, sandbox) VALUES (?, ?, ?, ?, ?, '', 0, ?, ?)",
+		t.Number, t.Domain, t.ID, int(t.Status), t.Severity, t.Changed, sandbox)
 	count(tx, t.Domain, t.Creator, t.Status, 1)
 	search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: "ticket", ID: t.ID, Parent: t.ID, Text: t.Description})
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.create", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logCreate,
@@ -182,8 +184,8 @@ const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // number is a new ticket number: TS, the date on the product's home clock, 13
 // random characters (65 bits; design: ids on the wire).
-func (s *Service) number() string { // numberLength characters
-	b := []byte("TS" + s.db.Now().In(home).Format("060102"))
+func (s *Service) number(ctx context.Context) string { // numberLength characters
+	b := []byte("TS" + s.db.NowIn(ctx).In(home).Format("060102"))
 	for _, r := range s.db.Random(13) {
 		b = append(b, crockford[r%32])
 	}

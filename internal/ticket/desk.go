@@ -23,7 +23,7 @@ type DeskFilter struct {
 	Statuses []Status
 	Severity string
 	Assignee string // user id; "none" = nobody's
-	Domain   string
+	Domain   string // also the only way to list a sandbox's tickets
 	Text     string // beginning of a number; with Domain also words of the description
 	After    string // ticket id to go on behind, "" = from the newest
 	Limit    int    // 1..100, 0 = 20
@@ -40,8 +40,8 @@ func maySee(who principal.Principal) error {
 }
 
 // Desk is a page of the tickets of all domains, newest first, how many match,
-// and the cursor of the next page ("" at the end). Sandboxes' tickets are not
-// among them.
+// and the cursor of the next page ("" at the end). A sandbox's tickets are
+// among them only when its domain is asked for: they never reach a queue.
 func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilter) (page []DeskTicket, total int, cursor string, err error) {
 	if err := maySee(who); err != nil {
 		return nil, 0, "", err
@@ -66,6 +66,8 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 	}
 	if f.Domain != "" {
 		w.and("domain_id = ?", f.Domain)
+	} else {
+		w.and("sandbox = 0")
 	}
 	if text := strings.TrimSpace(f.Text); text != "" {
 		number := strings.ToUpper(text)
@@ -140,8 +142,8 @@ func (s *Service) deskNames(ctx context.Context, t *DeskTicket) error {
 	return err
 }
 
-// deskTicket finds a ticket of any domain by its number; sandboxes' tickets and
-// deleted ones are not there.
+// deskTicket finds a ticket of any domain by its number, a sandbox's as well:
+// who has the number is testing. Deleted ones are not there.
 func (s *Service) deskTicket(ctx context.Context, number string) (t Ticket, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		var domain, id string

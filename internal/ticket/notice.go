@@ -20,7 +20,7 @@ type notices []notify.Prepared
 // prepare renders a notice for each contact of the ticket; without one, for the
 // registered mail of its creator. A kind of contact the installation cannot
 // reach is left out: a step does not fail for want of a provider.
-func (s *Service) prepare(ctx context.Context, t Ticket, template string, days int, sandbox bool) (notices, error) {
+func (s *Service) prepare(ctx context.Context, t Ticket, template string, days int) (notices, error) {
 	c, err := s.Contact(ctx, t)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (s *Service) prepare(ctx context.Context, t Ticket, template string, days i
 			continue
 		}
 		p, err := s.notify.Prepare(ctx, notify.Message{Domain: t.Domain, Person: t.Creator, Way: to.way, To: to.contact, Template: template, Language: t.Language,
-			Values: map[string]string{"number": t.Number, "days": strconv.Itoa(days)}, Ref: t.Number, Sandbox: sandbox, NotBefore: opens(t, s.db.Now())})
+			Values: map[string]string{"number": t.Number, "days": strconv.Itoa(days)}, Ref: t.Number, NotBefore: opens(t, s.db.NowIn(ctx))})
 		if errors.Is(err, notify.ErrNoChannel) {
 			s.o.Log.Warn("no provider for a ticket's notice", "ticket", t.Number, "channel", string(to.way))
 			continue

@@ -89,14 +89,18 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 	if err != nil {
 		return t, err
 	}
+	// The step happens at the ticket's time: a sandbox's clock may be ahead.
+	if ctx, err = s.ident.OnClock(ctx, seen.Domain); err != nil {
+		return t, err
+	}
 	var tell notices
 	switch p.Action {
 	case StepReply:
-		tell, err = s.prepare(ctx, seen, notify.TemplateReply, 0, false)
+		tell, err = s.prepare(ctx, seen, notify.TemplateReply, 0)
 	case StepAsk:
-		tell, err = s.prepare(ctx, seen, notify.TemplateAsk, s.o.Config.FeedbackDays, false)
+		tell, err = s.prepare(ctx, seen, notify.TemplateAsk, s.o.Config.FeedbackDays)
 	case StepResolve:
-		tell, err = s.prepare(ctx, seen, notify.TemplateResolve, s.o.Config.ConfirmDays, false)
+		tell, err = s.prepare(ctx, seen, notify.TemplateResolve, s.o.Config.ConfirmDays)
 	}
 	if err != nil {
 		return t, err

@@ -52,6 +52,7 @@ type world struct {
 	verify  *verify.Service
 	jobs    *job.Runner
 	post    *post
+	out     *notify.Service
 
 	boss, li, wang, foreign principal.Principal // d1's main account and users; another customer's main account
 	chen, emma, auditor     principal.Principal
@@ -81,13 +82,15 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, o ticket.Options) *world 
 	w.catalog, err = catalog.New(t.Context(), d, catalog.Options{Log: quiet})
 	must(err)
 	must(w.catalog.EnsureDefault(t.Context()))
-	out, err := notify.New(d, keys, notify.Options{Config: config.Notify{}, Mail: []notify.Channel{w.post}, SMS: []notify.Channel{w.post}, Log: quiet})
+	out, err := notify.New(d, keys, notify.Options{Config: config.Notify{}, Sandbox: w.ident.InSandbox, Mail: []notify.Channel{w.post}, SMS: []notify.Channel{w.post}, Log: quiet})
 	must(err)
+	w.out = out
 	w.verify, err = verify.New(d, keys, w.ident, out, verify.Options{})
 	must(err)
 	w.s, err = ticket.New(d, keys, ticket.Nouns{Identity: w.ident, Catalog: w.catalog, Verify: w.verify, Notify: out}, o)
 	must(err)
 	w.jobs = job.NewRunner(d, "test", quiet)
+	w.jobs.Clock(w.ident.Clock)
 	w.jobs.Add(out.Kinds()...)
 	w.jobs.Add(w.s.Kinds()...)
 

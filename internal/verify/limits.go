@@ -25,9 +25,34 @@ type limit struct {
 	perHour, day int
 }
 
+// sandboxed are the marks of a sandbox's contacts in the tables over all tenants.
+const sandboxed = "sandbox:"
+
+// counted is under which name a contact's sends and wrong tries are counted:
+// over all tenants. A sandbox has a name of its own: nothing of it leaves, so
+// it neither uses up a contact's limits nor, its clock being ahead, stops codes
+// to it for days; and its limits end when its clock is moved.
+func counted(who principal.Principal, contact string) string {
+	if who.Sandbox {
+		return sandboxed + who.Domain + ":" + contact
+	}
+	return contact
+}
+
+// Forget removes what is counted of a sandbox.
+func Forget(tx *db.Tx, domain string) error {
+	tx.Write(db.Any, "DELETE FROM verify_contacts WHERE contact_hash LIKE ?", sandboxed+domain+":%")
+	for _, subject := range []string{"send.contact:" + sandboxed + domain + ":%", "guess.contact:" + sandboxed + domain + ":%",
+		"send.user:" + domain + "/%", "guess.user:" + domain + "/%", "send.domain:" + domain} {
+		tx.Write(db.Any, "DELETE FROM verify_counts WHERE subject LIKE ?", subject)
+	}
+	return nil
+}
+
 // address is the subject of a client's address: an IPv6 user has a whole /64.
+// Of a sandbox none is counted.
 func (s *Service) address(who principal.Principal) string {
-	if !s.o.AddressKnown {
+	if !s.o.AddressKnown || who.Sandbox {
 		return ""
 	}
 	a, err := netip.ParseAddr(who.Address)
@@ -48,7 +73,7 @@ func (s *Service) address(who principal.Principal) string {
 // and address by locks, always in this order: the limits are exact on any number
 // of nodes. A refused send counts nowhere: its transaction is rolled back.
 func (s *Service) admit(tx *db.Tx, who principal.Principal, r resolved) error {
-	caps, contact := s.o.Config.Caps, r.hash
+	caps, contact := s.o.Config.Caps, counted(who, r.hash)
 	user := who.Domain + "/" + who.User
 	limits := []limit{
 		{"send.contact:" + contact, caps.ContactHour, caps.ContactDay},
@@ -77,7 +102,7 @@ func (s *Service) admit(tx *db.Tx, who principal.Principal, r resolved) error {
 		tx.Lock("", "verify address "+strings.TrimPrefix(address, addressSubject)[:1])
 		limits = append(limits, limit{address, caps.AddressHour, -1})
 	}
-	if r.channel() == notify.SMS {
+	if r.channel() == notify.SMS && !who.Sandbox {
 		prefix := s.keys.Lookup("number prefix", r.area+"/"+r.national[:max(len(r.national)-4, 0)])
 		// Both over all tenants: the lock of the country serves its prefixes too.
 		tx.Lock("", "verify country "+r.area)
@@ -142,6 +167,7 @@ func guessSubjects(who principal.Principal, contact string) (contactSubject, use
 // guessesSpent tells whether the contact's or the caller's wrong tries of the
 // last 24 hours are used up (threats.md A13).
 func (s *Service) guessesSpent(tx *db.Tx, who principal.Principal, contact string) (bool, error) {
+	contact = counted(who, contact)
 	byContact, byUser := guessSubjects(who, contact)
 	// A contact with a live code has a row: writing it makes other guessers wait.
 	tx.Write(db.Any, "UPDATE verify_contacts SET sent_at = sent_at WHERE contact_hash = ?", contact)
@@ -158,7 +184,7 @@ func (s *Service) guessesSpent(tx *db.Tx, who principal.Principal, contact strin
 }
 
 func (s *Service) countGuess(tx *db.Tx, who principal.Principal, contact string) {
-	byContact, byUser := guessSubjects(who, contact)
+	byContact, byUser := guessSubjects(who, counted(who, contact))
 	count(tx, byContact)
 	count(tx, byUser)
 }

@@ -940,6 +940,45 @@ func (s *Domain) SetCreatedAt(val Time) {
 	s.CreatedAt = val
 }
 
+// Ref: #/components/schemas/DomainClock
+type DomainClock struct {
+	// Domain id.
+	DomainID string `json:"domain_id"`
+	// How far the clock is ahead of the installation's.
+	AheadSeconds int64 `json:"ahead_seconds"`
+	Now          Time  `json:"now"`
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *DomainClock) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetAheadSeconds returns the value of AheadSeconds.
+func (s *DomainClock) GetAheadSeconds() int64 {
+	return s.AheadSeconds
+}
+
+// GetNow returns the value of Now.
+func (s *DomainClock) GetNow() Time {
+	return s.Now
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *DomainClock) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetAheadSeconds sets the value of AheadSeconds.
+func (s *DomainClock) SetAheadSeconds(val int64) {
+	s.AheadSeconds = val
+}
+
+// SetNow sets the value of Now.
+func (s *DomainClock) SetNow(val Time) {
+	s.Now = val
+}
+
 // Ref: #/components/schemas/DomainList
 type DomainList struct {
 	Items []Domain `json:"items"`
@@ -1612,6 +1651,22 @@ func (s *MessageSide) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/MoveClockReq
+type MoveClockReq struct {
+	// By how many seconds the clock is moved forward; 366 days at most.
+	Seconds int64 `json:"seconds"`
+}
+
+// GetSeconds returns the value of Seconds.
+func (s *MoveClockReq) GetSeconds() int64 {
+	return s.Seconds
+}
+
+// SetSeconds sets the value of Seconds.
+func (s *MoveClockReq) SetSeconds(val int64) {
+	s.Seconds = val
 }
 
 // Ref: #/components/schemas/NewAccessKey

@@ -210,8 +210,8 @@ type Handler interface {
 	ListTicketMessages(ctx context.Context, params ListTicketMessagesParams) (*MessageList, error)
 	// ListTickets implements ListTickets operation.
 	//
-	// Lists tickets of all domains, newest first. Sandboxes' tickets are not among them, deleted ones only
-	// on demand.
+	// Lists tickets of all domains, newest first. A sandbox's tickets are among them only when its domain
+	// is asked for, deleted ones only on demand.
 	//
 	// GET /desk/v1/tickets
 	ListTickets(ctx context.Context, params ListTicketsParams) (*TicketPage, error)
@@ -233,6 +233,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/webhooks
 	ListWebhooks(ctx context.Context) (*WebhookList, error)
+	// MoveDomainClock implements MoveDomainClock operation.
+	//
+	// Moves the clock of a sandbox forward. What is due until then becomes due now; other domains are
+	// untouched. Refused for domains that are no sandbox.
+	//
+	// POST /desk/v1/domains/{domain_id}/clock
+	MoveDomainClock(ctx context.Context, req *MoveClockReq, params MoveDomainClockParams) (*DomainClock, error)
 	// PlanCatalog implements PlanCatalog operation.
 	//
 	// Checks a set of files and tells how it differs from the catalogue in force. Changes nothing.
@@ -258,6 +265,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/webhooks/{webhook_id}/replay
 	ReplayWebhook(ctx context.Context, req *ReplayWebhookReq, params ReplayWebhookParams) (*Webhook, error)
+	// ResetDomain implements ResetDomain operation.
+	//
+	// Removes everything of a sandbox but its accounts, groups, access keys and history, and sets its
+	// clock to the installation's. Nobody should work in it meanwhile. Refused for domains that are no
+	// sandbox.
+	//
+	// POST /desk/v1/domains/{domain_id}/reset
+	ResetDomain(ctx context.Context, params ResetDomainParams) (*Domain, error)
 	// ResetUserPassword implements ResetUserPassword operation.
 	//
 	// Sets a new password and ends all tokens of the user.

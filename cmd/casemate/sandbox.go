@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"strconv"
+	"time"
+
+	"casemate/internal/selftest"
+)
+
+// sandboxCmd makes domains to try things in.
+type sandboxCmd struct {
+	clientFlags
+	Create sandboxCreateCmd `cmd:"" help:"Make a sandbox with a main account and two users in a group; prints their credentials, secret keys shown once."`
+	List   sandboxListCmd   `cmd:"" help:"List the sandboxes."`
+}
+
+type sandboxCreateCmd struct {
+	Name string `arg:"" help:"Name of the new account."`
+	Plan string `help:"Support plan; empty = none." placeholder:"NAME"`
+}
+
+// Run makes the sandbox and prints it as a credentials file holds it.
+func (c *sandboxCreateCmd) Run(ctx context.Context, p *sandboxCmd, o *output) error {
+	cl, err := p.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	box, err := selftest.NewSandbox(ctx, cl.call, c.Name, c.Plan, "main", "user1", "user2")
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(struct {
+		BaseURL string             `json:"base_url"`
+		Domains []selftest.Sandbox `json:"domains"`
+	}{cl.base, []selftest.Sandbox{box}})
+	return orJSON(o, err, text)
+}
+
+type sandboxListCmd struct{}
+
+// Run lists the sandboxes: id, name and whether they are disabled.
+func (c *sandboxListCmd) Run(ctx context.Context, p *sandboxCmd, o *output) error {
+	cl, err := p.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	all, err := listDomains(ctx, cl)
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if d.Sandbox {
+			state := o.say("可用", "open")
+			if d.Disabled {
+				state = o.say("已停用", "disabled")
+			}
+			o.printf("%s\t%s\t%s\n", d.ID, d.Name, state)
+		}
+	}
+	return nil
+}
+
+// demoCmd acts on a sandbox's time and content.
+type demoCmd struct {
+	clientFlags
+	jsonFlag
+	Domain string `help:"The sandbox, by name or id. Default: the only one there is." placeholder:"NAME"`
+
+	Clock demoClockCmd `cmd:"" help:"Move a sandbox's clock forward: +3d, +5m, +1d12h. What is due until then happens now."`
+	Reset demoResetCmd `cmd:"" help:"Empty a sandbox; accounts and access keys stay, its clock is the installation's again."`
+}
+
+type demoClockCmd struct {
+	By string `arg:"" help:"By how much: +3d, +36h, +5m, +90s."`
+}
+
+// Run moves the clock and prints the time it shows.
+func (c *demoClockCmd) Run(ctx context.Context, d *demoCmd, o *output) error {
+	by, err := parseMove(c.By)
+	if err != nil {
+		return err
+	}
+	cl, id, err := d.open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	var raw json.RawMessage
+	if err := cl.post(ctx, "/desk/v1/domains/"+url.PathEscape(id)+"/clock", map[string]int64{"seconds": int64(by / time.Second)}, &raw); err != nil || d.JSON {
+		return orJSON(o, err, raw)
+	}
+	var got struct {
+		Ahead int64     `json:"ahead_seconds"`
+		Now   time.Time `json:"now"`
+	}
+	if err := json.Unmarshal(raw, &got); err != nil {
+		return err
+	}
+	o.printf(o.say("%s，比实际时间快 %v\n", "%s, %v ahead\n"), got.Now.Format(time.RFC3339), time.Duration(got.Ahead)*time.Second)
+	return nil
+}
+
+type demoResetCmd struct{}
+
+// Run empties the sandbox.
+func (c *demoResetCmd) Run(ctx context.Context, d *demoCmd, o *output) error {
+	cl, id, err := d.open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	var raw json.RawMessage
+	if err := cl.post(ctx, "/desk/v1/domains/"+url.PathEscape(id)+"/reset", nil, &raw); err != nil || d.JSON {
+		return orJSON(o, err, raw)
+	}
+	o.printf("%s\n", o.say("已清空", "emptied"))
+	return nil
+}
+
+// open opens a client and finds the sandbox.
+func (d *demoCmd) open(ctx context.Context, o *output) (*client, string, error) {
+	cl, err := d.operator(ctx, o)
+	if err != nil {
+		return nil, "", err
+	}
+	id, err := d.sandbox(ctx, cl)
+	if err != nil {
+		cl.end()
+	}
+	return cl, id, err
+}
+
+func (d *demoCmd) sandbox(ctx context.Context, cl *client) (string, error) {
+	if d.Domain != "" {
+		return findDomain(ctx, cl, d.Domain)
+	}
+	all, err := listDomains(ctx, cl)
+	if err != nil {
+		return "", err
+	}
+	found := ""
+	for _, one := range all {
+		if !one.Sandbox || one.Disabled {
+			continue
+		}
+		if found != "" {
+			return "", problem{"有多个沙箱，请用 --domain 指定", "there are several sandboxes: name one with --domain"}
+		}
+		found = one.ID
+	}
+	if found == "" {
+		return "", problem{"没有沙箱：请先运行 casemate sandbox create NAME", "there is no sandbox: casemate sandbox create NAME makes one"}
+	}
+	return found, nil
+}
+
+var (
+	movePart  = regexp.MustCompile(`(\d{1,9})([dhms])`)
+	wholeMove = regexp.MustCompile(`^\+?(\d{1,9}[dhms])+$`)
+	moveUnits = map[string]time.Duration{"d": 24 * time.Hour, "h": time.Hour, "m": time.Minute, "s": time.Second}
+)
+
+// parseMove reads +3d, +1d12h, 90s; a day has 24 hours. More than the server
+// takes is cut to what it refuses, so that it never wraps around.
+func parseMove(s string) (time.Duration, error) {
+	if !wholeMove.MatchString(s) {
+		return 0, problem{"时间格式为 +3d、+36h、+5m、+90s：" + s, "a move is written +3d, +36h, +5m or +90s: " + s}
+	}
+	const most = 400 * 24 * time.Hour
+	var by time.Duration
+	for _, part := range movePart.FindAllStringSubmatch(s, -1) {
+		n, err := strconv.Atoi(part[1])
+		if err != nil {
+			return 0, err
+		}
+		unit := moveUnits[part[2]]
+		if time.Duration(n) > most/unit {
+			return most, nil
+		}
+		by = min(by+time.Duration(n)*unit, most)
+	}
+	return by, nil
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"casemate/internal/selftest"
+)
+
+// selftestCmd drives every operation of a running installation.
+type selftestCmd struct {
+	clientFlags
+	jsonFlag
+	As   string `help:"The engineer whose steps they are (log-in name). Default: the first by name." placeholder:"NAME"`
+	Keep bool   `help:"Leave the sandbox as it is afterwards; else it is reset and disabled."`
+}
+
+// Run prints the matrix; it fails unless every operation passed.
+func (c *selftestCmd) Run(ctx context.Context, o *output) error {
+	admin, err := c.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer admin.end()
+	engineer, as, err := c.engineer(ctx, o, admin)
+	if err != nil {
+		return err
+	}
+	if engineer != admin {
+		defer engineer.end()
+	}
+	report, err := selftest.Run(ctx, selftest.Options{URL: admin.base, Admin: admin.call, Engineer: engineer.call, As: as, Keep: c.Keep, Progress: o.err})
+	if report == nil {
+		return err
+	}
+	if c.JSON {
+		text, err := json.Marshal(report)
+		if err := orJSON(o, err, text); err != nil {
+			return err
+		}
+	} else {
+		report.Text(o.out)
+	}
+	if err != nil {
+		return err
+	}
+	if !report.OK() {
+		return problem{fmt.Sprintf("自检未通过：%d 个接口中 %d 个通过", report.Total, report.Passed), fmt.Sprintf("self-test: %d of %d operations passed", report.Passed, report.Total)}
+	}
+	return nil
+}
+
+// engineer opens a client for the steps and, when it is the operator's, names
+// the engineer for whom he acts.
+func (c *selftestCmd) engineer(ctx context.Context, o *output, admin *client) (*client, string, error) {
+	if c.Credentials == "" {
+		if c.As != "" {
+			return admin, c.As, nil
+		}
+		name, err := firstEngineer(ctx, admin, "")
+		return admin, name, err
+	}
+	d := deskCmd{clientFlags: c.clientFlags}
+	file, err := readCredentials(c.Credentials)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(file.Engineers) == 0 {
+		return nil, "", problem{c.Credentials + "：没有工程师（engineers）", c.Credentials + ": holds no engineers"}
+	}
+	who := file.Engineers[0]
+	if c.As != "" {
+		var ok bool
+		if who, ok = find(file.Engineers, c.As); !ok {
+			return nil, "", problem{c.Credentials + "：没有工程师 " + c.As, c.Credentials + ": holds no engineer " + c.As}
+		}
+	}
+	cl, err := d.login(ctx, o, file, who)
+	return cl, "", err
+}

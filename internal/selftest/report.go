@@ -1,0 +1,149 @@
+package selftest
+
+import (
+	"fmt"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+
+	contract "casemate/api"
+)
+
+// What became of an operation.
+const (
+	Passed    = "passed"
+	Failed    = "failed"
+	NotBuilt  = "501 not built"
+	NotDriven = "not driven"
+)
+
+// Row is what became of one operation.
+type Row struct {
+	Group     string  `json:"group"`
+	Operation string  `json:"operation"`
+	Method    string  `json:"method"`
+	Path      string  `json:"path"`
+	Result    string  `json:"result"`
+	Proof     string  `json:"proof,omitempty"`  // the operation that showed the effect, and what
+	Detail    string  `json:"detail,omitempty"` // why it failed
+	Calls     int     `json:"calls"`
+	Status    int     `json:"status,omitempty"` // HTTP status of the last call
+	MS        float64 `json:"ms"`               // of the slowest call
+}
+
+// Report is what became of all operations, in the contract's order.
+type Report struct {
+	URL       string `json:"url"`
+	Sandbox   string `json:"sandbox"` // domain id
+	Total     int    `json:"total"`
+	Passed    int    `json:"passed"`
+	Failed    int    `json:"failed"`
+	NotBuilt  int    `json:"not_built"`
+	NotDriven int    `json:"not_driven"`
+	MS        int64  `json:"ms"`
+	Rows      []Row  `json:"operations"`
+}
+
+// OK tells whether every operation passed.
+func (r *Report) OK() bool { return r.Passed == r.Total }
+
+func (r *run) report(took time.Duration) *Report {
+	out := &Report{URL: r.o.URL, Sandbox: r.box.ID, Total: len(r.ops), MS: took.Milliseconds()}
+	for _, p := range r.ops {
+		row := *r.rows[p.ID]
+		switch row.Result {
+		case Passed:
+			out.Passed++
+		case Failed:
+			out.Failed++
+		case NotBuilt:
+			out.NotBuilt++
+		default:
+			out.NotDriven++
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
+
+// Text writes the matrix for people: a line for each operation, under its
+// group.
+func (r *Report) Text(w io.Writer) {
+	group := ""
+	for _, row := range r.Rows {
+		if row.Group != group {
+			group = row.Group
+			fmt.Fprintf(w, "\n%s\n", group)
+		}
+		why := row.Proof
+		if row.Detail != "" {
+			why = row.Detail
+		}
+		fmt.Fprintf(w, "  %-36s %-6s %-14s %6.1f ms  %s\n", row.Operation, row.Method, row.Result, row.MS, cut(why, 110))
+		fmt.Fprintf(w, "      %s\n", row.Path)
+	}
+	fmt.Fprintf(w, "\n%d of %d passed, %d failed, %d answer 501, %d not driven (%.1f s)\n", r.Passed, r.Total, r.Failed, r.NotBuilt, r.NotDriven, float64(r.MS)/1000)
+}
+
+func cut(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
+}
+
+// operation is one of the contract's.
+type operation struct{ Group, ID, Method, Path string }
+
+// operations reads the contract, in its order.
+func operations() ([]operation, error) {
+	var doc struct {
+		Paths yaml.MapSlice `yaml:"paths"`
+	}
+	if err := yaml.UnmarshalWithOptions(contract.V2, &doc, yaml.UseOrderedMap()); err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	var all []operation
+	for _, p := range doc.Paths {
+		methods, ok := p.Value.(yaml.MapSlice)
+		if !ok {
+			continue
+		}
+		for _, m := range methods {
+			fields, ok := m.Value.(yaml.MapSlice)
+			if !ok {
+				continue
+			}
+			f := fields.ToMap()
+			id, _ := f["operationId"].(string)
+			if id == "" {
+				continue
+			}
+			o := operation{ID: id, Method: upper(fmt.Sprint(m.Key)), Path: fmt.Sprint(p.Key)}
+			if tags, ok := f["tags"].([]any); ok && len(tags) > 0 {
+				o.Group = fmt.Sprint(tags[0])
+			}
+			all = append(all, o)
+		}
+	}
+	return byGroup(all), nil
+}
+
+// byGroup keeps groups together, in the order they first appear.
+func byGroup(all []operation) (out []operation) {
+	done := map[string]bool{}
+	for _, o := range all {
+		if done[o.Group] {
+			continue
+		}
+		done[o.Group] = true
+		for _, p := range all {
+			if p.Group == o.Group {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}

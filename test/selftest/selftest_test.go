@@ -1,0 +1,197 @@
+// Package selftest runs casemate selftest and the sandbox's commands against
+// the shipped binary, as an operator would, on both databases.
+package selftest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"casemate/internal/db/dbtest"
+	"casemate/test/contract"
+	"casemate/test/world"
+)
+
+// report is what casemate selftest --json prints.
+type report struct {
+	Sandbox   string `json:"sandbox"`
+	Total     int    `json:"total"`
+	Passed    int    `json:"passed"`
+	Failed    int    `json:"failed"`
+	NotBuilt  int    `json:"not_built"`
+	NotDriven int    `json:"not_driven"`
+	MS        int64  `json:"ms"`
+	Rows      []struct {
+		Operation string `json:"operation"`
+		Result    string `json:"result"`
+		Proof     string `json:"proof"`
+		Detail    string `json:"detail"`
+		Status    int    `json:"status"`
+	} `json:"operations"`
+}
+
+func (r report) of(operation string) (result, detail string) {
+	for _, row := range r.Rows {
+		if row.Operation == operation {
+			return row.Result, row.Detail
+		}
+	}
+	return "", ""
+}
+
+// run runs the command; ok tells whether its exit code was 0.
+func run(t *testing.T, args ...string) (r report, ok bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), world.Binary(t), append([]string{"selftest", "--json"}, args...)...)
+	var errOut strings.Builder
+	cmd.Stderr = &errOut
+	out, err := cmd.Output()
+	if jerr := json.Unmarshal(out, &r); jerr != nil {
+		t.Fatalf("%v, %v: %s", err, jerr, errOut.String())
+	}
+	if err != nil && cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("exit code %d, want 1", cmd.ProcessState.ExitCode())
+	}
+	return r, err == nil
+}
+
+// built is how many operations answer; the others answer 501.
+const built = 28
+
+// TestSelftest: every operation of the contract is driven, and each that is
+// built shows its effect; the sandbox is empty and closed afterwards, and the
+// demo's own tickets and queues have not noticed.
+func TestSelftest(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			o := world.Options{}
+			if database == "postgres" {
+				o.Database = dbtest.EmptyDatabase(t)
+			}
+			w := world.Start(t, o)
+			before := desk(t, w)
+			r, ok := run(t, "--data", w.Dir)
+			var driven []string
+			for _, row := range r.Rows {
+				driven = append(driven, row.Operation)
+				switch {
+				case row.Result == "passed" && row.Proof != "" && row.Status/100 != 5:
+				case row.Result == "501 not built" && row.Status == http.StatusNotImplemented:
+				default:
+					t.Errorf("%s: %s, %d: %s", row.Operation, row.Result, row.Status, row.Detail)
+				}
+			}
+			for _, op := range contract.Load(t, "v2.yaml") {
+				if !slices.Contains(driven, op.ID) {
+					t.Errorf("the matrix lacks %s", op.ID)
+				}
+			}
+			if len(driven) != 82 || r.Total != 82 || r.Passed < built || r.Passed+r.NotBuilt != r.Total || r.Failed+r.NotDriven != 0 {
+				t.Errorf("%d lines; of %d operations %d passed, %d failed, %d are not built, %d were not driven", len(driven), r.Total, r.Passed, r.Failed, r.NotBuilt, r.NotDriven)
+			}
+			if ok != (r.Passed == r.Total) {
+				t.Errorf("exit code 0 is %v with %d of %d passed", ok, r.Passed, r.Total)
+			}
+			if after := desk(t, w); after != before {
+				t.Errorf("the desk's list changed from %s to %s", before, after)
+			}
+			if left, err := w.Local("desk", "list", "--domain", r.Sandbox); err != nil || left != "" {
+				t.Errorf("tickets of the sandbox are left: %q %v", left, err)
+			}
+			if list, err := w.Local("sandbox", "list"); err != nil || !regexp.MustCompile(regexp.QuoteMeta(r.Sandbox)+`\t\S+\t(disabled|已停用)`).MatchString(list) {
+				t.Errorf("the sandbox is not closed: %q %v", list, err)
+			}
+			// As people of the house, not as the operator on the machine.
+			byName, _ := run(t, "--credentials", w.CredentialsFile())
+			if byName.Passed != r.Passed || byName.Failed != 0 {
+				t.Errorf("with a credentials file %d passed and %d failed, want %d and 0", byName.Passed, byName.Failed, r.Passed)
+			}
+			t.Logf("REPORT selftest (%s): %d of %d operations, %d answer 501, %d ms\n", t.Name(), r.Passed, r.Total, r.NotBuilt, r.MS)
+		})
+	}
+}
+
+// TestSelftestPlain: outside the demo world, without any provider, with the
+// quota of the catalogue and business errors sent with status 200.
+func TestSelftestPlain(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, world.Options{NoDemo: true, Config: "errors:\n  business_status: documented\n"})
+	if out, err := w.Local("user", "create", "chen", "--role", "engineer"); err != nil {
+		t.Fatal(out, err)
+	}
+	r, _ := run(t, "--data", w.Dir)
+	for _, row := range r.Rows {
+		if row.Result != "passed" && row.Result != "501 not built" {
+			t.Errorf("%s: %s: %s", row.Operation, row.Result, row.Detail)
+		}
+	}
+	if r.Passed < built || r.Passed+r.NotBuilt != 82 {
+		t.Errorf("%d passed, %d answer 501", r.Passed, r.NotBuilt)
+	}
+}
+
+// desk is the numbers of all tickets that engineers' lists show.
+func desk(t *testing.T, w *world.World) string {
+	t.Helper()
+	out, err := w.Local("desk", "list", "--limit", "100")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestSelftestSees: the self-test is not content with a good answer. Between it
+// and the server stands one who answers {} or an empty list for an operation
+// without doing it; that operation must fail, by name.
+func TestSelftestSees(t *testing.T) {
+	w := world.Start(t, world.Options{})
+	target, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ operation, method, path, answer string }{
+		{"CreateMessages", "POST", `/cases/[^/]+/message$`, `{}`},
+		{"UpdateCases", "POST", `/cases/[^/]+/action$`, `{"error_code":"","error_msg":""}`},
+		{"CreateScores", "POST", `/cases/[^/]+/score$`, `{}`},
+		{"SignPublishedAgreement", "POST", `/agreements/[^/]+/signed$`, `{"agreement_signed_record_id":1}`},
+		{"CheckVerifyCodes", "POST", `/verifycodes$`, `{}`},
+		{"SendVerifyCodes", "POST", `/verifycodes/send$`, `{}`},
+		{"ListCases", "GET", `/servicerequest/cases$`, `{"total_count":0,"incident_info_list":[]}`},
+		{"ListMessages", "GET", `/cases/[^/]+/messages$`, `{"count":0,"message_list":[]}`},
+		{"ListCaseOperateLogs", "GET", `/operate-logs$`, `{"total_count":0,"incident_operate_log_list":[]}`},
+		{"ListHasVerifiedContacts", "GET", `/has-verified$`, `{"count":0,"contact_list":[]}`},
+		{"ListSatisfactionDimensions", "GET", `/satisfaction-dimensions$`, `{"total_count":0,"satisfaction_dimension_list":[]}`},
+		{"ListExtendsParams", "GET", `/extends-map$`, `{"extends_params":[],"common_params":[]}`},
+		{"ListCaseLimits", "GET", `/config/limits$`, `{"config":{"create_case_ccemail_max_count":11}}`},
+		{"CreateCases", "POST", `/servicerequest/cases$`, `{"incident_id":"TS260101AAAAAAAAAAAAA"}`},
+		{"ShowCaseStatus", "GET", `/status$`, `{"status":0}`},
+	} {
+		t.Run(tt.operation, func(t *testing.T) {
+			t.Parallel()
+			path := regexp.MustCompile(tt.path)
+			through := httputil.NewSingleHostReverseProxy(target)
+			liar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == tt.method && path.MatchString(r.URL.Path) && strings.HasPrefix(r.URL.Path, "/v2/") {
+					w.Header().Set("Content-Type", "application/json")
+					_, _ = w.Write([]byte(tt.answer))
+					return
+				}
+				through.ServeHTTP(w, r)
+			}))
+			defer liar.Close()
+			r, ok := run(t, "--data", w.Dir, "--url", liar.URL)
+			result, detail := r.of(tt.operation)
+			if ok || result != "failed" || detail == "" {
+				t.Errorf("an operation that does nothing counts as %s (%s), exit code 0 is %v", result, detail, ok)
+			}
+		})
+	}
+}
