@@ -22,18 +22,19 @@ var version = "dev"
 
 // command is the whole command line.
 type command struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Init    initCmd    `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
-	Desk    deskCmd    `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
-	Outbox  outboxCmd  `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
-	Catalog catalogCmd `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
-	User    userCmd    `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
-	Key     keyCmd     `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
-	Audit   auditCmd   `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
-	Backup  backupCmd  `cmd:"" help:"Back up the embedded store while it runs."`
-	Restore restoreCmd `cmd:"" help:"Restore a backup, or verify that it can be restored."`
-	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Init      initCmd      `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
+	Desk      deskCmd      `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
+	Outbox    outboxCmd    `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
+	Catalog   catalogCmd   `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
+	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
+	User      userCmd      `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
+	Key       keyCmd       `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
+	Audit     auditCmd     `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
+	Backup    backupCmd    `cmd:"" help:"Back up the embedded store while it runs."`
+	Restore   restoreCmd   `cmd:"" help:"Restore a backup, or verify that it can be restored."`
+	Config    configCmd    `cmd:"" help:"Print the settings in force, secrets hidden."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // Exit codes: 0 done, 1 refused or failed, 2 wrong usage.

@@ -13,6 +13,7 @@ import (
 
 	"casemate/internal/catalog"
 	"casemate/internal/desk/oas"
+	"casemate/internal/diagnose"
 	"casemate/internal/event"
 	"casemate/internal/identity"
 	"casemate/internal/notify"
@@ -34,6 +35,8 @@ type Handler struct {
 	groups
 	accessKeys
 	system
+	diagnoses
+	agreements
 
 	mapper
 }
@@ -46,6 +49,7 @@ type Nouns struct {
 	Tickets  *ticket.Service
 	Catalog  *catalog.Service
 	Notify   *notify.Service
+	Diagnose *diagnose.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -82,6 +86,8 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		groups:     groups{identity: n.Identity},
 		accessKeys: accessKeys{identity: n.Identity},
 		system:     system{host: host},
+		diagnoses:  diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
+		agreements: agreements{catalog: n.Catalog, identity: n.Identity},
 		mapper:     mapper{log: log},
 	}
 	return oas.NewServer(h, door{},
