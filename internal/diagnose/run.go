@@ -111,37 +111,34 @@ func (s *Service) checkAll(ctx context.Context, t task, checks []Check) error {
 			checks[i].Outcome = Waiting
 		}
 	}
+	// A check is barred by one it needs that failed, or was barred itself; one that
+	// there was no need to make bars nothing.
+	var bars func(c Check) bool
+	barredBy := func(c Check) int {
+		return slices.IndexFunc(c.def.Needs, func(n string) bool { return bars(checks[at[n]]) })
+	}
+	bars = func(c Check) bool { return c.Outcome == Bad || c.Outcome == Skipped && barredBy(c) >= 0 }
 	for {
 		var wave []int
-		skipped := false
-		for i := range checks {
-			if checks[i].Outcome != Waiting {
+		for i := range checks { // needs stand before what needs them
+			c := &checks[i]
+			if c.Outcome != Waiting {
 				continue
 			}
-			ready := true
-			for _, n := range checks[i].def.Needs {
-				switch need := checks[at[n]]; need.Outcome {
-				case Waiting:
-					ready = false
-				case Bad:
-					text := locale.Texts{ZH: say(needFailed, "name", need.Name.ZH).ZH, EN: say(needFailed, "name", need.Name.EN).EN}
-					if err := s.record(ctx, t, checks[i].ID, verdict{Skipped, text}); err != nil {
-						return err
-					}
-					checks[i].Outcome, ready, skipped = Skipped, false, true
+			if k := barredBy(*c); k >= 0 {
+				need := checks[at[c.def.Needs[k]]].Name
+				text := locale.Texts{ZH: say(needFailed, "name", need.ZH).ZH, EN: say(needFailed, "name", need.EN).EN}
+				if err := s.record(ctx, t, c.ID, verdict{Skipped, text}); err != nil {
+					return err
 				}
-				if checks[i].Outcome == Skipped {
-					break
-				}
+				c.Outcome = Skipped
+				continue
 			}
-			if ready {
+			if !slices.ContainsFunc(c.def.Needs, func(n string) bool { return checks[at[n]].Outcome == Waiting }) {
 				wave = append(wave, i)
 			}
 		}
 		if len(wave) == 0 {
-			if skipped {
-				continue // what needs the skipped ones may be ready now
-			}
 			return nil
 		}
 		if err := s.markRunning(ctx, t, checks, wave); err != nil {
