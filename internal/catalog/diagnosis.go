@@ -272,9 +272,10 @@ func (k *checker) diagnosisParams(d Diagnosis) map[string]string {
 func (k *checker) check(at origin, e Check, forms map[string]string) {
 	kinds := map[string]bool{"http": e.HTTP != nil, "tcp": e.TCP != nil, "dns": e.DNS != nil, "tls": e.TLS != nil, "command": e.Command != nil}
 	n := 0
-	for _, there := range kinds {
+	var inside origin
+	for kind, there := range kinds {
 		if there {
-			n++
+			n, inside = n+1, at.in(kind)
 		}
 	}
 	if n != 1 {
@@ -284,10 +285,10 @@ func (k *checker) check(at origin, e Check, forms map[string]string) {
 	for _, t := range e.Templates() {
 		for _, key := range Placeholders(t) {
 			if forms[key] == "" {
-				k.say(at, "没有参数 %[1]q", "there is no param %[1]q", key)
+				k.say(inside, "没有参数 %[1]q", "there is no param %[1]q", key)
 			}
 		}
-		k.length(at, t, maxPattern)
+		k.length(inside, t, maxPattern)
 	}
 	// What the customer enters may only stand where its form keeps it harmless.
 	as := func(place origin, template string, fixed func(string) bool, forms2 ...string) {

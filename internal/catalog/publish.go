@@ -93,14 +93,27 @@ type Published struct {
 // from there. Administrators only. It fails like Apply, and with OSM.01010001
 // naming type, name or content.
 func (s *Service) Publish(ctx context.Context, who principal.Principal, in NewAgreement) (Published, error) {
-	files, err := s.Export(ctx, who)
+	if !who.Admin() {
+		return Published{}, fault.NoPermission
+	}
+	var files map[string][]byte
+	var all []PublishedAgreement
+	var version int64
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		if version, err = storedVersion(tx); err != nil {
+			return err
+		}
+		if files, err = storedFiles(tx); err != nil {
+			return err
+		}
+		all, err = everPublished(tx)
+		return err
+	})
 	if err != nil {
 		return Published{}, err
 	}
-	var all []PublishedAgreement
-	err = s.db.View(ctx, func(tx *db.Tx) error { all, err = everPublished(tx); return err })
-	if err != nil {
-		return Published{}, err
+	if len(files) == 0 {
+		files = Default()
 	}
 	next, refusal := following(all, in)
 	if refusal == nil {
@@ -118,9 +131,9 @@ func (s *Service) Publish(ctx context.Context, who principal.Principal, in NewAg
 		}
 		out.Text = "# A published version never changes: people have signed it.\n" + string(body)
 		files[out.File] = []byte(out.Text)
-		if p, refusal = s.prepare(ctx, who, files); refusal == nil && len(p.diff.Changes) != 1 {
-			// Something else was applied since the files were read.
-			refusal = errMoved.With("now", p.diff.Version).With("expected", s.Now().Version)
+		p, refusal = s.prepare(ctx, who, files)
+		if p.diff.Version != version && (refusal == nil || p.diff.Version != 0) { // applied by another since the files were read
+			refusal = errMoved.With("now", p.diff.Version).With("expected", version)
 		}
 	}
 	// Refused inside: a repeated request gets its first answer, although the text

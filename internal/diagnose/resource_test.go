@@ -173,7 +173,7 @@ func TestResourceRefused(t *testing.T) {
 // person makes a real user of a domain.
 func (w *world) person(domain string) string {
 	w.t.Helper()
-	u, err := w.ident.CreateUser(w.t.Context(), principal.AsSystem(principal.House), identity.NewUser{Domain: domain, Name: "real", Password: "a-Password-1"})
+	u, err := w.ident.CreateUser(w.t.Context(), principal.AsSystem(principal.House), identity.NewUser{Domain: domain, Name: "real", Password: "a-Password-1", Main: true})
 	w.ok(err)
 	return u.ID
 }
