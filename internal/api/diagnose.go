@@ -74,7 +74,9 @@ func (h diagnoses) ListDiagnoseItems(ctx context.Context, req oas.OptQueryDiagno
 			Response: oas.NewOptString(c.Message.In(lang))}
 		if c.Outcome.Abnormal() {
 			item.Suggestion = oas.NewOptString(c.Suggestion.In(lang))
-			item.SuggestionURL = oas.NewOptString(c.Help)
+			if c.Help != "" {
+				item.SuggestionURL = oas.NewOptString(c.Help)
+			}
 		}
 		out.ItemResults = append(out.ItemResults, item)
 	}
