@@ -149,3 +149,23 @@ func TestHost(t *testing.T) {
 		}
 	}
 }
+
+// FuzzHost: what is taken as a host is one spelling of itself and holds nothing
+// that an address or an argument would take amiss.
+func FuzzHost(f *testing.F) {
+	for _, seed := range []string{"example.com", "例子.中国", "-a.example", "127.1", "::1", "fe80::1%lo", "a b.example", "xn--a.example", "A_b.example.", "0x7f.1", "٣.example", "a。example"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		got, ok := catalog.Host(in)
+		if !ok {
+			return
+		}
+		if again, ok := catalog.Host(got); !ok || again != got {
+			t.Errorf("%q is %q, and that is %q, %v", in, got, again, ok)
+		}
+		if got == "" || got[0] == '-' || len(got) > 253 || strings.ContainsFunc(got, func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789.-_:", r) }) {
+			t.Errorf("%q is taken as %q", in, got)
+		}
+	})
+}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"casemate/internal/diagnose"
 )
 
@@ -184,9 +186,6 @@ func TestRefusedTargets(t *testing.T) {
 			}
 			wants(t, w.done(4, "host", host, "port", port), "tcp", diagnose.Bad, "不允许访问", "may not be reached")
 		}
-		for _, host := range []string{"db.corp.internal", "printer.local", "1.0.0.127.in-addr.arpa"} {
-			wants(t, w.done(3, "host", host), "txt", diagnose.Bad, "内部网络使用的名称", "belongs to inner networks")
-		}
 		// What only another spelling hides is no host at all.
 		for _, host := range []string{"localhost", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "fe80::1%lo", "a b.example", "good.example/x", "good.example:80", "-oProxyCommand=x.example", "a..example", strings.Repeat("a", 64) + ".example", "[::1]", "$(id).example"} {
 			_, err := w.s.Start(t.Context(), w.li, diagnose.NewJob{Type: 4, Params: params("host", host)})
@@ -196,6 +195,55 @@ func TestRefusedTargets(t *testing.T) {
 	t.Cleanup(func() {
 		if n := connections.Load(); n != 0 {
 			t.Errorf("%d connections to an address that may not be reached", n)
+		}
+	})
+}
+
+// TestInnerNames: names of inner networks are not even asked for, unless the
+// operator has said where to ask or what may be reached.
+func TestInnerNames(t *testing.T) {
+	t.Parallel()
+	dns, resolver := zone(t)
+	dns.set("db.corp.internal", &dnsmessage.TXTResource{TXT: []string{"secret"}})
+	each(t, diagnose.Options{Resolver: resolver}, "", func(w *world) {
+		for _, host := range []string{"db.corp.internal", "Printer.LOCAL", "1.0.0.127.in-addr.arpa", "a.home.arpa", "x.corp"} {
+			j := w.done(3, "host", host)
+			for _, id := range []string{"txt", "mx", "ns", "cname", "aaaa"} {
+				wants(w.t, j, id, diagnose.Bad, "内部网络使用的名称", "belongs to inner networks")
+			}
+		}
+	})
+	t.Cleanup(func() {
+		if n := dns.asked.Load(); n != 0 {
+			t.Errorf("%d questions about inner names", n)
+		}
+	})
+	t.Run("listed", func(t *testing.T) {
+		dns, resolver := zone(t)
+		dns.set("db.corp.internal", &dnsmessage.TXTResource{TXT: []string{"v=spf1 -all"}})
+		each(t, diagnose.Options{Config: allowed, Resolver: resolver}, "", func(w *world) {
+			wants(w.t, w.done(3, "host", "db.corp.internal"), "txt", diagnose.Passed, "spf1", "spf1")
+		})
+	})
+}
+
+// TestResolver: diagnose.resolver is the server that is asked.
+func TestResolver(t *testing.T) {
+	t.Parallel()
+	dns, resolver := zone(t)
+	conn, err := resolver.Dial(t.Context(), "udp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := diagnose.Options{Config: allowed}
+	o.Config.Resolver = conn.RemoteAddr().String()
+	conn.Close()
+	each(t, o, "", func(w *world) {
+		wants(w.t, w.done(3, "host", "good.example"), "txt", diagnose.Passed, "spf1", "spf1")
+	})
+	t.Cleanup(func() {
+		if dns.asked.Load() == 0 {
+			t.Error("another server was asked")
 		}
 	})
 }
