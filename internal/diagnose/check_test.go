@@ -115,15 +115,15 @@ func TestChecks(t *testing.T) {
 	})
 	t.Run("connections", func(t *testing.T) {
 		o := o
-		o.Timeout = 300 * time.Millisecond
+		o.Timeout = time.Second
 		each(t, o, "", func(w *world) {
 			j := w.done(1, "host", "good.example", "port", shut)
 			wants(w.t, j, "tcp", diagnose.Bad, "连接被拒绝", "refused")
 			wants(w.t, j, "page", diagnose.Skipped, "端口", `"Port"`)
 			j = w.done(1, "host", "good.example", "port", silent)
 			wants(w.t, j, "tcp", diagnose.Passed, "", "")
-			wants(w.t, j, "tls", diagnose.Bad, "0.3 秒内没有应答", "within 0.3 s")
-			wants(w.t, j, "page", diagnose.Bad, "0.3 秒内没有应答", "within 0.3 s")
+			wants(w.t, j, "tls", diagnose.Bad, "1 秒内没有应答", "within 1 s")
+			wants(w.t, j, "page", diagnose.Bad, "1 秒内没有应答", "within 1 s")
 		})
 	})
 }

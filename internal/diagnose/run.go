@@ -205,6 +205,9 @@ func protected(f func() (verdict, error)) (v verdict, err error) {
 func (s *Service) finish(ctx context.Context, t task) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		j, err := jobIn(tx, t.Domain, t.ID)
+		if errors.Is(err, errNoJob) {
+			return nil
+		}
 		if err != nil || !j.State.Open() {
 			return err
 		}
