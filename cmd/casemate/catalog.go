@@ -169,7 +169,7 @@ func (c *catalogPlanCmd) Run(ctx context.Context, p *catalogCmd, o *output) erro
 }
 
 func (d catalogDiff) print(o *output) {
-	signs := map[string]string{"add": "+", "change": "~", "remove": "-"}
+	signs := map[string]string{"added": "+", "changed": "~", "retired": "-", "restored": "+", "reordered": "~"}
 	counts := map[string]int{}
 	for _, c := range d.Changes {
 		counts[c.Action]++
@@ -183,7 +183,7 @@ func (d catalogDiff) print(o *output) {
 		o.printf("%s\n", o.say("没有差异", "no difference"))
 		return
 	}
-	o.printf(o.say("新增 %d，修改 %d，移除 %d\n", "%d added, %d changed, %d removed\n"), counts["add"], counts["change"], counts["remove"])
+	o.printf(o.say("新增 %d，修改 %d，移除 %d\n", "%d added, %d changed, %d removed\n"), counts["added"]+counts["restored"], counts["changed"]+counts["reordered"], counts["retired"])
 }
 
 // Run plans, prints the plan and applies exactly that plan: when the catalogue

@@ -22,25 +22,26 @@ var version = "dev"
 
 // command is the whole command line.
 type command struct {
-	Serve    serveCmd    `cmd:"" help:"Run the server."`
-	Init     initCmd     `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
-	Desk     deskCmd     `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
-	Outbox   outboxCmd   `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
-	Catalog  catalogCmd  `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
-	User     userCmd     `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
-	Key      keyCmd      `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
-	Provider providerCmd `cmd:"" help:"Mail servers and text message providers: list, test, drain."`
-	Codes    codesCmd    `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`
-	Webhook  webhookCmd  `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
-	Listen   listenCmd   `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
-	Sandbox  sandboxCmd  `cmd:"" help:"Sandboxes, accounts to try things in: create, list."`
-	Demo     demoCmd     `cmd:"" help:"A sandbox's clock and reset."`
-	Selftest selftestCmd `cmd:"" help:"Drive every operation of a running server in a sandbox and print what became of it."`
-	Audit    auditCmd    `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
-	Backup   backupCmd   `cmd:"" help:"Back up the embedded store while it runs."`
-	Restore  restoreCmd  `cmd:"" help:"Restore a backup, or verify that it can be restored."`
-	Config   configCmd   `cmd:"" help:"Print the settings in force, secrets hidden."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Init      initCmd      `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
+	Desk      deskCmd      `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
+	Outbox    outboxCmd    `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
+	Catalog   catalogCmd   `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
+	User      userCmd      `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
+	Key       keyCmd       `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
+	Provider  providerCmd  `cmd:"" help:"Mail servers and text message providers: list, test, drain."`
+	Codes     codesCmd     `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`
+	Webhook   webhookCmd   `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
+	Listen    listenCmd    `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Sandboxes, accounts to try things in: create, list."`
+	Demo      demoCmd      `cmd:"" help:"A sandbox's clock and reset."`
+	Selftest  selftestCmd  `cmd:"" help:"Drive every operation of a running server in a sandbox and print what became of it."`
+	Audit     auditCmd     `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
+	Backup    backupCmd    `cmd:"" help:"Back up the embedded store while it runs."`
+	Restore   restoreCmd   `cmd:"" help:"Restore a backup, or verify that it can be restored."`
+	Config    configCmd    `cmd:"" help:"Print the settings in force, secrets hidden."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
 }
 
 // Exit codes: 0 done, 1 refused or failed, 2 wrong usage.

@@ -39,19 +39,7 @@ func (s *Service) Apply(ctx context.Context, who principal.Principal, files map[
 	if err != nil {
 		return Diff{}, err
 	}
-	diff, err := db.Do(ctx, s.db, func(tx *db.Tx) (Diff, error) {
-		now, err := storedVersion(tx)
-		if err != nil {
-			return Diff{}, err
-		}
-		if expected != AnyVersion && now != expected {
-			return Diff{}, errMoved.With("now", now).With("expected", expected)
-		}
-		if now != p.diff.Version { // changed since the difference was taken
-			return Diff{}, errMoved.With("now", now).With("expected", p.diff.Version)
-		}
-		return p.write(tx, who), nil
-	})
+	diff, err := db.Do(ctx, s.db, func(tx *db.Tx) (Diff, error) { return p.apply(tx, who, expected) })
 	if errors.Is(err, db.ErrTaken) { // a concurrent Apply wrote the same version
 		return Diff{}, errMoved.With("now", p.diff.Version+1).With("expected", p.diff.Version).Because(err)
 	}
@@ -59,6 +47,21 @@ func (s *Service) Apply(ctx context.Context, who principal.Principal, files map[
 		return Diff{}, err
 	}
 	return diff, s.reload(ctx)
+}
+
+// apply writes the prepared content unless another version is in force by now.
+func (p prepared) apply(tx *db.Tx, who principal.Principal, expected int64) (Diff, error) {
+	now, err := storedVersion(tx)
+	if err != nil {
+		return Diff{}, err
+	}
+	if expected != AnyVersion && now != expected {
+		return Diff{}, errMoved.With("now", now).With("expected", expected)
+	}
+	if now != p.diff.Version { // changed since the difference was taken
+		return Diff{}, errMoved.With("now", now).With("expected", p.diff.Version)
+	}
+	return p.write(tx, who), nil
 }
 
 // Export is the files last applied, as they were handed in; the shipped ones

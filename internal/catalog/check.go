@@ -86,6 +86,7 @@ func (c *content) check() []Mistake {
 	c.checkDimensions(k)
 	c.checkLimits(k)
 	c.checkAgreements(k, types)
+	c.checkDiagnoses(k)
 	for _, s := range c.settings {
 		k.form(s.at.in("key"), s.Key, keyForm)
 		k.length(s.at.in("value"), s.Value, maxSetting)
@@ -295,10 +296,13 @@ func (c *content) checkLimits(k *checker) {
 		l := c.limits[0]
 		k.between(l.at.in("create_case_ccemail_max_count"), l.CopyAddresses, 0, maxNumber)
 		k.between(l.at.in("open_tickets_per_problem_type"), l.OpenTickets, Unlimited, maxNumber)
-		signable := slices.ContainsFunc(c.agreements, func(a Agreement) bool { return a.Type == AgreementCreate })
-		if l.RequireAgreement && !signable {
-			k.say(l.at.in("create_requires_agreement"), "没有类型 %[1]q 的协议可签署", "there is no agreement of type %[1]q to sign", AgreementCreate)
+		signable := func(field string, required bool, kind string) {
+			if required && !slices.ContainsFunc(c.agreements, func(a Agreement) bool { return a.Type == kind }) {
+				k.say(l.at.in(field), "没有类型 %[1]q 的协议可签署", "there is no agreement of type %[1]q to sign", kind)
+			}
 		}
+		signable("create_requires_agreement", l.RequireAgreement, AgreementCreate)
+		signable("authorize_requires_agreement", l.RequireAuthorization, AgreementAuthorize)
 	default:
 		for _, l := range c.limits[1:] {
 			k.say(l.at, "limits 只能出现一次", "limits may stand only once")

@@ -28,11 +28,12 @@ const (
 	KindAgreementType Kind = "agreement_type"
 	KindAgreement     Kind = "agreement"
 	KindSetting       Kind = "configuration"
+	KindDiagnosis     Kind = "diagnosis"
 )
 
 var kinds = []Kind{KindSubType, KindProduct, KindProblemType, KindTemplate, KindParam, KindCommonParam,
 	KindSeverity, KindPlan, KindRegion, KindAreaCode, KindDimension, KindLimits, KindAgreementType,
-	KindAgreement, KindSetting}
+	KindAgreement, KindSetting, KindDiagnosis}
 
 // Case types of problem types (contract: SimpleIncidentBusinessTypeV2).
 const (
@@ -207,7 +208,10 @@ type Limits struct {
 	CopyAddresses    int  `yaml:"create_case_ccemail_max_count" json:"create_case_ccemail_max_count"` // per ticket (D14)
 	OpenTickets      int  `yaml:"open_tickets_per_problem_type" json:"open_tickets_per_problem_type"` // per customer (D10); Unlimited = no end
 	RequireAgreement bool `yaml:"create_requires_agreement" json:"create_requires_agreement"`
-	at               origin
+	// RequireAuthorization: granting an authorization needs the signature of the
+	// newest agreement of type AgreementAuthorize.
+	RequireAuthorization bool `yaml:"authorize_requires_agreement" json:"authorize_requires_agreement,omitempty"`
+	at                   origin
 }
 
 // AgreementType is a kind of agreement.
@@ -259,6 +263,7 @@ type content struct {
 	agreementTypes []AgreementType
 	agreements     []Agreement
 	settings       []Setting
+	diagnoses      []Diagnosis
 }
 
 // entry is an element of the content as it is stored.
@@ -305,7 +310,8 @@ func (c *content) entries() []entry {
 	all = appendEntries(all, KindLimits, c.limits)
 	all = appendEntries(all, KindAgreementType, c.agreementTypes)
 	all = appendEntries(all, KindAgreement, c.agreements)
-	return appendEntries(all, KindSetting, c.settings)
+	all = appendEntries(all, KindSetting, c.settings)
+	return appendEntries(all, KindDiagnosis, c.diagnoses)
 }
 
 func appendEntries[T interface{ key() (string, locale.Texts) }](all []entry, kind Kind, list []T) []entry {
@@ -354,6 +360,8 @@ func (c *content) add(e entry) (err error) {
 		c.agreements, err = decode(c.agreements, e)
 	case KindSetting:
 		c.settings, err = decode(c.settings, e)
+	case KindDiagnosis:
+		c.diagnoses, err = decode(c.diagnoses, e)
 	}
 	if err != nil {
 		return fmt.Errorf("stored catalogue entry %s %s: %w", e.kind, e.id, err)

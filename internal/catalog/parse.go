@@ -148,6 +148,7 @@ type fileShape struct {
 	AgreementTypes []AgreementType `yaml:"agreement_types"`
 	Agreements     []Agreement     `yaml:"agreements"`
 	Settings       []Setting       `yaml:"configuration"`
+	Diagnoses      []Diagnosis     `yaml:"diagnoses"`
 }
 
 type productShape struct {
@@ -265,6 +266,12 @@ func (c *content) take(f fileShape, src *source) {
 		e.at, e.Content = o, trimmed(e.Content)
 	})
 	c.settings = appendAt(c.settings, f.Settings, "configuration", src, func(e *Setting, o origin) { e.at = o })
+	c.diagnoses = appendAt(c.diagnoses, f.Diagnoses, "diagnoses", src, func(e *Diagnosis, o origin) {
+		e.at, e.Checks = o, slices.Clone(e.Checks)
+		for i := range e.Checks {
+			e.Checks[i].Suggestion = trimmed(e.Checks[i].Suggestion)
+		}
+	})
 	if f.Limits != nil {
 		l := *f.Limits
 		l.at = origin{src, []any{"limits"}}

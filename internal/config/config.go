@@ -22,6 +22,7 @@ type Config struct {
 	Verify         Verify        `yaml:"verify"`
 	Ticket         Ticket        `yaml:"ticket"`
 	Webhooks       Webhooks      `yaml:"webhooks"`
+	Diagnose       Diagnose      `yaml:"diagnose"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 

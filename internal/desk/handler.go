@@ -13,6 +13,7 @@ import (
 
 	"casemate/internal/catalog"
 	"casemate/internal/desk/oas"
+	"casemate/internal/diagnose"
 	"casemate/internal/event"
 	"casemate/internal/identity"
 	"casemate/internal/notify"
@@ -39,6 +40,8 @@ type Handler struct {
 	webhooks
 	codes
 	system
+	diagnoses
+	agreements
 
 	mapper
 }
@@ -53,6 +56,7 @@ type Nouns struct {
 	Notify   *notify.Service
 	Webhooks *webhook.Service
 	Verify   *verify.Service
+	Diagnose *diagnose.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -94,6 +98,8 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		webhooks:   webhooks{webhooks: n.Webhooks},
 		codes:      codes{verify: n.Verify, identity: n.Identity},
 		system:     system{host: host},
+		diagnoses:  diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
+		agreements: agreements{catalog: n.Catalog, identity: n.Identity},
 		mapper:     mapper{log: log},
 	}
 	return oas.NewServer(h, door{},

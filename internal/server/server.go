@@ -22,6 +22,7 @@ import (
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/desk"
+	"casemate/internal/diagnose"
 	"casemate/internal/event"
 	"casemate/internal/iam"
 	"casemate/internal/identity"
@@ -53,20 +54,21 @@ type Options struct {
 
 // Server is one node.
 type Server struct {
-	o       Options
-	db      *db.DB
-	keys    *seal.Keyring
-	sealer  *event.Sealer
-	runner  *job.Runner
-	ident   *identity.Service
-	catalog *catalog.Service
-	notify  *notify.Service
-	verify  *verify.Service
-	ticket  *ticket.Service
-	webhook *webhook.Service
-	drain   drain
-	metrics *metrics
-	local   *localToken
+	o        Options
+	db       *db.DB
+	keys     *seal.Keyring
+	sealer   *event.Sealer
+	runner   *job.Runner
+	ident    *identity.Service
+	catalog  *catalog.Service
+	notify   *notify.Service
+	verify   *verify.Service
+	ticket   *ticket.Service
+	webhook  *webhook.Service
+	drain    drain
+	metrics  *metrics
+	local    *localToken
+	diagnose *diagnose.Service
 }
 
 func (o Options) keysDir() string {
@@ -171,6 +173,11 @@ func (s *Server) build(ctx context.Context) error {
 	s.runner.Add(s.webhook.Kinds()...)
 	s.runner.Every(s.webhook.Periodic()...)
 	s.runner.Clock(s.ident.Clock)
+	if s.diagnose, err = diagnose.New(s.db, s.ident, s.catalog, diagnose.Options{Config: s.o.Config.Diagnose, Log: s.o.Log}); err != nil {
+		return err
+	}
+	s.runner.Add(s.diagnose.Kinds()...)
+	s.runner.Every(s.diagnose.Periodic()...)
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
 	s.runner.Every(s.ticket.Periodic()...)
@@ -224,7 +231,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +239,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -82,6 +82,126 @@ func (s *AccessKeyList) SetItems(val []AccessKey) {
 // AddGroupMemberNoContent is response for AddGroupMember operation.
 type AddGroupMemberNoContent struct{}
 
+// Ref: #/components/schemas/AgreementList
+type AgreementList struct {
+	// By type, newest first.
+	Items []DeskAgreement `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *AgreementList) GetItems() []DeskAgreement {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *AgreementList) SetItems(val []DeskAgreement) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/AgreementSignature
+type AgreementSignature struct {
+	// Number of the signature within the domain.
+	RecordID int32 `json:"record_id"`
+	// Domain of who signed.
+	DomainID string `json:"domain_id"`
+	// Who signed.
+	UserID string `json:"user_id"`
+	// His log-in name.
+	UserName OptString `json:"user_name"`
+	// Ticket or authorization it was signed for.
+	RelationID OptString `json:"relation_id"`
+	SignedAt   Time      `json:"signed_at"`
+}
+
+// GetRecordID returns the value of RecordID.
+func (s *AgreementSignature) GetRecordID() int32 {
+	return s.RecordID
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *AgreementSignature) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *AgreementSignature) GetUserID() string {
+	return s.UserID
+}
+
+// GetUserName returns the value of UserName.
+func (s *AgreementSignature) GetUserName() OptString {
+	return s.UserName
+}
+
+// GetRelationID returns the value of RelationID.
+func (s *AgreementSignature) GetRelationID() OptString {
+	return s.RelationID
+}
+
+// GetSignedAt returns the value of SignedAt.
+func (s *AgreementSignature) GetSignedAt() Time {
+	return s.SignedAt
+}
+
+// SetRecordID sets the value of RecordID.
+func (s *AgreementSignature) SetRecordID(val int32) {
+	s.RecordID = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *AgreementSignature) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *AgreementSignature) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetUserName sets the value of UserName.
+func (s *AgreementSignature) SetUserName(val OptString) {
+	s.UserName = val
+}
+
+// SetRelationID sets the value of RelationID.
+func (s *AgreementSignature) SetRelationID(val OptString) {
+	s.RelationID = val
+}
+
+// SetSignedAt sets the value of SignedAt.
+func (s *AgreementSignature) SetSignedAt(val Time) {
+	s.SignedAt = val
+}
+
+// A text in both languages.
+// Ref: #/components/schemas/AgreementText
+type AgreementText struct {
+	// Chinese.
+	Zh string `json:"zh"`
+	// English.
+	En string `json:"en"`
+}
+
+// GetZh returns the value of Zh.
+func (s *AgreementText) GetZh() string {
+	return s.Zh
+}
+
+// GetEn returns the value of En.
+func (s *AgreementText) GetEn() string {
+	return s.En
+}
+
+// SetZh sets the value of Zh.
+func (s *AgreementText) SetZh(val string) {
+	s.Zh = val
+}
+
+// SetEn sets the value of En.
+func (s *AgreementText) SetEn(val string) {
+	s.En = val
+}
+
 // Ref: #/components/schemas/ApplyCatalogReq
 type ApplyCatalogReq struct {
 	Files CatalogFileMap `json:"files"`
@@ -358,6 +478,77 @@ func (s *Channel) UnmarshalText(data []byte) error {
 	}
 }
 
+// State of a check.
+// Ref: #/components/schemas/CheckState
+type CheckState string
+
+const (
+	CheckStateWaiting CheckState = "waiting"
+	CheckStateRunning CheckState = "running"
+	CheckStatePassed  CheckState = "passed"
+	CheckStateWarning CheckState = "warning"
+	CheckStateFailed  CheckState = "failed"
+	CheckStateSkipped CheckState = "skipped"
+)
+
+// AllValues returns all CheckState values.
+func (CheckState) AllValues() []CheckState {
+	return []CheckState{
+		CheckStateWaiting,
+		CheckStateRunning,
+		CheckStatePassed,
+		CheckStateWarning,
+		CheckStateFailed,
+		CheckStateSkipped,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s CheckState) MarshalText() ([]byte, error) {
+	switch s {
+	case CheckStateWaiting:
+		return []byte(s), nil
+	case CheckStateRunning:
+		return []byte(s), nil
+	case CheckStatePassed:
+		return []byte(s), nil
+	case CheckStateWarning:
+		return []byte(s), nil
+	case CheckStateFailed:
+		return []byte(s), nil
+	case CheckStateSkipped:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *CheckState) UnmarshalText(data []byte) error {
+	switch CheckState(data) {
+	case CheckStateWaiting:
+		*s = CheckStateWaiting
+		return nil
+	case CheckStateRunning:
+		*s = CheckStateRunning
+		return nil
+	case CheckStatePassed:
+		*s = CheckStatePassed
+		return nil
+	case CheckStateWarning:
+		*s = CheckStateWarning
+		return nil
+	case CheckStateFailed:
+		*s = CheckStateFailed
+		return nil
+	case CheckStateSkipped:
+		*s = CheckStateSkipped
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/CodeBreaker
 type CodeBreaker struct {
 	Subject string           `json:"subject"`
@@ -619,6 +810,9 @@ func (s *CodeTrafficLineReasons) init() CodeTrafficLineReasons {
 // DeleteAccessKeyNoContent is response for DeleteAccessKey operation.
 type DeleteAccessKeyNoContent struct{}
 
+// DeleteResourceNoContent is response for DeleteResource operation.
+type DeleteResourceNoContent struct{}
+
 // DeleteSessionNoContent is response for DeleteSession operation.
 type DeleteSessionNoContent struct{}
 
@@ -856,6 +1050,596 @@ func (s *DeliveryState) UnmarshalText(data []byte) error {
 		return nil
 	case DeliveryStateDropped:
 		*s = DeliveryStateDropped
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/DeskAgreement
+type DeskAgreement struct {
+	// Agreement id.
+	ID int32 `json:"id"`
+	// Type.
+	Type string `json:"type"`
+	// Name of the type.
+	TypeName OptString `json:"type_name"`
+	// Version within the type.
+	Version int32         `json:"version"`
+	Name    AgreementText `json:"name"`
+	Content AgreementText `json:"content"`
+	// It is not published any more.
+	Withdrawn bool `json:"withdrawn"`
+	// It is the one customers are asked to sign.
+	Latest bool `json:"latest"`
+}
+
+// GetID returns the value of ID.
+func (s *DeskAgreement) GetID() int32 {
+	return s.ID
+}
+
+// GetType returns the value of Type.
+func (s *DeskAgreement) GetType() string {
+	return s.Type
+}
+
+// GetTypeName returns the value of TypeName.
+func (s *DeskAgreement) GetTypeName() OptString {
+	return s.TypeName
+}
+
+// GetVersion returns the value of Version.
+func (s *DeskAgreement) GetVersion() int32 {
+	return s.Version
+}
+
+// GetName returns the value of Name.
+func (s *DeskAgreement) GetName() AgreementText {
+	return s.Name
+}
+
+// GetContent returns the value of Content.
+func (s *DeskAgreement) GetContent() AgreementText {
+	return s.Content
+}
+
+// GetWithdrawn returns the value of Withdrawn.
+func (s *DeskAgreement) GetWithdrawn() bool {
+	return s.Withdrawn
+}
+
+// GetLatest returns the value of Latest.
+func (s *DeskAgreement) GetLatest() bool {
+	return s.Latest
+}
+
+// SetID sets the value of ID.
+func (s *DeskAgreement) SetID(val int32) {
+	s.ID = val
+}
+
+// SetType sets the value of Type.
+func (s *DeskAgreement) SetType(val string) {
+	s.Type = val
+}
+
+// SetTypeName sets the value of TypeName.
+func (s *DeskAgreement) SetTypeName(val OptString) {
+	s.TypeName = val
+}
+
+// SetVersion sets the value of Version.
+func (s *DeskAgreement) SetVersion(val int32) {
+	s.Version = val
+}
+
+// SetName sets the value of Name.
+func (s *DeskAgreement) SetName(val AgreementText) {
+	s.Name = val
+}
+
+// SetContent sets the value of Content.
+func (s *DeskAgreement) SetContent(val AgreementText) {
+	s.Content = val
+}
+
+// SetWithdrawn sets the value of Withdrawn.
+func (s *DeskAgreement) SetWithdrawn(val bool) {
+	s.Withdrawn = val
+}
+
+// SetLatest sets the value of Latest.
+func (s *DeskAgreement) SetLatest(val bool) {
+	s.Latest = val
+}
+
+// Ref: #/components/schemas/Diagnosis
+type Diagnosis struct {
+	// Id.
+	ID string `json:"id"`
+	// Number within the domain, as the customer sees it.
+	JobID int32 `json:"job_id"`
+	// Domain of the customer.
+	DomainID string `json:"domain_id"`
+	// User who started it.
+	CreatorID string `json:"creator_id"`
+	// His log-in name.
+	CreatorName OptString `json:"creator_name"`
+	// Type on the wire of the customer API.
+	Type int32 `json:"type"`
+	// Id in the catalogue.
+	Kind string `json:"kind"`
+	// Its name.
+	KindName OptString `json:"kind_name"`
+	// Region id.
+	Region OptString       `json:"region"`
+	Params DiagnosisParams `json:"params"`
+	State  DiagnosisState  `json:"state"`
+	// Ids of the checks that found something.
+	Abnormal []string `json:"abnormal"`
+	// How many checks have an outcome; only with one diagnosis.
+	ChecksDone OptInt32 `json:"checks_done"`
+	// The checks; only with one diagnosis.
+	Checks []DiagnosisCheck `json:"checks"`
+	// What its user said; only with one diagnosis.
+	Ratings   []DiagnosisRating `json:"ratings"`
+	CreatedAt Time              `json:"created_at"`
+	StartedAt OptTime           `json:"started_at"`
+	EndedAt   OptTime           `json:"ended_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Diagnosis) GetID() string {
+	return s.ID
+}
+
+// GetJobID returns the value of JobID.
+func (s *Diagnosis) GetJobID() int32 {
+	return s.JobID
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *Diagnosis) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetCreatorID returns the value of CreatorID.
+func (s *Diagnosis) GetCreatorID() string {
+	return s.CreatorID
+}
+
+// GetCreatorName returns the value of CreatorName.
+func (s *Diagnosis) GetCreatorName() OptString {
+	return s.CreatorName
+}
+
+// GetType returns the value of Type.
+func (s *Diagnosis) GetType() int32 {
+	return s.Type
+}
+
+// GetKind returns the value of Kind.
+func (s *Diagnosis) GetKind() string {
+	return s.Kind
+}
+
+// GetKindName returns the value of KindName.
+func (s *Diagnosis) GetKindName() OptString {
+	return s.KindName
+}
+
+// GetRegion returns the value of Region.
+func (s *Diagnosis) GetRegion() OptString {
+	return s.Region
+}
+
+// GetParams returns the value of Params.
+func (s *Diagnosis) GetParams() DiagnosisParams {
+	return s.Params
+}
+
+// GetState returns the value of State.
+func (s *Diagnosis) GetState() DiagnosisState {
+	return s.State
+}
+
+// GetAbnormal returns the value of Abnormal.
+func (s *Diagnosis) GetAbnormal() []string {
+	return s.Abnormal
+}
+
+// GetChecksDone returns the value of ChecksDone.
+func (s *Diagnosis) GetChecksDone() OptInt32 {
+	return s.ChecksDone
+}
+
+// GetChecks returns the value of Checks.
+func (s *Diagnosis) GetChecks() []DiagnosisCheck {
+	return s.Checks
+}
+
+// GetRatings returns the value of Ratings.
+func (s *Diagnosis) GetRatings() []DiagnosisRating {
+	return s.Ratings
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Diagnosis) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetStartedAt returns the value of StartedAt.
+func (s *Diagnosis) GetStartedAt() OptTime {
+	return s.StartedAt
+}
+
+// GetEndedAt returns the value of EndedAt.
+func (s *Diagnosis) GetEndedAt() OptTime {
+	return s.EndedAt
+}
+
+// SetID sets the value of ID.
+func (s *Diagnosis) SetID(val string) {
+	s.ID = val
+}
+
+// SetJobID sets the value of JobID.
+func (s *Diagnosis) SetJobID(val int32) {
+	s.JobID = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *Diagnosis) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetCreatorID sets the value of CreatorID.
+func (s *Diagnosis) SetCreatorID(val string) {
+	s.CreatorID = val
+}
+
+// SetCreatorName sets the value of CreatorName.
+func (s *Diagnosis) SetCreatorName(val OptString) {
+	s.CreatorName = val
+}
+
+// SetType sets the value of Type.
+func (s *Diagnosis) SetType(val int32) {
+	s.Type = val
+}
+
+// SetKind sets the value of Kind.
+func (s *Diagnosis) SetKind(val string) {
+	s.Kind = val
+}
+
+// SetKindName sets the value of KindName.
+func (s *Diagnosis) SetKindName(val OptString) {
+	s.KindName = val
+}
+
+// SetRegion sets the value of Region.
+func (s *Diagnosis) SetRegion(val OptString) {
+	s.Region = val
+}
+
+// SetParams sets the value of Params.
+func (s *Diagnosis) SetParams(val DiagnosisParams) {
+	s.Params = val
+}
+
+// SetState sets the value of State.
+func (s *Diagnosis) SetState(val DiagnosisState) {
+	s.State = val
+}
+
+// SetAbnormal sets the value of Abnormal.
+func (s *Diagnosis) SetAbnormal(val []string) {
+	s.Abnormal = val
+}
+
+// SetChecksDone sets the value of ChecksDone.
+func (s *Diagnosis) SetChecksDone(val OptInt32) {
+	s.ChecksDone = val
+}
+
+// SetChecks sets the value of Checks.
+func (s *Diagnosis) SetChecks(val []DiagnosisCheck) {
+	s.Checks = val
+}
+
+// SetRatings sets the value of Ratings.
+func (s *Diagnosis) SetRatings(val []DiagnosisRating) {
+	s.Ratings = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Diagnosis) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetStartedAt sets the value of StartedAt.
+func (s *Diagnosis) SetStartedAt(val OptTime) {
+	s.StartedAt = val
+}
+
+// SetEndedAt sets the value of EndedAt.
+func (s *Diagnosis) SetEndedAt(val OptTime) {
+	s.EndedAt = val
+}
+
+// Ref: #/components/schemas/DiagnosisCheck
+type DiagnosisCheck struct {
+	// Id of the check.
+	ID string `json:"id"`
+	// Name, in the caller's language.
+	Name string `json:"name"`
+	// What it is shown under.
+	Group string     `json:"group"`
+	State CheckState `json:"state"`
+	// What was found, or why nothing was.
+	Message string `json:"message"`
+	// What to do about it.
+	Suggestion OptString `json:"suggestion"`
+	// Link to help.
+	Help      OptString `json:"help"`
+	StartedAt OptTime   `json:"started_at"`
+	EndedAt   OptTime   `json:"ended_at"`
+}
+
+// GetID returns the value of ID.
+func (s *DiagnosisCheck) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *DiagnosisCheck) GetName() string {
+	return s.Name
+}
+
+// GetGroup returns the value of Group.
+func (s *DiagnosisCheck) GetGroup() string {
+	return s.Group
+}
+
+// GetState returns the value of State.
+func (s *DiagnosisCheck) GetState() CheckState {
+	return s.State
+}
+
+// GetMessage returns the value of Message.
+func (s *DiagnosisCheck) GetMessage() string {
+	return s.Message
+}
+
+// GetSuggestion returns the value of Suggestion.
+func (s *DiagnosisCheck) GetSuggestion() OptString {
+	return s.Suggestion
+}
+
+// GetHelp returns the value of Help.
+func (s *DiagnosisCheck) GetHelp() OptString {
+	return s.Help
+}
+
+// GetStartedAt returns the value of StartedAt.
+func (s *DiagnosisCheck) GetStartedAt() OptTime {
+	return s.StartedAt
+}
+
+// GetEndedAt returns the value of EndedAt.
+func (s *DiagnosisCheck) GetEndedAt() OptTime {
+	return s.EndedAt
+}
+
+// SetID sets the value of ID.
+func (s *DiagnosisCheck) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *DiagnosisCheck) SetName(val string) {
+	s.Name = val
+}
+
+// SetGroup sets the value of Group.
+func (s *DiagnosisCheck) SetGroup(val string) {
+	s.Group = val
+}
+
+// SetState sets the value of State.
+func (s *DiagnosisCheck) SetState(val CheckState) {
+	s.State = val
+}
+
+// SetMessage sets the value of Message.
+func (s *DiagnosisCheck) SetMessage(val string) {
+	s.Message = val
+}
+
+// SetSuggestion sets the value of Suggestion.
+func (s *DiagnosisCheck) SetSuggestion(val OptString) {
+	s.Suggestion = val
+}
+
+// SetHelp sets the value of Help.
+func (s *DiagnosisCheck) SetHelp(val OptString) {
+	s.Help = val
+}
+
+// SetStartedAt sets the value of StartedAt.
+func (s *DiagnosisCheck) SetStartedAt(val OptTime) {
+	s.StartedAt = val
+}
+
+// SetEndedAt sets the value of EndedAt.
+func (s *DiagnosisCheck) SetEndedAt(val OptTime) {
+	s.EndedAt = val
+}
+
+// Ref: #/components/schemas/DiagnosisPage
+type DiagnosisPage struct {
+	// Newest first.
+	Items []Diagnosis `json:"items"`
+	// Where to go on; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *DiagnosisPage) GetItems() []Diagnosis {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *DiagnosisPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *DiagnosisPage) SetItems(val []Diagnosis) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *DiagnosisPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Values by name.
+// Ref: #/components/schemas/DiagnosisParams
+type DiagnosisParams map[string]string
+
+func (s *DiagnosisParams) init() DiagnosisParams {
+	m := *s
+	if m == nil {
+		m = map[string]string{}
+		*s = m
+	}
+	return m
+}
+
+// Ref: #/components/schemas/DiagnosisRating
+type DiagnosisRating struct {
+	// Who.
+	UserID string `json:"user_id"`
+	// Log-in name.
+	UserName OptString `json:"user_name"`
+	// Whether it helped.
+	Helpful bool `json:"helpful"`
+	// Comment.
+	Content   OptString `json:"content"`
+	CreatedAt Time      `json:"created_at"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *DiagnosisRating) GetUserID() string {
+	return s.UserID
+}
+
+// GetUserName returns the value of UserName.
+func (s *DiagnosisRating) GetUserName() OptString {
+	return s.UserName
+}
+
+// GetHelpful returns the value of Helpful.
+func (s *DiagnosisRating) GetHelpful() bool {
+	return s.Helpful
+}
+
+// GetContent returns the value of Content.
+func (s *DiagnosisRating) GetContent() OptString {
+	return s.Content
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *DiagnosisRating) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// SetUserID sets the value of UserID.
+func (s *DiagnosisRating) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetUserName sets the value of UserName.
+func (s *DiagnosisRating) SetUserName(val OptString) {
+	s.UserName = val
+}
+
+// SetHelpful sets the value of Helpful.
+func (s *DiagnosisRating) SetHelpful(val bool) {
+	s.Helpful = val
+}
+
+// SetContent sets the value of Content.
+func (s *DiagnosisRating) SetContent(val OptString) {
+	s.Content = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *DiagnosisRating) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// State of a diagnosis; only a finished one has a usable result.
+// Ref: #/components/schemas/DiagnosisState
+type DiagnosisState string
+
+const (
+	DiagnosisStatePreparing DiagnosisState = "preparing"
+	DiagnosisStateRunning   DiagnosisState = "running"
+	DiagnosisStateFinished  DiagnosisState = "finished"
+	DiagnosisStateFailed    DiagnosisState = "failed"
+	DiagnosisStateNotRun    DiagnosisState = "not_run"
+)
+
+// AllValues returns all DiagnosisState values.
+func (DiagnosisState) AllValues() []DiagnosisState {
+	return []DiagnosisState{
+		DiagnosisStatePreparing,
+		DiagnosisStateRunning,
+		DiagnosisStateFinished,
+		DiagnosisStateFailed,
+		DiagnosisStateNotRun,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DiagnosisState) MarshalText() ([]byte, error) {
+	switch s {
+	case DiagnosisStatePreparing:
+		return []byte(s), nil
+	case DiagnosisStateRunning:
+		return []byte(s), nil
+	case DiagnosisStateFinished:
+		return []byte(s), nil
+	case DiagnosisStateFailed:
+		return []byte(s), nil
+	case DiagnosisStateNotRun:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DiagnosisState) UnmarshalText(data []byte) error {
+	switch DiagnosisState(data) {
+	case DiagnosisStatePreparing:
+		*s = DiagnosisStatePreparing
+		return nil
+	case DiagnosisStateRunning:
+		*s = DiagnosisStateRunning
+		return nil
+	case DiagnosisStateFinished:
+		*s = DiagnosisStateFinished
+		return nil
+	case DiagnosisStateFailed:
+		*s = DiagnosisStateFailed
+		return nil
+	case DiagnosisStateNotRun:
+		*s = DiagnosisStateNotRun
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -1697,6 +2481,44 @@ func (s *NewAccessKey) SetSecret(val string) {
 	s.Secret = val
 }
 
+// Ref: #/components/schemas/NewAgreementReq
+type NewAgreementReq struct {
+	// Type of the catalogue: 0 ticket creation, 1 ticket creation (software vendors), 2 authorization.
+	Type    string           `json:"type"`
+	Name    OptAgreementText `json:"name"`
+	Content AgreementText    `json:"content"`
+}
+
+// GetType returns the value of Type.
+func (s *NewAgreementReq) GetType() string {
+	return s.Type
+}
+
+// GetName returns the value of Name.
+func (s *NewAgreementReq) GetName() OptAgreementText {
+	return s.Name
+}
+
+// GetContent returns the value of Content.
+func (s *NewAgreementReq) GetContent() AgreementText {
+	return s.Content
+}
+
+// SetType sets the value of Type.
+func (s *NewAgreementReq) SetType(val string) {
+	s.Type = val
+}
+
+// SetName sets the value of Name.
+func (s *NewAgreementReq) SetName(val OptAgreementText) {
+	s.Name = val
+}
+
+// SetContent sets the value of Content.
+func (s *NewAgreementReq) SetContent(val AgreementText) {
+	s.Content = val
+}
+
 // Ref: #/components/schemas/NewDomainReq
 type NewDomainReq struct {
 	// Name, unique in the installation; users log in with it.
@@ -2018,6 +2840,52 @@ func (s *NewWebhookReq) SetAfter(val OptInt64) {
 	s.After = val
 }
 
+// NewOptAgreementText returns new OptAgreementText with value set to v.
+func NewOptAgreementText(v AgreementText) OptAgreementText {
+	return OptAgreementText{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptAgreementText is optional AgreementText.
+type OptAgreementText struct {
+	Value AgreementText
+	Set   bool
+}
+
+// IsSet returns true if OptAgreementText was set.
+func (o OptAgreementText) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptAgreementText) Reset() {
+	var v AgreementText
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptAgreementText) SetTo(v AgreementText) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptAgreementText) Get() (v AgreementText, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptAgreementText) Or(d AgreementText) AgreementText {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptBool returns new OptBool with value set to v.
 func NewOptBool(v bool) OptBool {
 	return OptBool{
@@ -2288,6 +3156,52 @@ func (o OptLanguage) Get() (v Language, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptLanguage) Or(d Language) Language {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptResourceMetadata returns new OptResourceMetadata with value set to v.
+func NewOptResourceMetadata(v ResourceMetadata) OptResourceMetadata {
+	return OptResourceMetadata{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptResourceMetadata is optional ResourceMetadata.
+type OptResourceMetadata struct {
+	Value ResourceMetadata
+	Set   bool
+}
+
+// IsSet returns true if OptResourceMetadata was set.
+func (o OptResourceMetadata) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptResourceMetadata) Reset() {
+	var v ResourceMetadata
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptResourceMetadata) SetTo(v ResourceMetadata) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptResourceMetadata) Get() (v ResourceMetadata, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptResourceMetadata) Or(d ResourceMetadata) ResourceMetadata {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -2815,6 +3729,45 @@ func (s *ProviderTest) SetTookMs(val int64) {
 	s.TookMs = val
 }
 
+// Ref: #/components/schemas/PublishedAgreement
+type PublishedAgreement struct {
+	Agreement DeskAgreement `json:"agreement"`
+	// Name of the catalogue file that holds it.
+	File string `json:"file"`
+	// Text of that file.
+	Text string `json:"text"`
+}
+
+// GetAgreement returns the value of Agreement.
+func (s *PublishedAgreement) GetAgreement() DeskAgreement {
+	return s.Agreement
+}
+
+// GetFile returns the value of File.
+func (s *PublishedAgreement) GetFile() string {
+	return s.File
+}
+
+// GetText returns the value of Text.
+func (s *PublishedAgreement) GetText() string {
+	return s.Text
+}
+
+// SetAgreement sets the value of Agreement.
+func (s *PublishedAgreement) SetAgreement(val DeskAgreement) {
+	s.Agreement = val
+}
+
+// SetFile sets the value of File.
+func (s *PublishedAgreement) SetFile(val string) {
+	s.File = val
+}
+
+// SetText sets the value of Text.
+func (s *PublishedAgreement) SetText(val string) {
+	s.Text = val
+}
+
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
 type RemoveGroupMemberNoContent struct{}
 
@@ -2839,6 +3792,303 @@ func (s *ReplayWebhookReq) SetAfter(val int64) {
 
 // ResetUserPasswordNoContent is response for ResetUserPassword operation.
 type ResetUserPasswordNoContent struct{}
+
+// Ref: #/components/schemas/Resource
+type Resource struct {
+	// Resource id.
+	ID string `json:"id"`
+	// Domain of the customer.
+	DomainID string `json:"domain_id"`
+	// Name.
+	Name string `json:"name"`
+	// Project it belongs to.
+	ProjectID OptString `json:"project_id"`
+	// Region id of the catalogue.
+	Region OptString `json:"region"`
+	// IPv4 address.
+	Ipv4 OptString `json:"ipv4"`
+	// IPv6 address.
+	Ipv6 OptString `json:"ipv6"`
+	// State as shown to the customer; ACTIVE when absent.
+	Status string `json:"status"`
+	// Id of the physical host.
+	HostID OptString `json:"host_id"`
+	// User of the domain it belongs to.
+	OwnerID   OptString        `json:"owner_id"`
+	Metadata  ResourceMetadata `json:"metadata"`
+	CreatedAt Time             `json:"created_at"`
+	ChangedAt Time             `json:"changed_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Resource) GetID() string {
+	return s.ID
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *Resource) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetName returns the value of Name.
+func (s *Resource) GetName() string {
+	return s.Name
+}
+
+// GetProjectID returns the value of ProjectID.
+func (s *Resource) GetProjectID() OptString {
+	return s.ProjectID
+}
+
+// GetRegion returns the value of Region.
+func (s *Resource) GetRegion() OptString {
+	return s.Region
+}
+
+// GetIpv4 returns the value of Ipv4.
+func (s *Resource) GetIpv4() OptString {
+	return s.Ipv4
+}
+
+// GetIpv6 returns the value of Ipv6.
+func (s *Resource) GetIpv6() OptString {
+	return s.Ipv6
+}
+
+// GetStatus returns the value of Status.
+func (s *Resource) GetStatus() string {
+	return s.Status
+}
+
+// GetHostID returns the value of HostID.
+func (s *Resource) GetHostID() OptString {
+	return s.HostID
+}
+
+// GetOwnerID returns the value of OwnerID.
+func (s *Resource) GetOwnerID() OptString {
+	return s.OwnerID
+}
+
+// GetMetadata returns the value of Metadata.
+func (s *Resource) GetMetadata() ResourceMetadata {
+	return s.Metadata
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Resource) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Resource) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// SetID sets the value of ID.
+func (s *Resource) SetID(val string) {
+	s.ID = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *Resource) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetName sets the value of Name.
+func (s *Resource) SetName(val string) {
+	s.Name = val
+}
+
+// SetProjectID sets the value of ProjectID.
+func (s *Resource) SetProjectID(val OptString) {
+	s.ProjectID = val
+}
+
+// SetRegion sets the value of Region.
+func (s *Resource) SetRegion(val OptString) {
+	s.Region = val
+}
+
+// SetIpv4 sets the value of Ipv4.
+func (s *Resource) SetIpv4(val OptString) {
+	s.Ipv4 = val
+}
+
+// SetIpv6 sets the value of Ipv6.
+func (s *Resource) SetIpv6(val OptString) {
+	s.Ipv6 = val
+}
+
+// SetStatus sets the value of Status.
+func (s *Resource) SetStatus(val string) {
+	s.Status = val
+}
+
+// SetHostID sets the value of HostID.
+func (s *Resource) SetHostID(val OptString) {
+	s.HostID = val
+}
+
+// SetOwnerID sets the value of OwnerID.
+func (s *Resource) SetOwnerID(val OptString) {
+	s.OwnerID = val
+}
+
+// SetMetadata sets the value of Metadata.
+func (s *Resource) SetMetadata(val ResourceMetadata) {
+	s.Metadata = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Resource) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Resource) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// Ref: #/components/schemas/ResourceList
+type ResourceList struct {
+	// By id.
+	Items []Resource `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ResourceList) GetItems() []Resource {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ResourceList) SetItems(val []Resource) {
+	s.Items = val
+}
+
+// Any JSON object.
+// Ref: #/components/schemas/ResourceMetadata
+type ResourceMetadata map[string]jx.Raw
+
+func (s *ResourceMetadata) init() ResourceMetadata {
+	m := *s
+	if m == nil {
+		m = map[string]jx.Raw{}
+		*s = m
+	}
+	return m
+}
+
+// Ref: #/components/schemas/ResourceReq
+type ResourceReq struct {
+	// Name.
+	Name string `json:"name"`
+	// Project it belongs to.
+	ProjectID OptString `json:"project_id"`
+	// Region id of the catalogue.
+	Region OptString `json:"region"`
+	// IPv4 address.
+	Ipv4 OptString `json:"ipv4"`
+	// IPv6 address.
+	Ipv6 OptString `json:"ipv6"`
+	// State as shown to the customer; ACTIVE when absent.
+	Status OptString `json:"status"`
+	// Id of the physical host.
+	HostID OptString `json:"host_id"`
+	// User of the domain it belongs to.
+	OwnerID  OptString           `json:"owner_id"`
+	Metadata OptResourceMetadata `json:"metadata"`
+}
+
+// GetName returns the value of Name.
+func (s *ResourceReq) GetName() string {
+	return s.Name
+}
+
+// GetProjectID returns the value of ProjectID.
+func (s *ResourceReq) GetProjectID() OptString {
+	return s.ProjectID
+}
+
+// GetRegion returns the value of Region.
+func (s *ResourceReq) GetRegion() OptString {
+	return s.Region
+}
+
+// GetIpv4 returns the value of Ipv4.
+func (s *ResourceReq) GetIpv4() OptString {
+	return s.Ipv4
+}
+
+// GetIpv6 returns the value of Ipv6.
+func (s *ResourceReq) GetIpv6() OptString {
+	return s.Ipv6
+}
+
+// GetStatus returns the value of Status.
+func (s *ResourceReq) GetStatus() OptString {
+	return s.Status
+}
+
+// GetHostID returns the value of HostID.
+func (s *ResourceReq) GetHostID() OptString {
+	return s.HostID
+}
+
+// GetOwnerID returns the value of OwnerID.
+func (s *ResourceReq) GetOwnerID() OptString {
+	return s.OwnerID
+}
+
+// GetMetadata returns the value of Metadata.
+func (s *ResourceReq) GetMetadata() OptResourceMetadata {
+	return s.Metadata
+}
+
+// SetName sets the value of Name.
+func (s *ResourceReq) SetName(val string) {
+	s.Name = val
+}
+
+// SetProjectID sets the value of ProjectID.
+func (s *ResourceReq) SetProjectID(val OptString) {
+	s.ProjectID = val
+}
+
+// SetRegion sets the value of Region.
+func (s *ResourceReq) SetRegion(val OptString) {
+	s.Region = val
+}
+
+// SetIpv4 sets the value of Ipv4.
+func (s *ResourceReq) SetIpv4(val OptString) {
+	s.Ipv4 = val
+}
+
+// SetIpv6 sets the value of Ipv6.
+func (s *ResourceReq) SetIpv6(val OptString) {
+	s.Ipv6 = val
+}
+
+// SetStatus sets the value of Status.
+func (s *ResourceReq) SetStatus(val OptString) {
+	s.Status = val
+}
+
+// SetHostID sets the value of HostID.
+func (s *ResourceReq) SetHostID(val OptString) {
+	s.HostID = val
+}
+
+// SetOwnerID sets the value of OwnerID.
+func (s *ResourceReq) SetOwnerID(val OptString) {
+	s.OwnerID = val
+}
+
+// SetMetadata sets the value of Metadata.
+func (s *ResourceReq) SetMetadata(val OptResourceMetadata) {
+	s.Metadata = val
+}
 
 // Role of a person of the house.
 // Ref: #/components/schemas/Role
@@ -3076,6 +4326,34 @@ func (s *ShowCodeTrafficBy) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/SignaturePage
+type SignaturePage struct {
+	// Newest first.
+	Items []AgreementSignature `json:"items"`
+	// Where to go on; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *SignaturePage) GetItems() []AgreementSignature {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *SignaturePage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *SignaturePage) SetItems(val []AgreementSignature) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *SignaturePage) SetNextCursor(val OptString) {
+	s.NextCursor = val
 }
 
 // Ref: #/components/schemas/StepReq

@@ -82,6 +82,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/keys/{key_id}
 	DeleteAccessKey(ctx context.Context, params DeleteAccessKeyParams) error
+	// DeleteResource implements DeleteResource operation.
+	//
+	// Removes a resource; past diagnoses of it stay.
+	//
+	// DELETE /desk/v1/domains/{domain_id}/resources/{resource_id}
+	DeleteResource(ctx context.Context, params DeleteResourceParams) error
 	// DeleteSession implements DeleteSession operation.
 	//
 	// Revokes the token of this request.
@@ -149,6 +155,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/users/{user_id}/keys
 	ListAccessKeys(ctx context.Context, params ListAccessKeysParams) (*AccessKeyList, error)
+	// ListAgreements implements ListAgreements operation.
+	//
+	// Lists all versions ever published, by type, newest first.
+	//
+	// GET /desk/v1/agreements
+	ListAgreements(ctx context.Context) (*AgreementList, error)
 	// ListCodeBreakers implements ListCodeBreakers operation.
 	//
 	// Calling codes and domains whose text messages were stopped because hardly anybody entered a code.
@@ -162,6 +174,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/deliveries
 	ListDeliveries(ctx context.Context, params ListDeliveriesParams) (*DeliveryPage, error)
+	// ListDiagnoses implements ListDiagnoses operation.
+	//
+	// Lists the self-service diagnoses of a domain, newest first.
+	//
+	// GET /desk/v1/diagnoses
+	ListDiagnoses(ctx context.Context, params ListDiagnosesParams) (*DiagnosisPage, error)
 	// ListDomains implements ListDomains operation.
 	//
 	// Lists all domains of customers, by name.
@@ -202,6 +220,18 @@ type Handler interface {
 	//
 	// GET /desk/v1/providers
 	ListProviders(ctx context.Context) (*ProviderList, error)
+	// ListResources implements ListResources operation.
+	//
+	// Lists what was entered for the domain to be diagnosed, by id.
+	//
+	// GET /desk/v1/domains/{domain_id}/resources
+	ListResources(ctx context.Context, params ListResourcesParams) (*ResourceList, error)
+	// ListSignatures implements ListSignatures operation.
+	//
+	// Lists who accepted a version of an agreement, newest first.
+	//
+	// GET /desk/v1/agreements/{agreement_id}/signatures
+	ListSignatures(ctx context.Context, params ListSignaturesParams) (*SignaturePage, error)
 	// ListTicketMessages implements ListTicketMessages operation.
 	//
 	// Lists all messages of a ticket, oldest first, internal notes included.
@@ -246,6 +276,21 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/plan
 	PlanCatalog(ctx context.Context, req *PlanCatalogReq) (*CatalogDiff, error)
+	// PublishAgreement implements PublishAgreement operation.
+	//
+	// Publishes a new version of an agreement. Id and version are given by the server; customers are asked
+	// to sign again. The text joins the catalogue as a file of its own, so export the catalogue before you
+	// apply a folder again.
+	//
+	// POST /desk/v1/agreements
+	PublishAgreement(ctx context.Context, req *NewAgreementReq) (*PublishedAgreement, error)
+	// PutResource implements PutResource operation.
+	//
+	// Enters a resource that the domain's users can diagnose, or replaces the one with this id. Diagnoses
+	// are guarded all the same; an entry opens no way to an address. At most 500 a domain.
+	//
+	// PUT /desk/v1/domains/{domain_id}/resources/{resource_id}
+	PutResource(ctx context.Context, req *ResourceReq, params PutResourceParams) (*Resource, error)
 	// RemoveGroupMember implements RemoveGroupMember operation.
 	//
 	// Takes a user out of a group; rights that came with it end at once.
@@ -298,6 +343,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/codes/traffic
 	ShowCodeTraffic(ctx context.Context, params ShowCodeTrafficParams) (*CodeTraffic, error)
+	// ShowDiagnosis implements ShowDiagnosis operation.
+	//
+	// Shows one diagnosis with all of its checks and what its user said of it.
+	//
+	// GET /desk/v1/domains/{domain_id}/diagnoses/{job_id}
+	ShowDiagnosis(ctx context.Context, params ShowDiagnosisParams) (*Diagnosis, error)
 	// ShowDomain implements ShowDomain operation.
 	//
 	// Shows one domain.
