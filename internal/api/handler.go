@@ -11,6 +11,7 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/api/oas"
+	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
@@ -50,6 +51,8 @@ type Nouns struct {
 	Catalog *catalog.Service
 	Verify  *verify.Service
 	Ticket  *ticket.Service
+
+	Authorization *authorization.Service
 }
 
 // Options of the surface.
@@ -70,7 +73,10 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		tickets:       tickets{ticket: n.Ticket, catalog: n.Catalog},
 		messages:      messages{ticket: n.Ticket},
 		quotas:        quotas{ticket: n.Ticket},
-		mapper:        mapper{log: o.Log, documented: o.Documented},
+
+		authorizations: authorizations{authorization: n.Authorization},
+
+		mapper: mapper{log: o.Log, documented: o.Documented},
 	}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),

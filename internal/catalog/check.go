@@ -295,9 +295,14 @@ func (c *content) checkLimits(k *checker) {
 		l := c.limits[0]
 		k.between(l.at.in("create_case_ccemail_max_count"), l.CopyAddresses, 0, maxNumber)
 		k.between(l.at.in("open_tickets_per_problem_type"), l.OpenTickets, Unlimited, maxNumber)
-		signable := slices.ContainsFunc(c.agreements, func(a Agreement) bool { return a.Type == AgreementCreate })
-		if l.RequireAgreement && !signable {
-			k.say(l.at.in("create_requires_agreement"), "没有类型 %[1]q 的协议可签署", "there is no agreement of type %[1]q to sign", AgreementCreate)
+		for _, r := range []struct {
+			field, kind string
+			required    bool
+		}{{"create_requires_agreement", AgreementCreate, l.RequireAgreement}, {"authorize_requires_agreement", AgreementAuthorize, l.AuthorizeAgreement}} {
+			signable := slices.ContainsFunc(c.agreements, func(a Agreement) bool { return a.Type == r.kind })
+			if r.required && !signable {
+				k.say(l.at.in(r.field), "没有类型 %[1]q 的协议可签署", "there is no agreement of type %[1]q to sign", r.kind)
+			}
 		}
 	default:
 		for _, l := range c.limits[1:] {

@@ -204,10 +204,11 @@ type Dimension struct {
 
 // Limits are the numbers and switches of ticket creation.
 type Limits struct {
-	CopyAddresses    int  `yaml:"create_case_ccemail_max_count" json:"create_case_ccemail_max_count"` // per ticket (D14)
-	OpenTickets      int  `yaml:"open_tickets_per_problem_type" json:"open_tickets_per_problem_type"` // per customer (D10); Unlimited = no end
-	RequireAgreement bool `yaml:"create_requires_agreement" json:"create_requires_agreement"`
-	at               origin
+	CopyAddresses      int  `yaml:"create_case_ccemail_max_count" json:"create_case_ccemail_max_count"` // per ticket (D14)
+	OpenTickets        int  `yaml:"open_tickets_per_problem_type" json:"open_tickets_per_problem_type"` // per customer (D10); Unlimited = no end
+	RequireAgreement   bool `yaml:"create_requires_agreement" json:"create_requires_agreement"`
+	AuthorizeAgreement bool `yaml:"authorize_requires_agreement" json:"authorize_requires_agreement"`
+	at                 origin
 }
 
 // AgreementType is a kind of agreement.

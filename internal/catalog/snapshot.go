@@ -271,6 +271,10 @@ func (c *Catalog) CopyAddresses() int { return c.limits.CopyAddresses }
 // newest agreement of type AgreementCreate.
 func (c *Catalog) RequireAgreement() bool { return c.limits.RequireAgreement }
 
+// AuthorizeAgreement tells whether granting an authorization needs the
+// signature of the newest agreement of type AgreementAuthorize.
+func (c *Catalog) AuthorizeAgreement() bool { return c.limits.AuthorizeAgreement }
+
 // Quota is how many open tickets of the problem type a customer may have
 // (D10), or Unlimited. Retired and unknown types have the default.
 func (c *Catalog) Quota(problemType string) int {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ogen-go/ogen/middleware"
 
+	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/desk/oas"
 	"casemate/internal/event"
@@ -35,6 +36,8 @@ type Handler struct {
 	accessKeys
 	system
 
+	authorizations
+
 	mapper
 }
 
@@ -46,6 +49,8 @@ type Nouns struct {
 	Tickets  *ticket.Service
 	Catalog  *catalog.Service
 	Notify   *notify.Service
+
+	Authorizations *authorization.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -84,6 +89,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		system:     system{host: host},
 		mapper:     mapper{log: log},
 	}
+	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

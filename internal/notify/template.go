@@ -19,6 +19,8 @@ const (
 	TemplateResolve = "ticket.resolve" // {number}, {days}: please confirm the solution
 	TemplateRemind  = "ticket.remind"  // {number}, {days}: it closes by itself soon
 	TemplateClose   = "ticket.close"   // {number}: it was closed
+
+	TemplateAuthorize = "ticket.authorize" // {number}, {days}: an engineer asks for an authorization
 )
 
 // words is a template in one language. Mails show the text, and as HTML the
@@ -58,6 +60,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateClose: {
 		locale.ZH: {"工单 {number} 已关闭", "您好！\n\n工单 {number} 已关闭。欢迎登录控制台评价本次服务；如有新问题，请提交新工单。\n\n{product}", "【{product}】工单 {number} 已关闭，欢迎登录控制台评价。"},
 		locale.EN: {"Ticket {number} is closed", "Hello,\n\nyour ticket {number} is closed. You are welcome to rate our service in the console; for a new problem please file a new ticket.\n\n{product}", "{product}: ticket {number} is closed. You are welcome to rate our service."},
+	},
+	TemplateAuthorize: {
+		locale.ZH: {"工单 {number} 申请授权", "您好！\n\n为处理工单 {number}，工程师向您申请授权，请登录控制台查看并选择同意或拒绝。{days} 天内未处理，申请将自动失效。\n\n请勿通过邮件、短信或留言提供密码。\n\n{product}", "【{product}】工程师就工单 {number} 向您申请授权，请在 {days} 天内登录控制台处理。请勿通过短信提供密码。"},
+		locale.EN: {"Ticket {number}: an authorization is asked for", "Hello,\n\nto work on your ticket {number} an engineer asks you for an authorization. Please grant or reject it in the console; unanswered it ends by itself after {days} days.\n\nNever send passwords by mail, text message or reply.\n\n{product}", "{product}: an engineer asks for an authorization in ticket {number}. Please answer in the console within {days} days; never text passwords."},
 	},
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"casemate/internal/api"
+	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -62,6 +63,9 @@ type Server struct {
 	notify  *notify.Service
 	verify  *verify.Service
 	ticket  *ticket.Service
+
+	authorization *authorization.Service
+
 	drain   drain
 	metrics *metrics
 	local   *localToken
@@ -163,6 +167,12 @@ func (s *Server) build(ctx context.Context) error {
 		ticket.Options{Config: s.o.Config.Ticket, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
+	if s.authorization, err = authorization.New(s.db, s.keys, authorization.Nouns{Identity: s.ident, Catalog: s.catalog, Ticket: s.ticket},
+		authorization.Options{Config: s.o.Config.Authorization, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
+		return err
+	}
+	s.runner.Add(s.authorization.Kinds()...)
+	s.runner.Every(s.authorization.Periodic()...)
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
 	s.runner.Every(s.ticket.Periodic()...)
@@ -216,7 +226,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Authorization: s.authorization}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +234,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}
