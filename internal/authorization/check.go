@@ -15,6 +15,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
+	"casemate/internal/privilege"
 )
 
 // Faults of trying a host's login (contract/errors.csv).
@@ -141,6 +142,9 @@ func faultOf(outcome string) error {
 func (s *Service) tryable(tx *db.Tx, who principal.Principal, in Try) (a Authorization, d Detail, err error) {
 	if who.Kind != principal.Customer {
 		return a, d, fault.NoPermission
+	}
+	if _, err := privilege.ScopeOf(tx, who, in.Group); err != nil {
+		return a, d, err // the group first, as everywhere
 	}
 	d, err = scanDetail(tx.Get("SELECT "+detailColumns+" FROM authorization_details WHERE domain_id = ? AND id = ?", who.Domain, in.Detail))
 	if err != nil {
