@@ -16,7 +16,7 @@ CREATE TABLE authorizations (
     visit_type    TEXT   NOT NULL,
     content_type  TEXT   NOT NULL,
     description   TEXT   NOT NULL, -- why it is asked for
-    refusal       TEXT   NOT NULL, -- why the supervisor refused; never shown to the customer
+    refusal       TEXT   NOT NULL, -- why the supervisor refused, never shown to the customer
     reject_reason TEXT   NOT NULL, -- why the customer rejected
     agency        TEXT   NOT NULL, -- id of the agency granted, '' = none
     effective_at  BIGINT NOT NULL, -- the grant's window, 0 = not granted
