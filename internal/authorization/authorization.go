@@ -278,9 +278,10 @@ func record(tx *db.Tx, who principal.Principal, a Authorization, kind string, da
 // end. The caller records why.
 func end(tx *db.Tx, before, a Authorization) Authorization {
 	a.Due, a.ErasedAt = 0, tx.Now
+	a = change(tx, before, a) // first: whoever opens a session meanwhile waits here, or is seen below
 	tx.Write(db.Any, "UPDATE authorization_details SET account = '', password = '' WHERE domain_id = ? AND authorization_id = ?", a.Domain, a.ID)
 	tx.Write(db.Any, "UPDATE authorization_sessions SET closed_at = ? WHERE domain_id = ? AND authorization_id = ? AND closed_at = 0", tx.Now, a.Domain, a.ID)
-	return change(tx, before, a)
+	return a
 }
 
 // newNumber is a random id for the wire's numbers: 52 bits, so that every JSON

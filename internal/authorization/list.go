@@ -3,8 +3,8 @@ package authorization
 import (
 	"context"
 	"strings"
-	"unicode/utf8"
 
+	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
@@ -145,10 +145,11 @@ func (s *Service) Show(ctx context.Context, who principal.Principal, id, group s
 }
 
 // Letter is the undertaking shown with an authorization: the newest agreement
-// of its type, "" when none is published.
+// of its type, "" when none is published. The catalogue keeps it within the
+// contract's 20,000 characters.
 func (s *Service) Letter(lang locale.Language) string {
-	a, ok := s.catalog.Now().LatestAgreement("2")
-	if !ok || utf8.RuneCountInString(a.Content.In(lang)) > 20000 {
+	a, ok := s.catalog.Now().LatestAgreement(catalog.AgreementAuthorize)
+	if !ok {
 		return ""
 	}
 	return a.Content.In(lang)

@@ -103,11 +103,11 @@ func (s *Service) OpenSession(ctx context.Context, who principal.Principal, id s
 			return Session{}, err
 		}
 		x := Session{ID: number, Detail: d.ID, Authorization: a.ID, Engineer: who.User, Opened: tx.Now, domain: a.Domain}
+		// First the grant's row: one that ends in this moment waits for the session
+		// and closes it, or this one finds another revision and is tried again.
+		tx.Write(1, "UPDATE authorizations SET changed_at = ? WHERE domain_id = ? AND id = ? AND revision = ?", tx.Now, a.Domain, a.ID, a.Revision)
 		tx.Write(1, "INSERT INTO authorization_sessions (domain_id, id, authorization_id, detail_id, engineer, opened_at, closed_at) VALUES (?, ?, ?, ?, ?, ?, 0)",
 			a.Domain, x.ID, a.ID, d.ID, x.Engineer, x.Opened)
-		// A grant that ends in this moment must see the session, or this the end:
-		// both touch the row.
-		tx.Write(1, "UPDATE authorizations SET changed_at = ? WHERE domain_id = ? AND id = ? AND revision = ?", tx.Now, a.Domain, a.ID, a.Revision)
 		record(tx, who, a, "session.open", map[string]any{"session": x.ID, "detail": d.ID})
 		return x, nil
 	})

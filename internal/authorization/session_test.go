@@ -132,6 +132,50 @@ func TestSessions(t *testing.T) {
 	})
 }
 
+// TestSessionAtTheEnd: sessions opened while the customer cancels are refused or
+// closed: none stays open behind the end.
+func TestSessionAtTheEnd(t *testing.T) {
+	each(t, authorization.Options{}, func(w *world) {
+		number := w.create(w.li, "at the end")
+		opened, refused := 0, 0
+		for range 6 {
+			id := w.into(number, authorization.Granted)
+			detail := w.detail(id)
+			results := make(chan error, 5)
+			for i := range cap(results) {
+				go func() {
+					if i == 2 {
+						results <- w.do(w.li, id, "cancel")
+						return
+					}
+					_, err := w.s.OpenSession(w.t.Context(), w.chen, id, detail)
+					results <- err
+				}()
+			}
+			for range cap(results) {
+				if err := <-results; err != nil {
+					w.refused(err, "01010002")
+					refused++
+				}
+			}
+			page, total, err := w.s.Sessions(w.t.Context(), w.li, id, detail, "", authorization.Page{})
+			w.ok(err)
+			opened += total
+			for _, x := range page {
+				if x.Closed == 0 {
+					w.t.Errorf("session %d is open behind the end", x.ID)
+				}
+			}
+			if got := w.status(id); got != authorization.Withdrawn {
+				w.t.Errorf("state %d", got)
+			}
+		}
+		if opened+refused != 24 {
+			w.t.Errorf("%d opened, %d refused, want 24 together", opened, refused)
+		}
+	})
+}
+
 // TestRecordLimits: what a gateway may send, at the maximum and beyond; all or
 // none is stored.
 func TestRecordLimits(t *testing.T) {

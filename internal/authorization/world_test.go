@@ -118,15 +118,19 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, o authorization.Options) 
 		must(err)
 		return principal.Principal{Kind: principal.Customer, Domain: domain, User: u.ID, UserName: name, Main: main, Address: "198.51.100.7"}
 	}
-	w.boss, w.foreign = customer(d1.ID, "boss", true), customer(d2.ID, "foreign", true)
+	w.boss = customer(d1.ID, "boss", true)
+	w.foreign = principal.Principal{Kind: principal.Customer, Domain: d2.ID, User: "foreign", UserName: "foreign", Main: true}
 	w.li, w.wang = customer(d1.ID, "li", false), customer(d1.ID, "wang", false)
 	person := func(name, role string) principal.Principal {
 		u, err := w.ident.CreateUser(t.Context(), house, identity.NewUser{Domain: principal.House, Name: name, Password: "a-Password-1", Role: role, Alias: name})
 		must(err)
 		return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: name, Role: role}
 	}
-	w.chen, w.emma = person("chen", principal.RoleEngineer), person("emma", principal.RoleEngineer)
-	w.zhao, w.admin, w.auditor = person("zhao", principal.RoleSupervisor), person("root", principal.RoleAdministrator), person("audit", principal.RoleAuditor)
+	w.chen, w.zhao = person("chen", principal.RoleEngineer), person("zhao", principal.RoleSupervisor)
+	role := func(name, role string) principal.Principal { // people who never log in need no password hashed
+		return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: name, UserName: name, Role: role}
+	}
+	w.emma, w.admin, w.auditor = role("emma", principal.RoleEngineer), role("root", principal.RoleAdministrator), role("audit", principal.RoleAuditor)
 	w.local = principal.Principal{Kind: principal.Local, Domain: principal.House, User: "local"}
 	for _, p := range w.catalog.Now().ProblemTypes() {
 		if p.CaseType == catalog.Consultation {
