@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
+
+	"github.com/alecthomas/kong"
 )
 
 // authorizeCmd asks a ticket's customer for access to his console or hosts.
@@ -64,5 +68,88 @@ func (c *authorizeCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		return err
 	}
 	o.printf("%s\n", made.ID)
+	return nil
+}
+
+// authorizationView is what the commands show of an authorization.
+type authorizationView struct {
+	ID           string `json:"id"`
+	Status       int    `json:"status"`
+	StatusName   string `json:"status_name"`
+	Number       string `json:"number"`
+	EngineerName string `json:"engineer_name"`
+	Description  string `json:"description"`
+}
+
+func (a authorizationView) print(o *output) {
+	o.printf("%s\t%d\t%s\t%s\t%s\t%s\n", a.ID, a.Status, a.StatusName, a.Number, a.EngineerName, oneLine(a.Description, 60))
+}
+
+// authorizationsCmd lists authorizations.
+type authorizationsCmd struct {
+	Status []int  `help:"Only these states: 0 to be answered, 1 granted, 2 rejected, 3 expired, 4 recalled, 5 cancelled, 6 in approval, 7 approval refused." placeholder:"N"`
+	Case   string `help:"Only of this ticket." placeholder:"CASE-ID"`
+	Limit  int    `help:"How many at most, up to 100." default:"50"`
+}
+
+// Run lists authorizations.
+func (c *authorizationsCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	cl, err := d.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	path, q := "/desk/v1/authorizations", url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	for _, s := range c.Status {
+		q.Add("status", strconv.Itoa(s))
+	}
+	if c.Case != "" {
+		if len(c.Status) > 0 {
+			return problem{"--case 与 --status 不能同时使用", "--case and --status do not go together"}
+		}
+		path, q = ticketPath(c.Case)+"/authorizations", nil
+	}
+	var raw json.RawMessage
+	if err := cl.get(ctx, path, q, &raw); err != nil || d.JSON {
+		return orJSON(o, err, raw)
+	}
+	var page struct {
+		Items []authorizationView `json:"items"`
+	}
+	if err := json.Unmarshal(raw, &page); err != nil {
+		return err
+	}
+	for _, a := range page.Items {
+		a.print(o)
+	}
+	return nil
+}
+
+// answerCmd is a step with a request.
+type answerCmd struct {
+	ID     string `arg:"" name:"authorization-id" help:"Authorization id."`
+	Reason string `arg:"" optional:"" help:"Why; mandatory for refuse. The customer does not see it."`
+}
+
+// Run takes the step.
+func (c *answerCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *output) error {
+	cl, err := d.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	step := map[string]string{"action": k.Selected().Name}
+	if c.Reason != "" {
+		step["reason"] = c.Reason
+	}
+	var raw json.RawMessage
+	if err := cl.post(ctx, "/desk/v1/authorizations/"+url.PathEscape(c.ID)+"/steps", step, &raw); err != nil || d.JSON {
+		return orJSON(o, err, raw)
+	}
+	var a authorizationView
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return err
+	}
+	a.print(o)
 	return nil
 }

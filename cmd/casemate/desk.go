@@ -33,7 +33,11 @@ type deskCmd struct {
 	Note    textCmd   `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
 	Assign  assignCmd `cmd:"" help:"Give the ticket to an engineer."`
 
-	Authorize authorizeCmd `cmd:"" help:"Ask the customer for an authorization; prints its id."`
+	Authorize      authorizeCmd      `cmd:"" help:"Ask the customer for an authorization; prints its id."`
+	Authorizations authorizationsCmd `cmd:"" help:"List authorizations, newest first."`
+	Approve        answerCmd         `cmd:"" help:"Approve an engineer's request: the customer is asked."`
+	Refuse         answerCmd         `cmd:"" help:"Refuse an engineer's request, with the reason."`
+	Recall         answerCmd         `cmd:"" help:"Take a request back that the customer has not answered."`
 }
 
 type stepCmd struct {

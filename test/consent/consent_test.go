@@ -406,6 +406,21 @@ func TestSupervisor(t *testing.T) {
 		if status := zhao.call(t, "POST", steps, map[string]string{"action": "approve"}, &a); status != http.StatusOK || a.Status != 0 {
 			t.Errorf("approved: %d %+v", status, a)
 		}
+		// The same from the shell, by the operator.
+		var more authorization
+		chen.call(t, "POST", at, map[string]any{"description": "to look again"}, &more)
+		if out, err := w.Local("desk", "authorizations", "--status", "6"); err != nil || !strings.HasPrefix(out, more.ID+"\t6\t") || !strings.Contains(out, "\tchen\tto look again") {
+			t.Errorf("waiting: %q, %v", out, err)
+		}
+		if out, err := w.Local("desk", "refuse", more.ID); err == nil {
+			t.Errorf("refused without a reason: %q", out)
+		}
+		if out, err := w.Local("desk", "refuse", more.ID, "not needed"); err != nil || !strings.HasPrefix(out, more.ID+"\t7\t") {
+			t.Errorf("refused: %q, %v", out, err)
+		}
+		if out, err := w.Local("desk", "authorizations", "--case", number); err != nil || len(strings.Split(out, "\n")) != 2 {
+			t.Errorf("of the ticket: %q, %v", out, err)
+		}
 		for language, word := range map[string]string{"zh-cn": "未开启", "en-us": "switched off"} {
 			_, err := c.CheckHosts(&model.CheckHostsRequest{AuthorizationDetailId: a.Details[0].ID, XLanguage: &language, Body: &model.VerifyHostV2Req{Port: 22, Account: "a", Password: "b"}})
 			if code(err) != "OSM.01010002" || !strings.Contains(err.Error(), word) {
