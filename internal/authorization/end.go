@@ -40,6 +40,7 @@ func (s *Service) Kinds() []job.Kind {
 func (s *Service) Periodic() []job.Periodic {
 	return []job.Periodic{
 		{Name: "authorizations of ended tickets", Every: time.Second, Run: s.Follow},
+		{Name: "authorizations left over", Every: 10 * time.Minute, Run: s.Sweep},
 		{Name: "tries of host logins", Every: time.Hour, Run: s.purgeChecks},
 	}
 }
@@ -93,7 +94,7 @@ func (s *Service) Follow(ctx context.Context) error {
 	}
 }
 
-// ended is a ticket that left its open states.
+// ended is a ticket that may have left its open states.
 type ended struct{ domain, ticket string }
 
 func (s *Service) follow(ctx context.Context) (more bool, err error) {
@@ -141,9 +142,42 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 	})
 }
 
+// Sweep ends what the reader cannot have seen: an authorization asked for in
+// the very moment its ticket ended.
+func (s *Service) Sweep(ctx context.Context) error {
+	var all []ended
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
+		return tx.List(func(r db.Row) error {
+			var g ended
+			err := r.Scan(&g.domain, &g.ticket)
+			all = append(all, g)
+			return err
+		}, "SELECT DISTINCT domain_id, ticket_id FROM desk_authorizations WHERE status IN (0, 1, 6)")
+	})
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		if err := s.endTicket(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endTicket ends a ticket's authorizations when the ticket has ended.
 func (s *Service) endTicket(ctx context.Context, g ended) error {
 	some := 0
-	err := s.db.View(ctx, func(tx *db.Tx) error { // most tickets have none: do not trouble the writer
+	err := s.db.View(ctx, func(tx *db.Tx) error { // mostly there is nothing to do: do not trouble the writer
+		t, err := ticket.In(tx, g.domain, g.ticket)
+		if fault.KindOf(err) == fault.NotFound || err == nil && t.Status.Open() {
+			some = 0
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 		return tx.Get("SELECT count(*) FROM authorizations WHERE domain_id = ? AND ticket_id = ?", g.domain, g.ticket).Scan(&some)
 	})
 	if err != nil || some == 0 {

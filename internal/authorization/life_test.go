@@ -332,6 +332,20 @@ func TestTicketEnds(t *testing.T) {
 	})
 }
 
+// TestSweep: what the reader of the history cannot have seen is ended as well;
+// open tickets' stay.
+func TestSweep(t *testing.T) {
+	each(t, authorization.Options{}, func(w *world) {
+		number := w.create(w.li, "sweep")
+		id, stays := w.into(number, authorization.Asked), w.into(w.create(w.li, "stays"), authorization.Granted)
+		w.ok(w.tickets.Do(w.t.Context(), w.li, ticket.Act{Number: number, Action: ticket.Close}))
+		w.ok(w.s.Sweep(w.t.Context()))
+		if a, b := w.status(id), w.status(stays); a != authorization.Expired || b != authorization.Granted {
+			w.t.Errorf("states %d and %d", a, b)
+		}
+	})
+}
+
 // TestNames: every state has its name in both languages, as the table says.
 func TestNames(t *testing.T) {
 	t.Parallel()
