@@ -11,6 +11,7 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/api/oas"
+	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/diagnose"
 	"casemate/internal/principal"
@@ -52,6 +53,8 @@ type Nouns struct {
 	Verify   *verify.Service
 	Ticket   *ticket.Service
 	Diagnose *diagnose.Service
+
+	Authorization *authorization.Service
 }
 
 // Options of the surface.
@@ -74,6 +77,8 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		quotas:        quotas{ticket: n.Ticket},
 		diagnoses:     diagnoses{diagnose: n.Diagnose},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
+
+		authorizations: authorizations{authorization: n.Authorization},
 	}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),

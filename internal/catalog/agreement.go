@@ -79,6 +79,15 @@ func SignedLatest(tx *db.Tx, domain, user, kind string) (bool, error) {
 	return n > 0, err
 }
 
+// SignedFor is SignedLatest for one thing: the user accepted the agreement for
+// the relation, or for no relation in particular.
+func SignedFor(tx *db.Tx, domain, user, kind, relation string) (bool, error) {
+	var n int
+	err := tx.Get(`SELECT count(*) FROM agreement_signatures WHERE domain_id = ? AND user_id = ? AND relation_id IN (?, '') AND agreement_id =
+		(SELECT id FROM catalog_agreements WHERE type = ? AND retired = 0 ORDER BY version DESC LIMIT 1)`, domain, user, relation, kind).Scan(&n)
+	return n > 0, err
+}
+
 // SignedLatest tells whether the caller accepted the newest published
 // agreement of the type; false when none is published.
 func (s *Service) SignedLatest(ctx context.Context, who principal.Principal, kind string) (bool, error) {

@@ -23,6 +23,7 @@ type Config struct {
 	Ticket         Ticket        `yaml:"ticket"`
 	Webhooks       Webhooks      `yaml:"webhooks"`
 	Diagnose       Diagnose      `yaml:"diagnose"`
+	Authorization  Authorization `yaml:"authorization"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
@@ -61,7 +62,7 @@ func (c Config) check() error {
 	default:
 		return errors.New("errors.business_status is real or documented")
 	}
-	return nil
+	return c.Authorization.Check()
 }
 
 // Show is the configuration as a file would hold it.

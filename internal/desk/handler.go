@@ -11,6 +11,7 @@ import (
 
 	"github.com/ogen-go/ogen/middleware"
 
+	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/desk/oas"
 	"casemate/internal/diagnose"
@@ -43,6 +44,8 @@ type Handler struct {
 	diagnoses
 	agreements
 
+	authorizations
+
 	mapper
 }
 
@@ -57,6 +60,8 @@ type Nouns struct {
 	Webhooks *webhook.Service
 	Verify   *verify.Service
 	Diagnose *diagnose.Service
+
+	Authorizations *authorization.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -102,6 +107,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		agreements: agreements{catalog: n.Catalog, identity: n.Identity},
 		mapper:     mapper{log: log},
 	}
+	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

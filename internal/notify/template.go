@@ -20,6 +20,8 @@ const (
 	TemplateRemind  = "ticket.remind"  // {number}, {days}: it closes by itself soon
 	TemplateClose   = "ticket.close"   // {number}: it was closed
 	TemplateTest    = "provider.test"  // {provider}: an administrator tries a provider
+
+	TemplateAuthorize = "ticket.authorize" // {number}, {days}: an engineer asks for an authorization
 )
 
 // words is a template in one language. Mails show the text, and as HTML the
@@ -63,6 +65,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateTest: {
 		locale.ZH: {"{product} 通道测试", "您好！\n\n这是来自 {product} 的测试邮件，经由通道 {provider} 发送。收到即表示通道可用。\n\n{product}", "【{product}】这是一条测试短信，经由通道 {provider} 发送。"},
 		locale.EN: {"{product} test message", "Hello,\n\nthis is a test message of {product}, sent through {provider}. Having it means that the provider works.\n\n{product}", "{product}: this is a test message, sent through {provider}."},
+	},
+	TemplateAuthorize: {
+		locale.ZH: {"工单 {number} 申请授权", "您好！\n\n为处理工单 {number}，工程师向您申请授权，请登录控制台查看并选择同意或拒绝。{days} 天内未处理，申请将自动失效。\n\n请勿通过邮件、短信或留言提供密码。\n\n{product}", "【{product}】工程师就工单 {number} 向您申请授权，请在 {days} 天内登录控制台处理。请勿通过短信提供密码。"},
+		locale.EN: {"Ticket {number}: an authorization is asked for", "Hello,\n\nto work on your ticket {number} an engineer asks you for an authorization. Please grant or reject it in the console; unanswered it ends by itself after {days} days.\n\nNever send passwords by mail, text message or reply.\n\n{product}", "{product}: an engineer asks for an authorization in ticket {number}. Please answer in the console within {days} days; never text passwords."},
 	},
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"casemate/internal/api"
+	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -69,6 +70,8 @@ type Server struct {
 	metrics  *metrics
 	local    *localToken
 	diagnose *diagnose.Service
+
+	authorization *authorization.Service
 }
 
 func (o Options) keysDir() string {
@@ -178,6 +181,12 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.runner.Add(s.diagnose.Kinds()...)
 	s.runner.Every(s.diagnose.Periodic()...)
+	if s.authorization, err = authorization.New(s.db, s.keys, authorization.Nouns{Identity: s.ident, Catalog: s.catalog, Ticket: s.ticket},
+		authorization.Options{Config: s.o.Config.Authorization, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
+		return err
+	}
+	s.runner.Add(s.authorization.Kinds()...)
+	s.runner.Every(s.authorization.Periodic()...)
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
 	s.runner.Every(s.ticket.Periodic()...)
@@ -231,7 +240,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +248,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -202,6 +202,9 @@ func (s *AgreementText) SetEn(val string) {
 	s.En = val
 }
 
+// AppendSessionRecordsNoContent is response for AppendSessionRecords operation.
+type AppendSessionRecordsNoContent struct{}
+
 // Ref: #/components/schemas/ApplyCatalogReq
 type ApplyCatalogReq struct {
 	Files CatalogFileMap `json:"files"`
@@ -227,6 +230,691 @@ func (s *ApplyCatalogReq) SetFiles(val CatalogFileMap) {
 // SetVersion sets the value of Version.
 func (s *ApplyCatalogReq) SetVersion(val OptInt64) {
 	s.Version = val
+}
+
+// Ref: #/components/schemas/Authorization
+type Authorization struct {
+	// Authorization id, as the customer sees it.
+	ID string `json:"id"`
+	// Grows with each change.
+	Version int64               `json:"version"`
+	Status  AuthorizationStatus `json:"status"`
+	// Name of the state in the caller's language.
+	StatusName string `json:"status_name"`
+	// Ticket number.
+	Number string `json:"number"`
+	// Domain of the customer.
+	DomainID string `json:"domain_id"`
+	// User id of the engineer who asks.
+	EngineerID string `json:"engineer_id"`
+	// Log-in name of the engineer.
+	EngineerName OptString `json:"engineer_name"`
+	// Log-in name of the supervisor who approved or refused.
+	ApproverName OptString `json:"approver_name"`
+	// Log-in name of the customer's user who answered.
+	HandlerName OptString `json:"handler_name"`
+	// Why access is needed.
+	Description string `json:"description"`
+	// Why the supervisor refused.
+	Refusal OptString `json:"refusal"`
+	// Why the customer rejected.
+	RejectReason OptString `json:"reject_reason"`
+	// Kind of resource.
+	ResourceTypeID OptString `json:"resource_type_id"`
+	// Its name in the caller's language.
+	ResourceTypeName OptString `json:"resource_type_name"`
+	// Kind of access.
+	VisitTypeID OptString `json:"visit_type_id"`
+	// Its name in the caller's language.
+	VisitTypeName OptString `json:"visit_type_name"`
+	// Kind of what is given.
+	ContentTypeID OptString `json:"content_type_id"`
+	// Its name in the caller's language.
+	ContentTypeName OptString `json:"content_type_name"`
+	// Begin of the grant; absent before it.
+	EffectiveAt OptTime `json:"effective_at"`
+	// End of the grant; absent before it.
+	ExpiresAt OptTime `json:"expires_at"`
+	// When it expires by itself; absent when it has ended.
+	DueAt OptTime `json:"due_at"`
+	// When it was asked for.
+	CreatedAt Time `json:"created_at"`
+	// When it last changed.
+	UpdatedAt Time `json:"updated_at"`
+	// The items.
+	Details []AuthorizationDetail `json:"details"`
+}
+
+// GetID returns the value of ID.
+func (s *Authorization) GetID() string {
+	return s.ID
+}
+
+// GetVersion returns the value of Version.
+func (s *Authorization) GetVersion() int64 {
+	return s.Version
+}
+
+// GetStatus returns the value of Status.
+func (s *Authorization) GetStatus() AuthorizationStatus {
+	return s.Status
+}
+
+// GetStatusName returns the value of StatusName.
+func (s *Authorization) GetStatusName() string {
+	return s.StatusName
+}
+
+// GetNumber returns the value of Number.
+func (s *Authorization) GetNumber() string {
+	return s.Number
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *Authorization) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetEngineerID returns the value of EngineerID.
+func (s *Authorization) GetEngineerID() string {
+	return s.EngineerID
+}
+
+// GetEngineerName returns the value of EngineerName.
+func (s *Authorization) GetEngineerName() OptString {
+	return s.EngineerName
+}
+
+// GetApproverName returns the value of ApproverName.
+func (s *Authorization) GetApproverName() OptString {
+	return s.ApproverName
+}
+
+// GetHandlerName returns the value of HandlerName.
+func (s *Authorization) GetHandlerName() OptString {
+	return s.HandlerName
+}
+
+// GetDescription returns the value of Description.
+func (s *Authorization) GetDescription() string {
+	return s.Description
+}
+
+// GetRefusal returns the value of Refusal.
+func (s *Authorization) GetRefusal() OptString {
+	return s.Refusal
+}
+
+// GetRejectReason returns the value of RejectReason.
+func (s *Authorization) GetRejectReason() OptString {
+	return s.RejectReason
+}
+
+// GetResourceTypeID returns the value of ResourceTypeID.
+func (s *Authorization) GetResourceTypeID() OptString {
+	return s.ResourceTypeID
+}
+
+// GetResourceTypeName returns the value of ResourceTypeName.
+func (s *Authorization) GetResourceTypeName() OptString {
+	return s.ResourceTypeName
+}
+
+// GetVisitTypeID returns the value of VisitTypeID.
+func (s *Authorization) GetVisitTypeID() OptString {
+	return s.VisitTypeID
+}
+
+// GetVisitTypeName returns the value of VisitTypeName.
+func (s *Authorization) GetVisitTypeName() OptString {
+	return s.VisitTypeName
+}
+
+// GetContentTypeID returns the value of ContentTypeID.
+func (s *Authorization) GetContentTypeID() OptString {
+	return s.ContentTypeID
+}
+
+// GetContentTypeName returns the value of ContentTypeName.
+func (s *Authorization) GetContentTypeName() OptString {
+	return s.ContentTypeName
+}
+
+// GetEffectiveAt returns the value of EffectiveAt.
+func (s *Authorization) GetEffectiveAt() OptTime {
+	return s.EffectiveAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *Authorization) GetExpiresAt() OptTime {
+	return s.ExpiresAt
+}
+
+// GetDueAt returns the value of DueAt.
+func (s *Authorization) GetDueAt() OptTime {
+	return s.DueAt
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Authorization) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetUpdatedAt returns the value of UpdatedAt.
+func (s *Authorization) GetUpdatedAt() Time {
+	return s.UpdatedAt
+}
+
+// GetDetails returns the value of Details.
+func (s *Authorization) GetDetails() []AuthorizationDetail {
+	return s.Details
+}
+
+// SetID sets the value of ID.
+func (s *Authorization) SetID(val string) {
+	s.ID = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Authorization) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetStatus sets the value of Status.
+func (s *Authorization) SetStatus(val AuthorizationStatus) {
+	s.Status = val
+}
+
+// SetStatusName sets the value of StatusName.
+func (s *Authorization) SetStatusName(val string) {
+	s.StatusName = val
+}
+
+// SetNumber sets the value of Number.
+func (s *Authorization) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *Authorization) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetEngineerID sets the value of EngineerID.
+func (s *Authorization) SetEngineerID(val string) {
+	s.EngineerID = val
+}
+
+// SetEngineerName sets the value of EngineerName.
+func (s *Authorization) SetEngineerName(val OptString) {
+	s.EngineerName = val
+}
+
+// SetApproverName sets the value of ApproverName.
+func (s *Authorization) SetApproverName(val OptString) {
+	s.ApproverName = val
+}
+
+// SetHandlerName sets the value of HandlerName.
+func (s *Authorization) SetHandlerName(val OptString) {
+	s.HandlerName = val
+}
+
+// SetDescription sets the value of Description.
+func (s *Authorization) SetDescription(val string) {
+	s.Description = val
+}
+
+// SetRefusal sets the value of Refusal.
+func (s *Authorization) SetRefusal(val OptString) {
+	s.Refusal = val
+}
+
+// SetRejectReason sets the value of RejectReason.
+func (s *Authorization) SetRejectReason(val OptString) {
+	s.RejectReason = val
+}
+
+// SetResourceTypeID sets the value of ResourceTypeID.
+func (s *Authorization) SetResourceTypeID(val OptString) {
+	s.ResourceTypeID = val
+}
+
+// SetResourceTypeName sets the value of ResourceTypeName.
+func (s *Authorization) SetResourceTypeName(val OptString) {
+	s.ResourceTypeName = val
+}
+
+// SetVisitTypeID sets the value of VisitTypeID.
+func (s *Authorization) SetVisitTypeID(val OptString) {
+	s.VisitTypeID = val
+}
+
+// SetVisitTypeName sets the value of VisitTypeName.
+func (s *Authorization) SetVisitTypeName(val OptString) {
+	s.VisitTypeName = val
+}
+
+// SetContentTypeID sets the value of ContentTypeID.
+func (s *Authorization) SetContentTypeID(val OptString) {
+	s.ContentTypeID = val
+}
+
+// SetContentTypeName sets the value of ContentTypeName.
+func (s *Authorization) SetContentTypeName(val OptString) {
+	s.ContentTypeName = val
+}
+
+// SetEffectiveAt sets the value of EffectiveAt.
+func (s *Authorization) SetEffectiveAt(val OptTime) {
+	s.EffectiveAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *Authorization) SetExpiresAt(val OptTime) {
+	s.ExpiresAt = val
+}
+
+// SetDueAt sets the value of DueAt.
+func (s *Authorization) SetDueAt(val OptTime) {
+	s.DueAt = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Authorization) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetUpdatedAt sets the value of UpdatedAt.
+func (s *Authorization) SetUpdatedAt(val Time) {
+	s.UpdatedAt = val
+}
+
+// SetDetails sets the value of Details.
+func (s *Authorization) SetDetails(val []AuthorizationDetail) {
+	s.Details = val
+}
+
+// Ref: #/components/schemas/AuthorizationDetail
+type AuthorizationDetail struct {
+	// Id of the item.
+	ID int64 `json:"id"`
+	// What is to be entered.
+	Type AuthorizationDetailType `json:"type"`
+	// Host name or IP address of a host.
+	Address OptString `json:"address"`
+	// Port; absent when nobody said one.
+	Port OptInt32 `json:"port"`
+	// Cloud instance id.
+	InstanceID OptString `json:"instance_id"`
+	// Cloud instance name.
+	InstanceName OptString `json:"instance_name"`
+	// Region id.
+	RegionID OptString `json:"region_id"`
+}
+
+// GetID returns the value of ID.
+func (s *AuthorizationDetail) GetID() int64 {
+	return s.ID
+}
+
+// GetType returns the value of Type.
+func (s *AuthorizationDetail) GetType() AuthorizationDetailType {
+	return s.Type
+}
+
+// GetAddress returns the value of Address.
+func (s *AuthorizationDetail) GetAddress() OptString {
+	return s.Address
+}
+
+// GetPort returns the value of Port.
+func (s *AuthorizationDetail) GetPort() OptInt32 {
+	return s.Port
+}
+
+// GetInstanceID returns the value of InstanceID.
+func (s *AuthorizationDetail) GetInstanceID() OptString {
+	return s.InstanceID
+}
+
+// GetInstanceName returns the value of InstanceName.
+func (s *AuthorizationDetail) GetInstanceName() OptString {
+	return s.InstanceName
+}
+
+// GetRegionID returns the value of RegionID.
+func (s *AuthorizationDetail) GetRegionID() OptString {
+	return s.RegionID
+}
+
+// SetID sets the value of ID.
+func (s *AuthorizationDetail) SetID(val int64) {
+	s.ID = val
+}
+
+// SetType sets the value of Type.
+func (s *AuthorizationDetail) SetType(val AuthorizationDetailType) {
+	s.Type = val
+}
+
+// SetAddress sets the value of Address.
+func (s *AuthorizationDetail) SetAddress(val OptString) {
+	s.Address = val
+}
+
+// SetPort sets the value of Port.
+func (s *AuthorizationDetail) SetPort(val OptInt32) {
+	s.Port = val
+}
+
+// SetInstanceID sets the value of InstanceID.
+func (s *AuthorizationDetail) SetInstanceID(val OptString) {
+	s.InstanceID = val
+}
+
+// SetInstanceName sets the value of InstanceName.
+func (s *AuthorizationDetail) SetInstanceName(val OptString) {
+	s.InstanceName = val
+}
+
+// SetRegionID sets the value of RegionID.
+func (s *AuthorizationDetail) SetRegionID(val OptString) {
+	s.RegionID = val
+}
+
+// What is to be entered.
+type AuthorizationDetailType string
+
+const (
+	AuthorizationDetailTypeConsole AuthorizationDetailType = "console"
+	AuthorizationDetailTypeHost    AuthorizationDetailType = "host"
+)
+
+// AllValues returns all AuthorizationDetailType values.
+func (AuthorizationDetailType) AllValues() []AuthorizationDetailType {
+	return []AuthorizationDetailType{
+		AuthorizationDetailTypeConsole,
+		AuthorizationDetailTypeHost,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AuthorizationDetailType) MarshalText() ([]byte, error) {
+	switch s {
+	case AuthorizationDetailTypeConsole:
+		return []byte(s), nil
+	case AuthorizationDetailTypeHost:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AuthorizationDetailType) UnmarshalText(data []byte) error {
+	switch AuthorizationDetailType(data) {
+	case AuthorizationDetailTypeConsole:
+		*s = AuthorizationDetailTypeConsole
+		return nil
+	case AuthorizationDetailTypeHost:
+		*s = AuthorizationDetailTypeHost
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/AuthorizationPage
+type AuthorizationPage struct {
+	// The authorizations.
+	Items []Authorization `json:"items"`
+	// Continues the list; absent at its end.
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *AuthorizationPage) GetItems() []Authorization {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *AuthorizationPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *AuthorizationPage) SetItems(val []Authorization) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *AuthorizationPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// What was granted for one item. Fields that were not given are absent.
+// Ref: #/components/schemas/AuthorizationSecret
+type AuthorizationSecret struct {
+	// Host name or IP address.
+	Address OptString `json:"address"`
+	// Port.
+	Port OptInt32 `json:"port"`
+	// Account.
+	Account OptString `json:"account"`
+	// Password or private key.
+	Password OptString `json:"password"`
+	// Agency for the console.
+	AgencyID OptString `json:"agency_id"`
+}
+
+// GetAddress returns the value of Address.
+func (s *AuthorizationSecret) GetAddress() OptString {
+	return s.Address
+}
+
+// GetPort returns the value of Port.
+func (s *AuthorizationSecret) GetPort() OptInt32 {
+	return s.Port
+}
+
+// GetAccount returns the value of Account.
+func (s *AuthorizationSecret) GetAccount() OptString {
+	return s.Account
+}
+
+// GetPassword returns the value of Password.
+func (s *AuthorizationSecret) GetPassword() OptString {
+	return s.Password
+}
+
+// GetAgencyID returns the value of AgencyID.
+func (s *AuthorizationSecret) GetAgencyID() OptString {
+	return s.AgencyID
+}
+
+// SetAddress sets the value of Address.
+func (s *AuthorizationSecret) SetAddress(val OptString) {
+	s.Address = val
+}
+
+// SetPort sets the value of Port.
+func (s *AuthorizationSecret) SetPort(val OptInt32) {
+	s.Port = val
+}
+
+// SetAccount sets the value of Account.
+func (s *AuthorizationSecret) SetAccount(val OptString) {
+	s.Account = val
+}
+
+// SetPassword sets the value of Password.
+func (s *AuthorizationSecret) SetPassword(val OptString) {
+	s.Password = val
+}
+
+// SetAgencyID sets the value of AgencyID.
+func (s *AuthorizationSecret) SetAgencyID(val OptString) {
+	s.AgencyID = val
+}
+
+// Ref: #/components/schemas/AuthorizationSession
+type AuthorizationSession struct {
+	// Session id.
+	ID int64 `json:"id"`
+	// Item that was entered.
+	DetailID int64 `json:"detail_id"`
+	// Begin.
+	OpenedAt Time `json:"opened_at"`
+	// End; absent while open.
+	ClosedAt OptTime `json:"closed_at"`
+}
+
+// GetID returns the value of ID.
+func (s *AuthorizationSession) GetID() int64 {
+	return s.ID
+}
+
+// GetDetailID returns the value of DetailID.
+func (s *AuthorizationSession) GetDetailID() int64 {
+	return s.DetailID
+}
+
+// GetOpenedAt returns the value of OpenedAt.
+func (s *AuthorizationSession) GetOpenedAt() Time {
+	return s.OpenedAt
+}
+
+// GetClosedAt returns the value of ClosedAt.
+func (s *AuthorizationSession) GetClosedAt() OptTime {
+	return s.ClosedAt
+}
+
+// SetID sets the value of ID.
+func (s *AuthorizationSession) SetID(val int64) {
+	s.ID = val
+}
+
+// SetDetailID sets the value of DetailID.
+func (s *AuthorizationSession) SetDetailID(val int64) {
+	s.DetailID = val
+}
+
+// SetOpenedAt sets the value of OpenedAt.
+func (s *AuthorizationSession) SetOpenedAt(val Time) {
+	s.OpenedAt = val
+}
+
+// SetClosedAt sets the value of ClosedAt.
+func (s *AuthorizationSession) SetClosedAt(val OptTime) {
+	s.ClosedAt = val
+}
+
+// 0 to be answered, 1 granted, 2 rejected, 3 expired, 4 recalled, 5 cancelled, 6 in approval, 7
+// approval refused.
+// Ref: #/components/schemas/AuthorizationStatus
+type AuthorizationStatus int32
+
+const (
+	AuthorizationStatus0 AuthorizationStatus = 0
+	AuthorizationStatus1 AuthorizationStatus = 1
+	AuthorizationStatus2 AuthorizationStatus = 2
+	AuthorizationStatus3 AuthorizationStatus = 3
+	AuthorizationStatus4 AuthorizationStatus = 4
+	AuthorizationStatus5 AuthorizationStatus = 5
+	AuthorizationStatus6 AuthorizationStatus = 6
+	AuthorizationStatus7 AuthorizationStatus = 7
+)
+
+// AllValues returns all AuthorizationStatus values.
+func (AuthorizationStatus) AllValues() []AuthorizationStatus {
+	return []AuthorizationStatus{
+		AuthorizationStatus0,
+		AuthorizationStatus1,
+		AuthorizationStatus2,
+		AuthorizationStatus3,
+		AuthorizationStatus4,
+		AuthorizationStatus5,
+		AuthorizationStatus6,
+		AuthorizationStatus7,
+	}
+}
+
+// Ref: #/components/schemas/AuthorizationStepReq
+type AuthorizationStepReq struct {
+	// The step.
+	Action AuthorizationStepReqAction `json:"action"`
+	// Mandatory for refuse.
+	Reason OptString `json:"reason"`
+}
+
+// GetAction returns the value of Action.
+func (s *AuthorizationStepReq) GetAction() AuthorizationStepReqAction {
+	return s.Action
+}
+
+// GetReason returns the value of Reason.
+func (s *AuthorizationStepReq) GetReason() OptString {
+	return s.Reason
+}
+
+// SetAction sets the value of Action.
+func (s *AuthorizationStepReq) SetAction(val AuthorizationStepReqAction) {
+	s.Action = val
+}
+
+// SetReason sets the value of Reason.
+func (s *AuthorizationStepReq) SetReason(val OptString) {
+	s.Reason = val
+}
+
+// The step.
+type AuthorizationStepReqAction string
+
+const (
+	AuthorizationStepReqActionApprove AuthorizationStepReqAction = "approve"
+	AuthorizationStepReqActionRefuse  AuthorizationStepReqAction = "refuse"
+	AuthorizationStepReqActionRecall  AuthorizationStepReqAction = "recall"
+)
+
+// AllValues returns all AuthorizationStepReqAction values.
+func (AuthorizationStepReqAction) AllValues() []AuthorizationStepReqAction {
+	return []AuthorizationStepReqAction{
+		AuthorizationStepReqActionApprove,
+		AuthorizationStepReqActionRefuse,
+		AuthorizationStepReqActionRecall,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AuthorizationStepReqAction) MarshalText() ([]byte, error) {
+	switch s {
+	case AuthorizationStepReqActionApprove:
+		return []byte(s), nil
+	case AuthorizationStepReqActionRefuse:
+		return []byte(s), nil
+	case AuthorizationStepReqActionRecall:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AuthorizationStepReqAction) UnmarshalText(data []byte) error {
+	switch AuthorizationStepReqAction(data) {
+	case AuthorizationStepReqActionApprove:
+		*s = AuthorizationStepReqActionApprove
+		return nil
+	case AuthorizationStepReqActionRefuse:
+		*s = AuthorizationStepReqActionRefuse
+		return nil
+	case AuthorizationStepReqActionRecall:
+		*s = AuthorizationStepReqActionRecall
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/CatalogChange
@@ -2519,6 +3207,220 @@ func (s *NewAgreementReq) SetContent(val AgreementText) {
 	s.Content = val
 }
 
+// Ref: #/components/schemas/NewAuthorizationDetail
+type NewAuthorizationDetail struct {
+	// What is to be entered.
+	Type NewAuthorizationDetailType `json:"type"`
+	// Host name or IP address of a host; the customer sees it beside the instance's name, and checks of
+	// his login go there.
+	Address OptString `json:"address"`
+	// Port of a host; the customer may give another one.
+	Port OptInt32 `json:"port"`
+	// Cloud instance id.
+	InstanceID OptString `json:"instance_id"`
+	// Cloud instance name.
+	InstanceName OptString `json:"instance_name"`
+	// Region id.
+	RegionID OptString `json:"region_id"`
+}
+
+// GetType returns the value of Type.
+func (s *NewAuthorizationDetail) GetType() NewAuthorizationDetailType {
+	return s.Type
+}
+
+// GetAddress returns the value of Address.
+func (s *NewAuthorizationDetail) GetAddress() OptString {
+	return s.Address
+}
+
+// GetPort returns the value of Port.
+func (s *NewAuthorizationDetail) GetPort() OptInt32 {
+	return s.Port
+}
+
+// GetInstanceID returns the value of InstanceID.
+func (s *NewAuthorizationDetail) GetInstanceID() OptString {
+	return s.InstanceID
+}
+
+// GetInstanceName returns the value of InstanceName.
+func (s *NewAuthorizationDetail) GetInstanceName() OptString {
+	return s.InstanceName
+}
+
+// GetRegionID returns the value of RegionID.
+func (s *NewAuthorizationDetail) GetRegionID() OptString {
+	return s.RegionID
+}
+
+// SetType sets the value of Type.
+func (s *NewAuthorizationDetail) SetType(val NewAuthorizationDetailType) {
+	s.Type = val
+}
+
+// SetAddress sets the value of Address.
+func (s *NewAuthorizationDetail) SetAddress(val OptString) {
+	s.Address = val
+}
+
+// SetPort sets the value of Port.
+func (s *NewAuthorizationDetail) SetPort(val OptInt32) {
+	s.Port = val
+}
+
+// SetInstanceID sets the value of InstanceID.
+func (s *NewAuthorizationDetail) SetInstanceID(val OptString) {
+	s.InstanceID = val
+}
+
+// SetInstanceName sets the value of InstanceName.
+func (s *NewAuthorizationDetail) SetInstanceName(val OptString) {
+	s.InstanceName = val
+}
+
+// SetRegionID sets the value of RegionID.
+func (s *NewAuthorizationDetail) SetRegionID(val OptString) {
+	s.RegionID = val
+}
+
+// What is to be entered.
+type NewAuthorizationDetailType string
+
+const (
+	NewAuthorizationDetailTypeConsole NewAuthorizationDetailType = "console"
+	NewAuthorizationDetailTypeHost    NewAuthorizationDetailType = "host"
+)
+
+// AllValues returns all NewAuthorizationDetailType values.
+func (NewAuthorizationDetailType) AllValues() []NewAuthorizationDetailType {
+	return []NewAuthorizationDetailType{
+		NewAuthorizationDetailTypeConsole,
+		NewAuthorizationDetailTypeHost,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s NewAuthorizationDetailType) MarshalText() ([]byte, error) {
+	switch s {
+	case NewAuthorizationDetailTypeConsole:
+		return []byte(s), nil
+	case NewAuthorizationDetailTypeHost:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *NewAuthorizationDetailType) UnmarshalText(data []byte) error {
+	switch NewAuthorizationDetailType(data) {
+	case NewAuthorizationDetailTypeConsole:
+		*s = NewAuthorizationDetailTypeConsole
+		return nil
+	case NewAuthorizationDetailTypeHost:
+		*s = NewAuthorizationDetailTypeHost
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/NewAuthorizationReq
+type NewAuthorizationReq struct {
+	// Why access is needed; the customer reads it.
+	Description string `json:"description"`
+	// 1 cloud server, 2 cloud account, 3 confidential information. Without the three type ids: 1, 1, 1
+	// when a host is named, else 2, 4, 4.
+	ResourceTypeID OptString `json:"resource_type_id"`
+	// 1 SSH, 2 RDP, 3 VNC, 4 console login, 5 FTP/SFTP, 6 reading information.
+	VisitTypeID OptString `json:"visit_type_id"`
+	// 1 account and password, 2 account and private key, 3 agency, 4 credential, 5 other information.
+	ContentTypeID OptString `json:"content_type_id"`
+	// The consoles and hosts to be entered; without any, one console.
+	Details []NewAuthorizationDetail `json:"details"`
+	// Log-in name of the engineer who asks. Mandatory for the operator on the machine (local token),
+	// refused for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetDescription returns the value of Description.
+func (s *NewAuthorizationReq) GetDescription() string {
+	return s.Description
+}
+
+// GetResourceTypeID returns the value of ResourceTypeID.
+func (s *NewAuthorizationReq) GetResourceTypeID() OptString {
+	return s.ResourceTypeID
+}
+
+// GetVisitTypeID returns the value of VisitTypeID.
+func (s *NewAuthorizationReq) GetVisitTypeID() OptString {
+	return s.VisitTypeID
+}
+
+// GetContentTypeID returns the value of ContentTypeID.
+func (s *NewAuthorizationReq) GetContentTypeID() OptString {
+	return s.ContentTypeID
+}
+
+// GetDetails returns the value of Details.
+func (s *NewAuthorizationReq) GetDetails() []NewAuthorizationDetail {
+	return s.Details
+}
+
+// GetAs returns the value of As.
+func (s *NewAuthorizationReq) GetAs() OptString {
+	return s.As
+}
+
+// SetDescription sets the value of Description.
+func (s *NewAuthorizationReq) SetDescription(val string) {
+	s.Description = val
+}
+
+// SetResourceTypeID sets the value of ResourceTypeID.
+func (s *NewAuthorizationReq) SetResourceTypeID(val OptString) {
+	s.ResourceTypeID = val
+}
+
+// SetVisitTypeID sets the value of VisitTypeID.
+func (s *NewAuthorizationReq) SetVisitTypeID(val OptString) {
+	s.VisitTypeID = val
+}
+
+// SetContentTypeID sets the value of ContentTypeID.
+func (s *NewAuthorizationReq) SetContentTypeID(val OptString) {
+	s.ContentTypeID = val
+}
+
+// SetDetails sets the value of Details.
+func (s *NewAuthorizationReq) SetDetails(val []NewAuthorizationDetail) {
+	s.Details = val
+}
+
+// SetAs sets the value of As.
+func (s *NewAuthorizationReq) SetAs(val OptString) {
+	s.As = val
+}
+
+// Ref: #/components/schemas/NewAuthorizationSessionReq
+type NewAuthorizationSessionReq struct {
+	// Log-in name of the session's engineer. Mandatory for the operator on the machine (local token),
+	// refused for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetAs returns the value of As.
+func (s *NewAuthorizationSessionReq) GetAs() OptString {
+	return s.As
+}
+
+// SetAs sets the value of As.
+func (s *NewAuthorizationSessionReq) SetAs(val OptString) {
+	s.As = val
+}
+
 // Ref: #/components/schemas/NewDomainReq
 type NewDomainReq struct {
 	// Name, unique in the installation; users log in with it.
@@ -4198,6 +5100,34 @@ func (s *Session) SetRole(val Role) {
 	s.Role = val
 }
 
+// Ref: #/components/schemas/SessionCommand
+type SessionCommand struct {
+	// When; within the session, a minute of slack.
+	At Time `json:"at"`
+	// The command as typed.
+	Text string `json:"text"`
+}
+
+// GetAt returns the value of At.
+func (s *SessionCommand) GetAt() Time {
+	return s.At
+}
+
+// GetText returns the value of Text.
+func (s *SessionCommand) GetText() string {
+	return s.Text
+}
+
+// SetAt sets the value of At.
+func (s *SessionCommand) SetAt(val Time) {
+	s.At = val
+}
+
+// SetText sets the value of Text.
+func (s *SessionCommand) SetText(val string) {
+	s.Text = val
+}
+
 // Engineer, or local for the operator on the machine.
 type SessionKind string
 
@@ -4234,6 +5164,218 @@ func (s *SessionKind) UnmarshalText(data []byte) error {
 		return nil
 	case SessionKindLocal:
 		*s = SessionKindLocal
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/SessionRecords
+type SessionRecords struct {
+	// Commands that were run.
+	Commands []SessionCommand `json:"commands"`
+	// Files that were copied.
+	Transfers []SessionTransfer `json:"transfers"`
+}
+
+// GetCommands returns the value of Commands.
+func (s *SessionRecords) GetCommands() []SessionCommand {
+	return s.Commands
+}
+
+// GetTransfers returns the value of Transfers.
+func (s *SessionRecords) GetTransfers() []SessionTransfer {
+	return s.Transfers
+}
+
+// SetCommands sets the value of Commands.
+func (s *SessionRecords) SetCommands(val []SessionCommand) {
+	s.Commands = val
+}
+
+// SetTransfers sets the value of Transfers.
+func (s *SessionRecords) SetTransfers(val []SessionTransfer) {
+	s.Transfers = val
+}
+
+// Ref: #/components/schemas/SessionTransfer
+type SessionTransfer struct {
+	// When it began; within the session, a minute of slack.
+	At Time `json:"at"`
+	// How long it took, milliseconds.
+	DurationMs OptInt64 `json:"duration_ms"`
+	// Upload goes to the customer's host, download comes from it.
+	Type SessionTransferType `json:"type"`
+	// File name.
+	FileName string `json:"file_name"`
+	// Path copied from.
+	FromPath OptString `json:"from_path"`
+	// Path copied to.
+	ToPath OptString `json:"to_path"`
+	// Bytes.
+	Size OptInt64 `json:"size"`
+	// How it went.
+	Result SessionTransferResult `json:"result"`
+}
+
+// GetAt returns the value of At.
+func (s *SessionTransfer) GetAt() Time {
+	return s.At
+}
+
+// GetDurationMs returns the value of DurationMs.
+func (s *SessionTransfer) GetDurationMs() OptInt64 {
+	return s.DurationMs
+}
+
+// GetType returns the value of Type.
+func (s *SessionTransfer) GetType() SessionTransferType {
+	return s.Type
+}
+
+// GetFileName returns the value of FileName.
+func (s *SessionTransfer) GetFileName() string {
+	return s.FileName
+}
+
+// GetFromPath returns the value of FromPath.
+func (s *SessionTransfer) GetFromPath() OptString {
+	return s.FromPath
+}
+
+// GetToPath returns the value of ToPath.
+func (s *SessionTransfer) GetToPath() OptString {
+	return s.ToPath
+}
+
+// GetSize returns the value of Size.
+func (s *SessionTransfer) GetSize() OptInt64 {
+	return s.Size
+}
+
+// GetResult returns the value of Result.
+func (s *SessionTransfer) GetResult() SessionTransferResult {
+	return s.Result
+}
+
+// SetAt sets the value of At.
+func (s *SessionTransfer) SetAt(val Time) {
+	s.At = val
+}
+
+// SetDurationMs sets the value of DurationMs.
+func (s *SessionTransfer) SetDurationMs(val OptInt64) {
+	s.DurationMs = val
+}
+
+// SetType sets the value of Type.
+func (s *SessionTransfer) SetType(val SessionTransferType) {
+	s.Type = val
+}
+
+// SetFileName sets the value of FileName.
+func (s *SessionTransfer) SetFileName(val string) {
+	s.FileName = val
+}
+
+// SetFromPath sets the value of FromPath.
+func (s *SessionTransfer) SetFromPath(val OptString) {
+	s.FromPath = val
+}
+
+// SetToPath sets the value of ToPath.
+func (s *SessionTransfer) SetToPath(val OptString) {
+	s.ToPath = val
+}
+
+// SetSize sets the value of Size.
+func (s *SessionTransfer) SetSize(val OptInt64) {
+	s.Size = val
+}
+
+// SetResult sets the value of Result.
+func (s *SessionTransfer) SetResult(val SessionTransferResult) {
+	s.Result = val
+}
+
+// How it went.
+type SessionTransferResult string
+
+const (
+	SessionTransferResultSuccess SessionTransferResult = "success"
+	SessionTransferResultFailure SessionTransferResult = "failure"
+)
+
+// AllValues returns all SessionTransferResult values.
+func (SessionTransferResult) AllValues() []SessionTransferResult {
+	return []SessionTransferResult{
+		SessionTransferResultSuccess,
+		SessionTransferResultFailure,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SessionTransferResult) MarshalText() ([]byte, error) {
+	switch s {
+	case SessionTransferResultSuccess:
+		return []byte(s), nil
+	case SessionTransferResultFailure:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SessionTransferResult) UnmarshalText(data []byte) error {
+	switch SessionTransferResult(data) {
+	case SessionTransferResultSuccess:
+		*s = SessionTransferResultSuccess
+		return nil
+	case SessionTransferResultFailure:
+		*s = SessionTransferResultFailure
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Upload goes to the customer's host, download comes from it.
+type SessionTransferType string
+
+const (
+	SessionTransferTypeUpload   SessionTransferType = "upload"
+	SessionTransferTypeDownload SessionTransferType = "download"
+)
+
+// AllValues returns all SessionTransferType values.
+func (SessionTransferType) AllValues() []SessionTransferType {
+	return []SessionTransferType{
+		SessionTransferTypeUpload,
+		SessionTransferTypeDownload,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SessionTransferType) MarshalText() ([]byte, error) {
+	switch s {
+	case SessionTransferTypeUpload:
+		return []byte(s), nil
+	case SessionTransferTypeDownload:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SessionTransferType) UnmarshalText(data []byte) error {
+	switch SessionTransferType(data) {
+	case SessionTransferTypeUpload:
+		*s = SessionTransferTypeUpload
+		return nil
+	case SessionTransferTypeDownload:
+		*s = SessionTransferTypeDownload
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -4426,16 +5568,15 @@ func (s *StepReq) SetAs(val OptString) {
 type StepReqAction string
 
 const (
-	StepReqActionAccept    StepReqAction = "accept"
-	StepReqActionReply     StepReqAction = "reply"
-	StepReqActionAsk       StepReqAction = "ask"
-	StepReqActionResolve   StepReqAction = "resolve"
-	StepReqActionPause     StepReqAction = "pause"
-	StepReqActionResume    StepReqAction = "resume"
-	StepReqActionInvalid   StepReqAction = "invalid"
-	StepReqActionNote      StepReqAction = "note"
-	StepReqActionAssign    StepReqAction = "assign"
-	StepReqActionAuthorize StepReqAction = "authorize"
+	StepReqActionAccept  StepReqAction = "accept"
+	StepReqActionReply   StepReqAction = "reply"
+	StepReqActionAsk     StepReqAction = "ask"
+	StepReqActionResolve StepReqAction = "resolve"
+	StepReqActionPause   StepReqAction = "pause"
+	StepReqActionResume  StepReqAction = "resume"
+	StepReqActionInvalid StepReqAction = "invalid"
+	StepReqActionNote    StepReqAction = "note"
+	StepReqActionAssign  StepReqAction = "assign"
 )
 
 // AllValues returns all StepReqAction values.
@@ -4450,7 +5591,6 @@ func (StepReqAction) AllValues() []StepReqAction {
 		StepReqActionInvalid,
 		StepReqActionNote,
 		StepReqActionAssign,
-		StepReqActionAuthorize,
 	}
 }
 
@@ -4474,8 +5614,6 @@ func (s StepReqAction) MarshalText() ([]byte, error) {
 	case StepReqActionNote:
 		return []byte(s), nil
 	case StepReqActionAssign:
-		return []byte(s), nil
-	case StepReqActionAuthorize:
 		return []byte(s), nil
 	default:
 		return nil, errors.Errorf("invalid value: %q", s)
@@ -4511,9 +5649,6 @@ func (s *StepReqAction) UnmarshalText(data []byte) error {
 		return nil
 	case StepReqActionAssign:
 		*s = StepReqActionAssign
-		return nil
-	case StepReqActionAuthorize:
-		*s = StepReqActionAuthorize
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)

@@ -14,6 +14,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/domains/{domain_id}/groups/{group_id}/members/{user_id}
 	AddGroupMember(ctx context.Context, params AddGroupMemberParams) error
+	// AppendSessionRecords implements AppendSessionRecords operation.
+	//
+	// Appends to the record that the customer reads, all or none. By the session's engineer,
+	// administrators and the operator on the machine; until ten minutes after the session's end.
+	//
+	// POST /desk/v1/authorizations/{authorization_id}/sessions/{session_id}/records
+	AppendSessionRecords(ctx context.Context, req *SessionRecords, params AppendSessionRecordsParams) error
 	// ApplyCatalog implements ApplyCatalog operation.
 	//
 	// Puts a set of files in force, all of it or nothing. Ids that are no longer in the files stay valid
@@ -22,6 +29,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/apply
 	ApplyCatalog(ctx context.Context, req *ApplyCatalogReq) (*CatalogDiff, error)
+	// CloseAuthorizationSession implements CloseAuthorizationSession operation.
+	//
+	// Ends a session; ending it again changes nothing.
+	//
+	// POST /desk/v1/authorizations/{authorization_id}/sessions/{session_id}/close
+	CloseAuthorizationSession(ctx context.Context, params CloseAuthorizationSessionParams) (*AuthorizationSession, error)
 	// CreateAccessKey implements CreateAccessKey operation.
 	//
 	// Creates an access key, at most two a user. The secret is in this answer only and can not be shown
@@ -29,6 +42,30 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/keys
 	CreateAccessKey(ctx context.Context, params CreateAccessKeyParams) (*NewAccessKey, error)
+	// CreateAuthorization implements CreateAuthorization operation.
+	//
+	// Asks the ticket's customer for access. An engineer's request waits for a supervisor (state 6) unless
+	// the configuration says otherwise; one of a supervisor, an administrator or the operator on the
+	// machine goes to the customer at once (state 0), who gets a notice. At most 10 requests of a ticket
+	// wait for an answer.
+	//
+	// POST /desk/v1/tickets/{number}/authorizations
+	CreateAuthorization(ctx context.Context, req *NewAuthorizationReq, params CreateAuthorizationParams) (*Authorization, error)
+	// CreateAuthorizationSession implements CreateAuthorizationSession operation.
+	//
+	// For the recording gateway. A session can be opened by the ticket's handler or the engineer who
+	// asked, while the grant is in force; it ends with the grant at the latest.
+	//
+	// POST /desk/v1/authorizations/{authorization_id}/details/{detail_id}/sessions
+	CreateAuthorizationSession(ctx context.Context, req *NewAuthorizationSessionReq, params CreateAuthorizationSessionParams) (*AuthorizationSession, error)
+	// CreateAuthorizationStep implements CreateAuthorizationStep operation.
+	//
+	// Approve: 6 to 0, the customer is asked. refuse: 6 to 7, with the reason, which the customer does not
+	// see. Both are for supervisors, administrators and the operator on the machine. recall: 6 or 0 to 4,
+	// by the engineer who asked or by those.
+	//
+	// POST /desk/v1/authorizations/{authorization_id}/steps
+	CreateAuthorizationStep(ctx context.Context, req *AuthorizationStepReq, params CreateAuthorizationStepParams) (*Authorization, error)
 	// CreateDomain implements CreateDomain operation.
 	//
 	// Creates a customer's account. Its first user, the main account, is created afterwards.
@@ -56,8 +93,7 @@ type Handler interface {
 	// accept: 0 to 1, the caller handles it. reply: a message to the customer, 0 becomes 1. ask: a
 	// message, 1 to 17, the customer is to answer. resolve: the solution, 1 or 17 to 2. pause and resume:
 	// 1 to 5 and back. invalid: 0 or 1 to 12, with the reason. note: internal, no change of state, never
-	// shown to the customer. assign: makes another engineer the handler, 0 becomes 1. authorize: not
-	// supported yet.
+	// shown to the customer. assign: makes another engineer the handler, 0 becomes 1.
 	//
 	// POST /desk/v1/tickets/{number}/steps
 	CreateTicketStep(ctx context.Context, req *StepReq, params CreateTicketStepParams) (*Ticket, error)
@@ -161,6 +197,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/agreements
 	ListAgreements(ctx context.Context) (*AgreementList, error)
+	// ListAuthorizations implements ListAuthorizations operation.
+	//
+	// Lists the authorizations of all domains, newest first. State 6 are those that wait for a supervisor.
+	//
+	// GET /desk/v1/authorizations
+	ListAuthorizations(ctx context.Context, params ListAuthorizationsParams) (*AuthorizationPage, error)
 	// ListCodeBreakers implements ListCodeBreakers operation.
 	//
 	// Calling codes and domains whose text messages were stopped because hardly anybody entered a code.
@@ -232,6 +274,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/agreements/{agreement_id}/signatures
 	ListSignatures(ctx context.Context, params ListSignaturesParams) (*SignaturePage, error)
+	// ListTicketAuthorizations implements ListTicketAuthorizations operation.
+	//
+	// Lists the authorizations asked for in a ticket, newest first.
+	//
+	// GET /desk/v1/tickets/{number}/authorizations
+	ListTicketAuthorizations(ctx context.Context, params ListTicketAuthorizationsParams) (*AuthorizationPage, error)
 	// ListTicketMessages implements ListTicketMessages operation.
 	//
 	// Lists all messages of a ticket, oldest first, internal notes included.
@@ -324,6 +372,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/password
 	ResetUserPassword(ctx context.Context, req *PasswordReq, params ResetUserPasswordParams) error
+	// RevealAuthorization implements RevealAuthorization operation.
+	//
+	// Shows the account and password of one item to the ticket's handler or the engineer who asked, while
+	// the grant is in force. Each look is recorded in the audit. Not for the operator on the machine.
+	//
+	// POST /desk/v1/authorizations/{authorization_id}/details/{detail_id}/reveal
+	RevealAuthorization(ctx context.Context, params RevealAuthorizationParams) (*AuthorizationSecret, error)
 	// RotateWebhookSecret implements RotateWebhookSecret operation.
 	//
 	// Makes a new secret, which is in this answer only. The one before signs beside it for 24 hours.
@@ -337,6 +392,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/setup
 	SetUp(ctx context.Context, req *SetUpReq) (*User, error)
+	// ShowAuthorization implements ShowAuthorization operation.
+	//
+	// Shows an authorization of any domain. Accounts and passwords are not in it.
+	//
+	// GET /desk/v1/authorizations/{authorization_id}
+	ShowAuthorization(ctx context.Context, params ShowAuthorizationParams) (*Authorization, error)
 	// ShowCodeTraffic implements ShowCodeTraffic operation.
 	//
 	// What was sent, delivered, entered, refused and what it cost, in the last hours.
