@@ -309,6 +309,9 @@ func splitArrays(r *http.Request) {
 	q := r.URL.Query()
 	changed := false
 	for _, name := range arrays {
+		if name == "search_key" && strings.HasSuffix(r.URL.Path, "/cases/export") {
+			continue // one text there, commas and all
+		}
 		var items []string
 		for _, v := range q[name] {
 			items = append(items, strings.Split(v, ",")...)
