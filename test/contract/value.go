@@ -1,6 +1,11 @@
 package contract
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"mime/multipart"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -121,4 +126,83 @@ func (v Values) Wire(c Call) map[string]any {
 		all["body"] = v.Of("body", c.Body)
 	}
 	return all
+}
+
+// HTTP is a request of values by wire name, the body under "body": path with
+// query, headers, the body and its type. Lists go out as repeated keys, as the
+// official clients send them.
+func (c Call) HTTP(values map[string]any) (path string, header map[string]string, body []byte, kind string) {
+	path, header, kind = c.Path, map[string]string{}, "application/json"
+	query := url.Values{}
+	for _, p := range c.Params {
+		v, ok := values[p.Name]
+		if !ok {
+			continue
+		}
+		switch p.In {
+		case "path":
+			path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(fmt.Sprint(v)))
+		case "header":
+			header[p.Name] = fmt.Sprint(v)
+		default:
+			list, ok := v.([]any)
+			if !ok {
+				list = []any{v}
+			}
+			for _, item := range list {
+				query.Add(p.Name, fmt.Sprint(item))
+			}
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	content, ok := values["body"]
+	switch {
+	case c.Body == nil || !ok:
+		return path, header, nil, kind
+	case c.Multipart:
+		var form bytes.Buffer
+		w := multipart.NewWriter(&form)
+		fields, _ := content.(map[string]any)
+		for name, v := range fields { // writing to memory does not fail
+			if name == "file" {
+				part, _ := w.CreateFormFile(name, "note.txt")
+				_, _ = fmt.Fprint(part, v)
+				continue
+			}
+			_ = w.WriteField(name, fmt.Sprint(v))
+		}
+		_ = w.Close()
+		return path, header, form.Bytes(), w.FormDataContentType()
+	}
+	if raw, ok := content.(json.RawMessage); ok {
+		return path, header, raw, kind
+	}
+	body, _ = json.Marshal(content)
+	return path, header, body, kind
+}
+
+// Names are all fields of the operation by their last name: parameters and,
+// nested, those of the body.
+func (c Call) Names() (names []string) {
+	for _, p := range c.Params {
+		names = append(names, p.Name)
+	}
+	var walk func(s *openapi3.Schema)
+	walk = func(s *openapi3.Schema) {
+		s = Plain(s)
+		for name, p := range s.Properties {
+			names = append(names, name)
+			walk(p.Value)
+		}
+		if s.Items != nil {
+			walk(s.Items.Value)
+		}
+	}
+	if c.Body != nil {
+		walk(c.Body)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -2,7 +2,6 @@ package sdk
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,12 +37,6 @@ import (
 // queries, paths, headers and lists, quotes, markup, a combining accent, an
 // emoji outside the basic plane.
 const awkward = "云 +&=/%~*,;?#:@!$'\"\\<b>|{}[]^`é 😀%2F%00"
-
-// A product of the default catalogue and a fault of it.
-const (
-	ecs         = "69af625c1be54800b58ac4bae4870c90"
-	remoteLogin = "5efc9f47ace944bfafd054161409f15b"
-)
 
 // spy keeps the raw body of the last answer, for the comparison with what the
 // SDK made of it.
@@ -96,47 +89,6 @@ func client(t *testing.T, w *world.World, how string, user int) (*osm.OsmClient,
 	return osm.NewOsmClient(hc), s
 }
 
-// good are values with which an operation has a chance to succeed.
-func good(w *world.World, user int, made map[objects.Kind]string, problem, file string) map[string]any {
-	u := w.Domains[0].Users[user]
-	now := time.Now().UnixMilli()
-	v := map[string]any{
-		"X-Site": 0, "X-Language": "en-us", "X-Time-Zone": "GMT+8", "language": "en-us", "timezone": "Europe/London",
-		"business_type_id": problem, "businessTypeId": problem, "product_category_id": "b5f0be5c9639466184abf80e01f9fa1d", "productCategoryId": "b5f0be5c9639466184abf80e01f9fa1d",
-		"source_id": objects.Source, "region_id": "cn-north-1", "incident_sub_type_id": "0", "severity_id": "",
-		"remind_mail": u.Email, "remind_mobile": u.Mobile, "area_code": "86", "remind_time": "09:00-18:00", "verify_code": "000000", "contact_value": u.Email, "contact_way": 1,
-		"extends_map": map[string]any{}, "extension_map": map[string]any{},
-		"query_start_time": "2026-01-01 00:00:00", "query_end_time": "2036-01-01 00:00:00", "queryStartTime": "2026-01-01 00:00:00", "queryEndTime": "2036-01-01 00:00:00",
-		"expired_time": "2026-01-01 00:00:00", "incident_status": "0,1", "incidentStatus": "0,1", "status": 0, "limit": 10, "offset": 0, "search_key": []any{"a"},
-		"x_customer_name": u.Name, "xCustomerName": u.Name, "sub_customer_name": u.Name, "action_id": "press", "color": "#1f6feb", "operation": "create", "privilege": "export",
-		"accessory_name": "note.txt", "accessory_data": base64.StdEncoding.EncodeToString([]byte("a note")), "upload_type": 0, "create_time": fmt.Sprint(now),
-		"form_data": `{"fileName":"note.txt","accessoryFrom":"incident","uploadType":0}`, "file": file, "last_message_time_id": "0",
-		"satisfaction_id": 1, "satisfaction_value": 1, "auth_effective_time": now, "auth_expire_time": now + 3600_000, "relation_type": "DEFAULT",
-		"config_key": "domain", "id": 1, "pageNo": 1, "pageSize": 10, "page_no": 1, "page_size": 10, "reject_reason": "no",
-	}
-	for name, kind := range objects.Fields {
-		id := made[kind]
-		if id == "" {
-			id = objects.Never[kind]
-		}
-		switch name {
-		case "case_ids", "related_id_list", "label_id_list", "files":
-			v[name] = []any{id}
-		case "label_ids", "labelIdList":
-			v[name] = []any{json.Number(id)} // numbers in the SDK, strings of digits on the wire
-		case "accessory_ids":
-			if v[name] = []any{}; made[kind] != "" {
-				v[name] = []any{id}
-			}
-		case "label_id", "authorization_detail_id", "auth_detail_id", "session_id":
-			v[name] = json.Number(id)
-		default:
-			v[name] = id
-		}
-	}
-	return v
-}
-
 // variant is one way to fill requests.
 type variant struct {
 	name   string
@@ -159,9 +111,9 @@ func fit(s string, least, most int) string {
 
 var variants = []variant{
 	{"all", func(good map[string]any) contract.Values {
-		return contract.Values{Full: true, Pick: pick(good)}
+		return contract.Values{Full: true, Pick: objects.Pick(good)}
 	}},
-	{"required", func(good map[string]any) contract.Values { return contract.Values{Pick: pick(good)} }},
+	{"required", func(good map[string]any) contract.Values { return contract.Values{Pick: objects.Pick(good)} }},
 	{"awkward texts", func(good map[string]any) contract.Values {
 		return contract.Values{Full: true, Pick: func(name string, s *openapi3.Schema) (any, bool) {
 			if slices.Contains(texts, name) && s.Type.Is("string") {
@@ -171,7 +123,7 @@ var variants = []variant{
 				}
 				return fit(awkward, int(s.MinLength), most), true
 			}
-			return pick(good)(name, s)
+			return objects.Pick(good)(name, s)
 		}}
 	}},
 	{"awkward everywhere", func(good map[string]any) contract.Values {
@@ -193,22 +145,6 @@ var variants = []variant{
 			return nil, false
 		}}
 	}},
-}
-
-func pick(good map[string]any) func(string, *openapi3.Schema) (any, bool) {
-	return func(name string, s *openapi3.Schema) (any, bool) {
-		v, ok := good[name]
-		if !ok || s.Type.Is("array") != (reflect.TypeOf(v).Kind() == reflect.Slice) {
-			return nil, false
-		}
-		if _, text := v.(string); text && !s.Type.Is("string") {
-			return nil, false
-		}
-		if _, text := v.(string); !text && s.Type.Is("string") && !s.Type.Is("object") {
-			return fmt.Sprint(v), true
-		}
-		return v, true
-	}
 }
 
 // succeed are operations whose well-filled request, with all fields and with the
@@ -253,7 +189,7 @@ func roundTrip(t *testing.T, w *world.World, how string, user int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	severities, err := c.ListSeverities(&model.ListSeveritiesRequest{ProductCategoryId: ecs, BusinessTypeId: remoteLogin})
+	severities, err := c.ListSeverities(&model.ListSeveritiesRequest{ProductCategoryId: objects.ECS, BusinessTypeId: objects.RemoteLogin})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,9 +217,9 @@ func roundTrip(t *testing.T, w *world.World, how string, user int) {
 					t.Fatal(err)
 				}
 			}
-			values := good(w, user, made, m.Problem, file)
+			values := objects.Good(w, 0, user, made, m.Problem, file)
 			if v.name != "required" { // a fault, which takes severity, region and plan
-				values["business_type_id"], values["product_category_id"], values["severity_id"] = remoteLogin, ecs, severity
+				values["business_type_id"], values["product_category_id"], values["severity_id"] = objects.RemoteLogin, objects.ECS, severity
 			}
 			if call.ID == "ListAccessoryAccessUrls" {
 				values["accessory_ids"] = []any{values["accessory_id"]}
