@@ -32,6 +32,7 @@ type answer struct {
 	status int
 	code   string
 	text   string
+	took   time.Duration
 }
 
 // plain is the answer without what differs from request to request.
@@ -69,6 +70,7 @@ func (c caller) send(t *testing.T, method, path string, header map[string]string
 	if c.ak != "" {
 		world.Sign(r, body, c.ak, c.sk, time.Now())
 	}
+	began := time.Now()
 	res, err := web.Do(r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
@@ -82,7 +84,7 @@ func (c caller) send(t *testing.T, method, path string, header map[string]string
 		Code string `json:"error_code"`
 	}
 	_ = json.Unmarshal(text, &e) // not every answer is JSON
-	return answer{status: res.StatusCode, code: e.Code, text: string(text)}
+	return answer{status: res.StatusCode, code: e.Code, text: string(text), took: time.Since(began)}
 }
 
 func (c caller) call(t *testing.T, op contract.Operation, values map[string]any) answer {

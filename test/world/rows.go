@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -58,25 +59,7 @@ func (w *World) Rows(t testing.TB, domain string) map[string]string {
 	defer d.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	list := "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, 2"
-	if lite {
-		list = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY 1, 2"
-	}
-	columns := map[string][]string{}
-	rows, err := d.QueryContext(ctx, list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rows.Next() {
-		var table, column string
-		if err := rows.Scan(&table, &column); err != nil {
-			t.Fatal(err)
-		}
-		columns[table] = append(columns[table], column)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
+	columns := columnsOf(ctx, t, d, lite)
 	out := map[string]string{}
 	digest := func(name, query string) {
 		rows, err := d.QueryContext(ctx, query, domain)
@@ -129,6 +112,76 @@ func (w *World) Rows(t testing.TB, domain string) map[string]string {
 	}
 	digest("counts", "SELECT creator, status, CAST(SUM(n) AS BIGINT) FROM (SELECT domain_id, creator, status, n FROM ticket_counts UNION ALL SELECT domain_id, creator, status, n FROM ticket_deltas) x WHERE creator <> '' AND domain_id = "+mark+" GROUP BY creator, status HAVING SUM(n) <> 0")
 	return out
+}
+
+// columnsOf are the columns of each table.
+func columnsOf(ctx context.Context, t testing.TB, d *sql.DB, lite bool) map[string][]string {
+	t.Helper()
+	list := "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, 2"
+	if lite {
+		list = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY 1, 2"
+	}
+	columns := map[string][]string{}
+	rows, err := d.QueryContext(ctx, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
+			t.Fatal(err)
+		}
+		columns[table] = append(columns[table], column)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return columns
+}
+
+// Stored names the columns of the whole database that hold a text somewhere.
+func (w *World) Stored(t testing.TB, text string) (places []string) {
+	t.Helper()
+	d, lite := w.open(t)
+	defer d.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	look := func(table string) {
+		rows, err := d.QueryContext(ctx, "SELECT * FROM "+table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		names, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			values := make([]sql.RawBytes, len(names))
+			into := make([]any, len(names))
+			for i := range values {
+				into[i] = &values[i]
+			}
+			if err := rows.Scan(into...); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range values {
+				if bytes.Contains(v, []byte(text)) {
+					places = append(places, table+"."+names[i])
+				}
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for table := range columnsOf(ctx, t, d, lite) {
+		if !strings.HasPrefix(table, "search_index") { // words, not texts; contentless
+			look(table)
+		}
+	}
+	slices.Sort(places)
+	return slices.Compact(places)
 }
 
 // Settled is Rows once nothing moves any more: what the set-up caused (notices,
