@@ -46,6 +46,15 @@ func (a answer) plain() string {
 	return fmt.Sprint(a.status, " ", string(text))
 }
 
+// message is the error's text.
+func (a answer) message() string {
+	var e struct {
+		Msg string `json:"error_msg"`
+	}
+	_ = json.Unmarshal([]byte(a.text), &e) // not every answer is JSON
+	return e.Msg
+}
+
 // denied: 401 at the door, or a body with an error code (threats.md, wire facts).
 func (a answer) denied() bool { return a.status == http.StatusUnauthorized || a.code != "" }
 
