@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -151,6 +152,10 @@ func (c *chain) serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		wire.Write(ctx, w, wire.ErrNoToken, c.docMode)
 		return
 	}
+	if untidy(r) {
+		wire.Write(ctx, w, wire.ErrNoAPI.With("method", r.Method).With("path", r.URL.Path), c.docMode)
+		return
+	}
 	splitArrays(r)
 	ctx, done := c.requestKey(ctx, r, who, body)
 	next.ServeHTTP(w, r.WithContext(ctx))
@@ -263,6 +268,17 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *fault.Error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return body, nil
+}
+
+// untidy tells paths with // or dot segments: the mux would answer them with a
+// redirect, which no contract of ours knows and which clients repeat with
+// another signature's path.
+func untidy(r *http.Request) bool {
+	if surfaceOf(r.URL.Path) == "other" {
+		return false
+	}
+	escaped := r.URL.EscapedPath()
+	return strings.TrimSuffix(escaped, "/") != strings.TrimSuffix(path.Clean(escaped), "/")
 }
 
 // nulEscape tells a real \u0000 escape from the text "\\u0000".
