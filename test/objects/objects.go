@@ -271,7 +271,7 @@ func (m Maker) proof() (string, error) {
 
 // authorization is asked for by an engineer; the ticket is taken for it.
 func (m Maker) authorization(ticket string) (string, error) {
-	if _, err := m.World.Local("desk", "accept", ticket); err != nil && !strings.Contains(err.Error(), "OSM.01010002") {
+	if _, err := m.World.Local("desk", "accept", ticket); err != nil && !strings.Contains(err.Error(), "OSM.01010051") && !strings.Contains(err.Error(), "OSM.01010002") { // taken before
 		return "", err
 	}
 	out, err := m.World.Local("desk", "authorize", ticket)
