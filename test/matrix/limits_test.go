@@ -108,6 +108,62 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestDocumented: with errors.business_status documented every refusal of the
+// table has 200 and both fields, all others the status they have by default;
+// the tap judges the bodies (semantics.md D1).
+func TestDocumented(t *testing.T) {
+	w := world.Start(t, world.Options{Config: "errors:\n  business_status: documented\n"})
+	real := world.Start(t, world.Options{})
+	business, others := 0, 0
+	var pair [2]*party
+	for i, w := range []*world.World{w, real} {
+		pair[i] = newParty(t, w, 0, 0, w.Consultation(t), "documented")
+	}
+	for _, call := range contract.Calls(t) {
+		for _, place := range call.Places() {
+			limits := place.Limits()
+			kind, id := objects.Fields[place.Name]
+			var answers [2]answer
+			asked := false
+			for i, p := range pair {
+				wire := contract.Values{Full: true, Pick: objects.Pick(p.good())}.Wire(call)
+				switch {
+				case id && len(place.Path) == 1:
+					asked = place.Put(wire, as(map[string]any{place.Name: wire[place.Name]}, place.Name, objects.Never[kind])[place.Name])
+				case len(limits) > 0:
+					asked = place.Put(wire, limits[0].Beyond)
+				}
+				if !asked {
+					continue
+				}
+				path, header, body, kind := call.HTTP(wire)
+				if body != nil {
+					header["Content-Type"] = kind
+				}
+				answers[i] = p.send(t, call.Method, path, header, body)
+			}
+			if !asked || answers[1].code == "" {
+				continue
+			}
+			got, usual := answers[0], answers[1]
+			want := usual.status
+			if strings.HasPrefix(usual.code, "OSM.0101") {
+				want = http.StatusOK
+				business++
+			} else {
+				others++
+			}
+			if got.code != usual.code || got.status != want || got.message() == "" {
+				t.Errorf("%s, %v: %d %s by default, %d %.200s documented", call.ID, place, usual.status, usual.code, got.status, got.text)
+			}
+		}
+	}
+	if business < 200 {
+		t.Errorf("only %d business refusals", business)
+	}
+	t.Logf("REPORT documented status: %d business refusals with 200, %d others with their own status\n", business, others)
+}
+
 func han(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
 }

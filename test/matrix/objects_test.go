@@ -79,9 +79,13 @@ func (c caller) ask(t *testing.T, call contract.Call, values map[string]any, mor
 // as puts an id of a kind into all fields of a name.
 func as(values map[string]any, name, id string) map[string]any {
 	out := maps.Clone(values)
-	switch values[name].(type) {
+	switch list := values[name].(type) {
 	case []any:
-		if _, number := values[name].([]any)[0].(json.Number); number {
+		number := false
+		if len(list) > 0 {
+			_, number = list[0].(json.Number)
+		}
+		if number {
 			out[name] = []any{json.Number(id)}
 		} else {
 			out[name] = []any{id}
