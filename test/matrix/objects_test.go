@@ -104,7 +104,7 @@ func unlike(call contract.Call, a, b answer, idA, idB string) bool {
 	if call.Method != http.MethodGet && !a.denied() && !b.denied() {
 		return !slices.Equal(keys(a), keys(b))
 	}
-	return strings.ReplaceAll(a.plain(), idA, "<id>") != strings.ReplaceAll(b.plain(), idB, "<id>")
+	return hide(a, idA) != hide(b, idB)
 }
 
 // steps are the values once for each step an operation can take.
@@ -117,6 +117,13 @@ func steps(call contract.Call, values map[string]any) (all []map[string]any) {
 		all = append(all, values)
 	}
 	return all
+}
+
+func hide(a answer, id string) string {
+	if id == "" {
+		return a.plain()
+	}
+	return strings.ReplaceAll(a.plain(), id, "<id>")
 }
 
 func keys(a answer) []string {
@@ -214,7 +221,14 @@ func TestObjectMatrix(t *testing.T) {
 							if id == "" {
 								continue
 							}
-							if a := ask(id); unlike(call, a, none, id, objects.Never[kind]) {
+							a := ask(id)
+							if !unlike(call, a, none, id, objects.Never[kind]) {
+								continue
+							}
+							// An answer that is another one each time (a cursor, a packed file)
+							// is compared by its fields.
+							again := ask(objects.Never[kind])
+							if !unlike(call, again, none, "", "") || a.denied() != again.denied() || !slices.Equal(keys(a), keys(again)) {
 								leaks++
 								t.Errorf("%s, %s of %s: %s %s is answered %s, one that never was %s", p.name, name, call.ID, what, kind, a.plain(), none.plain())
 							}

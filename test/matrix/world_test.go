@@ -4,6 +4,7 @@
 package matrix
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -93,7 +94,36 @@ func (c caller) send(t *testing.T, method, path string, header map[string]string
 		Code string `json:"error_code"`
 	}
 	_ = json.Unmarshal(text, &e) // not every answer is JSON
+	text = append(text, unpacked(t, text)...)
 	return answer{status: res.StatusCode, code: e.Code, text: string(text), took: time.Since(began)}
+}
+
+// unpacked is what a zip file holds, spreadsheets among them: a text in it is a
+// text of the answer.
+func unpacked(t *testing.T, file []byte) (all []byte) {
+	t.Helper()
+	if !bytes.HasPrefix(file, []byte("PK\x03\x04")) {
+		return nil
+	}
+	z, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Errorf("a zip file that does not open: %v", err)
+		return nil
+	}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(r, 16<<20))
+		if err != nil {
+			t.Error(err)
+		}
+		r.Close()
+		all = append(append(append(all, f.Name...), '\n'), text...)
+	}
+	return all
 }
 
 func (c caller) call(t *testing.T, op contract.Operation, values map[string]any) answer {
