@@ -167,3 +167,22 @@ func TestDocumented(t *testing.T) {
 func han(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
 }
+
+// TestUntidyPaths: a path with // or dot segments is an unknown path, answered
+// as such; a redirect would be an answer no contract knows.
+func TestUntidyPaths(t *testing.T) {
+	w := world.Start(t, world.Options{})
+	p := user(t, w, 0, 0)
+	for _, path := range []string{"/v2/servicerequest//cases", "/v2/servicerequest/./cases", "/v2/servicerequest/labels/../cases", "/v2/servicerequest/cases/../message", "/v2//servicerequest/cases"} {
+		for _, method := range []string{"GET", "POST"} {
+			if a := p.send(t, method, path, nil, []byte("{}")); a.status != http.StatusNotFound || a.code != "APIGW.0101" || a.message() == "" {
+				t.Errorf("%s %s: %d %.200s", method, path, a.status, a.text)
+			}
+		}
+	}
+	for _, path := range []string{"/v2/servicerequest/cases", "/v3/", "/v3"} {
+		if a := p.send(t, "GET", path, nil, nil); a.status >= 400 || a.code != "" {
+			t.Errorf("GET %s: %d %.200s", path, a.status, a.text)
+		}
+	}
+}
