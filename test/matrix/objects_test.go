@@ -331,6 +331,8 @@ func TestPrivileges(t *testing.T) {
 			leaks++
 			t.Error("the ticket has changed")
 		}
+		switched, n := switches(t, w, problem)
+		asked, leaks = asked+n, leaks+switched
 		// A token that was never used is in no cache.
 		expired := user(t, w, 0, 2)
 		w.Exec(t, "UPDATE tokens SET expires_at = 1 WHERE domain_id = '"+w.Domains[0].ID+"' AND user_id = '"+w.Domains[0].Users[2].ID+"'")
@@ -343,4 +345,52 @@ func TestPrivileges(t *testing.T) {
 		}
 		t.Logf("REPORT privileges (%s): %d calls after the right or the token ended, %d leaks, %d operations not built\n", t.Name(), asked, leaks, notBuilt)
 	})
+}
+
+// switches turns the domain's two privileges on and off (semantics.md D24):
+// what is given counts from the next call on, what is taken away is gone with
+// it, and only the main account turns them.
+func switches(t *testing.T, w *world.World, problem string) (leaks, calls int) {
+	main, sub := user(t, w, 0, 0), user(t, w, 0, 1)
+	turn := func(by caller, operation, privilege string) answer {
+		calls++
+		return by.send(t, "POST", "/v2/servicerequest/privileges", nil, []byte(`{"operation":"`+operation+`","privilege":"`+privilege+`"}`))
+	}
+	submit := func() answer {
+		calls++
+		return sub.send(t, "POST", "/v2/servicerequest/cases", nil, []byte(`{"business_type_id":"`+problem+`","source_id":"`+objects.Source+`","simple_description":"by a sub-user"}`))
+	}
+	export := func() answer {
+		calls++
+		return sub.send(t, "GET", "/v2/servicerequest/cases/export", nil, nil)
+	}
+	want := func(what string, a answer, allowed bool) {
+		if a.denied() == allowed || !allowed && a.code != "OSM.01010002" {
+			leaks++
+			t.Errorf("%s: %d %.200s", what, a.status, a.text)
+		}
+	}
+	if a := turn(main, "create", "createCase"); a.status == http.StatusNotImplemented {
+		t.Log("privileges are not built")
+		return 0, calls
+	}
+	want("a sub-user submits although the switch is on", submit(), false)
+	want("the main account turns the switch off", turn(main, "delete", "createCase"), true)
+	want("a sub-user submits with the switch off", submit(), true)
+	for _, privilege := range []string{"createCase", "export"} {
+		for _, operation := range []string{"create", "delete"} {
+			want("a sub-user turns "+privilege, turn(sub, operation, privilege), false)
+		}
+	}
+	want("a sub-user submits after he tried the switch", submit(), true)
+	if a := export(); a.status == http.StatusNotImplemented {
+		t.Log("the export is not built")
+		return leaks, calls
+	}
+	want("a sub-user exports without the right", export(), false)
+	want("the main account allows the export", turn(main, "create", "export"), true)
+	want("a sub-user exports with the right", export(), true)
+	want("the main account stops the export", turn(main, "delete", "export"), true)
+	want("a sub-user exports after the right ended", export(), false)
+	return leaks, calls
 }
