@@ -233,7 +233,7 @@ var mayRefuse = map[string][]string{
 func TestGoodPath(t *testing.T) {
 	each(t, func(t *testing.T, w *world.World) {
 		p := newParty(t, w, 0, 0, w.Consultation(t), "good path")
-		var notBuilt, blocked, refused []string
+		var notBuilt, blocked, refused, bilingual []string
 		done := 0
 		for _, call := range contract.Calls(t) {
 			for _, values := range steps(call, p.good()) {
@@ -301,10 +301,26 @@ func TestGoodPath(t *testing.T) {
 					t.Errorf("%s (%v): %d %.300s\nrequest: %s %s %.500s", call.ID, values["action_id"], a.status, a.text, call.Method, path, body)
 				default:
 					done++
+					if call.Method != http.MethodGet {
+						continue
+					}
+					header["X-Language"] = "zh-cn"
+					zh := p.send(t, call.Method, path, header, nil)
+					if zh.denied() {
+						t.Errorf("%s in Chinese: %d %.300s", call.ID, zh.status, zh.text)
+					}
+					if zh.plain() != a.plain() && han(zh.text) {
+						bilingual = append(bilingual, call.ID)
+					}
 				}
 			}
 		}
-		t.Logf("REPORT good path (%s): %d calls succeed, %d refused as they may be (%s), %d not built, %d wait for others that are not built (%s)\n",
-			t.Name(), done, len(refused), strings.Join(refused, " "), len(notBuilt), len(blocked), strings.Join(blocked, " "))
+		for _, named := range strings.Fields("ListAreaCodes ListCaseCategories ListCaseTemplates ListProblemTypes ListProductCategories ListRegions ListSatisfactionDimensions ShowCaseDetail ShowLatestPublishedAgreement") {
+			if !slices.Contains(bilingual, named) {
+				t.Errorf("%s tells the same names in both languages", named)
+			}
+		}
+		t.Logf("REPORT good path (%s): %d calls succeed, %d in two languages, %d refused as they may be (%s), %d not built, %d wait for others that are not built (%s)\n",
+			t.Name(), done, len(bilingual), len(refused), strings.Join(refused, " "), len(notBuilt), len(blocked), strings.Join(blocked, " "))
 	})
 }
