@@ -129,7 +129,8 @@ func Start(t testing.TB, o Options) *World {
 		}
 		w.o.Args = append(append([]string(nil), o.Args...), "--config", path)
 	}
-	w.address = freePort(t)
+	var release func()
+	w.address, release = freePort(t)
 	w.URL = "http://" + w.address
 	if !o.Direct {
 		w.court = &judge.Court{Strict: o.Strict, Documented: documented.MatchString(o.Config)}
@@ -139,6 +140,7 @@ func Start(t testing.TB, o Options) *World {
 		}
 		w.URL = w.tap.URL
 	}
+	release() // not before: the tap could get the same port
 	w.Run()
 	t.Cleanup(func() {
 		w.Kill()
@@ -157,13 +159,12 @@ func tail(s string, n int) string {
 	return s
 }
 
-func freePort(t testing.TB) string {
+func freePort(t testing.TB) (address string, release func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return l.Addr().String(), func() { _ = l.Close() }
 }
 
 // Run starts the process on the world's data folder (again, after Kill or
