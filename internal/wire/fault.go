@@ -91,12 +91,34 @@ func decode(err error) *fault.Error {
 		if v := new(validate.Error); errors.As(err, &v) {
 			return field(err, "")
 		}
+		if f := form(err); f != nil {
+			return f
+		}
 		if strings.Contains(err.Error(), "media type") || strings.Contains(err.Error(), "mime:") {
 			return ErrContentType.With("type", "?")
 		}
 		return ErrUnreadable.With("why", "decode")
 	case errors.Is(err, ht.ErrNotImplemented):
 		return fault.Later.With("what", "")
+	}
+	return nil
+}
+
+// form knows the errors of the contracts' one form, the upload: its decoder
+// names a missing file as text, and form_data not at all when it is too long or
+// too short.
+func form(err error) *fault.Error {
+	var (
+		long  *validate.MaxLengthError
+		short *validate.MinLengthError
+	)
+	switch {
+	case errors.Is(err, validate.ErrFieldRequired) && strings.Contains(err.Error(), `decode "file"`):
+		return fault.Missing.In("file")
+	case strings.Contains(err.Error(), `query parameter "form_data" not set`):
+		return fault.Missing.In("form_data")
+	case errors.As(err, &long), errors.As(err, &short):
+		return field(err, "form_data")
 	}
 	return nil
 }

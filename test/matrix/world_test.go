@@ -4,6 +4,7 @@
 package matrix
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -32,6 +33,7 @@ type answer struct {
 	status int
 	code   string
 	text   string
+	took   time.Duration
 }
 
 // plain is the answer without what differs from request to request.
@@ -43,6 +45,15 @@ func (a answer) plain() string {
 	delete(body, "request_id")
 	text, _ := json.Marshal(body)
 	return fmt.Sprint(a.status, " ", string(text))
+}
+
+// message is the error's text.
+func (a answer) message() string {
+	var e struct {
+		Msg string `json:"error_msg"`
+	}
+	_ = json.Unmarshal([]byte(a.text), &e) // not every answer is JSON
+	return e.Msg
 }
 
 // denied: 401 at the door, or a body with an error code (threats.md, wire facts).
@@ -69,6 +80,7 @@ func (c caller) send(t *testing.T, method, path string, header map[string]string
 	if c.ak != "" {
 		world.Sign(r, body, c.ak, c.sk, time.Now())
 	}
+	began := time.Now()
 	res, err := web.Do(r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
@@ -82,7 +94,36 @@ func (c caller) send(t *testing.T, method, path string, header map[string]string
 		Code string `json:"error_code"`
 	}
 	_ = json.Unmarshal(text, &e) // not every answer is JSON
-	return answer{status: res.StatusCode, code: e.Code, text: string(text)}
+	text = append(text, unpacked(t, text)...)
+	return answer{status: res.StatusCode, code: e.Code, text: string(text), took: time.Since(began)}
+}
+
+// unpacked is what a zip file holds, spreadsheets among them: a text in it is a
+// text of the answer.
+func unpacked(t *testing.T, file []byte) (all []byte) {
+	t.Helper()
+	if !bytes.HasPrefix(file, []byte("PK\x03\x04")) {
+		return nil
+	}
+	z, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Errorf("a zip file that does not open: %v", err)
+		return nil
+	}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(r, 16<<20))
+		if err != nil {
+			t.Error(err)
+		}
+		r.Close()
+		all = append(append(append(all, f.Name...), '\n'), text...)
+	}
+	return all
 }
 
 func (c caller) call(t *testing.T, op contract.Operation, values map[string]any) answer {

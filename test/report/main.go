@@ -24,6 +24,7 @@ type event struct {
 func main() {
 	var passed, failed, skipped int
 	output := map[string][]string{}
+	unfinished := map[string]bool{} // a line that go test cut into several outputs
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(make([]byte, 1<<20), 64<<20)
 	for in.Scan() {
@@ -36,8 +37,15 @@ func main() {
 		switch e.Action {
 		case "output", "build-output":
 			output[key] = append(output[key], e.Output)
-			if i := strings.Index(e.Output, "REPORT "); i >= 0 {
+			i := strings.Index(e.Output, "REPORT ")
+			switch {
+			case unfinished[key]:
+				fmt.Print(e.Output)
+			case i >= 0:
 				fmt.Print("    ", e.Output[i+len("REPORT "):])
+			}
+			if unfinished[key] || i >= 0 {
+				unfinished[key] = !strings.HasSuffix(e.Output, "\n")
 			}
 			if e.Action == "build-output" {
 				fmt.Print(e.Output)

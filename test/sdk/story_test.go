@@ -21,7 +21,7 @@ func TestStory(t *testing.T) {
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
-			o := world.Options{}
+			o := world.Options{Strict: true}
 			if database == "postgres" {
 				o.Database = dbtest.EmptyDatabase(t)
 			}

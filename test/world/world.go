@@ -15,11 +15,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"casemate/test/judge"
 )
 
 // Credentials is the file casemate serve --demo --credentials writes.
@@ -60,13 +63,15 @@ type Options struct {
 	Wrap     []string // a command that runs the binary, e.g. strace and its options
 	NoDemo   bool
 	Env      []string // more environment, NAME=value
+	Direct   bool     // clients call the server itself, nothing is judged
+	Strict   bool     // no client here sends a request that breaks the contract
 }
 
 // World is a running installation.
 type World struct {
 	Credentials
-	Dir  string // data folder
-	URL  string
+	Dir  string        // data folder
+	URL  string        // what clients call: a tap that judges what passes (package judge)
 	Log  *bytes.Buffer // what the server wrote to standard error: its log
 	Said *bytes.Buffer // and to standard output: the welcome
 	o    Options
@@ -74,6 +79,10 @@ type World struct {
 	cmd  *exec.Cmd
 	done chan error
 	mu   sync.Mutex
+
+	address string // the server's own
+	tap     *judge.Tap
+	court   *judge.Court
 }
 
 var build struct {
@@ -120,9 +129,22 @@ func Start(t testing.TB, o Options) *World {
 		}
 		w.o.Args = append(append([]string(nil), o.Args...), "--config", path)
 	}
+	var release func()
+	w.address, release = freePort(t)
+	w.URL = "http://" + w.address
+	if !o.Direct {
+		w.court = &judge.Court{Strict: o.Strict, Documented: documented.MatchString(o.Config)}
+		var err error
+		if w.tap, err = judge.Listen(w.address, w.court); err != nil {
+			t.Fatal(err)
+		}
+		w.URL = w.tap.URL
+	}
+	release() // not before: the tap could get the same port
 	w.Run()
 	t.Cleanup(func() {
 		w.Kill()
+		w.judged()
 		if t.Failed() {
 			t.Logf("log of the server:\n%s", tail(w.Log.String(), 8000))
 		}
@@ -137,25 +159,21 @@ func tail(s string, n int) string {
 	return s
 }
 
-func freePort(t testing.TB) string {
+func freePort(t testing.TB) (address string, release func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return l.Addr().String(), func() { _ = l.Close() }
 }
 
 // Run starts the process on the world's data folder (again, after Kill or
 // Stop, on the same address) and waits until it is ready.
 func (w *World) Run() {
 	w.t.Helper()
-	if w.URL == "" {
-		w.URL = "http://" + freePort(w.t)
-	}
 	credentials := filepath.Join(filepath.Dir(w.Dir), "credentials.json")
 	args := append([]string(nil), w.o.Wrap...)
-	args = append(args, Binary(w.t), "serve", "--data", w.Dir, "--listen", strings.TrimPrefix(w.URL, "http://"), "--credentials", credentials)
+	args = append(args, Binary(w.t), "serve", "--data", w.Dir, "--listen", w.address, "--credentials", credentials)
 	if !w.o.NoDemo {
 		args = append(args, "--demo")
 	}
@@ -186,6 +204,52 @@ func (w *World) Run() {
 	if err := json.Unmarshal(text, &w.Credentials); err != nil {
 		w.t.Fatal(err)
 	}
+	// Programs that read the file go through the tap as well.
+	if err := os.WriteFile(credentials, bytes.ReplaceAll(text, []byte("http://"+w.address), []byte(w.URL)), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.BaseURL = w.URL
+}
+
+var documented = regexp.MustCompile(`business_status:\s*documented`)
+
+// total is what was judged in this process.
+var total struct {
+	mu    sync.Mutex
+	count judge.Count
+}
+
+// judged ends the tap and makes a violation of the contract a failure.
+func (w *World) judged() {
+	if w.tap == nil {
+		return
+	}
+	w.tap.Close()
+	for i, v := range w.court.Violations() {
+		if i == 20 {
+			w.t.Errorf("and %d more kinds of violations", len(w.court.Violations())-i)
+			break
+		}
+		w.t.Errorf("api/v2.yaml: %s", v)
+	}
+	n := w.court.Count()
+	w.t.Logf("judged against api/v2.yaml: %v", n)
+	total.mu.Lock()
+	defer total.mu.Unlock()
+	total.count.Add(n)
+}
+
+// Judged is what the tap of this world has judged so far.
+func (w *World) Judged() judge.Count { return w.court.Count() }
+
+// Main runs a package's tests and prints what was judged of all its worlds:
+// func TestMain(m *testing.M) { world.Main(m) }.
+func Main(m *testing.M) {
+	code := m.Run()
+	total.mu.Lock()
+	fmt.Printf("REPORT contract: %v\n", total.count)
+	total.mu.Unlock()
+	os.Exit(code)
 }
 
 type lockedWriter struct {
@@ -210,7 +274,7 @@ func (w *World) ready() {
 			w.t.Fatalf("the server ended before it was ready: %v\n%s", err, tail(w.LogText(), 4000))
 		default:
 		}
-		res, err := client.Get(w.URL + "/readyz")
+		res, err := client.Get("http://" + w.address + "/readyz")
 		if err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
