@@ -2,8 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+
+	"github.com/ogen-go/ogen/ogenerrors"
+	"github.com/ogen-go/ogen/validate"
 
 	"casemate/internal/api/oas"
 	"casemate/internal/wire"
@@ -26,7 +30,20 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 
 // decodeError answers what the generated decoders and validators refuse.
 func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.Request, err error) {
-	wire.Write(ctx, w, wire.Fault(ctx, m.log, err), m.documented)
+	wire.Write(ctx, w, wire.Fault(ctx, m.log, ownCode(err)), m.documented)
+}
+
+// ownCode gives refusals of the decoders that have a code of their own that
+// code: the generated ones all have OSM.01010001.
+func ownCode(err error) error {
+	var (
+		all   *ogenerrors.DecodeParamsError
+		param *ogenerrors.DecodeParamError
+	)
+	if errors.As(err, &all) && errors.As(err, &param) && all.ID == "ListMoreInstantMessages" && param.Name == "type" && !errors.Is(err, validate.ErrFieldRequired) {
+		return errType
+	}
+	return err
 }
 
 func (m mapper) notFound(w http.ResponseWriter, r *http.Request) {

@@ -38,6 +38,7 @@ type Handler struct {
 	instantMessages
 	customers
 	extras
+	oldList
 	diagnoses
 
 	mapper
@@ -70,7 +71,13 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		tickets:       tickets{ticket: n.Ticket, catalog: n.Catalog},
 		messages:      messages{ticket: n.Ticket},
 		quotas:        quotas{ticket: n.Ticket},
-		mapper:        mapper{log: o.Log, documented: o.Documented},
+
+		labels:          labels{ticket: n.Ticket},
+		relations:       relations{ticket: n.Ticket},
+		instantMessages: instantMessages{ticket: n.Ticket},
+		oldList:         oldList{tickets: tickets{ticket: n.Ticket, catalog: n.Catalog}},
+
+		mapper: mapper{log: o.Log, documented: o.Documented},
 	}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
