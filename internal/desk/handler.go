@@ -34,6 +34,7 @@ type Handler struct {
 	groups
 	accessKeys
 	system
+	reads
 
 	mapper
 }
@@ -82,6 +83,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		groups:     groups{identity: n.Identity},
 		accessKeys: accessKeys{identity: n.Identity},
 		system:     system{host: host},
+		reads:      reads{tickets: n.Tickets},
 		mapper:     mapper{log: log},
 	}
 	return oas.NewServer(h, door{},

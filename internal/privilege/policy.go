@@ -30,6 +30,7 @@ var Policy = map[string]Audience{
 	"desk.ListTicketMessages":  Workers,
 	"desk.ListTickets":         Workers,
 	"desk.ListUsers":           Administrators,
+	"desk.MarkTicketRead":      Workers,
 	"desk.PlanCatalog":         Administrators,
 	"desk.RemoveGroupMember":   Administrators,
 	"desk.ResetUserPassword":   Administrators,

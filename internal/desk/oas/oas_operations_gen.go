@@ -33,6 +33,7 @@ const (
 	ListTicketMessagesOperation OperationName = "ListTicketMessages"
 	ListTicketsOperation        OperationName = "ListTickets"
 	ListUsersOperation          OperationName = "ListUsers"
+	MarkTicketReadOperation     OperationName = "MarkTicketRead"
 	PlanCatalogOperation        OperationName = "PlanCatalog"
 	RemoveGroupMemberOperation  OperationName = "RemoveGroupMember"
 	ResetUserPasswordOperation  OperationName = "ResetUserPassword"

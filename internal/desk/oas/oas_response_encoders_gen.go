@@ -470,6 +470,12 @@ func encodeListUsersResponse(response *UserList, w http.ResponseWriter) error {
 	return nil
 }
 
+func encodeMarkTicketReadResponse(response *MarkTicketReadNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodePlanCatalogResponse(response *CatalogDiff, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {

@@ -61,6 +61,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ListTicketMessagesOperation: []string{},
 	ListTicketsOperation:        []string{},
 	ListUsersOperation:          []string{},
+	MarkTicketReadOperation:     []string{},
 	PlanCatalogOperation:        []string{},
 	RemoveGroupMemberOperation:  []string{},
 	ResetUserPasswordOperation:  []string{},

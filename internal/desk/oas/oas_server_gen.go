@@ -188,6 +188,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/users
 	ListUsers(ctx context.Context, params ListUsersParams) (*UserList, error)
+	// MarkTicketRead implements MarkTicketRead operation.
+	//
+	// Notes that the caller has read what the customer wrote up to now. Marks of other engineers are not
+	// touched. The operator on the machine has no marks and is refused.
+	//
+	// POST /desk/v1/tickets/{number}/read
+	MarkTicketRead(ctx context.Context, params MarkTicketReadParams) error
 	// PlanCatalog implements PlanCatalog operation.
 	//
 	// Checks a set of files and tells how it differs from the catalogue in force. Changes nothing.
