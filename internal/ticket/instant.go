@@ -342,7 +342,7 @@ func (s *Service) Withdraw(ctx context.Context, who principal.Principal, number,
 			return err
 		}
 		m, err := scanMessage(tx.Get("SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND id = ? AND ticket_id = ? AND internal = 0", before.Domain, message, before.ID))
-		within := ms(s.o.Config.WithdrawWithin)
+		within := s.o.Config.WithdrawWithin
 		switch {
 		case errors.Is(err, db.ErrNone):
 			return ErrNoMessage
@@ -356,8 +356,8 @@ func (s *Service) Withdraw(ctx context.Context, who principal.Principal, number,
 			return nil
 		case !before.Status.Open():
 			return errState(actWithdraw, before.Status)
-		case within < 0 || tx.Now > m.Created+within:
-			return errTooLate.With("max", max(within, 0)/1000)
+		case within < 0 || tx.Now > m.Created+ms(within):
+			return errTooLate.With("max", max(within, 0).Seconds())
 		}
 		t := change(tx, before, before)
 		tx.Write(1, "UPDATE messages SET text = '', withdrawn_at = ? WHERE domain_id = ? AND id = ? AND withdrawn_at = 0", tx.Now, t.Domain, m.ID)
