@@ -280,7 +280,9 @@ type Before struct {
 
 // Older is the newest messages before one, newest first, and how many there are
 // before it. When only the second is known, it is the newest message of the
-// side in that second: rather one is shown again than one is lost. Limit 0 = 10.
+// side in that second: rather one is shown again than one is lost; and a page
+// then reaches behind that second even if the limit would end it there, so that
+// paging by seconds (the Go SDK prints no fractions) comes to an end. Limit 0 = 10.
 func (s *Service) Older(ctx context.Context, who principal.Principal, number, group string, b Before, limit int) (page []Message, total int, err error) {
 	if limit == 0 {
 		limit = defaultLimit
@@ -291,7 +293,7 @@ func (s *Service) Older(ctx context.Context, who principal.Principal, number, gr
 		if err != nil {
 			return err
 		}
-		pivot := b.At
+		pivot, most := b.At, limit
 		if !b.Exact {
 			side := "side <> 0"
 			if b.Side == CustomerSide {
@@ -302,6 +304,12 @@ func (s *Service) Older(ctx context.Context, who principal.Principal, number, gr
 			if err != nil {
 				return err
 			}
+			var within int
+			err = tx.Get("SELECT count(*) FROM messages WHERE domain_id = ? AND ticket_id = ? AND internal = 0 AND created_at >= ? AND created_at < ?", t.Domain, t.ID, b.At, pivot).Scan(&within)
+			if err != nil {
+				return err
+			}
+			most = max(limit, within+1)
 		}
 		if err := tx.Get("SELECT count(*) FROM messages WHERE domain_id = ? AND ticket_id = ? AND internal = 0 AND created_at < ?", t.Domain, t.ID, pivot).Scan(&total); err != nil {
 			return err
@@ -311,7 +319,7 @@ func (s *Service) Older(ctx context.Context, who principal.Principal, number, gr
 			page = append(page, m)
 			return err
 		}, "SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND ticket_id = ? AND internal = 0 AND created_at < ? ORDER BY revision DESC, id DESC LIMIT ?",
-			t.Domain, t.ID, pivot, limit)
+			t.Domain, t.ID, pivot, most)
 		if err != nil {
 			return err
 		}

@@ -444,6 +444,24 @@ func TestOlder(t *testing.T) {
 				w.t.Errorf("before the second of message %d: %d messages, %d are older", i, len(page), i)
 			}
 		}
+		for _, limit := range []int{1, 3, 20} {
+			shown, at, side := map[string]bool{}, all[len(all)-1].Created/1000*1000, all[len(all)-1].Side
+			shown[all[len(all)-1].Text] = true
+			for turns := 0; ; turns++ {
+				page, _, err := w.s.Older(ctx, w.li, n, "", ticket.Before{At: at, Side: side}, limit)
+				w.ok(err)
+				if len(page) == 0 || turns > 50 {
+					break
+				}
+				for _, m := range page {
+					shown[m.Text] = true
+				}
+				at, side = page[len(page)-1].Created/1000*1000, page[len(page)-1].Side
+			}
+			if len(shown) != len(all) {
+				w.t.Errorf("paging by seconds, %d at a time, showed %d of %d", limit, len(shown), len(all))
+			}
+		}
 		if page, total, err := w.s.Older(ctx, w.li, n, "", ticket.Before{At: 1 << 45, Exact: true}, 0); err != nil || len(page) != 10 || total != 26 {
 			w.t.Errorf("limit 0: %d of %d %v", len(page), total, err)
 		}
