@@ -94,6 +94,16 @@ func TestLabels(t *testing.T) {
 		if _, err := w.s.CreateLabel(ctx, w.chen, "x", "#000000"); err == nil {
 			w.t.Error("an engineer made a label")
 		}
+		// A repeated request makes one label.
+		var first int64
+		for i := range 3 {
+			ctx := db.WithRequestKey(ctx, db.RequestKey{ID: "the same request", Domain: w.wang.Domain, Until: w.clock.Now().Add(time.Hour).UnixMilli()})
+			id, err := w.s.CreateLabel(ctx, w.wang, "repeated", "#000000")
+			if err != nil || i > 0 && id != first {
+				w.t.Errorf("repeat %d: %d after %d, %v", i, id, first, err)
+			}
+			first = id
+		}
 		// Numbers are not used twice.
 		w.ok(w.s.DeleteLabel(ctx, w.wang, theirs))
 		if again := w.label(w.wang, "again"); again <= theirs {

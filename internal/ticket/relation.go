@@ -182,11 +182,10 @@ func recordRelation(tx *db.Tx, who principal.Principal, kind string, t Ticket, o
 // dropRelations frees the tickets a deleted one was related to; the ticket's
 // revision has been raised.
 func dropRelations(tx *db.Tx, who principal.Principal, t Ticket, others []Related, revisions map[string]int64) {
-	if len(others) == 0 {
-		return
-	}
-	tx.Write(db.Any, "DELETE FROM ticket_relations WHERE domain_id = ? AND (ticket_id = ? OR related_id = ?)", t.Domain, t.ID, t.ID)
-	for _, o := range others {
+	for _, o := range others { // three at most
+		for _, pair := range [][2]string{{t.ID, o.id}, {o.id, t.ID}} {
+			tx.Write(1, "DELETE FROM ticket_relations WHERE domain_id = ? AND ticket_id = ? AND related_id = ?", t.Domain, pair[0], pair[1])
+		}
 		recordRelation(tx, who, "ticket.unrelate", Ticket{Domain: t.Domain, ID: o.id, Revision: revisions[o.id]}, t.ID)
 	}
 }

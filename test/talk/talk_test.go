@@ -3,10 +3,16 @@
 package talk
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -216,7 +222,176 @@ func tell(t *testing.T, w *world.World) {
 	if *old.TotalCount != 12 || len(*old.IncidentInfoList) != 5 || *(*old.IncidentInfoList)[0].IncidentId != n[6] {
 		t.Errorf("%v", old)
 	}
+	onTheDesk(t, w, n)
 	if text := w.LogText(); strings.Contains(text, "level=ERROR") {
 		t.Errorf("errors in the log:\n%s", text)
 	}
+}
+
+// onTheDesk: engineers see labels and relations of the ticket, a withdrawn
+// message as withdrawn, and have marks of their own.
+func onTheDesk(t *testing.T, w *world.World, n []string) {
+	tokens := make([]string, 2)
+	for i := range tokens {
+		var session struct{ Token string }
+		desk(t, w, "", "POST", "sessions", map[string]string{"name": w.Engineers[i].Name, "password": w.Engineers[i].Password}, &session)
+		tokens[i] = session.Token
+	}
+	var ticket struct {
+		Labels []struct {
+			Name      string
+			OwnerName string `json:"owner_name"`
+		}
+		Related []struct{ Number, Description string }
+		Unread  *int
+	}
+	show := func(i, unread int) {
+		t.Helper()
+		desk(t, w, tokens[i], "GET", "tickets/"+n[0], nil, &ticket)
+		if len(ticket.Labels) != 1 || ticket.Labels[0].OwnerName != w.Domains[0].Users[0].Name || len(ticket.Related) != 2 || ticket.Related[0].Number != n[2] || ticket.Unread == nil || *ticket.Unread != unread {
+			t.Errorf("engineer %d: %+v, want %d unread", i, ticket, unread)
+		}
+	}
+	show(0, 3) // the opening and two; the third was withdrawn
+	desk(t, w, tokens[0], "POST", "tickets/"+n[0]+"/read", nil, nil)
+	show(0, 0)
+	show(1, 3)
+	var list struct {
+		Items []struct {
+			Text      string
+			Withdrawn bool
+		}
+	}
+	desk(t, w, tokens[0], "GET", "tickets/"+n[0]+"/messages", nil, &list)
+	if m := list.Items[5]; !m.Withdrawn || m.Text != "" || list.Items[4].Withdrawn {
+		t.Errorf("%+v", list.Items)
+	}
+	if out, err := w.Local("desk", "show", n[0]); err != nil || !strings.Contains(out, "(withdrawn)") || strings.Contains(out, "from the customer 2") {
+		t.Errorf("desk show: %v %s", err, out)
+	}
+}
+
+func desk(t *testing.T, w *world.World, token, method, path string, body, into any) {
+	t.Helper()
+	var sent io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, w.URL+"/desk/v1/"+path, sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("X-Auth-Token", token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode >= 300 {
+		t.Fatalf("%s %s: %d %s %v", method, path, res.StatusCode, text, err)
+	}
+	if into != nil {
+		if err := json.Unmarshal(text, into); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestPollOverHTTP: customers and engineers write through the shipped binary
+// while SDK clients go from cursor to cursor: nothing lost, nothing repeated.
+func TestPollOverHTTP(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			o := world.Options{}
+			if database == "postgres" {
+				o.Database = dbtest.EmptyDatabase(t)
+			}
+			storm(t, world.Start(t, o))
+		})
+	}
+}
+
+func storm(t *testing.T, w *world.World) {
+	const writers, each = 8, 12
+	boss := client(t, w, 0, 0)
+	page := must[*model.ListCasesResponse](t)(boss.ListCases(&model.ListCasesRequest{IncidentStatus: new("0,1")}))
+	var n []string
+	for _, i := range *page.IncidentInfoList {
+		n = append(n, i.IncidentId)
+	}
+	if len(n) < 3 {
+		t.Fatalf("the demo world has %d open tickets", len(n))
+	}
+	n = n[:3]
+	var session struct{ Token string }
+	desk(t, w, "", "POST", "sessions", map[string]string{"name": w.Engineers[0].Name, "password": w.Engineers[0].Password}, &session)
+	var writing, polling sync.WaitGroup
+	var done atomic.Bool
+	for i := range writers {
+		writing.Go(func() {
+			for j := range each {
+				text, number := fmt.Sprintf("storm %d/%d", i, j), n[(i+j)%len(n)]
+				if i%2 == 0 {
+					_, err := boss.CreateMessages(&model.CreateMessagesRequest{CaseId: number, Body: &model.CreateMessageV2Req{Message: &model.CreateMessageDoV2{Content: text}}})
+					if err != nil {
+						t.Error(err)
+					}
+					continue
+				}
+				desk(t, w, session.Token, "POST", "tickets/"+number+"/steps", map[string]string{"action": "reply", "text": text}, nil)
+			}
+		})
+	}
+	polls := make([]map[string]int, 3)
+	for p := range polls {
+		polls[p] = map[string]int{}
+		polling.Go(func() {
+			cursor := ""
+			for last := false; ; last = done.Load() {
+				got, err := client(t, w, 0, 0).ListNewInstantMessages(&model.ListNewInstantMessagesRequest{CaseIds: n, LastMessageTimeId: &cursor})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				cursor = *got.LastMessageTimeId
+				for _, on := range *got.Immsg {
+					for _, m := range *on.MessageList {
+						polls[p][*m.Content]++
+					}
+				}
+				if last && len(*got.Immsg) == 0 {
+					return
+				}
+			}
+		})
+	}
+	writing.Wait()
+	done.Store(true)
+	polling.Wait()
+	lost, repeated := 0, 0
+	for _, got := range polls {
+		for i := range writers {
+			for j := range each {
+				switch k := got[fmt.Sprintf("storm %d/%d", i, j)]; {
+				case k == 0:
+					lost++
+				case k > 1:
+					repeated += k - 1
+				}
+			}
+		}
+	}
+	if lost+repeated > 0 {
+		t.Errorf("lost %d, repeated %d", lost, repeated)
+	}
+	t.Logf("REPORT polls over HTTP (%s): %d writers wrote %d messages, %d pollers: lost %d, repeated %d\n", t.Name(), writers, writers*each, len(polls), lost, repeated)
 }
