@@ -137,6 +137,7 @@ func (s *Service) Poll(ctx context.Context, who principal.Principal, numbers []s
 	}
 	var at, moved positions
 	var renew bool
+	var said []Message
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		if at, renew, err = s.readCursor(tx, who, after); err != nil {
 			return err
@@ -148,26 +149,20 @@ func (s *Service) Poll(ctx context.Context, who principal.Principal, numbers []s
 		if err != nil {
 			return err
 		}
-		var said []Message
+		said = nil
 		for _, p := range all {
 			said = append(said, p.New...)
 		}
-		if err := publicAuthors(tx, said); err != nil {
-			return err
-		}
-		for i := range all {
-			n := copy(all[i].New, said)
-			said = said[n:]
-		}
-		return nil
+		return publicAuthors(tx, said)
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	for _, p := range all {
-		if err := s.nameCustomers(ctx, who.Domain, p.New); err != nil {
-			return nil, "", err
-		}
+	if err := s.nameCustomers(ctx, who.Domain, said); err != nil {
+		return nil, "", err
+	}
+	for i := range all {
+		said = said[copy(all[i].New, said):]
 	}
 	if after != "" && len(moved) == 0 && !renew {
 		return all, after, nil
