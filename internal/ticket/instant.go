@@ -174,17 +174,17 @@ func (s *Service) Poll(ctx context.Context, who principal.Principal, numbers []s
 // newMessages fills in what was said behind the positions and answers the
 // positions that moved.
 func newMessages(tx *db.Tx, domain string, all []Polled, at positions) (positions, error) {
-	var cond []string
-	args := []any{domain}
+	var behind []string
+	var args []any
 	index := map[string]int{}
 	for i, p := range all {
 		index[p.id] = i
 		if from := at[tag(p.id)]; p.revision > from {
-			cond, args = append(cond, "ticket_id = ? AND revision > ?"), append(args, p.id, from)
+			behind, args = append(behind, "(CAST(? AS TEXT), CAST(? AS BIGINT))"), append(args, p.id, from)
 		}
 	}
 	moved := positions{}
-	if len(cond) == 0 {
+	if len(behind) == 0 {
 		return moved, nil
 	}
 	type row struct {
@@ -197,8 +197,9 @@ func newMessages(tx *db.Tx, domain string, all []Polled, at positions) (position
 		m, err := scanMessage(r, &on)
 		rows = append(rows, row{m, on})
 		return err
-	}, "SELECT "+messageColumns+", ticket_id FROM messages WHERE domain_id = ? AND internal = 0 AND ("+strings.Join(cond, " OR ")+") ORDER BY ticket_id, revision, id LIMIT ?",
-		append(args, maxPerPoll+1)...)
+	}, "WITH behind(ticket, after) AS (VALUES "+strings.Join(behind, ", ")+") SELECT "+messageColumns+`, ticket_id FROM behind
+		JOIN messages ON domain_id = ? AND ticket_id = ticket AND revision > after AND internal = 0 ORDER BY ticket_id, revision, id LIMIT ?`,
+		append(args, domain, maxPerPoll+1)...)
 	if err != nil {
 		return nil, err
 	}

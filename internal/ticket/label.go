@@ -347,20 +347,22 @@ func ownLabels(tx *db.Tx, who principal.Principal, ids []int64) (own []any, err 
 }
 
 // countLabelled is how many tickets of the scope have any of the labels, read
-// from the labels' index alone.
+// from the labels' index alone. Each label is a query of its own: SQLite walks
+// all labels of the domain for a DISTINCT over several.
 func countLabelled(tx *db.Tx, scope privilege.Scope, statuses []Status, labels []any) (n int, err error) {
 	var w where
-	w.and("label_id IN ("+questions(len(labels))+")", labels...)
 	w.and("status <> ?", int(Deleted))
 	if len(statuses) > 0 {
 		w.anyOf("status", statuses)
 	}
-	cond, args := scope.Where("creator")
-	w.and(cond, args...)
-	what := "count(*)" // a ticket has a label once
-	if len(labels) > 1 {
-		what = "count(DISTINCT ticket_id)"
+	cond, more := scope.Where("creator")
+	w.and(cond, more...)
+	var each []string
+	var args []any
+	for _, l := range labels {
+		each = append(each, "SELECT ticket_id FROM ticket_labels WHERE domain_id = ? AND label_id = ? AND "+strings.Join(w.cond, " AND "))
+		args = append(append(args, scope.Domain, l), w.args...)
 	}
-	err = tx.Get("SELECT "+what+" FROM ticket_labels WHERE domain_id = ? AND "+strings.Join(w.cond, " AND "), append([]any{scope.Domain}, w.args...)...).Scan(&n)
+	err = tx.Get("SELECT count(*) FROM ("+strings.Join(each, " UNION ")+") AS any_of", args...).Scan(&n)
 	return n, err
 }
