@@ -324,6 +324,7 @@ func (c *deskShowCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 			Side    string    `json:"side"`
 			Author  string    `json:"author_name"`
 			Text    string    `json:"text"`
+			Gone    bool      `json:"withdrawn"`
 			Created time.Time `json:"created_at"`
 		}
 	)
@@ -335,6 +336,9 @@ func (c *deskShowCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	}
 	o.printf("%s\t%d\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName, t.DomainName, t.SeverityName)
 	for _, m := range all {
+		if m.Gone {
+			m.Text = "(withdrawn)"
+		}
 		o.printf("\n%s  %s  %s %s\n%s\n", m.Created.Format(time.RFC3339), m.Kind, m.Side, m.Author, m.Text)
 	}
 	return nil

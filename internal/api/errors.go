@@ -2,10 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
+	"github.com/ogen-go/ogen/ogenerrors"
+
 	"casemate/internal/api/oas"
+	"casemate/internal/fault"
 	"casemate/internal/wire"
 )
 
@@ -26,7 +30,17 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 
 // decodeError answers what the generated decoders and validators refuse.
 func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.Request, err error) {
-	wire.Write(ctx, w, wire.Fault(ctx, m.log, err), m.documented)
+	wire.Write(ctx, w, ownCode(wire.Fault(ctx, m.log, err), err), m.documented)
+}
+
+// ownCode gives refusals of the decoders that have a code of their own that
+// code: the generated ones all have OSM.01010001. A missing type is missing.
+func ownCode(f *fault.Error, err error) *fault.Error {
+	var params *ogenerrors.DecodeParamsError
+	if errors.As(err, &params) && params.ID == "ListMoreInstantMessages" && f.Field == "type" && !errors.Is(f, fault.Missing) {
+		return errType
+	}
+	return f
 }
 
 func (m mapper) notFound(w http.ResponseWriter, r *http.Request) {

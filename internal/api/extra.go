@@ -15,7 +15,3 @@ func (extras) ShowConfiguration(_ context.Context, _ oas.ShowConfigurationParams
 func (extras) CreateFeedback(_ context.Context, _ *oas.CreateFeedbackV2Req, _ oas.CreateFeedbackParams) (*oas.Ack, error) {
 	return later[*oas.Ack]("CreateFeedback")
 }
-
-func (extras) ListOrderIncident(_ context.Context, _ oas.ListOrderIncidentParams) (*oas.ListOrderIncidentResponse, error) {
-	return later[*oas.ListOrderIncidentResponse]("ListOrderIncident")
-}

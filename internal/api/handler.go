@@ -40,6 +40,7 @@ type Handler struct {
 	instantMessages
 	customers
 	extras
+	oldList
 	diagnoses
 
 	mapper
@@ -78,7 +79,11 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		diagnoses:     diagnoses{diagnose: n.Diagnose},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 
-		authorizations: authorizations{authorization: n.Authorization},
+		authorizations:  authorizations{authorization: n.Authorization},
+		labels:          labels{ticket: n.Ticket},
+		relations:       relations{ticket: n.Ticket},
+		instantMessages: instantMessages{ticket: n.Ticket},
+		oldList:         oldList{tickets: tickets{ticket: n.Ticket, catalog: n.Catalog}},
 	}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),

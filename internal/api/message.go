@@ -32,10 +32,15 @@ func (h messages) ListMessages(ctx context.Context, p oas.ListMessagesParams) (*
 	trim := p.TrimOsmRichTextLabel.Or(true)
 	res := &oas.ListMessagesResponse{Count: int32(total), MessageList: make([]oas.QueryMessageInfoV2, 0, len(page))}
 	for _, m := range page {
-		res.MessageList = append(res.MessageList, oas.QueryMessageInfoV2{
-			Type: oas.NewOptInt32(author(m)), ReplierType: oas.NewOptInt32(int32(m.Side)), Replier: oas.NewOptString(m.Author), ReplierName: oas.NewOptString(m.AuthorName),
-			Content: oas.NewOptString(trimmed(m.Text, trim)), CreateTime: oas.NewOptTime(wireTime(m.Created)), IsFirstMessage: flag(m.Opening),
-			AccessoryList: []oas.SimpleAccessoryV2{}})
+		res.MessageList = append(res.MessageList, messageInfo(m, trim))
 	}
 	return res, nil
+}
+
+// messageInfo is a message as the lists and polls carry it.
+func messageInfo(m ticket.Message, trim bool) oas.QueryMessageInfoV2 {
+	return oas.QueryMessageInfoV2{
+		Type: oas.NewOptInt32(author(m)), ReplierType: oas.NewOptInt32(int32(m.Side)), Replier: oas.NewOptString(m.Author), ReplierName: oas.NewOptString(m.AuthorName),
+		Content: oas.NewOptString(trimmed(m.Text, trim)), CreateTime: oas.NewOptTime(wireTime(m.Created)), IsFirstMessage: flag(m.Opening),
+		AccessoryList: []oas.SimpleAccessoryV2{}}
 }

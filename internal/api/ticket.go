@@ -67,37 +67,10 @@ func empty(v jx.Raw) bool {
 
 // ListCases lists tickets, newest first.
 func (h tickets) ListCases(ctx context.Context, p oas.ListCasesParams) (*oas.ListCasesResponse, error) {
-	f := ticket.Filter{Words: p.SearchKey, Text: p.AppKey.Or(""), Number: p.IncidentID.Or(""), Creator: p.XCustomerID.Or(""), CreatorName: p.XCustomerName.Or(""),
-		Group: p.GroupID.Or(""), Offset: int(p.Offset.Or(0)), Limit: int(p.Limit.Or(0))}
 	loc := locale.From(ctx)
-	for _, t := range []struct {
-		field, text string
-		into        *int64
-	}{{"query_start_time", p.QueryStartTime.Or(""), &f.From}, {"query_end_time", p.QueryEndTime.Or(""), &f.To}} {
-		if t.text == "" {
-			continue
-		}
-		var err error
-		if *t.into, err = loc.ParseStamp(t.field, t.text); err != nil {
-			return nil, err
-		}
-	}
-	if s, ok := p.Status.Get(); ok {
-		f.Statuses = append(f.Statuses, ticket.Status(s))
-	}
-	states, err := parseStates(p.IncidentStatus.Or(""))
+	f, err := filterOf(loc, p)
 	if err != nil {
 		return nil, err
-	}
-	f.Statuses = append(f.Statuses, states...)
-	for _, id := range p.LabelIDList {
-		if id == "" {
-			continue
-		}
-		if _, err := strconv.ParseInt(id, 10, 32); err != nil {
-			return nil, fault.BadFormat.In("label_id_list").With("form", "1,2,3")
-		}
-		f.Labelled = true
 	}
 	page, total, err := h.ticket.List(ctx, principal.From(ctx), f)
 	if err != nil {
@@ -116,6 +89,10 @@ func (h tickets) ListCases(ctx context.Context, p oas.ListCasesParams) (*oas.Lis
 			ProductCategoryName: oas.NewOptString(c.Name(catalog.KindProduct, t.Product, loc.Language)), CustomerID: t.Domain,
 			DCName: c.Name(catalog.KindRegion, t.Region, loc.Language), SimpleDescription: trimmed(t.Description, trim), CreateTime: wireTime(t.Created),
 		}
+		i.LabelList = make([]oas.LabelInfo, 0, len(t.Labels))
+		for _, l := range t.Labels {
+			i.LabelList = append(i.LabelList, oas.LabelInfo{LabelID: oas.NewOptInt32(int32(l.ID)), Name: oas.NewOptString(l.Name), Color: oas.NewOptString(l.Color)})
+		}
 		if t.Resolution != "" {
 			i.Resolution.SetTo(trimmed(t.Resolution, trim))
 		}
@@ -125,6 +102,33 @@ func (h tickets) ListCases(ctx context.Context, p oas.ListCasesParams) (*oas.Lis
 		res.IncidentInfoList = append(res.IncidentInfoList, i)
 	}
 	return res, nil
+}
+
+// filterOf reads what ListCases filters by.
+func filterOf(loc locale.Locale, p oas.ListCasesParams) (f ticket.Filter, err error) {
+	f = ticket.Filter{Words: p.SearchKey, Text: p.AppKey.Or(""), Number: p.IncidentID.Or(""), Creator: p.XCustomerID.Or(""), CreatorName: p.XCustomerName.Or(""),
+		Group: p.GroupID.Or(""), Offset: int(p.Offset.Or(0)), Limit: int(p.Limit.Or(0))}
+	for _, t := range []struct {
+		field, text string
+		into        *int64
+	}{{"query_start_time", p.QueryStartTime.Or(""), &f.From}, {"query_end_time", p.QueryEndTime.Or(""), &f.To}} {
+		if t.text == "" {
+			continue
+		}
+		if *t.into, err = loc.ParseStamp(t.field, t.text); err != nil {
+			return f, err
+		}
+	}
+	if s, ok := p.Status.Get(); ok {
+		f.Statuses = append(f.Statuses, ticket.Status(s))
+	}
+	states, err := parseStates(p.IncidentStatus.Or(""))
+	if err != nil {
+		return f, err
+	}
+	f.Statuses = append(f.Statuses, states...)
+	f.Labels, err = labelIDs("label_id_list", p.LabelIDList)
+	return f, err
 }
 
 func parseStates(text string) (all []ticket.Status, err error) {

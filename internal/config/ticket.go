@@ -11,6 +11,8 @@ type Ticket struct {
 	UrgeEvery    time.Duration `yaml:"urge_every"`    // least time between two urges; 0 = 30m
 	ConfirmDays  int           `yaml:"confirm_days"`  // a solution nobody answers is taken as confirmed; 0 = 3, -1 = never
 	FeedbackDays int           `yaml:"feedback_days"` // a question nobody answers counts as solved; 0 = 7, -1 = never
+
+	WithdrawWithin time.Duration `yaml:"withdraw_within"` // a customer may take a message back for so long (semantics.md D6); 0 = 2m, negative = never
 }
 
 // Check refuses values that mean nothing.
@@ -39,6 +41,9 @@ func (t Ticket) WithDefaults() Ticket {
 	}
 	if t.FeedbackDays == 0 {
 		t.FeedbackDays = 7
+	}
+	if t.WithdrawWithin == 0 {
+		t.WithdrawWithin = 2 * time.Minute
 	}
 	return t
 }

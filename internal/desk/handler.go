@@ -45,6 +45,7 @@ type Handler struct {
 	agreements
 
 	authorizations
+	reads
 
 	mapper
 }
@@ -105,6 +106,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		system:     system{host: host},
 		diagnoses:  diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
 		agreements: agreements{catalog: n.Catalog, identity: n.Identity},
+		reads:      reads{tickets: n.Tickets},
 		mapper:     mapper{log: log},
 	}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}

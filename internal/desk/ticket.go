@@ -65,6 +65,18 @@ func (h tickets) ShowTicket(ctx context.Context, params oas.ShowTicketParams) (*
 		return nil, err
 	}
 	out := h.ticket(ctx, t)
+	lang := locale.From(ctx).Language
+	out.Labels, out.Related = []oas.TicketLabel{}, []oas.RelatedTicket{}
+	for _, l := range t.Labels {
+		out.Labels = append(out.Labels, oas.TicketLabel{ID: l.ID, Name: l.Name, Color: l.Color, OwnerName: text(t.OwnerNames[l.Owner])})
+	}
+	for _, r := range t.Related {
+		out.Related = append(out.Related, oas.RelatedTicket{Number: r.Number, Status: oas.TicketStatus(r.Status), StatusName: r.Status.Name(lang),
+			Description: r.Description, CreatorName: text(r.CreatorName)})
+	}
+	if t.Unread >= 0 {
+		out.Unread.SetTo(int32(t.Unread))
+	}
 	return &out, nil
 }
 
@@ -84,7 +96,7 @@ func (h tickets) ListTicketMessages(ctx context.Context, params oas.ListTicketMe
 			kind = oas.MessageKindNote
 		}
 		list.Items = append(list.Items, oas.Message{ID: m.ID, Kind: kind, Side: sides[m.Side], AuthorID: text(m.Author), AuthorName: text(m.AuthorName),
-			First: m.Opening, Text: m.Text, CreatedAt: at(m.Created)})
+			First: m.Opening, Text: m.Text, Withdrawn: oas.NewOptBool(m.Withdrawn > 0), CreatedAt: at(m.Created)})
 	}
 	return list, nil
 }

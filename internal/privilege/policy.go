@@ -49,6 +49,7 @@ var Policy = map[string]Audience{
 	"desk.ListUsers":                        Administrators,
 	"desk.ListWebhookDeliveries":            Administrators,
 	"desk.ListWebhooks":                     Administrators,
+	"desk.MarkTicketRead":                   Workers,
 	"desk.MoveDomainClock":                  Administrators,
 	"desk.PlanCatalog":                      Administrators,
 	"desk.PublishAgreement":                 Administrators,

@@ -16,6 +16,12 @@ import (
 type DeskTicket struct {
 	Ticket
 	DomainName, CreatorName, AssigneeName string
+
+	// Of DeskShow only.
+	Labels     []Label           // of all the customer's users
+	OwnerNames map[string]string // whose they are, by user id
+	Related    []Related
+	Unread     int // the customer's messages behind the caller's mark; -1 = the caller has no marks
 }
 
 // DeskFilter of the engineers' list. Zero values do not filter.
@@ -171,11 +177,60 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 	if err != nil {
 		return out, err
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error { out, err = s.deskIn(tx, t.Domain, t.ID); return err })
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		if out, err = s.deskIn(tx, t.Domain, t.ID); err != nil {
+			return err
+		}
+		on, err := labelRows(tx, t.Domain, "", nil, []string{t.ID})
+		if err != nil {
+			return err
+		}
+		out.Labels = on[t.ID]
+		if out.Related, _, err = relatedOf(tx, t.Domain, t.ID); err != nil {
+			return err
+		}
+		if out.Unread = -1; mayWork(who) == nil {
+			reader, p := who, []Polled{{id: t.ID}}
+			reader.Domain = t.Domain
+			err = unread(tx, reader, p)
+			out.Unread = p[0].Unread
+		}
+		return err
+	})
 	if err != nil {
 		return out, err
 	}
+	var owners []string
+	for _, l := range out.Labels {
+		owners = append(owners, l.Owner)
+	}
+	if out.OwnerNames, err = s.ident.Names(ctx, t.Domain, owners); err != nil {
+		return out, err
+	}
+	if err := s.nameRelated(ctx, t.Domain, out.Related); err != nil {
+		return out, err
+	}
 	return out, s.deskNames(ctx, &out)
+}
+
+// DeskRead notes that an engineer has read a ticket up to now. It fails with
+// OSM.01010002 for callers who are no engineers, supervisors or administrators
+// by name, OSM.01010015 for a ticket that is not there.
+func (s *Service) DeskRead(ctx context.Context, who principal.Principal, number string) error {
+	if err := mayWork(who); err != nil {
+		return err
+	}
+	found, err := s.deskTicket(ctx, number)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		t, err := ticketIn(tx, found.Domain, found.ID)
+		if err != nil {
+			return err
+		}
+		return markRead(tx, who, t)
+	})
 }
 
 // DeskMessages is all that was said and noted in a ticket, oldest first, with

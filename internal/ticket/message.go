@@ -21,8 +21,10 @@ type Message struct {
 	AuthorName string // log-in name of a customer, public alias of an engineer; on the desk log-in names
 	Internal   bool   // a note
 	Opening    bool
-	Text       string
-	Created    int64 // milliseconds UTC
+	Text       string // "" once withdrawn
+	Created    int64  // milliseconds UTC; rises strictly within a ticket
+	Withdrawn  int64  // when its writer took it back, milliseconds UTC, 0 = he did not
+	Revision   int64  // the ticket's when it was added
 }
 
 type message struct {
@@ -31,10 +33,17 @@ type message struct {
 	Internal, Opening bool
 }
 
+// addMessage writes a message and answers its id. The ticket is as it was read,
+// before change raises its revision in the same transaction: the message is of
+// the new one, so that messages are numbered in the order in which they were
+// committed, which their ids and times are not.
 func addMessage(tx *db.Tx, t Ticket, m message) string {
-	id := tx.NewID()
-	tx.Write(1, "INSERT INTO messages (domain_id, id, ticket_id, side, author, internal, opening, text, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		t.Domain, id, t.ID, int(m.Side), m.Author, number01(m.Internal), number01(m.Opening), m.Text, tx.Now)
+	id, revision, created := tx.NewID(), t.Revision, tx.Now
+	if !m.Opening {
+		revision, created = t.Revision+1, changedAt(tx, t)
+	}
+	tx.Write(1, "INSERT INTO messages (domain_id, id, ticket_id, side, author, internal, opening, text, created_at, revision, withdrawn_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+		t.Domain, id, t.ID, int(m.Side), m.Author, number01(m.Internal), number01(m.Opening), m.Text, created, revision)
 	if !m.Opening {
 		kind := "message"
 		if m.Internal {
@@ -124,15 +133,22 @@ func (s *Service) Messages(ctx context.Context, who principal.Principal, number,
 	return page, total, s.nameCustomers(ctx, who.Domain, page)
 }
 
+const messageColumns = "id, side, author, internal, opening, text, created_at, revision, withdrawn_at"
+
+// scanMessage reads messageColumns, and into more what is selected behind them.
+func scanMessage(r db.Row, more ...any) (m Message, err error) {
+	var side, internal, opening int64
+	err = r.Scan(append([]any{&m.ID, &side, &m.Author, &internal, &opening, &m.Text, &m.Created, &m.Revision, &m.Withdrawn}, more...)...)
+	m.Side, m.Internal, m.Opening = Side(side), internal == 1, opening == 1
+	return m, err
+}
+
 func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int) (page []Message, err error) {
 	err = tx.List(func(r db.Row) error {
-		var m Message
-		var side, internal, opening int64
-		err := r.Scan(&m.ID, &side, &m.Author, &internal, &opening, &m.Text, &m.Created)
-		m.Side, m.Internal, m.Opening = Side(side), internal == 1, opening == 1
+		m, err := scanMessage(r)
 		page = append(page, m)
 		return err
-	}, "SELECT id, side, author, internal, opening, text, created_at FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY id LIMIT ? OFFSET ?",
+	}, "SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY revision, id LIMIT ? OFFSET ?",
 		t.Domain, t.ID, limit, offset)
 	return page, err
 }

@@ -147,6 +147,8 @@ type Ticket struct {
 	Urges                                                         int
 	UrgedAt, Created, Changed, StatusAt, Resolved, Closed, Scored int64 // milliseconds UTC, 0 = never
 
+	Labels []Label // the caller's own, as List and Show fill them in
+
 	contact string
 }
 
@@ -214,10 +216,15 @@ func visible(tx *db.Tx, who principal.Principal, number, group string) (Ticket, 
 	if err != nil {
 		return Ticket{}, err
 	}
+	return seen(tx, scope, number)
+}
+
+// seen reads a ticket within a scope.
+func seen(tx *db.Tx, scope privilege.Scope, number string) (Ticket, error) {
 	if number == "" || len(number) > maxNumber {
 		return Ticket{}, fault.NoTicket
 	}
-	t, err := scan(tx.Get("SELECT "+columns+" FROM tickets WHERE domain_id = ? AND number = ?", who.Domain, number))
+	t, err := scan(tx.Get("SELECT "+columns+" FROM tickets WHERE domain_id = ? AND number = ?", scope.Domain, number))
 	if err != nil {
 		return t, err
 	}
@@ -231,7 +238,7 @@ func visible(tx *db.Tx, who principal.Principal, number, group string) (Ticket, 
 // when the state changed, and the desk's row. The ticket is as it shall be,
 // but for revision, changed_at and status_at.
 func change(tx *db.Tx, before, t Ticket) Ticket {
-	t.Revision, t.Changed = before.Revision+1, tx.Now
+	t.Revision, t.Changed = before.Revision+1, changedAt(tx, before)
 	if t.Status != before.Status {
 		t.StatusAt = tx.Now
 		count(tx, t.Domain, t.Creator, before.Status, -1)
@@ -241,10 +248,19 @@ func change(tx *db.Tx, before, t Ticket) Ticket {
 		resolved_at = ?, closed_at = ?, scored_at = ? WHERE domain_id = ? AND id = ? AND revision = ?`,
 		int(t.Status), t.Revision, t.Assignee, t.Resolution, t.Judgement, t.Urges, t.UrgedAt, t.Changed, t.StatusAt, t.Resolved, t.Closed, t.Scored,
 		t.Domain, t.ID, before.Revision)
+	if t.Status != before.Status {
+		// Behind the row's own write, which waits for whoever puts labels on.
+		tx.Write(db.Any, "UPDATE ticket_labels SET status = ? WHERE domain_id = ? AND ticket_id = ?", int(t.Status), t.Domain, t.ID)
+	}
 	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ? WHERE ticket_id = ?",
 		int(t.Status), t.Assignee, t.Urges, t.Changed, t.ID)
 	return t
 }
+
+// changedAt is when the ticket's next revision is made: now, or a millisecond
+// behind the last one when clocks of nodes differ or stand still. So times of
+// one ticket rise with its revisions.
+func changedAt(tx *db.Tx, before Ticket) int64 { return max(tx.Now, before.Changed+1) }
 
 // Show reads a ticket, with its ratings.
 func (s *Service) Show(ctx context.Context, who principal.Principal, number, group string) (t Ticket, scores []Score, err error) {
@@ -252,7 +268,11 @@ func (s *Service) Show(ctx context.Context, who principal.Principal, number, gro
 		if t, err = visible(tx, who, number, group); err != nil {
 			return err
 		}
-		scores, err = scoresOf(tx, t)
+		if scores, err = scoresOf(tx, t); err != nil {
+			return err
+		}
+		on, err := labelsOn(tx, who, t.ID)
+		t.Labels = on[t.ID]
 		return err
 	})
 	return t, scores, err

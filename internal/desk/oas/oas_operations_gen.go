@@ -52,6 +52,7 @@ const (
 	ListUsersOperation                  OperationName = "ListUsers"
 	ListWebhookDeliveriesOperation      OperationName = "ListWebhookDeliveries"
 	ListWebhooksOperation               OperationName = "ListWebhooks"
+	MarkTicketReadOperation             OperationName = "MarkTicketRead"
 	MoveDomainClockOperation            OperationName = "MoveDomainClock"
 	PlanCatalogOperation                OperationName = "PlanCatalog"
 	PublishAgreementOperation           OperationName = "PublishAgreement"

@@ -793,6 +793,12 @@ func encodeListWebhooksResponse(response *WebhookList, w http.ResponseWriter) er
 	return nil
 }
 
+func encodeMarkTicketReadResponse(response *MarkTicketReadNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodeMoveDomainClockResponse(response *DomainClock, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)

@@ -2913,6 +2913,9 @@ func (s *Language) UnmarshalText(data []byte) error {
 	}
 }
 
+// MarkTicketReadNoContent is response for MarkTicketRead operation.
+type MarkTicketReadNoContent struct{}
+
 // Ref: #/components/schemas/Message
 type Message struct {
 	// Message id.
@@ -2927,9 +2930,11 @@ type Message struct {
 	AuthorName OptString `json:"author_name"`
 	// The description the ticket was created with.
 	First bool `json:"first"`
-	// The text as it was written.
-	Text      string `json:"text"`
-	CreatedAt Time   `json:"created_at"`
+	// The text as it was written; empty when it was withdrawn.
+	Text string `json:"text"`
+	// Its writer took the message back.
+	Withdrawn OptBool `json:"withdrawn"`
+	CreatedAt Time    `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -2965,6 +2970,11 @@ func (s *Message) GetFirst() bool {
 // GetText returns the value of Text.
 func (s *Message) GetText() string {
 	return s.Text
+}
+
+// GetWithdrawn returns the value of Withdrawn.
+func (s *Message) GetWithdrawn() OptBool {
+	return s.Withdrawn
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -3005,6 +3015,11 @@ func (s *Message) SetFirst(val bool) {
 // SetText sets the value of Text.
 func (s *Message) SetText(val string) {
 	s.Text = val
+}
+
+// SetWithdrawn sets the value of Withdrawn.
+func (s *Message) SetWithdrawn(val OptBool) {
+	s.Withdrawn = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -4670,6 +4685,69 @@ func (s *PublishedAgreement) SetText(val string) {
 	s.Text = val
 }
 
+// Ref: #/components/schemas/RelatedTicket
+type RelatedTicket struct {
+	// Ticket number.
+	Number string       `json:"number"`
+	Status TicketStatus `json:"status"`
+	// Name of the state in the caller's language.
+	StatusName string `json:"status_name"`
+	// The problem in the customer's words.
+	Description string `json:"description"`
+	// Log-in name of the submitter.
+	CreatorName OptString `json:"creator_name"`
+}
+
+// GetNumber returns the value of Number.
+func (s *RelatedTicket) GetNumber() string {
+	return s.Number
+}
+
+// GetStatus returns the value of Status.
+func (s *RelatedTicket) GetStatus() TicketStatus {
+	return s.Status
+}
+
+// GetStatusName returns the value of StatusName.
+func (s *RelatedTicket) GetStatusName() string {
+	return s.StatusName
+}
+
+// GetDescription returns the value of Description.
+func (s *RelatedTicket) GetDescription() string {
+	return s.Description
+}
+
+// GetCreatorName returns the value of CreatorName.
+func (s *RelatedTicket) GetCreatorName() OptString {
+	return s.CreatorName
+}
+
+// SetNumber sets the value of Number.
+func (s *RelatedTicket) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetStatus sets the value of Status.
+func (s *RelatedTicket) SetStatus(val TicketStatus) {
+	s.Status = val
+}
+
+// SetStatusName sets the value of StatusName.
+func (s *RelatedTicket) SetStatusName(val string) {
+	s.StatusName = val
+}
+
+// SetDescription sets the value of Description.
+func (s *RelatedTicket) SetDescription(val string) {
+	s.Description = val
+}
+
+// SetCreatorName sets the value of CreatorName.
+func (s *RelatedTicket) SetCreatorName(val OptString) {
+	s.CreatorName = val
+}
+
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
 type RemoveGroupMemberNoContent struct{}
 
@@ -5834,7 +5912,14 @@ type Ticket struct {
 	// Log-in name of the handling engineer.
 	AssigneeName OptString `json:"assignee_name"`
 	// How often the customer urged.
-	Urges     OptInt32 `json:"urges"`
+	Urges OptInt32 `json:"urges"`
+	// Labels of the customer's users on the ticket; in the detail only.
+	Labels []TicketLabel `json:"labels"`
+	// Tickets the customer related to this one; in the detail only.
+	Related []RelatedTicket `json:"related"`
+	// Messages of the customer the caller has not marked as read; in the detail only, absent for the
+	// operator on the machine.
+	Unread    OptInt32 `json:"unread"`
 	CreatedAt Time     `json:"created_at"`
 	UpdatedAt Time     `json:"updated_at"`
 }
@@ -5937,6 +6022,21 @@ func (s *Ticket) GetAssigneeName() OptString {
 // GetUrges returns the value of Urges.
 func (s *Ticket) GetUrges() OptInt32 {
 	return s.Urges
+}
+
+// GetLabels returns the value of Labels.
+func (s *Ticket) GetLabels() []TicketLabel {
+	return s.Labels
+}
+
+// GetRelated returns the value of Related.
+func (s *Ticket) GetRelated() []RelatedTicket {
+	return s.Related
+}
+
+// GetUnread returns the value of Unread.
+func (s *Ticket) GetUnread() OptInt32 {
+	return s.Unread
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -6049,6 +6149,21 @@ func (s *Ticket) SetUrges(val OptInt32) {
 	s.Urges = val
 }
 
+// SetLabels sets the value of Labels.
+func (s *Ticket) SetLabels(val []TicketLabel) {
+	s.Labels = val
+}
+
+// SetRelated sets the value of Related.
+func (s *Ticket) SetRelated(val []RelatedTicket) {
+	s.Related = val
+}
+
+// SetUnread sets the value of Unread.
+func (s *Ticket) SetUnread(val OptInt32) {
+	s.Unread = val
+}
+
 // SetCreatedAt sets the value of CreatedAt.
 func (s *Ticket) SetCreatedAt(val Time) {
 	s.CreatedAt = val
@@ -6057,6 +6172,58 @@ func (s *Ticket) SetCreatedAt(val Time) {
 // SetUpdatedAt sets the value of UpdatedAt.
 func (s *Ticket) SetUpdatedAt(val Time) {
 	s.UpdatedAt = val
+}
+
+// Ref: #/components/schemas/TicketLabel
+type TicketLabel struct {
+	// Number of the label within the domain.
+	ID int64 `json:"id"`
+	// Name.
+	Name string `json:"name"`
+	// Colour, `#` and six hexadecimal digits.
+	Color string `json:"color"`
+	// Log-in name of the customer's user it belongs to.
+	OwnerName OptString `json:"owner_name"`
+}
+
+// GetID returns the value of ID.
+func (s *TicketLabel) GetID() int64 {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *TicketLabel) GetName() string {
+	return s.Name
+}
+
+// GetColor returns the value of Color.
+func (s *TicketLabel) GetColor() string {
+	return s.Color
+}
+
+// GetOwnerName returns the value of OwnerName.
+func (s *TicketLabel) GetOwnerName() OptString {
+	return s.OwnerName
+}
+
+// SetID sets the value of ID.
+func (s *TicketLabel) SetID(val int64) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *TicketLabel) SetName(val string) {
+	s.Name = val
+}
+
+// SetColor sets the value of Color.
+func (s *TicketLabel) SetColor(val string) {
+	s.Color = val
+}
+
+// SetOwnerName sets the value of OwnerName.
+func (s *TicketLabel) SetOwnerName(val OptString) {
+	s.OwnerName = val
 }
 
 // Ref: #/components/schemas/TicketPage

@@ -80,6 +80,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ListUsersOperation:                  []string{},
 	ListWebhookDeliveriesOperation:      []string{},
 	ListWebhooksOperation:               []string{},
+	MarkTicketReadOperation:             []string{},
 	MoveDomainClockOperation:            []string{},
 	PlanCatalogOperation:                []string{},
 	PublishAgreementOperation:           []string{},

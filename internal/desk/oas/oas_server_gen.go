@@ -311,6 +311,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/webhooks
 	ListWebhooks(ctx context.Context) (*WebhookList, error)
+	// MarkTicketRead implements MarkTicketRead operation.
+	//
+	// Notes that the caller has read what the customer wrote up to now. Marks of other engineers are not
+	// touched. The operator on the machine has no marks and is refused.
+	//
+	// POST /desk/v1/tickets/{number}/read
+	MarkTicketRead(ctx context.Context, params MarkTicketReadParams) error
 	// MoveDomainClock implements MoveDomainClock operation.
 	//
 	// Moves the clock of a sandbox forward. What is due until then becomes due now; other domains are
