@@ -21,6 +21,7 @@ type Config struct {
 	Notify         Notify        `yaml:"notify"`
 	Verify         Verify        `yaml:"verify"`
 	Ticket         Ticket        `yaml:"ticket"`
+	Attachment     Attachment    `yaml:"attachment"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
