@@ -18,7 +18,7 @@ type mapper struct {
 // NewError answers errors of handlers, of the policy and of authentication.
 func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 	f := wire.Fault(ctx, m.log, err)
-	status := wire.Status(f, m.documented)
+	status := wire.Status(f, m.documented && !wire.RealStatus(ctx))
 	wire.SetRetryAfter(ctx, f, status)
 	code, msg := wire.Texts(ctx, f)
 	return &oas.ErrorStatusCode{StatusCode: status, Response: oas.ErrorBody{ErrorCode: code, ErrorMsg: msg}}
@@ -26,7 +26,7 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 
 // decodeError answers what the generated decoders and validators refuse.
 func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.Request, err error) {
-	wire.Write(ctx, w, wire.Fault(ctx, m.log, err), m.documented)
+	wire.Write(ctx, w, wire.Fault(ctx, m.log, err), m.documented && !wire.RealStatus(ctx))
 }
 
 func (m mapper) notFound(w http.ResponseWriter, r *http.Request) {

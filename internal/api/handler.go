@@ -11,6 +11,7 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/api/oas"
+	"casemate/internal/attachment"
 	"casemate/internal/catalog"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
@@ -47,9 +48,10 @@ var _ oas.Handler = (*Handler)(nil)
 
 // Nouns are what the surface translates to.
 type Nouns struct {
-	Catalog *catalog.Service
-	Verify  *verify.Service
-	Ticket  *ticket.Service
+	Catalog     *catalog.Service
+	Verify      *verify.Service
+	Ticket      *ticket.Service
+	Attachments *attachment.Service
 }
 
 // Options of the surface.
@@ -70,15 +72,20 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		tickets:       tickets{ticket: n.Ticket, catalog: n.Catalog},
 		messages:      messages{ticket: n.Ticket},
 		quotas:        quotas{ticket: n.Ticket},
+		attachments:   attachments{files: n.Attachments},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 	}
-	return oas.NewServer(h, door{},
+	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(func(w http.ResponseWriter, r *http.Request, _ string) { h.notFound(w, r) }),
 		oas.WithMaxMultipartMemory(64<<10),
 		oas.WithMiddleware(admit),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return realErrors(wire.Downloads(router, o.Log)), nil
 }
 
 // admit holds the policy row of the operation against the caller.

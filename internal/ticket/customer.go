@@ -4,6 +4,7 @@ import (
 	"context"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -148,6 +149,7 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, a Act) error 
 				return errState(actDelete, before.Status)
 			}
 			t.Status, kind, code = Deleted, "ticket.delete", logDelete
+			attachment.Hide(tx, t.Domain, t.ID, "")
 		}
 		rated := len(a.Scores) > 0 || a.Judgement != ""
 		if rated {

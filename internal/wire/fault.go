@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/go-faster/jx"
 	ht "github.com/ogen-go/ogen/http"
@@ -30,6 +32,7 @@ var (
 	ErrUnreadable  = fault.New(fault.Invalid, "APIGW.0201", "请求格式不合法：{why}", "API request error: {why}")
 	ErrTooLarge    = fault.New(fault.TooLarge, "APIGW.0201", "请求体过大，最多 {max} 字节", "Request entity too large: at most {max} bytes")
 	ErrNoAPI       = fault.New(fault.NotFound, "APIGW.0101", "API 不存在或未发布：{method} {path}", "The API does not exist or has not been published in the environment: {method} {path}")
+	ErrNoSpace     = fault.New(fault.Unavailable, fault.CodeInternal, "存储空间不足", "no space left to store this").After(10 * time.Second)
 	ErrThrottled   = fault.New(fault.TooMany, "APIGW.0308", "请求过于频繁", "The throttling threshold has been reached")
 	ErrNoToken     = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：缺少 x-auth-token", "Incorrect IAM authentication information: x-auth-token not found")
 
@@ -72,6 +75,8 @@ func decode(err error) *fault.Error {
 		request   *ogenerrors.DecodeRequestError
 	)
 	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT): // an upload put aside
+		return ErrNoSpace
 	case errors.As(err, &tooLarge):
 		return ErrTooLarge.With("max", tooLarge.Limit)
 	case errors.As(err, &security):
