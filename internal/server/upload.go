@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -126,12 +125,6 @@ func (s *Server) linked(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wire.Serve(w, r, wire.Download{Name: c.Name, Media: c.Media, SHA256: c.SHA256, Modified: c.Modified(), Content: c}, s.o.Log)
-}
-
-// verifyFiles proves that every attachment's bytes are there.
-func (s *Server) verifyFiles(ctx context.Context) error {
-	_, err := s.files.Verify(ctx)
-	return err
 }
 
 var _ io.ReadSeekCloser = attachment.Content{}
