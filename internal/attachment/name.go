@@ -42,7 +42,7 @@ func cleanName(field, name string) (string, error) {
 		}
 		return r
 	}, name)
-	name = strings.TrimRight(strings.TrimSpace(name), ". ")
+	name = strings.TrimRightFunc(strings.TrimSpace(name), func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
 	if strings.Trim(name, "._ ") == "" {
 		return "", errName.In(field)
 	}
