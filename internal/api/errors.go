@@ -2,10 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
+	"github.com/ogen-go/ogen/ogenerrors"
+
 	"casemate/internal/api/oas"
+	"casemate/internal/fault"
 	"casemate/internal/wire"
 )
 
@@ -26,7 +30,11 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 
 // decodeError answers what the generated decoders and validators refuse.
 func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.Request, err error) {
-	wire.Write(ctx, w, wire.Fault(ctx, m.log, err), m.documented && !wire.RealStatus(ctx))
+	f := wire.Fault(ctx, m.log, err)
+	if r := (*ogenerrors.DecodeRequestError)(nil); f.Field == "" && f.Code == fault.CodeInvalid && errors.As(err, &r) && r.OperationName() == oas.UploadAccessoryOperation {
+		f = f.In("form_data") // the one part with rules of its own
+	}
+	wire.Write(ctx, w, f, m.documented && !wire.RealStatus(ctx))
 }
 
 func (m mapper) notFound(w http.ResponseWriter, r *http.Request) {

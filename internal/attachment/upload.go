@@ -80,7 +80,7 @@ func (s *Service) upload(ctx context.Context, who principal.Principal, domain, t
 	head := make([]byte, headSize)
 	n, err := io.ReadFull(u.Body, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", refusal(err, u.Fields.Body)
+		return "", refusal(bodyError{err}, u.Fields.Body)
 	}
 	head = head[:n]
 	f := File{Domain: domain, ID: s.db.NewID(), Uploader: who.User, Engineers: who.Kind == principal.Engineer, Name: name, ext: extension(name),

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -74,18 +76,33 @@ func stream(w http.ResponseWriter, r *http.Request, most int64) (end func(), f *
 	if r.ContentLength > most {
 		return func() {}, wire.ErrTooLarge.With("max", most)
 	}
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return func() {}, wire.ErrContentType.With("type", "?")
+	}
 	rc := http.NewResponseController(w)
-	r.Body = passing{&pacedReader{body: http.MaxBytesReader(w, r.Body, most), deadline: func() { _ = rc.SetReadDeadline(time.Now().Add(10 * time.Second)) }}, r.Body}
+	r.Body = &passing{end: []byte("--" + params["boundary"] + "--"), pacedReader: &pacedReader{body: http.MaxBytesReader(w, r.Body, most), deadline: func() { _ = rc.SetReadDeadline(time.Now().Add(10 * time.Second)) }}, Closer: r.Body}
 	return func() { _ = rc.SetReadDeadline(time.Time{}) }, nil
 }
 
+// passing is a form that streams by. The standard parser takes some bodies
+// without a closing boundary for whole; this one ends them with an error.
 type passing struct {
 	*pacedReader
 	io.Closer
+	end  []byte // the closing boundary
+	tail []byte // the last bytes that went by
 }
 
-func (p passing) Read(b []byte) (int, error) {
+var errUnclosed = wire.ErrUnreadable.With("why", "multipart boundary")
+
+func (p *passing) Read(b []byte) (int, error) {
 	n, err := p.pacedReader.Read(b)
+	p.tail = append(p.tail, b[max(0, n-overhead/16):n]...)
+	p.tail = p.tail[max(0, len(p.tail)-overhead/16):]
+	if err == io.EOF && !bytes.Contains(p.tail, p.end) {
+		err = errUnclosed
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errSlow.Because(err)
 	}

@@ -96,12 +96,40 @@ func decode(err error) *fault.Error {
 		if v := new(validate.Error); errors.As(err, &v) {
 			return field(err, "")
 		}
+		if f := formPart(err); f != nil {
+			return f
+		}
 		if strings.Contains(err.Error(), "media type") || strings.Contains(err.Error(), "mime:") {
 			return ErrContentType.With("type", "?")
 		}
 		return ErrUnreadable.With("why", "decode")
 	case errors.Is(err, ht.ErrNotImplemented):
 		return fault.Later.With("what", "")
+	}
+	return nil
+}
+
+var (
+	partMissing = regexp.MustCompile(`query parameter "([^"]+)" not set`)
+	partBroken  = regexp.MustCompile(`decode "([^"]+)"`)
+)
+
+// formPart finds what is wrong with a part of a form; a part's own rules are
+// told without its name.
+func formPart(err error) *fault.Error {
+	text := err.Error()
+	if m := partMissing.FindStringSubmatch(text); m != nil {
+		return fault.Missing.In(m[1])
+	}
+	if m := partBroken.FindStringSubmatch(text); m != nil {
+		return field(err, m[1])
+	}
+	var (
+		long  *validate.MaxLengthError
+		short *validate.MinLengthError
+	)
+	if errors.As(err, &long) || errors.As(err, &short) {
+		return field(err, "")
 	}
 	return nil
 }
