@@ -270,7 +270,11 @@ func (c *chain) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *fault
 	rc := http.NewResponseController(w)
 	paced := &pacedReader{body: http.MaxBytesReader(w, r.Body, most), deadline: func() { _ = rc.SetReadDeadline(time.Now().Add(10 * time.Second)) }}
 	body, err := io.ReadAll(paced)
-	_ = rc.SetReadDeadline(time.Time{}) // writers without deadlines have no slow senders either
+	if err == nil {
+		// The deadline of a body that is not whole stays: the server reads on to its
+		// end before it answers.
+		_ = rc.SetReadDeadline(time.Time{})
+	}
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, wire.ErrTooLarge.With("max", tooLarge.Limit)
 	}

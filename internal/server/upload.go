@@ -21,6 +21,9 @@ import (
 // Bodies that are larger than others: form uploads stream past the chain, the
 // Base64 upload is read whole like every JSON body (threats.md E8).
 
+// restTime is how long the rest of an upload may take that nobody needs.
+const restTime = 3 * time.Second
+
 // overhead is what a form has around its file, in bytes.
 const overhead = 64 << 10
 
@@ -81,8 +84,11 @@ func stream(w http.ResponseWriter, r *http.Request, most int64) (end func(), f *
 		return func() {}, wire.ErrContentType.With("type", "?")
 	}
 	rc := http.NewResponseController(w)
-	r.Body = &passing{end: []byte("--" + params["boundary"] + "--"), pacedReader: &pacedReader{body: http.MaxBytesReader(w, r.Body, most), deadline: func() { _ = rc.SetReadDeadline(time.Now().Add(10 * time.Second)) }}, Closer: r.Body}
-	return func() { _ = rc.SetReadDeadline(time.Time{}) }, nil
+	r.Body = &passing{end: []byte("--" + params["boundary"] + "--"), pacedReader: &pacedReader{body: http.MaxBytesReader(w, r.Body, most), deadline: func() { _ = rc.SetReadDeadline(time.Now().Add(10 * time.Second)) }}, Closer: r.Body,
+		whole: func() { _ = rc.SetReadDeadline(time.Time{}) }}
+	// The server reads on to the body's end before it answers: not for ever. It
+	// sets the deadline anew for the next request.
+	return func() { _ = rc.SetReadDeadline(time.Now().Add(restTime)) }, nil
 }
 
 // passing is a form that streams by. The standard parser takes some bodies
@@ -90,8 +96,9 @@ func stream(w http.ResponseWriter, r *http.Request, most int64) (end func(), f *
 type passing struct {
 	*pacedReader
 	io.Closer
-	end  []byte // the closing boundary
-	tail []byte // the last bytes that went by
+	end   []byte // the closing boundary
+	tail  []byte // the last bytes that went by
+	whole func() // called at the end
 }
 
 var errUnclosed = wire.ErrUnreadable.With("why", "multipart boundary")
@@ -100,8 +107,10 @@ func (p *passing) Read(b []byte) (int, error) {
 	n, err := p.pacedReader.Read(b)
 	p.tail = append(p.tail, b[max(0, n-overhead/16):n]...)
 	p.tail = p.tail[max(0, len(p.tail)-overhead/16):]
-	if err == io.EOF && !bytes.Contains(p.tail, p.end) {
-		err = errUnclosed
+	if err == io.EOF {
+		if p.whole(); !bytes.Contains(p.tail, p.end) {
+			err = errUnclosed
+		}
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errSlow.Because(err)
