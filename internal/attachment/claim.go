@@ -9,6 +9,8 @@ import (
 	"casemate/internal/principal"
 )
 
+var errCount = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 中的附件超过 {max} 个", "{field} has more than {max} files, the limit in force")
+
 var errClaim = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 中的附件不存在、已被使用或不属于您：{id}", "{field} names an attachment that does not exist, is used already or is not yours: {id}")
 
 // For is what files are claimed for.
@@ -34,7 +36,7 @@ func (s *Service) Claim(tx *db.Tx, who principal.Principal, c For, ids []string)
 		most = s.o.Config.PerTicket
 	}
 	if len(ids) > most {
-		return errMost.In(c.Field).With("max", most)
+		return errCount.In(c.Field).With("max", most)
 	}
 	for i, id := range ids {
 		if id == "" || len(id) > maxID || slices.Contains(ids[:i], id) {

@@ -16,7 +16,7 @@ CREATE TABLE attachments (
     blob       TEXT   NOT NULL, -- id in the blob store
     scan       TEXT   NOT NULL, -- off, waiting, clean, infected, failed
     drawable   BIGINT NOT NULL, -- 0 not looked at yet, 1 a picture that decodes, 2 not one
-    ticket_id  TEXT   NOT NULL, -- '' until claimed; an engineer's file belongs to its ticket at once
+    ticket_id  TEXT   NOT NULL, -- '' until claimed (an engineer's file belongs to its ticket at once)
     message_id TEXT   NOT NULL, -- '' until claimed
     owner      TEXT   NOT NULL, -- creator of the ticket, '' until claimed
     internal   BIGINT NOT NULL, -- 1 = of a note
