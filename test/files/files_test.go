@@ -5,6 +5,7 @@ package files
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -310,6 +311,50 @@ func TestUploadDoor(t *testing.T) {
 			t.Fatalf("%d blobs, want 2; put aside: %v", len(blobs), left)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestBase64Door: the JSON upload may be as large as the largest file needs,
+// other JSON bodies 12 MiB (threats.md E8).
+func TestBase64Door(t *testing.T) {
+	w := world.Start(t, world.Options{Config: "attachment: {max_mb: 14}\n"})
+	tk := token(t, w, 0)
+	post := func(path string, bytes int) (int, string) {
+		t.Helper()
+		data := make([]byte, base64.StdEncoding.EncodedLen(bytes))
+		file := make([]byte, bytes)
+		_, _ = io.ReadFull(&archive{size: int64(bytes)}, file)
+		base64.StdEncoding.Encode(data, file)
+		body := `{"accessory_name":"a.zip","accessory_from":"incident","accessory_data":"` + string(data) + `"}`
+		r, err := http.NewRequest(http.MethodPost, w.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Auth-Token", tk)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(text)
+	}
+	const path = accessorys + "/json-format-content"
+	for _, tt := range []struct {
+		path   string
+		bytes  int
+		status int
+		want   string
+	}{
+		{path, 14 << 20, 200, "accessory_id"},
+		{path, 14<<20 + 1, 400, "accessory_data"},
+		{path, 16 << 20, 413, "APIGW.0201"},
+		{"/v2/servicerequest/cases", 10 << 20, 413, "APIGW.0201"},
+	} {
+		if status, text := post(tt.path, tt.bytes); status != tt.status || !strings.Contains(text, tt.want) {
+			t.Errorf("%s of %d bytes: %d %s", tt.path, tt.bytes, status, text)
+		}
 	}
 }
 
