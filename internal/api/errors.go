@@ -22,7 +22,7 @@ type mapper struct {
 // NewError answers errors of handlers, of the policy and of authentication.
 func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 	f := wire.Fault(ctx, m.log, err)
-	status := wire.Status(f, m.documented)
+	status := wire.Status(f, m.documented && !wire.RealStatus(ctx))
 	wire.SetRetryAfter(ctx, f, status)
 	code, msg := wire.Texts(ctx, f)
 	return &oas.ErrorStatusCode{StatusCode: status, Response: oas.ErrorBody{ErrorCode: code, ErrorMsg: msg}}
@@ -30,7 +30,11 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 
 // decodeError answers what the generated decoders and validators refuse.
 func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.Request, err error) {
-	wire.Write(ctx, w, ownCode(wire.Fault(ctx, m.log, err), err), m.documented)
+	f := ownCode(wire.Fault(ctx, m.log, err), err)
+	if r := (*ogenerrors.DecodeRequestError)(nil); f.Field == "" && f.Code == fault.CodeInvalid && errors.As(err, &r) && r.OperationName() == oas.UploadAccessoryOperation {
+		f = f.In("form_data") // the one part with rules of its own
+	}
+	wire.Write(ctx, w, f, m.documented && !wire.RealStatus(ctx))
 }
 
 // ownCode gives refusals of the decoders that have a code of their own that

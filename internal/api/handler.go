@@ -11,6 +11,7 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/api/oas"
+	"casemate/internal/attachment"
 	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/diagnose"
@@ -56,6 +57,7 @@ type Nouns struct {
 	Diagnose *diagnose.Service
 
 	Authorization *authorization.Service
+	Attachments   *attachment.Service
 }
 
 // Options of the surface.
@@ -77,6 +79,7 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		messages:      messages{ticket: n.Ticket},
 		quotas:        quotas{ticket: n.Ticket},
 		diagnoses:     diagnoses{diagnose: n.Diagnose},
+		attachments:   attachments{files: n.Attachments},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 
 		authorizations:  authorizations{authorization: n.Authorization},
@@ -85,13 +88,17 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		instantMessages: instantMessages{ticket: n.Ticket},
 		oldList:         oldList{tickets: tickets{ticket: n.Ticket, catalog: n.Catalog}},
 	}
-	return oas.NewServer(h, door{},
+	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(func(w http.ResponseWriter, r *http.Request, _ string) { h.notFound(w, r) }),
 		oas.WithMaxMultipartMemory(64<<10),
 		oas.WithMiddleware(admit),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return realErrors(wire.Downloads(router, o.Log)), nil
 }
 
 // admit holds the policy row of the operation against the caller.

@@ -38,14 +38,10 @@ func (h instantMessages) ListNewInstantMessages(ctx context.Context, p oas.ListN
 	return res, nil
 }
 
-// instants carries times with milliseconds: one pages back from them, and a
-// second may hold many messages.
 func instants(all []ticket.Message, trim bool) []oas.QueryMessageInfoV2 {
 	out := make([]oas.QueryMessageInfoV2, 0, len(all))
 	for _, m := range all {
-		info := messageInfo(m, trim)
-		info.CreateTime.SetTo(oas.Time(time.UnixMilli(m.Created).UTC().Format("2006-01-02T15:04:05.000Z")))
-		out = append(out, info)
+		out = append(out, messageInfo(m, trim))
 	}
 	return out
 }

@@ -67,7 +67,7 @@ func (h labels) CreateCaseLabels(ctx context.Context, p oas.CreateCaseLabelsPara
 	if err != nil {
 		return nil, err
 	}
-	if err := h.ticket.Attach(ctx, principal.From(ctx), p.CaseID, ids); err != nil {
+	if err := h.ticket.AddLabels(ctx, principal.From(ctx), p.CaseID, ids); err != nil {
 		return nil, err
 	}
 	return &oas.Ack{}, nil
@@ -79,7 +79,7 @@ func (h labels) DeleteCaseLabels(ctx context.Context, p oas.DeleteCaseLabelsPara
 	if err != nil {
 		return nil, err
 	}
-	if err := h.ticket.Detach(ctx, principal.From(ctx), p.CaseID, ids); err != nil {
+	if err := h.ticket.RemoveLabels(ctx, principal.From(ctx), p.CaseID, ids); err != nil {
 		return nil, err
 	}
 	return &oas.Ack{}, nil

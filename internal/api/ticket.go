@@ -35,7 +35,7 @@ func (h tickets) CreateCases(ctx context.Context, req *oas.CreateOrderIncidentV2
 		Description: req.SimpleDescription, Source: req.SourceID, Project: req.ProjectID.Or(""), RemindTime: req.RemindTime.Or(""),
 		Claims: verify.Claims{Area: req.AreaCode.Or(""), Mobile: req.RemindMobile.Or(""), Mail: req.RemindMail.Or(""),
 			PhoneProof: p.XPhoneVerifiedid.Or(""), MailProof: p.XEmailVerifiedid.Or(""), Code: req.VerifyCode.Or("")},
-		Locale: locale.From(ctx), ZoneName: p.XTimeZone.Or(""),
+		Locale: locale.From(ctx), ZoneName: p.XTimeZone.Or(""), Attachments: req.AccessoryIds,
 	})
 	if err != nil {
 		return nil, err
@@ -47,8 +47,6 @@ func (h tickets) CreateCases(ctx context.Context, req *oas.CreateOrderIncidentV2
 // (semantics.md D28).
 func unsupported(req *oas.CreateOrderIncidentV2Req) error {
 	switch {
-	case len(req.AccessoryIds) > 0:
-		return fault.Later.With("what", "accessory_ids").In("accessory_ids")
 	case len(req.ExtendsMap.Value) > 0:
 		return fault.Later.With("what", "extends_map").In("extends_map")
 	}
@@ -213,7 +211,7 @@ func (h tickets) ShowCaseDetail(ctx context.Context, p oas.ShowCaseDetailParams)
 	for _, m := range said {
 		d.MessageList = append(d.MessageList, oas.IncidentMessageV2{Type: oas.NewOptInt32(author(m)), Replier: oas.NewOptString(m.Author),
 			Content: oas.NewOptString(trimmed(m.Text, trim)), MessageID: oas.NewOptString(m.ID), ReplierName: oas.NewOptString(m.AuthorName),
-			CreateTime: oas.NewOptTime(wireTime(m.Created)), IsFirstMessage: flag(m.Opening), AccessoryList: []oas.SimpleAccessoryV2{}})
+			CreateTime: oas.NewOptTime(wireTime(m.Created)), IsFirstMessage: flag(m.Opening), AccessoryList: accessories(m.Files)})
 	}
 	for _, s := range scores {
 		out := oas.IncidentSatisfactionV2Do{SatisfactionID: int32(s.Dimension), SatisfactionValue: int32(s.Points)}

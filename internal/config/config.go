@@ -24,6 +24,7 @@ type Config struct {
 	Webhooks       Webhooks      `yaml:"webhooks"`
 	Diagnose       Diagnose      `yaml:"diagnose"`
 	Authorization  Authorization `yaml:"authorization"`
+	Attachment     Attachment    `yaml:"attachment"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 

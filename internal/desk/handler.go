@@ -46,6 +46,7 @@ type Handler struct {
 
 	authorizations
 	reads
+	attachments
 
 	mapper
 }
@@ -110,13 +111,18 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		mapper:     mapper{log: log},
 	}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
-	return oas.NewServer(h, door{},
+	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}
+	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(h.methodNotAllowed),
 		oas.WithMaxMultipartMemory(64<<10),
 		oas.WithMiddleware(admit),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Downloads(router, log), nil
 }
 
 // admit holds the policy row of the operation against the caller.

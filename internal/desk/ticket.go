@@ -96,7 +96,7 @@ func (h tickets) ListTicketMessages(ctx context.Context, params oas.ListTicketMe
 			kind = oas.MessageKindNote
 		}
 		list.Items = append(list.Items, oas.Message{ID: m.ID, Kind: kind, Side: sides[m.Side], AuthorID: text(m.Author), AuthorName: text(m.AuthorName),
-			First: m.Opening, Text: m.Text, Withdrawn: oas.NewOptBool(m.Withdrawn > 0), CreatedAt: at(m.Created)})
+			First: m.Opening, Text: m.Text, Attachments: fileList(m.Files), Withdrawn: oas.NewOptBool(m.Withdrawn > 0), CreatedAt: at(m.Created)})
 	}
 	return list, nil
 }
@@ -107,7 +107,8 @@ func (h tickets) CreateTicketStep(ctx context.Context, req *oas.StepReq, params 
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.tickets.Take(ctx, who, ticket.Step{Number: params.Number, Action: string(req.Action), Text: req.Text.Or(""), Assignee: req.Assignee.Or(""), Version: req.Version.Or(0)})
+	_, err = h.tickets.Take(ctx, who, ticket.Step{Number: params.Number, Action: string(req.Action), Text: req.Text.Or(""), Assignee: req.Assignee.Or(""), Version: req.Version.Or(0),
+		Attachments: req.AttachmentIds})
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"casemate/internal/api"
+	"casemate/internal/attachment"
 	"casemate/internal/authorization"
+	"casemate/internal/blob"
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -72,6 +74,8 @@ type Server struct {
 	diagnose *diagnose.Service
 
 	authorization *authorization.Service
+	blobs         blob.Store
+	files         *attachment.Service
 }
 
 func (o Options) keysDir() string {
@@ -87,6 +91,9 @@ func (o Options) databaseURL() string {
 	}
 	return "sqlite:" + filepath.Join(o.Data, "casemate.db")
 }
+
+// blobsDir is where attachments' bytes lie.
+func (o Options) blobsDir() string { return filepath.Join(o.Data, "blobs") }
 
 // check refuses options that would hurt the operator.
 func (o Options) check() error {
@@ -166,7 +173,13 @@ func (s *Server) build(ctx context.Context) error {
 	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0, Log: s.o.Log}); err != nil {
 		return err
 	}
-	if s.ticket, err = ticket.New(s.db, s.keys, ticket.Nouns{Identity: s.ident, Catalog: s.catalog, Verify: s.verify, Notify: s.notify},
+	if s.blobs, err = blob.OpenLocal(s.o.blobsDir(), s.o.Now); err != nil {
+		return err
+	}
+	if s.files, err = attachment.New(s.db, s.keys, s.blobs, attachment.Options{Config: s.o.Config.Attachment, Log: s.o.Log}); err != nil {
+		return err
+	}
+	if s.ticket, err = ticket.New(s.db, s.keys, ticket.Nouns{Identity: s.ident, Catalog: s.catalog, Verify: s.verify, Notify: s.notify, Attachments: s.files},
 		ticket.Options{Config: s.o.Config.Ticket, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
@@ -189,7 +202,9 @@ func (s *Server) build(ctx context.Context) error {
 	s.runner.Every(s.authorization.Periodic()...)
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
+	s.runner.Add(s.files.Kinds()...)
 	s.runner.Every(s.ticket.Periodic()...)
+	s.runner.Every(s.files.Periodic()...)
 	s.runner.Every(s.notify.Periodic()...)
 	s.runner.Every(s.verify.Periodic()...)
 	s.runner.Every(
@@ -220,6 +235,9 @@ func (s *Server) Close() error {
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
+	if s.blobs != nil {
+		errs = append(errs, s.blobs.Close())
+	}
 	if s.keys != nil {
 		errs = append(errs, s.keys.Close())
 	}
@@ -240,7 +258,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -265,6 +283,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 		return nil, err
 	}
 	mux.Handle("/web/v1/", browsers)
+	mux.HandleFunc("GET "+attachment.LinkPath+"{id}", s.linked)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -296,6 +315,9 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err != nil {
 		return err
 	}
+	if err := uploadFolder(s.o.Data); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	base := "http://" + listener.Addr().String()
 	if s.local, err = newLocalToken(s.o.Data, base, s.db.Random(32)); err != nil {
 		return errors.Join(err, listener.Close())
@@ -310,7 +332,8 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 		return errors.Join(err, listener.Close())
 	}
 	c := &chain{ident: s.ident, proxies: trusted, log: s.o.Log, now: s.o.Now, metrics: s.metrics, random: s.db.Random,
-		local: s.local, drain: &s.drain, docMode: s.o.Config.Errors.Documented()}
+		local: s.local, drain: &s.drain, docMode: s.o.Config.Errors.Documented(),
+		largest: s.o.Config.Attachment.MaxBytes(), bulky: make(chan struct{}, bulkyAtOnce)}
 	h, err := s.handler(c)
 	if err != nil {
 		return errors.Join(err, listener.Close())

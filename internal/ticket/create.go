@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -47,6 +48,7 @@ type NewTicket struct {
 	Claims         verify.Claims
 	Locale         locale.Locale // of notices
 	ZoneName       string        // X-Time-Zone as it was sent, "" = the default
+	Attachments    []string      // ids of the caller's unclaimed files
 }
 
 var remindTime = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`)
@@ -152,19 +154,21 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Dom
 	if p, ok := cat.Product(kind.Product); ok {
 		t.SubType = p.SubType
 	}
-	s.insert(tx, who, t)
-	return created{Number: t.Number}, nil
+	opening := s.insert(tx, who, t)
+	err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: opening, Owner: t.Creator, Opening: true, Field: "accessory_ids"}, in.Attachments)
+	return created{Number: t.Number}, err
 }
 
-// insert writes a new ticket with its first message (semantics.md section 4).
-func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) {
+// insert writes a new ticket with its first message (semantics.md section 4)
+// and answers the message's id.
+func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening string) {
 	t.Changed, t.StatusAt = tx.Now, tx.Now
 	tx.Write(1, `INSERT INTO tickets (domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
 		contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0, 0, ?, ?, ?, 0, 0, 0)`,
 		t.Domain, t.ID, t.Number, t.Creator, int(t.Status), t.Revision, t.ProblemType, t.SubType, t.Product, t.Region, t.Severity, t.Project, t.Plan,
 		t.Description, t.contact, t.RemindTime, string(t.Language), t.Zone, t.Created, t.Changed, t.StatusAt)
-	addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: t.Description, Opening: true})
+	opening = addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: t.Description, Opening: true})
 	sandbox := 0
 	if who.Sandbox {
 		sandbox = 1
@@ -175,6 +179,7 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) {
 	search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: "ticket", ID: t.ID, Parent: t.ID, Text: t.Description})
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.create", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logCreate,
 		Data: map[string]any{"number": t.Number, "problem_type": t.ProblemType, "severity": t.Severity}})
+	return opening
 }
 
 const numberLength = 21

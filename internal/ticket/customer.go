@@ -4,6 +4,7 @@ import (
 	"context"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -155,6 +156,7 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, a Act) error 
 			if others, revisions, err = relatedOf(tx, t.Domain, t.ID); err != nil {
 				return err
 			}
+			attachment.Hide(tx, t.Domain, t.ID, "")
 		}
 		rated := len(a.Scores) > 0 || a.Judgement != ""
 		if rated {

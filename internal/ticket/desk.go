@@ -244,7 +244,15 @@ func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, num
 		return nil, err
 	}
 	const most = 10000
-	err = s.db.View(ctx, func(tx *db.Tx) error { all, err = messagesOf(tx, t, "1 = 1", 0, most); return err })
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		if all, err = messagesOf(tx, t, "1 = 1", 0, most); err != nil {
+			return err
+		}
+		return filesOf(tx, t, all, false)
+	})
+	if err == nil {
+		err = s.nameFiles(ctx, all)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"casemate/internal/attachment"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
@@ -151,11 +152,17 @@ func (s *Service) Poll(ctx context.Context, who principal.Principal, numbers []s
 		}
 		said = nil
 		for _, p := range all {
+			if err := filesOf(tx, Ticket{Domain: who.Domain, ID: p.id}, p.New, true); err != nil {
+				return err
+			}
 			said = append(said, p.New...)
 		}
 		return publicAuthors(tx, said)
 	})
 	if err != nil {
+		return nil, "", err
+	}
+	if err := s.nameFiles(ctx, said); err != nil {
 		return nil, "", err
 	}
 	if err := s.nameCustomers(ctx, who.Domain, said); err != nil {
@@ -319,8 +326,14 @@ func (s *Service) Older(ctx context.Context, who principal.Principal, number, gr
 		if err != nil {
 			return err
 		}
+		if err := filesOf(tx, t, page, true); err != nil {
+			return err
+		}
 		return publicAuthors(tx, page)
 	})
+	if err == nil {
+		err = s.nameFiles(ctx, page)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -329,8 +342,8 @@ func (s *Service) Older(ctx context.Context, who principal.Principal, number, gr
 
 // Withdraw takes a message of the caller's back, for two minutes after it was
 // written (config: ticket.withdraw_within), while the ticket is open
-// (semantics.md D6). It keeps its place without its text, which is gone from
-// the store and the index too; whether it was read does not matter. A second
+// (semantics.md D6). It keeps its place without its text and files; the text is
+// gone from the store and the index too; whether it was read does not matter. A second
 // time is no error and changes nothing. The contract has no group here: the
 // ticket is one the caller sees by any way. Failures: OSM.01010015 (no such
 // ticket), OSM.01010001 (no such message), OSM.01010002 (another's message, the
@@ -366,6 +379,7 @@ func (s *Service) Withdraw(ctx context.Context, who principal.Principal, number,
 		t := change(tx, before, before)
 		tx.Write(1, "UPDATE messages SET text = '', withdrawn_at = ? WHERE domain_id = ? AND id = ? AND withdrawn_at = 0", tx.Now, t.Domain, m.ID)
 		search.Remove(tx, t.Domain, m.ID)
+		attachment.Hide(tx, t.Domain, t.ID, m.ID)
 		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.withdraw", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logRevoke,
 			Data: map[string]any{"message": m.ID}})
 		return nil

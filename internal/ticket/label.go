@@ -212,16 +212,16 @@ func (s *Service) Labels(ctx context.Context, who principal.Principal, part stri
 	return mine[from:min(from+limit, len(mine))], len(mine), nil
 }
 
-// Attach puts labels of the caller's on a ticket he sees without a group. What
+// AddLabels puts labels of the caller's on a ticket he sees without a group. What
 // is on it already stays; all of them or none. Failures: OSM.01010015 (no such
 // ticket), OSM.01010001 (unknown or another user's label, more than five).
-func (s *Service) Attach(ctx context.Context, who principal.Principal, number string, ids []int64) error {
+func (s *Service) AddLabels(ctx context.Context, who principal.Principal, number string, ids []int64) error {
 	return s.tag(ctx, who, number, ids, true)
 }
 
-// Detach takes labels of the caller's off a ticket; those that are not on it
-// are no error. It fails as Attach does.
-func (s *Service) Detach(ctx context.Context, who principal.Principal, number string, ids []int64) error {
+// RemoveLabels takes labels of the caller's off a ticket; those that are not on it
+// are no error. It fails as AddLabels does.
+func (s *Service) RemoveLabels(ctx context.Context, who principal.Principal, number string, ids []int64) error {
 	return s.tag(ctx, who, number, ids, false)
 }
 

@@ -151,39 +151,39 @@ func TestTicketLabels(t *testing.T) {
 		}
 		theirs := w.label(w.wang, "theirs")
 		boss := w.label(w.boss, "boss's")
-		w.ok(w.s.Attach(ctx, w.li, n, ids[:2]))
-		w.ok(w.s.Attach(ctx, w.li, n, []int64{ids[1], ids[1], ids[2]})) // there already, twice
-		w.field(w.s.Attach(ctx, w.li, n, ids[3:6]), "label_ids")        // six
+		w.ok(w.s.AddLabels(ctx, w.li, n, ids[:2]))
+		w.ok(w.s.AddLabels(ctx, w.li, n, []int64{ids[1], ids[1], ids[2]})) // there already, twice
+		w.field(w.s.AddLabels(ctx, w.li, n, ids[3:6]), "label_ids")        // six
 		if got := w.on(w.li, n); !slices.Equal(got, []string{"l0", "l1", "l2"}) {
 			w.t.Errorf("a refused request left %q", got)
 		}
-		w.ok(w.s.Attach(ctx, w.li, n, ids[:5]))
-		w.field(w.s.Attach(ctx, w.li, n, ids[5:6]), "label_ids")
-		w.field(w.s.Attach(ctx, w.li, other, ids[:6]), "label_ids")
-		w.field(w.s.Attach(ctx, w.li, other, nil), "label_ids")
+		w.ok(w.s.AddLabels(ctx, w.li, n, ids[:5]))
+		w.field(w.s.AddLabels(ctx, w.li, n, ids[5:6]), "label_ids")
+		w.field(w.s.AddLabels(ctx, w.li, other, ids[:6]), "label_ids")
+		w.field(w.s.AddLabels(ctx, w.li, other, nil), "label_ids")
 		// The main account labels every ticket of its domain; each sees his own.
-		w.ok(w.s.Attach(ctx, w.boss, n, []int64{boss}))
+		w.ok(w.s.AddLabels(ctx, w.boss, n, []int64{boss}))
 		if got := w.on(w.boss, n); !slices.Equal(got, []string{"boss's"}) {
 			w.t.Errorf("the main account sees %q", got)
 		}
 		for _, id := range []int64{theirs, 0, -1, 1 << 40, boss} {
-			w.field(w.s.Attach(ctx, w.li, other, []int64{ids[0], id}), "label_ids")
-			w.field(w.s.Detach(ctx, w.li, other, []int64{id}), "label_ids")
+			w.field(w.s.AddLabels(ctx, w.li, other, []int64{ids[0], id}), "label_ids")
+			w.field(w.s.RemoveLabels(ctx, w.li, other, []int64{id}), "label_ids")
 		}
 		if got := w.on(w.li, other); got != nil {
 			w.t.Errorf("half of a refused request: %q", got)
 		}
 		for _, number := range []string{"TS0000000000000000000", gone, "", w.create(w.wang, "a colleague's"), w.create(w.foreign, "abroad")} {
-			w.refused(w.s.Attach(ctx, w.li, number, ids[:1]), "01010015")
-			w.refused(w.s.Detach(ctx, w.li, number, ids[:1]), "01010015")
+			w.refused(w.s.AddLabels(ctx, w.li, number, ids[:1]), "01010015")
+			w.refused(w.s.RemoveLabels(ctx, w.li, number, ids[:1]), "01010015")
 			_, err := w.s.TicketLabels(ctx, w.li, number)
 			w.refused(err, "01010015")
 		}
-		w.ok(w.s.Detach(ctx, w.li, n, []int64{ids[0], ids[6]})) // one that is not on it
+		w.ok(w.s.RemoveLabels(ctx, w.li, n, []int64{ids[0], ids[6]})) // one that is not on it
 		// A label on a ticket does not make an engineer's step stale.
 		seen, err := w.s.DeskShow(ctx, w.chen, n)
 		w.ok(err)
-		w.ok(w.s.Attach(ctx, w.li, n, ids[:1]))
+		w.ok(w.s.AddLabels(ctx, w.li, n, ids[:1]))
 		if _, err := w.s.Take(ctx, w.chen, ticket.Step{Number: n, Action: "accept", Version: seen.Revision}); err != nil {
 			w.t.Errorf("step after labelling: %v", err)
 		}
@@ -239,7 +239,7 @@ func TestLabelLimits(t *testing.T) {
 		_, err = w.s.CreateLabel(ctx, w.li, "one more", "#000000")
 		w.field(err, "")
 		n := w.create(w.li, "labelled by many at once")
-		attached := run(16, func(i int) error { return w.s.Attach(ctx, w.li, n, []int64{all[i].ID}) })
+		attached := run(16, func(i int) error { return w.s.AddLabels(ctx, w.li, n, []int64{all[i].ID}) })
 		if got := w.on(w.li, n); attached != 5 || len(got) != 5 {
 			w.t.Errorf("16 at once attached %d, %d are on it", attached, len(got))
 		}
@@ -279,7 +279,7 @@ func TestListByLabel(t *testing.T) {
 				}
 			}
 			if len(m.labels) > 0 {
-				w.ok(w.s.Attach(ctx, w.boss, m.number, m.labels))
+				w.ok(w.s.AddLabels(ctx, w.boss, m.number, m.labels))
 			}
 			switch i % 5 {
 			case 1:
@@ -295,7 +295,7 @@ func TestListByLabel(t *testing.T) {
 			}
 			all = append(all, m)
 		}
-		w.ok(w.s.Attach(ctx, w.li, all[1+3*5].number, []int64{theirs}))
+		w.ok(w.s.AddLabels(ctx, w.li, all[1+3*5].number, []int64{theirs}))
 		check := func(name string, f ticket.Filter, want func(made) bool) {
 			w.t.Helper()
 			var numbers []string
@@ -333,7 +333,7 @@ func TestListByLabel(t *testing.T) {
 		all[0].status = ticket.Canceled
 		for i := range all {
 			if j := slices.Index(all[i].labels, a); j >= 0 && i%2 == 0 && all[i].status != ticket.Deleted {
-				w.ok(w.s.Detach(ctx, w.boss, all[i].number, []int64{a}))
+				w.ok(w.s.RemoveLabels(ctx, w.boss, all[i].number, []int64{a}))
 				all[i].labels = slices.Delete(all[i].labels, j, j+1)
 			}
 		}
@@ -359,7 +359,7 @@ func TestLabelledWhileChanging(t *testing.T) {
 		for range 6 {
 			n := w.create(w.li, "racing")
 			var wg sync.WaitGroup
-			wg.Go(func() { w.ok(w.s.Attach(ctx, w.li, n, []int64{id})) })
+			wg.Go(func() { w.ok(w.s.AddLabels(ctx, w.li, n, []int64{id})) })
 			wg.Go(func() { w.ok(w.step(w.chen, n, "accept", "")) })
 			wg.Wait()
 		}
@@ -379,7 +379,7 @@ func TestManyLabelled(t *testing.T) {
 	each(t, ticket.Options{}, func(w *world) {
 		id := w.label(w.li, "many")
 		number := w.create(w.li, "one of many")
-		w.ok(w.s.Attach(w.t.Context(), w.li, number, []int64{id}))
+		w.ok(w.s.AddLabels(w.t.Context(), w.li, number, []int64{id}))
 		const many = 20000
 		rows := func(tx *db.Tx) error {
 			tx.Write(db.Any, `INSERT INTO ticket_labels (domain_id, ticket_id, label_id, creator, status)

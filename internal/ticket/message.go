@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
@@ -25,6 +26,7 @@ type Message struct {
 	Created    int64  // milliseconds UTC; rises strictly within a ticket
 	Withdrawn  int64  // when its writer took it back, milliseconds UTC, 0 = he did not
 	Revision   int64  // the ticket's when it was added
+	Files      []attachment.File
 }
 
 type message struct {
@@ -71,11 +73,12 @@ func checkText(field, text string) error {
 	return nil
 }
 
-// Reply adds a customer's message. It brings a ticket that waits for the
+// Reply adds a customer's message, with the caller's unclaimed files by their
+// ids (attachment.Claim). It brings a ticket that waits for the
 // customer, for an answer or for his word on a solution, back to Processing. It
 // fails with OSM.01010002 in other states than 0, 1, 2, 5 and 17 (semantics.md
 // D20).
-func (s *Service) Reply(ctx context.Context, who principal.Principal, number, group, text string) error {
+func (s *Service) Reply(ctx context.Context, who principal.Principal, number, group, text string, files ...string) error {
 	if err := checkText("message.content", text); err != nil {
 		return err
 	}
@@ -96,6 +99,10 @@ func (s *Service) Reply(ctx context.Context, who principal.Principal, number, gr
 		}
 		id := addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: text})
 		t = change(tx, before, t)
+		err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: id, Owner: t.Creator, Field: "message.accessory_ids"}, files)
+		if err != nil {
+			return err
+		}
 		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.reply", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
 			Data: map[string]any{"message": id, "from": before.Status, "to": t.Status}})
 		return nil
@@ -125,8 +132,14 @@ func (s *Service) Messages(ctx context.Context, who principal.Principal, number,
 		if err != nil {
 			return err
 		}
+		if err := filesOf(tx, t, page, true); err != nil {
+			return err
+		}
 		return publicAuthors(tx, page)
 	})
+	if err == nil {
+		err = s.nameFiles(ctx, page)
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
@@ -33,6 +34,7 @@ var (
 	ErrHandler  = fault.New(fault.Conflict, "OSM.01010051", "操作人已是当前处理人", "The operator is already the current handler.")
 	ErrTaken    = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已由其他工程师处理，如需接手请使用转派", "another engineer handles this ticket: use assign to take it over")
 	ErrVersion  = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已被他人更新，请刷新后重试", "the ticket has changed meanwhile: read it again and repeat the step").In("version")
+	errNoFiles  = fault.New(fault.Invalid, fault.CodeInvalid, "该操作不能附带附件", "files cannot go with this step").In("attachment_ids")
 	ErrAssignee = fault.New(fault.NotFound, fault.CodeInvalid, "找不到该工程师：{name}", "there is no such engineer: {name}").In("assignee")
 )
 
@@ -43,15 +45,24 @@ type Step struct {
 	Text     string // message, note or reason; at most 10,000 characters
 	Assignee string // StepAssign: user id or log-in name
 	Version  int64  // revision the engineer saw; 0 = whatever it is
+	// Attachments go with the text of StepReply, StepAsk, StepResolve and
+	// StepNote: ids of files that engineers uploaded for this ticket.
+	Attachments []string
 }
 
 func (p Step) check() error {
 	switch p.Action {
 	case StepReply, StepAsk, StepResolve, StepInvalid, StepNote:
+		if p.Action == StepInvalid && len(p.Attachments) > 0 {
+			return errNoFiles
+		}
 		return checkText("text", p.Text)
 	case StepAccept, StepPause, StepResume, StepAssign:
 		if utf8.RuneCountInString(p.Text) > maxMessage {
 			return fault.TooLong.In("text").With("max", maxMessage)
+		}
+		if len(p.Attachments) > 0 {
+			return errNoFiles
 		}
 		if p.Action == StepAssign && p.Assignee == "" {
 			return fault.Missing.In("assignee")
@@ -117,13 +128,17 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 		if err != nil {
 			return before, err
 		}
+		said := attachment.For{Domain: t.Domain, Ticket: t.ID, Owner: t.Creator, Field: "attachment_ids"}
 		switch p.Action {
 		case StepReply, StepAsk, StepResolve:
-			addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text})
+			said.Message = addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text})
 		default:
-			if strings.TrimSpace(p.Text) != "" {
-				addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text, Internal: true})
+			if said.Internal = true; strings.TrimSpace(p.Text) != "" {
+				said.Message = addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text, Internal: true})
 			}
+		}
+		if err := s.files.Claim(tx, who, said, p.Attachments); err != nil {
+			return before, err
 		}
 		switch {
 		case p.Action == StepResolve:

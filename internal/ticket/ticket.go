@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"time"
 
+	"casemate/internal/attachment"
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -101,6 +102,7 @@ type Service struct {
 	catalog *catalog.Service
 	verify  *verify.Service
 	notify  *notify.Service
+	files   *attachment.Service
 	o       Options
 }
 
@@ -110,6 +112,8 @@ type Nouns struct {
 	Catalog  *catalog.Service
 	Verify   *verify.Service
 	Notify   *notify.Service
+	// Attachments may be nil where no ticket has files.
+	Attachments *attachment.Service
 }
 
 // New makes the service.
@@ -124,7 +128,7 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, o: o}, nil
+	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, o: o}, nil
 }
 
 // Contact is where the customer wants notices of a ticket.

@@ -11,6 +11,8 @@ import (
 
 	"context"
 
+	"casemate/internal/attachment"
+	"casemate/internal/blob"
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -50,6 +52,7 @@ type world struct {
 	ident   *identity.Service
 	catalog *catalog.Service
 	verify  *verify.Service
+	files   *attachment.Service
 	jobs    *job.Runner
 	post    *post
 	out     *notify.Service
@@ -87,7 +90,12 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, o ticket.Options) *world 
 	w.out = out
 	w.verify, err = verify.New(d, keys, w.ident, out, verify.Options{})
 	must(err)
-	w.s, err = ticket.New(d, keys, ticket.Nouns{Identity: w.ident, Catalog: w.catalog, Verify: w.verify, Notify: out}, o)
+	blobs, err := blob.OpenLocal(t.TempDir(), clock.Now)
+	must(err)
+	t.Cleanup(func() { _ = blobs.Close() })
+	w.files, err = attachment.New(d, keys, blobs, attachment.Options{Log: quiet})
+	must(err)
+	w.s, err = ticket.New(d, keys, ticket.Nouns{Identity: w.ident, Catalog: w.catalog, Verify: w.verify, Notify: out, Attachments: w.files}, o)
 	must(err)
 	w.jobs = job.NewRunner(d, "test", quiet)
 	w.jobs.Clock(w.ident.Clock)

@@ -4,10 +4,12 @@ package oas
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/go-faster/errors"
 	"github.com/go-faster/jx"
+	ht "github.com/ogen-go/ogen/http"
 )
 
 func (s *ErrorStatusCode) Error() string {
@@ -230,6 +232,261 @@ func (s *ApplyCatalogReq) SetFiles(val CatalogFileMap) {
 // SetVersion sets the value of Version.
 func (s *ApplyCatalogReq) SetVersion(val OptInt64) {
 	s.Version = val
+}
+
+// Ref: #/components/schemas/Attachment
+type Attachment struct {
+	// Id of the file.
+	ID string `json:"id"`
+	// Name as its uploader called it.
+	Name string `json:"name"`
+	// Type by its content.
+	MediaType string `json:"media_type"`
+	// Bytes.
+	Size int64 `json:"size"`
+	// SHA-256 of the bytes, in hex.
+	SHA256 string `json:"sha256"`
+	// Who uploaded it.
+	Side AttachmentSide `json:"side"`
+	// User id of the uploader.
+	UploaderID OptString `json:"uploader_id"`
+	// The message or note it belongs to; absent while no step has sent it.
+	MessageID OptString `json:"message_id"`
+	// It belongs to a note; the customer never sees it.
+	Internal bool `json:"internal"`
+	// State of the virus scan: off, waiting, clean, infected, failed.
+	Scan      AttachmentScan `json:"scan"`
+	CreatedAt Time           `json:"created_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Attachment) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *Attachment) GetName() string {
+	return s.Name
+}
+
+// GetMediaType returns the value of MediaType.
+func (s *Attachment) GetMediaType() string {
+	return s.MediaType
+}
+
+// GetSize returns the value of Size.
+func (s *Attachment) GetSize() int64 {
+	return s.Size
+}
+
+// GetSHA256 returns the value of SHA256.
+func (s *Attachment) GetSHA256() string {
+	return s.SHA256
+}
+
+// GetSide returns the value of Side.
+func (s *Attachment) GetSide() AttachmentSide {
+	return s.Side
+}
+
+// GetUploaderID returns the value of UploaderID.
+func (s *Attachment) GetUploaderID() OptString {
+	return s.UploaderID
+}
+
+// GetMessageID returns the value of MessageID.
+func (s *Attachment) GetMessageID() OptString {
+	return s.MessageID
+}
+
+// GetInternal returns the value of Internal.
+func (s *Attachment) GetInternal() bool {
+	return s.Internal
+}
+
+// GetScan returns the value of Scan.
+func (s *Attachment) GetScan() AttachmentScan {
+	return s.Scan
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Attachment) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// SetID sets the value of ID.
+func (s *Attachment) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *Attachment) SetName(val string) {
+	s.Name = val
+}
+
+// SetMediaType sets the value of MediaType.
+func (s *Attachment) SetMediaType(val string) {
+	s.MediaType = val
+}
+
+// SetSize sets the value of Size.
+func (s *Attachment) SetSize(val int64) {
+	s.Size = val
+}
+
+// SetSHA256 sets the value of SHA256.
+func (s *Attachment) SetSHA256(val string) {
+	s.SHA256 = val
+}
+
+// SetSide sets the value of Side.
+func (s *Attachment) SetSide(val AttachmentSide) {
+	s.Side = val
+}
+
+// SetUploaderID sets the value of UploaderID.
+func (s *Attachment) SetUploaderID(val OptString) {
+	s.UploaderID = val
+}
+
+// SetMessageID sets the value of MessageID.
+func (s *Attachment) SetMessageID(val OptString) {
+	s.MessageID = val
+}
+
+// SetInternal sets the value of Internal.
+func (s *Attachment) SetInternal(val bool) {
+	s.Internal = val
+}
+
+// SetScan sets the value of Scan.
+func (s *Attachment) SetScan(val AttachmentScan) {
+	s.Scan = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Attachment) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// Ref: #/components/schemas/AttachmentList
+type AttachmentList struct {
+	Items []Attachment `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *AttachmentList) GetItems() []Attachment {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *AttachmentList) SetItems(val []Attachment) {
+	s.Items = val
+}
+
+// State of the virus scan: off, waiting, clean, infected, failed.
+type AttachmentScan string
+
+const (
+	AttachmentScanOff      AttachmentScan = "off"
+	AttachmentScanWaiting  AttachmentScan = "waiting"
+	AttachmentScanClean    AttachmentScan = "clean"
+	AttachmentScanInfected AttachmentScan = "infected"
+	AttachmentScanFailed   AttachmentScan = "failed"
+)
+
+// AllValues returns all AttachmentScan values.
+func (AttachmentScan) AllValues() []AttachmentScan {
+	return []AttachmentScan{
+		AttachmentScanOff,
+		AttachmentScanWaiting,
+		AttachmentScanClean,
+		AttachmentScanInfected,
+		AttachmentScanFailed,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AttachmentScan) MarshalText() ([]byte, error) {
+	switch s {
+	case AttachmentScanOff:
+		return []byte(s), nil
+	case AttachmentScanWaiting:
+		return []byte(s), nil
+	case AttachmentScanClean:
+		return []byte(s), nil
+	case AttachmentScanInfected:
+		return []byte(s), nil
+	case AttachmentScanFailed:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AttachmentScan) UnmarshalText(data []byte) error {
+	switch AttachmentScan(data) {
+	case AttachmentScanOff:
+		*s = AttachmentScanOff
+		return nil
+	case AttachmentScanWaiting:
+		*s = AttachmentScanWaiting
+		return nil
+	case AttachmentScanClean:
+		*s = AttachmentScanClean
+		return nil
+	case AttachmentScanInfected:
+		*s = AttachmentScanInfected
+		return nil
+	case AttachmentScanFailed:
+		*s = AttachmentScanFailed
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Who uploaded it.
+type AttachmentSide string
+
+const (
+	AttachmentSideCustomer AttachmentSide = "customer"
+	AttachmentSideEngineer AttachmentSide = "engineer"
+)
+
+// AllValues returns all AttachmentSide values.
+func (AttachmentSide) AllValues() []AttachmentSide {
+	return []AttachmentSide{
+		AttachmentSideCustomer,
+		AttachmentSideEngineer,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AttachmentSide) MarshalText() ([]byte, error) {
+	switch s {
+	case AttachmentSideCustomer:
+		return []byte(s), nil
+	case AttachmentSideEngineer:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AttachmentSide) UnmarshalText(data []byte) error {
+	switch AttachmentSide(data) {
+	case AttachmentSideCustomer:
+		*s = AttachmentSideCustomer
+		return nil
+	case AttachmentSideEngineer:
+		*s = AttachmentSideEngineer
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/Authorization
@@ -2466,6 +2723,57 @@ func (s *DomainList) SetItems(val []Domain) {
 	s.Items = val
 }
 
+type DownloadTicketAttachmentOK struct {
+	Data io.Reader
+}
+
+// Read reads data from the Data reader.
+//
+// Kept to satisfy the io.Reader interface.
+func (s DownloadTicketAttachmentOK) Read(p []byte) (n int, err error) {
+	if s.Data == nil {
+		return 0, io.EOF
+	}
+	return s.Data.Read(p)
+}
+
+// DownloadTicketAttachmentOKHeaders wraps DownloadTicketAttachmentOK with response headers.
+type DownloadTicketAttachmentOKHeaders struct {
+	ContentDisposition OptString
+	ContentType        string
+	Response           DownloadTicketAttachmentOK
+}
+
+// GetContentDisposition returns the value of ContentDisposition.
+func (s *DownloadTicketAttachmentOKHeaders) GetContentDisposition() OptString {
+	return s.ContentDisposition
+}
+
+// GetContentType returns the value of ContentType.
+func (s *DownloadTicketAttachmentOKHeaders) GetContentType() string {
+	return s.ContentType
+}
+
+// GetResponse returns the value of Response.
+func (s *DownloadTicketAttachmentOKHeaders) GetResponse() DownloadTicketAttachmentOK {
+	return s.Response
+}
+
+// SetContentDisposition sets the value of ContentDisposition.
+func (s *DownloadTicketAttachmentOKHeaders) SetContentDisposition(val OptString) {
+	s.ContentDisposition = val
+}
+
+// SetContentType sets the value of ContentType.
+func (s *DownloadTicketAttachmentOKHeaders) SetContentType(val string) {
+	s.ContentType = val
+}
+
+// SetResponse sets the value of Response.
+func (s *DownloadTicketAttachmentOKHeaders) SetResponse(val DownloadTicketAttachmentOK) {
+	s.Response = val
+}
+
 // DrainProviderNoContent is response for DrainProvider operation.
 type DrainProviderNoContent struct{}
 
@@ -2934,7 +3242,9 @@ type Message struct {
 	Text string `json:"text"`
 	// Its writer took the message back.
 	Withdrawn OptBool `json:"withdrawn"`
-	CreatedAt Time    `json:"created_at"`
+	// The files sent with it.
+	Attachments []Attachment `json:"attachments"`
+	CreatedAt   Time         `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -2975,6 +3285,11 @@ func (s *Message) GetText() string {
 // GetWithdrawn returns the value of Withdrawn.
 func (s *Message) GetWithdrawn() OptBool {
 	return s.Withdrawn
+}
+
+// GetAttachments returns the value of Attachments.
+func (s *Message) GetAttachments() []Attachment {
+	return s.Attachments
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -3020,6 +3335,11 @@ func (s *Message) SetText(val string) {
 // SetWithdrawn sets the value of Withdrawn.
 func (s *Message) SetWithdrawn(val OptBool) {
 	s.Withdrawn = val
+}
+
+// SetAttachments sets the value of Attachments.
+func (s *Message) SetAttachments(val []Attachment) {
+	s.Attachments = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -3220,6 +3540,35 @@ func (s *NewAgreementReq) SetName(val OptAgreementText) {
 // SetContent sets the value of Content.
 func (s *NewAgreementReq) SetContent(val AgreementText) {
 	s.Content = val
+}
+
+// Ref: #/components/schemas/NewAttachment
+type NewAttachmentMultipart struct {
+	// The file; its part's filename is its name.
+	File ht.MultipartFile `json:"file"`
+	// Log-in name of the engineer whose file it is. Mandatory for the operator on the machine (local
+	// token), refused for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetFile returns the value of File.
+func (s *NewAttachmentMultipart) GetFile() ht.MultipartFile {
+	return s.File
+}
+
+// GetAs returns the value of As.
+func (s *NewAttachmentMultipart) GetAs() OptString {
+	return s.As
+}
+
+// SetFile sets the value of File.
+func (s *NewAttachmentMultipart) SetFile(val ht.MultipartFile) {
+	s.File = val
+}
+
+// SetAs sets the value of As.
+func (s *NewAttachmentMultipart) SetAs(val OptString) {
+	s.As = val
 }
 
 // Ref: #/components/schemas/NewAuthorizationDetail
@@ -5590,6 +5939,9 @@ type StepReq struct {
 	// Log-in name of the engineer whose step this is. Mandatory for the operator on the machine (local
 	// token), refused for everybody else.
 	As OptString `json:"as"`
+	// Files that engineers uploaded for this ticket, sent with the text of reply, ask, resolve or note;
+	// those of a note stay internal.
+	AttachmentIds []string `json:"attachment_ids"`
 }
 
 // GetAction returns the value of Action.
@@ -5617,6 +5969,11 @@ func (s *StepReq) GetAs() OptString {
 	return s.As
 }
 
+// GetAttachmentIds returns the value of AttachmentIds.
+func (s *StepReq) GetAttachmentIds() []string {
+	return s.AttachmentIds
+}
+
 // SetAction sets the value of Action.
 func (s *StepReq) SetAction(val StepReqAction) {
 	s.Action = val
@@ -5640,6 +5997,11 @@ func (s *StepReq) SetVersion(val OptInt64) {
 // SetAs sets the value of As.
 func (s *StepReq) SetAs(val OptString) {
 	s.As = val
+}
+
+// SetAttachmentIds sets the value of AttachmentIds.
+func (s *StepReq) SetAttachmentIds(val []string) {
+	s.AttachmentIds = val
 }
 
 // The step.

@@ -85,6 +85,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/sessions
 	CreateSession(ctx context.Context, req *NewSessionReq) (*NewSession, error)
+	// CreateTicketAttachment implements CreateTicketAttachment operation.
+	//
+	// Takes a file as multipart/form-data; it streams. The file is for this ticket and is seen by
+	// engineers only, until a step sends it: name its id in `attachment_ids`. A file that is not sent
+	// within a day is deleted.
+	//
+	// POST /desk/v1/tickets/{number}/attachments
+	CreateTicketAttachment(ctx context.Context, req *NewAttachmentMultipart, params CreateTicketAttachmentParams) (*Attachment, error)
 	// CreateTicketStep implements CreateTicketStep operation.
 	//
 	// One step of an engineer. A step outside its states is refused with OSM.01010002. With `version`, a
@@ -155,6 +163,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/disable
 	DisableUser(ctx context.Context, params DisableUserParams) (*User, error)
+	// DownloadTicketAttachment implements DownloadTicketAttachment operation.
+	//
+	// The bytes as they were uploaded, with their type and name; parts by Range. Refused while a virus
+	// scanner has not found the file clean.
+	//
+	// GET /desk/v1/tickets/{number}/attachments/{attachment_id}
+	DownloadTicketAttachment(ctx context.Context, params DownloadTicketAttachmentParams) (*DownloadTicketAttachmentOKHeaders, error)
 	// DrainProvider implements DrainProvider operation.
 	//
 	// Gives it no more messages, on any node; they go to the others, or wait when there is none.
@@ -274,6 +289,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/agreements/{agreement_id}/signatures
 	ListSignatures(ctx context.Context, params ListSignaturesParams) (*SignaturePage, error)
+	// ListTicketAttachments implements ListTicketAttachments operation.
+	//
+	// Oldest first; the customer's, the engineers', those of notes, and those that no step has sent yet.
+	//
+	// GET /desk/v1/tickets/{number}/attachments
+	ListTicketAttachments(ctx context.Context, params ListTicketAttachmentsParams) (*AttachmentList, error)
 	// ListTicketAuthorizations implements ListTicketAuthorizations operation.
 	//
 	// Lists the authorizations asked for in a ticket, newest first.
