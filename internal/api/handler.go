@@ -12,6 +12,7 @@ import (
 
 	"casemate/internal/api/oas"
 	"casemate/internal/catalog"
+	"casemate/internal/identity"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
@@ -47,9 +48,11 @@ var _ oas.Handler = (*Handler)(nil)
 
 // Nouns are what the surface translates to.
 type Nouns struct {
-	Catalog *catalog.Service
-	Verify  *verify.Service
-	Ticket  *ticket.Service
+	Catalog   *catalog.Service
+	Verify    *verify.Service
+	Ticket    *ticket.Service
+	Identity  *identity.Service
+	Privilege *privilege.Service
 }
 
 // Options of the surface.
@@ -70,6 +73,8 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		tickets:       tickets{ticket: n.Ticket, catalog: n.Catalog},
 		messages:      messages{ticket: n.Ticket},
 		quotas:        quotas{ticket: n.Ticket},
+		privileges:    privileges{privilege: n.Privilege},
+		customers:     customers{identity: n.Identity, catalog: n.Catalog},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 	}
 	return oas.NewServer(h, door{},

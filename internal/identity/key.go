@@ -200,6 +200,7 @@ type credentialCache struct {
 	keys    *recent[signingKey]
 	tokens  *recent[Token]
 	domains *recent[Domain]
+	isv     *recent[map[string]bool] // products that are an ISV's
 	now     func() time.Time
 	mu      *sync.Mutex
 	used    map[string]int64 // access keys, when they were last opened
@@ -211,7 +212,7 @@ const (
 )
 
 func newCredentialCache(now func() time.Time) credentialCache {
-	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), domains: newRecent[Domain](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
+	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), domains: newRecent[Domain](now), isv: newRecent[map[string]bool](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
 }
 
 // forget drops everything: a right was changed.
@@ -219,6 +220,7 @@ func (c *credentialCache) forget() {
 	c.keys.forget()
 	c.tokens.forget()
 	c.domains.forget()
+	c.isv.forget()
 }
 
 func (c *credentialCache) use(ak string) {
