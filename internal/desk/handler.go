@@ -33,6 +33,9 @@ type Handler struct {
 	users
 	groups
 	accessKeys
+	partners
+	agencies
+	transfers
 	system
 
 	mapper
@@ -81,6 +84,9 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		users:      users{identity: n.Identity},
 		groups:     groups{identity: n.Identity},
 		accessKeys: accessKeys{identity: n.Identity},
+		partners:   partners{identity: n.Identity},
+		agencies:   agencies{identity: n.Identity},
+		transfers:  transfers{of: tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog}},
 		system:     system{host: host},
 		mapper:     mapper{log: log},
 	}

@@ -445,3 +445,13 @@ func (p Partner) hours(subType, product string) (Hours, bool) {
 	}
 	return p.Hours, subType == "" || product != "" || p.Handles(subType)
 }
+
+// PartnerOfEngineer is the id of the partner a person of the house works for,
+// "" for the house's own; ErrNoUser.
+func PartnerOfEngineer(tx *db.Tx, id string) (partner string, err error) {
+	err = tx.Get("SELECT partner_id FROM users WHERE domain_id = ? AND id = ?", principal.House, id).Scan(&partner)
+	if errors.Is(err, db.ErrNone) {
+		err = ErrNoUser
+	}
+	return partner, err
+}

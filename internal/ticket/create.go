@@ -47,6 +47,8 @@ type NewTicket struct {
 	Claims         verify.Claims
 	Locale         locale.Locale // of notices
 	ZoneName       string        // X-Time-Zone as it was sent, "" = the default
+
+	isv map[string]bool // products that are an ISV's: their tickets are his business
 }
 
 var remindTime = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`)
@@ -105,6 +107,9 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if err != nil {
 		return "", err
 	}
+	if in.isv, err = s.ident.HasISV(ctx); err != nil {
+		return "", err
+	}
 	cat := s.catalog.Now()
 	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) { return s.create(tx, who, domain, cat, t, in, claims) })
 	if err != nil {
@@ -153,6 +158,9 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Dom
 		t.SubType = p.SubType
 	}
 	s.insert(tx, who, t)
+	if in.isv[t.Product] {
+		own(tx, t, ISVBusiness)
+	}
 	return created{Number: t.Number}, nil
 }
 

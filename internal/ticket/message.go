@@ -124,7 +124,7 @@ func (s *Service) Messages(ctx context.Context, who principal.Principal, number,
 	return page, total, s.nameCustomers(ctx, who.Domain, page)
 }
 
-func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int) (page []Message, err error) {
+func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int, args ...any) (page []Message, err error) {
 	err = tx.List(func(r db.Row) error {
 		var m Message
 		var side, internal, opening int64
@@ -133,7 +133,7 @@ func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int) (page []Mes
 		page = append(page, m)
 		return err
 	}, "SELECT id, side, author, internal, opening, text, created_at FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY id LIMIT ? OFFSET ?",
-		t.Domain, t.ID, limit, offset)
+		append(append([]any{t.Domain, t.ID}, args...), limit, offset)...)
 	return page, err
 }
 
