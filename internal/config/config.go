@@ -21,6 +21,7 @@ type Config struct {
 	Notify         Notify        `yaml:"notify"`
 	Verify         Verify        `yaml:"verify"`
 	Ticket         Ticket        `yaml:"ticket"`
+	Identity       Identity      `yaml:"identity"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
@@ -59,7 +60,7 @@ func (c Config) check() error {
 	default:
 		return errors.New("errors.business_status is real or documented")
 	}
-	return nil
+	return c.Identity.Check()
 }
 
 // Show is the configuration as a file would hold it.

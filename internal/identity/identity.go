@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
@@ -44,6 +45,9 @@ var (
 type Options struct {
 	// DemoLocks widens the lock after bad signatures to 1,000 (threats.md C6).
 	DemoLocks bool
+	// Providers are the OpenID Connect providers whose id tokens are taken. Use
+	// NewFederated with them.
+	Providers []config.OIDC
 }
 
 // Service is the noun.
@@ -55,9 +59,20 @@ type Service struct {
 	cache  credentialCache
 	locks  signatureLocks
 	names  nameCache
+
+	federation federation
 }
 
-// New makes the service.
+// NewFederated makes the service with identity providers; it fails when a file
+// their settings name cannot be read.
+func NewFederated(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
+	s := New(d, keys, o)
+	var err error
+	s.federation, err = newFederation(o.Providers, d.Now)
+	return s, err
+}
+
+// New makes the service without identity providers.
 func New(d *db.DB, keys *seal.Keyring, o Options) *Service {
 	return &Service{db: d, keys: keys, o: o, hasher: newHasher(),
 		cache: newCredentialCache(d.Now), locks: newSignatureLocks(d.Now, o.DemoLocks), names: nameCache{m: map[string]string{}}}

@@ -135,6 +135,9 @@ type signingKey struct {
 	secret []byte
 	user   User
 	domain Domain
+
+	tokenHash string // of a temporary key: of its security token
+	expires   int64  // of a temporary key
 }
 
 // errUnknownKey is the answer for unknown, disabled and ownerless keys alike.
@@ -147,12 +150,20 @@ func (s *Service) signingKey(ctx context.Context, ak string) (k signingKey, err 
 	}
 	generation := s.cache.keys.generation()
 	var sealed string
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	place := keyPlace(ak)
+	if temporary(ak) {
+		place = temporaryPlace(ak)
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		if temporary(ak) {
+			k, sealed, err = loadTemporary(tx, ak)
+			return err
+		}
 		var (
 			domain, user string
 			disabled     int64
 		)
-		err := tx.Get("SELECT domain_id, user_id, secret, disabled FROM access_keys WHERE id = ?", ak).Scan(&domain, &user, &sealed, &disabled)
+		err = tx.Get("SELECT domain_id, user_id, secret, disabled FROM access_keys WHERE id = ?", ak).Scan(&domain, &user, &sealed, &disabled)
 		if errors.Is(err, db.ErrNone) || err == nil && disabled == 1 {
 			return errUnknownKey
 		}
@@ -168,14 +179,16 @@ func (s *Service) signingKey(ctx context.Context, ak string) (k signingKey, err 
 	if err != nil {
 		return k, err
 	}
-	if k.secret, err = s.keys.Open(keyPlace(ak), sealed); err != nil {
+	if k.secret, err = s.keys.Open(place, sealed); err != nil {
 		return k, err
 	}
 	if err := s.open(ctx, &k.user); err != nil {
 		return k, err
 	}
 	s.cache.keys.put(ak, k, generation)
-	s.cache.use(ak)
+	if !temporary(ak) {
+		s.cache.use(ak)
+	}
 	return k, nil
 }
 

@@ -146,8 +146,10 @@ func (s *Server) build(ctx context.Context) error {
 	node := nodeName()
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
-	s.ident = identity.New(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo})
 	var err error
+	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers}); err != nil {
+		return err
+	}
 	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
