@@ -23,16 +23,17 @@ type deskCmd struct {
 	List deskListCmd `cmd:"" help:"List tickets, newest first."`
 	Show deskShowCmd `cmd:"" help:"Show a ticket with its messages and notes."`
 
-	Accept    stepCmd   `cmd:"" help:"Take a new ticket: to be processed becomes processing."`
-	Reply     textCmd   `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
-	Ask       textCmd   `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
-	Resolve   textCmd   `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
-	Pause     stepCmd   `cmd:"" help:"Pause work, for example until a change window."`
-	Resume    stepCmd   `cmd:"" help:"Go on with a paused ticket."`
-	Invalid   textCmd   `cmd:"" help:"Judge that it is no ticket (spam, duplicate), with the reason."`
-	Note      textCmd   `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
-	Assign    assignCmd `cmd:"" help:"Give the ticket to an engineer."`
-	Authorize stepCmd   `cmd:"" help:"Ask the customer for an authorization (not available yet)."`
+	Accept    stepCmd     `cmd:"" help:"Take a new ticket: to be processed becomes processing."`
+	Reply     textCmd     `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
+	Ask       textCmd     `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
+	Resolve   textCmd     `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
+	Pause     stepCmd     `cmd:"" help:"Pause work, for example until a change window."`
+	Resume    stepCmd     `cmd:"" help:"Go on with a paused ticket."`
+	Invalid   textCmd     `cmd:"" help:"Judge that it is no ticket (spam, duplicate), with the reason."`
+	Note      textCmd     `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
+	Assign    assignCmd   `cmd:"" help:"Give the ticket to an engineer."`
+	Transfer  transferCmd `cmd:"" help:"Make the ticket the business of the house, the customer's partner or the product's ISV."`
+	Authorize stepCmd     `cmd:"" help:"Ask the customer for an authorization (not available yet)."`
 }
 
 type stepCmd struct {
@@ -55,6 +56,7 @@ type step struct {
 	Action   string `json:"action"`
 	Text     string `json:"text,omitempty"`
 	Assignee string `json:"assignee,omitempty"`
+	To       string `json:"to,omitempty"`
 	As       string `json:"as,omitempty"`
 }
 

@@ -28,6 +28,7 @@ type command struct {
 	Outbox  outboxCmd  `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
 	Catalog catalogCmd `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
 	User    userCmd    `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
+	Partner partnerCmd `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 	Key     keyCmd     `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
 	Audit   auditCmd   `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
 	Backup  backupCmd  `cmd:"" help:"Back up the embedded store while it runs."`
