@@ -13,6 +13,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
+	"casemate/internal/seal"
 	"casemate/internal/seal/sealtest"
 )
 
@@ -20,6 +21,7 @@ type world struct {
 	s         *identity.Service
 	clock     *dbtest.Clock
 	d         *db.DB
+	keys      *seal.Keyring
 	domain    identity.Domain
 	main, sub identity.User
 	system    principal.Principal
@@ -41,7 +43,8 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 				url = dbtest.MigratedDatabase(t)
 			}
 			w.d = dbtest.Open(t, db.Options{URL: url, Now: w.clock.Now})
-			w.s = identity.New(w.d, sealtest.Keyring(t), identity.Options{})
+			w.keys = sealtest.Keyring(t)
+			w.s = identity.New(w.d, w.keys, identity.Options{})
 			var err error
 			if w.domain, err = w.s.CreateDomain(t.Context(), w.system, identity.NewDomain{Name: "云帆"}); err != nil {
 				t.Fatal(err)
