@@ -29,7 +29,7 @@ var (
 	errNotListed   = fault.New(fault.Conflict, "OSM.01010056", "工单所属客户的伙伴不在白名单中", "The partner of this ticket's customer is not in the whitelist.")
 	errMatch       = fault.New(fault.Conflict, "OSM.01010058", "所选处理人与工单所属客户的伙伴不匹配", "The selected handler does not match the partner of the ticket's customer.")
 	errPlan        = fault.New(fault.Conflict, "OSM.01010059", "工单所属客户已购买支持计划", "The customer of this ticket has bought a support plan.")
-	errCustomer    = fault.New(fault.Unavailable, "OSM.01010060", "获取客户信息失败", "Failed to obtain customer information.")
+	errCustomer    = fault.New(fault.Conflict, "OSM.01010060", "获取客户信息失败", "Failed to obtain customer information.")
 	errUnhandled   = fault.New(fault.Conflict, "OSM.01010061", "伙伴不能处理该工单", "The partner cannot handle this ticket.")
 	errNode        = fault.New(fault.NotFound, "OSM.01010062", "流程节点不存在：工单当前状态为“{state.zh}”", "The workflow node does not exist: the ticket is \"{state.en}\".")
 	errThere       = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已属于该方，请指定处理人", "the ticket is that side's business already: name a handler").In("to")
