@@ -63,6 +63,13 @@ func New(ident *identity.Service, log *slog.Logger) (http.Handler, error) {
 			copied.URL = &u
 			r = &copied
 		}
+		if r.Method == http.MethodPost && r.Header.Get("Content-Type") == "" {
+			// The Go SDK's call for temporary keys sends JSON and does not say so.
+			copied := *r
+			copied.Header = r.Header.Clone()
+			copied.Header.Set("Content-Type", "application/json")
+			r = &copied
+		}
 		s.ServeHTTP(w, r)
 	}), nil
 }
