@@ -244,6 +244,13 @@ func TestNoSecretAtRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	temporary, err := s.CreateTemporaryKey(t.Context(), principal.Principal{}, tok.Secret, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.VerifySealed(t.Context()); err != nil {
+		t.Error(err)
+	}
 	files, err := filepath.Glob(strings.TrimPrefix(url, "sqlite:") + "*")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
@@ -253,7 +260,7 @@ func TestNoSecretAtRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{"marker-password", k.Secret, tok.Secret, "markername", "marker@example.com"} {
+		for _, secret := range []string{"marker-password", k.Secret, tok.Secret, temporary.Secret, temporary.Token, "markername", "marker@example.com"} {
 			if strings.Contains(string(text), secret) {
 				t.Errorf("%s holds a secret: %.4s...", filepath.Base(f), secret)
 			}

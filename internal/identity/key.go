@@ -301,19 +301,24 @@ func (r *recent[T]) forget() {
 	clear(r.m)
 }
 
-// VerifySealed opens every access key's secret and every user's personal
+// VerifySealed opens every access key's secret, lasting or temporary, and every user's personal
 // fields: the keys belong to this data. Erased persons are passed over.
 func (s *Service) VerifySealed(ctx context.Context) error {
 	return s.db.View(ctx, func(tx *db.Tx) error {
-		err := tx.List(func(r db.Row) error {
-			var id, sealed string
-			if err := r.Scan(&id, &sealed); err != nil {
+		opens := func(place func(id string) seal.Place) func(db.Row) error {
+			return func(r db.Row) error {
+				var id, sealed string
+				if err := r.Scan(&id, &sealed); err != nil {
+					return err
+				}
+				_, err := s.keys.Open(place(id), sealed)
 				return err
 			}
-			_, err := s.keys.Open(keyPlace(id), sealed)
+		}
+		if err := tx.List(opens(keyPlace), "SELECT id, secret FROM access_keys"); err != nil {
 			return err
-		}, "SELECT id, secret FROM access_keys")
-		if err != nil {
+		}
+		if err := tx.List(opens(temporaryPlace), "SELECT id, secret FROM temporary_keys"); err != nil {
 			return err
 		}
 		return tx.List(func(r db.Row) error {

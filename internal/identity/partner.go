@@ -182,8 +182,8 @@ func PartnerOfProduct(tx *db.Tx, product string) (id string, err error) {
 	return id, err
 }
 
-// HasISV tells whether a product is an ISV's, as it was at most a second ago:
-// creating a ticket shall not pay a round trip for it.
+// HasISV tells which products are an ISV's who may be given tickets, as it was at
+// most a second ago: creating a ticket shall not pay a round trip for it.
 func (s *Service) HasISV(ctx context.Context) (products map[string]bool, err error) {
 	const all = "all"
 	if m, ok := s.cache.isv.get(all); ok {
@@ -197,7 +197,7 @@ func (s *Service) HasISV(ctx context.Context) (products map[string]bool, err err
 			err := r.Scan(&id)
 			products[id] = true
 			return err
-		}, "SELECT ref_id FROM partner_services WHERE kind = ?", ServiceProduct)
+		}, "SELECT s.ref_id FROM partner_services AS s JOIN partners AS p ON p.id = s.partner_id WHERE s.kind = ? AND p.whitelisted = 1 AND p.removed_at = 0", ServiceProduct)
 	})
 	if err == nil {
 		s.cache.isv.put(all, products, generation)

@@ -493,6 +493,9 @@ func TestSwitches(t *testing.T) {
 				t.Errorf("%v does not hold at once", on)
 			}
 			w.clock.Add(time.Second)
+			if d, err := node2.Current(ctx, w.domain.ID); err != nil || d.AssumeAll != on {
+				t.Errorf("another node's domain after a second: %+v, %v", d, err)
+			}
 			if all(node2) != on {
 				t.Errorf("%v does not hold on another node after a second", on)
 			}

@@ -101,7 +101,7 @@ func (s *Service) CreateTemporaryKey(ctx context.Context, who principal.Principa
 		tx.Write(1, "INSERT INTO temporary_keys (id, domain_id, user_id, secret, token_hash, by_token, by_key, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			k.ID, domain, user, sealed, hash, byToken, byKey, tx.Now, k.Expires)
 		by := who
-		if by.Kind == principal.Anonymous { // the token in the body said who it is
+		if token != "" { // it said who asks, whoever sent it
 			by = principal.Principal{Kind: principal.Customer, Domain: domain, User: user, Address: who.Address, RequestID: who.RequestID}
 		}
 		event.Record(tx, by, event.Event{Domain: domain, Kind: "key.temporary", Subject: "user", SubjectID: user, LogCode: event.NoLog, Data: map[string]any{"key": k.ID, "expires": k.Expires}})

@@ -82,7 +82,12 @@ func fitting(tx *db.Tx, who principal.Principal, t Ticket, p Step, assignee stri
 		}
 	case StepAssign:
 		var theirs string
-		if theirs, err = identity.PartnerOfEngineer(tx, assignee); err == nil && (theirs != side || t.Ownership != HouseBusiness && side == "") {
+		theirs, err = identity.PartnerOfEngineer(tx, assignee)
+		switch {
+		case err != nil:
+		case who.Partner != "" && theirs != who.Partner:
+			err = ErrAssignee.With("name", p.Assignee) // a partner learns nothing of the house's people
+		case theirs != side || t.Ownership != HouseBusiness && side == "":
 			err = errMatch
 		}
 	}

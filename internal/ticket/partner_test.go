@@ -349,8 +349,8 @@ func TestPartnerSight(t *testing.T) {
 		p.ok(p.step(p.nora, theirs, "note", "the partner's note"))
 		p.ok(p.step(p.nora, theirs, "ask", "which one?"))
 		p.ok(p.s.Reply(ctx, p.lisa, theirs, "", "this one"))
-		p.judge("to the house's engineer", p.assign(p.nora, theirs, "chen"), "58")
-		p.judge("to another partner's", p.assign(p.nora, theirs, "mia"), "58")
+		p.judge("to the house's engineer", p.assign(p.nora, theirs, "chen"), "01")
+		p.judge("to another partner's", p.assign(p.nora, theirs, "mia"), "01")
 		p.ok(p.assign(p.nora, theirs, "nils"))
 		p.ok(p.step(p.nils, theirs, "resolve", "solved by the partner"))
 		texts := func(who principal.Principal) (out []string) {
@@ -444,6 +444,16 @@ func TestISVTickets(t *testing.T) {
 		}
 		p.judge("accepted while nobody's", p.step(p.chen, n, "accept", ""), "58")
 		p.ok(p.move(p.chen, n, 0, "chen"))
+		for _, listed := range []bool{false, true} {
+			p.change(&p.maker, func(m *identity.Partner) {
+				m.Whitelisted, m.Services = listed, []identity.ServiceOf{{Kind: identity.ServiceProduct, ID: p.isvProduct}}
+			})
+			want := map[bool]ticket.Ownership{false: ticket.HouseBusiness, true: ticket.ISVBusiness}[listed]
+			if got, _, err := p.s.Show(t.Context(), p.li, p.isvTicket(p.li), ""); err != nil || got.Ownership != want {
+				t.Errorf("whitelisted %v: %v, %v", listed, got.Ownership, err)
+			}
+		}
+		p.change(&p.maker, func(m *identity.Partner) { m.Services = nil })
 		m := p.isvTicket(p.li)
 		if got, _, err := p.s.Show(t.Context(), p.li, m, ""); err != nil || got.Ownership != ticket.HouseBusiness {
 			t.Errorf("a ticket of a product without ISV: %v, %v", got.Ownership, err)

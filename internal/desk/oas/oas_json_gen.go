@@ -1856,18 +1856,25 @@ func (s *Domain) encodeFields(e *jx.Encoder) {
 		e.Bool(s.Disabled)
 	}
 	{
+		if s.PartnerID.Set {
+			e.FieldStart("partner_id")
+			s.PartnerID.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("created_at")
 		s.CreatedAt.Encode(e)
 	}
 }
 
-var jsonFieldsNameOfDomain = [6]string{
+var jsonFieldsNameOfDomain = [7]string{
 	0: "id",
 	1: "name",
 	2: "plan",
 	3: "sandbox",
 	4: "disabled",
-	5: "created_at",
+	5: "partner_id",
+	6: "created_at",
 }
 
 // Decode decodes Domain from json.
@@ -1937,8 +1944,18 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"disabled\"")
 			}
+		case "partner_id":
+			if err := func() error {
+				s.PartnerID.Reset()
+				if err := s.PartnerID.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"partner_id\"")
+			}
 		case "created_at":
-			requiredBitSet[0] |= 1 << 5
+			requiredBitSet[0] |= 1 << 6
 			if err := func() error {
 				if err := s.CreatedAt.Decode(d); err != nil {
 					return err
@@ -1957,7 +1974,7 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00111011,
+		0b01011011,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -6607,13 +6624,20 @@ func (s *Session) encodeFields(e *jx.Encoder) {
 		e.FieldStart("role")
 		s.Role.Encode(e)
 	}
+	{
+		if s.PartnerID.Set {
+			e.FieldStart("partner_id")
+			s.PartnerID.Encode(e)
+		}
+	}
 }
 
-var jsonFieldsNameOfSession = [4]string{
+var jsonFieldsNameOfSession = [5]string{
 	0: "kind",
 	1: "user_id",
 	2: "name",
 	3: "role",
+	4: "partner_id",
 }
 
 // Decode decodes Session from json.
@@ -6668,6 +6692,16 @@ func (s *Session) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"role\"")
+			}
+		case "partner_id":
+			if err := func() error {
+				s.PartnerID.Reset()
+				if err := s.PartnerID.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"partner_id\"")
 			}
 		default:
 			return d.Skip()
@@ -8511,6 +8545,12 @@ func (s *User) encodeFields(e *jx.Encoder) {
 		e.Bool(s.Main)
 	}
 	{
+		if s.PartnerID.Set {
+			e.FieldStart("partner_id")
+			s.PartnerID.Encode(e)
+		}
+	}
+	{
 		if s.Role.Set {
 			e.FieldStart("role")
 			s.Role.Encode(e)
@@ -8562,20 +8602,21 @@ func (s *User) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfUser = [13]string{
+var jsonFieldsNameOfUser = [14]string{
 	0:  "id",
 	1:  "domain_id",
 	2:  "name",
 	3:  "main",
-	4:  "role",
-	5:  "alias",
-	6:  "area_code",
-	7:  "mobile",
-	8:  "email",
-	9:  "language",
-	10: "time_zone",
-	11: "disabled",
-	12: "created_at",
+	4:  "partner_id",
+	5:  "role",
+	6:  "alias",
+	7:  "area_code",
+	8:  "mobile",
+	9:  "email",
+	10: "language",
+	11: "time_zone",
+	12: "disabled",
+	13: "created_at",
 }
 
 // Decode decodes User from json.
@@ -8634,6 +8675,16 @@ func (s *User) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"main\"")
+			}
+		case "partner_id":
+			if err := func() error {
+				s.PartnerID.Reset()
+				if err := s.PartnerID.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"partner_id\"")
 			}
 		case "role":
 			if err := func() error {
@@ -8706,7 +8757,7 @@ func (s *User) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"time_zone\"")
 			}
 		case "disabled":
-			requiredBitSet[1] |= 1 << 3
+			requiredBitSet[1] |= 1 << 4
 			if err := func() error {
 				v, err := d.Bool()
 				s.Disabled = bool(v)
@@ -8718,7 +8769,7 @@ func (s *User) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"disabled\"")
 			}
 		case "created_at":
-			requiredBitSet[1] |= 1 << 4
+			requiredBitSet[1] |= 1 << 5
 			if err := func() error {
 				if err := s.CreatedAt.Decode(d); err != nil {
 					return err
@@ -8738,7 +8789,7 @@ func (s *User) Decode(d *jx.Decoder) error {
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
 		0b00001111,
-		0b00011000,
+		0b00110000,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

@@ -771,8 +771,10 @@ type Domain struct {
 	// Whether it is a sandbox.
 	Sandbox bool `json:"sandbox"`
 	// Whether its users are kept out.
-	Disabled  bool `json:"disabled"`
-	CreatedAt Time `json:"created_at"`
+	Disabled bool `json:"disabled"`
+	// The partner who serves the customer; absent when none does.
+	PartnerID OptString `json:"partner_id"`
+	CreatedAt Time      `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -798,6 +800,11 @@ func (s *Domain) GetSandbox() bool {
 // GetDisabled returns the value of Disabled.
 func (s *Domain) GetDisabled() bool {
 	return s.Disabled
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *Domain) GetPartnerID() OptString {
+	return s.PartnerID
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -828,6 +835,11 @@ func (s *Domain) SetSandbox(val bool) {
 // SetDisabled sets the value of Disabled.
 func (s *Domain) SetDisabled(val bool) {
 	s.Disabled = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *Domain) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -2924,6 +2936,8 @@ type Session struct {
 	// Log-in name.
 	Name string `json:"name"`
 	Role Role   `json:"role"`
+	// The partner the person works for; absent for the house's own.
+	PartnerID OptString `json:"partner_id"`
 }
 
 // GetKind returns the value of Kind.
@@ -2946,6 +2960,11 @@ func (s *Session) GetRole() Role {
 	return s.Role
 }
 
+// GetPartnerID returns the value of PartnerID.
+func (s *Session) GetPartnerID() OptString {
+	return s.PartnerID
+}
+
 // SetKind sets the value of Kind.
 func (s *Session) SetKind(val SessionKind) {
 	s.Kind = val
@@ -2964,6 +2983,11 @@ func (s *Session) SetName(val string) {
 // SetRole sets the value of Role.
 func (s *Session) SetRole(val Role) {
 	s.Role = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *Session) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // Engineer, or local for the operator on the machine.
@@ -3871,8 +3895,10 @@ type User struct {
 	// Log-in name.
 	Name string `json:"name"`
 	// Main account of its domain.
-	Main bool    `json:"main"`
-	Role OptRole `json:"role"`
+	Main bool `json:"main"`
+	// For people of the house, the partner they work for; absent for the house's own.
+	PartnerID OptString `json:"partner_id"`
+	Role      OptRole   `json:"role"`
 	// For people of the house, the name customers see.
 	Alias OptString `json:"alias"`
 	// Calling code of the phone number.
@@ -3907,6 +3933,11 @@ func (s *User) GetName() string {
 // GetMain returns the value of Main.
 func (s *User) GetMain() bool {
 	return s.Main
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *User) GetPartnerID() OptString {
+	return s.PartnerID
 }
 
 // GetRole returns the value of Role.
@@ -3972,6 +4003,11 @@ func (s *User) SetName(val string) {
 // SetMain sets the value of Main.
 func (s *User) SetMain(val bool) {
 	s.Main = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *User) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // SetRole sets the value of Role.
