@@ -135,7 +135,7 @@ func (h tickets) engineer(ctx context.Context, name string) (principal.Principal
 
 // ListEngineers lists whom a ticket can be given to.
 func (h tickets) ListEngineers(ctx context.Context, params oas.ListEngineersParams) (*oas.EngineerList, error) {
-	all, err := h.identity.Engineers(ctx, principal.From(ctx), params.Partner.Or(""))
+	all, err := h.identity.PartnerEngineers(ctx, principal.From(ctx), params.Partner.Or(""))
 	if err != nil {
 		return nil, err
 	}

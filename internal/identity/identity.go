@@ -461,10 +461,15 @@ func (s *Service) Users(ctx context.Context, who principal.Principal, domain str
 	return all, err
 }
 
-// Engineers lists the people of the house who can work on tickets, by alias; or
-// those of a partner, for the house and for the partner's own people. A
-// partner's people never see the house's.
-func (s *Service) Engineers(ctx context.Context, who principal.Principal, partner string) (all []User, err error) {
+// Engineers lists the people of the house who can work on tickets, by alias. A
+// partner's people see each other instead.
+func (s *Service) Engineers(ctx context.Context, who principal.Principal) (all []User, err error) {
+	return s.PartnerEngineers(ctx, who, "")
+}
+
+// PartnerEngineers lists those of a partner, "" = the house's own; a partner's
+// people see each other, whatever they ask for.
+func (s *Service) PartnerEngineers(ctx context.Context, who principal.Principal, partner string) (all []User, err error) {
 	if who.Kind == principal.Customer || who.Kind == principal.Anonymous {
 		return nil, fault.NoPermission
 	}

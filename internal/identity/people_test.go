@@ -366,7 +366,7 @@ func TestPartnerPeople(t *testing.T) {
 			t.Fatalf("%+v, %v", who, err)
 		}
 		names := func(who principal.Principal, partner string) (out []string) {
-			all, err := w.s.Engineers(ctx, who, partner)
+			all, err := w.s.PartnerEngineers(ctx, who, partner)
 			if err != nil {
 				t.Fatal(err)
 			}
