@@ -28,6 +28,13 @@ import (
 // provider, not its, over, for somebody else, or of nobody here.
 var errIDToken = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：id token 无效，或没有对应的用户", "Incorrect IAM authentication information: the id token is not valid, or names no user here")
 
+// errProvider: a provider's keys cannot be read now.
+var errProvider = fault.New(fault.Unavailable, fault.CodeInternal, "身份提供商暂时无法访问，请稍后再试", "the identity provider cannot be reached now, please try again later").After(retryDiscovery)
+
+// retryDiscovery is how long a provider that did not answer is left alone, so
+// that requests do not queue up behind its timeouts.
+const retryDiscovery = 5 * time.Second
+
 // federation is what the configured providers say about users.
 type federation map[string]*provider
 
@@ -35,15 +42,17 @@ type federation map[string]*provider
 type provider struct {
 	config.OIDC
 	client *http.Client
-	keys   oidc.KeySet // nil until discovered
+	now    func() time.Time
 	mu     sync.Mutex
+	keys   oidc.KeySet // nil until discovered
+	failed time.Time   // when discovery last did not work
 }
 
 // newFederation reads what the providers' settings point to.
 func newFederation(all []config.OIDC, now func() time.Time) (federation, error) {
 	f := federation{}
 	for _, c := range all {
-		p := &provider{OIDC: c}
+		p := &provider{OIDC: c, now: now}
 		if p.Claim == "" {
 			p.Claim = "sub"
 		}
@@ -142,16 +151,20 @@ func (p *provider) keySet(ctx context.Context) (oidc.KeySet, error) {
 	if p.keys != nil {
 		return p.keys, nil
 	}
-	ctx = oidc.ClientContext(ctx, p.client)
-	found, err := oidc.NewProvider(ctx, p.Issuer)
-	if err != nil {
-		return nil, err
+	if p.now().Sub(p.failed).Abs() < retryDiscovery {
+		return nil, errProvider
 	}
 	var doc struct {
 		Keys string `json:"jwks_uri"`
 	}
-	if err := found.Claims(&doc); err != nil {
-		return nil, err
+	ctx = oidc.ClientContext(ctx, p.client)
+	found, err := oidc.NewProvider(ctx, p.Issuer)
+	if err == nil {
+		err = found.Claims(&doc)
+	}
+	if err != nil {
+		p.failed = p.now()
+		return nil, errProvider.Because(err)
 	}
 	p.keys = oidc.NewRemoteKeySet(ctx, doc.Keys)
 	return p.keys, nil
@@ -213,7 +226,8 @@ func (s *Service) find(tx *db.Tx, p *provider, claim string) (User, Domain, erro
 // LoginByIDToken issues a token for the user whom a configured provider's id
 // token names; scope is as in Login. It fails with the same answer for every
 // reason the caller may not tell apart, and slows an address down that fails ten
-// times an hour, as Login does.
+// times an hour, as Login does; with fault.Unavailable while the provider cannot
+// be reached.
 func (s *Service) LoginByIDToken(ctx context.Context, address, idp, raw string, scope func(Domain) (project string, ok bool)) (Token, error) {
 	if err := s.slowDown(ctx, address); err != nil {
 		return Token{}, err
@@ -222,7 +236,7 @@ func (s *Service) LoginByIDToken(ctx context.Context, address, idp, raw string, 
 	if err == nil {
 		return s.issue(ctx, u, d, []string{"mapped"}, project, "", 0)
 	}
-	if _, ours := fault.As(err); !ours {
+	if !errors.Is(err, errIDToken) {
 		return Token{}, err
 	}
 	if err := s.db.Update(ctx, func(tx *db.Tx) error {
@@ -240,6 +254,9 @@ func (s *Service) federated(ctx context.Context, idp, raw string, scope func(Dom
 		return u, d, "", errIDToken
 	}
 	claim, err := p.subject(ctx, raw, s.db.Now)
+	if errors.Is(err, errProvider) {
+		return u, d, "", err
+	}
 	if err != nil {
 		return u, d, "", errIDToken.Because(err)
 	}

@@ -36,6 +36,7 @@ type idp struct {
 	mu      sync.Mutex
 	keys    map[string]crypto.Signer // by key id
 	fetches atomic.Int64
+	away    atomic.Bool
 }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
@@ -75,7 +76,13 @@ func newIDP(t *testing.T) *idp {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"keys": set})
 	})
-	p.Server = httptest.NewServer(mux)
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.away.Load() {
+			http.NotFound(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(p.Close)
 	return p
 }
@@ -278,8 +285,27 @@ func TestIDTokenKeys(t *testing.T) {
 		claims["iss"] = p.URL
 		guarded := c
 		guarded.Allow = []string{"203.0.113.9"} // http is allowed, this address is not
-		if err := login(w.federated(t, guarded), p.sign(t, "r2", "RS256", fresh, claims)); fault.KindOf(err) != fault.Unauthenticated {
+		if err := login(w.federated(t, guarded), p.sign(t, "r2", "RS256", fresh, claims)); fault.KindOf(err) != fault.Unavailable {
 			t.Errorf("a provider at an address that may not be reached: %v", err)
+		}
+		// One that is away is asked again after a while, and then works.
+		away := newIDP(t)
+		late := c
+		late.Issuer = away.URL
+		claims["iss"] = away.URL
+		raw := away.sign(t, "r1", "RS256", away.keys["r1"], claims)
+		away.away.Store(true)
+		s = w.federated(t, late)
+		if err := login(s, raw); fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("a provider that is away: %v", err)
+		}
+		away.away.Store(false)
+		if err := login(s, raw); fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("at once: %v", err)
+		}
+		w.clock.Add(5 * time.Second)
+		if err := login(s, raw); err != nil {
+			t.Errorf("after a while: %v", err)
 		}
 		for name, text := range map[string]string{"missing": "", "empty": "nothing here"} {
 			bad := fromFile
