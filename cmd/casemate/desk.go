@@ -39,6 +39,7 @@ type deskCmd struct {
 	Approve        answerCmd         `cmd:"" help:"Approve an engineer's request: the customer is asked."`
 	Refuse         answerCmd         `cmd:"" help:"Refuse an engineer's request, with the reason."`
 	Recall         answerCmd         `cmd:"" help:"Take a request back that the customer has not answered."`
+	Transfer       transferCmd       `cmd:"" help:"Make the ticket the business of the house, the customer's partner or the product's ISV."`
 }
 
 type stepCmd struct {
@@ -67,6 +68,7 @@ type step struct {
 	Action   string `json:"action"`
 	Text     string `json:"text,omitempty"`
 	Assignee string `json:"assignee,omitempty"`
+	To       string `json:"to,omitempty"`
 	As       string `json:"as,omitempty"`
 
 	Attachments []string `json:"attachment_ids,omitempty"`

@@ -15,6 +15,7 @@ import (
 	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/diagnose"
+	"casemate/internal/identity"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
@@ -58,6 +59,8 @@ type Nouns struct {
 
 	Authorization *authorization.Service
 	Attachments   *attachment.Service
+	Identity      *identity.Service
+	Privilege     *privilege.Service
 }
 
 // Options of the surface.
@@ -80,6 +83,8 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		quotas:        quotas{ticket: n.Ticket},
 		diagnoses:     diagnoses{diagnose: n.Diagnose},
 		attachments:   attachments{files: n.Attachments},
+		privileges:    privileges{privilege: n.Privilege},
+		customers:     customers{identity: n.Identity, catalog: n.Catalog},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 
 		authorizations:  authorizations{authorization: n.Authorization},

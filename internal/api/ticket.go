@@ -199,7 +199,7 @@ func (h tickets) ShowCaseDetail(ctx context.Context, p oas.ShowCaseDetailParams)
 		IncidentTypeName: c.Name(catalog.KindSubType, t.SubType, lang), CustomerID: t.Domain, DCName: c.Name(catalog.KindRegion, t.Region, lang),
 		SimpleDescription: trimmed(t.Description, trim), SourceName: sourceName.In(lang), CreateTime: wireTime(t.Created),
 		MessageList: make([]oas.IncidentMessageV2, 0, len(said)), IncidentSatisfaction: make([]oas.IncidentSatisfactionV2Do, 0, len(scores)),
-		BusinessOwnership: oas.NewOptInt32(0),
+		BusinessOwnership: oas.NewOptInt32(int32(t.Ownership)),
 	}
 	if t.Severity != "" {
 		d.SeverityName.SetTo(c.Name(catalog.KindSeverity, t.Severity, lang))

@@ -25,6 +25,7 @@ type Config struct {
 	Diagnose       Diagnose      `yaml:"diagnose"`
 	Authorization  Authorization `yaml:"authorization"`
 	Attachment     Attachment    `yaml:"attachment"`
+	Identity       Identity      `yaml:"identity"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
@@ -62,6 +63,9 @@ func (c Config) check() error {
 	case "", "real", "documented":
 	default:
 		return errors.New("errors.business_status is real or documented")
+	}
+	if err := c.Identity.Check(); err != nil {
+		return err
 	}
 	return c.Authorization.Check()
 }

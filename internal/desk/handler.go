@@ -40,6 +40,9 @@ type Handler struct {
 	accessKeys
 	webhooks
 	codes
+	partners
+	agencies
+	transfers
 	system
 	diagnoses
 	agreements
@@ -104,6 +107,9 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		accessKeys: accessKeys{identity: n.Identity},
 		webhooks:   webhooks{webhooks: n.Webhooks},
 		codes:      codes{verify: n.Verify, identity: n.Identity},
+		partners:   partners{identity: n.Identity},
+		agencies:   agencies{identity: n.Identity},
+		transfers:  transfers{of: tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog}},
 		system:     system{host: host},
 		diagnoses:  diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
 		agreements: agreements{catalog: n.Catalog, identity: n.Identity},

@@ -193,8 +193,12 @@ func public(r *http.Request) bool {
 		return false
 	case "iam":
 		p := strings.TrimSuffix(r.URL.Path, "/")
-		return p == "/v3" || p == "/v3.0" || r.Method == http.MethodPost &&
-			(p == "/v3/auth/tokens" || p == "/v3.0/auth/tokens" || p == "/v3.0/OS-AUTH/id-token/tokens")
+		if p == "/v3" || p == "/v3.0" {
+			return true
+		}
+		p = strings.Replace(p, "/v3.0/", "/v3/", 1)
+		// The token that proves who asks for a temporary key stands in the body.
+		return r.Method == http.MethodPost && (p == "/v3/auth/tokens" || p == "/v3/OS-AUTH/id-token/tokens" || p == "/v3/OS-CREDENTIAL/securitytokens")
 	case "desk":
 		return r.Method == http.MethodPost && (r.URL.Path == "/desk/v1/sessions" || r.URL.Path == "/desk/v1/setup") ||
 			!strings.HasPrefix(r.URL.Path, "/desk/v1/")

@@ -32,6 +32,7 @@ import (
 	"casemate/internal/job"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privilege"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
@@ -159,8 +160,10 @@ func (s *Server) build(ctx context.Context) error {
 	node := nodeName()
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
-	s.ident = identity.New(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo})
 	var err error
+	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers}); err != nil {
+		return err
+	}
 	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
@@ -258,7 +261,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files, Identity: s.ident, Privilege: privilege.New(s.db, s.ident)}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}

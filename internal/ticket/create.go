@@ -49,6 +49,8 @@ type NewTicket struct {
 	Locale         locale.Locale // of notices
 	ZoneName       string        // X-Time-Zone as it was sent, "" = the default
 	Attachments    []string      // ids of the caller's unclaimed files
+
+	isv map[string]bool // products that are an ISV's: their tickets are his business
 }
 
 var remindTime = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`)
@@ -107,6 +109,9 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if err != nil {
 		return "", err
 	}
+	if in.isv, err = s.ident.HasISV(ctx); err != nil {
+		return "", err
+	}
 	cat := s.catalog.Now()
 	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) { return s.create(tx, who, domain, cat, t, in, claims) })
 	if err != nil {
@@ -155,6 +160,9 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Dom
 		t.SubType = p.SubType
 	}
 	opening := s.insert(tx, who, t)
+	if in.isv[t.Product] {
+		own(tx, t, ISVBusiness)
+	}
 	err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: opening, Owner: t.Creator, Opening: true, Field: "accessory_ids"}, in.Attachments)
 	return created{Number: t.Number}, err
 }

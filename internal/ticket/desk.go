@@ -57,6 +57,7 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 	}
 	var w where
 	w.and("status <> ?", int(Deleted))
+	w.onlyTheirs(who)
 	if len(f.Statuses) > 0 {
 		w.anyOf("status", f.Statuses)
 	}
@@ -173,7 +174,7 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 	if err := maySee(who); err != nil {
 		return out, err
 	}
-	t, err := s.deskTicket(ctx, number)
+	t, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {
 		return out, err
 	}
@@ -220,7 +221,7 @@ func (s *Service) DeskRead(ctx context.Context, who principal.Principal, number 
 	if err := mayWork(who); err != nil {
 		return err
 	}
-	found, err := s.deskTicket(ctx, number)
+	found, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {
 		return err
 	}
@@ -234,18 +235,28 @@ func (s *Service) DeskRead(ctx context.Context, who principal.Principal, number 
 }
 
 // DeskMessages is all that was said and noted in a ticket, oldest first, with
-// the writers' log-in names.
+// the writers' log-in names. A partner's people do not see the house's notes,
+// and its people by alias only.
 func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, number string) (all []Message, err error) {
 	if err := maySee(who); err != nil {
 		return nil, err
 	}
-	t, err := s.deskTicket(ctx, number)
+	t, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {
 		return nil, err
 	}
 	const most = 10000
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		if all, err = messagesOf(tx, t, "1 = 1", 0, most); err != nil {
+		if who.Partner == "" {
+			all, err = messagesOf(tx, t, "1 = 1", 0, most)
+		} else {
+			// Of notes a partner sees his own people's; the house's people go by alias.
+			all, err = messagesOf(tx, t, "(internal = 0 OR author IN (SELECT id FROM users WHERE domain_id = '"+principal.House+"' AND partner_id = ?))", 0, most, who.Partner)
+			if err == nil {
+				err = publicAuthors(tx, all)
+			}
+		}
+		if err != nil {
 			return err
 		}
 		return filesOf(tx, t, all, false)
@@ -256,9 +267,12 @@ func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, num
 	if err != nil {
 		return nil, err
 	}
+	if who.Partner != "" {
+		return all, s.nameCustomers(ctx, t.Domain, all)
+	}
 	for i := range all {
 		domain := t.Domain
-		if all[i].Side == EngineerSide {
+		if all[i].Side == EngineerSide || all[i].Side == PartnerSide {
 			domain = principal.House
 		}
 		names, err := s.ident.Names(ctx, domain, []string{all[i].Author})

@@ -42,7 +42,7 @@ func (s *Service) Attach(ctx context.Context, who principal.Principal, number st
 	if err := mayWork(who); err != nil {
 		return attachment.File{}, err
 	}
-	t, err := s.deskTicket(ctx, number)
+	t, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {
 		return attachment.File{}, err
 	}
@@ -61,14 +61,22 @@ func (s *Service) Attach(ctx context.Context, who principal.Principal, number st
 }
 
 // DeskFiles lists a ticket's files for the desk, oldest first: the customer's,
-// the engineers', those of notes and those not sent yet.
+// the engineers', those of notes and those not sent yet; for a partner's people
+// those of the messages they see.
 func (s *Service) DeskFiles(ctx context.Context, who principal.Principal, number string) (all []attachment.File, err error) {
 	if err := maySee(who); err != nil {
 		return nil, err
 	}
-	t, err := s.deskTicket(ctx, number)
+	t, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {
 		return nil, err
+	}
+	if who.Partner != "" { // the files of what he may read
+		said, err := s.DeskMessages(ctx, who, number)
+		for _, m := range said {
+			all = append(all, m.Files...)
+		}
+		return all, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		all = nil
@@ -91,9 +99,18 @@ func (s *Service) DeskFile(ctx context.Context, who principal.Principal, number,
 	if err := maySee(who); err != nil {
 		return attachment.Content{}, err
 	}
-	t, err := s.deskTicket(ctx, number)
+	t, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {
 		return attachment.Content{}, err
+	}
+	if who.Partner != "" {
+		all, err := s.DeskFiles(ctx, who, number)
+		if err != nil {
+			return attachment.Content{}, err
+		}
+		if !slices.ContainsFunc(all, func(f attachment.File) bool { return f.ID == id }) {
+			return attachment.Content{}, attachment.ErrNone
+		}
 	}
 	return s.files.OpenFor(ctx, who, t.Domain, t.ID, id)
 }

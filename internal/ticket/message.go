@@ -156,13 +156,13 @@ func scanMessage(r db.Row, more ...any) (m Message, err error) {
 	return m, err
 }
 
-func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int) (page []Message, err error) {
+func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int, args ...any) (page []Message, err error) {
 	err = tx.List(func(r db.Row) error {
 		m, err := scanMessage(r)
 		page = append(page, m)
 		return err
 	}, "SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY revision, id LIMIT ? OFFSET ?",
-		t.Domain, t.ID, limit, offset)
+		append(append([]any{t.Domain, t.ID}, args...), limit, offset)...)
 	return page, err
 }
 

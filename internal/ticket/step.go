@@ -42,9 +42,10 @@ var (
 type Step struct {
 	Number   string
 	Action   string
-	Text     string // message, note or reason; at most 10,000 characters
-	Assignee string // StepAssign: user id or log-in name
-	Version  int64  // revision the engineer saw; 0 = whatever it is
+	Text     string    // message, note or reason; at most 10,000 characters
+	Assignee string    // StepAssign, StepTransfer: user id or log-in name
+	To       Ownership // StepTransfer
+	Version  int64     // revision the engineer saw; 0 = whatever it is
 	// Attachments go with the text of StepReply, StepAsk, StepResolve and
 	// StepNote: ids of files that engineers uploaded for this ticket.
 	Attachments []string
@@ -57,7 +58,7 @@ func (p Step) check() error {
 			return errNoFiles
 		}
 		return checkText("text", p.Text)
-	case StepAccept, StepPause, StepResume, StepAssign:
+	case StepAccept, StepPause, StepResume, StepAssign, StepTransfer:
 		if utf8.RuneCountInString(p.Text) > maxMessage {
 			return fault.TooLong.In("text").With("max", maxMessage)
 		}
@@ -83,7 +84,8 @@ func mayWork(who principal.Principal) error {
 // Take does an engineer's step and answers the ticket after it (semantics.md
 // section 3.3). The first who works on a ticket becomes its handler. Failures:
 // OSM.01010015 (no such ticket), .02 (state, role, stale version, another
-// handler), .51 (handler already), .01 (texts, assignee). State, message,
+// handler), .51 (handler already), .58 (handler of another side), .01 (texts,
+// assignee); of a transfer those of Transfer. State, message,
 // notices and history are written together.
 func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t Ticket, err error) {
 	if err := mayWork(who); err != nil {
@@ -92,11 +94,14 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 	if err := p.check(); err != nil {
 		return t, err
 	}
+	if p.Action == StepTransfer {
+		return s.transferOne(ctx, who, p)
+	}
 	assignee, err := s.assignee(ctx, p)
 	if err != nil {
 		return t, err
 	}
-	seen, err := s.deskTicket(ctx, p.Number)
+	seen, err := s.deskTicketOf(ctx, who, p.Number)
 	if err != nil {
 		return t, err
 	}
@@ -124,17 +129,24 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 		if p.Version != 0 && p.Version != before.Revision {
 			return before, ErrVersion
 		}
+		mine, err := fitting(tx, who, before, p, assignee)
+		if err != nil {
+			return before, err
+		}
 		t, err := next(before, who, p, assignee)
 		if err != nil {
 			return before, err
 		}
+		if !mine && p.Action != StepAssign {
+			t.Assignee = before.Assignee // one who lends a hand does not become the handler
+		}
 		said := attachment.For{Domain: t.Domain, Ticket: t.ID, Owner: t.Creator, Field: "attachment_ids"}
 		switch p.Action {
 		case StepReply, StepAsk, StepResolve:
-			said.Message = addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text})
+			said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: who.User, Text: p.Text})
 		default:
 			if said.Internal = true; strings.TrimSpace(p.Text) != "" {
-				said.Message = addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text, Internal: true})
+				said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: who.User, Text: p.Text, Internal: true})
 			}
 		}
 		if err := s.files.Claim(tx, who, said, p.Attachments); err != nil {

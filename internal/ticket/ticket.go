@@ -148,6 +148,7 @@ type Ticket struct {
 	Plan, Description, RemindTime, Zone                           string
 	Language                                                      locale.Language
 	Assignee, Resolution, Judgement                               string
+	Ownership                                                     Ownership // whose business it is
 	Urges                                                         int
 	UrgedAt, Created, Changed, StatusAt, Resolved, Closed, Scored int64 // milliseconds UTC, 0 = never
 
@@ -195,14 +196,17 @@ func (s *Service) sealContact(ctx context.Context, creator, id string, c Contact
 }
 
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
-	contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at`
+	contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at,
+	ownership`
 
 func scan(r db.Row) (t Ticket, err error) {
 	var language string
-	var status, urges int64
+	var status, urges, ownership int64
 	err = r.Scan(&t.Domain, &t.ID, &t.Number, &t.Creator, &status, &t.Revision, &t.ProblemType, &t.SubType, &t.Product, &t.Region, &t.Severity,
 		&t.Project, &t.Plan, &t.Description, &t.contact, &t.RemindTime, &language, &t.Zone, &t.Assignee, &t.Resolution, &t.Judgement, &urges,
-		&t.UrgedAt, &t.Created, &t.Changed, &t.StatusAt, &t.Resolved, &t.Closed, &t.Scored)
+		&t.UrgedAt, &t.Created, &t.Changed, &t.StatusAt, &t.Resolved, &t.Closed, &t.Scored,
+		&ownership)
+	t.Ownership = Ownership(ownership)
 	t.Status, t.Urges, t.Language = Status(status), int(urges), locale.Language(language)
 	if errors.Is(err, db.ErrNone) {
 		err = fault.NoTicket

@@ -249,6 +249,92 @@ func decodeAddGroupMemberParams(args [3]string, argsEscaped bool, r *http.Reques
 	return params, nil
 }
 
+// AddPartnerEngineerParams is parameters of AddPartnerEngineer operation.
+type AddPartnerEngineerParams struct {
+	// Partner id.
+	PartnerID string
+}
+
+func unpackAddPartnerEngineerParams(packed middleware.Parameters) (params AddPartnerEngineerParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "partner_id",
+			In:   "path",
+		}
+		params.PartnerID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeAddPartnerEngineerParams(args [1]string, argsEscaped bool, r *http.Request) (params AddPartnerEngineerParams, _ error) {
+	// Decode path: partner_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "partner_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.PartnerID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.PartnerID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "partner_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // AppendSessionRecordsParams is parameters of AppendSessionRecords operation.
 type AppendSessionRecordsParams struct {
 	// Authorization id.
@@ -400,6 +486,92 @@ func decodeAppendSessionRecordsParams(args [2]string, argsEscaped bool, r *http.
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "session_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ChangePartnerParams is parameters of ChangePartner operation.
+type ChangePartnerParams struct {
+	// Partner id.
+	PartnerID string
+}
+
+func unpackChangePartnerParams(packed middleware.Parameters) (params ChangePartnerParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "partner_id",
+			In:   "path",
+		}
+		params.PartnerID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeChangePartnerParams(args [1]string, argsEscaped bool, r *http.Request) (params ChangePartnerParams, _ error) {
+	// Decode path: partner_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "partner_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.PartnerID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.PartnerID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "partner_id",
 			In:   "path",
 			Err:  err,
 		}
@@ -1055,6 +1227,92 @@ func decodeCreateAuthorizationStepParams(args [1]string, argsEscaped bool, r *ht
 	return params, nil
 }
 
+// CreateDomainAgencyParams is parameters of CreateDomainAgency operation.
+type CreateDomainAgencyParams struct {
+	// Domain id; `house` holds engineers and administrators.
+	DomainID string
+}
+
+func unpackCreateDomainAgencyParams(packed middleware.Parameters) (params CreateDomainAgencyParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "domain_id",
+			In:   "path",
+		}
+		params.DomainID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeCreateDomainAgencyParams(args [1]string, argsEscaped bool, r *http.Request) (params CreateDomainAgencyParams, _ error) {
+	// Decode path: domain_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "domain_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.DomainID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.DomainID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "domain_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // CreateGroupParams is parameters of CreateGroup operation.
 type CreateGroupParams struct {
 	// Domain id; `house` holds engineers and administrators.
@@ -1478,6 +1736,166 @@ func decodeDeleteAccessKeyParams(args [1]string, argsEscaped bool, r *http.Reque
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "key_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// DeleteDomainAgencyParams is parameters of DeleteDomainAgency operation.
+type DeleteDomainAgencyParams struct {
+	// Domain id; `house` holds engineers and administrators.
+	DomainID string
+	// Agency id.
+	AgencyID string
+}
+
+func unpackDeleteDomainAgencyParams(packed middleware.Parameters) (params DeleteDomainAgencyParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "domain_id",
+			In:   "path",
+		}
+		params.DomainID = packed[key].(string)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "agency_id",
+			In:   "path",
+		}
+		params.AgencyID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeDeleteDomainAgencyParams(args [2]string, argsEscaped bool, r *http.Request) (params DeleteDomainAgencyParams, _ error) {
+	// Decode path: domain_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "domain_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.DomainID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.DomainID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "domain_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: agency_id.
+	if err := func() error {
+		param := args[1]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "agency_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.AgencyID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.AgencyID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "agency_id",
 			In:   "path",
 			Err:  err,
 		}
@@ -3695,6 +4113,184 @@ func decodeListDiagnosesParams(args [0]string, argsEscaped bool, r *http.Request
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "limit",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ListDomainAgenciesParams is parameters of ListDomainAgencies operation.
+type ListDomainAgenciesParams struct {
+	// Domain id; `house` holds engineers and administrators.
+	DomainID string
+}
+
+func unpackListDomainAgenciesParams(packed middleware.Parameters) (params ListDomainAgenciesParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "domain_id",
+			In:   "path",
+		}
+		params.DomainID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeListDomainAgenciesParams(args [1]string, argsEscaped bool, r *http.Request) (params ListDomainAgenciesParams, _ error) {
+	// Decode path: domain_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "domain_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.DomainID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.DomainID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "domain_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ListEngineersParams is parameters of ListEngineers operation.
+type ListEngineersParams struct {
+	// Partner id.
+	Partner OptString `json:",omitempty,omitzero"`
+}
+
+func unpackListEngineersParams(packed middleware.Parameters) (params ListEngineersParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "partner",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Partner = v.(OptString)
+		}
+	}
+	return params
+}
+
+func decodeListEngineersParams(args [0]string, argsEscaped bool, r *http.Request) (params ListEngineersParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	// Decode query: partner.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "partner",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotPartnerVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotPartnerVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Partner.SetTo(paramsDotPartnerVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.Partner.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     64,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "partner",
 			In:   "query",
 			Err:  err,
 		}
@@ -6366,6 +6962,92 @@ func decodeRemoveGroupMemberParams(args [3]string, argsEscaped bool, r *http.Req
 	return params, nil
 }
 
+// RemovePartnerParams is parameters of RemovePartner operation.
+type RemovePartnerParams struct {
+	// Partner id.
+	PartnerID string
+}
+
+func unpackRemovePartnerParams(packed middleware.Parameters) (params RemovePartnerParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "partner_id",
+			In:   "path",
+		}
+		params.PartnerID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeRemovePartnerParams(args [1]string, argsEscaped bool, r *http.Request) (params RemovePartnerParams, _ error) {
+	// Decode path: partner_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "partner_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.PartnerID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.PartnerID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "partner_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // ReopenCodeBreakerParams is parameters of ReopenCodeBreaker operation.
 type ReopenCodeBreakerParams struct {
 	// E.g. country:86, or domain: and a domain id.
@@ -7028,6 +7710,92 @@ func decodeRotateWebhookSecretParams(args [1]string, argsEscaped bool, r *http.R
 	return params, nil
 }
 
+// SetDomainPartnerParams is parameters of SetDomainPartner operation.
+type SetDomainPartnerParams struct {
+	// Domain id; `house` holds engineers and administrators.
+	DomainID string
+}
+
+func unpackSetDomainPartnerParams(packed middleware.Parameters) (params SetDomainPartnerParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "domain_id",
+			In:   "path",
+		}
+		params.DomainID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeSetDomainPartnerParams(args [1]string, argsEscaped bool, r *http.Request) (params SetDomainPartnerParams, _ error) {
+	// Decode path: domain_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "domain_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.DomainID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.DomainID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "domain_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // ShowAuthorizationParams is parameters of ShowAuthorization operation.
 type ShowAuthorizationParams struct {
 	// Authorization id.
@@ -7597,6 +8365,92 @@ func decodeShowOutboxCodeParams(args [0]string, argsEscaped bool, r *http.Reques
 		return params, &ogenerrors.DecodeParamError{
 			Name: "to",
 			In:   "query",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ShowPartnerParams is parameters of ShowPartner operation.
+type ShowPartnerParams struct {
+	// Partner id.
+	PartnerID string
+}
+
+func unpackShowPartnerParams(packed middleware.Parameters) (params ShowPartnerParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "partner_id",
+			In:   "path",
+		}
+		params.PartnerID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeShowPartnerParams(args [1]string, argsEscaped bool, r *http.Request) (params ShowPartnerParams, _ error) {
+	// Decode path: partner_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "partner_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.PartnerID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.PartnerID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "partner_id",
+			In:   "path",
 			Err:  err,
 		}
 	}

@@ -19,6 +19,27 @@ func encodeAddGroupMemberResponse(response *AddGroupMemberNoContent, w http.Resp
 	return nil
 }
 
+func encodeAddPartnerEngineerResponse(response *User, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(201)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeAppendSessionRecordsResponse(response *AppendSessionRecordsNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 
@@ -26,6 +47,27 @@ func encodeAppendSessionRecordsResponse(response *AppendSessionRecordsNoContent,
 }
 
 func encodeApplyCatalogResponse(response *CatalogDiff, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeChangePartnerResponse(response *Partner, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
 			return err
@@ -140,7 +182,41 @@ func encodeCreateDomainResponse(response *Domain, w http.ResponseWriter) error {
 	return nil
 }
 
+func encodeCreateDomainAgencyResponse(response *Agency, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(201)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeCreateGroupResponse(response *Group, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(201)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeCreatePartnerResponse(response *Partner, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
 			return err
@@ -267,6 +343,12 @@ func encodeCreateWebhookResponse(response *Webhook, w http.ResponseWriter) error
 }
 
 func encodeDeleteAccessKeyResponse(response *DeleteAccessKeyNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
+func encodeDeleteDomainAgencyResponse(response *DeleteDomainAgencyNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 
 	return nil
@@ -569,6 +651,27 @@ func encodeListDiagnosesResponse(response *DiagnosisPage, w http.ResponseWriter)
 	return nil
 }
 
+func encodeListDomainAgenciesResponse(response *AgencyList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeListDomainsResponse(response *DomainList, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
@@ -654,6 +757,27 @@ func encodeListGroupsResponse(response *GroupList, w http.ResponseWriter) error 
 }
 
 func encodeListOutboxResponse(response *OutboxList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeListPartnersResponse(response *PartnerList, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
 			return err
@@ -964,6 +1088,12 @@ func encodeRemoveGroupMemberResponse(response *RemoveGroupMemberNoContent, w htt
 	return nil
 }
 
+func encodeRemovePartnerResponse(response *RemovePartnerNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodeReopenCodeBreakerResponse(response *ReopenCodeBreakerNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 
@@ -1040,6 +1170,12 @@ func encodeRotateWebhookSecretResponse(response *Webhook, w http.ResponseWriter)
 	if _, err := e.WriteTo(w); err != nil {
 		return errors.Wrap(err, "write")
 	}
+
+	return nil
+}
+
+func encodeSetDomainPartnerResponse(response *SetDomainPartnerNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
 
 	return nil
 }
@@ -1142,6 +1278,27 @@ func encodeShowDomainResponse(response *Domain, w http.ResponseWriter) error {
 }
 
 func encodeShowOutboxCodeResponse(response *OutboxCode, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeShowPartnerResponse(response *Partner, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 
@@ -1265,6 +1422,27 @@ func encodeTestProviderResponse(response *ProviderTest, w http.ResponseWriter) e
 }
 
 func encodeTestWebhookResponse(response *WebhookDelivery, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeTransferTicketsResponse(response *TransferAnswer, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 

@@ -84,6 +84,159 @@ func (s *AccessKeyList) SetItems(val []AccessKey) {
 // AddGroupMemberNoContent is response for AddGroupMember operation.
 type AddGroupMemberNoContent struct{}
 
+// Ref: #/components/schemas/Agency
+type Agency struct {
+	// Agency id.
+	ID string `json:"id"`
+	// Name.
+	Name string `json:"name"`
+	// Validity in hours; absent for ever.
+	Hours OptInt32 `json:"hours"`
+	// Name of the account that may act.
+	TrustDomainName string `json:"trust_domain_name"`
+	// Its id.
+	TrustDomainID OptString `json:"trust_domain_id"`
+	CreatedAt     Time      `json:"created_at"`
+	ExpiresAt     OptTime   `json:"expires_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Agency) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *Agency) GetName() string {
+	return s.Name
+}
+
+// GetHours returns the value of Hours.
+func (s *Agency) GetHours() OptInt32 {
+	return s.Hours
+}
+
+// GetTrustDomainName returns the value of TrustDomainName.
+func (s *Agency) GetTrustDomainName() string {
+	return s.TrustDomainName
+}
+
+// GetTrustDomainID returns the value of TrustDomainID.
+func (s *Agency) GetTrustDomainID() OptString {
+	return s.TrustDomainID
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Agency) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *Agency) GetExpiresAt() OptTime {
+	return s.ExpiresAt
+}
+
+// SetID sets the value of ID.
+func (s *Agency) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *Agency) SetName(val string) {
+	s.Name = val
+}
+
+// SetHours sets the value of Hours.
+func (s *Agency) SetHours(val OptInt32) {
+	s.Hours = val
+}
+
+// SetTrustDomainName sets the value of TrustDomainName.
+func (s *Agency) SetTrustDomainName(val string) {
+	s.TrustDomainName = val
+}
+
+// SetTrustDomainID sets the value of TrustDomainID.
+func (s *Agency) SetTrustDomainID(val OptString) {
+	s.TrustDomainID = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Agency) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *Agency) SetExpiresAt(val OptTime) {
+	s.ExpiresAt = val
+}
+
+// Ref: #/components/schemas/AgencyList
+type AgencyList struct {
+	Items []Agency `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *AgencyList) GetItems() []Agency {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *AgencyList) SetItems(val []Agency) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/AgencyReq
+type AgencyReq struct {
+	// Name, unique in the account.
+	Name string `json:"name"`
+	// Validity in hours; absent or 0 for ever.
+	Hours OptInt32 `json:"hours"`
+	// Name of the account that may act.
+	TrustDomainName string `json:"trust_domain_name"`
+	// Its id, where it has one.
+	TrustDomainID OptString `json:"trust_domain_id"`
+}
+
+// GetName returns the value of Name.
+func (s *AgencyReq) GetName() string {
+	return s.Name
+}
+
+// GetHours returns the value of Hours.
+func (s *AgencyReq) GetHours() OptInt32 {
+	return s.Hours
+}
+
+// GetTrustDomainName returns the value of TrustDomainName.
+func (s *AgencyReq) GetTrustDomainName() string {
+	return s.TrustDomainName
+}
+
+// GetTrustDomainID returns the value of TrustDomainID.
+func (s *AgencyReq) GetTrustDomainID() OptString {
+	return s.TrustDomainID
+}
+
+// SetName sets the value of Name.
+func (s *AgencyReq) SetName(val string) {
+	s.Name = val
+}
+
+// SetHours sets the value of Hours.
+func (s *AgencyReq) SetHours(val OptInt32) {
+	s.Hours = val
+}
+
+// SetTrustDomainName sets the value of TrustDomainName.
+func (s *AgencyReq) SetTrustDomainName(val string) {
+	s.TrustDomainName = val
+}
+
+// SetTrustDomainID sets the value of TrustDomainID.
+func (s *AgencyReq) SetTrustDomainID(val OptString) {
+	s.TrustDomainID = val
+}
+
 // Ref: #/components/schemas/AgreementList
 type AgreementList struct {
 	// By type, newest first.
@@ -1755,6 +1908,9 @@ func (s *CodeTrafficLineReasons) init() CodeTrafficLineReasons {
 // DeleteAccessKeyNoContent is response for DeleteAccessKey operation.
 type DeleteAccessKeyNoContent struct{}
 
+// DeleteDomainAgencyNoContent is response for DeleteDomainAgency operation.
+type DeleteDomainAgencyNoContent struct{}
+
 // DeleteResourceNoContent is response for DeleteResource operation.
 type DeleteResourceNoContent struct{}
 
@@ -2605,8 +2761,10 @@ type Domain struct {
 	// Whether it is a sandbox.
 	Sandbox bool `json:"sandbox"`
 	// Whether its users are kept out.
-	Disabled  bool `json:"disabled"`
-	CreatedAt Time `json:"created_at"`
+	Disabled bool `json:"disabled"`
+	// The partner who serves the customer; absent when none does.
+	PartnerID OptString `json:"partner_id"`
+	CreatedAt Time      `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -2632,6 +2790,11 @@ func (s *Domain) GetSandbox() bool {
 // GetDisabled returns the value of Disabled.
 func (s *Domain) GetDisabled() bool {
 	return s.Disabled
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *Domain) GetPartnerID() OptString {
+	return s.PartnerID
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -2662,6 +2825,11 @@ func (s *Domain) SetSandbox(val bool) {
 // SetDisabled sets the value of Disabled.
 func (s *Domain) SetDisabled(val bool) {
 	s.Disabled = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *Domain) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -2721,6 +2889,22 @@ func (s *DomainList) GetItems() []Domain {
 // SetItems sets the value of Items.
 func (s *DomainList) SetItems(val []Domain) {
 	s.Items = val
+}
+
+// Ref: #/components/schemas/DomainPartnerReq
+type DomainPartnerReq struct {
+	// Partner id; empty for nobody.
+	PartnerID string `json:"partner_id"`
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *DomainPartnerReq) GetPartnerID() string {
+	return s.PartnerID
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *DomainPartnerReq) SetPartnerID(val string) {
+	s.PartnerID = val
 }
 
 type DownloadTicketAttachmentOK struct {
@@ -4428,6 +4612,52 @@ func (o OptLanguage) Or(d Language) Language {
 	return d
 }
 
+// NewOptOwner returns new OptOwner with value set to v.
+func NewOptOwner(v Owner) OptOwner {
+	return OptOwner{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptOwner is optional Owner.
+type OptOwner struct {
+	Value Owner
+	Set   bool
+}
+
+// IsSet returns true if OptOwner was set.
+func (o OptOwner) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptOwner) Reset() {
+	var v Owner
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptOwner) SetTo(v Owner) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptOwner) Get() (v Owner, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptOwner) Or(d Owner) Owner {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptResourceMetadata returns new OptResourceMetadata with value set to v.
 func NewOptResourceMetadata(v ResourceMetadata) OptResourceMetadata {
 	return OptResourceMetadata{
@@ -4514,6 +4744,52 @@ func (o OptRole) Get() (v Role, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptRole) Or(d Role) Role {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptServiceHours returns new OptServiceHours with value set to v.
+func NewOptServiceHours(v ServiceHours) OptServiceHours {
+	return OptServiceHours{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptServiceHours is optional ServiceHours.
+type OptServiceHours struct {
+	Value ServiceHours
+	Set   bool
+}
+
+// IsSet returns true if OptServiceHours was set.
+func (o OptServiceHours) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptServiceHours) Reset() {
+	var v ServiceHours
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptServiceHours) SetTo(v ServiceHours) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptServiceHours) Get() (v ServiceHours, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptServiceHours) Or(d ServiceHours) ServiceHours {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -4784,6 +5060,343 @@ func (s *OutboxList) GetItems() []OutboxItem {
 // SetItems sets the value of Items.
 func (s *OutboxList) SetItems(val []OutboxItem) {
 	s.Items = val
+}
+
+// Whose business a ticket is: the house, the partner who serves the customer, or the ISV of the
+// product.
+// Ref: #/components/schemas/Owner
+type Owner string
+
+const (
+	OwnerHouse   Owner = "house"
+	OwnerPartner Owner = "partner"
+	OwnerIsv     Owner = "isv"
+)
+
+// AllValues returns all Owner values.
+func (Owner) AllValues() []Owner {
+	return []Owner{
+		OwnerHouse,
+		OwnerPartner,
+		OwnerIsv,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Owner) MarshalText() ([]byte, error) {
+	switch s {
+	case OwnerHouse:
+		return []byte(s), nil
+	case OwnerPartner:
+		return []byte(s), nil
+	case OwnerIsv:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Owner) UnmarshalText(data []byte) error {
+	switch Owner(data) {
+	case OwnerHouse:
+		*s = OwnerHouse
+		return nil
+	case OwnerPartner:
+		*s = OwnerPartner
+		return nil
+	case OwnerIsv:
+		*s = OwnerIsv
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/Partner
+type Partner struct {
+	// Partner id.
+	ID string `json:"id"`
+	// Name.
+	Name string `json:"name"`
+	// Domain id of the partner's own customer account; absent when it has none.
+	AccountID OptString `json:"account_id"`
+	// Whether tickets may be transferred to the partner.
+	Whitelisted bool             `json:"whitelisted"`
+	Hours       ServiceHours     `json:"hours"`
+	Services    []PartnerService `json:"services"`
+	CreatedAt   Time             `json:"created_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Partner) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *Partner) GetName() string {
+	return s.Name
+}
+
+// GetAccountID returns the value of AccountID.
+func (s *Partner) GetAccountID() OptString {
+	return s.AccountID
+}
+
+// GetWhitelisted returns the value of Whitelisted.
+func (s *Partner) GetWhitelisted() bool {
+	return s.Whitelisted
+}
+
+// GetHours returns the value of Hours.
+func (s *Partner) GetHours() ServiceHours {
+	return s.Hours
+}
+
+// GetServices returns the value of Services.
+func (s *Partner) GetServices() []PartnerService {
+	return s.Services
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Partner) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// SetID sets the value of ID.
+func (s *Partner) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *Partner) SetName(val string) {
+	s.Name = val
+}
+
+// SetAccountID sets the value of AccountID.
+func (s *Partner) SetAccountID(val OptString) {
+	s.AccountID = val
+}
+
+// SetWhitelisted sets the value of Whitelisted.
+func (s *Partner) SetWhitelisted(val bool) {
+	s.Whitelisted = val
+}
+
+// SetHours sets the value of Hours.
+func (s *Partner) SetHours(val ServiceHours) {
+	s.Hours = val
+}
+
+// SetServices sets the value of Services.
+func (s *Partner) SetServices(val []PartnerService) {
+	s.Services = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Partner) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// Ref: #/components/schemas/PartnerEngineerReq
+type PartnerEngineerReq struct {
+	// Log-in name, unique in the house.
+	Name string `json:"name"`
+	// Password, 8 to 64 characters and not the name.
+	Password string `json:"password"`
+	// The name customers see.
+	Alias OptString `json:"alias"`
+}
+
+// GetName returns the value of Name.
+func (s *PartnerEngineerReq) GetName() string {
+	return s.Name
+}
+
+// GetPassword returns the value of Password.
+func (s *PartnerEngineerReq) GetPassword() string {
+	return s.Password
+}
+
+// GetAlias returns the value of Alias.
+func (s *PartnerEngineerReq) GetAlias() OptString {
+	return s.Alias
+}
+
+// SetName sets the value of Name.
+func (s *PartnerEngineerReq) SetName(val string) {
+	s.Name = val
+}
+
+// SetPassword sets the value of Password.
+func (s *PartnerEngineerReq) SetPassword(val string) {
+	s.Password = val
+}
+
+// SetAlias sets the value of Alias.
+func (s *PartnerEngineerReq) SetAlias(val OptString) {
+	s.Alias = val
+}
+
+// Ref: #/components/schemas/PartnerList
+type PartnerList struct {
+	Items []Partner `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *PartnerList) GetItems() []Partner {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *PartnerList) SetItems(val []Partner) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/PartnerReq
+type PartnerReq struct {
+	// Name, unique among partners.
+	Name string `json:"name"`
+	// Domain id of the partner's own customer account; absent when it has none.
+	AccountID OptString `json:"account_id"`
+	// Whether tickets may be transferred to the partner.
+	Whitelisted OptBool      `json:"whitelisted"`
+	Hours       ServiceHours `json:"hours"`
+	// What the partner serves.
+	Services []PartnerService `json:"services"`
+}
+
+// GetName returns the value of Name.
+func (s *PartnerReq) GetName() string {
+	return s.Name
+}
+
+// GetAccountID returns the value of AccountID.
+func (s *PartnerReq) GetAccountID() OptString {
+	return s.AccountID
+}
+
+// GetWhitelisted returns the value of Whitelisted.
+func (s *PartnerReq) GetWhitelisted() OptBool {
+	return s.Whitelisted
+}
+
+// GetHours returns the value of Hours.
+func (s *PartnerReq) GetHours() ServiceHours {
+	return s.Hours
+}
+
+// GetServices returns the value of Services.
+func (s *PartnerReq) GetServices() []PartnerService {
+	return s.Services
+}
+
+// SetName sets the value of Name.
+func (s *PartnerReq) SetName(val string) {
+	s.Name = val
+}
+
+// SetAccountID sets the value of AccountID.
+func (s *PartnerReq) SetAccountID(val OptString) {
+	s.AccountID = val
+}
+
+// SetWhitelisted sets the value of Whitelisted.
+func (s *PartnerReq) SetWhitelisted(val OptBool) {
+	s.Whitelisted = val
+}
+
+// SetHours sets the value of Hours.
+func (s *PartnerReq) SetHours(val ServiceHours) {
+	s.Hours = val
+}
+
+// SetServices sets the value of Services.
+func (s *PartnerReq) SetServices(val []PartnerService) {
+	s.Services = val
+}
+
+// Ref: #/components/schemas/PartnerService
+type PartnerService struct {
+	// Sub_type: tickets of a sub type; with one or more of these the partner takes no others. product: a
+	// product whose ISV the partner is.
+	Kind PartnerServiceKind `json:"kind"`
+	// Id in the catalogue.
+	ID    string          `json:"id"`
+	Hours OptServiceHours `json:"hours"`
+}
+
+// GetKind returns the value of Kind.
+func (s *PartnerService) GetKind() PartnerServiceKind {
+	return s.Kind
+}
+
+// GetID returns the value of ID.
+func (s *PartnerService) GetID() string {
+	return s.ID
+}
+
+// GetHours returns the value of Hours.
+func (s *PartnerService) GetHours() OptServiceHours {
+	return s.Hours
+}
+
+// SetKind sets the value of Kind.
+func (s *PartnerService) SetKind(val PartnerServiceKind) {
+	s.Kind = val
+}
+
+// SetID sets the value of ID.
+func (s *PartnerService) SetID(val string) {
+	s.ID = val
+}
+
+// SetHours sets the value of Hours.
+func (s *PartnerService) SetHours(val OptServiceHours) {
+	s.Hours = val
+}
+
+// Sub_type: tickets of a sub type; with one or more of these the partner takes no others. product: a
+// product whose ISV the partner is.
+type PartnerServiceKind string
+
+const (
+	PartnerServiceKindSubType PartnerServiceKind = "sub_type"
+	PartnerServiceKindProduct PartnerServiceKind = "product"
+)
+
+// AllValues returns all PartnerServiceKind values.
+func (PartnerServiceKind) AllValues() []PartnerServiceKind {
+	return []PartnerServiceKind{
+		PartnerServiceKindSubType,
+		PartnerServiceKindProduct,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s PartnerServiceKind) MarshalText() ([]byte, error) {
+	switch s {
+	case PartnerServiceKindSubType:
+		return []byte(s), nil
+	case PartnerServiceKindProduct:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *PartnerServiceKind) UnmarshalText(data []byte) error {
+	switch PartnerServiceKind(data) {
+	case PartnerServiceKindSubType:
+		*s = PartnerServiceKindSubType
+		return nil
+	case PartnerServiceKindProduct:
+		*s = PartnerServiceKindProduct
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/PasswordReq
@@ -5099,6 +5712,9 @@ func (s *RelatedTicket) SetCreatorName(val OptString) {
 
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
 type RemoveGroupMemberNoContent struct{}
+
+// RemovePartnerNoContent is response for RemovePartner operation.
+type RemovePartnerNoContent struct{}
 
 // ReopenCodeBreakerNoContent is response for ReopenCodeBreaker operation.
 type ReopenCodeBreakerNoContent struct{}
@@ -5476,6 +6092,46 @@ func (s *Role) UnmarshalText(data []byte) error {
 	}
 }
 
+// Ref: #/components/schemas/ServiceHours
+type ServiceHours struct {
+	// Time zone, for example GMT+08:00.
+	Zone string `json:"zone"`
+	// Days a week.
+	Days int32 `json:"days"`
+	// Hours a day.
+	Hours int32 `json:"hours"`
+}
+
+// GetZone returns the value of Zone.
+func (s *ServiceHours) GetZone() string {
+	return s.Zone
+}
+
+// GetDays returns the value of Days.
+func (s *ServiceHours) GetDays() int32 {
+	return s.Days
+}
+
+// GetHours returns the value of Hours.
+func (s *ServiceHours) GetHours() int32 {
+	return s.Hours
+}
+
+// SetZone sets the value of Zone.
+func (s *ServiceHours) SetZone(val string) {
+	s.Zone = val
+}
+
+// SetDays sets the value of Days.
+func (s *ServiceHours) SetDays(val int32) {
+	s.Days = val
+}
+
+// SetHours sets the value of Hours.
+func (s *ServiceHours) SetHours(val int32) {
+	s.Hours = val
+}
+
 // Ref: #/components/schemas/Session
 type Session struct {
 	// Engineer, or local for the operator on the machine.
@@ -5485,6 +6141,8 @@ type Session struct {
 	// Log-in name.
 	Name string `json:"name"`
 	Role Role   `json:"role"`
+	// The partner the person works for; absent for the house's own.
+	PartnerID OptString `json:"partner_id"`
 }
 
 // GetKind returns the value of Kind.
@@ -5507,6 +6165,11 @@ func (s *Session) GetRole() Role {
 	return s.Role
 }
 
+// GetPartnerID returns the value of PartnerID.
+func (s *Session) GetPartnerID() OptString {
+	return s.PartnerID
+}
+
 // SetKind sets the value of Kind.
 func (s *Session) SetKind(val SessionKind) {
 	s.Kind = val
@@ -5525,6 +6188,11 @@ func (s *Session) SetName(val string) {
 // SetRole sets the value of Role.
 func (s *Session) SetRole(val Role) {
 	s.Role = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *Session) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // Ref: #/components/schemas/SessionCommand
@@ -5809,6 +6477,9 @@ func (s *SessionTransferType) UnmarshalText(data []byte) error {
 	}
 }
 
+// SetDomainPartnerNoContent is response for SetDomainPartner operation.
+type SetDomainPartnerNoContent struct{}
+
 // Ref: #/components/schemas/SetUpReq
 type SetUpReq struct {
 	// The one-time token that was printed at start.
@@ -5931,8 +6602,10 @@ type StepReq struct {
 	Action StepReqAction `json:"action"`
 	// Message, note or reason. Mandatory for reply, ask, resolve, invalid and note.
 	Text OptString `json:"text"`
-	// For assign, the user id or the log-in name of the engineer.
+	// For assign, the user id or the log-in name of the engineer; for transfer the same, absent for
+	// whoever takes it.
 	Assignee OptString `json:"assignee"`
+	To       OptOwner  `json:"to"`
 	// The version the caller saw; when the ticket has another one the step is refused with 409. Absent or
 	// 0 takes the ticket as it is.
 	Version OptInt64 `json:"version"`
@@ -5957,6 +6630,11 @@ func (s *StepReq) GetText() OptString {
 // GetAssignee returns the value of Assignee.
 func (s *StepReq) GetAssignee() OptString {
 	return s.Assignee
+}
+
+// GetTo returns the value of To.
+func (s *StepReq) GetTo() OptOwner {
+	return s.To
 }
 
 // GetVersion returns the value of Version.
@@ -5989,6 +6667,11 @@ func (s *StepReq) SetAssignee(val OptString) {
 	s.Assignee = val
 }
 
+// SetTo sets the value of To.
+func (s *StepReq) SetTo(val OptOwner) {
+	s.To = val
+}
+
 // SetVersion sets the value of Version.
 func (s *StepReq) SetVersion(val OptInt64) {
 	s.Version = val
@@ -6008,15 +6691,16 @@ func (s *StepReq) SetAttachmentIds(val []string) {
 type StepReqAction string
 
 const (
-	StepReqActionAccept  StepReqAction = "accept"
-	StepReqActionReply   StepReqAction = "reply"
-	StepReqActionAsk     StepReqAction = "ask"
-	StepReqActionResolve StepReqAction = "resolve"
-	StepReqActionPause   StepReqAction = "pause"
-	StepReqActionResume  StepReqAction = "resume"
-	StepReqActionInvalid StepReqAction = "invalid"
-	StepReqActionNote    StepReqAction = "note"
-	StepReqActionAssign  StepReqAction = "assign"
+	StepReqActionAccept   StepReqAction = "accept"
+	StepReqActionReply    StepReqAction = "reply"
+	StepReqActionAsk      StepReqAction = "ask"
+	StepReqActionResolve  StepReqAction = "resolve"
+	StepReqActionPause    StepReqAction = "pause"
+	StepReqActionResume   StepReqAction = "resume"
+	StepReqActionInvalid  StepReqAction = "invalid"
+	StepReqActionNote     StepReqAction = "note"
+	StepReqActionAssign   StepReqAction = "assign"
+	StepReqActionTransfer StepReqAction = "transfer"
 )
 
 // AllValues returns all StepReqAction values.
@@ -6031,6 +6715,7 @@ func (StepReqAction) AllValues() []StepReqAction {
 		StepReqActionInvalid,
 		StepReqActionNote,
 		StepReqActionAssign,
+		StepReqActionTransfer,
 	}
 }
 
@@ -6054,6 +6739,8 @@ func (s StepReqAction) MarshalText() ([]byte, error) {
 	case StepReqActionNote:
 		return []byte(s), nil
 	case StepReqActionAssign:
+		return []byte(s), nil
+	case StepReqActionTransfer:
 		return []byte(s), nil
 	default:
 		return nil, errors.Errorf("invalid value: %q", s)
@@ -6089,6 +6776,9 @@ func (s *StepReqAction) UnmarshalText(data []byte) error {
 		return nil
 	case StepReqActionAssign:
 		*s = StepReqActionAssign
+		return nil
+	case StepReqActionTransfer:
+		*s = StepReqActionTransfer
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -6273,6 +6963,7 @@ type Ticket struct {
 	AssigneeID OptString `json:"assignee_id"`
 	// Log-in name of the handling engineer.
 	AssigneeName OptString `json:"assignee_name"`
+	Owner        OptOwner  `json:"owner"`
 	// How often the customer urged.
 	Urges OptInt32 `json:"urges"`
 	// Labels of the customer's users on the ticket; in the detail only.
@@ -6379,6 +7070,11 @@ func (s *Ticket) GetAssigneeID() OptString {
 // GetAssigneeName returns the value of AssigneeName.
 func (s *Ticket) GetAssigneeName() OptString {
 	return s.AssigneeName
+}
+
+// GetOwner returns the value of Owner.
+func (s *Ticket) GetOwner() OptOwner {
+	return s.Owner
 }
 
 // GetUrges returns the value of Urges.
@@ -6504,6 +7200,11 @@ func (s *Ticket) SetAssigneeID(val OptString) {
 // SetAssigneeName sets the value of AssigneeName.
 func (s *Ticket) SetAssigneeName(val OptString) {
 	s.AssigneeName = val
+}
+
+// SetOwner sets the value of Owner.
+func (s *Ticket) SetOwner(val OptOwner) {
+	s.Owner = val
 }
 
 // SetUrges sets the value of Urges.
@@ -6686,6 +7387,137 @@ func (s *TokenAuth) SetRoles(val []string) {
 	s.Roles = val
 }
 
+// Ref: #/components/schemas/TransferAnswer
+type TransferAnswer struct {
+	Items []TransferResult `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *TransferAnswer) GetItems() []TransferResult {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *TransferAnswer) SetItems(val []TransferResult) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/TransferReq
+type TransferReq struct {
+	// Ticket numbers, each once.
+	Numbers []string `json:"numbers"`
+	To      Owner    `json:"to"`
+	// User id or log-in name of the handler at the other side; absent for whoever takes it.
+	Assignee OptString `json:"assignee"`
+	// Internal note.
+	Text OptString `json:"text"`
+	// Log-in name of the engineer whose step this is. Mandatory for the operator on the machine (local
+	// token), refused for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetNumbers returns the value of Numbers.
+func (s *TransferReq) GetNumbers() []string {
+	return s.Numbers
+}
+
+// GetTo returns the value of To.
+func (s *TransferReq) GetTo() Owner {
+	return s.To
+}
+
+// GetAssignee returns the value of Assignee.
+func (s *TransferReq) GetAssignee() OptString {
+	return s.Assignee
+}
+
+// GetText returns the value of Text.
+func (s *TransferReq) GetText() OptString {
+	return s.Text
+}
+
+// GetAs returns the value of As.
+func (s *TransferReq) GetAs() OptString {
+	return s.As
+}
+
+// SetNumbers sets the value of Numbers.
+func (s *TransferReq) SetNumbers(val []string) {
+	s.Numbers = val
+}
+
+// SetTo sets the value of To.
+func (s *TransferReq) SetTo(val Owner) {
+	s.To = val
+}
+
+// SetAssignee sets the value of Assignee.
+func (s *TransferReq) SetAssignee(val OptString) {
+	s.Assignee = val
+}
+
+// SetText sets the value of Text.
+func (s *TransferReq) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetAs sets the value of As.
+func (s *TransferReq) SetAs(val OptString) {
+	s.As = val
+}
+
+// Ref: #/components/schemas/TransferResult
+type TransferResult struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// Whether it was transferred.
+	Transferred bool `json:"transferred"`
+	// Why not.
+	ErrorCode OptString `json:"error_code"`
+	// The same in the caller's language.
+	ErrorMsg OptString `json:"error_msg"`
+}
+
+// GetNumber returns the value of Number.
+func (s *TransferResult) GetNumber() string {
+	return s.Number
+}
+
+// GetTransferred returns the value of Transferred.
+func (s *TransferResult) GetTransferred() bool {
+	return s.Transferred
+}
+
+// GetErrorCode returns the value of ErrorCode.
+func (s *TransferResult) GetErrorCode() OptString {
+	return s.ErrorCode
+}
+
+// GetErrorMsg returns the value of ErrorMsg.
+func (s *TransferResult) GetErrorMsg() OptString {
+	return s.ErrorMsg
+}
+
+// SetNumber sets the value of Number.
+func (s *TransferResult) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetTransferred sets the value of Transferred.
+func (s *TransferResult) SetTransferred(val bool) {
+	s.Transferred = val
+}
+
+// SetErrorCode sets the value of ErrorCode.
+func (s *TransferResult) SetErrorCode(val OptString) {
+	s.ErrorCode = val
+}
+
+// SetErrorMsg sets the value of ErrorMsg.
+func (s *TransferResult) SetErrorMsg(val OptString) {
+	s.ErrorMsg = val
+}
+
 // UndrainProviderNoContent is response for UndrainProvider operation.
 type UndrainProviderNoContent struct{}
 
@@ -6750,8 +7582,10 @@ type User struct {
 	// Log-in name.
 	Name string `json:"name"`
 	// Main account of its domain.
-	Main bool    `json:"main"`
-	Role OptRole `json:"role"`
+	Main bool `json:"main"`
+	// For people of the house, the partner they work for; absent for the house's own.
+	PartnerID OptString `json:"partner_id"`
+	Role      OptRole   `json:"role"`
 	// For people of the house, the name customers see.
 	Alias OptString `json:"alias"`
 	// Calling code of the phone number.
@@ -6786,6 +7620,11 @@ func (s *User) GetName() string {
 // GetMain returns the value of Main.
 func (s *User) GetMain() bool {
 	return s.Main
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *User) GetPartnerID() OptString {
+	return s.PartnerID
 }
 
 // GetRole returns the value of Role.
@@ -6851,6 +7690,11 @@ func (s *User) SetName(val string) {
 // SetMain sets the value of Main.
 func (s *User) SetMain(val bool) {
 	s.Main = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *User) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // SetRole sets the value of Role.
