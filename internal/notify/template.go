@@ -19,6 +19,7 @@ const (
 	TemplateResolve = "ticket.resolve" // {number}, {days}: please confirm the solution
 	TemplateRemind  = "ticket.remind"  // {number}, {days}: it closes by itself soon
 	TemplateClose   = "ticket.close"   // {number}: it was closed
+	TemplateAbuse   = "abuse.report"   // {id}, {kind}: to the house
 )
 
 // words is a template in one language. Mails show the text, and as HTML the
@@ -58,6 +59,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateClose: {
 		locale.ZH: {"工单 {number} 已关闭", "您好！\n\n工单 {number} 已关闭。欢迎登录控制台评价本次服务；如有新问题，请提交新工单。\n\n{product}", "【{product}】工单 {number} 已关闭，欢迎登录控制台评价。"},
 		locale.EN: {"Ticket {number} is closed", "Hello,\n\nyour ticket {number} is closed. You are welcome to rate our service in the console; for a new problem please file a new ticket.\n\n{product}", "{product}: ticket {number} is closed. You are welcome to rate our service."},
+	},
+	TemplateAbuse: {
+		locale.ZH: {"收到举报 {id}", "您好！\n\n收到一份类型为 {kind} 的举报，编号 {id}，请登录工作台查看并处理。\n\n{product}", "【{product}】收到举报 {id}（{kind}），请登录工作台处理。"},
+		locale.EN: {"Abuse report {id}", "Hello,\n\na report of the kind {kind} has come in, number {id}. Please read and handle it on the desk.\n\n{product}", "{product}: abuse report {id} ({kind}) has come in."},
 	},
 }
 

@@ -16,6 +16,7 @@ const (
 	Customers      Audience = iota + 1 // users of a customer's domain
 	House                              // people of the house, whatever their role, and the local operator
 	Workers                            // engineers, supervisors, administrators, the local operator
+	Supervisors                        // supervisors, administrators, the local operator
 	Administrators                     // administrators and the local operator
 	Auditors                           // auditors, administrators and the local operator
 	Anyone                             // everybody who has proved who he is
@@ -36,6 +37,8 @@ func (a Audience) has(who principal.Principal) bool {
 		return who.Kind == principal.Engineer || who.Kind == principal.Local
 	case Workers:
 		return who.Kind == principal.Local || role(principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator)
+	case Supervisors:
+		return who.Kind == principal.Local || role(principal.RoleSupervisor, principal.RoleAdministrator)
 	case Administrators:
 		return who.Kind == principal.Local || role(principal.RoleAdministrator)
 	case Auditors:
