@@ -57,7 +57,10 @@ type Options struct {
 	// Documented sends business errors with status 200, as the vendor's table
 	// says (semantics.md D1); the default is real 4xx and 5xx.
 	Documented bool
-	Log        *slog.Logger
+	// Temp is a folder for files that are built before they are sent; "" = the
+	// system's. It is made when it is needed.
+	Temp string
+	Log  *slog.Logger
 }
 
 // New makes the HTTP handler of the surface. The caller's principal and locale
@@ -70,15 +73,21 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		tickets:       tickets{ticket: n.Ticket, catalog: n.Catalog},
 		messages:      messages{ticket: n.Ticket},
 		quotas:        quotas{ticket: n.Ticket},
+		details:       newDetails(n.Ticket, n.Catalog, o.Temp),
+		extras:        extras{ticket: n.Ticket, catalog: n.Catalog},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 	}
-	return oas.NewServer(h, door{},
+	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(func(w http.ResponseWriter, r *http.Request, _ string) { h.notFound(w, r) }),
 		oas.WithMaxMultipartMemory(64<<10),
 		oas.WithMiddleware(admit),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return withBeside(router), nil
 }
 
 // admit holds the policy row of the operation against the caller.

@@ -27,6 +27,8 @@ import (
 type Handler struct {
 	sessions
 	tickets
+	ticketDetails
+	abuseReports
 	deliveries
 	catalogue
 	domains
@@ -73,16 +75,18 @@ type Counts struct {
 // must be in the request's context.
 func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h := &Handler{
-		sessions:   sessions{identity: n.Identity, host: host},
-		tickets:    tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog},
-		deliveries: deliveries{notify: n.Notify},
-		catalogue:  catalogue{catalog: n.Catalog},
-		domains:    domains{identity: n.Identity},
-		users:      users{identity: n.Identity},
-		groups:     groups{identity: n.Identity},
-		accessKeys: accessKeys{identity: n.Identity},
-		system:     system{host: host},
-		mapper:     mapper{log: log},
+		sessions:      sessions{identity: n.Identity, host: host},
+		tickets:       tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog},
+		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},
+		abuseReports:  abuseReports{tickets: n.Tickets},
+		deliveries:    deliveries{notify: n.Notify},
+		catalogue:     catalogue{catalog: n.Catalog},
+		domains:       domains{identity: n.Identity},
+		users:         users{identity: n.Identity},
+		groups:        groups{identity: n.Identity},
+		accessKeys:    accessKeys{identity: n.Identity},
+		system:        system{host: host},
+		mapper:        mapper{log: log},
 	}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),

@@ -144,3 +144,6 @@ func (e *Export) Next(ctx context.Context) (page []Ticket, err error) {
 	}
 	return page, nil
 }
+
+// Now is the store's time, in milliseconds UTC.
+func (s *Service) Now() int64 { return s.db.Now().UnixMilli() }

@@ -123,6 +123,20 @@ type Handler interface {
 	//
 	// GET /desk/v1/catalog
 	ExportCatalog(ctx context.Context) (*CatalogFiles, error)
+	// HandleAbuseReport implements HandleAbuseReport operation.
+	//
+	// Notes that the house has dealt with the report. A report that is handled already is refused with
+	// status 409. For supervisors and administrators.
+	//
+	// PUT /desk/v1/abuse-reports/{report_id}
+	HandleAbuseReport(ctx context.Context, req *HandleAbuseReportReq, params HandleAbuseReportParams) (*AbuseReport, error)
+	// ListAbuseReports implements ListAbuseReports operation.
+	//
+	// Lists the reports of all domains, newest first, the reporters' contacts masked. For supervisors and
+	// administrators.
+	//
+	// GET /desk/v1/abuse-reports
+	ListAbuseReports(ctx context.Context, params ListAbuseReportsParams) (*AbuseReportPage, error)
 	// ListAccessKeys implements ListAccessKeys operation.
 	//
 	// Lists a user's access keys without their secrets.
@@ -206,6 +220,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/password
 	ResetUserPassword(ctx context.Context, req *PasswordReq, params ResetUserPasswordParams) error
+	// RevealTicketDetails implements RevealTicketDetails operation.
+	//
+	// The details in clear. That the caller looked is recorded before anything is shown.
+	//
+	// POST /desk/v1/tickets/{number}/reveal
+	RevealTicketDetails(ctx context.Context, params RevealTicketDetailsParams) (*TicketDetails, error)
 	// SetUp implements SetUp operation.
 	//
 	// Works once, with the token that a fresh installation prints at start, and only while no
@@ -213,6 +233,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/setup
 	SetUp(ctx context.Context, req *SetUpReq) (*User, error)
+	// ShowAbuseReport implements ShowAbuseReport operation.
+	//
+	// Shows one report with the reporter's contact in clear; that the caller looked is recorded. For
+	// supervisors and administrators.
+	//
+	// GET /desk/v1/abuse-reports/{report_id}
+	ShowAbuseReport(ctx context.Context, params ShowAbuseReportParams) (*AbuseReport, error)
 	// ShowDomain implements ShowDomain operation.
 	//
 	// Shows one domain.
@@ -244,6 +271,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}
 	ShowTicket(ctx context.Context, params ShowTicketParams) (*Ticket, error)
+	// ShowTicketDetails implements ShowTicketDetails operation.
+	//
+	// Contact, copy addresses and additional parameters of a ticket. Contacts and sensitive values are
+	// masked; reveal shows them.
+	//
+	// GET /desk/v1/tickets/{number}/details
+	ShowTicketDetails(ctx context.Context, params ShowTicketDetailsParams) (*TicketDetails, error)
 	// ShowUser implements ShowUser operation.
 	//
 	// Shows one user.
