@@ -137,11 +137,16 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if err != nil {
 		return "", s.mayNot(ctx, who, domain, in.Group, err)
 	}
+	if region, ok := cat.Region(in.Region); ok && region.Sensitive {
+		if t.Region, err = s.sealRegion(t.ID, in.Region); err != nil {
+			return "", err
+		}
+	}
 	values, err := cat.FitParams(kind, in.Params)
 	if err != nil {
 		return "", s.mayNot(ctx, who, domain, in.Group, err)
 	}
-	params, err := s.sealValues(ctx, who.User, t.ID, "", values)
+	params, err := s.sealValues(ctx, who.User, t.ID, "", values, 0)
 	if err != nil {
 		return "", err
 	}

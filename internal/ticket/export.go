@@ -142,7 +142,7 @@ func (e *Export) Next(ctx context.Context) (page []Ticket, err error) {
 	if e.left > 0 {
 		e.left -= len(page)
 	}
-	return page, nil
+	return page, e.s.openPage(page)
 }
 
 // Now is the store's time, in milliseconds UTC.

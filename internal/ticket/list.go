@@ -121,6 +121,9 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 		}, "SELECT "+columns+" FROM tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND ")+" ORDER BY id DESC LIMIT ? OFFSET ?",
 			append(append([]any{scope.Domain}, w.args...), f.Limit, f.Offset)...)
 	})
+	if err == nil {
+		err = s.openPage(page)
+	}
 	return page, total, err
 }
 

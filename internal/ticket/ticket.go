@@ -208,6 +208,9 @@ func (s *Service) Show(ctx context.Context, who principal.Principal, number, gro
 		scores, err = scoresOf(tx, t)
 		return err
 	})
+	if err == nil {
+		err = s.openRegions(&t)
+	}
 	return t, scores, err
 }
 

@@ -28,6 +28,9 @@ type Value struct {
 	Changed   int64 // milliseconds UTC
 }
 
+// laterPlace is where the values submitted later stand, behind those of the form.
+const laterPlace = 1000
+
 // sealedValue is a value ready to be written.
 type sealedValue struct {
 	key, message, text string // text "" = taken away
@@ -39,12 +42,12 @@ func valuePlace(ticket, message, key string) seal.Place {
 	return seal.Place{Table: "ticket_values", Column: "value", Row: ticket + "/" + message + "/" + key}
 }
 
-// sealValues seals the sensitive ones with the key of the ticket's creator, so
-// that they go with him. It fails with seal.ErrErased when he is gone.
-func (s *Service) sealValues(ctx context.Context, creator, ticket, message string, all []catalog.Value) ([]sealedValue, error) {
+// sealValues makes values ready, in order from a place on, and seals the sensitive
+// ones with the key of the ticket's creator, so that they go with him. It fails with seal.ErrErased when he is gone.
+func (s *Service) sealValues(ctx context.Context, creator, ticket, message string, all []catalog.Value, place int) ([]sealedValue, error) {
 	var out []sealedValue
 	for i, v := range all {
-		sv := sealedValue{key: v.Key, message: message, text: v.Text, sensitive: v.Sensitive, place: i}
+		sv := sealedValue{key: v.Key, message: message, text: v.Text, sensitive: v.Sensitive, place: place + i}
 		if v.Sensitive && v.Text != "" {
 			p, err := s.keys.Person(ctx, creator)
 			if err != nil {
@@ -150,7 +153,7 @@ func (s *Service) AddValues(ctx context.Context, who principal.Principal, number
 	if err != nil {
 		return err
 	}
-	sealed, err := s.sealValues(ctx, seen.Creator, seen.ID, message, all)
+	sealed, err := s.sealValues(ctx, seen.Creator, seen.ID, message, all, laterPlace)
 	if errors.Is(err, seal.ErrErased) {
 		return fault.NoPermission
 	}
