@@ -11,6 +11,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
+	"casemate/internal/ticket/tickettest"
 )
 
 // exported runs an export to its end.
@@ -127,7 +128,7 @@ func TestExportPages(t *testing.T) {
 		ctx := w.t.Context()
 		w.unlimited()
 		const n = 1203
-		generate(w.t, w.db, w.li, w.problem, n, 100)
+		tickettest.Generate(w.t, w.db, w.li, w.problem, n, 100)
 		got, pages, err := w.exported(w.boss, ticket.ExportFilter{All: true})
 		if err != nil || len(got) != n || pages != 3 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != n {
 			w.t.Errorf("%d tickets on %d pages: %v", len(got), pages, err)
