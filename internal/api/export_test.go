@@ -3,7 +3,6 @@ package api_test
 import (
 	"bytes"
 	"encoding/csv"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -287,7 +286,7 @@ func peak(t *testing.T, reset bool) int64 {
 	}
 	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
 	if m == nil {
-		t.Skip(fmt.Sprintf("no VmHWM in %.200s", status))
+		t.Skipf("no VmHWM in %.200s", status)
 	}
 	kb, err := strconv.ParseInt(string(m[1]), 10, 64)
 	if err != nil {

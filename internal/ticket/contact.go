@@ -87,6 +87,9 @@ func (e Extension) into(c *Contact, most int) error {
 	if e.Copies == nil {
 		return nil
 	}
+	if len(*e.Copies) > max(most, maxKnownCopies) { // the same few a million times over would cost as much as a million
+		return ErrManyCopies.In(fieldCopies).With("max", most)
+	}
 	var all []string
 	for _, raw := range *e.Copies {
 		if utf8.RuneCountInString(raw) > maxCopyAddress {

@@ -201,7 +201,7 @@ func TestCopies(t *testing.T) {
 			return w.s.Create(ctx, who, d)
 		}
 		long := strings.Repeat("a", 60) + "@" + strings.Repeat("b", 60) + ".example" // 129 characters
-		for _, bad := range [][]string{{"nobody"}, {"a@b"}, {"a@example.com\r\nBcc: x@example.com"}, {"A <a@example.com>"}, {"a b@example.com"}, {long}, addresses(11), {""}} {
+		for _, bad := range [][]string{{"nobody"}, {"a@b"}, {"a@example.com\r\nBcc: x@example.com"}, {"A <a@example.com>"}, {"a b@example.com"}, {long}, addresses(11), {""}, slices.Repeat([]string{"one@example.org"}, 101)} {
 			_, err := create(w.li, bad...)
 			w.refused(err, "01010008")
 		}
