@@ -191,9 +191,11 @@ func TestExportMany(t *testing.T) {
 			w.handler.ServeHTTP(rw, r.WithContext(locale.With(principal.With(r.Context(), w.boss), locale.Default())))
 		}))
 		defer s.Close()
-		for _, accept := range []string{"text/csv", xlsx} {
+		// The first one fills the store's page caches (32 MiB per connection), whose size
+		// does not depend on the export.
+		for i, accept := range []string{"text/csv", "text/csv", xlsx} {
 			debug.FreeOSMemory()
-			before := peak(t, true)
+			stop := memory(t)
 			began := time.Now()
 			req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/v2/servicerequest/cases/export", nil)
 			if err != nil {
@@ -213,7 +215,8 @@ func TestExportMany(t *testing.T) {
 			if err != nil || res.StatusCode != http.StatusOK {
 				t.Fatal(res.StatusCode, err)
 			}
-			took, after := time.Since(began), peak(t, false)
+			took := time.Since(began)
+			before, after := stop()
 			rows := countRows(t, file, accept) - 1
 			if rows != n {
 				t.Errorf("%s: %d rows, want %d", accept, rows, n)
@@ -222,8 +225,8 @@ func TestExportMany(t *testing.T) {
 			if accept == xlsx {
 				kind = "xlsx"
 			}
-			t.Logf("REPORT export: %s of %d tickets in %.1f s, %d bytes, peak RSS %d MiB (%d MiB before)", kind, rows, took.Seconds(), size, after>>20, before>>20)
-			if grown := after - before; grown > 160<<20 {
+			t.Logf("REPORT export: %s of %d tickets in %.1f s, %d bytes, peak of own memory %d MiB (%d MiB before)", kind, rows, took.Seconds(), size, after>>20, before>>20)
+			if grown := after - before; i > 0 && grown > 128<<20 { // both databases' variants run at once
 				t.Errorf("%s: memory grew by %d MiB", kind, grown>>20)
 			}
 			if err := file.Close(); err != nil {
@@ -272,25 +275,41 @@ func countRows(t *testing.T, file *os.File, accept string) (n int) {
 	return n
 }
 
-// peak is the process's greatest resident memory since the last reset, in bytes.
-func peak(t *testing.T, reset bool) int64 {
+// memory watches the process's own memory (RssAnon: without the pages of files
+// that it maps, which the system takes back when it likes) until stop is called,
+// which answers what it was at first and at most, in bytes.
+func memory(t *testing.T) (stop func() (first, most int64)) {
 	t.Helper()
-	if reset {
-		if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
-			t.Skipf("no figure of memory here: %v", err)
+	own := regexp.MustCompile(`RssAnon:\s+(\d+) kB`)
+	read := func() int64 {
+		status, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			return 0
 		}
+		m := own.FindSubmatch(status)
+		if m == nil {
+			return 0
+		}
+		kb, _ := strconv.ParseInt(string(m[1]), 10, 64) // digits by the pattern
+		return kb << 10
 	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Skipf("no figure of memory here: %v", err)
+	first := read()
+	if first == 0 {
+		t.Skip("no figure of memory here")
 	}
-	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
-	if m == nil {
-		t.Skipf("no VmHWM in %.200s", status)
-	}
-	kb, err := strconv.ParseInt(string(m[1]), 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kb << 10
+	end, most := make(chan struct{}), make(chan int64)
+	go func() {
+		top, tick := first, time.NewTicker(10*time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				most <- max(top, read())
+				return
+			case <-tick.C:
+				top = max(top, read())
+			}
+		}
+	}()
+	return func() (int64, int64) { close(end); return first, <-most }
 }
