@@ -177,3 +177,13 @@ func TestReportKinds(t *testing.T) {
 		}
 	})
 }
+
+// TestAbuseMail: the address is one plain address, or the server does not start.
+func TestAbuseMail(t *testing.T) {
+	t.Parallel()
+	for address, ok := range map[string]bool{"": true, "a@house.example": true, "A <a@house.example>": false, "a@house.example, b@house.example": false, "a": false, "a@b.c\r\nBcc: x@y.z": false} {
+		if err := (config.Ticket{AbuseMail: address}).Check(); (err == nil) != ok {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
