@@ -19,10 +19,16 @@ type mapper struct {
 	documented bool
 }
 
+// as200 tells whether a business error goes out with 200. Downloads never do: the
+// SDKs would save the error as the file (contract README, section 5).
+func (m mapper) as200(ctx context.Context) bool {
+	return m.documented && !wire.RealStatus(ctx) && !besideOf(ctx).download
+}
+
 // NewError answers errors of handlers, of the policy and of authentication.
 func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 	f := wire.Fault(ctx, m.log, err)
-	status := wire.Status(f, m.documented && !wire.RealStatus(ctx))
+	status := wire.Status(f, m.as200(ctx))
 	wire.SetRetryAfter(ctx, f, status)
 	code, msg := wire.Texts(ctx, f)
 	return &oas.ErrorStatusCode{StatusCode: status, Response: oas.ErrorBody{ErrorCode: code, ErrorMsg: msg}}
@@ -34,7 +40,7 @@ func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.
 	if r := (*ogenerrors.DecodeRequestError)(nil); f.Field == "" && f.Code == fault.CodeInvalid && errors.As(err, &r) && r.OperationName() == oas.UploadAccessoryOperation {
 		f = f.In("form_data") // the one part with rules of its own
 	}
-	wire.Write(ctx, w, f, m.documented && !wire.RealStatus(ctx))
+	wire.Write(ctx, w, f, m.as200(ctx))
 }
 
 // ownCode gives refusals of the decoders that have a code of their own that

@@ -68,7 +68,10 @@ type Options struct {
 	// Documented sends business errors with status 200, as the vendor's table
 	// says (semantics.md D1); the default is real 4xx and 5xx.
 	Documented bool
-	Log        *slog.Logger
+	// Temp is a folder for files that are built before they are sent; "" = the
+	// system's. It is made when it is needed.
+	Temp string
+	Log  *slog.Logger
 }
 
 // New makes the HTTP handler of the surface. The caller's principal and locale
@@ -85,6 +88,8 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		attachments:   attachments{files: n.Attachments},
 		privileges:    privileges{privilege: n.Privilege},
 		customers:     customers{identity: n.Identity, catalog: n.Catalog},
+		details:       newDetails(n.Ticket, n.Catalog, o.Temp),
+		extras:        extras{ticket: n.Ticket, catalog: n.Catalog},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 
 		authorizations:  authorizations{authorization: n.Authorization},
@@ -103,7 +108,7 @@ func New(n Nouns, o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return realErrors(wire.Downloads(router, o.Log)), nil
+	return withBeside(realErrors(wire.Downloads(router, o.Log))), nil
 }
 
 // admit holds the policy row of the operation against the caller.

@@ -2,12 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-faster/jx"
 
 	"casemate/internal/api/oas"
 	"casemate/internal/catalog"
@@ -26,7 +23,8 @@ type tickets struct {
 
 // CreateCases opens a ticket.
 func (h tickets) CreateCases(ctx context.Context, req *oas.CreateOrderIncidentV2Req, p oas.CreateCasesParams) (*oas.CreateCasesResponse, error) {
-	if err := unsupported(req); err != nil {
+	ext, group, err := extension(req.ExtensionMap.Value)
+	if err != nil {
 		return nil, err
 	}
 	number, err := h.ticket.Create(ctx, principal.From(ctx), ticket.NewTicket{
@@ -35,32 +33,13 @@ func (h tickets) CreateCases(ctx context.Context, req *oas.CreateOrderIncidentV2
 		Description: req.SimpleDescription, Source: req.SourceID, Project: req.ProjectID.Or(""), RemindTime: req.RemindTime.Or(""),
 		Claims: verify.Claims{Area: req.AreaCode.Or(""), Mobile: req.RemindMobile.Or(""), Mail: req.RemindMail.Or(""),
 			PhoneProof: p.XPhoneVerifiedid.Or(""), MailProof: p.XEmailVerifiedid.Or(""), Code: req.VerifyCode.Or("")},
+		Params: rawValues(req.ExtendsMap.Value), Extension: ext, Group: group,
 		Locale: locale.From(ctx), ZoneName: p.XTimeZone.Or(""), Attachments: req.AccessoryIds,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &oas.CreateCasesResponse{IncidentID: oas.NewOptString(number)}, nil
-}
-
-// unsupported refuses what a ticket cannot carry yet; it is never ignored
-// (semantics.md D28).
-func unsupported(req *oas.CreateOrderIncidentV2Req) error {
-	switch {
-	case len(req.ExtendsMap.Value) > 0:
-		return fault.Later.With("what", "extends_map").In("extends_map")
-	}
-	for _, key := range []string{"remindCCEmail", "cc_email", "group_id"} {
-		if v, ok := req.ExtensionMap.Value[key]; ok && !empty(v) {
-			return fault.Later.With("what", "extension_map."+key).In("extension_map." + key)
-		}
-	}
-	return nil
-}
-
-func empty(v jx.Raw) bool {
-	var any any
-	return json.Unmarshal(v, &any) == nil && (any == nil || any == "" || any == 0.0)
 }
 
 // ListCases lists tickets, newest first.
@@ -192,7 +171,14 @@ func (h tickets) ShowCaseDetail(ctx context.Context, p oas.ShowCaseDetailParams)
 	if err != nil {
 		return nil, err
 	}
+	values, err := h.ticket.Values(ctx, who, p.CaseID, group)
+	if err != nil {
+		return nil, err
+	}
 	c, trim := h.catalog.Now(), p.TrimOsmRichTextLabel.Or(true)
+	if err := besideOf(ctx).add("extends_params", shownValues(c, lang, values)); err != nil {
+		return nil, err
+	}
 	d := oas.IncidentDetailInfoV2{
 		XcustomerID: oas.NewOptString(t.Creator), XcustomerName: oas.NewOptString(names[t.Creator]), Status: int32(t.Status), Judgement: t.Judgement,
 		IncidentID: oas.NewOptString(t.Number), BusinessTypeName: c.Name(catalog.KindProblemType, t.ProblemType, lang),
@@ -236,6 +222,12 @@ func extInfo(t ticket.Ticket, c ticket.Contact) (out oas.IncidentDetailExtInfoV2
 	}
 	if t.RemindTime != "" {
 		out.RemindTime.SetTo(t.RemindTime)
+	}
+	if len(c.Copies) > 0 {
+		out.CcEmail.SetTo(strings.Join(c.Copies, ","))
+	}
+	if c.Kind != "" {
+		out.ContactType.SetTo(c.Kind)
 	}
 	return out
 }

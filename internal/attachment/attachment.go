@@ -178,7 +178,7 @@ const maxID = 64
 func visible(tx *db.Tx, who principal.Principal, group string, ids []string) ([]File, error) {
 	scope, err := privilege.ScopeOf(tx, who, group)
 	if err == nil && group == "" {
-		scope, err = privilege.ScopeOfGroups(tx, who)
+		scope, err = privilege.Reach(tx, who)
 	}
 	if err != nil {
 		return nil, err

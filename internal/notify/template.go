@@ -22,6 +22,7 @@ const (
 	TemplateTest    = "provider.test"  // {provider}: an administrator tries a provider
 
 	TemplateAuthorize = "ticket.authorize" // {number}, {days}: an engineer asks for an authorization
+	TemplateAbuse     = "abuse.report"     // {id}, {kind}: to the house
 )
 
 // words is a template in one language. Mails show the text, and as HTML the
@@ -69,6 +70,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateAuthorize: {
 		locale.ZH: {"工单 {number} 申请授权", "您好！\n\n为处理工单 {number}，工程师向您申请授权，请登录控制台查看并选择同意或拒绝。{days} 天内未处理，申请将自动失效。\n\n请勿通过邮件、短信或留言提供密码。\n\n{product}", "【{product}】工程师就工单 {number} 向您申请授权，请在 {days} 天内登录控制台处理。请勿通过短信提供密码。"},
 		locale.EN: {"Ticket {number}: an authorization is asked for", "Hello,\n\nto work on your ticket {number} an engineer asks you for an authorization. Please grant or reject it in the console; unanswered it ends by itself after {days} days.\n\nNever send passwords by mail, text message or reply.\n\n{product}", "{product}: an engineer asks for an authorization in ticket {number}. Please answer in the console within {days} days; never text passwords."},
+	},
+	TemplateAbuse: {
+		locale.ZH: {"收到举报 {id}", "您好！\n\n收到一份类型为 {kind} 的举报，编号 {id}，请登录工作台查看并处理。\n\n{product}", "【{product}】收到举报 {id}（{kind}），请登录工作台处理。"},
+		locale.EN: {"Abuse report {id}", "Hello,\n\na report of the kind {kind} has come in, number {id}. Please read and handle it on the desk.\n\n{product}", "{product}: abuse report {id} ({kind}) has come in."},
 	},
 }
 

@@ -18,6 +18,7 @@ const (
 	Workers                            // engineers, supervisors, administrators of the house, the local operator
 	Handlers                           // Workers, and the engineers of partners: the noun shows these only what is theirs
 	DeskUsers                          // House, and the people of partners
+	Supervisors                        // supervisors, administrators, the local operator
 	Administrators                     // administrators and the local operator
 	Auditors                           // auditors, administrators and the local operator
 	Anyone                             // everybody who has proved who he is
@@ -45,6 +46,8 @@ func (a Audience) has(who principal.Principal) bool {
 		return own && (who.Kind == principal.Local || role(principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator))
 	case Handlers:
 		return who.Kind == principal.Local || role(principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator)
+	case Supervisors:
+		return own && (who.Kind == principal.Local || role(principal.RoleSupervisor, principal.RoleAdministrator))
 	case Administrators:
 		return own && (who.Kind == principal.Local || role(principal.RoleAdministrator))
 	case Auditors:

@@ -86,6 +86,10 @@ func (o Options) keysDir() string {
 	return strings.TrimRight(o.Data, "/") + ".keys"
 }
 
+// exportDir is where files are built before they are sent; what a crash left
+// there goes at the next start.
+func (o Options) exportDir() string { return filepath.Join(o.Data, "export") }
+
 func (o Options) databaseURL() string {
 	if o.Database != "" {
 		return o.Database
@@ -155,6 +159,9 @@ func (s *Server) store(ctx context.Context) error {
 
 func (s *Server) build(ctx context.Context) error {
 	if err := s.store(ctx); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(s.o.exportDir()); err != nil {
 		return err
 	}
 	node := nodeName()
@@ -261,7 +268,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files, Identity: s.ident, Privilege: privilege.New(s.db, s.ident)}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files, Identity: s.ident, Privilege: privilege.New(s.db, s.ident)}, api.Options{Documented: s.o.Config.Errors.Documented(), Temp: s.o.exportDir(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"encoding/json"
 	"regexp"
 	"strings"
 	"time"
@@ -45,12 +46,13 @@ type NewTicket struct {
 	Source         string
 	Project        string
 	RemindTime     string
-	Claims         verify.Claims
-	Locale         locale.Locale // of notices
-	ZoneName       string        // X-Time-Zone as it was sent, "" = the default
-	Attachments    []string      // ids of the caller's unclaimed files
-
-	isv map[string]bool // products that are an ISV's: their tickets are his business
+	Params         map[string]json.RawMessage // additional parameters: JSON values by key
+	Extension
+	Attachments []string // ids of the caller's unclaimed files
+	Group       string   // group under which the caller submits, "" = none; he must be in it
+	Claims      verify.Claims
+	Locale      locale.Locale // of notices
+	ZoneName    string        // X-Time-Zone as it was sent, "" = the default
 }
 
 var remindTime = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`)
@@ -65,10 +67,22 @@ func (n NewTicket) check() error {
 		return errBlank.In("simple_description")
 	case utf8.RuneCountInString(n.Description) > maxDescription:
 		return fault.TooLong.In("simple_description").With("max", maxDescription)
-	case n.RemindTime != "" && n.RemindTime != "0" && !remindTime.MatchString(n.RemindTime):
+	}
+	return checkRemindTime(n.RemindTime)
+}
+
+func checkRemindTime(text string) error {
+	if text != "" && text != "0" && !remindTime.MatchString(text) {
 		return fault.BadFormat.In("remind_time").With("form", "0 | HH:mm-HH:mm")
 	}
 	return nil
+}
+
+// filled tells of each field of the form whether it has a value, by its key as
+// a common parameter of the catalogue.
+func (n NewTicket) filled() map[string]bool {
+	return map[string]bool{"simple_description": n.Description != "", "region_id": n.Region != "", "severity_id": n.Severity != "", "project_id": n.Project != "",
+		"remind_mobile": n.Claims.Mobile != "", "remind_mail": n.Claims.Mail != "", "remind_time": n.RemindTime != "", "accessory_ids": len(n.Attachments) > 0}
 }
 
 // created is what Create's transaction leaves: stored for a repeated request.
@@ -102,18 +116,48 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 			contact.Area = "86"
 		}
 	}
+	cat := s.catalog.Now()
+	if err := in.into(&contact, cat.CopyAddresses()); err != nil {
+		return "", err
+	}
 	if t.contact, err = s.sealContact(ctx, who.User, t.ID, contact); err != nil {
+		return "", err
+	}
+	copies, err := s.sealCopies(ctx, who, contact.Copies)
+	if err != nil {
 		return "", err
 	}
 	domain, err := s.ident.Current(ctx, who.Domain)
 	if err != nil {
 		return "", err
 	}
-	if in.isv, err = s.ident.HasISV(ctx); err != nil {
+	in.Choice.Plan = domain.Plan
+	kind, err := cat.Fit(in.Choice)
+	if err == nil {
+		err = cat.FitCommon(kind, in.Plan, in.filled())
+	}
+	if err != nil {
+		return "", s.mayNot(ctx, who, domain, in.Group, err)
+	}
+	if region, ok := cat.Region(in.Region); ok && region.Sensitive {
+		if t.Region, err = s.sealRegion(t.ID, in.Region); err != nil {
+			return "", err
+		}
+	}
+	values, err := cat.FitParams(kind, in.Params)
+	if err != nil {
+		return "", s.mayNot(ctx, who, domain, in.Group, err)
+	}
+	params, err := s.sealValues(ctx, who.User, t.ID, "", values, 0)
+	if err != nil {
 		return "", err
 	}
-	cat := s.catalog.Now()
-	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) { return s.create(tx, who, domain, cat, t, in, claims) })
+	isv, err := s.ident.HasISV(ctx)
+	if err != nil {
+		return "", err
+	}
+	d := draft{cat: cat, kind: kind, domain: domain, claims: claims, params: params, copies: copies, group: in.Group, files: in.Attachments, isv: isv[kind.Product]}
+	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) { return s.create(tx, who, t, d) })
 	if err != nil {
 		return "", err
 	}
@@ -123,13 +167,38 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	return out.Number, nil
 }
 
-func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Domain, cat *catalog.Catalog, t Ticket, in NewTicket, claims verify.Prepared) (created, error) {
-	if err := privilege.MaySubmit(tx, who, domain); err != nil {
-		return created{}, err
+// draft is what Create has judged and sealed before its transaction.
+type draft struct {
+	cat    *catalog.Catalog
+	kind   catalog.ProblemType
+	domain identity.Domain
+	claims verify.Prepared
+	params []sealedValue
+	copies []copyAddress
+	group  string
+	files  []string // attachments to claim
+	isv    bool     // the product is an ISV's: so is the ticket
+}
+
+// mayNot is the refusal of a ticket that does not fit: who may not submit at
+// all learns that, not what he chose wrong.
+func (s *Service) mayNot(ctx context.Context, who principal.Principal, domain identity.Domain, group string, unfit error) error {
+	if err := s.db.View(ctx, func(tx *db.Tx) error { return maySubmit(tx, who, domain, group) }); err != nil {
+		return err
 	}
-	in.Choice.Plan = domain.Plan
-	kind, err := cat.Fit(in.Choice)
-	if err != nil {
+	return unfit
+}
+
+func maySubmit(tx *db.Tx, who principal.Principal, domain identity.Domain, group string) error {
+	if err := privilege.MaySubmit(tx, who, domain); err != nil || group == "" {
+		return err
+	}
+	return privilege.InGroup(tx, who, group, "extension_map.group_id")
+}
+
+func (s *Service) create(tx *db.Tx, who principal.Principal, t Ticket, d draft) (created, error) {
+	cat, kind, domain := d.cat, d.kind, d.domain
+	if err := maySubmit(tx, who, domain, d.group); err != nil {
 		return created{}, err
 	}
 	if cat.RequireAgreement() {
@@ -151,7 +220,7 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Dom
 			return created{}, ErrQuota.With("total", total)
 		}
 	}
-	proof, err := s.verify.Prove(tx, who, claims)
+	proof, err := s.verify.Prove(tx, who, d.claims)
 	if err != nil || !proof.OK() {
 		return created{Refusal: proof.Refusal}, err
 	}
@@ -160,10 +229,12 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Dom
 		t.SubType = p.SubType
 	}
 	opening := s.insert(tx, who, t)
-	if in.isv[t.Product] {
+	if d.isv {
 		own(tx, t, ISVBusiness)
 	}
-	err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: opening, Owner: t.Creator, Opening: true, Field: "accessory_ids"}, in.Attachments)
+	writeValues(tx, t, d.params)
+	rememberCopies(tx, who, d.copies)
+	err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: opening, Owner: t.Creator, Opening: true, Field: "accessory_ids"}, d.files)
 	return created{Number: t.Number}, err
 }
 

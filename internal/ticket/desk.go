@@ -129,6 +129,9 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 
 func (s *Service) deskIn(tx *db.Tx, domain, id string) (DeskTicket, error) {
 	t, err := ticketIn(tx, domain, id)
+	if err == nil {
+		err = s.openRegions(&t)
+	}
 	if err != nil {
 		return DeskTicket{}, err
 	}

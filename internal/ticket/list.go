@@ -19,7 +19,8 @@ type Filter struct {
 	Words       []string // search_key: each word occurs in the description (semantics.md D18)
 	Text        string   // app_key: in the number (its beginning) or in the description
 	Number      string
-	From, To    int64 // created, milliseconds UTC, both ends included
+	Numbers     []string // any of these
+	From, To    int64    // created, milliseconds UTC, both ends included
 	Statuses    []Status
 	Creator     string // user id
 	CreatorName string // part of a log-in name
@@ -141,6 +142,9 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 		}
 		return err
 	})
+	if err == nil {
+		err = s.openPage(page)
+	}
 	return page, total, err
 }
 
@@ -170,6 +174,13 @@ func (s *Service) where(scope privilege.Scope, f Filter) (w where, some bool) {
 	}
 	if f.Product != "" {
 		w.and("product = ?", f.Product)
+	}
+	if len(f.Numbers) > 0 {
+		var args []any
+		for _, n := range f.Numbers {
+			args = append(args, n)
+		}
+		w.and("number IN (?"+strings.Repeat(", ?", len(args)-1)+")", args...)
 	}
 	if f.From > 0 {
 		w.and("created_at >= ?", f.From)
@@ -206,7 +217,7 @@ func (s *Service) where(scope privilege.Scope, f Filter) (w where, some bool) {
 // total is exact: from the counters where only states filter, from the labels'
 // index where only states and labels do, else counted.
 func (s *Service) total(tx *db.Tx, scope privilege.Scope, f Filter, w where, labels []any) (n int, err error) {
-	simple := len(f.Words) == 0 && f.Text == "" && f.Number == "" && f.From == 0 && f.To == 0 && f.ProblemType == "" && f.Product == ""
+	simple := len(f.Words) == 0 && f.Text == "" && f.Number == "" && len(f.Numbers) == 0 && f.From == 0 && f.To == 0 && f.ProblemType == "" && f.Product == ""
 	if simple && len(labels) > 0 {
 		return countLabelled(tx, scope, f.Statuses, labels)
 	}

@@ -29,6 +29,8 @@ var logNames = map[int]locale.Texts{
 	logReply: {ZH: "反馈信息", EN: "Replied to a question"}, logRevoke: {ZH: "撤回消息", EN: "Message withdrawn"},
 	LogGrant: {ZH: "同意授权", EN: "Authorization granted"}, LogReject: {ZH: "拒绝授权", EN: "Authorization rejected"},
 	LogWithdraw: {ZH: "取消授权", EN: "Authorization withdrawn"},
+	logExport:   {ZH: "导出工单", EN: "Exported"},
+	logContact:  {ZH: "修改联系方式", EN: "Contact changed"}, logNoContact: {ZH: "删除联系方式", EN: "Contact cleared"},
 }
 
 // Log is a page of the operation log, newest first (semantics.md D21), and how

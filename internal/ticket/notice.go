@@ -18,25 +18,35 @@ import (
 type notices []notify.Prepared
 
 // prepare renders a notice for each contact of the ticket; without one, for the
-// registered mail of its creator. A kind of contact the installation cannot
+// registered mail of its creator. Copy addresses get a mail of their own each, so
+// that nobody sees the others (threats.md D10). A kind of contact the installation cannot
 // reach is left out: a step does not fail for want of a provider.
 func (s *Service) prepare(ctx context.Context, t Ticket, template string, days int) (notices, error) {
 	c, err := s.Contact(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	if c == (Contact{}) {
+	if c.Mobile == "" && c.Mail == "" {
 		u, err := s.ident.User(ctx, principal.AsSystem(t.Domain), t.Domain, t.Creator)
-		if err != nil || u.Disabled {
+		switch {
+		case err == nil && !u.Disabled:
+			c.Mail = u.Mail
+		case len(c.Copies) == 0:
 			return nil, nil //nolint:nilerr // nobody to tell: the creator is gone
 		}
-		c.Mail = u.Mail
 	}
-	var out notices
-	for _, to := range []struct {
+	type target struct {
 		way     notify.Way
 		contact string
-	}{{notify.Mail, c.Mail}, {notify.SMS, c.E164}} {
+	}
+	targets := []target{{notify.Mail, c.Mail}, {notify.SMS, c.E164}}
+	for _, address := range c.Copies {
+		if address != c.Mail {
+			targets = append(targets, target{notify.Mail, address})
+		}
+	}
+	var out notices
+	for _, to := range targets {
 		if to.contact == "" {
 			continue
 		}

@@ -9,7 +9,6 @@ package ticket
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -131,14 +130,6 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, o: o}, nil
 }
 
-// Contact is where the customer wants notices of a ticket.
-type Contact struct {
-	Area   string `json:"area,omitempty"` // calling code as the customer gave it
-	Mobile string `json:"mobile,omitempty"`
-	Mail   string `json:"mail,omitempty"`
-	E164   string `json:"e164,omitempty"` // the mobile as notices use it
-}
-
 // Ticket is one ticket as stored, its personal fields sealed.
 type Ticket struct {
 	Domain, ID, Number, Creator                                   string
@@ -155,44 +146,6 @@ type Ticket struct {
 	Labels []Label // the caller's own, as List and Show fill them in
 
 	contact string
-}
-
-// Contact opens where notices go; empty when the person was erased.
-func (s *Service) Contact(ctx context.Context, t Ticket) (c Contact, err error) {
-	if t.contact == "" {
-		return c, nil
-	}
-	p, err := s.keys.Person(ctx, t.Creator)
-	if errors.Is(err, seal.ErrErased) {
-		return c, nil
-	}
-	if err != nil {
-		return c, err
-	}
-	plain, err := p.Open(contactPlace(t.ID), t.contact)
-	if err != nil {
-		return c, err
-	}
-	return c, json.Unmarshal([]byte(plain), &c)
-}
-
-func contactPlace(id string) seal.Place {
-	return seal.Place{Table: "tickets", Column: "contact", Row: id}
-}
-
-func (s *Service) sealContact(ctx context.Context, creator, id string, c Contact) (string, error) {
-	if c == (Contact{}) {
-		return "", nil
-	}
-	p, err := s.keys.Person(ctx, creator)
-	if err != nil {
-		return "", err
-	}
-	plain, err := json.Marshal(c)
-	if err != nil {
-		return "", err
-	}
-	return p.Seal(contactPlace(id), string(plain))
 }
 
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
@@ -283,6 +236,9 @@ func (s *Service) Show(ctx context.Context, who principal.Principal, number, gro
 		t.Labels = on[t.ID]
 		return err
 	})
+	if err == nil {
+		err = s.openRegions(&t)
+	}
 	return t, scores, err
 }
 

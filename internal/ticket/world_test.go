@@ -23,6 +23,7 @@ import (
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/seal"
 	"casemate/internal/seal/sealtest"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
@@ -47,6 +48,7 @@ func (p *post) Send(_ context.Context, m notify.Outgoing) (string, error) {
 type world struct {
 	t       *testing.T
 	db      *db.DB
+	keys    *seal.Keyring
 	clock   *dbtest.Clock
 	s       *ticket.Service
 	ident   *identity.Service
@@ -74,6 +76,7 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, o ticket.Options) *world 
 	w := &world{t: t, db: d, clock: clock, post: new(post)}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	keys := sealtest.Keyring(t)
+	w.keys = keys
 	w.ident = identity.New(d, keys, identity.Options{})
 	var err error
 	must := func(err error) {

@@ -16,6 +16,425 @@ func (s *ErrorStatusCode) Error() string {
 	return fmt.Sprintf("code %d: %+v", s.StatusCode, s.Response)
 }
 
+// Ref: #/components/schemas/AbuseReport
+type AbuseReport struct {
+	ID    string           `json:"id"`
+	State AbuseReportState `json:"state"`
+	// Kind of report.
+	Type    string `json:"type"`
+	Title   string `json:"title"`
+	Content string `json:"content"`
+	// Attachments that prove the report.
+	Files      []string  `json:"files"`
+	DomainID   string    `json:"domain_id"`
+	DomainName OptString `json:"domain_name"`
+	// User who filed it.
+	ReporterID   string                `json:"reporter_id"`
+	ReporterName OptString             `json:"reporter_name"`
+	Contact      OptAbuseReportContact `json:"contact"`
+	Right        OptAbuseReportRight   `json:"right"`
+	CreatedAt    Time                  `json:"created_at"`
+	HandledAt    OptTime               `json:"handled_at"`
+	HandlerID    OptString             `json:"handler_id"`
+	HandlerName  OptString             `json:"handler_name"`
+	// The handler's.
+	Note OptString `json:"note"`
+}
+
+// GetID returns the value of ID.
+func (s *AbuseReport) GetID() string {
+	return s.ID
+}
+
+// GetState returns the value of State.
+func (s *AbuseReport) GetState() AbuseReportState {
+	return s.State
+}
+
+// GetType returns the value of Type.
+func (s *AbuseReport) GetType() string {
+	return s.Type
+}
+
+// GetTitle returns the value of Title.
+func (s *AbuseReport) GetTitle() string {
+	return s.Title
+}
+
+// GetContent returns the value of Content.
+func (s *AbuseReport) GetContent() string {
+	return s.Content
+}
+
+// GetFiles returns the value of Files.
+func (s *AbuseReport) GetFiles() []string {
+	return s.Files
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *AbuseReport) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetDomainName returns the value of DomainName.
+func (s *AbuseReport) GetDomainName() OptString {
+	return s.DomainName
+}
+
+// GetReporterID returns the value of ReporterID.
+func (s *AbuseReport) GetReporterID() string {
+	return s.ReporterID
+}
+
+// GetReporterName returns the value of ReporterName.
+func (s *AbuseReport) GetReporterName() OptString {
+	return s.ReporterName
+}
+
+// GetContact returns the value of Contact.
+func (s *AbuseReport) GetContact() OptAbuseReportContact {
+	return s.Contact
+}
+
+// GetRight returns the value of Right.
+func (s *AbuseReport) GetRight() OptAbuseReportRight {
+	return s.Right
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *AbuseReport) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetHandledAt returns the value of HandledAt.
+func (s *AbuseReport) GetHandledAt() OptTime {
+	return s.HandledAt
+}
+
+// GetHandlerID returns the value of HandlerID.
+func (s *AbuseReport) GetHandlerID() OptString {
+	return s.HandlerID
+}
+
+// GetHandlerName returns the value of HandlerName.
+func (s *AbuseReport) GetHandlerName() OptString {
+	return s.HandlerName
+}
+
+// GetNote returns the value of Note.
+func (s *AbuseReport) GetNote() OptString {
+	return s.Note
+}
+
+// SetID sets the value of ID.
+func (s *AbuseReport) SetID(val string) {
+	s.ID = val
+}
+
+// SetState sets the value of State.
+func (s *AbuseReport) SetState(val AbuseReportState) {
+	s.State = val
+}
+
+// SetType sets the value of Type.
+func (s *AbuseReport) SetType(val string) {
+	s.Type = val
+}
+
+// SetTitle sets the value of Title.
+func (s *AbuseReport) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetContent sets the value of Content.
+func (s *AbuseReport) SetContent(val string) {
+	s.Content = val
+}
+
+// SetFiles sets the value of Files.
+func (s *AbuseReport) SetFiles(val []string) {
+	s.Files = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *AbuseReport) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetDomainName sets the value of DomainName.
+func (s *AbuseReport) SetDomainName(val OptString) {
+	s.DomainName = val
+}
+
+// SetReporterID sets the value of ReporterID.
+func (s *AbuseReport) SetReporterID(val string) {
+	s.ReporterID = val
+}
+
+// SetReporterName sets the value of ReporterName.
+func (s *AbuseReport) SetReporterName(val OptString) {
+	s.ReporterName = val
+}
+
+// SetContact sets the value of Contact.
+func (s *AbuseReport) SetContact(val OptAbuseReportContact) {
+	s.Contact = val
+}
+
+// SetRight sets the value of Right.
+func (s *AbuseReport) SetRight(val OptAbuseReportRight) {
+	s.Right = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *AbuseReport) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetHandledAt sets the value of HandledAt.
+func (s *AbuseReport) SetHandledAt(val OptTime) {
+	s.HandledAt = val
+}
+
+// SetHandlerID sets the value of HandlerID.
+func (s *AbuseReport) SetHandlerID(val OptString) {
+	s.HandlerID = val
+}
+
+// SetHandlerName sets the value of HandlerName.
+func (s *AbuseReport) SetHandlerName(val OptString) {
+	s.HandlerName = val
+}
+
+// SetNote sets the value of Note.
+func (s *AbuseReport) SetNote(val OptString) {
+	s.Note = val
+}
+
+// Absent when the reporter was erased.
+// Ref: #/components/schemas/AbuseReportContact
+type AbuseReportContact struct {
+	Name        string    `json:"name"`
+	Mobile      string    `json:"mobile"`
+	Mail        OptString `json:"mail"`
+	CompanyName OptString `json:"company_name"`
+	Area        OptString `json:"area"`
+	Address     OptString `json:"address"`
+	OtherWay    OptString `json:"other_way"`
+	// 10 company, 20 individual, 21 authorized agent, 22 lawyer, 23 owner of the right.
+	IDType int32 `json:"id_type"`
+	// Attachments that prove the identity.
+	IDFiles []string `json:"id_files"`
+}
+
+// GetName returns the value of Name.
+func (s *AbuseReportContact) GetName() string {
+	return s.Name
+}
+
+// GetMobile returns the value of Mobile.
+func (s *AbuseReportContact) GetMobile() string {
+	return s.Mobile
+}
+
+// GetMail returns the value of Mail.
+func (s *AbuseReportContact) GetMail() OptString {
+	return s.Mail
+}
+
+// GetCompanyName returns the value of CompanyName.
+func (s *AbuseReportContact) GetCompanyName() OptString {
+	return s.CompanyName
+}
+
+// GetArea returns the value of Area.
+func (s *AbuseReportContact) GetArea() OptString {
+	return s.Area
+}
+
+// GetAddress returns the value of Address.
+func (s *AbuseReportContact) GetAddress() OptString {
+	return s.Address
+}
+
+// GetOtherWay returns the value of OtherWay.
+func (s *AbuseReportContact) GetOtherWay() OptString {
+	return s.OtherWay
+}
+
+// GetIDType returns the value of IDType.
+func (s *AbuseReportContact) GetIDType() int32 {
+	return s.IDType
+}
+
+// GetIDFiles returns the value of IDFiles.
+func (s *AbuseReportContact) GetIDFiles() []string {
+	return s.IDFiles
+}
+
+// SetName sets the value of Name.
+func (s *AbuseReportContact) SetName(val string) {
+	s.Name = val
+}
+
+// SetMobile sets the value of Mobile.
+func (s *AbuseReportContact) SetMobile(val string) {
+	s.Mobile = val
+}
+
+// SetMail sets the value of Mail.
+func (s *AbuseReportContact) SetMail(val OptString) {
+	s.Mail = val
+}
+
+// SetCompanyName sets the value of CompanyName.
+func (s *AbuseReportContact) SetCompanyName(val OptString) {
+	s.CompanyName = val
+}
+
+// SetArea sets the value of Area.
+func (s *AbuseReportContact) SetArea(val OptString) {
+	s.Area = val
+}
+
+// SetAddress sets the value of Address.
+func (s *AbuseReportContact) SetAddress(val OptString) {
+	s.Address = val
+}
+
+// SetOtherWay sets the value of OtherWay.
+func (s *AbuseReportContact) SetOtherWay(val OptString) {
+	s.OtherWay = val
+}
+
+// SetIDType sets the value of IDType.
+func (s *AbuseReportContact) SetIDType(val int32) {
+	s.IDType = val
+}
+
+// SetIDFiles sets the value of IDFiles.
+func (s *AbuseReportContact) SetIDFiles(val []string) {
+	s.IDFiles = val
+}
+
+// Ref: #/components/schemas/AbuseReportPage
+type AbuseReportPage struct {
+	Items      []AbuseReport `json:"items"`
+	NextCursor OptString     `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *AbuseReportPage) GetItems() []AbuseReport {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *AbuseReportPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *AbuseReportPage) SetItems(val []AbuseReport) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *AbuseReportPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Intellectual property concerned.
+// Ref: #/components/schemas/AbuseReportRight
+type AbuseReportRight struct {
+	// Copyright, trademark or patent.
+	Type    OptString `json:"type"`
+	Area    OptString `json:"area"`
+	Number  OptString `json:"number"`
+	Content OptString `json:"content"`
+}
+
+// GetType returns the value of Type.
+func (s *AbuseReportRight) GetType() OptString {
+	return s.Type
+}
+
+// GetArea returns the value of Area.
+func (s *AbuseReportRight) GetArea() OptString {
+	return s.Area
+}
+
+// GetNumber returns the value of Number.
+func (s *AbuseReportRight) GetNumber() OptString {
+	return s.Number
+}
+
+// GetContent returns the value of Content.
+func (s *AbuseReportRight) GetContent() OptString {
+	return s.Content
+}
+
+// SetType sets the value of Type.
+func (s *AbuseReportRight) SetType(val OptString) {
+	s.Type = val
+}
+
+// SetArea sets the value of Area.
+func (s *AbuseReportRight) SetArea(val OptString) {
+	s.Area = val
+}
+
+// SetNumber sets the value of Number.
+func (s *AbuseReportRight) SetNumber(val OptString) {
+	s.Number = val
+}
+
+// SetContent sets the value of Content.
+func (s *AbuseReportRight) SetContent(val OptString) {
+	s.Content = val
+}
+
+// Ref: #/components/schemas/AbuseReportState
+type AbuseReportState string
+
+const (
+	AbuseReportStateOpen    AbuseReportState = "open"
+	AbuseReportStateHandled AbuseReportState = "handled"
+)
+
+// AllValues returns all AbuseReportState values.
+func (AbuseReportState) AllValues() []AbuseReportState {
+	return []AbuseReportState{
+		AbuseReportStateOpen,
+		AbuseReportStateHandled,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AbuseReportState) MarshalText() ([]byte, error) {
+	switch s {
+	case AbuseReportStateOpen:
+		return []byte(s), nil
+	case AbuseReportStateHandled:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AbuseReportState) UnmarshalText(data []byte) error {
+	switch AbuseReportState(data) {
+	case AbuseReportStateOpen:
+		*s = AbuseReportStateOpen
+		return nil
+	case AbuseReportStateHandled:
+		*s = AbuseReportStateHandled
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/AccessKey
 type AccessKey struct {
 	// Access key id (AK).
@@ -3362,6 +3781,67 @@ func (s *GroupList) SetItems(val []Group) {
 	s.Items = val
 }
 
+// Ref: #/components/schemas/HandleAbuseReportReq
+type HandleAbuseReportReq struct {
+	State HandleAbuseReportReqState `json:"state"`
+	// What was done, for colleagues.
+	Note OptString `json:"note"`
+}
+
+// GetState returns the value of State.
+func (s *HandleAbuseReportReq) GetState() HandleAbuseReportReqState {
+	return s.State
+}
+
+// GetNote returns the value of Note.
+func (s *HandleAbuseReportReq) GetNote() OptString {
+	return s.Note
+}
+
+// SetState sets the value of State.
+func (s *HandleAbuseReportReq) SetState(val HandleAbuseReportReqState) {
+	s.State = val
+}
+
+// SetNote sets the value of Note.
+func (s *HandleAbuseReportReq) SetNote(val OptString) {
+	s.Note = val
+}
+
+type HandleAbuseReportReqState string
+
+const (
+	HandleAbuseReportReqStateHandled HandleAbuseReportReqState = "handled"
+)
+
+// AllValues returns all HandleAbuseReportReqState values.
+func (HandleAbuseReportReqState) AllValues() []HandleAbuseReportReqState {
+	return []HandleAbuseReportReqState{
+		HandleAbuseReportReqStateHandled,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s HandleAbuseReportReqState) MarshalText() ([]byte, error) {
+	switch s {
+	case HandleAbuseReportReqStateHandled:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *HandleAbuseReportReqState) UnmarshalText(data []byte) error {
+	switch HandleAbuseReportReqState(data) {
+	case HandleAbuseReportReqStateHandled:
+		*s = HandleAbuseReportReqStateHandled
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Language of mails and text messages to the user.
 // Ref: #/components/schemas/Language
 type Language string
@@ -4288,6 +4768,144 @@ func (s *NewWebhookReq) SetKinds(val []string) {
 // SetAfter sets the value of After.
 func (s *NewWebhookReq) SetAfter(val OptInt64) {
 	s.After = val
+}
+
+// NewOptAbuseReportContact returns new OptAbuseReportContact with value set to v.
+func NewOptAbuseReportContact(v AbuseReportContact) OptAbuseReportContact {
+	return OptAbuseReportContact{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptAbuseReportContact is optional AbuseReportContact.
+type OptAbuseReportContact struct {
+	Value AbuseReportContact
+	Set   bool
+}
+
+// IsSet returns true if OptAbuseReportContact was set.
+func (o OptAbuseReportContact) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptAbuseReportContact) Reset() {
+	var v AbuseReportContact
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptAbuseReportContact) SetTo(v AbuseReportContact) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptAbuseReportContact) Get() (v AbuseReportContact, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptAbuseReportContact) Or(d AbuseReportContact) AbuseReportContact {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptAbuseReportRight returns new OptAbuseReportRight with value set to v.
+func NewOptAbuseReportRight(v AbuseReportRight) OptAbuseReportRight {
+	return OptAbuseReportRight{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptAbuseReportRight is optional AbuseReportRight.
+type OptAbuseReportRight struct {
+	Value AbuseReportRight
+	Set   bool
+}
+
+// IsSet returns true if OptAbuseReportRight was set.
+func (o OptAbuseReportRight) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptAbuseReportRight) Reset() {
+	var v AbuseReportRight
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptAbuseReportRight) SetTo(v AbuseReportRight) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptAbuseReportRight) Get() (v AbuseReportRight, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptAbuseReportRight) Or(d AbuseReportRight) AbuseReportRight {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptAbuseReportState returns new OptAbuseReportState with value set to v.
+func NewOptAbuseReportState(v AbuseReportState) OptAbuseReportState {
+	return OptAbuseReportState{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptAbuseReportState is optional AbuseReportState.
+type OptAbuseReportState struct {
+	Value AbuseReportState
+	Set   bool
+}
+
+// IsSet returns true if OptAbuseReportState was set.
+func (o OptAbuseReportState) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptAbuseReportState) Reset() {
+	var v AbuseReportState
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptAbuseReportState) SetTo(v AbuseReportState) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptAbuseReportState) Get() (v AbuseReportState, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptAbuseReportState) Or(d AbuseReportState) AbuseReportState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
 }
 
 // NewOptAgreementText returns new OptAgreementText with value set to v.
@@ -7237,6 +7855,130 @@ func (s *Ticket) SetUpdatedAt(val Time) {
 	s.UpdatedAt = val
 }
 
+// Ref: #/components/schemas/TicketDetails
+type TicketDetails struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// Phone number for notices, with its calling code.
+	Mobile OptString `json:"mobile"`
+	// Address for notices.
+	Mail OptString `json:"mail"`
+	// Addresses that get each notice too.
+	CopyAddresses []string `json:"copy_addresses"`
+	// When notices may be sent, `0` or a range such as 09:00-18:00 in the customer's zone.
+	RemindTime OptString `json:"remind_time"`
+	// Zone of remind_time; absent for the default, GMT+8.
+	TimeZone OptString `json:"time_zone"`
+	// ContactType as the customer's client sent it.
+	ContactType OptString `json:"contact_type"`
+	// IsReceiveMsgRemind as the customer's client sent it.
+	ReceiveReminders OptString `json:"receive_reminders"`
+	// RemindEncryptCCEmail as the customer's client sent it.
+	EncryptedCopy OptString `json:"encrypted_copy"`
+	// Additional parameters, those of the ticket first.
+	Params []TicketParam `json:"params"`
+}
+
+// GetNumber returns the value of Number.
+func (s *TicketDetails) GetNumber() string {
+	return s.Number
+}
+
+// GetMobile returns the value of Mobile.
+func (s *TicketDetails) GetMobile() OptString {
+	return s.Mobile
+}
+
+// GetMail returns the value of Mail.
+func (s *TicketDetails) GetMail() OptString {
+	return s.Mail
+}
+
+// GetCopyAddresses returns the value of CopyAddresses.
+func (s *TicketDetails) GetCopyAddresses() []string {
+	return s.CopyAddresses
+}
+
+// GetRemindTime returns the value of RemindTime.
+func (s *TicketDetails) GetRemindTime() OptString {
+	return s.RemindTime
+}
+
+// GetTimeZone returns the value of TimeZone.
+func (s *TicketDetails) GetTimeZone() OptString {
+	return s.TimeZone
+}
+
+// GetContactType returns the value of ContactType.
+func (s *TicketDetails) GetContactType() OptString {
+	return s.ContactType
+}
+
+// GetReceiveReminders returns the value of ReceiveReminders.
+func (s *TicketDetails) GetReceiveReminders() OptString {
+	return s.ReceiveReminders
+}
+
+// GetEncryptedCopy returns the value of EncryptedCopy.
+func (s *TicketDetails) GetEncryptedCopy() OptString {
+	return s.EncryptedCopy
+}
+
+// GetParams returns the value of Params.
+func (s *TicketDetails) GetParams() []TicketParam {
+	return s.Params
+}
+
+// SetNumber sets the value of Number.
+func (s *TicketDetails) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetMobile sets the value of Mobile.
+func (s *TicketDetails) SetMobile(val OptString) {
+	s.Mobile = val
+}
+
+// SetMail sets the value of Mail.
+func (s *TicketDetails) SetMail(val OptString) {
+	s.Mail = val
+}
+
+// SetCopyAddresses sets the value of CopyAddresses.
+func (s *TicketDetails) SetCopyAddresses(val []string) {
+	s.CopyAddresses = val
+}
+
+// SetRemindTime sets the value of RemindTime.
+func (s *TicketDetails) SetRemindTime(val OptString) {
+	s.RemindTime = val
+}
+
+// SetTimeZone sets the value of TimeZone.
+func (s *TicketDetails) SetTimeZone(val OptString) {
+	s.TimeZone = val
+}
+
+// SetContactType sets the value of ContactType.
+func (s *TicketDetails) SetContactType(val OptString) {
+	s.ContactType = val
+}
+
+// SetReceiveReminders sets the value of ReceiveReminders.
+func (s *TicketDetails) SetReceiveReminders(val OptString) {
+	s.ReceiveReminders = val
+}
+
+// SetEncryptedCopy sets the value of EncryptedCopy.
+func (s *TicketDetails) SetEncryptedCopy(val OptString) {
+	s.EncryptedCopy = val
+}
+
+// SetParams sets the value of Params.
+func (s *TicketDetails) SetParams(val []TicketParam) {
+	s.Params = val
+}
+
 // Ref: #/components/schemas/TicketLabel
 type TicketLabel struct {
 	// Number of the label within the domain.
@@ -7326,6 +8068,106 @@ func (s *TicketPage) SetTotalCount(val int32) {
 // SetNextCursor sets the value of NextCursor.
 func (s *TicketPage) SetNextCursor(val OptString) {
 	s.NextCursor = val
+}
+
+// Ref: #/components/schemas/TicketParam
+type TicketParam struct {
+	// Key in the catalogue.
+	Key string `json:"key"`
+	// Name in the reader's language.
+	Name string `json:"name"`
+	// How it is entered, integer, text, choice, choices, agreement or lines; absent when the catalogue
+	// does not know it.
+	Kind OptString `json:"kind"`
+	// As it is kept.
+	Value string `json:"value"`
+	// As a person reads it, in the reader's language.
+	Shown string `json:"shown"`
+	// Sealed at rest, masked in details.
+	Sensitive bool `json:"sensitive"`
+	// Message it belongs to; absent for the ticket as a whole.
+	MessageID OptString `json:"message_id"`
+	ChangedAt Time      `json:"changed_at"`
+}
+
+// GetKey returns the value of Key.
+func (s *TicketParam) GetKey() string {
+	return s.Key
+}
+
+// GetName returns the value of Name.
+func (s *TicketParam) GetName() string {
+	return s.Name
+}
+
+// GetKind returns the value of Kind.
+func (s *TicketParam) GetKind() OptString {
+	return s.Kind
+}
+
+// GetValue returns the value of Value.
+func (s *TicketParam) GetValue() string {
+	return s.Value
+}
+
+// GetShown returns the value of Shown.
+func (s *TicketParam) GetShown() string {
+	return s.Shown
+}
+
+// GetSensitive returns the value of Sensitive.
+func (s *TicketParam) GetSensitive() bool {
+	return s.Sensitive
+}
+
+// GetMessageID returns the value of MessageID.
+func (s *TicketParam) GetMessageID() OptString {
+	return s.MessageID
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *TicketParam) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// SetKey sets the value of Key.
+func (s *TicketParam) SetKey(val string) {
+	s.Key = val
+}
+
+// SetName sets the value of Name.
+func (s *TicketParam) SetName(val string) {
+	s.Name = val
+}
+
+// SetKind sets the value of Kind.
+func (s *TicketParam) SetKind(val OptString) {
+	s.Kind = val
+}
+
+// SetValue sets the value of Value.
+func (s *TicketParam) SetValue(val string) {
+	s.Value = val
+}
+
+// SetShown sets the value of Shown.
+func (s *TicketParam) SetShown(val string) {
+	s.Shown = val
+}
+
+// SetSensitive sets the value of Sensitive.
+func (s *TicketParam) SetSensitive(val bool) {
+	s.Sensitive = val
+}
+
+// SetMessageID sets the value of MessageID.
+func (s *TicketParam) SetMessageID(val OptString) {
+	s.MessageID = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *TicketParam) SetChangedAt(val Time) {
+	s.ChangedAt = val
 }
 
 // 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid,

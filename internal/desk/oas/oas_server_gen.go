@@ -231,6 +231,20 @@ type Handler interface {
 	//
 	// GET /desk/v1/catalog
 	ExportCatalog(ctx context.Context) (*CatalogFiles, error)
+	// HandleAbuseReport implements HandleAbuseReport operation.
+	//
+	// Notes that the house has dealt with the report. A report that is handled already is refused with
+	// status 409. For supervisors and administrators.
+	//
+	// PUT /desk/v1/abuse-reports/{report_id}
+	HandleAbuseReport(ctx context.Context, req *HandleAbuseReportReq, params HandleAbuseReportParams) (*AbuseReport, error)
+	// ListAbuseReports implements ListAbuseReports operation.
+	//
+	// Lists the reports of all domains, newest first, the reporters' contacts masked. For supervisors and
+	// administrators.
+	//
+	// GET /desk/v1/abuse-reports
+	ListAbuseReports(ctx context.Context, params ListAbuseReportsParams) (*AbuseReportPage, error)
 	// ListAccessKeys implements ListAccessKeys operation.
 	//
 	// Lists a user's access keys without their secrets.
@@ -458,6 +472,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/authorizations/{authorization_id}/details/{detail_id}/reveal
 	RevealAuthorization(ctx context.Context, params RevealAuthorizationParams) (*AuthorizationSecret, error)
+	// RevealTicketDetails implements RevealTicketDetails operation.
+	//
+	// The details in clear. That the caller looked is recorded before anything is shown.
+	//
+	// POST /desk/v1/tickets/{number}/reveal
+	RevealTicketDetails(ctx context.Context, params RevealTicketDetailsParams) (*TicketDetails, error)
 	// RotateWebhookSecret implements RotateWebhookSecret operation.
 	//
 	// Makes a new secret, which is in this answer only. The one before signs beside it for 24 hours.
@@ -477,6 +497,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/setup
 	SetUp(ctx context.Context, req *SetUpReq) (*User, error)
+	// ShowAbuseReport implements ShowAbuseReport operation.
+	//
+	// Shows one report with the reporter's contact in clear; that the caller looked is recorded. For
+	// supervisors and administrators.
+	//
+	// GET /desk/v1/abuse-reports/{report_id}
+	ShowAbuseReport(ctx context.Context, params ShowAbuseReportParams) (*AbuseReport, error)
 	// ShowAuthorization implements ShowAuthorization operation.
 	//
 	// Shows an authorization of any domain. Accounts and passwords are not in it.
@@ -532,6 +559,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}
 	ShowTicket(ctx context.Context, params ShowTicketParams) (*Ticket, error)
+	// ShowTicketDetails implements ShowTicketDetails operation.
+	//
+	// Contact, copy addresses and additional parameters of a ticket. Contacts and sensitive values are
+	// masked; reveal shows them.
+	//
+	// GET /desk/v1/tickets/{number}/details
+	ShowTicketDetails(ctx context.Context, params ShowTicketDetailsParams) (*TicketDetails, error)
 	// ShowUser implements ShowUser operation.
 	//
 	// Shows one user.
