@@ -62,7 +62,7 @@ func (c Config) check() error {
 	default:
 		return errors.New("errors.business_status is real or documented")
 	}
-	return c.Authorization.Check()
+	return errors.Join(c.Notify.Check(), c.Authorization.Check())
 }
 
 // Show is the configuration as a file would hold it.

@@ -43,6 +43,7 @@ type Handler struct {
 	system
 	diagnoses
 	agreements
+	notices
 
 	authorizations
 
@@ -107,6 +108,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		agreements: agreements{catalog: n.Catalog, identity: n.Identity},
 		mapper:     mapper{log: log},
 	}
+	h.notices = notices{notify: n.Notify, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),

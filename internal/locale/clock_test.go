@@ -44,7 +44,7 @@ func TestNextMinute(t *testing.T) {
 		{"America/New_York", "2026-11-01T05:40:00Z", "01:30", "2026-11-01T06:30:00Z"}, // likewise
 		{"America/New_York", "2026-03-08T05:00:00Z", "02:30", "2026-03-08T07:00:00Z"},
 		{"Australia/Lord_Howe", "2026-10-03T12:00:00Z", "02:15", "2026-10-03T15:30:00Z"}, // leaps half an hour
-		{"Pacific/Apia", "2011-12-30T08:00:00Z", "12:00", "2011-12-30T22:00:00Z"},        // 29 Dec, then 31 Dec
+		{"Pacific/Apia", "2011-12-30T08:00:00Z", "12:00", "2011-12-30T10:00:00Z"},        // 29 Dec, then 31 Dec: the leap
 		{"Asia/Kathmandu", "2026-05-01T00:00:00Z", "06:00", "2026-05-01T00:15:00Z"},
 	} {
 		zone, err := ParseZone(c.zone)

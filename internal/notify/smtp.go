@@ -113,6 +113,17 @@ func (s *smtpChannel) compose(m Outgoing) (*gomail.Msg, error) {
 	// RFC 3834: nobody's machine shall answer our machine (threats.md D11).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
+	if !m.Urgent() {
+		// Responders older than RFC 3834 know this; a mail somebody waits for
+		// should not be sorted behind others for it.
+		msg.SetGenHeader(gomail.HeaderPrecedence, "bulk")
+	}
+	if m.Stop != "" {
+		msg.SetGenHeader(gomail.HeaderListUnsubscribe, "<"+m.Stop+">")
+		if strings.HasPrefix(m.Stop, "https://") {
+			msg.SetGenHeader(gomail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click") // RFC 8058 asks for https
+		}
+	}
 	msg.SetGenHeader(gomail.HeaderContentLang, string(m.Language))
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {

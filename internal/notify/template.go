@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"casemate/internal/fault"
-	"casemate/internal/locale"
 )
 
 // render is the message's text for its kind of contact and language, as it is

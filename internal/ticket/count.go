@@ -131,5 +131,8 @@ func (s *Service) Recount(ctx context.Context) (differ []string, err error) {
 
 // Periodic is the housekeeping, for the runner.
 func (s *Service) Periodic() []job.Periodic {
-	return []job.Periodic{{Name: "ticket counters", Every: foldEvery, Run: s.Fold}}
+	return []job.Periodic{
+		{Name: "ticket counters", Every: foldEvery, Run: s.Fold},
+		{Name: "notices to engineers", Every: time.Second, Run: s.Follow},
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
+	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/search"
@@ -105,8 +106,20 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if err != nil {
 		return "", err
 	}
+	var tell notices
+	if s.o.Config.Acknowledge {
+		if tell, err = s.prepare(ctx, t, notify.TemplateCreate, 0); err != nil {
+			return "", err
+		}
+	}
 	cat := s.catalog.Now()
-	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) { return s.create(tx, who, domain, cat, t, in, claims) })
+	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) {
+		out, err := s.create(tx, who, domain, cat, t, in, claims)
+		if err == nil && out.Refusal == nil {
+			s.queue(tx, tell)
+		}
+		return out, err
+	})
 	if err != nil {
 		return "", err
 	}

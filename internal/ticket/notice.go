@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"casemate/internal/db"
@@ -64,29 +63,13 @@ func (s *Service) queue(tx *db.Tx, all notices) {
 // now: remind_time is a range in the customer's zone, which may cross midnight
 // (semantics.md section 1).
 func opens(t Ticket, now time.Time) int64 {
-	from, to, ok := strings.Cut(t.RemindTime, "-")
-	if !ok {
+	r, ok := locale.ParseRange(t.RemindTime)
+	if !ok || r.From == r.To {
 		return 0
 	}
 	zone := locale.Parse("", t.Zone, "").Zone
-	local := now.In(zone)
-	minute := func(hhmm string) int {
-		h, m, _ := strings.Cut(hhmm, ":")
-		hours, _ := strconv.Atoi(h)
-		minutes, _ := strconv.Atoi(m)
-		return hours*60 + minutes
-	}
-	start, end, is := minute(from), minute(to), local.Hour()*60+local.Minute()
-	open := is >= start && is < end
-	if end <= start {
-		open = is >= start || is < end
-	}
-	if open || start == end {
+	if r.Holds(now, zone) {
 		return 0
 	}
-	next := time.Date(local.Year(), local.Month(), local.Day(), start/60, start%60, 0, 0, zone)
-	if !next.After(local) {
-		next = time.Date(local.Year(), local.Month(), local.Day()+1, start/60, start%60, 0, 0, zone)
-	}
-	return next.UnixMilli()
+	return locale.NextMinute(now, zone, r.From).UnixMilli()
 }
