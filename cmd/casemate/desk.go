@@ -33,6 +33,8 @@ type deskCmd struct {
 	Note    textCmd   `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
 	Assign  assignCmd `cmd:"" help:"Give the ticket to an engineer."`
 
+	Preferences preferencesCmd `cmd:"" help:"Show or change what the engineer is told by mail, and when."`
+
 	Authorize      authorizeCmd      `cmd:"" help:"Ask the customer for an authorization; prints its id."`
 	Authorizations authorizationsCmd `cmd:"" help:"List authorizations, newest first."`
 	Approve        answerCmd         `cmd:"" help:"Approve an engineer's request: the customer is asked."`

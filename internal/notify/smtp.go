@@ -92,12 +92,25 @@ func pool(path string) (*x509.CertPool, error) {
 
 func (s *smtpChannel) Name() string { return s.c.Name }
 
+// Limits of what stands in a header, in bytes: of an address (RFC 5321 section
+// 4.5.3.1), of a link, which must fit into one line (RFC 5322 section 2.1.1).
+const (
+	maxAddress = 254
+	maxLink    = 900
+)
+
 // compose is the mail as it goes over the wire. Every header is either ours or
 // passed through oneLine and encoded, so no value can end its line (threats.md
 // D10); Date and Message-ID are the same at every repeat.
 func (s *smtpChannel) compose(m Outgoing) (*gomail.Msg, error) {
 	if strings.ContainsAny(m.To, "\r\n\x00") {
 		return nil, errors.New("the address holds control characters")
+	}
+	if len(m.To) > maxAddress {
+		return nil, errors.New("the address is too long")
+	}
+	if len(m.Stop) > maxLink || strings.ContainsFunc(m.Stop, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' }) {
+		return nil, errors.New("the link is no address")
 	}
 	to, err := mail.ParseAddress(m.To)
 	if err != nil || to.Name != "" || to.Address != m.To {
