@@ -191,7 +191,7 @@ func (s *Service) digest(ctx context.Context, r job.Running) error {
 			lines = append(lines, "…")
 			break
 		}
-		lines = append(lines, n+"  "+strings.Join(news[n], ", "))
+		lines = append(lines, n+": "+strings.Join(news[n], ", "))
 	}
 	var mails []Prepared
 	if ok {

@@ -98,13 +98,14 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		}
 		s.add(SMS, ch, Place{c.Order, c.Weight})
 	}
-	seen := map[string]bool{}
+	// One channel may serve both kinds of contacts, under its one name.
+	seen := map[string]Channel{}
 	for _, list := range s.channels {
 		for _, p := range list {
-			if seen[p.Name()] {
+			if other, ok := seen[p.Name()]; ok && other != p.Channel {
 				return nil, fmt.Errorf("two providers are called %q: give one another name", p.Name())
 			}
-			seen[p.Name()] = true
+			seen[p.Name()] = p.Channel
 		}
 	}
 	return s, nil
