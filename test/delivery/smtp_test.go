@@ -50,6 +50,7 @@ type letter struct {
 	user      string
 	text      string
 	subject   string
+	head      mail.Header
 }
 
 type session struct {
@@ -78,12 +79,20 @@ func (s *session) Logout() error                             { return nil }
 func (s *session) Mail(string, *smtp.MailOptions) error      { return nil }
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = append(s.to, to); return nil }
 func (s *session) Data(r io.Reader) error {
-	text, subject, err := read(r)
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	text, subject, err := read(bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
 	_, encrypted := s.conn.TLSConnectionState()
-	s.office.mails <- letter{to: strings.Join(s.to, ","), encrypted: encrypted, user: s.user, text: text, subject: subject}
+	s.office.mails <- letter{to: strings.Join(s.to, ","), encrypted: encrypted, user: s.user, text: text, subject: subject, head: m.Header}
 	return nil
 }
 
