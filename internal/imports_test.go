@@ -18,7 +18,7 @@ import (
 // layers, with the exceptions named. Adding an arrow is a change to this table.
 var layers = map[string]int{
 	"fault": 0, "config": 0, "principal": 0, "guard": 0, "locale": 1, // locale may import fault
-	"db": 2, "seal": 2, "blob": 2, "wire": 2, // wire: what the surfaces' mappers share (docs/adr/0002)
+	"sheet": 2, "db": 2, "seal": 2, "blob": 2, "wire": 2, // wire: what the surfaces' mappers share (docs/adr/0002)
 	"event": 3, "job": 3, "search": 3,
 	"identity": 4, "privilege": 5, "catalog": 6, "notify": 6, "webhook": 6, "verify": 7, "attachment": 7, "ticket": 8,
 	"authorization": 9, "diagnose": 9,

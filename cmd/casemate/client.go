@@ -260,6 +260,12 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	return c.send(r, into)
+}
+
+// send sends a prepared request with the client's token.
+func (c *client) send(r *http.Request, into any) error {
+	ctx, method, path := r.Context(), r.Method, r.URL.Path
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("X-Language", string(c.lang))
 	if c.token != "" {

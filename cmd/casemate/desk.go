@@ -24,13 +24,14 @@ type deskCmd struct {
 	Show deskShowCmd `cmd:"" help:"Show a ticket with its messages and notes."`
 
 	Accept  stepCmd   `cmd:"" help:"Take a new ticket: to be processed becomes processing."`
-	Reply   textCmd   `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
-	Ask     textCmd   `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
-	Resolve textCmd   `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
+	Reply   sayCmd    `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
+	Ask     sayCmd    `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
+	Resolve sayCmd    `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
 	Pause   stepCmd   `cmd:"" help:"Pause work, for example until a change window."`
 	Resume  stepCmd   `cmd:"" help:"Go on with a paused ticket."`
 	Invalid textCmd   `cmd:"" help:"Judge that it is no ticket (spam, duplicate), with the reason."`
-	Note    textCmd   `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
+	Note    sayCmd    `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
+	Attach  attachCmd `cmd:"" help:"Upload a file for a ticket and print its id; reply --attachment ID sends it."`
 	Assign  assignCmd `cmd:"" help:"Give the ticket to an engineer."`
 
 	Preferences preferencesCmd `cmd:"" help:"Show or change what the engineer is told by mail, and when."`
@@ -40,6 +41,7 @@ type deskCmd struct {
 	Approve        answerCmd         `cmd:"" help:"Approve an engineer's request: the customer is asked."`
 	Refuse         answerCmd         `cmd:"" help:"Refuse an engineer's request, with the reason."`
 	Recall         answerCmd         `cmd:"" help:"Take a request back that the customer has not answered."`
+	Transfer       transferCmd       `cmd:"" help:"Make the ticket the business of the house, the customer's partner or the product's ISV."`
 }
 
 type stepCmd struct {
@@ -52,6 +54,12 @@ type textCmd struct {
 	Text string `arg:"" help:"The text; - reads it from standard input."`
 }
 
+// sayCmd is a text that files may go with.
+type sayCmd struct {
+	textCmd
+	attachFlags
+}
+
 type assignCmd struct {
 	Case     string `arg:"" name:"case-id" help:"Ticket number."`
 	Engineer string `arg:"" optional:"" help:"Log-in name of the engineer; default: the one whose step it is."`
@@ -62,7 +70,11 @@ type step struct {
 	Action   string `json:"action"`
 	Text     string `json:"text,omitempty"`
 	Assignee string `json:"assignee,omitempty"`
+	To       string `json:"to,omitempty"`
 	As       string `json:"as,omitempty"`
+
+	Attachments []string `json:"attachment_ids,omitempty"`
+	files       attachFlags
 }
 
 // ticketView is what the commands show of a ticket.
@@ -91,6 +103,11 @@ func (c *textCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *outpu
 }
 
 // Run takes the step.
+func (c *sayCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *output) error {
+	return d.step(ctx, o, c.Case, step{Action: k.Selected().Name, Text: c.Text, files: c.attachFlags})
+}
+
+// Run takes the step.
 func (c *assignCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	return d.step(ctx, o, c.Case, step{Action: "assign", Assignee: c.Engineer})
 }
@@ -115,6 +132,9 @@ func (d *deskCmd) step(ctx context.Context, o *output, number string, s step) er
 	}
 	if s.Action == "assign" && s.Assignee == "" {
 		s.Assignee = name
+	}
+	if s.Attachments, err = s.files.upload(ctx, c, number, name); err != nil {
+		return err
 	}
 	var raw json.RawMessage
 	if err := c.post(ctx, ticketPath(number)+"/steps", s, &raw); err != nil {
@@ -326,6 +346,7 @@ func (c *deskShowCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 			Side    string    `json:"side"`
 			Author  string    `json:"author_name"`
 			Text    string    `json:"text"`
+			Gone    bool      `json:"withdrawn"`
 			Created time.Time `json:"created_at"`
 		}
 	)
@@ -337,6 +358,9 @@ func (c *deskShowCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	}
 	o.printf("%s\t%d\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName, t.DomainName, t.SeverityName)
 	for _, m := range all {
+		if m.Gone {
+			m.Text = "(withdrawn)"
+		}
 		o.printf("\n%s  %s  %s %s\n%s\n", m.Created.Format(time.RFC3339), m.Kind, m.Side, m.Author, m.Text)
 	}
 	return nil

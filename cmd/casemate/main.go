@@ -43,6 +43,7 @@ type command struct {
 	Config    configCmd    `cmd:"" help:"Print the settings in force, secrets hidden."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
+	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 
 // Exit codes: 0 done, 1 refused or failed, 2 wrong usage.

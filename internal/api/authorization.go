@@ -61,7 +61,7 @@ func (h authorizations) ShowAuthorizationDetail(ctx context.Context, p oas.ShowA
 		VisitTypeID: oas.NewOptString(v.Visit), VisitTypeName: oas.NewOptString(authorization.NameOf(authorization.Visits, v.Visit, lang)),
 		ContentTypeID: oas.NewOptString(v.Content), ContentTypeName: oas.NewOptString(authorization.NameOf(authorization.Contents, v.Content, lang)),
 		AuthEffectiveTime: optTime(v.Effective), AuthExpireTime: optTime(v.Expires), RejectReason: oas.NewOptString(v.RejectReason),
-		XcustomerName: oas.NewOptString(v.CreatorName), AuthHandlerName: oas.NewOptString(v.HandlerName), AgencyName: oas.NewOptString(v.Agency),
+		XcustomerName: oas.NewOptString(v.CreatorName), AuthHandlerName: oas.NewOptString(v.HandlerName), AgencyName: oas.NewOptString(v.AgencyName),
 		AuthDescribe:           oas.NewOptString(trimmed(v.Description, trim)),
 		IncidentAuthDetailList: make([]oas.IncidentOrderAuthDetailInfoV2, 0, len(v.Details)),
 	}

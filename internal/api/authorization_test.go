@@ -154,7 +154,7 @@ func TestAuthorizations(t *testing.T) {
 		if status != 200 || list["count"] != 1.0 {
 			c.t.Fatalf("list: %d %v", status, list)
 		}
-		wants(c.t, list["incident_auth_list"].([]any)[0].(map[string]any), map[string]any{"id": id, "status": 0.0, "incident_id": c.number, "simple_description": "磁盘\n",
+		wants(c.t, list["incident_auth_list"].([]any)[0].(map[string]any), map[string]any{"id": id, "status": 0.0, "incident_id": c.number, "simple_description": "磁盘",
 			"auth_describe": "look & see", "resource_type_name": "Cloud server", "create_time": "2026-01-15T08:00:00Z", "x_customer_id": c.who.User, "xcustomer_name": "boss"})
 		_, plain := c.call("GET", "", nil, "?trim_osm_rich_text_label=false", "")
 		wants(c.t, plain["incident_auth_list"].([]any)[0].(map[string]any), map[string]any{"simple_description": "<p>磁盘</p>", "auth_describe": "look &amp; <b>see</b>", "resource_type_name": "云服务器"})

@@ -11,9 +11,11 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/api/oas"
+	"casemate/internal/attachment"
 	"casemate/internal/authorization"
 	"casemate/internal/catalog"
 	"casemate/internal/diagnose"
+	"casemate/internal/identity"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
@@ -40,6 +42,7 @@ type Handler struct {
 	instantMessages
 	customers
 	extras
+	oldList
 	diagnoses
 
 	mapper
@@ -55,6 +58,9 @@ type Nouns struct {
 	Diagnose *diagnose.Service
 
 	Authorization *authorization.Service
+	Attachments   *attachment.Service
+	Identity      *identity.Service
+	Privilege     *privilege.Service
 }
 
 // Options of the surface.
@@ -62,7 +68,10 @@ type Options struct {
 	// Documented sends business errors with status 200, as the vendor's table
 	// says (semantics.md D1); the default is real 4xx and 5xx.
 	Documented bool
-	Log        *slog.Logger
+	// Temp is a folder for files that are built before they are sent; "" = the
+	// system's. It is made when it is needed.
+	Temp string
+	Log  *slog.Logger
 }
 
 // New makes the HTTP handler of the surface. The caller's principal and locale
@@ -76,17 +85,30 @@ func New(n Nouns, o Options) (http.Handler, error) {
 		messages:      messages{ticket: n.Ticket},
 		quotas:        quotas{ticket: n.Ticket},
 		diagnoses:     diagnoses{diagnose: n.Diagnose},
+		attachments:   attachments{files: n.Attachments},
+		privileges:    privileges{privilege: n.Privilege},
+		customers:     customers{identity: n.Identity, catalog: n.Catalog},
+		details:       newDetails(n.Ticket, n.Catalog, o.Temp),
+		extras:        extras{ticket: n.Ticket, catalog: n.Catalog},
 		mapper:        mapper{log: o.Log, documented: o.Documented},
 
-		authorizations: authorizations{authorization: n.Authorization},
+		authorizations:  authorizations{authorization: n.Authorization},
+		labels:          labels{ticket: n.Ticket},
+		relations:       relations{ticket: n.Ticket},
+		instantMessages: instantMessages{ticket: n.Ticket},
+		oldList:         oldList{tickets: tickets{ticket: n.Ticket, catalog: n.Catalog}},
 	}
-	return oas.NewServer(h, door{},
+	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(func(w http.ResponseWriter, r *http.Request, _ string) { h.notFound(w, r) }),
 		oas.WithMaxMultipartMemory(64<<10),
 		oas.WithMiddleware(admit),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return withBeside(realErrors(wire.Downloads(router, o.Log))), nil
 }
 
 // admit holds the policy row of the operation against the caller.

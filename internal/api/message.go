@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"casemate/internal/api/oas"
-	"casemate/internal/fault"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
 )
@@ -14,10 +13,7 @@ type messages struct{ ticket *ticket.Service }
 
 // CreateMessages adds a customer's message to a ticket.
 func (h messages) CreateMessages(ctx context.Context, req *oas.CreateMessageV2Req, p oas.CreateMessagesParams) (*oas.Ack, error) {
-	if len(req.Message.AccessoryIds) > 0 {
-		return nil, fault.Later.With("what", "message.accessory_ids").In("message.accessory_ids")
-	}
-	if err := h.ticket.Reply(ctx, principal.From(ctx), p.CaseID, req.GroupID.Or(""), req.Message.Content); err != nil {
+	if err := h.ticket.Reply(ctx, principal.From(ctx), p.CaseID, req.GroupID.Or(""), req.Message.Content, req.Message.AccessoryIds...); err != nil {
 		return nil, err
 	}
 	return &oas.Ack{}, nil
@@ -32,10 +28,15 @@ func (h messages) ListMessages(ctx context.Context, p oas.ListMessagesParams) (*
 	trim := p.TrimOsmRichTextLabel.Or(true)
 	res := &oas.ListMessagesResponse{Count: int32(total), MessageList: make([]oas.QueryMessageInfoV2, 0, len(page))}
 	for _, m := range page {
-		res.MessageList = append(res.MessageList, oas.QueryMessageInfoV2{
-			Type: oas.NewOptInt32(author(m)), ReplierType: oas.NewOptInt32(int32(m.Side)), Replier: oas.NewOptString(m.Author), ReplierName: oas.NewOptString(m.AuthorName),
-			Content: oas.NewOptString(trimmed(m.Text, trim)), CreateTime: oas.NewOptTime(wireTime(m.Created)), IsFirstMessage: flag(m.Opening),
-			AccessoryList: []oas.SimpleAccessoryV2{}})
+		res.MessageList = append(res.MessageList, messageInfo(m, trim))
 	}
 	return res, nil
+}
+
+// messageInfo is a message as the lists and polls carry it.
+func messageInfo(m ticket.Message, trim bool) oas.QueryMessageInfoV2 {
+	return oas.QueryMessageInfoV2{
+		Type: oas.NewOptInt32(author(m)), ReplierType: oas.NewOptInt32(int32(m.Side)), Replier: oas.NewOptString(m.Author), ReplierName: oas.NewOptString(m.AuthorName),
+		Content: oas.NewOptString(trimmed(m.Text, trim)), CreateTime: oas.NewOptTime(wireTime(m.Created)), IsFirstMessage: flag(m.Opening),
+		AccessoryList: accessories(m.Files)}
 }

@@ -2,12 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-faster/jx"
 
 	"casemate/internal/api/oas"
 	"casemate/internal/catalog"
@@ -26,7 +23,8 @@ type tickets struct {
 
 // CreateCases opens a ticket.
 func (h tickets) CreateCases(ctx context.Context, req *oas.CreateOrderIncidentV2Req, p oas.CreateCasesParams) (*oas.CreateCasesResponse, error) {
-	if err := unsupported(req); err != nil {
+	ext, group, err := extension(req.ExtensionMap.Value)
+	if err != nil {
 		return nil, err
 	}
 	number, err := h.ticket.Create(ctx, principal.From(ctx), ticket.NewTicket{
@@ -35,7 +33,8 @@ func (h tickets) CreateCases(ctx context.Context, req *oas.CreateOrderIncidentV2
 		Description: req.SimpleDescription, Source: req.SourceID, Project: req.ProjectID.Or(""), RemindTime: req.RemindTime.Or(""),
 		Claims: verify.Claims{Area: req.AreaCode.Or(""), Mobile: req.RemindMobile.Or(""), Mail: req.RemindMail.Or(""),
 			PhoneProof: p.XPhoneVerifiedid.Or(""), MailProof: p.XEmailVerifiedid.Or(""), Code: req.VerifyCode.Or("")},
-		Locale: locale.From(ctx), ZoneName: p.XTimeZone.Or(""),
+		Params: rawValues(req.ExtendsMap.Value), Extension: ext, Group: group,
+		Locale: locale.From(ctx), ZoneName: p.XTimeZone.Or(""), Attachments: req.AccessoryIds,
 	})
 	if err != nil {
 		return nil, err
@@ -43,61 +42,12 @@ func (h tickets) CreateCases(ctx context.Context, req *oas.CreateOrderIncidentV2
 	return &oas.CreateCasesResponse{IncidentID: oas.NewOptString(number)}, nil
 }
 
-// unsupported refuses what a ticket cannot carry yet; it is never ignored
-// (semantics.md D28).
-func unsupported(req *oas.CreateOrderIncidentV2Req) error {
-	switch {
-	case len(req.AccessoryIds) > 0:
-		return fault.Later.With("what", "accessory_ids").In("accessory_ids")
-	case len(req.ExtendsMap.Value) > 0:
-		return fault.Later.With("what", "extends_map").In("extends_map")
-	}
-	for _, key := range []string{"remindCCEmail", "cc_email", "group_id"} {
-		if v, ok := req.ExtensionMap.Value[key]; ok && !empty(v) {
-			return fault.Later.With("what", "extension_map."+key).In("extension_map." + key)
-		}
-	}
-	return nil
-}
-
-func empty(v jx.Raw) bool {
-	var any any
-	return json.Unmarshal(v, &any) == nil && (any == nil || any == "" || any == 0.0)
-}
-
 // ListCases lists tickets, newest first.
 func (h tickets) ListCases(ctx context.Context, p oas.ListCasesParams) (*oas.ListCasesResponse, error) {
-	f := ticket.Filter{Words: p.SearchKey, Text: p.AppKey.Or(""), Number: p.IncidentID.Or(""), Creator: p.XCustomerID.Or(""), CreatorName: p.XCustomerName.Or(""),
-		Group: p.GroupID.Or(""), Offset: int(p.Offset.Or(0)), Limit: int(p.Limit.Or(0))}
 	loc := locale.From(ctx)
-	for _, t := range []struct {
-		field, text string
-		into        *int64
-	}{{"query_start_time", p.QueryStartTime.Or(""), &f.From}, {"query_end_time", p.QueryEndTime.Or(""), &f.To}} {
-		if t.text == "" {
-			continue
-		}
-		var err error
-		if *t.into, err = loc.ParseStamp(t.field, t.text); err != nil {
-			return nil, err
-		}
-	}
-	if s, ok := p.Status.Get(); ok {
-		f.Statuses = append(f.Statuses, ticket.Status(s))
-	}
-	states, err := parseStates(p.IncidentStatus.Or(""))
+	f, err := filterOf(loc, p)
 	if err != nil {
 		return nil, err
-	}
-	f.Statuses = append(f.Statuses, states...)
-	for _, id := range p.LabelIDList {
-		if id == "" {
-			continue
-		}
-		if _, err := strconv.ParseInt(id, 10, 32); err != nil {
-			return nil, fault.BadFormat.In("label_id_list").With("form", "1,2,3")
-		}
-		f.Labelled = true
 	}
 	page, total, err := h.ticket.List(ctx, principal.From(ctx), f)
 	if err != nil {
@@ -116,6 +66,10 @@ func (h tickets) ListCases(ctx context.Context, p oas.ListCasesParams) (*oas.Lis
 			ProductCategoryName: oas.NewOptString(c.Name(catalog.KindProduct, t.Product, loc.Language)), CustomerID: t.Domain,
 			DCName: c.Name(catalog.KindRegion, t.Region, loc.Language), SimpleDescription: trimmed(t.Description, trim), CreateTime: wireTime(t.Created),
 		}
+		i.LabelList = make([]oas.LabelInfo, 0, len(t.Labels))
+		for _, l := range t.Labels {
+			i.LabelList = append(i.LabelList, oas.LabelInfo{LabelID: oas.NewOptInt32(int32(l.ID)), Name: oas.NewOptString(l.Name), Color: oas.NewOptString(l.Color)})
+		}
 		if t.Resolution != "" {
 			i.Resolution.SetTo(trimmed(t.Resolution, trim))
 		}
@@ -125,6 +79,33 @@ func (h tickets) ListCases(ctx context.Context, p oas.ListCasesParams) (*oas.Lis
 		res.IncidentInfoList = append(res.IncidentInfoList, i)
 	}
 	return res, nil
+}
+
+// filterOf reads what ListCases filters by.
+func filterOf(loc locale.Locale, p oas.ListCasesParams) (f ticket.Filter, err error) {
+	f = ticket.Filter{Words: p.SearchKey, Text: p.AppKey.Or(""), Number: p.IncidentID.Or(""), Creator: p.XCustomerID.Or(""), CreatorName: p.XCustomerName.Or(""),
+		Group: p.GroupID.Or(""), Offset: int(p.Offset.Or(0)), Limit: int(p.Limit.Or(0))}
+	for _, t := range []struct {
+		field, text string
+		into        *int64
+	}{{"query_start_time", p.QueryStartTime.Or(""), &f.From}, {"query_end_time", p.QueryEndTime.Or(""), &f.To}} {
+		if t.text == "" {
+			continue
+		}
+		if *t.into, err = loc.ParseStamp(t.field, t.text); err != nil {
+			return f, err
+		}
+	}
+	if s, ok := p.Status.Get(); ok {
+		f.Statuses = append(f.Statuses, ticket.Status(s))
+	}
+	states, err := parseStates(p.IncidentStatus.Or(""))
+	if err != nil {
+		return f, err
+	}
+	f.Statuses = append(f.Statuses, states...)
+	f.Labels, err = labelIDs("label_id_list", p.LabelIDList)
+	return f, err
 }
 
 func parseStates(text string) (all []ticket.Status, err error) {
@@ -190,14 +171,21 @@ func (h tickets) ShowCaseDetail(ctx context.Context, p oas.ShowCaseDetailParams)
 	if err != nil {
 		return nil, err
 	}
+	values, err := h.ticket.Values(ctx, who, p.CaseID, group)
+	if err != nil {
+		return nil, err
+	}
 	c, trim := h.catalog.Now(), p.TrimOsmRichTextLabel.Or(true)
+	if err := besideOf(ctx).add("extends_params", shownValues(c, lang, values)); err != nil {
+		return nil, err
+	}
 	d := oas.IncidentDetailInfoV2{
 		XcustomerID: oas.NewOptString(t.Creator), XcustomerName: oas.NewOptString(names[t.Creator]), Status: int32(t.Status), Judgement: t.Judgement,
 		IncidentID: oas.NewOptString(t.Number), BusinessTypeName: c.Name(catalog.KindProblemType, t.ProblemType, lang),
 		IncidentTypeName: c.Name(catalog.KindSubType, t.SubType, lang), CustomerID: t.Domain, DCName: c.Name(catalog.KindRegion, t.Region, lang),
 		SimpleDescription: trimmed(t.Description, trim), SourceName: sourceName.In(lang), CreateTime: wireTime(t.Created),
 		MessageList: make([]oas.IncidentMessageV2, 0, len(said)), IncidentSatisfaction: make([]oas.IncidentSatisfactionV2Do, 0, len(scores)),
-		BusinessOwnership: oas.NewOptInt32(0),
+		BusinessOwnership: oas.NewOptInt32(int32(t.Ownership)),
 	}
 	if t.Severity != "" {
 		d.SeverityName.SetTo(c.Name(catalog.KindSeverity, t.Severity, lang))
@@ -209,7 +197,7 @@ func (h tickets) ShowCaseDetail(ctx context.Context, p oas.ShowCaseDetailParams)
 	for _, m := range said {
 		d.MessageList = append(d.MessageList, oas.IncidentMessageV2{Type: oas.NewOptInt32(author(m)), Replier: oas.NewOptString(m.Author),
 			Content: oas.NewOptString(trimmed(m.Text, trim)), MessageID: oas.NewOptString(m.ID), ReplierName: oas.NewOptString(m.AuthorName),
-			CreateTime: oas.NewOptTime(wireTime(m.Created)), IsFirstMessage: flag(m.Opening), AccessoryList: []oas.SimpleAccessoryV2{}})
+			CreateTime: oas.NewOptTime(wireTime(m.Created)), IsFirstMessage: flag(m.Opening), AccessoryList: accessories(m.Files)})
 	}
 	for _, s := range scores {
 		out := oas.IncidentSatisfactionV2Do{SatisfactionID: int32(s.Dimension), SatisfactionValue: int32(s.Points)}
@@ -234,6 +222,12 @@ func extInfo(t ticket.Ticket, c ticket.Contact) (out oas.IncidentDetailExtInfoV2
 	}
 	if t.RemindTime != "" {
 		out.RemindTime.SetTo(t.RemindTime)
+	}
+	if len(c.Copies) > 0 {
+		out.CcEmail.SetTo(strings.Join(c.Copies, ","))
+	}
+	if c.Kind != "" {
+		out.ContactType.SetTo(c.Kind)
 	}
 	return out
 }

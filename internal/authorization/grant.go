@@ -2,6 +2,7 @@ package authorization
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,6 +10,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
@@ -34,6 +36,7 @@ var (
 	errLong      = fault.New(fault.Invalid, fault.CodeInvalid, "授权时长最多 {days} 天", "an authorization may last at most {days} days").In("auth_expire_time")
 	errAhead     = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 最晚为 {days} 天后", "{field} may be at most {days} days ahead").In("auth_expire_time")
 	errTwice     = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 重复", "{field} is named twice").In("auth_detail_list.auth_detail_id")
+	errAgency    = fault.New(fault.Invalid, fault.CodeInvalid, "委托不存在或已过期", "there is no such agency, or it is over").In("agency_id")
 	errNoConsole = fault.New(fault.Invalid, fault.CodeInvalid, "该授权不含控制台，不能使用委托", "this authorization asks for no console: an agency does not fit").In("agency_id")
 	errUnsigned  = fault.New(fault.Forbidden, fault.CodeNoPermission, "请先签署最新的授权协议（relation_id 为授权编号）", "please accept the newest authorization agreement first, with the authorization's id as relation_id")
 )
@@ -150,10 +153,15 @@ func (s *Service) Confirm(ctx context.Context, who principal.Principal, g Grant)
 				return ErrNoDetail.In("auth_detail_list.auth_detail_id")
 			}
 		}
-		// Whether agency_id is one of the domain's agencies is to be asked of
-		// identity as soon as it keeps them; until then the id is kept as given.
-		if g.Agency != "" && !console {
-			return errNoConsole
+		if g.Agency != "" {
+			if !console {
+				return errNoConsole
+			}
+			if _, err := identity.AgencyIn(tx, who.Domain, g.Agency); errors.Is(err, identity.ErrNoAgency) {
+				return errAgency
+			} else if err != nil {
+				return err
+			}
 		}
 		a := before
 		if a.Effective, a.Expires, err = s.window(g, tx.Now); err != nil {

@@ -13,6 +13,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/db/dbtest"
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
@@ -100,9 +101,19 @@ func TestAccess(t *testing.T) {
 		// A console by agency, without any item.
 		console, err := w.s.Request(w.t.Context(), w.zhao, authorization.NewRequest{Number: number, Description: "console"})
 		w.ok(err)
-		w.ok(w.s.Confirm(w.t.Context(), w.li, authorization.Grant{ID: console, Expire: w.now() + 1000, Agency: "agency-1"}))
+		delegation, err := w.ident.CreateAgency(w.t.Context(), principal.AsSystem(principal.House), identity.NewAgency{Domain: w.li.Domain, Name: "on call", TrustName: "Casemate"})
+		w.ok(err)
+		theirs, err := w.ident.CreateAgency(w.t.Context(), principal.AsSystem(principal.House), identity.NewAgency{Domain: w.foreign.Domain, Name: "on call", TrustName: "Casemate"})
+		w.ok(err)
+		for _, id := range []string{"nobody", theirs.ID} {
+			w.refused(w.s.Confirm(w.t.Context(), w.li, authorization.Grant{ID: console, Expire: w.now() + 1000, Agency: id}), "01010001", "agency_id")
+		}
+		w.ok(w.s.Confirm(w.t.Context(), w.li, authorization.Grant{ID: console, Expire: w.now() + 1000, Agency: delegation.ID}))
+		if v, err := w.s.Show(w.t.Context(), w.li, console, ""); err != nil || v.AgencyName != "on call" {
+			w.t.Errorf("%q, %v", v.AgencyName, err)
+		}
 		got, err = w.s.Reveal(w.t.Context(), w.chen, console, w.detail(console))
-		if err != nil || got != (authorization.Secret{Agency: "agency-1"}) {
+		if err != nil || got != (authorization.Secret{Agency: delegation.ID}) {
 			w.t.Errorf("agency: %+v, %v", got, err)
 		}
 	})

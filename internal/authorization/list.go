@@ -7,6 +7,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
@@ -33,6 +34,7 @@ type View struct {
 	CreatorName string
 	Details     []Detail // Show only
 	HandlerName string   // Show only
+	AgencyName  string   // Show only
 }
 
 const (
@@ -128,6 +130,11 @@ func (s *Service) Show(ctx context.Context, who principal.Principal, id, group s
 			return err
 		}
 		v = View{Authorization: a, Words: t.Description}
+		if a.Agency != "" {
+			if v.AgencyName, err = identity.AgencyName(tx, a.Domain, a.Agency); err != nil {
+				return err
+			}
+		}
 		v.Details, err = detailsOf(tx, a)
 		return err
 	})

@@ -26,6 +26,7 @@ type Catalog struct {
 	products       map[string]Product
 	problemTypes   map[string]ProblemType // retired ones too
 	params         map[string]Param
+	everParams     map[string]Param // retired ones too: old tickets have values of them
 	severities     map[string]Severity
 	plans          map[string]Plan
 	regions        map[string]Region
@@ -69,6 +70,7 @@ func build(version int64, rows []entry, unlimited bool) (*Catalog, error) {
 	}
 	c.problemTypes = index(slices.Concat(gone.problemTypes, live.problemTypes), func(e ProblemType) string { return e.ID })
 	c.params = index(live.params, func(e Param) string { return e.Key })
+	c.everParams = index(slices.Concat(gone.params, live.params), func(e Param) string { return e.Key })
 	c.severities = index(live.severities, func(e Severity) string { return e.ID })
 	c.plans = index(live.plans, func(e Plan) string { return e.ID })
 	c.regions = index(live.regions, func(e Region) string { return e.ID })
@@ -174,6 +176,9 @@ func (c *Catalog) Templates(problemType string) []Template { return c.templatesO
 
 // Param finds an additional parameter.
 func (c *Catalog) Param(key string) (Param, bool) { v, ok := c.params[key]; return v, ok }
+
+// EverParam finds one that is or was offered: what an existing ticket has.
+func (c *Catalog) EverParam(key string) (Param, bool) { v, ok := c.everParams[key]; return v, ok }
 
 // Params are the additional parameters a problem type asks for, in its order.
 func (c *Catalog) Params(p ProblemType) []Param {

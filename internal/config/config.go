@@ -24,6 +24,8 @@ type Config struct {
 	Webhooks       Webhooks      `yaml:"webhooks"`
 	Diagnose       Diagnose      `yaml:"diagnose"`
 	Authorization  Authorization `yaml:"authorization"`
+	Attachment     Attachment    `yaml:"attachment"`
+	Identity       Identity      `yaml:"identity"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
@@ -62,7 +64,7 @@ func (c Config) check() error {
 	default:
 		return errors.New("errors.business_status is real or documented")
 	}
-	return errors.Join(c.Notify.Check(), c.Authorization.Check())
+	return errors.Join(c.Notify.Check(), c.Identity.Check(), c.Authorization.Check())
 }
 
 // Show is the configuration as a file would hold it.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"net/mail"
 	"time"
 )
 
@@ -12,6 +13,9 @@ type Ticket struct {
 	ConfirmDays  int           `yaml:"confirm_days"`  // a solution nobody answers is taken as confirmed; 0 = 3, -1 = never
 	Acknowledge  bool          `yaml:"acknowledge"`   // a new ticket is confirmed to its contacts
 	FeedbackDays int           `yaml:"feedback_days"` // a question nobody answers counts as solved; 0 = 7, -1 = never
+	AbuseMail    string        `yaml:"abuse_mail"`    // address of the house that is told of abuse reports; "" = nobody
+
+	WithdrawWithin time.Duration `yaml:"withdraw_within"` // a customer may take a message back for so long (semantics.md D6); 0 = 2m, negative = never
 }
 
 // Check refuses values that mean nothing.
@@ -23,8 +27,15 @@ func (t Ticket) Check() error {
 		return errors.New("ticket.confirm_days is -1 to 365")
 	case t.FeedbackDays < -1 || t.FeedbackDays > 365:
 		return errors.New("ticket.feedback_days is -1 to 365")
+	case t.AbuseMail != "" && !plainAddress(t.AbuseMail):
+		return errors.New("ticket.abuse_mail is one plain address, name@example.com")
 	}
 	return nil
+}
+
+func plainAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s
 }
 
 // WithDefaults fills in what is not set.
@@ -40,6 +51,9 @@ func (t Ticket) WithDefaults() Ticket {
 	}
 	if t.FeedbackDays == 0 {
 		t.FeedbackDays = 7
+	}
+	if t.WithdrawWithin == 0 {
+		t.WithdrawWithin = 2 * time.Minute
 	}
 	return t
 }

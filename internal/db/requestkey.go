@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +28,21 @@ type requestKeyKey struct{}
 // WithRequestKey makes the context's first Update or Do repeatable.
 func WithRequestKey(ctx context.Context, k RequestKey) context.Context {
 	return context.WithValue(ctx, requestKeyKey{}, &requestKey{RequestKey: k})
+}
+
+// WithContent narrows the context's request key by what its maker could not
+// know: a digest of a body that was streamed past him. Requests with the same
+// key and another content are others. Without a key, or with one that was used
+// already, the context stays as it is.
+func WithContent(ctx context.Context, digest string) context.Context {
+	k, ok := ctx.Value(requestKeyKey{}).(*requestKey)
+	if !ok || k.used.Load() {
+		return ctx
+	}
+	sum := sha256.Sum256([]byte(k.ID + "\x00" + digest))
+	narrow := k.RequestKey
+	narrow.ID = hex.EncodeToString(sum[:])
+	return WithRequestKey(ctx, narrow)
 }
 
 // Replayed tells whether the context's first Update answered with the stored

@@ -11,7 +11,7 @@ import (
 type domains struct{ identity *identity.Service }
 
 func domain(d identity.Domain) *oas.Domain {
-	return &oas.Domain{ID: d.ID, Name: d.Name, Plan: text(d.Plan), Sandbox: d.Sandbox, Disabled: d.Disabled, CreatedAt: at(d.Created)}
+	return &oas.Domain{ID: d.ID, Name: d.Name, Plan: text(d.Plan), PartnerID: text(d.Partner), Sandbox: d.Sandbox, Disabled: d.Disabled, CreatedAt: at(d.Created)}
 }
 
 // ListDomains lists the customers' accounts.

@@ -31,6 +31,8 @@ import (
 type Handler struct {
 	sessions
 	tickets
+	ticketDetails
+	abuseReports
 	deliveries
 	catalogue
 	domains
@@ -40,12 +42,17 @@ type Handler struct {
 	accessKeys
 	webhooks
 	codes
+	partners
+	agencies
+	transfers
 	system
 	diagnoses
 	agreements
 	notices
 
 	authorizations
+	reads
+	attachments
 
 	mapper
 }
@@ -92,31 +99,42 @@ type Counts struct {
 // must be in the request's context.
 func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h := &Handler{
-		sessions:   sessions{identity: n.Identity, host: host},
-		tickets:    tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog},
-		deliveries: deliveries{notify: n.Notify},
-		catalogue:  catalogue{catalog: n.Catalog},
-		domains:    domains{identity: n.Identity},
-		sandboxes:  sandboxes{identity: n.Identity, host: host},
-		users:      users{identity: n.Identity},
-		groups:     groups{identity: n.Identity},
-		accessKeys: accessKeys{identity: n.Identity},
-		webhooks:   webhooks{webhooks: n.Webhooks},
-		codes:      codes{verify: n.Verify, identity: n.Identity},
-		system:     system{host: host},
-		diagnoses:  diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
-		agreements: agreements{catalog: n.Catalog, identity: n.Identity},
-		mapper:     mapper{log: log},
+		sessions:      sessions{identity: n.Identity, host: host},
+		tickets:       tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog},
+		deliveries:    deliveries{notify: n.Notify},
+		catalogue:     catalogue{catalog: n.Catalog},
+		domains:       domains{identity: n.Identity},
+		sandboxes:     sandboxes{identity: n.Identity, host: host},
+		users:         users{identity: n.Identity},
+		groups:        groups{identity: n.Identity},
+		accessKeys:    accessKeys{identity: n.Identity},
+		webhooks:      webhooks{webhooks: n.Webhooks},
+		codes:         codes{verify: n.Verify, identity: n.Identity},
+		partners:      partners{identity: n.Identity},
+		agencies:      agencies{identity: n.Identity},
+		transfers:     transfers{of: tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog}},
+		system:        system{host: host},
+		diagnoses:     diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
+		agreements:    agreements{catalog: n.Catalog, identity: n.Identity},
+		reads:         reads{tickets: n.Tickets},
+		mapper:        mapper{log: log},
+		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},
+		abuseReports:  abuseReports{tickets: n.Tickets},
 	}
 	h.notices = notices{notify: n.Notify, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
-	return oas.NewServer(h, door{},
+	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}
+	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(h.methodNotAllowed),
 		oas.WithMaxMultipartMemory(64<<10),
 		oas.WithMiddleware(admit),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Downloads(router, log), nil
 }
 
 // admit holds the policy row of the operation against the caller.

@@ -27,7 +27,7 @@ var (
 
 func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 	lang, c := locale.From(ctx).Language, h.catalog.Now()
-	return oas.Ticket{Number: t.Number, Version: t.Revision, Status: oas.TicketStatus(t.Status), StatusName: t.Status.Name(lang),
+	return oas.Ticket{Owner: oas.NewOptOwner(owners[t.Ownership]), Number: t.Number, Version: t.Revision, Status: oas.TicketStatus(t.Status), StatusName: t.Status.Name(lang),
 		DomainID: t.Domain, DomainName: text(t.DomainName), CreatorID: text(t.Creator), CreatorName: text(t.CreatorName), Description: t.Description,
 		ProductCategoryID: text(t.Product), ProductCategoryName: text(c.Name(catalog.KindProduct, t.Product, lang)),
 		BusinessTypeID: text(t.ProblemType), BusinessTypeName: text(c.Name(catalog.KindProblemType, t.ProblemType, lang)),
@@ -65,6 +65,18 @@ func (h tickets) ShowTicket(ctx context.Context, params oas.ShowTicketParams) (*
 		return nil, err
 	}
 	out := h.ticket(ctx, t)
+	lang := locale.From(ctx).Language
+	out.Labels, out.Related = []oas.TicketLabel{}, []oas.RelatedTicket{}
+	for _, l := range t.Labels {
+		out.Labels = append(out.Labels, oas.TicketLabel{ID: l.ID, Name: l.Name, Color: l.Color, OwnerName: text(t.OwnerNames[l.Owner])})
+	}
+	for _, r := range t.Related {
+		out.Related = append(out.Related, oas.RelatedTicket{Number: r.Number, Status: oas.TicketStatus(r.Status), StatusName: r.Status.Name(lang),
+			Description: r.Description, CreatorName: text(r.CreatorName)})
+	}
+	if t.Unread >= 0 {
+		out.Unread.SetTo(int32(t.Unread))
+	}
 	return &out, nil
 }
 
@@ -84,7 +96,7 @@ func (h tickets) ListTicketMessages(ctx context.Context, params oas.ListTicketMe
 			kind = oas.MessageKindNote
 		}
 		list.Items = append(list.Items, oas.Message{ID: m.ID, Kind: kind, Side: sides[m.Side], AuthorID: text(m.Author), AuthorName: text(m.AuthorName),
-			First: m.Opening, Text: m.Text, CreatedAt: at(m.Created)})
+			First: m.Opening, Text: m.Text, Attachments: fileList(m.Files), Withdrawn: oas.NewOptBool(m.Withdrawn > 0), CreatedAt: at(m.Created)})
 	}
 	return list, nil
 }
@@ -95,11 +107,19 @@ func (h tickets) CreateTicketStep(ctx context.Context, req *oas.StepReq, params 
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.tickets.Take(ctx, who, ticket.Step{Number: params.Number, Action: string(req.Action), Text: req.Text.Or(""), Assignee: req.Assignee.Or(""), Version: req.Version.Or(0)})
+	s := ticket.Step{Number: params.Number, Action: string(req.Action), Text: req.Text.Or(""), Assignee: req.Assignee.Or(""), Version: req.Version.Or(0),
+		Attachments: req.AttachmentIds}
+	if s.Action == ticket.StepTransfer {
+		if !req.To.Set {
+			return nil, fault.Missing.In("to")
+		}
+		s.To = ownership(req.To.Value)
+	}
+	t, err := h.tickets.Take(ctx, who, s)
 	if err != nil {
 		return nil, err
 	}
-	return h.ShowTicket(ctx, oas.ShowTicketParams(params))
+	return h.after(ctx, t)
 }
 
 // engineer is whose step it is: the caller's own, or for the operator on the
@@ -118,13 +138,13 @@ func (h tickets) engineer(ctx context.Context, name string) (principal.Principal
 	if errors.Is(err, identity.ErrNoUser) || err == nil && u.Disabled {
 		return who, errAsWhom.With("name", name)
 	}
-	return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: u.Name, Role: u.Role,
+	return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: u.Name, Role: u.Role, Partner: u.Partner,
 		Address: who.Address, RequestID: who.RequestID}, err
 }
 
 // ListEngineers lists whom a ticket can be given to.
-func (h tickets) ListEngineers(ctx context.Context) (*oas.EngineerList, error) {
-	all, err := h.identity.Engineers(ctx, principal.From(ctx))
+func (h tickets) ListEngineers(ctx context.Context, params oas.ListEngineersParams) (*oas.EngineerList, error) {
+	all, err := h.identity.PartnerEngineers(ctx, principal.From(ctx), params.Partner.Or(""))
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 type users struct{ identity *identity.Service }
 
 func user(u identity.User) *oas.User {
-	out := &oas.User{ID: u.ID, DomainID: u.Domain, Name: u.Name, Main: u.Main, Alias: text(u.Alias), AreaCode: text(u.AreaCode),
+	out := &oas.User{ID: u.ID, DomainID: u.Domain, Name: u.Name, Main: u.Main, PartnerID: text(u.Partner), Alias: text(u.Alias), AreaCode: text(u.AreaCode),
 		Mobile: text(u.Mobile), Email: text(u.Mail), TimeZone: text(u.Zone), Disabled: u.Disabled, CreatedAt: at(u.Created)}
 	if u.Role != "" {
 		out.Role = oas.NewOptRole(oas.Role(u.Role))

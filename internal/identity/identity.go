@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
 
+	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
@@ -45,6 +45,9 @@ var (
 type Options struct {
 	// DemoLocks widens the lock after bad signatures to 1,000 (threats.md C6).
 	DemoLocks bool
+	// Providers are the OpenID Connect providers whose id tokens are taken. Use
+	// NewFederated with them.
+	Providers []config.OIDC
 }
 
 // Service is the noun.
@@ -56,9 +59,20 @@ type Service struct {
 	cache  credentialCache
 	locks  signatureLocks
 	names  nameCache
+
+	federation federation
 }
 
-// New makes the service.
+// NewFederated makes the service with identity providers; it fails when a file
+// their settings name cannot be read.
+func NewFederated(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
+	s := New(d, keys, o)
+	var err error
+	s.federation, err = newFederation(o.Providers, d.Now)
+	return s, err
+}
+
+// New makes the service without identity providers.
 func New(d *db.DB, keys *seal.Keyring, o Options) *Service {
 	return &Service{db: d, keys: keys, o: o, hasher: newHasher(),
 		cache: newCredentialCache(d.Now), locks: newSignatureLocks(d.Now, o.DemoLocks), names: nameCache{m: map[string]string{}}}
@@ -70,8 +84,11 @@ type Domain struct {
 	Plan               string // support plan, "" = none
 	Sandbox            bool
 	Disabled           bool
-	SubmitByPermission bool  // the submission policy switch is on
-	Clock              int64 // how far its clock is ahead, in milliseconds; only a sandbox's is
+	SubmitByPermission bool   // the submission policy switch is on
+	ExportByUsers      bool   // sub-users may export tickets (semantics.md D24)
+	AssumeAll          bool   // sub-users act on every ticket of the domain (D24)
+	Partner            string // id of the partner who serves the customer, "" = none
+	Clock              int64  // how far its clock is ahead, in milliseconds; only a sandbox's is
 	Created            int64
 }
 
@@ -130,12 +147,12 @@ func number(b bool) int64 {
 	return 0
 }
 
-const domainColumns = "id, name, project_id, plan, sandbox, disabled, submit_by_permission, clock, created_at"
+const domainColumns = "id, name, project_id, plan, sandbox, disabled, submit_by_permission, export_by_users, assume_all, partner_id, clock, created_at"
 
 func scanDomain(r db.Row) (d Domain, err error) {
-	var sandbox, disabled, policy int64
-	err = r.Scan(&d.ID, &d.Name, &d.Project, &d.Plan, &sandbox, &disabled, &policy, &d.Clock, &d.Created)
-	d.Sandbox, d.Disabled, d.SubmitByPermission = sandbox == 1, disabled == 1, policy == 1
+	var sandbox, disabled, policy, export, assume int64
+	err = r.Scan(&d.ID, &d.Name, &d.Project, &d.Plan, &sandbox, &disabled, &policy, &export, &assume, &d.Partner, &d.Clock, &d.Created)
+	d.Sandbox, d.Disabled, d.SubmitByPermission, d.ExportByUsers, d.AssumeAll = sandbox == 1, disabled == 1, policy == 1, export == 1, assume == 1
 	if errors.Is(err, db.ErrNone) {
 		err = ErrNoDomain
 	}
@@ -218,6 +235,7 @@ type User struct {
 	AreaCode, Mobile, Mail string
 	Main                   bool
 	Role                   string // people of the house
+	Partner                string // people of the house: id of the partner they work for, "" = the house
 	Alias, PublicID        string // what the other side may see
 	Language               locale.Language
 	Zone                   string
@@ -230,6 +248,7 @@ type NewUser struct {
 	Domain, Name, Password string
 	Main                   bool
 	Role                   string // only in the house
+	Partner                string // only engineers of the house: the partner they work for
 	Alias                  string
 	AreaCode, Mobile, Mail string
 	Language               locale.Language
@@ -257,6 +276,9 @@ func (n NewUser) check() error {
 	} else if n.Role != "" {
 		return ErrRole.With("role", n.Role)
 	}
+	if n.Partner != "" && (n.Domain != principal.House || n.Role != principal.RoleEngineer) {
+		return ErrRole.With("role", n.Role)
+	}
 	return checkPassword(n.Name, n.Password)
 }
 
@@ -269,7 +291,7 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 	if err := in.check(); err != nil {
 		return User{}, err
 	}
-	u := User{Domain: in.Domain, ID: s.db.NewID(), Name: strings.TrimSpace(in.Name), Main: in.Main, Role: in.Role, Alias: in.Alias,
+	u := User{Domain: in.Domain, ID: s.db.NewID(), Name: strings.TrimSpace(in.Name), Main: in.Main, Role: in.Role, Partner: in.Partner, Alias: in.Alias,
 		PublicID: "e" + s.db.NewID()[10:], AreaCode: in.AreaCode, Language: in.Language, Zone: in.Zone}
 	if u.Alias == "" && u.Role != "" {
 		u.Alias = "Engineer " + strings.ToUpper(u.PublicID[len(u.PublicID)-4:])
@@ -287,6 +309,11 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 				return User{}, err
 			}
 		}
+		if in.Partner != "" {
+			if _, err := PartnerIn(tx, in.Partner); err != nil {
+				return User{}, err
+			}
+		}
 		var taken, mains int
 		if err := tx.Get("SELECT count(*) FILTER (WHERE name_hash = ?), count(*) FILTER (WHERE main = 1) FROM users WHERE domain_id = ?", row.nameHash, in.Domain).Scan(&taken, &mains); err != nil {
 			return User{}, err
@@ -300,10 +327,10 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 			return User{}, errMainMissing
 		}
 		u.Created = tx.Now
-		tx.Write(1, `INSERT INTO users (domain_id, id, name_hash, name, mobile, mail, area_code, mobile_hash, mail_hash, password, password_at, main, role, alias, public_id, language, zone, disabled, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+		tx.Write(1, `INSERT INTO users (domain_id, id, name_hash, name, mobile, mail, area_code, mobile_hash, mail_hash, password, password_at, main, role, partner_id, alias, public_id, language, zone, disabled, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
 			u.Domain, u.ID, row.nameHash, row.name, row.mobile, row.mail, u.AreaCode, row.mobileHash, row.mailHash, row.password, tx.Now,
-			number(u.Main), u.Role, u.Alias, u.PublicID, string(u.Language), u.Zone, tx.Now)
+			number(u.Main), u.Role, u.Partner, u.Alias, u.PublicID, string(u.Language), u.Zone, tx.Now)
 		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.create", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"role": u.Role, "main": u.Main}})
 		return u, nil
 	})
@@ -350,12 +377,12 @@ func (s *Service) sealUser(ctx context.Context, u *User, in NewUser) (row userRo
 	return row, nil
 }
 
-const userColumns = "domain_id, id, name, mobile, mail, area_code, main, role, alias, public_id, language, zone, disabled, created_at"
+const userColumns = "domain_id, id, name, mobile, mail, area_code, main, role, partner_id, alias, public_id, language, zone, disabled, created_at"
 
 func scanUser(r db.Row) (u User, err error) {
 	var main, disabled int64
 	var language string
-	err = r.Scan(&u.Domain, &u.ID, &u.Name, &u.Mobile, &u.Mail, &u.AreaCode, &main, &u.Role, &u.Alias, &u.PublicID, &language, &u.Zone, &disabled, &u.Created)
+	err = r.Scan(&u.Domain, &u.ID, &u.Name, &u.Mobile, &u.Mail, &u.AreaCode, &main, &u.Role, &u.Partner, &u.Alias, &u.PublicID, &language, &u.Zone, &disabled, &u.Created)
 	u.Main, u.Disabled, u.Language = main == 1, disabled == 1, locale.Language(language)
 	if errors.Is(err, db.ErrNone) {
 		err = ErrNoUser
@@ -435,17 +462,28 @@ func (s *Service) Users(ctx context.Context, who principal.Principal, domain str
 	return all, err
 }
 
-// Engineers lists the people of the house who can work on tickets, by alias.
+// Engineers lists the people of the house who can work on tickets, by alias. A
+// partner's people see each other instead.
 func (s *Service) Engineers(ctx context.Context, who principal.Principal) (all []User, err error) {
+	return s.PartnerEngineers(ctx, who, "")
+}
+
+// PartnerEngineers lists those of a partner, "" = the house's own; a partner's
+// people see each other, whatever they ask for.
+func (s *Service) PartnerEngineers(ctx context.Context, who principal.Principal, partner string) (all []User, err error) {
 	if who.Kind == principal.Customer || who.Kind == principal.Anonymous {
 		return nil, fault.NoPermission
 	}
+	if who.Partner != "" {
+		partner = who.Partner
+	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
 		return tx.List(func(r db.Row) error {
 			u, err := scanUser(r)
 			all = append(all, u)
 			return err
-		}, "SELECT "+userColumns+" FROM users WHERE domain_id = ? AND role <> 'auditor' AND disabled = 0 ORDER BY alias, id LIMIT 1000", principal.House)
+		}, "SELECT "+userColumns+" FROM users WHERE domain_id = ? AND partner_id = ? AND role <> 'auditor' AND disabled = 0 ORDER BY alias, id LIMIT 1000", principal.House, partner)
 	})
 	for i := range all {
 		if err == nil {
@@ -457,9 +495,9 @@ func (s *Service) Engineers(ctx context.Context, who principal.Principal) (all [
 }
 
 // EngineerIn reads what the desk shows of a person of the house; ErrNoUser when
-// there is none who may work.
+// there is none who may work. Partners' people are none.
 func EngineerIn(tx *db.Tx, id string) (alias, publicID string, err error) {
-	err = tx.Get("SELECT alias, public_id FROM users WHERE domain_id = ? AND id = ? AND disabled = 0 AND role <> 'auditor'", principal.House, id).Scan(&alias, &publicID)
+	err = tx.Get("SELECT alias, public_id FROM users WHERE domain_id = ? AND id = ? AND disabled = 0 AND role <> 'auditor' AND partner_id = ''", principal.House, id).Scan(&alias, &publicID)
 	if errors.Is(err, db.ErrNone) {
 		err = ErrNoUser
 	}
@@ -522,61 +560,6 @@ func (s *Service) SetPassword(ctx context.Context, who principal.Principal, doma
 		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.password", Subject: "user", SubjectID: id, LogCode: event.NoLog})
 		return nil
 	})
-}
-
-// nameCache remembers opened names for lists.
-type nameCache struct {
-	mu sync.Mutex
-	m  map[string]string
-}
-
-// Names opens the log-in names of users of one domain; unknown and erased ones
-// are missing.
-func (s *Service) Names(ctx context.Context, domain string, ids []string) (map[string]string, error) {
-	out := map[string]string{}
-	var unknown []string
-	s.names.mu.Lock()
-	for _, id := range ids {
-		if n, ok := s.names.m[domain+"/"+id]; ok {
-			out[id] = n
-		} else if _, twice := out[id]; !twice {
-			unknown = append(unknown, id)
-		}
-	}
-	s.names.mu.Unlock()
-	for _, id := range unknown {
-		u, err := s.User(ctx, principal.AsSystem(domain), domain, id)
-		if errors.Is(err, ErrNoUser) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out[id] = u.Name
-		s.names.mu.Lock()
-		if len(s.names.m) > 50000 {
-			clear(s.names.m)
-		}
-		s.names.m[domain+"/"+id] = u.Name
-		s.names.mu.Unlock()
-	}
-	return out, nil
-}
-
-// FindByName lists the ids of the domain's users whose name contains the part,
-// whatever the case, at most 100.
-func (s *Service) FindByName(ctx context.Context, domain, part string) ([]string, error) {
-	users, err := s.Users(ctx, principal.AsSystem(domain), domain)
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, u := range users {
-		if strings.Contains(foldName(u.Name), foldName(part)) && len(ids) < 100 {
-			ids = append(ids, u.ID)
-		}
-	}
-	return ids, nil
 }
 
 // before is the instant so long before now, in milliseconds.

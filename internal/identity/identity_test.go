@@ -13,6 +13,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
+	"casemate/internal/seal"
 	"casemate/internal/seal/sealtest"
 )
 
@@ -20,6 +21,7 @@ type world struct {
 	s         *identity.Service
 	clock     *dbtest.Clock
 	d         *db.DB
+	keys      *seal.Keyring
 	domain    identity.Domain
 	main, sub identity.User
 	system    principal.Principal
@@ -41,7 +43,8 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 				url = dbtest.MigratedDatabase(t)
 			}
 			w.d = dbtest.Open(t, db.Options{URL: url, Now: w.clock.Now})
-			w.s = identity.New(w.d, sealtest.Keyring(t), identity.Options{})
+			w.keys = sealtest.Keyring(t)
+			w.s = identity.New(w.d, w.keys, identity.Options{})
 			var err error
 			if w.domain, err = w.s.CreateDomain(t.Context(), w.system, identity.NewDomain{Name: "云帆"}); err != nil {
 				t.Fatal(err)
@@ -241,6 +244,13 @@ func TestNoSecretAtRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	temporary, err := s.CreateTemporaryKey(t.Context(), principal.Principal{}, tok.Secret, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.VerifySealed(t.Context()); err != nil {
+		t.Error(err)
+	}
 	files, err := filepath.Glob(strings.TrimPrefix(url, "sqlite:") + "*")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
@@ -250,7 +260,7 @@ func TestNoSecretAtRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{"marker-password", k.Secret, tok.Secret, "markername", "marker@example.com"} {
+		for _, secret := range []string{"marker-password", k.Secret, tok.Secret, temporary.Secret, temporary.Token, "markername", "marker@example.com"} {
 			if strings.Contains(string(text), secret) {
 				t.Errorf("%s holds a secret: %.4s...", filepath.Base(f), secret)
 			}

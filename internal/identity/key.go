@@ -135,6 +135,9 @@ type signingKey struct {
 	secret []byte
 	user   User
 	domain Domain
+
+	tokenHash string // of a temporary key: of its security token
+	expires   int64  // of a temporary key
 }
 
 // errUnknownKey is the answer for unknown, disabled and ownerless keys alike.
@@ -147,12 +150,20 @@ func (s *Service) signingKey(ctx context.Context, ak string) (k signingKey, err 
 	}
 	generation := s.cache.keys.generation()
 	var sealed string
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	place := keyPlace(ak)
+	if temporary(ak) {
+		place = temporaryPlace(ak)
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		if temporary(ak) {
+			k, sealed, err = loadTemporary(tx, ak)
+			return err
+		}
 		var (
 			domain, user string
 			disabled     int64
 		)
-		err := tx.Get("SELECT domain_id, user_id, secret, disabled FROM access_keys WHERE id = ?", ak).Scan(&domain, &user, &sealed, &disabled)
+		err = tx.Get("SELECT domain_id, user_id, secret, disabled FROM access_keys WHERE id = ?", ak).Scan(&domain, &user, &sealed, &disabled)
 		if errors.Is(err, db.ErrNone) || err == nil && disabled == 1 {
 			return errUnknownKey
 		}
@@ -168,14 +179,16 @@ func (s *Service) signingKey(ctx context.Context, ak string) (k signingKey, err 
 	if err != nil {
 		return k, err
 	}
-	if k.secret, err = s.keys.Open(keyPlace(ak), sealed); err != nil {
+	if k.secret, err = s.keys.Open(place, sealed); err != nil {
 		return k, err
 	}
 	if err := s.open(ctx, &k.user); err != nil {
 		return k, err
 	}
 	s.cache.keys.put(ak, k, generation)
-	s.cache.use(ak)
+	if !temporary(ak) {
+		s.cache.use(ak)
+	}
 	return k, nil
 }
 
@@ -200,6 +213,7 @@ type credentialCache struct {
 	keys    *recent[signingKey]
 	tokens  *recent[Token]
 	domains *recent[Domain]
+	isv     *recent[map[string]bool] // products that are an ISV's
 	now     func() time.Time
 	mu      *sync.Mutex
 	used    map[string]int64 // access keys, when they were last opened
@@ -211,7 +225,7 @@ const (
 )
 
 func newCredentialCache(now func() time.Time) credentialCache {
-	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), domains: newRecent[Domain](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
+	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), domains: newRecent[Domain](now), isv: newRecent[map[string]bool](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
 }
 
 // forget drops everything: a right was changed.
@@ -219,6 +233,7 @@ func (c *credentialCache) forget() {
 	c.keys.forget()
 	c.tokens.forget()
 	c.domains.forget()
+	c.isv.forget()
 }
 
 func (c *credentialCache) use(ak string) {
@@ -286,19 +301,24 @@ func (r *recent[T]) forget() {
 	clear(r.m)
 }
 
-// VerifySealed opens every access key's secret and every user's personal
+// VerifySealed opens every access key's secret, lasting or temporary, and every user's personal
 // fields: the keys belong to this data. Erased persons are passed over.
 func (s *Service) VerifySealed(ctx context.Context) error {
 	return s.db.View(ctx, func(tx *db.Tx) error {
-		err := tx.List(func(r db.Row) error {
-			var id, sealed string
-			if err := r.Scan(&id, &sealed); err != nil {
+		opens := func(place func(id string) seal.Place) func(db.Row) error {
+			return func(r db.Row) error {
+				var id, sealed string
+				if err := r.Scan(&id, &sealed); err != nil {
+					return err
+				}
+				_, err := s.keys.Open(place(id), sealed)
 				return err
 			}
-			_, err := s.keys.Open(keyPlace(id), sealed)
+		}
+		if err := tx.List(opens(keyPlace), "SELECT id, secret FROM access_keys"); err != nil {
 			return err
-		}, "SELECT id, secret FROM access_keys")
-		if err != nil {
+		}
+		if err := tx.List(opens(temporaryPlace), "SELECT id, secret FROM temporary_keys"); err != nil {
 			return err
 		}
 		return tx.List(func(r db.Row) error {

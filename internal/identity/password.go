@@ -229,6 +229,9 @@ func (s *Service) findLogin(tx *db.Tx, l Login) (u User, d Domain, password stri
 	} else if err == nil {
 		u, err = scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND name_hash = ?", d.ID, s.nameHash(d.ID, l.User)))
 	}
+	if err == nil && u.Partner != "" {
+		_, err = PartnerIn(tx, u.Partner)
+	}
 	if err == nil {
 		err = tx.Get("SELECT password FROM users WHERE domain_id = ? AND id = ?", d.ID, u.ID).Scan(&password)
 	}

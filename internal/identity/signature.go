@@ -226,6 +226,9 @@ func (s *Service) BySignature(ctx context.Context, r *http.Request, body []byte)
 		s.locks.bad(sig.access, address)
 		return principal.Principal{}, errSignature.With("canonical", mask(sig.canonical(r, text, false)))
 	}
+	if err := s.checkTemporary(key, r.Header.Get("X-Security-Token")); err != nil {
+		return principal.Principal{}, err
+	}
 	if d := r.Header.Get("X-Domain-Id"); d != "" && d != key.domain.ID {
 		return principal.Principal{}, errScope
 	}

@@ -127,6 +127,11 @@ func loadHolder(tx *db.Tx, domain, user string) (User, Domain, error) {
 	if fault.KindOf(err) == fault.NotFound || err == nil && (u.Disabled || d.Disabled) {
 		err = ErrToken
 	}
+	if err == nil && u.Partner != "" {
+		if _, err = PartnerIn(tx, u.Partner); errors.Is(err, ErrNoPartner) {
+			err = ErrToken
+		}
+	}
 	return u, d, err
 }
 
@@ -152,7 +157,8 @@ func (s *Service) ByToken(ctx context.Context, secret string) (principal.Princip
 }
 
 func holder(u User, d Domain) principal.Principal {
-	return principal.Principal{Kind: kindOf(u), Domain: u.Domain, DomainName: d.Name, User: u.ID, UserName: u.Name, Main: u.Main && u.Domain != principal.House, Role: u.Role, Sandbox: d.Sandbox, Clock: d.Clock}
+	return principal.Principal{Kind: kindOf(u), Domain: u.Domain, DomainName: d.Name, User: u.ID, UserName: u.Name, Main: u.Main && u.Domain != principal.House,
+		Role: u.Role, Partner: u.Partner, AllTickets: d.AssumeAll && u.Domain != principal.House, Sandbox: d.Sandbox, Clock: d.Clock}
 }
 
 // Revoke ends a token by its secret: the caller's own, or one of its domain
@@ -182,6 +188,7 @@ func (s *Service) RevokeID(ctx context.Context, who principal.Principal, domain,
 func (s *Service) Purge(ctx context.Context) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Write(db.Any, "DELETE FROM tokens WHERE expires_at < ?", before(tx.Now, time.Hour))
+		tx.Write(db.Any, "DELETE FROM temporary_keys WHERE expires_at < ?", before(tx.Now, time.Hour))
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE at < ?", before(tx.Now, addressWindow))
 		tx.Write(db.Any, "DELETE FROM setup_tokens WHERE expires_at < ?", tx.Now)
 		return nil

@@ -38,7 +38,9 @@ type Outgoing struct {
 }
 
 // Urgent tells whether somebody waits for the message: codes and tests.
-func (m Outgoing) Urgent() bool { return !ofTicket(m.Template) }
+func (m Outgoing) Urgent() bool {
+	return strings.HasPrefix(m.Template, "verify.") || strings.HasPrefix(m.Template, "provider.")
+}
 
 // Failure is a delivery that did not succeed.
 type Failure struct {

@@ -98,14 +98,13 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		}
 		s.add(SMS, ch, Place{c.Order, c.Weight})
 	}
-	// One channel may serve both kinds of contacts, under its one name.
-	seen := map[string]Channel{}
 	for _, list := range s.channels {
+		seen := map[string]bool{}
 		for _, p := range list {
-			if other, ok := seen[p.Name()]; ok && other != p.Channel {
+			if seen[p.Name()] {
 				return nil, fmt.Errorf("two providers are called %q: give one another name", p.Name())
 			}
-			seen[p.Name()] = p.Channel
+			seen[p.Name()] = true
 		}
 	}
 	return s, nil

@@ -257,8 +257,12 @@ func (s *Service) Try(ctx context.Context, who principal.Principal, name, to str
 	if err != nil {
 		return Tried{}, err
 	}
-	if way != p.way {
-		return Tried{}, identity.ErrWay.In("to")
+	if way != p.way { // one of each kind may have the name
+		i := slices.IndexFunc(s.channels[way], func(p *provider) bool { return p.Name() == name })
+		if i < 0 {
+			return Tried{}, identity.ErrWay.In("to")
+		}
+		p = s.channels[way][i]
 	}
 	id := s.db.NewID()
 	text, err := s.render(ctx, Message{Way: way, Template: TemplateTest, Language: language, Values: map[string]string{"provider": name}})

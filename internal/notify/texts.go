@@ -15,6 +15,7 @@ const (
 	TemplateTest    = "provider.test"  // {provider}: an administrator tries a provider
 
 	TemplateAuthorize = "ticket.authorize" // {number}, {days}: an engineer asks for an authorization
+	TemplateAbuse     = "abuse.report"     // {id}, {kind}: to the house
 
 	// To engineers, mails only.
 	TemplateAssigned   = "desk.assigned"   // {number}
@@ -47,6 +48,7 @@ var placeholders = map[string]about{
 	TemplateRemind:     {may: []string{"number", "days"}, must: []string{"number"}},
 	TemplateClose:      {may: []string{"number"}, must: []string{"number"}},
 	TemplateAuthorize:  {may: []string{"number", "days"}, must: []string{"number"}},
+	TemplateAbuse:      {may: []string{"id", "kind"}, must: []string{"id"}},
 	TemplateTest:       {may: []string{"provider"}},
 	TemplateAssigned:   {may: []string{"number"}, must: []string{"number"}},
 	TemplateReplied:    {may: []string{"number"}, must: []string{"number"}},
@@ -57,7 +59,7 @@ var placeholders = map[string]about{
 }
 
 // samples are what a preview shows.
-var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "count": "2",
+var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "id": "01k5abcdef0123456789abcdef", "kind": "spam", "count": "2",
 	"list": "TS2601010123456789ABC\nTS260101ABC0123456789"}
 
 // templates are the built-in texts.
@@ -101,6 +103,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateAuthorize: {
 		locale.ZH: {"工单 {number} 申请授权", "您好！\n\n为处理工单 {number}，工程师向您申请授权，请登录控制台查看并选择同意或拒绝。{days} 天内未处理，申请将自动失效。\n\n请勿通过邮件、短信或留言提供密码。\n\n{product}", "【{product}】工程师就工单 {number} 向您申请授权，请在 {days} 天内登录控制台处理。请勿通过短信提供密码。"},
 		locale.EN: {"Ticket {number}: an authorization is asked for", "Hello,\n\nto work on your ticket {number} an engineer asks you for an authorization. Please grant or reject it in the console; unanswered it ends by itself after {days} days.\n\nNever send passwords by mail, text message or reply.\n\n{product}", "{product}: an engineer asks for an authorization in ticket {number}. Please answer in the console within {days} days; never text passwords."},
+	},
+	TemplateAbuse: {
+		locale.ZH: {"收到举报 {id}", "您好！\n\n收到一份类型为 {kind} 的举报，编号 {id}，请登录工作台查看并处理。\n\n{product}", "【{product}】收到举报 {id}（{kind}），请登录工作台处理。"},
+		locale.EN: {"Abuse report {id}", "Hello,\n\na report of the kind {kind} has come in, number {id}. Please read and handle it on the desk.\n\n{product}", "{product}: abuse report {id} ({kind}) has come in."},
 	},
 	TemplateCreate: {
 		locale.ZH: {"工单 {number} 已创建", "您好！\n\n您的工单 {number} 已创建，我们会尽快处理。您可以登录控制台查看进展。\n\n{product}", "【{product}】您的工单 {number} 已创建，我们会尽快处理。"},

@@ -41,6 +41,8 @@ type Principal struct {
 	UserName   string // login name; never shown to the other side (B5)
 	Main       bool   // the main account of its domain: has all rights there
 	Role       string // engineers: one of the roles
+	Partner    string // engineers: id of the partner they work for, "" = the house itself
+	AllTickets bool   // customers: the domain lets its sub-users act on every ticket (semantics.md D24)
 	Project    string // project id of a project-scoped token, or ""
 	Token      string // id (not the secret) of the token used, or ""
 	AccessKey  string // access key id used, or ""

@@ -92,6 +92,11 @@ func TestRoles(t *testing.T) {
 		"ApplyCatalog":      {principal.RoleAdministrator},
 		"ShowOutboxCode":    {principal.RoleAdministrator},
 		"ListDomains":       {principal.RoleAdministrator},
+
+		"RevealTicketDetails": {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
+		"ListAbuseReports":    {principal.RoleAdministrator, principal.RoleSupervisor},
+		"ShowAbuseReport":     {principal.RoleAdministrator, principal.RoleSupervisor},
+		"HandleAbuseReport":   {principal.RoleAdministrator, principal.RoleSupervisor},
 	} {
 		for _, role := range roles {
 			err := privilege.Admit("desk", op, principal.Principal{Kind: principal.Engineer, Domain: principal.House, Role: role})

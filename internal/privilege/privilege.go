@@ -15,7 +15,10 @@ type Audience uint8
 const (
 	Customers      Audience = iota + 1 // users of a customer's domain
 	House                              // people of the house, whatever their role, and the local operator
-	Workers                            // engineers, supervisors, administrators, the local operator
+	Workers                            // engineers, supervisors, administrators of the house, the local operator
+	Handlers                           // Workers, and the engineers of partners: the noun shows these only what is theirs
+	DeskUsers                          // House, and the people of partners
+	Supervisors                        // supervisors, administrators, the local operator
 	Administrators                     // administrators and the local operator
 	Auditors                           // auditors, administrators and the local operator
 	Anyone                             // everybody who has proved who he is
@@ -24,6 +27,9 @@ const (
 
 // has tells whether the caller belongs to the audience.
 func (a Audience) has(who principal.Principal) bool {
+	// A partner's people are of the house's domain and no people of the house:
+	// only operations that say so are theirs.
+	own := who.Partner == ""
 	role := func(names ...string) bool { return who.Kind == principal.Engineer && slices.Contains(names, who.Role) }
 	switch a {
 	case Public:
@@ -33,13 +39,19 @@ func (a Audience) has(who principal.Principal) bool {
 	case Customers:
 		return who.Kind == principal.Customer
 	case House:
+		return own && (who.Kind == principal.Engineer || who.Kind == principal.Local)
+	case DeskUsers:
 		return who.Kind == principal.Engineer || who.Kind == principal.Local
 	case Workers:
+		return own && (who.Kind == principal.Local || role(principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator))
+	case Handlers:
 		return who.Kind == principal.Local || role(principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator)
+	case Supervisors:
+		return own && (who.Kind == principal.Local || role(principal.RoleSupervisor, principal.RoleAdministrator))
 	case Administrators:
-		return who.Kind == principal.Local || role(principal.RoleAdministrator)
+		return own && (who.Kind == principal.Local || role(principal.RoleAdministrator))
 	case Auditors:
-		return who.Kind == principal.Local || role(principal.RoleAuditor, principal.RoleAdministrator)
+		return own && (who.Kind == principal.Local || role(principal.RoleAuditor, principal.RoleAdministrator))
 	}
 	return false
 }

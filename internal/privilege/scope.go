@@ -57,16 +57,18 @@ func (s Scope) Where(column string) (string, []any) {
 }
 
 // ScopeOf is whose tickets the caller may see and handle (semantics.md section
-// 2): the main account all of its domain; others their own; with a group, those
-// of its members, when the caller is one of them and the group may handle its
-// members' tickets. It fails with OSM.01010002 for a group that is not the
+// 2): the main account all of its domain, and so its sub-users where it lets
+// them (assumeCaseAll, D24); others their own; with a group, those of its
+// members, when the caller is one of them and the group may handle its members'
+// tickets. It fails with OSM.01010002 for a group that is not the
 // caller's, the same whether it exists or not, and OSM.01010011 for callers who
 // are no customers.
 func ScopeOf(tx *db.Tx, who principal.Principal, group string) (Scope, error) {
 	if who.Kind != principal.Customer {
 		return Scope{}, errNoCustomer
 	}
-	own := Scope{Domain: who.Domain, All: who.Main, Users: []string{who.User}}
+	all := who.Main || who.AllTickets
+	own := Scope{Domain: who.Domain, All: all, Users: []string{who.User}}
 	if group == "" {
 		return own, nil
 	}
@@ -88,7 +90,7 @@ func ScopeOf(tx *db.Tx, who principal.Principal, group string) (Scope, error) {
 	if err != nil {
 		return Scope{}, err
 	}
-	if !who.Main && (!holds(roles, identity.TicketGroupOperator) || !slices.Contains(members.Users, who.User)) {
+	if !all && (!holds(roles, identity.TicketGroupOperator) || !slices.Contains(members.Users, who.User)) {
 		return Scope{}, fault.NoPermission.In("group_id")
 	}
 	return members, nil

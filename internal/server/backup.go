@@ -11,15 +11,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"casemate/internal/attachment"
+	"casemate/internal/blob"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/seal"
 )
 
 // A backup is a tar file: a manifest first, then the files it names with their
-// hashes. Data and keys are backed up apart: neither opens anything alone.
+// hashes, then the attachments' blobs, whose hashes are in the data. Data and
+// keys are backed up apart: neither opens anything alone.
 
 type manifest struct {
 	Format string            `json:"format"`
@@ -36,8 +40,12 @@ const (
 // fill the disk without end.
 const maxRestored = 1 << 40
 
+// blobsPrefix leads the names of blobs in a backup.
+const blobsPrefix = "blobs/"
+
 // Backup writes a backup of the embedded store's data to a new file, while the
-// server may be running. It holds all that was acknowledged before it began.
+// server may be running. It holds all that was acknowledged before it began,
+// with the blobs of all rows: those of rows deleted meanwhile stay for an hour.
 func Backup(ctx context.Context, o Options, to string) (err error) {
 	if o.Database != "" {
 		return errors.New("this store is on PostgreSQL: back it up with PostgreSQL's own tools")
@@ -55,7 +63,33 @@ func Backup(ctx context.Context, o Options, to string) (err error) {
 	if err := db.CopySQLite(ctx, source, copied); err != nil {
 		return err
 	}
-	return pack(to, formatData, o.now(), copied)
+	blobs, err := blob.OpenLocal(o.blobsDir(), o.now)
+	if err != nil {
+		return err
+	}
+	defer blobs.Close()
+	return pack(to, formatData, o.now(), []string{copied}, func(w *tar.Writer) error { return packBlobs(ctx, w, copied, blobs, o.now()) })
+}
+
+// packBlobs writes the blobs that the rows of a copied store need.
+func packBlobs(ctx context.Context, w *tar.Writer, copied string, blobs blob.Store, made time.Time) error {
+	d, err := db.Open(ctx, db.Options{URL: "sqlite:" + copied}) // may write to it: it is packed already
+	if err != nil {
+		return err
+	}
+	err = attachment.EachBlob(ctx, d, func(b attachment.Stored) error {
+		in, err := blobs.Open(ctx, b.Blob, 0, -1)
+		if err != nil {
+			return fmt.Errorf("attachment's blob %s: %w", b.Blob, err)
+		}
+		defer in.Close()
+		if err := w.WriteHeader(&tar.Header{Name: blobsPrefix + b.Blob, Mode: 0o600, Size: b.Size, ModTime: made}); err != nil {
+			return err
+		}
+		_, err = io.Copy(w, in)
+		return err
+	})
+	return errors.Join(err, d.Close())
 }
 
 // BackupKeys writes a backup of the keys folder to a new file (0600). Keep it
@@ -74,7 +108,7 @@ func BackupKeys(ctx context.Context, o Options, to string) error {
 		}
 		files = append(files, store)
 	}
-	return pack(to, formatKeys, o.now(), files...)
+	return pack(to, formatKeys, o.now(), files, func(*tar.Writer) error { return nil })
 }
 
 func (o Options) now() time.Time {
@@ -85,7 +119,7 @@ func (o Options) now() time.Time {
 }
 
 // pack writes the archive, synced; a half-written one is removed.
-func pack(to, format string, made time.Time, files ...string) (err error) {
+func pack(to, format string, made time.Time, files []string, more func(*tar.Writer) error) (err error) {
 	m := manifest{Format: format, Made: made, SHA256: map[string]string{}}
 	for _, f := range files {
 		if m.SHA256[filepath.Base(f)], err = hashFile(f); err != nil {
@@ -116,6 +150,9 @@ func pack(to, format string, made time.Time, files ...string) (err error) {
 		if err := packFile(w, f, made); err != nil {
 			return err
 		}
+	}
+	if err := more(w); err != nil {
+		return err
 	}
 	return errors.Join(w.Close(), out.Sync())
 }
@@ -151,8 +188,9 @@ func hashFile(path string) (string, error) {
 }
 
 // unpack writes an archive's files into a folder that must not exist and
-// checks each hash.
-func unpack(from, format, dir string) error {
+// checks each hash. Blobs go into the folder's blob store; verifyStore checks
+// them.
+func unpack(ctx context.Context, from, format, dir string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
@@ -170,6 +208,13 @@ func unpack(from, format, dir string) error {
 	if err := json.NewDecoder(io.LimitReader(r, 1<<20)).Decode(&m); err != nil || m.Format != format {
 		return fmt.Errorf("%s is no backup of the kind %s", from, format)
 	}
+	var blobs blob.Store
+	if format == formatData {
+		if blobs, err = blob.OpenLocal(Options{Data: dir}.blobsDir(), time.Now); err != nil {
+			return err
+		}
+		defer blobs.Close()
+	}
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -177,6 +222,12 @@ func unpack(from, format, dir string) error {
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", from, err)
+		}
+		if id, ok := strings.CutPrefix(h.Name, blobsPrefix); ok && blobs != nil {
+			if err := blobs.Put(ctx, id, io.LimitReader(r, maxRestored)); err != nil {
+				return fmt.Errorf("%s: the blob %q: %w", from, id, err)
+			}
+			continue
 		}
 		want, known := m.SHA256[h.Name]
 		if !known || h.Name != filepath.Base(h.Name) {
@@ -207,12 +258,13 @@ func writeNew(path string, r io.Reader) error {
 }
 
 // Restore unpacks both backups into folders that must not exist and checks the
-// result: the database's own check, the keys against the data, the event chain.
+// result: the database's own check, the keys against the data, the bytes of
+// every attachment, the event chain.
 func Restore(ctx context.Context, o Options, from, keysFrom string) (event.Report, error) {
-	if err := unpack(keysFrom, formatKeys, o.keysDir()); err != nil {
+	if err := unpack(ctx, keysFrom, formatKeys, o.keysDir()); err != nil {
 		return event.Report{}, err
 	}
-	if err := unpack(from, formatData, o.Data); err != nil {
+	if err := unpack(ctx, from, formatData, o.Data); err != nil {
 		return event.Report{}, err
 	}
 	s, err := openStore(ctx, o)
@@ -239,6 +291,9 @@ func (s *Server) verifyStore(ctx context.Context) (event.Report, error) {
 	}
 	if err := s.ident.VerifySealed(ctx); err != nil {
 		return event.Report{}, fmt.Errorf("the keys do not open this data: %w", err)
+	}
+	if _, err := s.files.Verify(ctx); err != nil {
+		return event.Report{}, err
 	}
 	report, err := event.Verify(ctx, s.db, s.keys.Derive("event-chain"))
 	if err == nil && !report.OK() {

@@ -41,7 +41,9 @@ type chain struct {
 	random  func(n int) []byte
 	local   *localToken
 	drain   *drain
-	docMode bool // errors.business_status = documented
+	docMode bool          // errors.business_status = documented
+	largest int64         // attachment, in bytes
+	bulky   chan struct{} // places of JSON bodies over the ordinary limit
 }
 
 // answer remembers what was sent, for the log and for panics.
@@ -127,7 +129,7 @@ func surfaceOf(path string) string {
 		return "v2"
 	case "v3", "v3.0":
 		return "iam"
-	case "desk", "web", "healthz", "readyz":
+	case "desk", "web", "files", "healthz", "readyz":
 		return first
 	}
 	return "other"
@@ -138,7 +140,13 @@ func (c *chain) serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		wire.Write(ctx, w, f, c.docMode)
 		return
 	}
-	body, f := readBody(w, r)
+	release, f := c.hold(r)
+	if f != nil {
+		wire.Write(ctx, w, f, c.docMode)
+		return
+	}
+	defer release()
+	body, f := c.readBody(w, r)
 	if f != nil {
 		wire.Write(ctx, w, f, c.docMode)
 		return
@@ -156,6 +164,14 @@ func (c *chain) serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if untidy(r) {
 		wire.Write(ctx, w, wire.ErrNoAPI.With("method", r.Method).With("path", r.URL.Path), c.docMode)
 		return
+	}
+	if streamed(r) {
+		end, f := stream(w, r, c.largest+overhead)
+		if f != nil {
+			wire.Write(ctx, w, f, c.docMode)
+			return
+		}
+		defer end()
 	}
 	splitArrays(r)
 	// From here on a sandbox's time is its own clock's, as it was a second ago at
@@ -177,8 +193,12 @@ func public(r *http.Request) bool {
 		return false
 	case "iam":
 		p := strings.TrimSuffix(r.URL.Path, "/")
-		return p == "/v3" || p == "/v3.0" || r.Method == http.MethodPost &&
-			(p == "/v3/auth/tokens" || p == "/v3.0/auth/tokens" || p == "/v3.0/OS-AUTH/id-token/tokens")
+		if p == "/v3" || p == "/v3.0" {
+			return true
+		}
+		p = strings.Replace(p, "/v3.0/", "/v3/", 1)
+		// The token that proves who asks for a temporary key stands in the body.
+		return r.Method == http.MethodPost && (p == "/v3/auth/tokens" || p == "/v3/OS-AUTH/id-token/tokens" || p == "/v3/OS-CREDENTIAL/securitytokens")
 	case "desk":
 		return r.Method == http.MethodPost && (r.URL.Path == "/desk/v1/sessions" || r.URL.Path == "/desk/v1/setup") ||
 			!strings.HasPrefix(r.URL.Path, "/desk/v1/")
@@ -248,19 +268,29 @@ func clean(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(
 var errSlow = fault.New(fault.Invalid, "APIGW.0201", "请求体传输过慢或不完整", "the request body came too slowly or was cut off")
 
 // readBody reads an ordinary body whole, because the signature covers its raw
-// bytes. Form uploads stream and are left alone. A body must keep coming: each
-// read has ten seconds.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *fault.Error) {
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") || r.Body == nil || r.Body == http.NoBody {
+// bytes. Form uploads stream and are left alone; a form sent elsewhere is not
+// read, its operation refuses the type. A body must keep coming: each 10 KiB
+// have ten seconds.
+func (c *chain) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *fault.Error) {
+	if r.Body == nil || r.Body == http.NoBody || streamed(r) {
 		return nil, nil
 	}
-	if r.ContentLength > maxJSON {
-		return nil, wire.ErrTooLarge.With("max", maxJSON)
+	most := c.maxBody(r)
+	if multipart(r) {
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+		return nil, nil
+	}
+	if r.ContentLength > most {
+		return nil, wire.ErrTooLarge.With("max", most)
 	}
 	rc := http.NewResponseController(w)
-	paced := &pacedReader{body: http.MaxBytesReader(w, r.Body, maxJSON), deadline: func() { _ = rc.SetReadDeadline(time.Now().Add(10 * time.Second)) }}
+	paced := &pacedReader{body: http.MaxBytesReader(w, r.Body, most), deadline: func() { _ = rc.SetReadDeadline(time.Now().Add(10 * time.Second)) }}
 	body, err := io.ReadAll(paced)
-	_ = rc.SetReadDeadline(time.Time{}) // writers without deadlines have no slow senders either
+	if err == nil {
+		// The deadline of a body that is not whole stays: the server reads on to its
+		// end before it answers.
+		_ = rc.SetReadDeadline(time.Time{})
+	}
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, wire.ErrTooLarge.With("max", tooLarge.Limit)
 	}

@@ -65,8 +65,9 @@ func (s *Server) fillTickets(ctx context.Context, customers [][]principal.Princi
 		story, life := demoStories[(i/len(customers)+5*d)%len(demoStories)], demoLives[(i/len(customers)+7*d)%len(demoLives)]
 		loc := locale.Default()
 		loc.Language = languages[d]
+		choice := problems.pick(story, i)
 		draft := ticket.NewTicket{Source: ticket.Source, Locale: loc, Description: locale.Texts{ZH: story.zh, EN: story.en}.In(loc.Language),
-			Choice: problems.pick(story, i), RemindTime: "0", Claims: verify.Claims{Mail: who.UserName + "@example.com"}}
+			Choice: choice, Params: problems.form(choice), RemindTime: "0", Claims: verify.Claims{Mail: who.UserName + "@example.com"}}
 		number, err := s.ticket.Create(ctx, who, draft)
 		if err != nil {
 			return fmt.Errorf("ticket %d: %w", i, err)

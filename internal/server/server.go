@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"casemate/internal/api"
+	"casemate/internal/attachment"
 	"casemate/internal/authorization"
+	"casemate/internal/blob"
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -30,6 +32,7 @@ import (
 	"casemate/internal/job"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privilege"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
@@ -72,6 +75,8 @@ type Server struct {
 	diagnose *diagnose.Service
 
 	authorization *authorization.Service
+	blobs         blob.Store
+	files         *attachment.Service
 }
 
 func (o Options) keysDir() string {
@@ -81,12 +86,19 @@ func (o Options) keysDir() string {
 	return strings.TrimRight(o.Data, "/") + ".keys"
 }
 
+// exportDir is where files are built before they are sent; what a crash left
+// there goes at the next start.
+func (o Options) exportDir() string { return filepath.Join(o.Data, "export") }
+
 func (o Options) databaseURL() string {
 	if o.Database != "" {
 		return o.Database
 	}
 	return "sqlite:" + filepath.Join(o.Data, "casemate.db")
 }
+
+// blobsDir is where attachments' bytes lie.
+func (o Options) blobsDir() string { return filepath.Join(o.Data, "blobs") }
 
 // check refuses options that would hurt the operator.
 func (o Options) check() error {
@@ -149,11 +161,16 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.store(ctx); err != nil {
 		return err
 	}
+	if err := os.RemoveAll(s.o.exportDir()); err != nil {
+		return err
+	}
 	node := nodeName()
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
-	s.ident = identity.New(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo})
 	var err error
+	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers}); err != nil {
+		return err
+	}
 	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
@@ -166,7 +183,13 @@ func (s *Server) build(ctx context.Context) error {
 	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0, Log: s.o.Log}); err != nil {
 		return err
 	}
-	if s.ticket, err = ticket.New(s.db, s.keys, ticket.Nouns{Identity: s.ident, Catalog: s.catalog, Verify: s.verify, Notify: s.notify},
+	if s.blobs, err = blob.OpenLocal(s.o.blobsDir(), s.o.Now); err != nil {
+		return err
+	}
+	if s.files, err = attachment.New(s.db, s.keys, s.blobs, attachment.Options{Config: s.o.Config.Attachment, Log: s.o.Log}); err != nil {
+		return err
+	}
+	if s.ticket, err = ticket.New(s.db, s.keys, ticket.Nouns{Identity: s.ident, Catalog: s.catalog, Verify: s.verify, Notify: s.notify, Attachments: s.files},
 		ticket.Options{Config: s.o.Config.Ticket, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
@@ -189,7 +212,9 @@ func (s *Server) build(ctx context.Context) error {
 	s.runner.Every(s.authorization.Periodic()...)
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
+	s.runner.Add(s.files.Kinds()...)
 	s.runner.Every(s.ticket.Periodic()...)
+	s.runner.Every(s.files.Periodic()...)
 	s.runner.Every(s.notify.Periodic()...)
 	s.runner.Every(s.verify.Periodic()...)
 	s.runner.Every(
@@ -220,6 +245,9 @@ func (s *Server) Close() error {
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
+	if s.blobs != nil {
+		errs = append(errs, s.blobs.Close())
+	}
 	if s.keys != nil {
 		errs = append(errs, s.keys.Close())
 	}
@@ -240,7 +268,7 @@ func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization}, api.Options{Documented: s.o.Config.Errors.Documented(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files, Identity: s.ident, Privilege: privilege.New(s.db, s.ident)}, api.Options{Documented: s.o.Config.Errors.Documented(), Temp: s.o.exportDir(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -266,6 +294,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	}
 	mux.Handle("/web/v1/", browsers)
 	mux.HandleFunc(notify.StopPath, s.unsubscribe)
+	mux.HandleFunc("GET "+attachment.LinkPath+"{id}", s.linked)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -297,6 +326,9 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err != nil {
 		return err
 	}
+	if err := uploadFolder(s.o.Data); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	base := "http://" + listener.Addr().String()
 	if s.local, err = newLocalToken(s.o.Data, base, s.db.Random(32)); err != nil {
 		return errors.Join(err, listener.Close())
@@ -311,7 +343,8 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 		return errors.Join(err, listener.Close())
 	}
 	c := &chain{ident: s.ident, proxies: trusted, log: s.o.Log, now: s.o.Now, metrics: s.metrics, random: s.db.Random,
-		local: s.local, drain: &s.drain, docMode: s.o.Config.Errors.Documented()}
+		local: s.local, drain: &s.drain, docMode: s.o.Config.Errors.Documented(),
+		largest: s.o.Config.Attachment.MaxBytes(), bulky: make(chan struct{}, bulkyAtOnce)}
 	h, err := s.handler(c)
 	if err != nil {
 		return errors.Join(err, listener.Close())

@@ -111,8 +111,8 @@ func (s *Service) Counts(ctx context.Context, who principal.Principal) (counts m
 	return counts, err
 }
 
-// Recount tells, of every domain, where counters and tickets differ; nothing
-// when all is well.
+// Recount tells, of every domain, where counters and tickets differ, or where a
+// label's row differs from its ticket; nothing when all is well.
 func (s *Service) Recount(ctx context.Context) (differ []string, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		return tx.List(func(r db.Row) error {
@@ -124,7 +124,9 @@ func (s *Service) Recount(ctx context.Context) (differ []string, err error) {
 			SELECT domain_id, creator, status, 1 AS n FROM tickets
 			UNION ALL SELECT domain_id, creator, status, -n FROM ticket_counts WHERE creator <> ''
 			UNION ALL SELECT domain_id, creator, status, -n FROM ticket_deltas) AS x /* all domains: proof of the counters */
-			GROUP BY x.domain_id, x.creator, x.status HAVING sum(x.n) <> 0 ORDER BY x.domain_id`)
+			GROUP BY x.domain_id, x.creator, x.status HAVING sum(x.n) <> 0
+			UNION ALL SELECT l.domain_id FROM ticket_labels AS l LEFT JOIN tickets AS t ON t.domain_id = l.domain_id AND t.id = l.ticket_id
+				WHERE t.id IS NULL OR t.status <> l.status OR t.creator <> l.creator ORDER BY 1`)
 	})
 	return differ, err
 }
@@ -134,5 +136,6 @@ func (s *Service) Periodic() []job.Periodic {
 	return []job.Periodic{
 		{Name: "ticket counters", Every: foldEvery, Run: s.Fold},
 		{Name: "notices to engineers", Every: time.Second, Run: s.Follow},
+		{Name: "poll cursors", Every: time.Hour, Run: s.PurgeCursors},
 	}
 }

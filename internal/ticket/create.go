@@ -2,11 +2,13 @@ package ticket
 
 import (
 	"context"
+	"encoding/json"
 	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -45,9 +47,13 @@ type NewTicket struct {
 	Source         string
 	Project        string
 	RemindTime     string
-	Claims         verify.Claims
-	Locale         locale.Locale // of notices
-	ZoneName       string        // X-Time-Zone as it was sent, "" = the default
+	Params         map[string]json.RawMessage // additional parameters: JSON values by key
+	Extension
+	Attachments []string // ids of the caller's unclaimed files
+	Group       string   // group under which the caller submits, "" = none; he must be in it
+	Claims      verify.Claims
+	Locale      locale.Locale // of notices
+	ZoneName    string        // X-Time-Zone as it was sent, "" = the default
 }
 
 var remindTime = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`)
@@ -62,10 +68,22 @@ func (n NewTicket) check() error {
 		return errBlank.In("simple_description")
 	case utf8.RuneCountInString(n.Description) > maxDescription:
 		return fault.TooLong.In("simple_description").With("max", maxDescription)
-	case n.RemindTime != "" && n.RemindTime != "0" && !remindTime.MatchString(n.RemindTime):
+	}
+	return checkRemindTime(n.RemindTime)
+}
+
+func checkRemindTime(text string) error {
+	if text != "" && text != "0" && !remindTime.MatchString(text) {
 		return fault.BadFormat.In("remind_time").With("form", "0 | HH:mm-HH:mm")
 	}
 	return nil
+}
+
+// filled tells of each field of the form whether it has a value, by its key as
+// a common parameter of the catalogue.
+func (n NewTicket) filled() map[string]bool {
+	return map[string]bool{"simple_description": n.Description != "", "region_id": n.Region != "", "severity_id": n.Severity != "", "project_id": n.Project != "",
+		"remind_mobile": n.Claims.Mobile != "", "remind_mail": n.Claims.Mail != "", "remind_time": n.RemindTime != "", "accessory_ids": len(n.Attachments) > 0}
 }
 
 // created is what Create's transaction leaves: stored for a repeated request.
@@ -99,22 +117,55 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 			contact.Area = "86"
 		}
 	}
+	cat := s.catalog.Now()
+	if err := in.into(&contact, cat.CopyAddresses()); err != nil {
+		return "", err
+	}
 	if t.contact, err = s.sealContact(ctx, who.User, t.ID, contact); err != nil {
+		return "", err
+	}
+	copies, err := s.sealCopies(ctx, who, contact.Copies)
+	if err != nil {
 		return "", err
 	}
 	domain, err := s.ident.Current(ctx, who.Domain)
 	if err != nil {
 		return "", err
 	}
+	in.Choice.Plan = domain.Plan
+	kind, err := cat.Fit(in.Choice)
+	if err == nil {
+		err = cat.FitCommon(kind, in.Plan, in.filled())
+	}
+	if err != nil {
+		return "", s.mayNot(ctx, who, domain, in.Group, err)
+	}
+	if region, ok := cat.Region(in.Region); ok && region.Sensitive {
+		if t.Region, err = s.sealRegion(t.ID, in.Region); err != nil {
+			return "", err
+		}
+	}
+	values, err := cat.FitParams(kind, in.Params)
+	if err != nil {
+		return "", s.mayNot(ctx, who, domain, in.Group, err)
+	}
+	params, err := s.sealValues(ctx, who.User, t.ID, "", values, 0)
+	if err != nil {
+		return "", err
+	}
+	isv, err := s.ident.HasISV(ctx)
+	if err != nil {
+		return "", err
+	}
+	d := draft{cat: cat, kind: kind, domain: domain, claims: claims, params: params, copies: copies, group: in.Group, files: in.Attachments, isv: isv[kind.Product]}
 	var tell notices
 	if s.o.Config.Acknowledge {
 		if tell, err = s.prepare(ctx, t, notify.TemplateCreate, 0); err != nil {
 			return "", err
 		}
 	}
-	cat := s.catalog.Now()
 	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) {
-		out, err := s.create(tx, who, domain, cat, t, in, claims)
+		out, err := s.create(tx, who, t, d)
 		if err == nil && out.Refusal == nil {
 			s.queue(tx, tell)
 		}
@@ -129,13 +180,38 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	return out.Number, nil
 }
 
-func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Domain, cat *catalog.Catalog, t Ticket, in NewTicket, claims verify.Prepared) (created, error) {
-	if err := privilege.MaySubmit(tx, who, domain); err != nil {
-		return created{}, err
+// draft is what Create has judged and sealed before its transaction.
+type draft struct {
+	cat    *catalog.Catalog
+	kind   catalog.ProblemType
+	domain identity.Domain
+	claims verify.Prepared
+	params []sealedValue
+	copies []copyAddress
+	group  string
+	files  []string // attachments to claim
+	isv    bool     // the product is an ISV's: so is the ticket
+}
+
+// mayNot is the refusal of a ticket that does not fit: who may not submit at
+// all learns that, not what he chose wrong.
+func (s *Service) mayNot(ctx context.Context, who principal.Principal, domain identity.Domain, group string, unfit error) error {
+	if err := s.db.View(ctx, func(tx *db.Tx) error { return maySubmit(tx, who, domain, group) }); err != nil {
+		return err
 	}
-	in.Choice.Plan = domain.Plan
-	kind, err := cat.Fit(in.Choice)
-	if err != nil {
+	return unfit
+}
+
+func maySubmit(tx *db.Tx, who principal.Principal, domain identity.Domain, group string) error {
+	if err := privilege.MaySubmit(tx, who, domain); err != nil || group == "" {
+		return err
+	}
+	return privilege.InGroup(tx, who, group, "extension_map.group_id")
+}
+
+func (s *Service) create(tx *db.Tx, who principal.Principal, t Ticket, d draft) (created, error) {
+	cat, kind, domain := d.cat, d.kind, d.domain
+	if err := maySubmit(tx, who, domain, d.group); err != nil {
 		return created{}, err
 	}
 	if cat.RequireAgreement() {
@@ -157,7 +233,7 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Dom
 			return created{}, ErrQuota.With("total", total)
 		}
 	}
-	proof, err := s.verify.Prove(tx, who, claims)
+	proof, err := s.verify.Prove(tx, who, d.claims)
 	if err != nil || !proof.OK() {
 		return created{Refusal: proof.Refusal}, err
 	}
@@ -165,19 +241,26 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, domain identity.Dom
 	if p, ok := cat.Product(kind.Product); ok {
 		t.SubType = p.SubType
 	}
-	s.insert(tx, who, t)
-	return created{Number: t.Number}, nil
+	opening := s.insert(tx, who, t)
+	if d.isv {
+		own(tx, t, ISVBusiness)
+	}
+	writeValues(tx, t, d.params)
+	rememberCopies(tx, who, d.copies)
+	err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: opening, Owner: t.Creator, Opening: true, Field: "accessory_ids"}, d.files)
+	return created{Number: t.Number}, err
 }
 
-// insert writes a new ticket with its first message (semantics.md section 4).
-func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) {
+// insert writes a new ticket with its first message (semantics.md section 4)
+// and answers the message's id.
+func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening string) {
 	t.Changed, t.StatusAt = tx.Now, tx.Now
 	tx.Write(1, `INSERT INTO tickets (domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
 		contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0, 0, ?, ?, ?, 0, 0, 0)`,
 		t.Domain, t.ID, t.Number, t.Creator, int(t.Status), t.Revision, t.ProblemType, t.SubType, t.Product, t.Region, t.Severity, t.Project, t.Plan,
 		t.Description, t.contact, t.RemindTime, string(t.Language), t.Zone, t.Created, t.Changed, t.StatusAt)
-	addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: t.Description, Opening: true})
+	opening = addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: t.Description, Opening: true})
 	sandbox := 0
 	if who.Sandbox {
 		sandbox = 1
@@ -188,6 +271,7 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) {
 	search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: "ticket", ID: t.ID, Parent: t.ID, Text: t.Description})
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.create", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logCreate,
 		Data: map[string]any{"number": t.Number, "problem_type": t.ProblemType, "severity": t.Severity}})
+	return opening
 }
 
 const numberLength = 21

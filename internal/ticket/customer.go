@@ -4,6 +4,7 @@ import (
 	"context"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -21,6 +22,8 @@ const (
 	logScore  = 5
 	logDelete = 13
 	logReply  = 85
+
+	logRevoke = 86 // ours: the documents have no code for it
 )
 
 // Customer's actions as the wire spells them (contract: action_id).
@@ -122,6 +125,8 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, a Act) error 
 			return err
 		}
 		t, kind, code := before, "", 0
+		var others []Related
+		var revisions map[string]int64
 		switch a.Action {
 		case Cancel:
 			if before.Status != Submitted {
@@ -148,6 +153,10 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, a Act) error 
 				return errState(actDelete, before.Status)
 			}
 			t.Status, kind, code = Deleted, "ticket.delete", logDelete
+			if others, revisions, err = relatedOf(tx, t.Domain, t.ID); err != nil {
+				return err
+			}
+			attachment.Hide(tx, t.Domain, t.ID, "")
 		}
 		rated := len(a.Scores) > 0 || a.Judgement != ""
 		if rated {
@@ -157,6 +166,7 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, a Act) error 
 		id := event.Record(tx, who, event.Event{Domain: t.Domain, Kind: kind, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
 			Data: map[string]any{"from": before.Status, "to": t.Status}})
 		remark(tx, t, id, a.Remark)
+		dropRelations(tx, who, t, others, revisions)
 		if rated {
 			s.rate(tx, who, t, a.Scores)
 		}

@@ -16,6 +16,12 @@ import (
 type DeskTicket struct {
 	Ticket
 	DomainName, CreatorName, AssigneeName string
+
+	// Of DeskShow only.
+	Labels     []Label           // of all the customer's users
+	OwnerNames map[string]string // whose they are, by user id
+	Related    []Related
+	Unread     int // the customer's messages behind the caller's mark; -1 = the caller has no marks
 }
 
 // DeskFilter of the engineers' list. Zero values do not filter.
@@ -51,6 +57,7 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 	}
 	var w where
 	w.and("status <> ?", int(Deleted))
+	w.onlyTheirs(who)
 	if len(f.Statuses) > 0 {
 		w.anyOf("status", f.Statuses)
 	}
@@ -122,6 +129,9 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 
 func (s *Service) deskIn(tx *db.Tx, domain, id string) (DeskTicket, error) {
 	t, err := ticketIn(tx, domain, id)
+	if err == nil {
+		err = s.openRegions(&t)
+	}
 	if err != nil {
 		return DeskTicket{}, err
 	}
@@ -167,35 +177,105 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 	if err := maySee(who); err != nil {
 		return out, err
 	}
-	t, err := s.deskTicket(ctx, number)
+	t, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {
 		return out, err
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error { out, err = s.deskIn(tx, t.Domain, t.ID); return err })
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		if out, err = s.deskIn(tx, t.Domain, t.ID); err != nil {
+			return err
+		}
+		on, err := labelRows(tx, t.Domain, "", nil, []string{t.ID})
+		if err != nil {
+			return err
+		}
+		out.Labels = on[t.ID]
+		if out.Related, _, err = relatedOf(tx, t.Domain, t.ID); err != nil {
+			return err
+		}
+		if out.Unread = -1; mayWork(who) == nil {
+			reader, p := who, []Polled{{id: t.ID}}
+			reader.Domain = t.Domain
+			err = unread(tx, reader, p)
+			out.Unread = p[0].Unread
+		}
+		return err
+	})
 	if err != nil {
+		return out, err
+	}
+	var owners []string
+	for _, l := range out.Labels {
+		owners = append(owners, l.Owner)
+	}
+	if out.OwnerNames, err = s.ident.Names(ctx, t.Domain, owners); err != nil {
+		return out, err
+	}
+	if err := s.nameRelated(ctx, t.Domain, out.Related); err != nil {
 		return out, err
 	}
 	return out, s.deskNames(ctx, &out)
 }
 
+// DeskRead notes that an engineer has read a ticket up to now. It fails with
+// OSM.01010002 for callers who are no engineers, supervisors or administrators
+// by name, OSM.01010015 for a ticket that is not there.
+func (s *Service) DeskRead(ctx context.Context, who principal.Principal, number string) error {
+	if err := mayWork(who); err != nil {
+		return err
+	}
+	found, err := s.deskTicketOf(ctx, who, number)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		t, err := ticketIn(tx, found.Domain, found.ID)
+		if err != nil {
+			return err
+		}
+		return markRead(tx, who, t)
+	})
+}
+
 // DeskMessages is all that was said and noted in a ticket, oldest first, with
-// the writers' log-in names.
+// the writers' log-in names. A partner's people do not see the house's notes,
+// and its people by alias only.
 func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, number string) (all []Message, err error) {
 	if err := maySee(who); err != nil {
 		return nil, err
 	}
-	t, err := s.deskTicket(ctx, number)
+	t, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {
 		return nil, err
 	}
 	const most = 10000
-	err = s.db.View(ctx, func(tx *db.Tx) error { all, err = messagesOf(tx, t, "1 = 1", 0, most); return err })
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		if who.Partner == "" {
+			all, err = messagesOf(tx, t, "1 = 1", 0, most)
+		} else {
+			// Of notes a partner sees his own people's; the house's people go by alias.
+			all, err = messagesOf(tx, t, "(internal = 0 OR author IN (SELECT id FROM users WHERE domain_id = '"+principal.House+"' AND partner_id = ?))", 0, most, who.Partner)
+			if err == nil {
+				err = publicAuthors(tx, all)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return filesOf(tx, t, all, false)
+	})
+	if err == nil {
+		err = s.nameFiles(ctx, all)
+	}
 	if err != nil {
 		return nil, err
 	}
+	if who.Partner != "" {
+		return all, s.nameCustomers(ctx, t.Domain, all)
+	}
 	for i := range all {
 		domain := t.Domain
-		if all[i].Side == EngineerSide {
+		if all[i].Side == EngineerSide || all[i].Side == PartnerSide {
 			domain = principal.House
 		}
 		names, err := s.ident.Names(ctx, domain, []string{all[i].Author})

@@ -19,12 +19,15 @@ type Filter struct {
 	Words       []string // search_key: each word occurs in the description (semantics.md D18)
 	Text        string   // app_key: in the number (its beginning) or in the description
 	Number      string
-	From, To    int64 // created, milliseconds UTC, both ends included
+	Numbers     []string // any of these
+	From, To    int64    // created, milliseconds UTC, both ends included
 	Statuses    []Status
 	Creator     string // user id
 	CreatorName string // part of a log-in name
 	Group       string
-	Labelled    bool // only tickets with some label
+	Labels      []int64 // with any of these labels of the caller's; others' match nothing
+	ProblemType string
+	Product     string
 	Offset      int
 	Limit       int // 1..100, 0 = 10 (D21b)
 }
@@ -110,16 +113,38 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 		if !some {
 			return nil
 		}
-		if total, err = s.total(tx, scope, f, w); err != nil || total <= f.Offset {
+		var labels []any
+		if len(f.Labels) > 0 {
+			if labels, err = ownLabels(tx, who, f.Labels); err != nil || len(labels) == 0 {
+				return err
+			}
+			w.and("id IN (SELECT l.ticket_id FROM ticket_labels AS l WHERE l.domain_id = ? AND l.label_id IN ("+questions(len(labels))+"))", append([]any{scope.Domain}, labels...)...)
+		}
+		if total, err = s.total(tx, scope, f, w, labels); err != nil || total <= f.Offset {
 			return err
 		}
-		return tx.List(func(r db.Row) error {
+		err = tx.List(func(r db.Row) error {
 			t, err := scan(r)
 			page = append(page, t)
 			return err
 		}, "SELECT "+columns+" FROM tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND ")+" ORDER BY id DESC LIMIT ? OFFSET ?",
 			append(append([]any{scope.Domain}, w.args...), f.Limit, f.Offset)...)
+		if err != nil {
+			return err
+		}
+		ids := make([]string, len(page))
+		for i, t := range page {
+			ids[i] = t.ID
+		}
+		on, err := labelsOn(tx, who, ids...)
+		for i, t := range page {
+			page[i].Labels = on[t.ID]
+		}
+		return err
 	})
+	if err == nil {
+		err = s.openPage(page)
+	}
 	return page, total, err
 }
 
@@ -141,11 +166,21 @@ func (s *Service) where(scope privilege.Scope, f Filter) (w where, some bool) {
 	default:
 		w.anyOf("status", shown)
 	}
-	if f.Labelled {
-		return w, false // labels are not kept yet: no ticket has one
-	}
 	if f.Number != "" {
 		w.and("number = ?", f.Number)
+	}
+	if f.ProblemType != "" {
+		w.and("problem_type = ?", f.ProblemType)
+	}
+	if f.Product != "" {
+		w.and("product = ?", f.Product)
+	}
+	if len(f.Numbers) > 0 {
+		var args []any
+		for _, n := range f.Numbers {
+			args = append(args, n)
+		}
+		w.and("number IN (?"+strings.Repeat(", ?", len(args)-1)+")", args...)
 	}
 	if f.From > 0 {
 		w.and("created_at >= ?", f.From)
@@ -179,9 +214,14 @@ func (s *Service) where(scope privilege.Scope, f Filter) (w where, some bool) {
 	return w, true
 }
 
-// total is exact: from the counters where only states filter, else counted.
-func (s *Service) total(tx *db.Tx, scope privilege.Scope, f Filter, w where) (n int, err error) {
-	if len(f.Words) == 0 && f.Text == "" && f.Number == "" && f.From == 0 && f.To == 0 {
+// total is exact: from the counters where only states filter, from the labels'
+// index where only states and labels do, else counted.
+func (s *Service) total(tx *db.Tx, scope privilege.Scope, f Filter, w where, labels []any) (n int, err error) {
+	simple := len(f.Words) == 0 && f.Text == "" && f.Number == "" && len(f.Numbers) == 0 && f.From == 0 && f.To == 0 && f.ProblemType == "" && f.Product == ""
+	if simple && len(labels) > 0 {
+		return countLabelled(tx, scope, f.Statuses, labels)
+	}
+	if simple {
 		counts, ok, err := ofScope(tx, scope)
 		if err != nil {
 			return 0, err

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
@@ -21,8 +22,11 @@ type Message struct {
 	AuthorName string // log-in name of a customer, public alias of an engineer; on the desk log-in names
 	Internal   bool   // a note
 	Opening    bool
-	Text       string
-	Created    int64 // milliseconds UTC
+	Text       string // "" once withdrawn
+	Created    int64  // milliseconds UTC; rises strictly within a ticket
+	Withdrawn  int64  // when its writer took it back, milliseconds UTC, 0 = he did not
+	Revision   int64  // the ticket's when it was added
+	Files      []attachment.File
 }
 
 type message struct {
@@ -31,10 +35,17 @@ type message struct {
 	Internal, Opening bool
 }
 
+// addMessage writes a message and answers its id. The ticket is as it was read,
+// before change raises its revision in the same transaction: the message is of
+// the new one, so that messages are numbered in the order in which they were
+// committed, which their ids and times are not.
 func addMessage(tx *db.Tx, t Ticket, m message) string {
-	id := tx.NewID()
-	tx.Write(1, "INSERT INTO messages (domain_id, id, ticket_id, side, author, internal, opening, text, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		t.Domain, id, t.ID, int(m.Side), m.Author, number01(m.Internal), number01(m.Opening), m.Text, tx.Now)
+	id, revision, created := tx.NewID(), t.Revision, tx.Now
+	if !m.Opening {
+		revision, created = t.Revision+1, changedAt(tx, t)
+	}
+	tx.Write(1, "INSERT INTO messages (domain_id, id, ticket_id, side, author, internal, opening, text, created_at, revision, withdrawn_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+		t.Domain, id, t.ID, int(m.Side), m.Author, number01(m.Internal), number01(m.Opening), m.Text, created, revision)
 	if !m.Opening {
 		kind := "message"
 		if m.Internal {
@@ -62,11 +73,12 @@ func checkText(field, text string) error {
 	return nil
 }
 
-// Reply adds a customer's message. It brings a ticket that waits for the
+// Reply adds a customer's message, with the caller's unclaimed files by their
+// ids (attachment.Claim). It brings a ticket that waits for the
 // customer, for an answer or for his word on a solution, back to Processing. It
 // fails with OSM.01010002 in other states than 0, 1, 2, 5 and 17 (semantics.md
 // D20).
-func (s *Service) Reply(ctx context.Context, who principal.Principal, number, group, text string) error {
+func (s *Service) Reply(ctx context.Context, who principal.Principal, number, group, text string, files ...string) error {
 	if err := checkText("message.content", text); err != nil {
 		return err
 	}
@@ -87,6 +99,10 @@ func (s *Service) Reply(ctx context.Context, who principal.Principal, number, gr
 		}
 		id := addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: text})
 		t = change(tx, before, t)
+		err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: id, Owner: t.Creator, Field: "message.accessory_ids"}, files)
+		if err != nil {
+			return err
+		}
 		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.reply", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
 			Data: map[string]any{"message": id, "from": before.Status, "to": t.Status}})
 		return nil
@@ -116,24 +132,37 @@ func (s *Service) Messages(ctx context.Context, who principal.Principal, number,
 		if err != nil {
 			return err
 		}
+		if err := filesOf(tx, t, page, true); err != nil {
+			return err
+		}
 		return publicAuthors(tx, page)
 	})
+	if err == nil {
+		err = s.nameFiles(ctx, page)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
 	return page, total, s.nameCustomers(ctx, who.Domain, page)
 }
 
-func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int) (page []Message, err error) {
+const messageColumns = "id, side, author, internal, opening, text, created_at, revision, withdrawn_at"
+
+// scanMessage reads messageColumns, and into more what is selected behind them.
+func scanMessage(r db.Row, more ...any) (m Message, err error) {
+	var side, internal, opening int64
+	err = r.Scan(append([]any{&m.ID, &side, &m.Author, &internal, &opening, &m.Text, &m.Created, &m.Revision, &m.Withdrawn}, more...)...)
+	m.Side, m.Internal, m.Opening = Side(side), internal == 1, opening == 1
+	return m, err
+}
+
+func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int, args ...any) (page []Message, err error) {
 	err = tx.List(func(r db.Row) error {
-		var m Message
-		var side, internal, opening int64
-		err := r.Scan(&m.ID, &side, &m.Author, &internal, &opening, &m.Text, &m.Created)
-		m.Side, m.Internal, m.Opening = Side(side), internal == 1, opening == 1
+		m, err := scanMessage(r)
 		page = append(page, m)
 		return err
-	}, "SELECT id, side, author, internal, opening, text, created_at FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY id LIMIT ? OFFSET ?",
-		t.Domain, t.ID, limit, offset)
+	}, "SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY revision, id LIMIT ? OFFSET ?",
+		append(append([]any{t.Domain, t.ID}, args...), limit, offset)...)
 	return page, err
 }
 

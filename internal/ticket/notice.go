@@ -17,30 +17,41 @@ import (
 type notices []notify.Prepared
 
 // prepare renders a notice for each contact of the ticket; without one, for the
-// registered mail of its creator. A kind of contact the installation cannot
+// registered mail of its creator. Copy addresses get a mail of their own each, so
+// that nobody sees the others (threats.md D10). A kind of contact the installation cannot
 // reach is left out: a step does not fail for want of a provider.
 func (s *Service) prepare(ctx context.Context, t Ticket, template string, days int) (notices, error) {
 	c, err := s.Contact(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	if c == (Contact{}) {
+	if c.Mobile == "" && c.Mail == "" {
 		u, err := s.ident.User(ctx, principal.AsSystem(t.Domain), t.Domain, t.Creator)
-		if err != nil || u.Disabled {
+		switch {
+		case err == nil && !u.Disabled:
+			c.Mail = u.Mail
+		case len(c.Copies) == 0:
 			return nil, nil //nolint:nilerr // nobody to tell: the creator is gone
 		}
-		c.Mail = u.Mail
 	}
-	var out notices
-	for _, to := range []struct {
+	type target struct {
 		way     notify.Way
 		contact string
-	}{{notify.Mail, c.Mail}, {notify.SMS, c.E164}} {
+		stop    notify.Stop // copies may end their mails: nobody there has the ticket
+	}
+	targets := []target{{way: notify.Mail, contact: c.Mail}, {way: notify.SMS, contact: c.E164}}
+	for _, address := range c.Copies {
+		if address != c.Mail {
+			targets = append(targets, target{notify.Mail, address, notify.Stop{Ticket: true}})
+		}
+	}
+	var out notices
+	for _, to := range targets {
 		if to.contact == "" {
 			continue
 		}
 		p, err := s.notify.Prepare(ctx, notify.Message{Domain: t.Domain, Person: t.Creator, Way: to.way, To: to.contact, Template: template, Language: t.Language,
-			Values: map[string]string{"number": t.Number, "days": strconv.Itoa(days)}, Ref: t.Number, NotBefore: opens(t, s.db.NowIn(ctx))})
+			Values: map[string]string{"number": t.Number, "days": strconv.Itoa(days)}, Ref: t.Number, Stop: to.stop, NotBefore: opens(t, s.db.NowIn(ctx))})
 		if errors.Is(err, notify.ErrNoChannel) {
 			s.o.Log.Warn("no provider for a ticket's notice", "ticket", t.Number, "channel", string(to.way))
 			continue

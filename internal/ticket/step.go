@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"casemate/internal/attachment"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
@@ -33,6 +34,7 @@ var (
 	ErrHandler  = fault.New(fault.Conflict, "OSM.01010051", "操作人已是当前处理人", "The operator is already the current handler.")
 	ErrTaken    = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已由其他工程师处理，如需接手请使用转派", "another engineer handles this ticket: use assign to take it over")
 	ErrVersion  = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已被他人更新，请刷新后重试", "the ticket has changed meanwhile: read it again and repeat the step").In("version")
+	errNoFiles  = fault.New(fault.Invalid, fault.CodeInvalid, "该操作不能附带附件", "files cannot go with this step").In("attachment_ids")
 	ErrAssignee = fault.New(fault.NotFound, fault.CodeInvalid, "找不到该工程师：{name}", "there is no such engineer: {name}").In("assignee")
 )
 
@@ -40,18 +42,28 @@ var (
 type Step struct {
 	Number   string
 	Action   string
-	Text     string // message, note or reason; at most 10,000 characters
-	Assignee string // StepAssign: user id or log-in name
-	Version  int64  // revision the engineer saw; 0 = whatever it is
+	Text     string    // message, note or reason; at most 10,000 characters
+	Assignee string    // StepAssign, StepTransfer: user id or log-in name
+	To       Ownership // StepTransfer
+	Version  int64     // revision the engineer saw; 0 = whatever it is
+	// Attachments go with the text of StepReply, StepAsk, StepResolve and
+	// StepNote: ids of files that engineers uploaded for this ticket.
+	Attachments []string
 }
 
 func (p Step) check() error {
 	switch p.Action {
 	case StepReply, StepAsk, StepResolve, StepInvalid, StepNote:
+		if p.Action == StepInvalid && len(p.Attachments) > 0 {
+			return errNoFiles
+		}
 		return checkText("text", p.Text)
-	case StepAccept, StepPause, StepResume, StepAssign:
+	case StepAccept, StepPause, StepResume, StepAssign, StepTransfer:
 		if utf8.RuneCountInString(p.Text) > maxMessage {
 			return fault.TooLong.In("text").With("max", maxMessage)
+		}
+		if len(p.Attachments) > 0 {
+			return errNoFiles
 		}
 		if p.Action == StepAssign && p.Assignee == "" {
 			return fault.Missing.In("assignee")
@@ -72,7 +84,8 @@ func mayWork(who principal.Principal) error {
 // Take does an engineer's step and answers the ticket after it (semantics.md
 // section 3.3). The first who works on a ticket becomes its handler. Failures:
 // OSM.01010015 (no such ticket), .02 (state, role, stale version, another
-// handler), .51 (handler already), .01 (texts, assignee). State, message,
+// handler), .51 (handler already), .58 (handler of another side), .01 (texts,
+// assignee); of a transfer those of Transfer. State, message,
 // notices and history are written together.
 func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t Ticket, err error) {
 	if err := mayWork(who); err != nil {
@@ -81,11 +94,14 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 	if err := p.check(); err != nil {
 		return t, err
 	}
+	if p.Action == StepTransfer {
+		return s.transferOne(ctx, who, p)
+	}
 	assignee, err := s.assignee(ctx, p)
 	if err != nil {
 		return t, err
 	}
-	seen, err := s.deskTicket(ctx, p.Number)
+	seen, err := s.deskTicketOf(ctx, who, p.Number)
 	if err != nil {
 		return t, err
 	}
@@ -113,17 +129,28 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 		if p.Version != 0 && p.Version != before.Revision {
 			return before, ErrVersion
 		}
+		mine, err := fitting(tx, who, before, p, assignee)
+		if err != nil {
+			return before, err
+		}
 		t, err := next(before, who, p, assignee)
 		if err != nil {
 			return before, err
 		}
+		if !mine && p.Action != StepAssign {
+			t.Assignee = before.Assignee // one who lends a hand does not become the handler
+		}
+		said := attachment.For{Domain: t.Domain, Ticket: t.ID, Owner: t.Creator, Field: "attachment_ids"}
 		switch p.Action {
 		case StepReply, StepAsk, StepResolve:
-			addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text})
+			said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: who.User, Text: p.Text})
 		default:
-			if strings.TrimSpace(p.Text) != "" {
-				addMessage(tx, t, message{Side: EngineerSide, Author: who.User, Text: p.Text, Internal: true})
+			if said.Internal = true; strings.TrimSpace(p.Text) != "" {
+				said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: who.User, Text: p.Text, Internal: true})
 			}
+		}
+		if err := s.files.Claim(tx, who, said, p.Attachments); err != nil {
+			return before, err
 		}
 		switch {
 		case p.Action == StepResolve:

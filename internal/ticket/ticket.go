@@ -9,11 +9,11 @@ package ticket
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
 
+	"casemate/internal/attachment"
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -101,6 +101,7 @@ type Service struct {
 	catalog *catalog.Service
 	verify  *verify.Service
 	notify  *notify.Service
+	files   *attachment.Service
 	o       Options
 }
 
@@ -110,6 +111,8 @@ type Nouns struct {
 	Catalog  *catalog.Service
 	Verify   *verify.Service
 	Notify   *notify.Service
+	// Attachments may be nil where no ticket has files.
+	Attachments *attachment.Service
 }
 
 // New makes the service.
@@ -124,15 +127,7 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, o: o}, nil
-}
-
-// Contact is where the customer wants notices of a ticket.
-type Contact struct {
-	Area   string `json:"area,omitempty"` // calling code as the customer gave it
-	Mobile string `json:"mobile,omitempty"`
-	Mail   string `json:"mail,omitempty"`
-	E164   string `json:"e164,omitempty"` // the mobile as notices use it
+	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, o: o}, nil
 }
 
 // Ticket is one ticket as stored, its personal fields sealed.
@@ -144,59 +139,27 @@ type Ticket struct {
 	Plan, Description, RemindTime, Zone                           string
 	Language                                                      locale.Language
 	Assignee, Resolution, Judgement                               string
+	Ownership                                                     Ownership // whose business it is
 	Urges                                                         int
 	UrgedAt, Created, Changed, StatusAt, Resolved, Closed, Scored int64 // milliseconds UTC, 0 = never
+
+	Labels []Label // the caller's own, as List and Show fill them in
 
 	contact string
 }
 
-// Contact opens where notices go; empty when the person was erased.
-func (s *Service) Contact(ctx context.Context, t Ticket) (c Contact, err error) {
-	if t.contact == "" {
-		return c, nil
-	}
-	p, err := s.keys.Person(ctx, t.Creator)
-	if errors.Is(err, seal.ErrErased) {
-		return c, nil
-	}
-	if err != nil {
-		return c, err
-	}
-	plain, err := p.Open(contactPlace(t.ID), t.contact)
-	if err != nil {
-		return c, err
-	}
-	return c, json.Unmarshal([]byte(plain), &c)
-}
-
-func contactPlace(id string) seal.Place {
-	return seal.Place{Table: "tickets", Column: "contact", Row: id}
-}
-
-func (s *Service) sealContact(ctx context.Context, creator, id string, c Contact) (string, error) {
-	if c == (Contact{}) {
-		return "", nil
-	}
-	p, err := s.keys.Person(ctx, creator)
-	if err != nil {
-		return "", err
-	}
-	plain, err := json.Marshal(c)
-	if err != nil {
-		return "", err
-	}
-	return p.Seal(contactPlace(id), string(plain))
-}
-
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
-	contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at`
+	contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at,
+	ownership`
 
 func scan(r db.Row) (t Ticket, err error) {
 	var language string
-	var status, urges int64
+	var status, urges, ownership int64
 	err = r.Scan(&t.Domain, &t.ID, &t.Number, &t.Creator, &status, &t.Revision, &t.ProblemType, &t.SubType, &t.Product, &t.Region, &t.Severity,
 		&t.Project, &t.Plan, &t.Description, &t.contact, &t.RemindTime, &language, &t.Zone, &t.Assignee, &t.Resolution, &t.Judgement, &urges,
-		&t.UrgedAt, &t.Created, &t.Changed, &t.StatusAt, &t.Resolved, &t.Closed, &t.Scored)
+		&t.UrgedAt, &t.Created, &t.Changed, &t.StatusAt, &t.Resolved, &t.Closed, &t.Scored,
+		&ownership)
+	t.Ownership = Ownership(ownership)
 	t.Status, t.Urges, t.Language = Status(status), int(urges), locale.Language(language)
 	if errors.Is(err, db.ErrNone) {
 		err = fault.NoTicket
@@ -214,10 +177,15 @@ func visible(tx *db.Tx, who principal.Principal, number, group string) (Ticket, 
 	if err != nil {
 		return Ticket{}, err
 	}
+	return seen(tx, scope, number)
+}
+
+// seen reads a ticket within a scope.
+func seen(tx *db.Tx, scope privilege.Scope, number string) (Ticket, error) {
 	if number == "" || len(number) > maxNumber {
 		return Ticket{}, fault.NoTicket
 	}
-	t, err := scan(tx.Get("SELECT "+columns+" FROM tickets WHERE domain_id = ? AND number = ?", who.Domain, number))
+	t, err := scan(tx.Get("SELECT "+columns+" FROM tickets WHERE domain_id = ? AND number = ?", scope.Domain, number))
 	if err != nil {
 		return t, err
 	}
@@ -231,7 +199,7 @@ func visible(tx *db.Tx, who principal.Principal, number, group string) (Ticket, 
 // when the state changed, and the desk's row. The ticket is as it shall be,
 // but for revision, changed_at and status_at.
 func change(tx *db.Tx, before, t Ticket) Ticket {
-	t.Revision, t.Changed = before.Revision+1, tx.Now
+	t.Revision, t.Changed = before.Revision+1, changedAt(tx, before)
 	if t.Status != before.Status {
 		t.StatusAt = tx.Now
 		count(tx, t.Domain, t.Creator, before.Status, -1)
@@ -241,10 +209,19 @@ func change(tx *db.Tx, before, t Ticket) Ticket {
 		resolved_at = ?, closed_at = ?, scored_at = ? WHERE domain_id = ? AND id = ? AND revision = ?`,
 		int(t.Status), t.Revision, t.Assignee, t.Resolution, t.Judgement, t.Urges, t.UrgedAt, t.Changed, t.StatusAt, t.Resolved, t.Closed, t.Scored,
 		t.Domain, t.ID, before.Revision)
+	if t.Status != before.Status {
+		// Behind the row's own write, which waits for whoever puts labels on.
+		tx.Write(db.Any, "UPDATE ticket_labels SET status = ? WHERE domain_id = ? AND ticket_id = ?", int(t.Status), t.Domain, t.ID)
+	}
 	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ? WHERE ticket_id = ?",
 		int(t.Status), t.Assignee, t.Urges, t.Changed, t.ID)
 	return t
 }
+
+// changedAt is when the ticket's next revision is made: now, or a millisecond
+// behind the last one when clocks of nodes differ or stand still. So times of
+// one ticket rise with its revisions.
+func changedAt(tx *db.Tx, before Ticket) int64 { return max(tx.Now, before.Changed+1) }
 
 // Show reads a ticket, with its ratings.
 func (s *Service) Show(ctx context.Context, who principal.Principal, number, group string) (t Ticket, scores []Score, err error) {
@@ -252,9 +229,16 @@ func (s *Service) Show(ctx context.Context, who principal.Principal, number, gro
 		if t, err = visible(tx, who, number, group); err != nil {
 			return err
 		}
-		scores, err = scoresOf(tx, t)
+		if scores, err = scoresOf(tx, t); err != nil {
+			return err
+		}
+		on, err := labelsOn(tx, who, t.ID)
+		t.Labels = on[t.ID]
 		return err
 	})
+	if err == nil {
+		err = s.openRegions(&t)
+	}
 	return t, scores, err
 }
 

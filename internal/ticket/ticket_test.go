@@ -287,7 +287,7 @@ func TestList(t *testing.T) {
 			{"creator", w.boss, ticket.Filter{Creator: w.wang.User}, func(m made) bool { return m.who == w.wang }},
 			{"creator's name", w.boss, ticket.Filter{CreatorName: "WAN"}, func(m made) bool { return m.who == w.wang }},
 			{"a colleague's, not allowed", w.li, ticket.Filter{Creator: w.wang.User}, func(made) bool { return false }},
-			{"labelled", w.boss, ticket.Filter{Labelled: true}, func(made) bool { return false }},
+			{"labelled", w.boss, ticket.Filter{Labels: []int64{1}}, func(made) bool { return false }},
 			{"several", w.boss, ticket.Filter{Creator: w.li.User, Statuses: []ticket.Status{0}, Words: []string{"云服务器"}},
 				func(m made) bool { return m.who == w.li && m.status == 0 && strings.Contains(m.text, "云服务器") }},
 		} {

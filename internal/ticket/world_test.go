@@ -11,6 +11,8 @@ import (
 
 	"context"
 
+	"casemate/internal/attachment"
+	"casemate/internal/blob"
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -21,6 +23,7 @@ import (
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/seal"
 	"casemate/internal/seal/sealtest"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
@@ -45,11 +48,13 @@ func (p *post) Send(_ context.Context, m notify.Outgoing) (string, error) {
 type world struct {
 	t       *testing.T
 	db      *db.DB
+	keys    *seal.Keyring
 	clock   *dbtest.Clock
 	s       *ticket.Service
 	ident   *identity.Service
 	catalog *catalog.Service
 	verify  *verify.Service
+	files   *attachment.Service
 	jobs    *job.Runner
 	post    *post
 	out     *notify.Service
@@ -71,6 +76,7 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, o ticket.Options) *world 
 	w := &world{t: t, db: d, clock: clock, post: new(post)}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	keys := sealtest.Keyring(t)
+	w.keys = keys
 	w.ident = identity.New(d, keys, identity.Options{})
 	var err error
 	must := func(err error) {
@@ -87,7 +93,12 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, o ticket.Options) *world 
 	w.out = out
 	w.verify, err = verify.New(d, keys, w.ident, out, verify.Options{})
 	must(err)
-	w.s, err = ticket.New(d, keys, ticket.Nouns{Identity: w.ident, Catalog: w.catalog, Verify: w.verify, Notify: out}, o)
+	blobs, err := blob.OpenLocal(t.TempDir(), clock.Now)
+	must(err)
+	t.Cleanup(func() { _ = blobs.Close() })
+	w.files, err = attachment.New(d, keys, blobs, attachment.Options{Log: quiet})
+	must(err)
+	w.s, err = ticket.New(d, keys, ticket.Nouns{Identity: w.ident, Catalog: w.catalog, Verify: w.verify, Notify: out, Attachments: w.files}, o)
 	must(err)
 	w.jobs = job.NewRunner(d, "test", quiet)
 	w.jobs.Clock(w.ident.Clock)

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/go-faster/jx"
 	ht "github.com/ogen-go/ogen/http"
@@ -30,6 +32,7 @@ var (
 	ErrUnreadable  = fault.New(fault.Invalid, "APIGW.0201", "请求格式不合法：{why}", "API request error: {why}")
 	ErrTooLarge    = fault.New(fault.TooLarge, "APIGW.0201", "请求体过大，最多 {max} 字节", "Request entity too large: at most {max} bytes")
 	ErrNoAPI       = fault.New(fault.NotFound, "APIGW.0101", "API 不存在或未发布：{method} {path}", "The API does not exist or has not been published in the environment: {method} {path}")
+	ErrNoSpace     = fault.New(fault.Unavailable, fault.CodeInternal, "存储空间不足", "no space left to store this").After(10 * time.Second)
 	ErrThrottled   = fault.New(fault.TooMany, "APIGW.0308", "请求过于频繁", "The throttling threshold has been reached")
 	ErrNoToken     = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：缺少 x-auth-token", "Incorrect IAM authentication information: x-auth-token not found")
 
@@ -72,6 +75,8 @@ func decode(err error) *fault.Error {
 		request   *ogenerrors.DecodeRequestError
 	)
 	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT): // an upload put aside
+		return ErrNoSpace
 	case errors.As(err, &tooLarge):
 		return ErrTooLarge.With("max", tooLarge.Limit)
 	case errors.As(err, &security):
@@ -91,7 +96,7 @@ func decode(err error) *fault.Error {
 		if v := new(validate.Error); errors.As(err, &v) {
 			return field(err, "")
 		}
-		if f := form(err); f != nil {
+		if f := formPart(err); f != nil {
 			return f
 		}
 		if strings.Contains(err.Error(), "media type") || strings.Contains(err.Error(), "mime:") {
@@ -104,21 +109,27 @@ func decode(err error) *fault.Error {
 	return nil
 }
 
-// form knows the errors of the contracts' one form, the upload: its decoder
-// names a missing file as text, and form_data not at all when it is too long or
-// too short.
-func form(err error) *fault.Error {
+var (
+	partMissing = regexp.MustCompile(`query parameter "([^"]+)" not set`)
+	partBroken  = regexp.MustCompile(`decode "([^"]+)"`)
+)
+
+// formPart finds what is wrong with a part of a form; a part's own rules are
+// told without its name.
+func formPart(err error) *fault.Error {
+	text := err.Error()
+	if m := partMissing.FindStringSubmatch(text); m != nil {
+		return fault.Missing.In(m[1])
+	}
+	if m := partBroken.FindStringSubmatch(text); m != nil {
+		return field(err, m[1])
+	}
 	var (
 		long  *validate.MaxLengthError
 		short *validate.MinLengthError
 	)
-	switch {
-	case errors.Is(err, validate.ErrFieldRequired) && strings.Contains(err.Error(), `decode "file"`):
-		return fault.Missing.In("file")
-	case strings.Contains(err.Error(), `query parameter "form_data" not set`):
-		return fault.Missing.In("form_data")
-	case errors.As(err, &long), errors.As(err, &short):
-		return field(err, "form_data")
+	if errors.As(err, &long) || errors.As(err, &short) {
+		return field(err, "")
 	}
 	return nil
 }

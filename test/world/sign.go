@@ -15,6 +15,17 @@ import (
 // Sign signs a request as the documents say (contract: Signature), host and
 // time signed. It shares nothing with the server's verifier.
 func Sign(r *http.Request, body []byte, ak, sk string, at time.Time) {
+	sum := sha256.Sum256(body)
+	sign(r, hex.EncodeToString(sum[:]), []string{"host", "x-sdk-date"}, ak, sk, at)
+}
+
+// SignUnsigned signs a form upload, whose body no signature covers.
+func SignUnsigned(r *http.Request, ak, sk string, at time.Time) {
+	r.Header.Set("X-Sdk-Content-Sha256", "UNSIGNED-PAYLOAD")
+	sign(r, "UNSIGNED-PAYLOAD", []string{"host", "x-sdk-content-sha256", "x-sdk-date"}, ak, sk, at)
+}
+
+func sign(r *http.Request, payload string, signed []string, ak, sk string, at time.Time) {
 	encode := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 	stamp := at.UTC().Format("20060102T150405Z")
 	path := r.URL.EscapedPath()
@@ -29,9 +40,17 @@ func Sign(r *http.Request, body []byte, ak, sk string, at time.Time) {
 		}
 	}
 	hash := func(b []byte) string { h := sha256.Sum256(b); return hex.EncodeToString(h[:]) }
-	canonical := strings.Join([]string{r.Method, path, strings.Join(pairs, "&"), "host:" + r.URL.Host + "\nx-sdk-date:" + stamp + "\n", "host;x-sdk-date", hash(body)}, "\n")
+	r.Header.Set("X-Sdk-Date", stamp)
+	headers := ""
+	for _, name := range signed {
+		value := r.Header.Get(name)
+		if name == "host" {
+			value = r.URL.Host
+		}
+		headers += name + ":" + value + "\n"
+	}
+	canonical := strings.Join([]string{r.Method, path, strings.Join(pairs, "&"), headers, strings.Join(signed, ";"), payload}, "\n")
 	mac := hmac.New(sha256.New, []byte(sk))
 	mac.Write([]byte("SDK-HMAC-SHA256\n" + stamp + "\n" + hash([]byte(canonical))))
-	r.Header.Set("X-Sdk-Date", stamp)
-	r.Header.Set("Authorization", "SDK-HMAC-SHA256 Access="+ak+", SignedHeaders=host;x-sdk-date, Signature="+hex.EncodeToString(mac.Sum(nil)))
+	r.Header.Set("Authorization", "SDK-HMAC-SHA256 Access="+ak+", SignedHeaders="+strings.Join(signed, ";")+", Signature="+hex.EncodeToString(mac.Sum(nil)))
 }

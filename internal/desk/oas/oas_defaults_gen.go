@@ -17,3 +17,11 @@ func (s *NewUserReq) setDefaults() {
 		s.Main.SetTo(val)
 	}
 }
+
+// setDefaults set default value of fields.
+func (s *PartnerReq) setDefaults() {
+	{
+		val := bool(true)
+		s.Whitelisted.SetTo(val)
+	}
+}

@@ -4,14 +4,435 @@ package oas
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/go-faster/errors"
 	"github.com/go-faster/jx"
+	ht "github.com/ogen-go/ogen/http"
 )
 
 func (s *ErrorStatusCode) Error() string {
 	return fmt.Sprintf("code %d: %+v", s.StatusCode, s.Response)
+}
+
+// Ref: #/components/schemas/AbuseReport
+type AbuseReport struct {
+	ID    string           `json:"id"`
+	State AbuseReportState `json:"state"`
+	// Kind of report.
+	Type    string `json:"type"`
+	Title   string `json:"title"`
+	Content string `json:"content"`
+	// Attachments that prove the report.
+	Files      []string  `json:"files"`
+	DomainID   string    `json:"domain_id"`
+	DomainName OptString `json:"domain_name"`
+	// User who filed it.
+	ReporterID   string                `json:"reporter_id"`
+	ReporterName OptString             `json:"reporter_name"`
+	Contact      OptAbuseReportContact `json:"contact"`
+	Right        OptAbuseReportRight   `json:"right"`
+	CreatedAt    Time                  `json:"created_at"`
+	HandledAt    OptTime               `json:"handled_at"`
+	HandlerID    OptString             `json:"handler_id"`
+	HandlerName  OptString             `json:"handler_name"`
+	// The handler's.
+	Note OptString `json:"note"`
+}
+
+// GetID returns the value of ID.
+func (s *AbuseReport) GetID() string {
+	return s.ID
+}
+
+// GetState returns the value of State.
+func (s *AbuseReport) GetState() AbuseReportState {
+	return s.State
+}
+
+// GetType returns the value of Type.
+func (s *AbuseReport) GetType() string {
+	return s.Type
+}
+
+// GetTitle returns the value of Title.
+func (s *AbuseReport) GetTitle() string {
+	return s.Title
+}
+
+// GetContent returns the value of Content.
+func (s *AbuseReport) GetContent() string {
+	return s.Content
+}
+
+// GetFiles returns the value of Files.
+func (s *AbuseReport) GetFiles() []string {
+	return s.Files
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *AbuseReport) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetDomainName returns the value of DomainName.
+func (s *AbuseReport) GetDomainName() OptString {
+	return s.DomainName
+}
+
+// GetReporterID returns the value of ReporterID.
+func (s *AbuseReport) GetReporterID() string {
+	return s.ReporterID
+}
+
+// GetReporterName returns the value of ReporterName.
+func (s *AbuseReport) GetReporterName() OptString {
+	return s.ReporterName
+}
+
+// GetContact returns the value of Contact.
+func (s *AbuseReport) GetContact() OptAbuseReportContact {
+	return s.Contact
+}
+
+// GetRight returns the value of Right.
+func (s *AbuseReport) GetRight() OptAbuseReportRight {
+	return s.Right
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *AbuseReport) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetHandledAt returns the value of HandledAt.
+func (s *AbuseReport) GetHandledAt() OptTime {
+	return s.HandledAt
+}
+
+// GetHandlerID returns the value of HandlerID.
+func (s *AbuseReport) GetHandlerID() OptString {
+	return s.HandlerID
+}
+
+// GetHandlerName returns the value of HandlerName.
+func (s *AbuseReport) GetHandlerName() OptString {
+	return s.HandlerName
+}
+
+// GetNote returns the value of Note.
+func (s *AbuseReport) GetNote() OptString {
+	return s.Note
+}
+
+// SetID sets the value of ID.
+func (s *AbuseReport) SetID(val string) {
+	s.ID = val
+}
+
+// SetState sets the value of State.
+func (s *AbuseReport) SetState(val AbuseReportState) {
+	s.State = val
+}
+
+// SetType sets the value of Type.
+func (s *AbuseReport) SetType(val string) {
+	s.Type = val
+}
+
+// SetTitle sets the value of Title.
+func (s *AbuseReport) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetContent sets the value of Content.
+func (s *AbuseReport) SetContent(val string) {
+	s.Content = val
+}
+
+// SetFiles sets the value of Files.
+func (s *AbuseReport) SetFiles(val []string) {
+	s.Files = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *AbuseReport) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetDomainName sets the value of DomainName.
+func (s *AbuseReport) SetDomainName(val OptString) {
+	s.DomainName = val
+}
+
+// SetReporterID sets the value of ReporterID.
+func (s *AbuseReport) SetReporterID(val string) {
+	s.ReporterID = val
+}
+
+// SetReporterName sets the value of ReporterName.
+func (s *AbuseReport) SetReporterName(val OptString) {
+	s.ReporterName = val
+}
+
+// SetContact sets the value of Contact.
+func (s *AbuseReport) SetContact(val OptAbuseReportContact) {
+	s.Contact = val
+}
+
+// SetRight sets the value of Right.
+func (s *AbuseReport) SetRight(val OptAbuseReportRight) {
+	s.Right = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *AbuseReport) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetHandledAt sets the value of HandledAt.
+func (s *AbuseReport) SetHandledAt(val OptTime) {
+	s.HandledAt = val
+}
+
+// SetHandlerID sets the value of HandlerID.
+func (s *AbuseReport) SetHandlerID(val OptString) {
+	s.HandlerID = val
+}
+
+// SetHandlerName sets the value of HandlerName.
+func (s *AbuseReport) SetHandlerName(val OptString) {
+	s.HandlerName = val
+}
+
+// SetNote sets the value of Note.
+func (s *AbuseReport) SetNote(val OptString) {
+	s.Note = val
+}
+
+// Absent when the reporter was erased.
+// Ref: #/components/schemas/AbuseReportContact
+type AbuseReportContact struct {
+	Name        string    `json:"name"`
+	Mobile      string    `json:"mobile"`
+	Mail        OptString `json:"mail"`
+	CompanyName OptString `json:"company_name"`
+	Area        OptString `json:"area"`
+	Address     OptString `json:"address"`
+	OtherWay    OptString `json:"other_way"`
+	// 10 company, 20 individual, 21 authorized agent, 22 lawyer, 23 owner of the right.
+	IDType int32 `json:"id_type"`
+	// Attachments that prove the identity.
+	IDFiles []string `json:"id_files"`
+}
+
+// GetName returns the value of Name.
+func (s *AbuseReportContact) GetName() string {
+	return s.Name
+}
+
+// GetMobile returns the value of Mobile.
+func (s *AbuseReportContact) GetMobile() string {
+	return s.Mobile
+}
+
+// GetMail returns the value of Mail.
+func (s *AbuseReportContact) GetMail() OptString {
+	return s.Mail
+}
+
+// GetCompanyName returns the value of CompanyName.
+func (s *AbuseReportContact) GetCompanyName() OptString {
+	return s.CompanyName
+}
+
+// GetArea returns the value of Area.
+func (s *AbuseReportContact) GetArea() OptString {
+	return s.Area
+}
+
+// GetAddress returns the value of Address.
+func (s *AbuseReportContact) GetAddress() OptString {
+	return s.Address
+}
+
+// GetOtherWay returns the value of OtherWay.
+func (s *AbuseReportContact) GetOtherWay() OptString {
+	return s.OtherWay
+}
+
+// GetIDType returns the value of IDType.
+func (s *AbuseReportContact) GetIDType() int32 {
+	return s.IDType
+}
+
+// GetIDFiles returns the value of IDFiles.
+func (s *AbuseReportContact) GetIDFiles() []string {
+	return s.IDFiles
+}
+
+// SetName sets the value of Name.
+func (s *AbuseReportContact) SetName(val string) {
+	s.Name = val
+}
+
+// SetMobile sets the value of Mobile.
+func (s *AbuseReportContact) SetMobile(val string) {
+	s.Mobile = val
+}
+
+// SetMail sets the value of Mail.
+func (s *AbuseReportContact) SetMail(val OptString) {
+	s.Mail = val
+}
+
+// SetCompanyName sets the value of CompanyName.
+func (s *AbuseReportContact) SetCompanyName(val OptString) {
+	s.CompanyName = val
+}
+
+// SetArea sets the value of Area.
+func (s *AbuseReportContact) SetArea(val OptString) {
+	s.Area = val
+}
+
+// SetAddress sets the value of Address.
+func (s *AbuseReportContact) SetAddress(val OptString) {
+	s.Address = val
+}
+
+// SetOtherWay sets the value of OtherWay.
+func (s *AbuseReportContact) SetOtherWay(val OptString) {
+	s.OtherWay = val
+}
+
+// SetIDType sets the value of IDType.
+func (s *AbuseReportContact) SetIDType(val int32) {
+	s.IDType = val
+}
+
+// SetIDFiles sets the value of IDFiles.
+func (s *AbuseReportContact) SetIDFiles(val []string) {
+	s.IDFiles = val
+}
+
+// Ref: #/components/schemas/AbuseReportPage
+type AbuseReportPage struct {
+	Items      []AbuseReport `json:"items"`
+	NextCursor OptString     `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *AbuseReportPage) GetItems() []AbuseReport {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *AbuseReportPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *AbuseReportPage) SetItems(val []AbuseReport) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *AbuseReportPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Intellectual property concerned.
+// Ref: #/components/schemas/AbuseReportRight
+type AbuseReportRight struct {
+	// Copyright, trademark or patent.
+	Type    OptString `json:"type"`
+	Area    OptString `json:"area"`
+	Number  OptString `json:"number"`
+	Content OptString `json:"content"`
+}
+
+// GetType returns the value of Type.
+func (s *AbuseReportRight) GetType() OptString {
+	return s.Type
+}
+
+// GetArea returns the value of Area.
+func (s *AbuseReportRight) GetArea() OptString {
+	return s.Area
+}
+
+// GetNumber returns the value of Number.
+func (s *AbuseReportRight) GetNumber() OptString {
+	return s.Number
+}
+
+// GetContent returns the value of Content.
+func (s *AbuseReportRight) GetContent() OptString {
+	return s.Content
+}
+
+// SetType sets the value of Type.
+func (s *AbuseReportRight) SetType(val OptString) {
+	s.Type = val
+}
+
+// SetArea sets the value of Area.
+func (s *AbuseReportRight) SetArea(val OptString) {
+	s.Area = val
+}
+
+// SetNumber sets the value of Number.
+func (s *AbuseReportRight) SetNumber(val OptString) {
+	s.Number = val
+}
+
+// SetContent sets the value of Content.
+func (s *AbuseReportRight) SetContent(val OptString) {
+	s.Content = val
+}
+
+// Ref: #/components/schemas/AbuseReportState
+type AbuseReportState string
+
+const (
+	AbuseReportStateOpen    AbuseReportState = "open"
+	AbuseReportStateHandled AbuseReportState = "handled"
+)
+
+// AllValues returns all AbuseReportState values.
+func (AbuseReportState) AllValues() []AbuseReportState {
+	return []AbuseReportState{
+		AbuseReportStateOpen,
+		AbuseReportStateHandled,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AbuseReportState) MarshalText() ([]byte, error) {
+	switch s {
+	case AbuseReportStateOpen:
+		return []byte(s), nil
+	case AbuseReportStateHandled:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AbuseReportState) UnmarshalText(data []byte) error {
+	switch AbuseReportState(data) {
+	case AbuseReportStateOpen:
+		*s = AbuseReportStateOpen
+		return nil
+	case AbuseReportStateHandled:
+		*s = AbuseReportStateHandled
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/AccessKey
@@ -81,6 +502,159 @@ func (s *AccessKeyList) SetItems(val []AccessKey) {
 
 // AddGroupMemberNoContent is response for AddGroupMember operation.
 type AddGroupMemberNoContent struct{}
+
+// Ref: #/components/schemas/Agency
+type Agency struct {
+	// Agency id.
+	ID string `json:"id"`
+	// Name.
+	Name string `json:"name"`
+	// Validity in hours; absent for ever.
+	Hours OptInt32 `json:"hours"`
+	// Name of the account that may act.
+	TrustDomainName string `json:"trust_domain_name"`
+	// Its id.
+	TrustDomainID OptString `json:"trust_domain_id"`
+	CreatedAt     Time      `json:"created_at"`
+	ExpiresAt     OptTime   `json:"expires_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Agency) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *Agency) GetName() string {
+	return s.Name
+}
+
+// GetHours returns the value of Hours.
+func (s *Agency) GetHours() OptInt32 {
+	return s.Hours
+}
+
+// GetTrustDomainName returns the value of TrustDomainName.
+func (s *Agency) GetTrustDomainName() string {
+	return s.TrustDomainName
+}
+
+// GetTrustDomainID returns the value of TrustDomainID.
+func (s *Agency) GetTrustDomainID() OptString {
+	return s.TrustDomainID
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Agency) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *Agency) GetExpiresAt() OptTime {
+	return s.ExpiresAt
+}
+
+// SetID sets the value of ID.
+func (s *Agency) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *Agency) SetName(val string) {
+	s.Name = val
+}
+
+// SetHours sets the value of Hours.
+func (s *Agency) SetHours(val OptInt32) {
+	s.Hours = val
+}
+
+// SetTrustDomainName sets the value of TrustDomainName.
+func (s *Agency) SetTrustDomainName(val string) {
+	s.TrustDomainName = val
+}
+
+// SetTrustDomainID sets the value of TrustDomainID.
+func (s *Agency) SetTrustDomainID(val OptString) {
+	s.TrustDomainID = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Agency) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *Agency) SetExpiresAt(val OptTime) {
+	s.ExpiresAt = val
+}
+
+// Ref: #/components/schemas/AgencyList
+type AgencyList struct {
+	Items []Agency `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *AgencyList) GetItems() []Agency {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *AgencyList) SetItems(val []Agency) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/AgencyReq
+type AgencyReq struct {
+	// Name, unique in the account.
+	Name string `json:"name"`
+	// Validity in hours; absent or 0 for ever.
+	Hours OptInt32 `json:"hours"`
+	// Name of the account that may act.
+	TrustDomainName string `json:"trust_domain_name"`
+	// Its id, where it has one.
+	TrustDomainID OptString `json:"trust_domain_id"`
+}
+
+// GetName returns the value of Name.
+func (s *AgencyReq) GetName() string {
+	return s.Name
+}
+
+// GetHours returns the value of Hours.
+func (s *AgencyReq) GetHours() OptInt32 {
+	return s.Hours
+}
+
+// GetTrustDomainName returns the value of TrustDomainName.
+func (s *AgencyReq) GetTrustDomainName() string {
+	return s.TrustDomainName
+}
+
+// GetTrustDomainID returns the value of TrustDomainID.
+func (s *AgencyReq) GetTrustDomainID() OptString {
+	return s.TrustDomainID
+}
+
+// SetName sets the value of Name.
+func (s *AgencyReq) SetName(val string) {
+	s.Name = val
+}
+
+// SetHours sets the value of Hours.
+func (s *AgencyReq) SetHours(val OptInt32) {
+	s.Hours = val
+}
+
+// SetTrustDomainName sets the value of TrustDomainName.
+func (s *AgencyReq) SetTrustDomainName(val string) {
+	s.TrustDomainName = val
+}
+
+// SetTrustDomainID sets the value of TrustDomainID.
+func (s *AgencyReq) SetTrustDomainID(val OptString) {
+	s.TrustDomainID = val
+}
 
 // Ref: #/components/schemas/AgreementList
 type AgreementList struct {
@@ -230,6 +804,261 @@ func (s *ApplyCatalogReq) SetFiles(val CatalogFileMap) {
 // SetVersion sets the value of Version.
 func (s *ApplyCatalogReq) SetVersion(val OptInt64) {
 	s.Version = val
+}
+
+// Ref: #/components/schemas/Attachment
+type Attachment struct {
+	// Id of the file.
+	ID string `json:"id"`
+	// Name as its uploader called it.
+	Name string `json:"name"`
+	// Type by its content.
+	MediaType string `json:"media_type"`
+	// Bytes.
+	Size int64 `json:"size"`
+	// SHA-256 of the bytes, in hex.
+	SHA256 string `json:"sha256"`
+	// Who uploaded it.
+	Side AttachmentSide `json:"side"`
+	// User id of the uploader.
+	UploaderID OptString `json:"uploader_id"`
+	// The message or note it belongs to; absent while no step has sent it.
+	MessageID OptString `json:"message_id"`
+	// It belongs to a note; the customer never sees it.
+	Internal bool `json:"internal"`
+	// State of the virus scan: off, waiting, clean, infected, failed.
+	Scan      AttachmentScan `json:"scan"`
+	CreatedAt Time           `json:"created_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Attachment) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *Attachment) GetName() string {
+	return s.Name
+}
+
+// GetMediaType returns the value of MediaType.
+func (s *Attachment) GetMediaType() string {
+	return s.MediaType
+}
+
+// GetSize returns the value of Size.
+func (s *Attachment) GetSize() int64 {
+	return s.Size
+}
+
+// GetSHA256 returns the value of SHA256.
+func (s *Attachment) GetSHA256() string {
+	return s.SHA256
+}
+
+// GetSide returns the value of Side.
+func (s *Attachment) GetSide() AttachmentSide {
+	return s.Side
+}
+
+// GetUploaderID returns the value of UploaderID.
+func (s *Attachment) GetUploaderID() OptString {
+	return s.UploaderID
+}
+
+// GetMessageID returns the value of MessageID.
+func (s *Attachment) GetMessageID() OptString {
+	return s.MessageID
+}
+
+// GetInternal returns the value of Internal.
+func (s *Attachment) GetInternal() bool {
+	return s.Internal
+}
+
+// GetScan returns the value of Scan.
+func (s *Attachment) GetScan() AttachmentScan {
+	return s.Scan
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Attachment) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// SetID sets the value of ID.
+func (s *Attachment) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *Attachment) SetName(val string) {
+	s.Name = val
+}
+
+// SetMediaType sets the value of MediaType.
+func (s *Attachment) SetMediaType(val string) {
+	s.MediaType = val
+}
+
+// SetSize sets the value of Size.
+func (s *Attachment) SetSize(val int64) {
+	s.Size = val
+}
+
+// SetSHA256 sets the value of SHA256.
+func (s *Attachment) SetSHA256(val string) {
+	s.SHA256 = val
+}
+
+// SetSide sets the value of Side.
+func (s *Attachment) SetSide(val AttachmentSide) {
+	s.Side = val
+}
+
+// SetUploaderID sets the value of UploaderID.
+func (s *Attachment) SetUploaderID(val OptString) {
+	s.UploaderID = val
+}
+
+// SetMessageID sets the value of MessageID.
+func (s *Attachment) SetMessageID(val OptString) {
+	s.MessageID = val
+}
+
+// SetInternal sets the value of Internal.
+func (s *Attachment) SetInternal(val bool) {
+	s.Internal = val
+}
+
+// SetScan sets the value of Scan.
+func (s *Attachment) SetScan(val AttachmentScan) {
+	s.Scan = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Attachment) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// Ref: #/components/schemas/AttachmentList
+type AttachmentList struct {
+	Items []Attachment `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *AttachmentList) GetItems() []Attachment {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *AttachmentList) SetItems(val []Attachment) {
+	s.Items = val
+}
+
+// State of the virus scan: off, waiting, clean, infected, failed.
+type AttachmentScan string
+
+const (
+	AttachmentScanOff      AttachmentScan = "off"
+	AttachmentScanWaiting  AttachmentScan = "waiting"
+	AttachmentScanClean    AttachmentScan = "clean"
+	AttachmentScanInfected AttachmentScan = "infected"
+	AttachmentScanFailed   AttachmentScan = "failed"
+)
+
+// AllValues returns all AttachmentScan values.
+func (AttachmentScan) AllValues() []AttachmentScan {
+	return []AttachmentScan{
+		AttachmentScanOff,
+		AttachmentScanWaiting,
+		AttachmentScanClean,
+		AttachmentScanInfected,
+		AttachmentScanFailed,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AttachmentScan) MarshalText() ([]byte, error) {
+	switch s {
+	case AttachmentScanOff:
+		return []byte(s), nil
+	case AttachmentScanWaiting:
+		return []byte(s), nil
+	case AttachmentScanClean:
+		return []byte(s), nil
+	case AttachmentScanInfected:
+		return []byte(s), nil
+	case AttachmentScanFailed:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AttachmentScan) UnmarshalText(data []byte) error {
+	switch AttachmentScan(data) {
+	case AttachmentScanOff:
+		*s = AttachmentScanOff
+		return nil
+	case AttachmentScanWaiting:
+		*s = AttachmentScanWaiting
+		return nil
+	case AttachmentScanClean:
+		*s = AttachmentScanClean
+		return nil
+	case AttachmentScanInfected:
+		*s = AttachmentScanInfected
+		return nil
+	case AttachmentScanFailed:
+		*s = AttachmentScanFailed
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Who uploaded it.
+type AttachmentSide string
+
+const (
+	AttachmentSideCustomer AttachmentSide = "customer"
+	AttachmentSideEngineer AttachmentSide = "engineer"
+)
+
+// AllValues returns all AttachmentSide values.
+func (AttachmentSide) AllValues() []AttachmentSide {
+	return []AttachmentSide{
+		AttachmentSideCustomer,
+		AttachmentSideEngineer,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AttachmentSide) MarshalText() ([]byte, error) {
+	switch s {
+	case AttachmentSideCustomer:
+		return []byte(s), nil
+	case AttachmentSideEngineer:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AttachmentSide) UnmarshalText(data []byte) error {
+	switch AttachmentSide(data) {
+	case AttachmentSideCustomer:
+		*s = AttachmentSideCustomer
+		return nil
+	case AttachmentSideEngineer:
+		*s = AttachmentSideEngineer
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/Authorization
@@ -1498,6 +2327,9 @@ func (s *CodeTrafficLineReasons) init() CodeTrafficLineReasons {
 // DeleteAccessKeyNoContent is response for DeleteAccessKey operation.
 type DeleteAccessKeyNoContent struct{}
 
+// DeleteDomainAgencyNoContent is response for DeleteDomainAgency operation.
+type DeleteDomainAgencyNoContent struct{}
+
 // DeleteResourceNoContent is response for DeleteResource operation.
 type DeleteResourceNoContent struct{}
 
@@ -2362,8 +3194,10 @@ type Domain struct {
 	// Whether it is a sandbox.
 	Sandbox bool `json:"sandbox"`
 	// Whether its users are kept out.
-	Disabled  bool `json:"disabled"`
-	CreatedAt Time `json:"created_at"`
+	Disabled bool `json:"disabled"`
+	// The partner who serves the customer; absent when none does.
+	PartnerID OptString `json:"partner_id"`
+	CreatedAt Time      `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -2389,6 +3223,11 @@ func (s *Domain) GetSandbox() bool {
 // GetDisabled returns the value of Disabled.
 func (s *Domain) GetDisabled() bool {
 	return s.Disabled
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *Domain) GetPartnerID() OptString {
+	return s.PartnerID
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -2419,6 +3258,11 @@ func (s *Domain) SetSandbox(val bool) {
 // SetDisabled sets the value of Disabled.
 func (s *Domain) SetDisabled(val bool) {
 	s.Disabled = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *Domain) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -2478,6 +3322,73 @@ func (s *DomainList) GetItems() []Domain {
 // SetItems sets the value of Items.
 func (s *DomainList) SetItems(val []Domain) {
 	s.Items = val
+}
+
+// Ref: #/components/schemas/DomainPartnerReq
+type DomainPartnerReq struct {
+	// Partner id; empty for nobody.
+	PartnerID string `json:"partner_id"`
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *DomainPartnerReq) GetPartnerID() string {
+	return s.PartnerID
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *DomainPartnerReq) SetPartnerID(val string) {
+	s.PartnerID = val
+}
+
+type DownloadTicketAttachmentOK struct {
+	Data io.Reader
+}
+
+// Read reads data from the Data reader.
+//
+// Kept to satisfy the io.Reader interface.
+func (s DownloadTicketAttachmentOK) Read(p []byte) (n int, err error) {
+	if s.Data == nil {
+		return 0, io.EOF
+	}
+	return s.Data.Read(p)
+}
+
+// DownloadTicketAttachmentOKHeaders wraps DownloadTicketAttachmentOK with response headers.
+type DownloadTicketAttachmentOKHeaders struct {
+	ContentDisposition OptString
+	ContentType        string
+	Response           DownloadTicketAttachmentOK
+}
+
+// GetContentDisposition returns the value of ContentDisposition.
+func (s *DownloadTicketAttachmentOKHeaders) GetContentDisposition() OptString {
+	return s.ContentDisposition
+}
+
+// GetContentType returns the value of ContentType.
+func (s *DownloadTicketAttachmentOKHeaders) GetContentType() string {
+	return s.ContentType
+}
+
+// GetResponse returns the value of Response.
+func (s *DownloadTicketAttachmentOKHeaders) GetResponse() DownloadTicketAttachmentOK {
+	return s.Response
+}
+
+// SetContentDisposition sets the value of ContentDisposition.
+func (s *DownloadTicketAttachmentOKHeaders) SetContentDisposition(val OptString) {
+	s.ContentDisposition = val
+}
+
+// SetContentType sets the value of ContentType.
+func (s *DownloadTicketAttachmentOKHeaders) SetContentType(val string) {
+	s.ContentType = val
+}
+
+// SetResponse sets the value of Response.
+func (s *DownloadTicketAttachmentOKHeaders) SetResponse(val DownloadTicketAttachmentOK) {
+	s.Response = val
 }
 
 // DrainProviderNoContent is response for DrainProvider operation.
@@ -2884,6 +3795,67 @@ func (s *GroupList) SetItems(val []Group) {
 	s.Items = val
 }
 
+// Ref: #/components/schemas/HandleAbuseReportReq
+type HandleAbuseReportReq struct {
+	State HandleAbuseReportReqState `json:"state"`
+	// What was done, for colleagues.
+	Note OptString `json:"note"`
+}
+
+// GetState returns the value of State.
+func (s *HandleAbuseReportReq) GetState() HandleAbuseReportReqState {
+	return s.State
+}
+
+// GetNote returns the value of Note.
+func (s *HandleAbuseReportReq) GetNote() OptString {
+	return s.Note
+}
+
+// SetState sets the value of State.
+func (s *HandleAbuseReportReq) SetState(val HandleAbuseReportReqState) {
+	s.State = val
+}
+
+// SetNote sets the value of Note.
+func (s *HandleAbuseReportReq) SetNote(val OptString) {
+	s.Note = val
+}
+
+type HandleAbuseReportReqState string
+
+const (
+	HandleAbuseReportReqStateHandled HandleAbuseReportReqState = "handled"
+)
+
+// AllValues returns all HandleAbuseReportReqState values.
+func (HandleAbuseReportReqState) AllValues() []HandleAbuseReportReqState {
+	return []HandleAbuseReportReqState{
+		HandleAbuseReportReqStateHandled,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s HandleAbuseReportReqState) MarshalText() ([]byte, error) {
+	switch s {
+	case HandleAbuseReportReqStateHandled:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *HandleAbuseReportReqState) UnmarshalText(data []byte) error {
+	switch HandleAbuseReportReqState(data) {
+	case HandleAbuseReportReqStateHandled:
+		*s = HandleAbuseReportReqStateHandled
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Language of mails and text messages to the user.
 // Ref: #/components/schemas/Language
 type Language string
@@ -2927,6 +3899,9 @@ func (s *Language) UnmarshalText(data []byte) error {
 	}
 }
 
+// MarkTicketReadNoContent is response for MarkTicketRead operation.
+type MarkTicketReadNoContent struct{}
+
 // Ref: #/components/schemas/Message
 type Message struct {
 	// Message id.
@@ -2941,9 +3916,13 @@ type Message struct {
 	AuthorName OptString `json:"author_name"`
 	// The description the ticket was created with.
 	First bool `json:"first"`
-	// The text as it was written.
-	Text      string `json:"text"`
-	CreatedAt Time   `json:"created_at"`
+	// The text as it was written; empty when it was withdrawn.
+	Text string `json:"text"`
+	// Its writer took the message back.
+	Withdrawn OptBool `json:"withdrawn"`
+	// The files sent with it.
+	Attachments []Attachment `json:"attachments"`
+	CreatedAt   Time         `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -2979,6 +3958,16 @@ func (s *Message) GetFirst() bool {
 // GetText returns the value of Text.
 func (s *Message) GetText() string {
 	return s.Text
+}
+
+// GetWithdrawn returns the value of Withdrawn.
+func (s *Message) GetWithdrawn() OptBool {
+	return s.Withdrawn
+}
+
+// GetAttachments returns the value of Attachments.
+func (s *Message) GetAttachments() []Attachment {
+	return s.Attachments
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -3019,6 +4008,16 @@ func (s *Message) SetFirst(val bool) {
 // SetText sets the value of Text.
 func (s *Message) SetText(val string) {
 	s.Text = val
+}
+
+// SetWithdrawn sets the value of Withdrawn.
+func (s *Message) SetWithdrawn(val OptBool) {
+	s.Withdrawn = val
+}
+
+// SetAttachments sets the value of Attachments.
+func (s *Message) SetAttachments(val []Attachment) {
+	s.Attachments = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -3219,6 +4218,35 @@ func (s *NewAgreementReq) SetName(val OptAgreementText) {
 // SetContent sets the value of Content.
 func (s *NewAgreementReq) SetContent(val AgreementText) {
 	s.Content = val
+}
+
+// Ref: #/components/schemas/NewAttachment
+type NewAttachmentMultipart struct {
+	// The file; its part's filename is its name.
+	File ht.MultipartFile `json:"file"`
+	// Log-in name of the engineer whose file it is. Mandatory for the operator on the machine (local
+	// token), refused for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetFile returns the value of File.
+func (s *NewAttachmentMultipart) GetFile() ht.MultipartFile {
+	return s.File
+}
+
+// GetAs returns the value of As.
+func (s *NewAttachmentMultipart) GetAs() OptString {
+	return s.As
+}
+
+// SetFile sets the value of File.
+func (s *NewAttachmentMultipart) SetFile(val ht.MultipartFile) {
+	s.File = val
+}
+
+// SetAs sets the value of As.
+func (s *NewAttachmentMultipart) SetAs(val OptString) {
+	s.As = val
 }
 
 // Ref: #/components/schemas/NewAuthorizationDetail
@@ -3799,6 +4827,144 @@ func (s *NoticeChoice) UnmarshalText(data []byte) error {
 	}
 }
 
+// NewOptAbuseReportContact returns new OptAbuseReportContact with value set to v.
+func NewOptAbuseReportContact(v AbuseReportContact) OptAbuseReportContact {
+	return OptAbuseReportContact{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptAbuseReportContact is optional AbuseReportContact.
+type OptAbuseReportContact struct {
+	Value AbuseReportContact
+	Set   bool
+}
+
+// IsSet returns true if OptAbuseReportContact was set.
+func (o OptAbuseReportContact) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptAbuseReportContact) Reset() {
+	var v AbuseReportContact
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptAbuseReportContact) SetTo(v AbuseReportContact) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptAbuseReportContact) Get() (v AbuseReportContact, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptAbuseReportContact) Or(d AbuseReportContact) AbuseReportContact {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptAbuseReportRight returns new OptAbuseReportRight with value set to v.
+func NewOptAbuseReportRight(v AbuseReportRight) OptAbuseReportRight {
+	return OptAbuseReportRight{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptAbuseReportRight is optional AbuseReportRight.
+type OptAbuseReportRight struct {
+	Value AbuseReportRight
+	Set   bool
+}
+
+// IsSet returns true if OptAbuseReportRight was set.
+func (o OptAbuseReportRight) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptAbuseReportRight) Reset() {
+	var v AbuseReportRight
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptAbuseReportRight) SetTo(v AbuseReportRight) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptAbuseReportRight) Get() (v AbuseReportRight, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptAbuseReportRight) Or(d AbuseReportRight) AbuseReportRight {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptAbuseReportState returns new OptAbuseReportState with value set to v.
+func NewOptAbuseReportState(v AbuseReportState) OptAbuseReportState {
+	return OptAbuseReportState{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptAbuseReportState is optional AbuseReportState.
+type OptAbuseReportState struct {
+	Value AbuseReportState
+	Set   bool
+}
+
+// IsSet returns true if OptAbuseReportState was set.
+func (o OptAbuseReportState) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptAbuseReportState) Reset() {
+	var v AbuseReportState
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptAbuseReportState) SetTo(v AbuseReportState) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptAbuseReportState) Get() (v AbuseReportState, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptAbuseReportState) Or(d AbuseReportState) AbuseReportState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptAgreementText returns new OptAgreementText with value set to v.
 func NewOptAgreementText(v AgreementText) OptAgreementText {
 	return OptAgreementText{
@@ -4167,6 +5333,52 @@ func (o OptNoticeChoice) Or(d NoticeChoice) NoticeChoice {
 	return d
 }
 
+// NewOptOwner returns new OptOwner with value set to v.
+func NewOptOwner(v Owner) OptOwner {
+	return OptOwner{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptOwner is optional Owner.
+type OptOwner struct {
+	Value Owner
+	Set   bool
+}
+
+// IsSet returns true if OptOwner was set.
+func (o OptOwner) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptOwner) Reset() {
+	var v Owner
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptOwner) SetTo(v Owner) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptOwner) Get() (v Owner, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptOwner) Or(d Owner) Owner {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptResourceMetadata returns new OptResourceMetadata with value set to v.
 func NewOptResourceMetadata(v ResourceMetadata) OptResourceMetadata {
 	return OptResourceMetadata{
@@ -4253,6 +5465,52 @@ func (o OptRole) Get() (v Role, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptRole) Or(d Role) Role {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptServiceHours returns new OptServiceHours with value set to v.
+func NewOptServiceHours(v ServiceHours) OptServiceHours {
+	return OptServiceHours{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptServiceHours is optional ServiceHours.
+type OptServiceHours struct {
+	Value ServiceHours
+	Set   bool
+}
+
+// IsSet returns true if OptServiceHours was set.
+func (o OptServiceHours) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptServiceHours) Reset() {
+	var v ServiceHours
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptServiceHours) SetTo(v ServiceHours) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptServiceHours) Get() (v ServiceHours, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptServiceHours) Or(d ServiceHours) ServiceHours {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -4569,6 +5827,343 @@ func (s *OutboxList) GetItems() []OutboxItem {
 // SetItems sets the value of Items.
 func (s *OutboxList) SetItems(val []OutboxItem) {
 	s.Items = val
+}
+
+// Whose business a ticket is: the house, the partner who serves the customer, or the ISV of the
+// product.
+// Ref: #/components/schemas/Owner
+type Owner string
+
+const (
+	OwnerHouse   Owner = "house"
+	OwnerPartner Owner = "partner"
+	OwnerIsv     Owner = "isv"
+)
+
+// AllValues returns all Owner values.
+func (Owner) AllValues() []Owner {
+	return []Owner{
+		OwnerHouse,
+		OwnerPartner,
+		OwnerIsv,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Owner) MarshalText() ([]byte, error) {
+	switch s {
+	case OwnerHouse:
+		return []byte(s), nil
+	case OwnerPartner:
+		return []byte(s), nil
+	case OwnerIsv:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Owner) UnmarshalText(data []byte) error {
+	switch Owner(data) {
+	case OwnerHouse:
+		*s = OwnerHouse
+		return nil
+	case OwnerPartner:
+		*s = OwnerPartner
+		return nil
+	case OwnerIsv:
+		*s = OwnerIsv
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/Partner
+type Partner struct {
+	// Partner id.
+	ID string `json:"id"`
+	// Name.
+	Name string `json:"name"`
+	// Domain id of the partner's own customer account; absent when it has none.
+	AccountID OptString `json:"account_id"`
+	// Whether tickets may be transferred to the partner.
+	Whitelisted bool             `json:"whitelisted"`
+	Hours       ServiceHours     `json:"hours"`
+	Services    []PartnerService `json:"services"`
+	CreatedAt   Time             `json:"created_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Partner) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *Partner) GetName() string {
+	return s.Name
+}
+
+// GetAccountID returns the value of AccountID.
+func (s *Partner) GetAccountID() OptString {
+	return s.AccountID
+}
+
+// GetWhitelisted returns the value of Whitelisted.
+func (s *Partner) GetWhitelisted() bool {
+	return s.Whitelisted
+}
+
+// GetHours returns the value of Hours.
+func (s *Partner) GetHours() ServiceHours {
+	return s.Hours
+}
+
+// GetServices returns the value of Services.
+func (s *Partner) GetServices() []PartnerService {
+	return s.Services
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Partner) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// SetID sets the value of ID.
+func (s *Partner) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *Partner) SetName(val string) {
+	s.Name = val
+}
+
+// SetAccountID sets the value of AccountID.
+func (s *Partner) SetAccountID(val OptString) {
+	s.AccountID = val
+}
+
+// SetWhitelisted sets the value of Whitelisted.
+func (s *Partner) SetWhitelisted(val bool) {
+	s.Whitelisted = val
+}
+
+// SetHours sets the value of Hours.
+func (s *Partner) SetHours(val ServiceHours) {
+	s.Hours = val
+}
+
+// SetServices sets the value of Services.
+func (s *Partner) SetServices(val []PartnerService) {
+	s.Services = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Partner) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// Ref: #/components/schemas/PartnerEngineerReq
+type PartnerEngineerReq struct {
+	// Log-in name, unique in the house.
+	Name string `json:"name"`
+	// Password, 8 to 64 characters and not the name.
+	Password string `json:"password"`
+	// The name customers see.
+	Alias OptString `json:"alias"`
+}
+
+// GetName returns the value of Name.
+func (s *PartnerEngineerReq) GetName() string {
+	return s.Name
+}
+
+// GetPassword returns the value of Password.
+func (s *PartnerEngineerReq) GetPassword() string {
+	return s.Password
+}
+
+// GetAlias returns the value of Alias.
+func (s *PartnerEngineerReq) GetAlias() OptString {
+	return s.Alias
+}
+
+// SetName sets the value of Name.
+func (s *PartnerEngineerReq) SetName(val string) {
+	s.Name = val
+}
+
+// SetPassword sets the value of Password.
+func (s *PartnerEngineerReq) SetPassword(val string) {
+	s.Password = val
+}
+
+// SetAlias sets the value of Alias.
+func (s *PartnerEngineerReq) SetAlias(val OptString) {
+	s.Alias = val
+}
+
+// Ref: #/components/schemas/PartnerList
+type PartnerList struct {
+	Items []Partner `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *PartnerList) GetItems() []Partner {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *PartnerList) SetItems(val []Partner) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/PartnerReq
+type PartnerReq struct {
+	// Name, unique among partners.
+	Name string `json:"name"`
+	// Domain id of the partner's own customer account; absent when it has none.
+	AccountID OptString `json:"account_id"`
+	// Whether tickets may be transferred to the partner.
+	Whitelisted OptBool      `json:"whitelisted"`
+	Hours       ServiceHours `json:"hours"`
+	// What the partner serves.
+	Services []PartnerService `json:"services"`
+}
+
+// GetName returns the value of Name.
+func (s *PartnerReq) GetName() string {
+	return s.Name
+}
+
+// GetAccountID returns the value of AccountID.
+func (s *PartnerReq) GetAccountID() OptString {
+	return s.AccountID
+}
+
+// GetWhitelisted returns the value of Whitelisted.
+func (s *PartnerReq) GetWhitelisted() OptBool {
+	return s.Whitelisted
+}
+
+// GetHours returns the value of Hours.
+func (s *PartnerReq) GetHours() ServiceHours {
+	return s.Hours
+}
+
+// GetServices returns the value of Services.
+func (s *PartnerReq) GetServices() []PartnerService {
+	return s.Services
+}
+
+// SetName sets the value of Name.
+func (s *PartnerReq) SetName(val string) {
+	s.Name = val
+}
+
+// SetAccountID sets the value of AccountID.
+func (s *PartnerReq) SetAccountID(val OptString) {
+	s.AccountID = val
+}
+
+// SetWhitelisted sets the value of Whitelisted.
+func (s *PartnerReq) SetWhitelisted(val OptBool) {
+	s.Whitelisted = val
+}
+
+// SetHours sets the value of Hours.
+func (s *PartnerReq) SetHours(val ServiceHours) {
+	s.Hours = val
+}
+
+// SetServices sets the value of Services.
+func (s *PartnerReq) SetServices(val []PartnerService) {
+	s.Services = val
+}
+
+// Ref: #/components/schemas/PartnerService
+type PartnerService struct {
+	// Sub_type: tickets of a sub type; with one or more of these the partner takes no others. product: a
+	// product whose ISV the partner is.
+	Kind PartnerServiceKind `json:"kind"`
+	// Id in the catalogue.
+	ID    string          `json:"id"`
+	Hours OptServiceHours `json:"hours"`
+}
+
+// GetKind returns the value of Kind.
+func (s *PartnerService) GetKind() PartnerServiceKind {
+	return s.Kind
+}
+
+// GetID returns the value of ID.
+func (s *PartnerService) GetID() string {
+	return s.ID
+}
+
+// GetHours returns the value of Hours.
+func (s *PartnerService) GetHours() OptServiceHours {
+	return s.Hours
+}
+
+// SetKind sets the value of Kind.
+func (s *PartnerService) SetKind(val PartnerServiceKind) {
+	s.Kind = val
+}
+
+// SetID sets the value of ID.
+func (s *PartnerService) SetID(val string) {
+	s.ID = val
+}
+
+// SetHours sets the value of Hours.
+func (s *PartnerService) SetHours(val OptServiceHours) {
+	s.Hours = val
+}
+
+// Sub_type: tickets of a sub type; with one or more of these the partner takes no others. product: a
+// product whose ISV the partner is.
+type PartnerServiceKind string
+
+const (
+	PartnerServiceKindSubType PartnerServiceKind = "sub_type"
+	PartnerServiceKindProduct PartnerServiceKind = "product"
+)
+
+// AllValues returns all PartnerServiceKind values.
+func (PartnerServiceKind) AllValues() []PartnerServiceKind {
+	return []PartnerServiceKind{
+		PartnerServiceKindSubType,
+		PartnerServiceKindProduct,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s PartnerServiceKind) MarshalText() ([]byte, error) {
+	switch s {
+	case PartnerServiceKindSubType:
+		return []byte(s), nil
+	case PartnerServiceKindProduct:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *PartnerServiceKind) UnmarshalText(data []byte) error {
+	switch PartnerServiceKind(data) {
+	case PartnerServiceKindSubType:
+		*s = PartnerServiceKindSubType
+		return nil
+	case PartnerServiceKindProduct:
+		*s = PartnerServiceKindProduct
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/PasswordReq
@@ -4914,8 +6509,74 @@ func (s *PublishedAgreement) SetText(val string) {
 	s.Text = val
 }
 
+// Ref: #/components/schemas/RelatedTicket
+type RelatedTicket struct {
+	// Ticket number.
+	Number string       `json:"number"`
+	Status TicketStatus `json:"status"`
+	// Name of the state in the caller's language.
+	StatusName string `json:"status_name"`
+	// The problem in the customer's words.
+	Description string `json:"description"`
+	// Log-in name of the submitter.
+	CreatorName OptString `json:"creator_name"`
+}
+
+// GetNumber returns the value of Number.
+func (s *RelatedTicket) GetNumber() string {
+	return s.Number
+}
+
+// GetStatus returns the value of Status.
+func (s *RelatedTicket) GetStatus() TicketStatus {
+	return s.Status
+}
+
+// GetStatusName returns the value of StatusName.
+func (s *RelatedTicket) GetStatusName() string {
+	return s.StatusName
+}
+
+// GetDescription returns the value of Description.
+func (s *RelatedTicket) GetDescription() string {
+	return s.Description
+}
+
+// GetCreatorName returns the value of CreatorName.
+func (s *RelatedTicket) GetCreatorName() OptString {
+	return s.CreatorName
+}
+
+// SetNumber sets the value of Number.
+func (s *RelatedTicket) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetStatus sets the value of Status.
+func (s *RelatedTicket) SetStatus(val TicketStatus) {
+	s.Status = val
+}
+
+// SetStatusName sets the value of StatusName.
+func (s *RelatedTicket) SetStatusName(val string) {
+	s.StatusName = val
+}
+
+// SetDescription sets the value of Description.
+func (s *RelatedTicket) SetDescription(val string) {
+	s.Description = val
+}
+
+// SetCreatorName sets the value of CreatorName.
+func (s *RelatedTicket) SetCreatorName(val OptString) {
+	s.CreatorName = val
+}
+
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
 type RemoveGroupMemberNoContent struct{}
+
+// RemovePartnerNoContent is response for RemovePartner operation.
+type RemovePartnerNoContent struct{}
 
 // ReopenCodeBreakerNoContent is response for ReopenCodeBreaker operation.
 type ReopenCodeBreakerNoContent struct{}
@@ -5293,6 +6954,46 @@ func (s *Role) UnmarshalText(data []byte) error {
 	}
 }
 
+// Ref: #/components/schemas/ServiceHours
+type ServiceHours struct {
+	// Time zone, for example GMT+08:00.
+	Zone string `json:"zone"`
+	// Days a week.
+	Days int32 `json:"days"`
+	// Hours a day.
+	Hours int32 `json:"hours"`
+}
+
+// GetZone returns the value of Zone.
+func (s *ServiceHours) GetZone() string {
+	return s.Zone
+}
+
+// GetDays returns the value of Days.
+func (s *ServiceHours) GetDays() int32 {
+	return s.Days
+}
+
+// GetHours returns the value of Hours.
+func (s *ServiceHours) GetHours() int32 {
+	return s.Hours
+}
+
+// SetZone sets the value of Zone.
+func (s *ServiceHours) SetZone(val string) {
+	s.Zone = val
+}
+
+// SetDays sets the value of Days.
+func (s *ServiceHours) SetDays(val int32) {
+	s.Days = val
+}
+
+// SetHours sets the value of Hours.
+func (s *ServiceHours) SetHours(val int32) {
+	s.Hours = val
+}
+
 // Ref: #/components/schemas/Session
 type Session struct {
 	// Engineer, or local for the operator on the machine.
@@ -5302,6 +7003,8 @@ type Session struct {
 	// Log-in name.
 	Name string `json:"name"`
 	Role Role   `json:"role"`
+	// The partner the person works for; absent for the house's own.
+	PartnerID OptString `json:"partner_id"`
 }
 
 // GetKind returns the value of Kind.
@@ -5324,6 +7027,11 @@ func (s *Session) GetRole() Role {
 	return s.Role
 }
 
+// GetPartnerID returns the value of PartnerID.
+func (s *Session) GetPartnerID() OptString {
+	return s.PartnerID
+}
+
 // SetKind sets the value of Kind.
 func (s *Session) SetKind(val SessionKind) {
 	s.Kind = val
@@ -5342,6 +7050,11 @@ func (s *Session) SetName(val string) {
 // SetRole sets the value of Role.
 func (s *Session) SetRole(val Role) {
 	s.Role = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *Session) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // Ref: #/components/schemas/SessionCommand
@@ -5626,6 +7339,9 @@ func (s *SessionTransferType) UnmarshalText(data []byte) error {
 	}
 }
 
+// SetDomainPartnerNoContent is response for SetDomainPartner operation.
+type SetDomainPartnerNoContent struct{}
+
 // Ref: #/components/schemas/SetUpReq
 type SetUpReq struct {
 	// The one-time token that was printed at start.
@@ -5748,14 +7464,19 @@ type StepReq struct {
 	Action StepReqAction `json:"action"`
 	// Message, note or reason. Mandatory for reply, ask, resolve, invalid and note.
 	Text OptString `json:"text"`
-	// For assign, the user id or the log-in name of the engineer.
+	// For assign, the user id or the log-in name of the engineer; for transfer the same, absent for
+	// whoever takes it.
 	Assignee OptString `json:"assignee"`
+	To       OptOwner  `json:"to"`
 	// The version the caller saw; when the ticket has another one the step is refused with 409. Absent or
 	// 0 takes the ticket as it is.
 	Version OptInt64 `json:"version"`
 	// Log-in name of the engineer whose step this is. Mandatory for the operator on the machine (local
 	// token), refused for everybody else.
 	As OptString `json:"as"`
+	// Files that engineers uploaded for this ticket, sent with the text of reply, ask, resolve or note;
+	// those of a note stay internal.
+	AttachmentIds []string `json:"attachment_ids"`
 }
 
 // GetAction returns the value of Action.
@@ -5773,6 +7494,11 @@ func (s *StepReq) GetAssignee() OptString {
 	return s.Assignee
 }
 
+// GetTo returns the value of To.
+func (s *StepReq) GetTo() OptOwner {
+	return s.To
+}
+
 // GetVersion returns the value of Version.
 func (s *StepReq) GetVersion() OptInt64 {
 	return s.Version
@@ -5781,6 +7507,11 @@ func (s *StepReq) GetVersion() OptInt64 {
 // GetAs returns the value of As.
 func (s *StepReq) GetAs() OptString {
 	return s.As
+}
+
+// GetAttachmentIds returns the value of AttachmentIds.
+func (s *StepReq) GetAttachmentIds() []string {
+	return s.AttachmentIds
 }
 
 // SetAction sets the value of Action.
@@ -5798,6 +7529,11 @@ func (s *StepReq) SetAssignee(val OptString) {
 	s.Assignee = val
 }
 
+// SetTo sets the value of To.
+func (s *StepReq) SetTo(val OptOwner) {
+	s.To = val
+}
+
 // SetVersion sets the value of Version.
 func (s *StepReq) SetVersion(val OptInt64) {
 	s.Version = val
@@ -5808,19 +7544,25 @@ func (s *StepReq) SetAs(val OptString) {
 	s.As = val
 }
 
+// SetAttachmentIds sets the value of AttachmentIds.
+func (s *StepReq) SetAttachmentIds(val []string) {
+	s.AttachmentIds = val
+}
+
 // The step.
 type StepReqAction string
 
 const (
-	StepReqActionAccept  StepReqAction = "accept"
-	StepReqActionReply   StepReqAction = "reply"
-	StepReqActionAsk     StepReqAction = "ask"
-	StepReqActionResolve StepReqAction = "resolve"
-	StepReqActionPause   StepReqAction = "pause"
-	StepReqActionResume  StepReqAction = "resume"
-	StepReqActionInvalid StepReqAction = "invalid"
-	StepReqActionNote    StepReqAction = "note"
-	StepReqActionAssign  StepReqAction = "assign"
+	StepReqActionAccept   StepReqAction = "accept"
+	StepReqActionReply    StepReqAction = "reply"
+	StepReqActionAsk      StepReqAction = "ask"
+	StepReqActionResolve  StepReqAction = "resolve"
+	StepReqActionPause    StepReqAction = "pause"
+	StepReqActionResume   StepReqAction = "resume"
+	StepReqActionInvalid  StepReqAction = "invalid"
+	StepReqActionNote     StepReqAction = "note"
+	StepReqActionAssign   StepReqAction = "assign"
+	StepReqActionTransfer StepReqAction = "transfer"
 )
 
 // AllValues returns all StepReqAction values.
@@ -5835,6 +7577,7 @@ func (StepReqAction) AllValues() []StepReqAction {
 		StepReqActionInvalid,
 		StepReqActionNote,
 		StepReqActionAssign,
+		StepReqActionTransfer,
 	}
 }
 
@@ -5858,6 +7601,8 @@ func (s StepReqAction) MarshalText() ([]byte, error) {
 	case StepReqActionNote:
 		return []byte(s), nil
 	case StepReqActionAssign:
+		return []byte(s), nil
+	case StepReqActionTransfer:
 		return []byte(s), nil
 	default:
 		return nil, errors.Errorf("invalid value: %q", s)
@@ -5893,6 +7638,9 @@ func (s *StepReqAction) UnmarshalText(data []byte) error {
 		return nil
 	case StepReqActionAssign:
 		*s = StepReqActionAssign
+		return nil
+	case StepReqActionTransfer:
+		*s = StepReqActionTransfer
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -6364,8 +8112,16 @@ type Ticket struct {
 	AssigneeID OptString `json:"assignee_id"`
 	// Log-in name of the handling engineer.
 	AssigneeName OptString `json:"assignee_name"`
+	Owner        OptOwner  `json:"owner"`
 	// How often the customer urged.
-	Urges     OptInt32 `json:"urges"`
+	Urges OptInt32 `json:"urges"`
+	// Labels of the customer's users on the ticket; in the detail only.
+	Labels []TicketLabel `json:"labels"`
+	// Tickets the customer related to this one; in the detail only.
+	Related []RelatedTicket `json:"related"`
+	// Messages of the customer the caller has not marked as read; in the detail only, absent for the
+	// operator on the machine.
+	Unread    OptInt32 `json:"unread"`
 	CreatedAt Time     `json:"created_at"`
 	UpdatedAt Time     `json:"updated_at"`
 }
@@ -6465,9 +8221,29 @@ func (s *Ticket) GetAssigneeName() OptString {
 	return s.AssigneeName
 }
 
+// GetOwner returns the value of Owner.
+func (s *Ticket) GetOwner() OptOwner {
+	return s.Owner
+}
+
 // GetUrges returns the value of Urges.
 func (s *Ticket) GetUrges() OptInt32 {
 	return s.Urges
+}
+
+// GetLabels returns the value of Labels.
+func (s *Ticket) GetLabels() []TicketLabel {
+	return s.Labels
+}
+
+// GetRelated returns the value of Related.
+func (s *Ticket) GetRelated() []RelatedTicket {
+	return s.Related
+}
+
+// GetUnread returns the value of Unread.
+func (s *Ticket) GetUnread() OptInt32 {
+	return s.Unread
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -6575,9 +8351,29 @@ func (s *Ticket) SetAssigneeName(val OptString) {
 	s.AssigneeName = val
 }
 
+// SetOwner sets the value of Owner.
+func (s *Ticket) SetOwner(val OptOwner) {
+	s.Owner = val
+}
+
 // SetUrges sets the value of Urges.
 func (s *Ticket) SetUrges(val OptInt32) {
 	s.Urges = val
+}
+
+// SetLabels sets the value of Labels.
+func (s *Ticket) SetLabels(val []TicketLabel) {
+	s.Labels = val
+}
+
+// SetRelated sets the value of Related.
+func (s *Ticket) SetRelated(val []RelatedTicket) {
+	s.Related = val
+}
+
+// SetUnread sets the value of Unread.
+func (s *Ticket) SetUnread(val OptInt32) {
+	s.Unread = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -6588,6 +8384,182 @@ func (s *Ticket) SetCreatedAt(val Time) {
 // SetUpdatedAt sets the value of UpdatedAt.
 func (s *Ticket) SetUpdatedAt(val Time) {
 	s.UpdatedAt = val
+}
+
+// Ref: #/components/schemas/TicketDetails
+type TicketDetails struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// Phone number for notices, with its calling code.
+	Mobile OptString `json:"mobile"`
+	// Address for notices.
+	Mail OptString `json:"mail"`
+	// Addresses that get each notice too.
+	CopyAddresses []string `json:"copy_addresses"`
+	// When notices may be sent, `0` or a range such as 09:00-18:00 in the customer's zone.
+	RemindTime OptString `json:"remind_time"`
+	// Zone of remind_time; absent for the default, GMT+8.
+	TimeZone OptString `json:"time_zone"`
+	// ContactType as the customer's client sent it.
+	ContactType OptString `json:"contact_type"`
+	// IsReceiveMsgRemind as the customer's client sent it.
+	ReceiveReminders OptString `json:"receive_reminders"`
+	// RemindEncryptCCEmail as the customer's client sent it.
+	EncryptedCopy OptString `json:"encrypted_copy"`
+	// Additional parameters, those of the ticket first.
+	Params []TicketParam `json:"params"`
+}
+
+// GetNumber returns the value of Number.
+func (s *TicketDetails) GetNumber() string {
+	return s.Number
+}
+
+// GetMobile returns the value of Mobile.
+func (s *TicketDetails) GetMobile() OptString {
+	return s.Mobile
+}
+
+// GetMail returns the value of Mail.
+func (s *TicketDetails) GetMail() OptString {
+	return s.Mail
+}
+
+// GetCopyAddresses returns the value of CopyAddresses.
+func (s *TicketDetails) GetCopyAddresses() []string {
+	return s.CopyAddresses
+}
+
+// GetRemindTime returns the value of RemindTime.
+func (s *TicketDetails) GetRemindTime() OptString {
+	return s.RemindTime
+}
+
+// GetTimeZone returns the value of TimeZone.
+func (s *TicketDetails) GetTimeZone() OptString {
+	return s.TimeZone
+}
+
+// GetContactType returns the value of ContactType.
+func (s *TicketDetails) GetContactType() OptString {
+	return s.ContactType
+}
+
+// GetReceiveReminders returns the value of ReceiveReminders.
+func (s *TicketDetails) GetReceiveReminders() OptString {
+	return s.ReceiveReminders
+}
+
+// GetEncryptedCopy returns the value of EncryptedCopy.
+func (s *TicketDetails) GetEncryptedCopy() OptString {
+	return s.EncryptedCopy
+}
+
+// GetParams returns the value of Params.
+func (s *TicketDetails) GetParams() []TicketParam {
+	return s.Params
+}
+
+// SetNumber sets the value of Number.
+func (s *TicketDetails) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetMobile sets the value of Mobile.
+func (s *TicketDetails) SetMobile(val OptString) {
+	s.Mobile = val
+}
+
+// SetMail sets the value of Mail.
+func (s *TicketDetails) SetMail(val OptString) {
+	s.Mail = val
+}
+
+// SetCopyAddresses sets the value of CopyAddresses.
+func (s *TicketDetails) SetCopyAddresses(val []string) {
+	s.CopyAddresses = val
+}
+
+// SetRemindTime sets the value of RemindTime.
+func (s *TicketDetails) SetRemindTime(val OptString) {
+	s.RemindTime = val
+}
+
+// SetTimeZone sets the value of TimeZone.
+func (s *TicketDetails) SetTimeZone(val OptString) {
+	s.TimeZone = val
+}
+
+// SetContactType sets the value of ContactType.
+func (s *TicketDetails) SetContactType(val OptString) {
+	s.ContactType = val
+}
+
+// SetReceiveReminders sets the value of ReceiveReminders.
+func (s *TicketDetails) SetReceiveReminders(val OptString) {
+	s.ReceiveReminders = val
+}
+
+// SetEncryptedCopy sets the value of EncryptedCopy.
+func (s *TicketDetails) SetEncryptedCopy(val OptString) {
+	s.EncryptedCopy = val
+}
+
+// SetParams sets the value of Params.
+func (s *TicketDetails) SetParams(val []TicketParam) {
+	s.Params = val
+}
+
+// Ref: #/components/schemas/TicketLabel
+type TicketLabel struct {
+	// Number of the label within the domain.
+	ID int64 `json:"id"`
+	// Name.
+	Name string `json:"name"`
+	// Colour, `#` and six hexadecimal digits.
+	Color string `json:"color"`
+	// Log-in name of the customer's user it belongs to.
+	OwnerName OptString `json:"owner_name"`
+}
+
+// GetID returns the value of ID.
+func (s *TicketLabel) GetID() int64 {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *TicketLabel) GetName() string {
+	return s.Name
+}
+
+// GetColor returns the value of Color.
+func (s *TicketLabel) GetColor() string {
+	return s.Color
+}
+
+// GetOwnerName returns the value of OwnerName.
+func (s *TicketLabel) GetOwnerName() OptString {
+	return s.OwnerName
+}
+
+// SetID sets the value of ID.
+func (s *TicketLabel) SetID(val int64) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *TicketLabel) SetName(val string) {
+	s.Name = val
+}
+
+// SetColor sets the value of Color.
+func (s *TicketLabel) SetColor(val string) {
+	s.Color = val
+}
+
+// SetOwnerName sets the value of OwnerName.
+func (s *TicketLabel) SetOwnerName(val OptString) {
+	s.OwnerName = val
 }
 
 // Ref: #/components/schemas/TicketPage
@@ -6627,6 +8599,106 @@ func (s *TicketPage) SetTotalCount(val int32) {
 // SetNextCursor sets the value of NextCursor.
 func (s *TicketPage) SetNextCursor(val OptString) {
 	s.NextCursor = val
+}
+
+// Ref: #/components/schemas/TicketParam
+type TicketParam struct {
+	// Key in the catalogue.
+	Key string `json:"key"`
+	// Name in the reader's language.
+	Name string `json:"name"`
+	// How it is entered, integer, text, choice, choices, agreement or lines; absent when the catalogue
+	// does not know it.
+	Kind OptString `json:"kind"`
+	// As it is kept.
+	Value string `json:"value"`
+	// As a person reads it, in the reader's language.
+	Shown string `json:"shown"`
+	// Sealed at rest, masked in details.
+	Sensitive bool `json:"sensitive"`
+	// Message it belongs to; absent for the ticket as a whole.
+	MessageID OptString `json:"message_id"`
+	ChangedAt Time      `json:"changed_at"`
+}
+
+// GetKey returns the value of Key.
+func (s *TicketParam) GetKey() string {
+	return s.Key
+}
+
+// GetName returns the value of Name.
+func (s *TicketParam) GetName() string {
+	return s.Name
+}
+
+// GetKind returns the value of Kind.
+func (s *TicketParam) GetKind() OptString {
+	return s.Kind
+}
+
+// GetValue returns the value of Value.
+func (s *TicketParam) GetValue() string {
+	return s.Value
+}
+
+// GetShown returns the value of Shown.
+func (s *TicketParam) GetShown() string {
+	return s.Shown
+}
+
+// GetSensitive returns the value of Sensitive.
+func (s *TicketParam) GetSensitive() bool {
+	return s.Sensitive
+}
+
+// GetMessageID returns the value of MessageID.
+func (s *TicketParam) GetMessageID() OptString {
+	return s.MessageID
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *TicketParam) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// SetKey sets the value of Key.
+func (s *TicketParam) SetKey(val string) {
+	s.Key = val
+}
+
+// SetName sets the value of Name.
+func (s *TicketParam) SetName(val string) {
+	s.Name = val
+}
+
+// SetKind sets the value of Kind.
+func (s *TicketParam) SetKind(val OptString) {
+	s.Kind = val
+}
+
+// SetValue sets the value of Value.
+func (s *TicketParam) SetValue(val string) {
+	s.Value = val
+}
+
+// SetShown sets the value of Shown.
+func (s *TicketParam) SetShown(val string) {
+	s.Shown = val
+}
+
+// SetSensitive sets the value of Sensitive.
+func (s *TicketParam) SetSensitive(val bool) {
+	s.Sensitive = val
+}
+
+// SetMessageID sets the value of MessageID.
+func (s *TicketParam) SetMessageID(val OptString) {
+	s.MessageID = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *TicketParam) SetChangedAt(val Time) {
+	s.ChangedAt = val
 }
 
 // 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid,
@@ -6686,6 +8758,137 @@ func (s *TokenAuth) SetAPIKey(val string) {
 // SetRoles sets the value of Roles.
 func (s *TokenAuth) SetRoles(val []string) {
 	s.Roles = val
+}
+
+// Ref: #/components/schemas/TransferAnswer
+type TransferAnswer struct {
+	Items []TransferResult `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *TransferAnswer) GetItems() []TransferResult {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *TransferAnswer) SetItems(val []TransferResult) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/TransferReq
+type TransferReq struct {
+	// Ticket numbers, each once.
+	Numbers []string `json:"numbers"`
+	To      Owner    `json:"to"`
+	// User id or log-in name of the handler at the other side; absent for whoever takes it.
+	Assignee OptString `json:"assignee"`
+	// Internal note.
+	Text OptString `json:"text"`
+	// Log-in name of the engineer whose step this is. Mandatory for the operator on the machine (local
+	// token), refused for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetNumbers returns the value of Numbers.
+func (s *TransferReq) GetNumbers() []string {
+	return s.Numbers
+}
+
+// GetTo returns the value of To.
+func (s *TransferReq) GetTo() Owner {
+	return s.To
+}
+
+// GetAssignee returns the value of Assignee.
+func (s *TransferReq) GetAssignee() OptString {
+	return s.Assignee
+}
+
+// GetText returns the value of Text.
+func (s *TransferReq) GetText() OptString {
+	return s.Text
+}
+
+// GetAs returns the value of As.
+func (s *TransferReq) GetAs() OptString {
+	return s.As
+}
+
+// SetNumbers sets the value of Numbers.
+func (s *TransferReq) SetNumbers(val []string) {
+	s.Numbers = val
+}
+
+// SetTo sets the value of To.
+func (s *TransferReq) SetTo(val Owner) {
+	s.To = val
+}
+
+// SetAssignee sets the value of Assignee.
+func (s *TransferReq) SetAssignee(val OptString) {
+	s.Assignee = val
+}
+
+// SetText sets the value of Text.
+func (s *TransferReq) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetAs sets the value of As.
+func (s *TransferReq) SetAs(val OptString) {
+	s.As = val
+}
+
+// Ref: #/components/schemas/TransferResult
+type TransferResult struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// Whether it was transferred.
+	Transferred bool `json:"transferred"`
+	// Why not.
+	ErrorCode OptString `json:"error_code"`
+	// The same in the caller's language.
+	ErrorMsg OptString `json:"error_msg"`
+}
+
+// GetNumber returns the value of Number.
+func (s *TransferResult) GetNumber() string {
+	return s.Number
+}
+
+// GetTransferred returns the value of Transferred.
+func (s *TransferResult) GetTransferred() bool {
+	return s.Transferred
+}
+
+// GetErrorCode returns the value of ErrorCode.
+func (s *TransferResult) GetErrorCode() OptString {
+	return s.ErrorCode
+}
+
+// GetErrorMsg returns the value of ErrorMsg.
+func (s *TransferResult) GetErrorMsg() OptString {
+	return s.ErrorMsg
+}
+
+// SetNumber sets the value of Number.
+func (s *TransferResult) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetTransferred sets the value of Transferred.
+func (s *TransferResult) SetTransferred(val bool) {
+	s.Transferred = val
+}
+
+// SetErrorCode sets the value of ErrorCode.
+func (s *TransferResult) SetErrorCode(val OptString) {
+	s.ErrorCode = val
+}
+
+// SetErrorMsg sets the value of ErrorMsg.
+func (s *TransferResult) SetErrorMsg(val OptString) {
+	s.ErrorMsg = val
 }
 
 // UndrainProviderNoContent is response for UndrainProvider operation.
@@ -6752,8 +8955,10 @@ type User struct {
 	// Log-in name.
 	Name string `json:"name"`
 	// Main account of its domain.
-	Main bool    `json:"main"`
-	Role OptRole `json:"role"`
+	Main bool `json:"main"`
+	// For people of the house, the partner they work for; absent for the house's own.
+	PartnerID OptString `json:"partner_id"`
+	Role      OptRole   `json:"role"`
 	// For people of the house, the name customers see.
 	Alias OptString `json:"alias"`
 	// Calling code of the phone number.
@@ -6788,6 +8993,11 @@ func (s *User) GetName() string {
 // GetMain returns the value of Main.
 func (s *User) GetMain() bool {
 	return s.Main
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *User) GetPartnerID() OptString {
+	return s.PartnerID
 }
 
 // GetRole returns the value of Role.
@@ -6853,6 +9063,11 @@ func (s *User) SetName(val string) {
 // SetMain sets the value of Main.
 func (s *User) SetMain(val bool) {
 	s.Main = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *User) SetPartnerID(val OptString) {
+	s.PartnerID = val
 }
 
 // SetRole sets the value of Role.

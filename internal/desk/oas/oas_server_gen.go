@@ -14,6 +14,12 @@ type Handler interface {
 	//
 	// PUT /desk/v1/domains/{domain_id}/groups/{group_id}/members/{user_id}
 	AddGroupMember(ctx context.Context, params AddGroupMemberParams) error
+	// AddPartnerEngineer implements AddPartnerEngineer operation.
+	//
+	// Adds a person who logs in at the desk and works on the partner's tickets only.
+	//
+	// POST /desk/v1/partners/{partner_id}/engineers
+	AddPartnerEngineer(ctx context.Context, req *PartnerEngineerReq, params AddPartnerEngineerParams) (*User, error)
 	// AppendSessionRecords implements AppendSessionRecords operation.
 	//
 	// Appends to the record that the customer reads, all or none. By the session's engineer,
@@ -29,6 +35,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/apply
 	ApplyCatalog(ctx context.Context, req *ApplyCatalogReq) (*CatalogDiff, error)
+	// ChangePartner implements ChangePartner operation.
+	//
+	// Replaces all of a partner but his id.
+	//
+	// PUT /desk/v1/partners/{partner_id}
+	ChangePartner(ctx context.Context, req *PartnerReq, params ChangePartnerParams) (*Partner, error)
 	// CloseAuthorizationSession implements CloseAuthorizationSession operation.
 	//
 	// Ends a session; ending it again changes nothing.
@@ -72,12 +84,24 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains
 	CreateDomain(ctx context.Context, req *NewDomainReq) (*Domain, error)
+	// CreateDomainAgency implements CreateDomainAgency operation.
+	//
+	// Delegates an account, at most 50 times at once.
+	//
+	// POST /desk/v1/domains/{domain_id}/agencies
+	CreateDomainAgency(ctx context.Context, req *AgencyReq, params CreateDomainAgencyParams) (*Agency, error)
 	// CreateGroup implements CreateGroup operation.
 	//
 	// Creates a group of a domain's users.
 	//
 	// POST /desk/v1/domains/{domain_id}/groups
 	CreateGroup(ctx context.Context, req *NewGroupReq, params CreateGroupParams) (*Group, error)
+	// CreatePartner implements CreatePartner operation.
+	//
+	// Adds an organisation that serves customers with people of its own.
+	//
+	// POST /desk/v1/partners
+	CreatePartner(ctx context.Context, req *PartnerReq) (*Partner, error)
 	// CreateSession implements CreateSession operation.
 	//
 	// Logs an engineer, supervisor, auditor or administrator in. A locked, an unknown and a wrong name or
@@ -85,6 +109,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/sessions
 	CreateSession(ctx context.Context, req *NewSessionReq) (*NewSession, error)
+	// CreateTicketAttachment implements CreateTicketAttachment operation.
+	//
+	// Takes a file as multipart/form-data; it streams. The file is for this ticket and is seen by
+	// engineers only, until a step sends it: name its id in `attachment_ids`. A file that is not sent
+	// within a day is deleted.
+	//
+	// POST /desk/v1/tickets/{number}/attachments
+	CreateTicketAttachment(ctx context.Context, req *NewAttachmentMultipart, params CreateTicketAttachmentParams) (*Attachment, error)
 	// CreateTicketStep implements CreateTicketStep operation.
 	//
 	// One step of an engineer. A step outside its states is refused with OSM.01010002. With `version`, a
@@ -93,7 +125,8 @@ type Handler interface {
 	// accept: 0 to 1, the caller handles it. reply: a message to the customer, 0 becomes 1. ask: a
 	// message, 1 to 17, the customer is to answer. resolve: the solution, 1 or 17 to 2. pause and resume:
 	// 1 to 5 and back. invalid: 0 or 1 to 12, with the reason. note: internal, no change of state, never
-	// shown to the customer. assign: makes another engineer the handler, 0 becomes 1.
+	// shown to the customer. assign: makes another engineer of the same side the handler, 0 becomes 1.
+	// transfer: makes it the business of the side `to`.
 	//
 	// POST /desk/v1/tickets/{number}/steps
 	CreateTicketStep(ctx context.Context, req *StepReq, params CreateTicketStepParams) (*Ticket, error)
@@ -118,6 +151,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/keys/{key_id}
 	DeleteAccessKey(ctx context.Context, params DeleteAccessKeyParams) error
+	// DeleteDomainAgency implements DeleteDomainAgency operation.
+	//
+	// Ends a delegation at once.
+	//
+	// DELETE /desk/v1/domains/{domain_id}/agencies/{agency_id}
+	DeleteDomainAgency(ctx context.Context, params DeleteDomainAgencyParams) error
 	// DeleteResource implements DeleteResource operation.
 	//
 	// Removes a resource; past diagnoses of it stay.
@@ -161,6 +200,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/disable
 	DisableUser(ctx context.Context, params DisableUserParams) (*User, error)
+	// DownloadTicketAttachment implements DownloadTicketAttachment operation.
+	//
+	// The bytes as they were uploaded, with their type and name; parts by Range. Refused while a virus
+	// scanner has not found the file clean.
+	//
+	// GET /desk/v1/tickets/{number}/attachments/{attachment_id}
+	DownloadTicketAttachment(ctx context.Context, params DownloadTicketAttachmentParams) (*DownloadTicketAttachmentOKHeaders, error)
 	// DrainProvider implements DrainProvider operation.
 	//
 	// Gives it no more messages, on any node; they go to the others, or wait when there is none.
@@ -191,6 +237,20 @@ type Handler interface {
 	//
 	// GET /desk/v1/catalog
 	ExportCatalog(ctx context.Context) (*CatalogFiles, error)
+	// HandleAbuseReport implements HandleAbuseReport operation.
+	//
+	// Notes that the house has dealt with the report. A report that is handled already is refused with
+	// status 409. For supervisors and administrators.
+	//
+	// PUT /desk/v1/abuse-reports/{report_id}
+	HandleAbuseReport(ctx context.Context, req *HandleAbuseReportReq, params HandleAbuseReportParams) (*AbuseReport, error)
+	// ListAbuseReports implements ListAbuseReports operation.
+	//
+	// Lists the reports of all domains, newest first, the reporters' contacts masked. For supervisors and
+	// administrators.
+	//
+	// GET /desk/v1/abuse-reports
+	ListAbuseReports(ctx context.Context, params ListAbuseReportsParams) (*AbuseReportPage, error)
 	// ListAccessKeys implements ListAccessKeys operation.
 	//
 	// Lists a user's access keys without their secrets.
@@ -228,6 +288,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/diagnoses
 	ListDiagnoses(ctx context.Context, params ListDiagnosesParams) (*DiagnosisPage, error)
+	// ListDomainAgencies implements ListDomainAgencies operation.
+	//
+	// Lists the delegations of an account that are not over, by name.
+	//
+	// GET /desk/v1/domains/{domain_id}/agencies
+	ListDomainAgencies(ctx context.Context, params ListDomainAgenciesParams) (*AgencyList, error)
 	// ListDomains implements ListDomains operation.
 	//
 	// Lists all domains of customers, by name.
@@ -236,10 +302,11 @@ type Handler interface {
 	ListDomains(ctx context.Context) (*DomainList, error)
 	// ListEngineers implements ListEngineers operation.
 	//
-	// Lists the people of the house to whom a ticket can be given, by name. Contacts are not shown.
+	// Lists the people of the house to whom a ticket can be given, by name, or with `partner` those of a
+	// partner. Contacts are not shown. A partner's engineers see their colleagues only.
 	//
 	// GET /desk/v1/engineers
-	ListEngineers(ctx context.Context) (*EngineerList, error)
+	ListEngineers(ctx context.Context, params ListEngineersParams) (*EngineerList, error)
 	// ListEvents implements ListEvents operation.
 	//
 	// Sealed events of all domains in the order of their numbers. Read on with `after` = the last number
@@ -261,6 +328,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/outbox
 	ListOutbox(ctx context.Context, params ListOutboxParams) (*OutboxList, error)
+	// ListPartners implements ListPartners operation.
+	//
+	// Lists the partners by name.
+	//
+	// GET /desk/v1/partners
+	ListPartners(ctx context.Context) (*PartnerList, error)
 	// ListProviders implements ListProviders operation.
 	//
 	// Mail servers and text message providers with their health as this node sees it, in the order they
@@ -286,6 +359,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/templates
 	ListTemplates(ctx context.Context) (*TemplateList, error)
+	// ListTicketAttachments implements ListTicketAttachments operation.
+	//
+	// Oldest first; the customer's, the engineers', those of notes, and those that no step has sent yet.
+	//
+	// GET /desk/v1/tickets/{number}/attachments
+	ListTicketAttachments(ctx context.Context, params ListTicketAttachmentsParams) (*AttachmentList, error)
 	// ListTicketAuthorizations implements ListTicketAuthorizations operation.
 	//
 	// Lists the authorizations asked for in a ticket, newest first.
@@ -323,6 +402,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/webhooks
 	ListWebhooks(ctx context.Context) (*WebhookList, error)
+	// MarkTicketRead implements MarkTicketRead operation.
+	//
+	// Notes that the caller has read what the customer wrote up to now. Marks of other engineers are not
+	// touched. The operator on the machine has no marks and is refused.
+	//
+	// POST /desk/v1/tickets/{number}/read
+	MarkTicketRead(ctx context.Context, params MarkTicketReadParams) error
 	// MoveDomainClock implements MoveDomainClock operation.
 	//
 	// Moves the clock of a sandbox forward. What is due until then becomes due now; other domains are
@@ -377,6 +463,13 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/groups/{group_id}/members/{user_id}
 	RemoveGroupMember(ctx context.Context, params RemoveGroupMemberParams) error
+	// RemovePartner implements RemovePartner operation.
+	//
+	// Ends the work with a partner; his engineers are shut out at once. His tickets stay where they are
+	// and can be transferred back.
+	//
+	// DELETE /desk/v1/partners/{partner_id}
+	RemovePartner(ctx context.Context, params RemovePartnerParams) error
 	// ReopenCodeBreaker implements ReopenCodeBreaker operation.
 	//
 	// Lets text messages through again; what came before is not held against the subject any more.
@@ -411,12 +504,24 @@ type Handler interface {
 	//
 	// POST /desk/v1/authorizations/{authorization_id}/details/{detail_id}/reveal
 	RevealAuthorization(ctx context.Context, params RevealAuthorizationParams) (*AuthorizationSecret, error)
+	// RevealTicketDetails implements RevealTicketDetails operation.
+	//
+	// The details in clear. That the caller looked is recorded before anything is shown.
+	//
+	// POST /desk/v1/tickets/{number}/reveal
+	RevealTicketDetails(ctx context.Context, params RevealTicketDetailsParams) (*TicketDetails, error)
 	// RotateWebhookSecret implements RotateWebhookSecret operation.
 	//
 	// Makes a new secret, which is in this answer only. The one before signs beside it for 24 hours.
 	//
 	// POST /desk/v1/webhooks/{webhook_id}/secret
 	RotateWebhookSecret(ctx context.Context, params RotateWebhookSecretParams) (*Webhook, error)
+	// SetDomainPartner implements SetDomainPartner operation.
+	//
+	// Says which partner serves a customer; an empty id says nobody does.
+	//
+	// PUT /desk/v1/domains/{domain_id}/partner
+	SetDomainPartner(ctx context.Context, req *DomainPartnerReq, params SetDomainPartnerParams) error
 	// SetUp implements SetUp operation.
 	//
 	// Works once, with the token that a fresh installation prints at start, and only while no
@@ -424,6 +529,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/setup
 	SetUp(ctx context.Context, req *SetUpReq) (*User, error)
+	// ShowAbuseReport implements ShowAbuseReport operation.
+	//
+	// Shows one report with the reporter's contact in clear; that the caller looked is recorded. For
+	// supervisors and administrators.
+	//
+	// GET /desk/v1/abuse-reports/{report_id}
+	ShowAbuseReport(ctx context.Context, params ShowAbuseReportParams) (*AbuseReport, error)
 	// ShowAuthorization implements ShowAuthorization operation.
 	//
 	// Shows an authorization of any domain. Accounts and passwords are not in it.
@@ -455,6 +567,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/outbox/code
 	ShowOutboxCode(ctx context.Context, params ShowOutboxCodeParams) (*OutboxCode, error)
+	// ShowPartner implements ShowPartner operation.
+	//
+	// Shows one partner.
+	//
+	// GET /desk/v1/partners/{partner_id}
+	ShowPartner(ctx context.Context, params ShowPartnerParams) (*Partner, error)
 	// ShowPreferences implements ShowPreferences operation.
 	//
 	// What the caller wants to be told by mail, and when.
@@ -485,6 +603,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}
 	ShowTicket(ctx context.Context, params ShowTicketParams) (*Ticket, error)
+	// ShowTicketDetails implements ShowTicketDetails operation.
+	//
+	// Contact, copy addresses and additional parameters of a ticket. Contacts and sensitive values are
+	// masked; reveal shows them.
+	//
+	// GET /desk/v1/tickets/{number}/details
+	ShowTicketDetails(ctx context.Context, params ShowTicketDetailsParams) (*TicketDetails, error)
 	// ShowUser implements ShowUser operation.
 	//
 	// Shows one user.
@@ -510,6 +635,18 @@ type Handler interface {
 	//
 	// POST /desk/v1/webhooks/{webhook_id}/test
 	TestWebhook(ctx context.Context, params TestWebhookParams) (*WebhookDelivery, error)
+	// TransferTickets implements TransferTickets operation.
+	//
+	// Makes up to 100 tickets the business of the house, of the customer's partner or of the product's
+	// ISV. They are of one submitter (else OSM.01010048) and one owner (.49), ISV tickets go alone (.50);
+	// else nothing is transferred. Then each ticket is judged by itself and the answer tells what became
+	// of it: OSM.01010015 no such ticket, .62 over, .51 the handler has it, .60 the account is shut, .55
+	// no partner, .57 the partner is gone, .56 not whitelisted, .59 support plan, .61 not what he serves,
+	// .58 handler of another side, .02 there already. A partner's engineers give tickets back to the
+	// house, or to colleagues.
+	//
+	// POST /desk/v1/tickets/transfer
+	TransferTickets(ctx context.Context, req *TransferReq) (*TransferAnswer, error)
 	// UndrainProvider implements UndrainProvider operation.
 	//
 	// Gives it messages again.

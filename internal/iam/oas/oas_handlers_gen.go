@@ -335,7 +335,9 @@ func (s *Server) handleCreateCredentialRequest(args [0]string, argsEscaped bool,
 
 // handleCreateTemporaryCredentialRequest handles CreateTemporaryCredential operation.
 //
-// Not built yet.
+// A pair for signing with its security token, for the holder of a token (in the body or in
+// X-Auth-Token) or for the caller who signed with a lasting key. It lives 15 minutes to 24 hours, no
+// longer than the token, and dies with the token or key it was made with.
 //
 // POST /v3/OS-CREDENTIAL/securitytokens
 func (s *Server) handleCreateTemporaryCredentialRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -350,91 +352,56 @@ func (s *Server) handleCreateTemporaryCredentialRequest(args [0]string, argsEsca
 			ID:   "CreateTemporaryCredential",
 		}
 	)
-	{
-		type bitset = [1]uint8
-		var satisfied bitset
-		{
-			sctx, ok, err := s.securityTokenAuth(ctx, CreateTemporaryCredentialOperation, r)
-			if err != nil {
-				err = &ogenerrors.SecurityError{
-					OperationContext: opErrContext,
-					Security:         "TokenAuth",
-					Err:              err,
-				}
-				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
-					defer recordError("Security:TokenAuth", err)
-				}
-				return
-			}
-			if ok {
-				satisfied[0] |= 1 << 0
-				ctx = sctx
-			}
+	params, err := decodeCreateTemporaryCredentialParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
 		}
-		{
-			sctx, ok, err := s.securityAkSkAuth(ctx, CreateTemporaryCredentialOperation, r)
-			if err != nil {
-				err = &ogenerrors.SecurityError{
-					OperationContext: opErrContext,
-					Security:         "AkSkAuth",
-					Err:              err,
-				}
-				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
-					defer recordError("Security:AkSkAuth", err)
-				}
-				return
-			}
-			if ok {
-				satisfied[0] |= 1 << 1
-				ctx = sctx
-			}
-		}
-
-		if ok := func() bool {
-		nextRequirement:
-			for _, requirement := range []bitset{
-				{0b00000001},
-				{0b00000010},
-			} {
-				for i, mask := range requirement {
-					if satisfied[i]&mask != mask {
-						continue nextRequirement
-					}
-				}
-				return true
-			}
-			return false
-		}(); !ok {
-			err = &ogenerrors.SecurityError{
-				OperationContext: opErrContext,
-				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
-			}
-			if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
-				defer recordError("Security", err)
-			}
-			return
-		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
 	}
 
 	var rawBody []byte
+	request, rawBody, close, err := s.decodeCreateTemporaryCredentialRequest(r)
+	if err != nil {
+		err = &ogenerrors.DecodeRequestError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeRequest", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+	defer func() {
+		if err := close(); err != nil {
+			recordError("CloseRequest", err)
+		}
+	}()
 
-	var response *CreateTemporaryCredentialOK
+	var response *TemporaryAnswer
 	if m := s.cfg.Middleware; m != nil {
 		mreq := middleware.Request{
 			Context:          ctx,
 			OperationName:    CreateTemporaryCredentialOperation,
 			OperationSummary: "Create a temporary access key",
 			OperationID:      "CreateTemporaryCredential",
-			Body:             nil,
+			Body:             request,
 			RawBody:          rawBody,
-			Params:           middleware.Parameters{},
-			Raw:              r,
+			Params: middleware.Parameters{
+				{
+					Name: "X-Auth-Token",
+					In:   "header",
+				}: params.XAuthToken,
+			},
+			Raw: r,
 		}
 
 		type (
-			Request  = struct{}
-			Params   = struct{}
-			Response = *CreateTemporaryCredentialOK
+			Request  = *TemporaryReq
+			Params   = CreateTemporaryCredentialParams
+			Response = *TemporaryAnswer
 		)
 		response, err = middleware.HookMiddleware[
 			Request,
@@ -443,14 +410,14 @@ func (s *Server) handleCreateTemporaryCredentialRequest(args [0]string, argsEsca
 		](
 			m,
 			mreq,
-			nil,
+			unpackCreateTemporaryCredentialParams,
 			func(ctx context.Context, request Request, params Params) (response Response, err error) {
-				err = s.h.CreateTemporaryCredential(ctx)
+				response, err = s.h.CreateTemporaryCredential(ctx, request, params)
 				return response, err
 			},
 		)
 	} else {
-		err = s.h.CreateTemporaryCredential(ctx)
+		response, err = s.h.CreateTemporaryCredential(ctx, request, params)
 	}
 	if err != nil {
 		if errRes, ok := errors.Into[*ErrorStatusCode](err); ok {
@@ -591,7 +558,8 @@ func (s *Server) handleCreateTokenRequest(args [0]string, argsEscaped bool, w ht
 
 // handleCreateTokenByIdTokenRequest handles CreateTokenByIdToken operation.
 //
-// Not built yet.
+// For the user whom the id token of a configured identity provider names; scoped to the user's domain,
+// or to its project. The token is in the header X-Subject-Token and lives 24 hours.
 //
 // POST /v3/OS-AUTH/id-token/tokens
 func (s *Server) handleCreateTokenByIdTokenRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -600,28 +568,62 @@ func (s *Server) handleCreateTokenByIdTokenRequest(args [0]string, argsEscaped b
 	ctx := r.Context()
 
 	var (
-		err error
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: CreateTokenByIdTokenOperation,
+			ID:   "CreateTokenByIdToken",
+		}
 	)
+	params, err := decodeCreateTokenByIdTokenParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
 
 	var rawBody []byte
+	request, rawBody, close, err := s.decodeCreateTokenByIdTokenRequest(r)
+	if err != nil {
+		err = &ogenerrors.DecodeRequestError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeRequest", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+	defer func() {
+		if err := close(); err != nil {
+			recordError("CloseRequest", err)
+		}
+	}()
 
-	var response *CreateTokenByIdTokenOK
+	var response *TokenAnswerHeaders
 	if m := s.cfg.Middleware; m != nil {
 		mreq := middleware.Request{
 			Context:          ctx,
 			OperationName:    CreateTokenByIdTokenOperation,
 			OperationSummary: "Issue a token by an OpenID Connect id token",
 			OperationID:      "CreateTokenByIdToken",
-			Body:             nil,
+			Body:             request,
 			RawBody:          rawBody,
-			Params:           middleware.Parameters{},
-			Raw:              r,
+			Params: middleware.Parameters{
+				{
+					Name: "X-Idp-Id",
+					In:   "header",
+				}: params.XIdpID,
+			},
+			Raw: r,
 		}
 
 		type (
-			Request  = struct{}
-			Params   = struct{}
-			Response = *CreateTokenByIdTokenOK
+			Request  = *IdTokenReq
+			Params   = CreateTokenByIdTokenParams
+			Response = *TokenAnswerHeaders
 		)
 		response, err = middleware.HookMiddleware[
 			Request,
@@ -630,14 +632,14 @@ func (s *Server) handleCreateTokenByIdTokenRequest(args [0]string, argsEscaped b
 		](
 			m,
 			mreq,
-			nil,
+			unpackCreateTokenByIdTokenParams,
 			func(ctx context.Context, request Request, params Params) (response Response, err error) {
-				err = s.h.CreateTokenByIdToken(ctx)
+				response, err = s.h.CreateTokenByIdToken(ctx, request, params)
 				return response, err
 			},
 		)
 	} else {
-		err = s.h.CreateTokenByIdToken(ctx)
+		response, err = s.h.CreateTokenByIdToken(ctx, request, params)
 	}
 	if err != nil {
 		if errRes, ok := errors.Into[*ErrorStatusCode](err); ok {

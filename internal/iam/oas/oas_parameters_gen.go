@@ -89,6 +89,96 @@ func decodeCheckTokenParams(args [0]string, argsEscaped bool, r *http.Request) (
 	return params, nil
 }
 
+// CreateTemporaryCredentialParams is parameters of CreateTemporaryCredential operation.
+type CreateTemporaryCredentialParams struct {
+	// The token, unless the body holds it or the request is signed.
+	XAuthToken OptString `json:",omitempty,omitzero"`
+}
+
+func unpackCreateTemporaryCredentialParams(packed middleware.Parameters) (params CreateTemporaryCredentialParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "X-Auth-Token",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XAuthToken = v.(OptString)
+		}
+	}
+	return params
+}
+
+func decodeCreateTemporaryCredentialParams(args [0]string, argsEscaped bool, r *http.Request) (params CreateTemporaryCredentialParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode header: X-Auth-Token.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-Auth-Token",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXAuthTokenVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotXAuthTokenVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XAuthToken.SetTo(paramsDotXAuthTokenVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XAuthToken.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     5000,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-Auth-Token",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // CreateTokenParams is parameters of CreateToken operation.
 type CreateTokenParams struct {
 	// Leaves the catalogue out of the answer, whatever its value.
@@ -175,6 +265,82 @@ func decodeCreateTokenParams(args [0]string, argsEscaped bool, r *http.Request) 
 		return params, &ogenerrors.DecodeParamError{
 			Name: "nocatalog",
 			In:   "query",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// CreateTokenByIdTokenParams is parameters of CreateTokenByIdToken operation.
+type CreateTokenByIdTokenParams struct {
+	// The identity provider.
+	XIdpID string
+}
+
+func unpackCreateTokenByIdTokenParams(packed middleware.Parameters) (params CreateTokenByIdTokenParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "X-Idp-Id",
+			In:   "header",
+		}
+		params.XIdpID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeCreateTokenByIdTokenParams(args [0]string, argsEscaped bool, r *http.Request) (params CreateTokenByIdTokenParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode header: X-Idp-Id.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-Idp-Id",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.XIdpID = c
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     128,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.XIdpID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-Idp-Id",
+			In:   "header",
 			Err:  err,
 		}
 	}

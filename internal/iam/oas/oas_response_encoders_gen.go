@@ -24,8 +24,15 @@ func encodeCreateCredentialResponse(response *CreateCredentialOK, w http.Respons
 	return nil
 }
 
-func encodeCreateTemporaryCredentialResponse(response *CreateTemporaryCredentialOK, w http.ResponseWriter) error {
-	w.WriteHeader(200)
+func encodeCreateTemporaryCredentialResponse(response *TemporaryAnswer, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(201)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
 
 	return nil
 }
@@ -68,8 +75,40 @@ func encodeCreateTokenResponse(response *TokenAnswerHeaders, w http.ResponseWrit
 	return nil
 }
 
-func encodeCreateTokenByIdTokenResponse(response *CreateTokenByIdTokenOK, w http.ResponseWriter) error {
-	w.WriteHeader(200)
+func encodeCreateTokenByIdTokenResponse(response *TokenAnswerHeaders, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Access-Control-Expose-Headers", "X-Subject-Token")
+	// Encoding response headers.
+	{
+		h := uri.NewHeaderEncoder(w.Header())
+		// Encode "X-Subject-Token" header.
+		{
+			cfg := uri.HeaderParameterEncodingConfig{
+				Name:    "X-Subject-Token",
+				Explode: false,
+			}
+			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
+				return e.EncodeValue(conv.StringToString(response.XSubjectToken))
+			}); err != nil {
+				return errors.Wrap(err, "encode X-Subject-Token header")
+			}
+		}
+	}
+	w.WriteHeader(201)
+
+	e := new(jx.Encoder)
+	response.Response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
 
 	return nil
 }

@@ -11,12 +11,15 @@ import (
 )
 
 var (
+	rn7AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Idp-Id",
+	}
 	rn3AllowedHeaders = map[string]string{
 		"GET":  "Authorization,X-Auth-Token",
 		"POST": "Authorization,X-Auth-Token",
 	}
 	rn5AllowedHeaders = map[string]string{
-		"POST": "Authorization,X-Auth-Token",
+		"POST": "Content-Type,X-Auth-Token",
 	}
 	rn14AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token",
@@ -167,8 +170,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "POST",
-										allowedHeaders: nil,
-										acceptPost:     "",
+										allowedHeaders: rn7AllowedHeaders,
+										acceptPost:     "application/json",
 										acceptPatch:    "",
 									})
 								}
@@ -232,7 +235,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
 											allowedHeaders: rn5AllowedHeaders,
-											acceptPost:     "",
+											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
 									}

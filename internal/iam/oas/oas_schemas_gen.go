@@ -115,12 +115,6 @@ type CheckTokenOK struct{}
 // CreateCredentialOK is response for CreateCredential operation.
 type CreateCredentialOK struct{}
 
-// CreateTemporaryCredentialOK is response for CreateTemporaryCredential operation.
-type CreateTemporaryCredentialOK struct{}
-
-// CreateTokenByIdTokenOK is response for CreateTokenByIdToken operation.
-type CreateTokenByIdTokenOK struct{}
-
 // DeleteTokenNoContent is response for DeleteToken operation.
 type DeleteTokenNoContent struct{}
 
@@ -345,6 +339,123 @@ func (s *ErrorStatusCode) SetStatusCode(val int) {
 // SetResponse sets the value of Response.
 func (s *ErrorStatusCode) SetResponse(val ErrorBody) {
 	s.Response = val
+}
+
+// Who said who the user is.
+// Ref: #/components/schemas/Federation
+type Federation struct {
+	IdentityProvider FederationRef `json:"identity_provider"`
+	Protocol         FederationRef `json:"protocol"`
+	// Empty.
+	Groups []string `json:"groups"`
+}
+
+// GetIdentityProvider returns the value of IdentityProvider.
+func (s *Federation) GetIdentityProvider() FederationRef {
+	return s.IdentityProvider
+}
+
+// GetProtocol returns the value of Protocol.
+func (s *Federation) GetProtocol() FederationRef {
+	return s.Protocol
+}
+
+// GetGroups returns the value of Groups.
+func (s *Federation) GetGroups() []string {
+	return s.Groups
+}
+
+// SetIdentityProvider sets the value of IdentityProvider.
+func (s *Federation) SetIdentityProvider(val FederationRef) {
+	s.IdentityProvider = val
+}
+
+// SetProtocol sets the value of Protocol.
+func (s *Federation) SetProtocol(val FederationRef) {
+	s.Protocol = val
+}
+
+// SetGroups sets the value of Groups.
+func (s *Federation) SetGroups(val []string) {
+	s.Groups = val
+}
+
+// Something named by id.
+// Ref: #/components/schemas/FederationRef
+type FederationRef struct {
+	// Id.
+	ID string `json:"id"`
+}
+
+// GetID returns the value of ID.
+func (s *FederationRef) GetID() string {
+	return s.ID
+}
+
+// SetID sets the value of ID.
+func (s *FederationRef) SetID(val string) {
+	s.ID = val
+}
+
+// An id token.
+// Ref: #/components/schemas/IdToken
+type IdToken struct {
+	// The JSON web token.
+	ID string `json:"id"`
+}
+
+// GetID returns the value of ID.
+func (s *IdToken) GetID() string {
+	return s.ID
+}
+
+// SetID sets the value of ID.
+func (s *IdToken) SetID(val string) {
+	s.ID = val
+}
+
+// An id token, and what a token is asked for.
+// Ref: #/components/schemas/IdTokenAuth
+type IdTokenAuth struct {
+	IDToken IdToken `json:"id_token"`
+	// An object with `domain` or `project`; nothing gives the user's domain.
+	Scope jx.Raw `json:"scope"`
+}
+
+// GetIDToken returns the value of IDToken.
+func (s *IdTokenAuth) GetIDToken() IdToken {
+	return s.IDToken
+}
+
+// GetScope returns the value of Scope.
+func (s *IdTokenAuth) GetScope() jx.Raw {
+	return s.Scope
+}
+
+// SetIDToken sets the value of IDToken.
+func (s *IdTokenAuth) SetIDToken(val IdToken) {
+	s.IDToken = val
+}
+
+// SetScope sets the value of Scope.
+func (s *IdTokenAuth) SetScope(val jx.Raw) {
+	s.Scope = val
+}
+
+// An id token, and what a token is asked for.
+// Ref: #/components/schemas/IdTokenReq
+type IdTokenReq struct {
+	Auth IdTokenAuth `json:"auth"`
+}
+
+// GetAuth returns the value of Auth.
+func (s *IdTokenReq) GetAuth() IdTokenAuth {
+	return s.Auth
+}
+
+// SetAuth sets the value of Auth.
+func (s *IdTokenReq) SetAuth(val IdTokenAuth) {
+	s.Auth = val
 }
 
 // Who asks.
@@ -652,6 +763,98 @@ func (o OptBool) Or(d bool) bool {
 	return d
 }
 
+// NewOptFederation returns new OptFederation with value set to v.
+func NewOptFederation(v Federation) OptFederation {
+	return OptFederation{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptFederation is optional Federation.
+type OptFederation struct {
+	Value Federation
+	Set   bool
+}
+
+// IsSet returns true if OptFederation was set.
+func (o OptFederation) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptFederation) Reset() {
+	var v Federation
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptFederation) SetTo(v Federation) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptFederation) Get() (v Federation, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptFederation) Or(d Federation) Federation {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptInt32 returns new OptInt32 with value set to v.
+func NewOptInt32(v int32) OptInt32 {
+	return OptInt32{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptInt32 is optional int32.
+type OptInt32 struct {
+	Value int32
+	Set   bool
+}
+
+// IsSet returns true if OptInt32 was set.
+func (o OptInt32) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptInt32) Reset() {
+	var v int32
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptInt32) SetTo(v int32) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptInt32) Get() (v int32, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptInt32) Or(d int32) int32 {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptNamed returns new OptNamed with value set to v.
 func NewOptNamed(v Named) OptNamed {
 	return OptNamed{
@@ -830,6 +1033,52 @@ func (o OptString) Get() (v string, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptString) Or(d string) string {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptTemporaryToken returns new OptTemporaryToken with value set to v.
+func NewOptTemporaryToken(v TemporaryToken) OptTemporaryToken {
+	return OptTemporaryToken{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptTemporaryToken is optional TemporaryToken.
+type OptTemporaryToken struct {
+	Value TemporaryToken
+	Set   bool
+}
+
+// IsSet returns true if OptTemporaryToken was set.
+func (o OptTemporaryToken) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptTemporaryToken) Reset() {
+	var v TemporaryToken
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptTemporaryToken) SetTo(v TemporaryToken) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptTemporaryToken) Get() (v TemporaryToken, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptTemporaryToken) Or(d TemporaryToken) TemporaryToken {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -1223,6 +1472,176 @@ func (s *Service) SetEndpoints(val []Endpoint) {
 	s.Endpoints = val
 }
 
+// A temporary access key.
+// Ref: #/components/schemas/TemporaryAnswer
+type TemporaryAnswer struct {
+	Credential TemporaryCredential `json:"credential"`
+}
+
+// GetCredential returns the value of Credential.
+func (s *TemporaryAnswer) GetCredential() TemporaryCredential {
+	return s.Credential
+}
+
+// SetCredential sets the value of Credential.
+func (s *TemporaryAnswer) SetCredential(val TemporaryCredential) {
+	s.Credential = val
+}
+
+// Who asks for a temporary access key.
+// Ref: #/components/schemas/TemporaryAuth
+type TemporaryAuth struct {
+	Identity TemporaryIdentity `json:"identity"`
+}
+
+// GetIdentity returns the value of Identity.
+func (s *TemporaryAuth) GetIdentity() TemporaryIdentity {
+	return s.Identity
+}
+
+// SetIdentity sets the value of Identity.
+func (s *TemporaryAuth) SetIdentity(val TemporaryIdentity) {
+	s.Identity = val
+}
+
+// A temporary access key.
+// Ref: #/components/schemas/TemporaryCredential
+type TemporaryCredential struct {
+	// Access key id (AK).
+	Access string `json:"access"`
+	// Secret access key (SK).
+	Secret string `json:"secret"`
+	// Goes in the signed header X-Security-Token of every request.
+	Securitytoken string `json:"securitytoken"`
+	// ISO 8601 in UTC, whole seconds.
+	ExpiresAt string `json:"expires_at"`
+}
+
+// GetAccess returns the value of Access.
+func (s *TemporaryCredential) GetAccess() string {
+	return s.Access
+}
+
+// GetSecret returns the value of Secret.
+func (s *TemporaryCredential) GetSecret() string {
+	return s.Secret
+}
+
+// GetSecuritytoken returns the value of Securitytoken.
+func (s *TemporaryCredential) GetSecuritytoken() string {
+	return s.Securitytoken
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *TemporaryCredential) GetExpiresAt() string {
+	return s.ExpiresAt
+}
+
+// SetAccess sets the value of Access.
+func (s *TemporaryCredential) SetAccess(val string) {
+	s.Access = val
+}
+
+// SetSecret sets the value of Secret.
+func (s *TemporaryCredential) SetSecret(val string) {
+	s.Secret = val
+}
+
+// SetSecuritytoken sets the value of Securitytoken.
+func (s *TemporaryCredential) SetSecuritytoken(val string) {
+	s.Securitytoken = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *TemporaryCredential) SetExpiresAt(val string) {
+	s.ExpiresAt = val
+}
+
+// Who asks.
+// Ref: #/components/schemas/TemporaryIdentity
+type TemporaryIdentity struct {
+	// Token.
+	Methods []string          `json:"methods"`
+	Token   OptTemporaryToken `json:"token"`
+	// Fewer rights than the holder's; not supported and so refused.
+	Policy jx.Raw `json:"policy"`
+}
+
+// GetMethods returns the value of Methods.
+func (s *TemporaryIdentity) GetMethods() []string {
+	return s.Methods
+}
+
+// GetToken returns the value of Token.
+func (s *TemporaryIdentity) GetToken() OptTemporaryToken {
+	return s.Token
+}
+
+// GetPolicy returns the value of Policy.
+func (s *TemporaryIdentity) GetPolicy() jx.Raw {
+	return s.Policy
+}
+
+// SetMethods sets the value of Methods.
+func (s *TemporaryIdentity) SetMethods(val []string) {
+	s.Methods = val
+}
+
+// SetToken sets the value of Token.
+func (s *TemporaryIdentity) SetToken(val OptTemporaryToken) {
+	s.Token = val
+}
+
+// SetPolicy sets the value of Policy.
+func (s *TemporaryIdentity) SetPolicy(val jx.Raw) {
+	s.Policy = val
+}
+
+// Who asks for a temporary access key.
+// Ref: #/components/schemas/TemporaryReq
+type TemporaryReq struct {
+	Auth TemporaryAuth `json:"auth"`
+}
+
+// GetAuth returns the value of Auth.
+func (s *TemporaryReq) GetAuth() TemporaryAuth {
+	return s.Auth
+}
+
+// SetAuth sets the value of Auth.
+func (s *TemporaryReq) SetAuth(val TemporaryAuth) {
+	s.Auth = val
+}
+
+// The token, and for how long.
+// Ref: #/components/schemas/TemporaryToken
+type TemporaryToken struct {
+	// The token; absent when it is in X-Auth-Token or the request is signed.
+	ID OptString `json:"id"`
+	// How long the key lives, 900 (the default) to 86400.
+	DurationSeconds OptInt32 `json:"duration_seconds"`
+}
+
+// GetID returns the value of ID.
+func (s *TemporaryToken) GetID() OptString {
+	return s.ID
+}
+
+// GetDurationSeconds returns the value of DurationSeconds.
+func (s *TemporaryToken) GetDurationSeconds() OptInt32 {
+	return s.DurationSeconds
+}
+
+// SetID sets the value of ID.
+func (s *TemporaryToken) SetID(val OptString) {
+	s.ID = val
+}
+
+// SetDurationSeconds sets the value of DurationSeconds.
+func (s *TemporaryToken) SetDurationSeconds(val OptInt32) {
+	s.DurationSeconds = val
+}
+
 // A token.
 // Ref: #/components/schemas/Token
 type Token struct {
@@ -1478,7 +1897,8 @@ type TokenUser struct {
 	Name   string `json:"name"`
 	Domain Named  `json:"domain"`
 	// Empty, passwords do not expire.
-	PasswordExpiresAt string `json:"password_expires_at"`
+	PasswordExpiresAt string        `json:"password_expires_at"`
+	OSMinusFEDERATION OptFederation `json:"OS-FEDERATION"`
 }
 
 // GetID returns the value of ID.
@@ -1501,6 +1921,11 @@ func (s *TokenUser) GetPasswordExpiresAt() string {
 	return s.PasswordExpiresAt
 }
 
+// GetOSMinusFEDERATION returns the value of OSMinusFEDERATION.
+func (s *TokenUser) GetOSMinusFEDERATION() OptFederation {
+	return s.OSMinusFEDERATION
+}
+
 // SetID sets the value of ID.
 func (s *TokenUser) SetID(val string) {
 	s.ID = val
@@ -1519,6 +1944,11 @@ func (s *TokenUser) SetDomain(val Named) {
 // SetPasswordExpiresAt sets the value of PasswordExpiresAt.
 func (s *TokenUser) SetPasswordExpiresAt(val string) {
 	s.PasswordExpiresAt = val
+}
+
+// SetOSMinusFEDERATION sets the value of OSMinusFEDERATION.
+func (s *TokenUser) SetOSMinusFEDERATION(val OptFederation) {
+	s.OSMinusFEDERATION = val
 }
 
 // A version of the identity API.

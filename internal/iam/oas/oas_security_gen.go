@@ -38,17 +38,16 @@ func findAuthorization(h http.Header, prefix string) (string, bool) {
 
 // operationRolesAkSkAuth is a private map storing roles per operation.
 var operationRolesAkSkAuth = map[string][]string{
-	CheckTokenOperation:                []string{},
-	CreateCredentialOperation:          []string{},
-	CreateTemporaryCredentialOperation: []string{},
-	DeleteTokenOperation:               []string{},
-	ListAuthDomainsOperation:           []string{},
-	ListAuthProjectsOperation:          []string{},
-	ListCredentialsOperation:           []string{},
-	ListProjectsOperation:              []string{},
-	ListUsersOperation:                 []string{},
-	ShowAuthCatalogOperation:           []string{},
-	ShowTokenOperation:                 []string{},
+	CheckTokenOperation:       []string{},
+	CreateCredentialOperation: []string{},
+	DeleteTokenOperation:      []string{},
+	ListAuthDomainsOperation:  []string{},
+	ListAuthProjectsOperation: []string{},
+	ListCredentialsOperation:  []string{},
+	ListProjectsOperation:     []string{},
+	ListUsersOperation:        []string{},
+	ShowAuthCatalogOperation:  []string{},
+	ShowTokenOperation:        []string{},
 }
 
 // GetRolesForAkSkAuth returns the required roles for the given operation.
@@ -74,17 +73,16 @@ func GetRolesForAkSkAuth(operation string) []string {
 
 // operationRolesTokenAuth is a private map storing roles per operation.
 var operationRolesTokenAuth = map[string][]string{
-	CheckTokenOperation:                []string{},
-	CreateCredentialOperation:          []string{},
-	CreateTemporaryCredentialOperation: []string{},
-	DeleteTokenOperation:               []string{},
-	ListAuthDomainsOperation:           []string{},
-	ListAuthProjectsOperation:          []string{},
-	ListCredentialsOperation:           []string{},
-	ListProjectsOperation:              []string{},
-	ListUsersOperation:                 []string{},
-	ShowAuthCatalogOperation:           []string{},
-	ShowTokenOperation:                 []string{},
+	CheckTokenOperation:       []string{},
+	CreateCredentialOperation: []string{},
+	DeleteTokenOperation:      []string{},
+	ListAuthDomainsOperation:  []string{},
+	ListAuthProjectsOperation: []string{},
+	ListCredentialsOperation:  []string{},
+	ListProjectsOperation:     []string{},
+	ListUsersOperation:        []string{},
+	ShowAuthCatalogOperation:  []string{},
+	ShowTokenOperation:        []string{},
 }
 
 // GetRolesForTokenAuth returns the required roles for the given operation.

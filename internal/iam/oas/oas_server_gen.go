@@ -22,10 +22,12 @@ type Handler interface {
 	CreateCredential(ctx context.Context) error
 	// CreateTemporaryCredential implements CreateTemporaryCredential operation.
 	//
-	// Not built yet.
+	// A pair for signing with its security token, for the holder of a token (in the body or in
+	// X-Auth-Token) or for the caller who signed with a lasting key. It lives 15 minutes to 24 hours, no
+	// longer than the token, and dies with the token or key it was made with.
 	//
 	// POST /v3/OS-CREDENTIAL/securitytokens
-	CreateTemporaryCredential(ctx context.Context) error
+	CreateTemporaryCredential(ctx context.Context, req *TemporaryReq, params CreateTemporaryCredentialParams) (*TemporaryAnswer, error)
 	// CreateToken implements CreateToken operation.
 	//
 	// By password (user name with its domain, or user id) or by another token; scoped to the user's
@@ -35,10 +37,11 @@ type Handler interface {
 	CreateToken(ctx context.Context, req *AuthReq, params CreateTokenParams) (*TokenAnswerHeaders, error)
 	// CreateTokenByIdToken implements CreateTokenByIdToken operation.
 	//
-	// Not built yet.
+	// For the user whom the id token of a configured identity provider names; scoped to the user's domain,
+	// or to its project. The token is in the header X-Subject-Token and lives 24 hours.
 	//
 	// POST /v3/OS-AUTH/id-token/tokens
-	CreateTokenByIdToken(ctx context.Context) error
+	CreateTokenByIdToken(ctx context.Context, req *IdTokenReq, params CreateTokenByIdTokenParams) (*TokenAnswerHeaders, error)
 	// DeleteToken implements DeleteToken operation.
 	//
 	// The caller's own token, or for the main account one of its domain. It ends at once.

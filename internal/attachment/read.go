@@ -1,0 +1,125 @@
+package attachment
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"casemate/internal/blob"
+	"casemate/internal/db"
+	"casemate/internal/fault"
+	"casemate/internal/principal"
+)
+
+// MaxTogether is how many files one download takes (semantics.md section 7).
+const MaxTogether = 10
+
+// Content is a file and its bytes; close it.
+type Content struct {
+	File
+	*blob.Reader
+}
+
+// Named opens the names of files that were read in a transaction.
+func (s *Service) Named(ctx context.Context, files []File) error { return s.names(ctx, files) }
+
+// Open opens one file for a customer: the uploader until it is claimed, then
+// everybody who may see its ticket; a group counts as in privilege.ScopeOf. It
+// fails with ErrNone, ErrInfected and ErrUnscanned.
+func (s *Service) Open(ctx context.Context, who principal.Principal, group, id string) (Content, error) {
+	files, err := s.readable(ctx, who, group, []string{id})
+	if err != nil {
+		return Content{}, err
+	}
+	return s.content(ctx, files[0])
+}
+
+// readable finds files the caller may open, their names opened.
+func (s *Service) readable(ctx context.Context, who principal.Principal, group string, ids []string) (files []File, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		files, err = visible(tx, who, group, ids)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if err := s.mayOpen(f); err != nil {
+			return nil, err
+		}
+	}
+	return files, s.names(ctx, files)
+}
+
+func (s *Service) content(ctx context.Context, f File) (Content, error) {
+	r, err := blob.NewReader(ctx, s.blobs, f.blob, f.Size)
+	return Content{File: f, Reader: r}, err
+}
+
+// Modified is when the file came to be.
+func (c Content) Modified() time.Time { return time.UnixMilli(c.Created) }
+
+// Zip is a download of several files as one archive, written by the answered
+// function. Equal names get numbers. Failures are those of Open, and
+// OSM.01010001 for more than MaxTogether files.
+func (s *Service) Zip(ctx context.Context, who principal.Principal, group string, ids []string) (func(w io.Writer) error, error) {
+	if len(ids) > MaxTogether {
+		return nil, errMost.In("accessory_id").With("max", MaxTogether)
+	}
+	slices.Sort(ids)
+	files, err := s.readable(ctx, who, group, slices.Compact(ids))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files { // what is missing must show before the first byte
+		if _, err := s.blobs.Stat(ctx, f.blob); err != nil {
+			return nil, err
+		}
+	}
+	return func(w io.Writer) error {
+		z := zip.NewWriter(w)
+		names := distinct(files)
+		for i, f := range files {
+			// Stored, not deflated: most types are compressed already.
+			into, err := z.CreateHeader(&zip.FileHeader{Name: names[i], Method: zip.Store, Modified: time.UnixMilli(f.Created)})
+			if err != nil {
+				return err
+			}
+			from, err := s.blobs.Open(ctx, f.blob, 0, -1)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(into, from)
+			if err := errors.Join(err, from.Close()); err != nil {
+				return err
+			}
+		}
+		return z.Close()
+	}, nil
+}
+
+// OpenFor opens a file of a ticket for the desk; the caller must have checked
+// that who may see the ticket. Failures as of Open.
+func (s *Service) OpenFor(ctx context.Context, who principal.Principal, domain, ticket, id string) (Content, error) {
+	if who.Kind != principal.Engineer && who.Kind != principal.Local && who.Kind != principal.System {
+		return Content{}, fault.NoPermission
+	}
+	var files []File
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) { files, err = find(tx, domain, []string{id}); return err })
+	if err != nil {
+		return Content{}, err
+	}
+	if len(files) == 0 || files[0].Ticket != ticket {
+		return Content{}, ErrNone.In("attachment_id")
+	}
+	if err := s.mayOpen(files[0]); err != nil {
+		return Content{}, err
+	}
+	if err := s.names(ctx, files); err != nil {
+		return Content{}, err
+	}
+	return s.content(ctx, files[0])
+}
