@@ -3,6 +3,7 @@ package ticket_test
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -317,4 +318,41 @@ func TestAcknowledge(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCopiesMayStop: who gets copies may end them for this ticket; the
+// customer's own notices go on and offer no such link.
+func TestCopiesMayStop(t *testing.T) {
+	each(t, ticket.Options{}, func(w *world) {
+		in := w.draft("with a copy")
+		in.Copies = &[]string{"cc@example.com"}
+		n, err := w.s.Create(w.t.Context(), w.li, in)
+		w.ok(err)
+		told := func() map[string]string { // address to link
+			w.t.Helper()
+			w.clock.Add(11 * time.Minute)
+			w.ok(w.step(w.chen, n, ticket.StepReply, "answer"))
+			w.work()
+			w.post.mu.Lock()
+			defer w.post.mu.Unlock()
+			all := map[string]string{}
+			for _, m := range w.post.got {
+				all[m.To] = m.Stop
+			}
+			w.post.got = nil
+			return all
+		}
+		first := told()
+		link, ok := first["cc@example.com"]
+		if own, mine := first["li@example.com"]; !ok || !mine || own != "" || !strings.HasPrefix(link, "https://desk.example"+notify.StopPath) {
+			w.t.Fatalf("told %v", first)
+		}
+		u, err := url.Parse(link)
+		w.ok(err)
+		w.ok(w.out.Unsubscribe(w.t.Context(), principal.Principal{}, u.Query().Get("token")))
+		second := told()
+		if _, ok := second["cc@example.com"]; ok || len(second) != 1 {
+			w.t.Errorf("after the link: %v", second)
+		}
+	})
 }
