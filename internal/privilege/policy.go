@@ -104,7 +104,7 @@ var Policy = map[string]Audience{
 	"desk.UpdateWebhook":                    Administrators,
 	"iam.CheckToken":                        Anyone,
 	"iam.CreateCredential":                  Anyone,
-	"iam.CreateTemporaryCredential":         Anyone,
+	"iam.CreateTemporaryCredential":         Public,
 	"iam.CreateToken":                       Public,
 	"iam.CreateTokenByIdToken":              Public,
 	"iam.DeleteToken":                       Anyone,

@@ -34,7 +34,7 @@ func withPartners(w *world) *partners {
 	system, ctx := principal.AsSystem(principal.House), w.t.Context()
 	var err error
 	for _, t := range w.catalog.Now().ProblemTypes() {
-		if t.CaseType == catalog.Consultation && t.Product != "" && t.ID != w.problem {
+		if t.CaseType == catalog.Consultation && t.Product != "" && t.ID != w.problem && len(w.catalog.Now().Params(t)) == 0 {
 			if first, _ := w.catalog.Now().ProblemType(w.problem); first.Product != t.Product {
 				p.isvProblem, p.isvProduct = t.ID, t.Product
 				break
