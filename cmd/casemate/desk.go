@@ -34,6 +34,8 @@ type deskCmd struct {
 	Attach  attachCmd `cmd:"" help:"Upload a file for a ticket and print its id; reply --attachment ID sends it."`
 	Assign  assignCmd `cmd:"" help:"Give the ticket to an engineer."`
 
+	Preferences preferencesCmd `cmd:"" help:"Show or change what the engineer is told by mail, and when."`
+
 	Authorize      authorizeCmd      `cmd:"" help:"Ask the customer for an authorization; prints its id."`
 	Authorizations authorizationsCmd `cmd:"" help:"List authorizations, newest first."`
 	Approve        answerCmd         `cmd:"" help:"Approve an engineer's request: the customer is asked."`

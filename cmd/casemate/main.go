@@ -30,6 +30,7 @@ type command struct {
 	User      userCmd      `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
 	Key       keyCmd       `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
 	Provider  providerCmd  `cmd:"" help:"Mail servers and text message providers: list, test, drain."`
+	Template  templateCmd  `cmd:"" help:"Texts of mails and text messages: list, show, set, preview, reset."`
 	Codes     codesCmd     `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`
 	Webhook   webhookCmd   `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
 	Listen    listenCmd    `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`

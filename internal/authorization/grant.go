@@ -197,7 +197,7 @@ func (s *Service) answered(tx *db.Tx, who principal.Principal, a Authorization, 
 	}
 	data["from"] = from
 	record(tx, who, a, kind, data)
-	ticket.Record(tx, who, t, "ticket.authorization."+kind, code, remark, map[string]any{"authorization": a.ID})
+	ticket.Record(tx, who, t, "ticket.authorization."+kind, code, remark, map[string]any{"authorization": a.ID, "engineer": a.Engineer})
 }
 
 // Customers' actions as the wire spells them (contract: action_id).

@@ -64,10 +64,7 @@ func (c Config) check() error {
 	default:
 		return errors.New("errors.business_status is real or documented")
 	}
-	if err := c.Identity.Check(); err != nil {
-		return err
-	}
-	return c.Authorization.Check()
+	return errors.Join(c.Notify.Check(), c.Identity.Check(), c.Authorization.Check())
 }
 
 // Show is the configuration as a file would hold it.

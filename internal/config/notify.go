@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ type Notify struct {
 	Product string        `yaml:"product"` // name of the service in texts and sender names; "" = Casemate
 	Mail    []SMTP        `yaml:"mail"`    // in order of preference: the next one is tried when one fails
 	SMS     []SMSGateway  `yaml:"sms"`     // likewise
+	URL     string        `yaml:"url"`     // address of this installation as recipients reach it, for links in mails; "" = no links
 	Keep    time.Duration `yaml:"keep"`    // how long the ledger of deliveries is kept; 0 = 2160h (90 days)
 }
 
@@ -23,6 +25,18 @@ func (n Notify) ProductName() string {
 		return "Casemate"
 	}
 	return n.Product
+}
+
+// Check refuses an address that links cannot begin with.
+func (n Notify) Check() error {
+	if n.URL == "" {
+		return nil
+	}
+	u, err := url.Parse(n.URL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || len(n.URL) > 200 {
+		return errors.New("notify.url is an address such as https://desk.example.com")
+	}
+	return nil
 }
 
 // LedgerAge is how long the ledger is kept.

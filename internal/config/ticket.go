@@ -11,6 +11,7 @@ type Ticket struct {
 	UrgeAfter    time.Duration `yaml:"urge_after"`    // a new ticket cannot be urged for so long; 0 = 30m, negative = at once
 	UrgeEvery    time.Duration `yaml:"urge_every"`    // least time between two urges; 0 = 30m
 	ConfirmDays  int           `yaml:"confirm_days"`  // a solution nobody answers is taken as confirmed; 0 = 3, -1 = never
+	Acknowledge  bool          `yaml:"acknowledge"`   // a new ticket is confirmed to its contacts
 	FeedbackDays int           `yaml:"feedback_days"` // a question nobody answers counts as solved; 0 = 7, -1 = never
 	AbuseMail    string        `yaml:"abuse_mail"`    // address of the house that is told of abuse reports; "" = nobody
 

@@ -45,7 +45,7 @@ func (h deliveries) ListDeliveries(ctx context.Context, params oas.ListDeliverie
 	page := &oas.DeliveryPage{Items: []oas.Delivery{}}
 	for _, d := range all {
 		page.Items = append(page.Items, oas.Delivery{ID: d.ID, DomainID: text(d.Domain), Channel: oas.Channel(d.Way), To: d.To, Kind: d.Template, Reference: text(d.Ref),
-			State: oas.DeliveryState(d.State), Tries: int32(d.Tries), Detail: text(d.Cause), CreatedAt: at(d.Created), ChangedAt: maybeAt(d.Changed)})
+			State: oas.DeliveryState(d.State), Tries: int32(d.Tries), Detail: text(d.Cause), CreatedAt: at(d.Created), ChangedAt: maybeAt(d.Changed), NotBefore: maybeAt(d.NotBefore)})
 	}
 	if more && len(all) > 0 {
 		page.NextCursor = text(all[len(all)-1].ID)

@@ -48,6 +48,7 @@ type Handler struct {
 	system
 	diagnoses
 	agreements
+	notices
 
 	authorizations
 	reads
@@ -120,6 +121,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},
 		abuseReports:  abuseReports{tickets: n.Tickets},
 	}
+	h.notices = notices{notify: n.Notify, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}
 	router, err := oas.NewServer(h, door{},

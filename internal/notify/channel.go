@@ -33,7 +33,13 @@ type Outgoing struct {
 	Text      string
 	HTML      string
 	Code      string
-	At        int64 // when it was queued, milliseconds UTC: the mail's date
+	Stop      string // link that ends such mails (RFC 8058), "" = none
+	At        int64  // when it was queued, milliseconds UTC: the mail's date
+}
+
+// Urgent tells whether somebody waits for the message: codes and tests.
+func (m Outgoing) Urgent() bool {
+	return strings.HasPrefix(m.Template, "verify.") || strings.HasPrefix(m.Template, "provider.")
 }
 
 // Failure is a delivery that did not succeed.

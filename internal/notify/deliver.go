@@ -15,10 +15,10 @@ import (
 
 // stored is a message as the delivery job reads it.
 type stored struct {
-	domain, id, person, recipient, hash, template, language, payload string
-	way                                                              Way
-	urgent, caught                                                   bool
-	created, expires                                                 int64
+	domain, id, person, recipient, hash, template, language, payload, ref string
+	way                                                                   Way
+	urgent, caught                                                        bool
+	created, expires                                                      int64
 }
 
 // blockFor is how long a contact that does not exist is not tried again (our
@@ -107,11 +107,12 @@ func (s *Service) load(ctx context.Context, e envelope) (m stored, live bool, er
 	f, err := db.Do(ctx, s.db, func(tx *db.Tx) (found, error) {
 		m := stored{domain: e.Domain, id: e.Message}
 		var way, state string
-		var urgent, caught, blocked int64
-		err := tx.Get(`SELECT m.channel, m.person, m.recipient, m.recipient_hash, m.template, m.language, m.payload, m.urgent, m.caught, m.state, m.created_at, m.expires_at,
-			(SELECT count(*) FROM notify_blocks AS b WHERE b.recipient_hash = m.recipient_hash AND b.until > ?)
+		var urgent, caught, blocked, stopped, passed int64
+		err := tx.Get(`SELECT m.channel, m.person, m.recipient, m.recipient_hash, m.template, m.language, m.payload, m.urgent, m.caught, m.state, m.created_at, m.expires_at, m.ref, m.passed_at,
+			(SELECT count(*) FROM notify_blocks AS b WHERE b.recipient_hash = m.recipient_hash AND b.until > ?),
+			(SELECT count(*) FROM notify_optouts AS o WHERE o.domain_id = m.domain_id AND o.ref = m.ref AND o.recipient_hash = m.recipient_hash)
 			FROM notify_messages AS m WHERE m.domain_id = ? AND m.id = ?`, tx.Now, e.Domain, e.Message).
-			Scan(&way, &m.person, &m.recipient, &m.hash, &m.template, &m.language, &m.payload, &urgent, &caught, &state, &m.created, &m.expires, &blocked)
+			Scan(&way, &m.person, &m.recipient, &m.hash, &m.template, &m.language, &m.payload, &urgent, &caught, &state, &m.created, &m.expires, &m.ref, &passed, &blocked, &stopped)
 		if errors.Is(err, db.ErrNone) {
 			return found{}, nil
 		}
@@ -128,6 +129,12 @@ func (s *Service) load(ctx context.Context, e envelope) (m stored, live bool, er
 			cause = "expired"
 		case blocked > 0 && !m.caught:
 			cause = "blocked"
+		case stopped > 0 && ofTicket(m.template):
+			cause = "unsubscribed"
+		case passed == 0 && m.ref != "" && ofTicket(m.template):
+			if cause, err = guardLoop(tx, m); err != nil {
+				return found{}, err
+			}
 		}
 		if cause != "" {
 			drop(tx, m, "dropped", cause)
@@ -163,6 +170,7 @@ func (s *Service) unseal(ctx context.Context, m stored) (Outgoing, error) {
 		return out, err
 	}
 	out.Subject, out.Text, out.HTML, out.Code = p.Subject, p.Text, p.HTML, p.Code
+	out.Stop = p.Stop
 	return out, nil
 }
 

@@ -2,10 +2,12 @@ package notify
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"time"
 
 	"casemate/internal/config"
+	"casemate/internal/locale"
 )
 
 // Compose writes the mail as it would go over the wire.
@@ -27,11 +29,16 @@ func Compose(c config.SMTP, product string, m Outgoing) ([]byte, error) {
 var (
 	HeaderText = headerText
 	Scrub      = scrub
-	Render     = (*Service).render
 )
 
-// Templates are the names of all templates.
-func Templates() []string {
+// Render is a message's text.
+func Render(s *Service, m Message) (payload, error) { return s.render(context.Background(), m) }
+
+// SMSToo tells whether a template goes as text message as well.
+func SMSToo(name string) bool { return templates[name][locale.ZH].sms != "" }
+
+// AllTemplates are the names of all templates.
+func AllTemplates() []string {
 	var all []string
 	for name := range templates {
 		all = append(all, name)

@@ -25,6 +25,7 @@ type Delivery struct {
 	Tries      int
 	Created    int64 // milliseconds UTC, as the others
 	Changed    int64
+	NotBefore  int64     // it waited, or waits, for this; 0 = for nothing
 	Attempts   []Attempt // oldest first
 	person     string
 	sealed     string
@@ -63,7 +64,7 @@ func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f Del
 		limit = 20
 	}
 	limit = min(limit, 100)
-	sql := "SELECT domain_id, id, channel, person, recipient, template, ref, state, cause, tries, created_at, changed_at FROM notify_messages /* all domains: the desk's ledger of deliveries */ WHERE 1 = 1"
+	sql := "SELECT domain_id, id, channel, person, recipient, template, ref, state, cause, tries, created_at, changed_at, not_before FROM notify_messages /* all domains: the desk's ledger of deliveries */ WHERE 1 = 1"
 	var args []any
 	if f.To != "" {
 		way, to, err := contact(f.To)
@@ -97,7 +98,7 @@ func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f Del
 		err := tx.List(func(r db.Row) error {
 			var d Delivery
 			var way string
-			err := r.Scan(&d.Domain, &d.ID, &way, &d.person, &d.sealed, &d.Template, &d.Ref, &d.State, &d.Cause, &d.Tries, &d.Created, &d.Changed)
+			err := r.Scan(&d.Domain, &d.ID, &way, &d.person, &d.sealed, &d.Template, &d.Ref, &d.State, &d.Cause, &d.Tries, &d.Created, &d.Changed, &d.NotBefore)
 			d.Way = Way(way)
 			all = append(all, d)
 			return err

@@ -27,7 +27,10 @@ type Message struct {
 	// from then.
 	NotBefore int64
 	Urgent    bool // somebody waits in front of the screen
-	Sandbox   bool // caught, never sent; a sandbox domain's messages are whatever this says
+	// Stop lets the recipient end such mails without logging in (RFC 8058); the
+	// zero value offers nothing. Codes never do.
+	Stop    Stop
+	Sandbox bool // caught, never sent; a sandbox domain's messages are whatever this says
 }
 
 // ordinaryLife is how long a message that nobody waits for is tried.
@@ -52,6 +55,7 @@ type payload struct {
 	Text    string `json:"text"`
 	HTML    string `json:"html,omitempty"`
 	Code    string `json:"code,omitempty"`
+	Stop    string `json:"stop,omitempty"` // link of List-Unsubscribe
 }
 
 // Prepare renders and seals a message; it does no harm when the message is
@@ -72,9 +76,12 @@ func (s *Service) Prepare(ctx context.Context, m Message) (Prepared, error) {
 	if !p.caught && len(s.channels[m.Way]) == 0 {
 		return p, ErrNoChannel.With("channel", string(m.Way))
 	}
-	text, err := s.render(m)
+	text, err := s.render(ctx, m)
 	if err != nil {
 		return p, err
+	}
+	if m.Way == Mail && m.Code == "" {
+		text.Stop = s.stopLink(m, p.hash)
 	}
 	plain, err := json.Marshal(text)
 	if err != nil {
@@ -101,10 +108,10 @@ type envelope struct {
 // the message's id.
 func (s *Service) Queue(tx *db.Tx, p Prepared) string {
 	m := p.m
-	tx.Write(1, `INSERT INTO notify_messages (domain_id, id, channel, person, recipient, recipient_hash, template, language, payload, ref, urgent, caught, state, cause, tries, created_at, changed_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?)`,
+	tx.Write(1, `INSERT INTO notify_messages (domain_id, id, channel, person, recipient, recipient_hash, template, language, payload, ref, urgent, caught, state, cause, tries, created_at, changed_at, expires_at, not_before, passed_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?, ?, 0)`,
 		m.Domain, p.id, string(m.Way), m.Person, p.recipient, p.hash, m.Template, string(m.Language), p.payload, m.Ref,
-		number(m.Urgent), number(p.caught), tx.Now, tx.Now, max(tx.Now, m.NotBefore)+p.lives)
+		number(m.Urgent), number(p.caught), tx.Now, tx.Now, max(tx.Now, m.NotBefore)+p.lives, later(tx.Now, m.NotBefore))
 	kind := kindOrdinary
 	if m.Urgent {
 		kind = kindUrgent
@@ -121,6 +128,14 @@ func (s *Service) Drop(tx *db.Tx, domain, ref, cause string) {
 	}
 	tx.Write(db.Any, "UPDATE notify_messages SET state = 'dropped', cause = ?, payload = '', changed_at = ? WHERE domain_id = ? AND ref = ? AND state IN ('queued', 'sending')",
 		cause, tx.Now, domain, ref)
+}
+
+// later is the instant when it lies ahead, else 0.
+func later(now, at int64) int64 {
+	if at > now {
+		return at
+	}
+	return 0
 }
 
 func number(b bool) int64 {

@@ -17,6 +17,7 @@ import (
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/job"
 	"casemate/internal/seal"
 )
@@ -46,9 +47,12 @@ type Options struct {
 	// Sandbox tells whether a domain is a sandbox: its messages are caught here,
 	// at the one place all pass. nil = none is.
 	Sandbox func(ctx context.Context, domain string) (bool, error)
-	Mail    []Channel // instead of the providers of Config, for tests
-	SMS     []Channel
-	Log     *slog.Logger // nil = slog.Default()
+	// Identity knows the people of the house, who get notices and digests; nil =
+	// nobody of the house is told anything.
+	Identity *identity.Service
+	Mail     []Channel // instead of the providers of Config, for tests
+	SMS      []Channel
+	Log      *slog.Logger // nil = slog.Default()
 }
 
 // Service is the noun.
@@ -59,6 +63,7 @@ type Service struct {
 	channels map[Way][]*provider
 	catcher  *provider
 	host     string // right side of Message-IDs
+	words    override
 }
 
 // New makes the service. It fails when a provider's configuration is wrong or
@@ -118,6 +123,7 @@ func (s *Service) add(way Way, c Channel, at Place) {
 const (
 	kindUrgent   = "notify.urgent"
 	kindOrdinary = "notify.send"
+	kindDigest   = "notify.digest"
 )
 
 // Kinds are the jobs of the package, for the runner. A job ends by the
@@ -127,6 +133,7 @@ func (s *Service) Kinds() []job.Kind {
 	return []job.Kind{
 		{Name: kindUrgent, Run: s.deliver, Timeout: 45 * time.Second, MaxTries: noLimit, Backoff: func(try int) time.Duration { return backoff(true, try) }},
 		{Name: kindOrdinary, Run: s.deliver, Timeout: 90 * time.Second, MaxTries: noLimit, Backoff: func(try int) time.Duration { return backoff(false, try) }},
+		{Name: kindDigest, Run: s.digest, Timeout: time.Minute},
 	}
 }
 

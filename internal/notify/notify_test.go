@@ -8,10 +8,12 @@ import (
 
 	"casemate/internal/config"
 	"casemate/internal/db"
+	"casemate/internal/db/dbtest"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/seal/sealtest"
 )
 
 func TestDelivered(t *testing.T) {
@@ -380,14 +382,18 @@ func TestNothingReadable(t *testing.T) {
 
 func TestTemplates(t *testing.T) {
 	t.Parallel()
-	s, err := notify.New(nil, nil, notify.Options{Config: config.Notify{Product: "云助手"}})
+	d := dbtest.Open(t, db.Options{URL: dbtest.SQLiteURL(t)})
+	s, err := notify.New(d, sealtest.Keyring(t), notify.Options{Config: config.Notify{Product: "云助手"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := map[string]string{"id": "01m89rwrqtdw2j9ygmwvkswcs1", "kind": "spam", "minutes": "5", "number": "TS260115ABCDEFGH12345", "days": "3", "provider": "main"}
-	for _, name := range notify.Templates() {
+	values := map[string]string{"id": "01m89rwrqtdw2j9ygmwvkswcs1", "kind": "spam", "minutes": "5", "number": "TS260115ABCDEFGH12345", "days": "3", "provider": "main", "count": "1", "list": "TS260115ABCDEFGH12345"}
+	for _, name := range notify.AllTemplates() {
 		for _, lang := range []locale.Language{locale.ZH, locale.EN} {
 			for _, way := range []notify.Way{notify.Mail, notify.SMS} {
+				if way == notify.SMS && !notify.SMSToo(name) {
+					continue
+				}
 				p, err := notify.Render(s, notify.Message{Template: name, Language: lang, Way: way, Values: values, Code: "012345"})
 				if err != nil {
 					t.Errorf("%s %s %s: %v", name, lang, way, err)

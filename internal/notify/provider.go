@@ -265,7 +265,7 @@ func (s *Service) Try(ctx context.Context, who principal.Principal, name, to str
 		p = s.channels[way][i]
 	}
 	id := s.db.NewID()
-	text, err := s.render(Message{Way: way, Template: TemplateTest, Language: language, Values: map[string]string{"provider": name}})
+	text, err := s.render(ctx, Message{Way: way, Template: TemplateTest, Language: language, Values: map[string]string{"provider": name}})
 	if err != nil {
 		return Tried{}, err
 	}

@@ -92,12 +92,25 @@ func pool(path string) (*x509.CertPool, error) {
 
 func (s *smtpChannel) Name() string { return s.c.Name }
 
+// Limits of what stands in a header, in bytes: of an address (RFC 5321 section
+// 4.5.3.1), of a link, which must fit into one line (RFC 5322 section 2.1.1).
+const (
+	maxAddress = 254
+	maxLink    = 900
+)
+
 // compose is the mail as it goes over the wire. Every header is either ours or
 // passed through oneLine and encoded, so no value can end its line (threats.md
 // D10); Date and Message-ID are the same at every repeat.
 func (s *smtpChannel) compose(m Outgoing) (*gomail.Msg, error) {
 	if strings.ContainsAny(m.To, "\r\n\x00") {
 		return nil, errors.New("the address holds control characters")
+	}
+	if len(m.To) > maxAddress {
+		return nil, errors.New("the address is too long")
+	}
+	if len(m.Stop) > maxLink || strings.ContainsFunc(m.Stop, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' }) {
+		return nil, errors.New("the link is no address")
 	}
 	to, err := mail.ParseAddress(m.To)
 	if err != nil || to.Name != "" || to.Address != m.To {
@@ -113,6 +126,17 @@ func (s *smtpChannel) compose(m Outgoing) (*gomail.Msg, error) {
 	// RFC 3834: nobody's machine shall answer our machine (threats.md D11).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
+	if !m.Urgent() {
+		// Responders older than RFC 3834 know this; a mail somebody waits for
+		// should not be sorted behind others for it.
+		msg.SetGenHeader(gomail.HeaderPrecedence, "bulk")
+	}
+	if m.Stop != "" {
+		msg.SetGenHeader(gomail.HeaderListUnsubscribe, "<"+m.Stop+">")
+		if strings.HasPrefix(m.Stop, "https://") {
+			msg.SetGenHeader(gomail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click") // RFC 8058 asks for https
+		}
+	}
 	msg.SetGenHeader(gomail.HeaderContentLang, string(m.Language))
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {

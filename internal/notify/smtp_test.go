@@ -413,18 +413,29 @@ func TestSMTPConfig(t *testing.T) {
 // FuzzMailHeaders: whatever stands in names, subjects and addresses, the mail
 // parses back to exactly our headers, each once (threats.md D10).
 func FuzzMailHeaders(f *testing.F) {
+	long := strings.Repeat("x", 3000)
 	for _, s := range []string{"plain", "验证码", "a\r\nBcc: evil@example.com", "a\nX: y", "a\x00b", "=?utf-8?q?=0D=0ABcc:_x?=", strings.Repeat("长", 300), strings.Repeat("x ", 400),
-		"\u2028Bcc: x", "\"quote\" <x@y>", "tab\there", " lead", "\r", "\xff\xfe", ""} {
-		f.Add(s, s, "li@example.com")
-		f.Add("s", "n", "li@example.com"+s)
+		"\u2028Bcc: x", "\"quote\" <x@y>", "tab\there", " lead", "\r", "\xff\xfe", "", "\u202egnp.exe", "\u2066a\u2069", "a\x1b[31m", "\x7f\u0085", long, long + "\r\n\r\nbody",
+		"a\r\n folded: x", "a, b@c.example", "a;b:c@d.example", "=?utf-8?b?", "😀"} {
+		f.Add(s, s, "li@example.com", "")
+		f.Add("s", "n", "li@example.com"+s, "")
+		f.Add("s", "n", s+"@example.com", "https://desk.example/notify/v1/unsubscribe?token=a.b")
+		f.Add("s", "n", "li@example.com", "https://desk.example/?token="+s)
 	}
-	want := []string{"Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Subject", "To", "X-Auto-Response-Suppress"}
-	f.Fuzz(func(t *testing.T, subject, name, to string) {
+	always := []string{"Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Precedence", "Subject", "To", "X-Auto-Response-Suppress"}
+	f.Fuzz(func(t *testing.T, subject, name, to, stop string) {
 		from := (&mail.Address{Name: name, Address: "noreply@desk.example"}).String()
 		data, err := notify.Compose(config.SMTP{Host: "h", From: from}, "Casemate",
-			notify.Outgoing{To: to, Subject: subject, Text: "t", HTML: "<p>t</p>", MessageID: "1@desk.example", Language: locale.EN})
+			notify.Outgoing{To: to, Subject: subject, Text: "t", HTML: "<p>t</p>", MessageID: "1@desk.example", Language: locale.EN, Template: notify.TemplateReply, Stop: stop})
 		if err != nil {
 			return // refused
+		}
+		want := always
+		if stop != "" {
+			want = append(want[:len(want):len(want)], "List-Unsubscribe")
+			if strings.HasPrefix(stop, "https://") {
+				want = append(want, "List-Unsubscribe-Post")
+			}
 		}
 		m, err := mail.ReadMessage(bytes.NewReader(data))
 		if err != nil {
@@ -453,6 +464,20 @@ func FuzzMailHeaders(f *testing.F) {
 		rcpt, err := m.Header.AddressList("To")
 		if err != nil || len(rcpt) != 1 || rcpt[0].Address != to {
 			t.Errorf("to %q became %v, %v", to, rcpt, err)
+		}
+		if got := m.Header.Get("List-Unsubscribe"); stop != "" && got != "<"+stop+">" {
+			t.Errorf("link %q became %q", stop, got)
+		}
+		if sender, err := m.Header.AddressList("From"); err != nil || len(sender) != 1 || sender[0].Address != "noreply@desk.example" {
+			t.Errorf("from %q became %v, %v", name, sender, err)
+		}
+		for line := range strings.SplitSeq(string(data), "\r\n") {
+			if len(line) > 998 { // RFC 5322 section 2.1.1
+				t.Errorf("a line of %d characters", len(line))
+			}
+		}
+		if body, err := io.ReadAll(m.Body); err != nil || strings.Contains(string(body), "evil@") {
+			t.Errorf("the body holds what was a header: %v", err)
 		}
 	})
 }

@@ -236,3 +236,6 @@ func dump(w *world) string {
 	}
 	return b.String()
 }
+
+// quiet is a log for runners that work at the same time.
+func (w *world) quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }

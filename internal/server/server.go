@@ -177,7 +177,7 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.catalog.EnsureDefault(ctx); err != nil {
 		return err
 	}
-	if s.notify, err = notify.New(s.db, s.keys, notify.Options{Config: s.o.Config.Notify, Catch: s.o.Demo, Sandbox: s.ident.InSandbox, Log: s.o.Log}); err != nil {
+	if s.notify, err = notify.New(s.db, s.keys, notify.Options{Config: s.o.Config.Notify, Catch: s.o.Demo, Sandbox: s.ident.InSandbox, Identity: s.ident, Log: s.o.Log}); err != nil {
 		return err
 	}
 	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0, Log: s.o.Log}); err != nil {
@@ -293,6 +293,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 		return nil, err
 	}
 	mux.Handle("/web/v1/", browsers)
+	mux.HandleFunc(notify.StopPath, s.unsubscribe)
 	mux.HandleFunc("GET "+attachment.LinkPath+"{id}", s.linked)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)

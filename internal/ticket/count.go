@@ -133,5 +133,9 @@ func (s *Service) Recount(ctx context.Context) (differ []string, err error) {
 
 // Periodic is the housekeeping, for the runner.
 func (s *Service) Periodic() []job.Periodic {
-	return []job.Periodic{{Name: "ticket counters", Every: foldEvery, Run: s.Fold}, {Name: "poll cursors", Every: time.Hour, Run: s.PurgeCursors}}
+	return []job.Periodic{
+		{Name: "ticket counters", Every: foldEvery, Run: s.Fold},
+		{Name: "notices to engineers", Every: time.Second, Run: s.Follow},
+		{Name: "poll cursors", Every: time.Hour, Run: s.PurgeCursors},
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
+	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/search"
@@ -157,7 +158,19 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 		return "", err
 	}
 	d := draft{cat: cat, kind: kind, domain: domain, claims: claims, params: params, copies: copies, group: in.Group, files: in.Attachments, isv: isv[kind.Product]}
-	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) { return s.create(tx, who, t, d) })
+	var tell notices
+	if s.o.Config.Acknowledge {
+		if tell, err = s.prepare(ctx, t, notify.TemplateCreate, 0); err != nil {
+			return "", err
+		}
+	}
+	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (created, error) {
+		out, err := s.create(tx, who, t, d)
+		if err == nil && out.Refusal == nil {
+			s.queue(tx, tell)
+		}
+		return out, err
+	})
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"casemate/internal/db"
@@ -38,11 +37,12 @@ func (s *Service) prepare(ctx context.Context, t Ticket, template string, days i
 	type target struct {
 		way     notify.Way
 		contact string
+		stop    notify.Stop // copies may end their mails: nobody there has the ticket
 	}
-	targets := []target{{notify.Mail, c.Mail}, {notify.SMS, c.E164}}
+	targets := []target{{way: notify.Mail, contact: c.Mail}, {way: notify.SMS, contact: c.E164}}
 	for _, address := range c.Copies {
 		if address != c.Mail {
-			targets = append(targets, target{notify.Mail, address})
+			targets = append(targets, target{notify.Mail, address, notify.Stop{Ticket: true}})
 		}
 	}
 	var out notices
@@ -51,7 +51,7 @@ func (s *Service) prepare(ctx context.Context, t Ticket, template string, days i
 			continue
 		}
 		p, err := s.notify.Prepare(ctx, notify.Message{Domain: t.Domain, Person: t.Creator, Way: to.way, To: to.contact, Template: template, Language: t.Language,
-			Values: map[string]string{"number": t.Number, "days": strconv.Itoa(days)}, Ref: t.Number, NotBefore: opens(t, s.db.NowIn(ctx))})
+			Values: map[string]string{"number": t.Number, "days": strconv.Itoa(days)}, Ref: t.Number, Stop: to.stop, NotBefore: opens(t, s.db.NowIn(ctx))})
 		if errors.Is(err, notify.ErrNoChannel) {
 			s.o.Log.Warn("no provider for a ticket's notice", "ticket", t.Number, "channel", string(to.way))
 			continue
@@ -74,29 +74,13 @@ func (s *Service) queue(tx *db.Tx, all notices) {
 // now: remind_time is a range in the customer's zone, which may cross midnight
 // (semantics.md section 1).
 func opens(t Ticket, now time.Time) int64 {
-	from, to, ok := strings.Cut(t.RemindTime, "-")
-	if !ok {
+	r, ok := locale.ParseRange(t.RemindTime)
+	if !ok || r.From == r.To {
 		return 0
 	}
 	zone := locale.Parse("", t.Zone, "").Zone
-	local := now.In(zone)
-	minute := func(hhmm string) int {
-		h, m, _ := strings.Cut(hhmm, ":")
-		hours, _ := strconv.Atoi(h)
-		minutes, _ := strconv.Atoi(m)
-		return hours*60 + minutes
-	}
-	start, end, is := minute(from), minute(to), local.Hour()*60+local.Minute()
-	open := is >= start && is < end
-	if end <= start {
-		open = is >= start || is < end
-	}
-	if open || start == end {
+	if r.Holds(now, zone) {
 		return 0
 	}
-	next := time.Date(local.Year(), local.Month(), local.Day(), start/60, start%60, 0, 0, zone)
-	if !next.After(local) {
-		next = time.Date(local.Year(), local.Month(), local.Day()+1, start/60, start%60, 0, 0, zone)
-	}
-	return next.UnixMilli()
+	return locale.NextMinute(now, zone, r.From).UnixMilli()
 }

@@ -88,7 +88,7 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, o ticket.Options) *world 
 	w.catalog, err = catalog.New(t.Context(), d, catalog.Options{Log: quiet})
 	must(err)
 	must(w.catalog.EnsureDefault(t.Context()))
-	out, err := notify.New(d, keys, notify.Options{Config: config.Notify{}, Sandbox: w.ident.InSandbox, Mail: []notify.Channel{w.post}, SMS: []notify.Channel{w.post}, Log: quiet})
+	out, err := notify.New(d, keys, notify.Options{Config: config.Notify{URL: "https://desk.example"}, Sandbox: w.ident.InSandbox, Identity: w.ident, Mail: []notify.Channel{w.post}, SMS: []notify.Channel{w.post}, Log: quiet})
 	must(err)
 	w.out = out
 	w.verify, err = verify.New(d, keys, w.ident, out, verify.Options{})

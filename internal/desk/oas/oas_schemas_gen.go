@@ -2336,6 +2336,9 @@ type DeleteResourceNoContent struct{}
 // DeleteSessionNoContent is response for DeleteSession operation.
 type DeleteSessionNoContent struct{}
 
+// DeleteTemplateNoContent is response for DeleteTemplate operation.
+type DeleteTemplateNoContent struct{}
+
 // DeleteWebhookNoContent is response for DeleteWebhook operation.
 type DeleteWebhookNoContent struct{}
 
@@ -2357,6 +2360,7 @@ type Delivery struct {
 	Tries int32 `json:"tries"`
 	// Last answer of the provider, or why it was not sent.
 	Detail    OptString `json:"detail"`
+	NotBefore OptTime   `json:"not_before"`
 	CreatedAt Time      `json:"created_at"`
 	ChangedAt OptTime   `json:"changed_at"`
 }
@@ -2404,6 +2408,11 @@ func (s *Delivery) GetTries() int32 {
 // GetDetail returns the value of Detail.
 func (s *Delivery) GetDetail() OptString {
 	return s.Detail
+}
+
+// GetNotBefore returns the value of NotBefore.
+func (s *Delivery) GetNotBefore() OptTime {
+	return s.NotBefore
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -2459,6 +2468,11 @@ func (s *Delivery) SetTries(val int32) {
 // SetDetail sets the value of Detail.
 func (s *Delivery) SetDetail(val OptString) {
 	s.Detail = val
+}
+
+// SetNotBefore sets the value of NotBefore.
+func (s *Delivery) SetNotBefore(val OptTime) {
+	s.NotBefore = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -4770,6 +4784,49 @@ func (s *NewWebhookReq) SetAfter(val OptInt64) {
 	s.After = val
 }
 
+// How a kind of notice comes.
+// Ref: #/components/schemas/NoticeChoice
+type NoticeChoice string
+
+const (
+	NoticeChoiceMail NoticeChoice = "mail"
+	NoticeChoiceOff  NoticeChoice = "off"
+)
+
+// AllValues returns all NoticeChoice values.
+func (NoticeChoice) AllValues() []NoticeChoice {
+	return []NoticeChoice{
+		NoticeChoiceMail,
+		NoticeChoiceOff,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s NoticeChoice) MarshalText() ([]byte, error) {
+	switch s {
+	case NoticeChoiceMail:
+		return []byte(s), nil
+	case NoticeChoiceOff:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *NoticeChoice) UnmarshalText(data []byte) error {
+	switch NoticeChoice(data) {
+	case NoticeChoiceMail:
+		*s = NoticeChoiceMail
+		return nil
+	case NoticeChoiceOff:
+		*s = NoticeChoiceOff
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // NewOptAbuseReportContact returns new OptAbuseReportContact with value set to v.
 func NewOptAbuseReportContact(v AbuseReportContact) OptAbuseReportContact {
 	return OptAbuseReportContact{
@@ -5230,6 +5287,52 @@ func (o OptLanguage) Or(d Language) Language {
 	return d
 }
 
+// NewOptNoticeChoice returns new OptNoticeChoice with value set to v.
+func NewOptNoticeChoice(v NoticeChoice) OptNoticeChoice {
+	return OptNoticeChoice{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptNoticeChoice is optional NoticeChoice.
+type OptNoticeChoice struct {
+	Value NoticeChoice
+	Set   bool
+}
+
+// IsSet returns true if OptNoticeChoice was set.
+func (o OptNoticeChoice) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptNoticeChoice) Reset() {
+	var v NoticeChoice
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptNoticeChoice) SetTo(v NoticeChoice) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptNoticeChoice) Get() (v NoticeChoice, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptNoticeChoice) Or(d NoticeChoice) NoticeChoice {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptOwner returns new OptOwner with value set to v.
 func NewOptOwner(v Owner) OptOwner {
 	return OptOwner{
@@ -5500,6 +5603,52 @@ func (o OptString) Get() (v string, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptString) Or(d string) string {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptTemplateReq returns new OptTemplateReq with value set to v.
+func NewOptTemplateReq(v TemplateReq) OptTemplateReq {
+	return OptTemplateReq{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptTemplateReq is optional TemplateReq.
+type OptTemplateReq struct {
+	Value TemplateReq
+	Set   bool
+}
+
+// IsSet returns true if OptTemplateReq was set.
+func (o OptTemplateReq) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptTemplateReq) Reset() {
+	var v TemplateReq
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptTemplateReq) SetTo(v TemplateReq) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptTemplateReq) Get() (v TemplateReq, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptTemplateReq) Or(d TemplateReq) TemplateReq {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -6046,6 +6195,101 @@ func (s *PlanCatalogReq) GetFiles() CatalogFileMap {
 // SetFiles sets the value of Files.
 func (s *PlanCatalogReq) SetFiles(val CatalogFileMap) {
 	s.Files = val
+}
+
+// Ref: #/components/schemas/Preferences
+type Preferences struct {
+	Assigned   OptNoticeChoice `json:"assigned"`
+	Replied    OptNoticeChoice `json:"replied"`
+	Urged      OptNoticeChoice `json:"urged"`
+	Created    OptNoticeChoice `json:"created"`
+	Authorized OptNoticeChoice `json:"authorized"`
+	// Range in which no notice is sent, HH:mm-HH:mm in the zone; it may cross midnight. Empty = none.
+	QuietHours OptString `json:"quiet_hours"`
+	// Time of day, HH:mm, of one mail a day that stands for all notices. Empty = each notice is a mail.
+	Digest OptString `json:"digest"`
+	// Zone of the times, for example Europe/Paris or GMT+8. Empty = the person's.
+	Zone OptString `json:"zone"`
+}
+
+// GetAssigned returns the value of Assigned.
+func (s *Preferences) GetAssigned() OptNoticeChoice {
+	return s.Assigned
+}
+
+// GetReplied returns the value of Replied.
+func (s *Preferences) GetReplied() OptNoticeChoice {
+	return s.Replied
+}
+
+// GetUrged returns the value of Urged.
+func (s *Preferences) GetUrged() OptNoticeChoice {
+	return s.Urged
+}
+
+// GetCreated returns the value of Created.
+func (s *Preferences) GetCreated() OptNoticeChoice {
+	return s.Created
+}
+
+// GetAuthorized returns the value of Authorized.
+func (s *Preferences) GetAuthorized() OptNoticeChoice {
+	return s.Authorized
+}
+
+// GetQuietHours returns the value of QuietHours.
+func (s *Preferences) GetQuietHours() OptString {
+	return s.QuietHours
+}
+
+// GetDigest returns the value of Digest.
+func (s *Preferences) GetDigest() OptString {
+	return s.Digest
+}
+
+// GetZone returns the value of Zone.
+func (s *Preferences) GetZone() OptString {
+	return s.Zone
+}
+
+// SetAssigned sets the value of Assigned.
+func (s *Preferences) SetAssigned(val OptNoticeChoice) {
+	s.Assigned = val
+}
+
+// SetReplied sets the value of Replied.
+func (s *Preferences) SetReplied(val OptNoticeChoice) {
+	s.Replied = val
+}
+
+// SetUrged sets the value of Urged.
+func (s *Preferences) SetUrged(val OptNoticeChoice) {
+	s.Urged = val
+}
+
+// SetCreated sets the value of Created.
+func (s *Preferences) SetCreated(val OptNoticeChoice) {
+	s.Created = val
+}
+
+// SetAuthorized sets the value of Authorized.
+func (s *Preferences) SetAuthorized(val OptNoticeChoice) {
+	s.Authorized = val
+}
+
+// SetQuietHours sets the value of QuietHours.
+func (s *Preferences) SetQuietHours(val OptString) {
+	s.QuietHours = val
+}
+
+// SetDigest sets the value of Digest.
+func (s *Preferences) SetDigest(val OptString) {
+	s.Digest = val
+}
+
+// SetZone sets the value of Zone.
+func (s *Preferences) SetZone(val OptString) {
+	s.Zone = val
 }
 
 // Ref: #/components/schemas/Provider
@@ -7524,6 +7768,293 @@ func (s *System) SetDeliveriesWaiting(val int64) {
 // SetLastEvent sets the value of LastEvent.
 func (s *System) SetLastEvent(val int64) {
 	s.LastEvent = val
+}
+
+// Ref: #/components/schemas/Template
+type Template struct {
+	Name     string `json:"name"`
+	Language string `json:"language"`
+	Subject  string `json:"subject"`
+	Text     string `json:"text"`
+	// Absent for templates that go by mail only.
+	SMS OptString `json:"sms"`
+	// The text is the built-in one.
+	BuiltIn bool `json:"built_in"`
+	// Grows with each change; 0 = built in.
+	Version   int64   `json:"version"`
+	ChangedAt OptTime `json:"changed_at"`
+	// Who changed it.
+	ActorID OptString `json:"actor_id"`
+	// What may stand in braces.
+	Placeholders []string `json:"placeholders"`
+	// What must stand in text and text message.
+	Mandatory []string `json:"mandatory"`
+}
+
+// GetName returns the value of Name.
+func (s *Template) GetName() string {
+	return s.Name
+}
+
+// GetLanguage returns the value of Language.
+func (s *Template) GetLanguage() string {
+	return s.Language
+}
+
+// GetSubject returns the value of Subject.
+func (s *Template) GetSubject() string {
+	return s.Subject
+}
+
+// GetText returns the value of Text.
+func (s *Template) GetText() string {
+	return s.Text
+}
+
+// GetSMS returns the value of SMS.
+func (s *Template) GetSMS() OptString {
+	return s.SMS
+}
+
+// GetBuiltIn returns the value of BuiltIn.
+func (s *Template) GetBuiltIn() bool {
+	return s.BuiltIn
+}
+
+// GetVersion returns the value of Version.
+func (s *Template) GetVersion() int64 {
+	return s.Version
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Template) GetChangedAt() OptTime {
+	return s.ChangedAt
+}
+
+// GetActorID returns the value of ActorID.
+func (s *Template) GetActorID() OptString {
+	return s.ActorID
+}
+
+// GetPlaceholders returns the value of Placeholders.
+func (s *Template) GetPlaceholders() []string {
+	return s.Placeholders
+}
+
+// GetMandatory returns the value of Mandatory.
+func (s *Template) GetMandatory() []string {
+	return s.Mandatory
+}
+
+// SetName sets the value of Name.
+func (s *Template) SetName(val string) {
+	s.Name = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *Template) SetLanguage(val string) {
+	s.Language = val
+}
+
+// SetSubject sets the value of Subject.
+func (s *Template) SetSubject(val string) {
+	s.Subject = val
+}
+
+// SetText sets the value of Text.
+func (s *Template) SetText(val string) {
+	s.Text = val
+}
+
+// SetSMS sets the value of SMS.
+func (s *Template) SetSMS(val OptString) {
+	s.SMS = val
+}
+
+// SetBuiltIn sets the value of BuiltIn.
+func (s *Template) SetBuiltIn(val bool) {
+	s.BuiltIn = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Template) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Template) SetChangedAt(val OptTime) {
+	s.ChangedAt = val
+}
+
+// SetActorID sets the value of ActorID.
+func (s *Template) SetActorID(val OptString) {
+	s.ActorID = val
+}
+
+// SetPlaceholders sets the value of Placeholders.
+func (s *Template) SetPlaceholders(val []string) {
+	s.Placeholders = val
+}
+
+// SetMandatory sets the value of Mandatory.
+func (s *Template) SetMandatory(val []string) {
+	s.Mandatory = val
+}
+
+type TemplateLanguage string
+
+const (
+	TemplateLanguageZhCn TemplateLanguage = "zh-cn"
+	TemplateLanguageEnUs TemplateLanguage = "en-us"
+)
+
+// AllValues returns all TemplateLanguage values.
+func (TemplateLanguage) AllValues() []TemplateLanguage {
+	return []TemplateLanguage{
+		TemplateLanguageZhCn,
+		TemplateLanguageEnUs,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s TemplateLanguage) MarshalText() ([]byte, error) {
+	switch s {
+	case TemplateLanguageZhCn:
+		return []byte(s), nil
+	case TemplateLanguageEnUs:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *TemplateLanguage) UnmarshalText(data []byte) error {
+	switch TemplateLanguage(data) {
+	case TemplateLanguageZhCn:
+		*s = TemplateLanguageZhCn
+		return nil
+	case TemplateLanguageEnUs:
+		*s = TemplateLanguageEnUs
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/TemplateList
+type TemplateList struct {
+	Items []Template `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *TemplateList) GetItems() []Template {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *TemplateList) SetItems(val []Template) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/TemplatePreview
+type TemplatePreview struct {
+	Subject string    `json:"subject"`
+	Text    string    `json:"text"`
+	HTML    string    `json:"html"`
+	SMS     OptString `json:"sms"`
+}
+
+// GetSubject returns the value of Subject.
+func (s *TemplatePreview) GetSubject() string {
+	return s.Subject
+}
+
+// GetText returns the value of Text.
+func (s *TemplatePreview) GetText() string {
+	return s.Text
+}
+
+// GetHTML returns the value of HTML.
+func (s *TemplatePreview) GetHTML() string {
+	return s.HTML
+}
+
+// GetSMS returns the value of SMS.
+func (s *TemplatePreview) GetSMS() OptString {
+	return s.SMS
+}
+
+// SetSubject sets the value of Subject.
+func (s *TemplatePreview) SetSubject(val string) {
+	s.Subject = val
+}
+
+// SetText sets the value of Text.
+func (s *TemplatePreview) SetText(val string) {
+	s.Text = val
+}
+
+// SetHTML sets the value of HTML.
+func (s *TemplatePreview) SetHTML(val string) {
+	s.HTML = val
+}
+
+// SetSMS sets the value of SMS.
+func (s *TemplatePreview) SetSMS(val OptString) {
+	s.SMS = val
+}
+
+// Ref: #/components/schemas/TemplateReq
+type TemplateReq struct {
+	// Subject of the mail, at most 200 characters.
+	Subject string `json:"subject"`
+	// Text of the mail, at most 5,000 characters; paragraphs are parted by empty lines.
+	Text string `json:"text"`
+	// Text message, at most 500 characters; empty for templates that go by mail only.
+	SMS OptString `json:"sms"`
+	// Version the caller has seen; when another one is stored the change is refused.
+	Version OptInt64 `json:"version"`
+}
+
+// GetSubject returns the value of Subject.
+func (s *TemplateReq) GetSubject() string {
+	return s.Subject
+}
+
+// GetText returns the value of Text.
+func (s *TemplateReq) GetText() string {
+	return s.Text
+}
+
+// GetSMS returns the value of SMS.
+func (s *TemplateReq) GetSMS() OptString {
+	return s.SMS
+}
+
+// GetVersion returns the value of Version.
+func (s *TemplateReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetSubject sets the value of Subject.
+func (s *TemplateReq) SetSubject(val string) {
+	s.Subject = val
+}
+
+// SetText sets the value of Text.
+func (s *TemplateReq) SetText(val string) {
+	s.Text = val
+}
+
+// SetSMS sets the value of SMS.
+func (s *TemplateReq) SetSMS(val OptString) {
+	s.SMS = val
+}
+
+// SetVersion sets the value of Version.
+func (s *TemplateReq) SetVersion(val OptInt64) {
+	s.Version = val
 }
 
 // Ref: #/components/schemas/TestProviderReq

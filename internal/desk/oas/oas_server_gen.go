@@ -169,6 +169,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/sessions
 	DeleteSession(ctx context.Context) error
+	// DeleteTemplate implements DeleteTemplate operation.
+	//
+	// Takes the built-in text back. Nothing happens when it is in force already.
+	//
+	// DELETE /desk/v1/templates/{name}/{language}
+	DeleteTemplate(ctx context.Context, params DeleteTemplateParams) error
 	// DeleteWebhook implements DeleteWebhook operation.
 	//
 	// Deletes a receiver with its log.
@@ -347,6 +353,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/agreements/{agreement_id}/signatures
 	ListSignatures(ctx context.Context, params ListSignaturesParams) (*SignaturePage, error)
+	// ListTemplates implements ListTemplates operation.
+	//
+	// Lists the texts of mails and text messages in every language, as they are in force.
+	//
+	// GET /desk/v1/templates
+	ListTemplates(ctx context.Context) (*TemplateList, error)
 	// ListTicketAttachments implements ListTicketAttachments operation.
 	//
 	// Oldest first; the customer's, the engineers', those of notes, and those that no step has sent yet.
@@ -410,6 +422,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/plan
 	PlanCatalog(ctx context.Context, req *PlanCatalogReq) (*CatalogDiff, error)
+	// PreviewTemplate implements PreviewTemplate operation.
+	//
+	// Checks a text and renders it with sample values; without a body, the text in force. Nothing is
+	// stored or sent.
+	//
+	// POST /desk/v1/templates/{name}/{language}/preview
+	PreviewTemplate(ctx context.Context, req OptTemplateReq, params PreviewTemplateParams) (*TemplatePreview, error)
 	// PublishAgreement implements PublishAgreement operation.
 	//
 	// Publishes a new version of an agreement. Id and version are given by the server; customers are asked
@@ -418,6 +437,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/agreements
 	PublishAgreement(ctx context.Context, req *NewAgreementReq) (*PublishedAgreement, error)
+	// PutPreferences implements PutPreferences operation.
+	//
+	// Replaces the caller's preferences; what is absent gets its default.
+	//
+	// PUT /desk/v1/preferences
+	PutPreferences(ctx context.Context, req *Preferences, params PutPreferencesParams) (*Preferences, error)
 	// PutResource implements PutResource operation.
 	//
 	// Enters a resource that the domain's users can diagnose, or replaces the one with this id. Diagnoses
@@ -425,6 +450,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/domains/{domain_id}/resources/{resource_id}
 	PutResource(ctx context.Context, req *ResourceReq, params PutResourceParams) (*Resource, error)
+	// PutTemplate implements PutTemplate operation.
+	//
+	// Replaces a text. Texts are plain; only the template's placeholders may stand in them, and the
+	// mandatory ones must. In force on all nodes within two seconds.
+	//
+	// PUT /desk/v1/templates/{name}/{language}
+	PutTemplate(ctx context.Context, req *TemplateReq, params PutTemplateParams) (*Template, error)
 	// RemoveGroupMember implements RemoveGroupMember operation.
 	//
 	// Takes a user out of a group; rights that came with it end at once.
@@ -541,6 +573,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/partners/{partner_id}
 	ShowPartner(ctx context.Context, params ShowPartnerParams) (*Partner, error)
+	// ShowPreferences implements ShowPreferences operation.
+	//
+	// What the caller wants to be told by mail, and when.
+	//
+	// GET /desk/v1/preferences
+	ShowPreferences(ctx context.Context, params ShowPreferencesParams) (*Preferences, error)
 	// ShowSession implements ShowSession operation.
 	//
 	// Tells who the caller is.
@@ -553,6 +591,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/system
 	ShowSystem(ctx context.Context) (*System, error)
+	// ShowTemplate implements ShowTemplate operation.
+	//
+	// Show a template.
+	//
+	// GET /desk/v1/templates/{name}/{language}
+	ShowTemplate(ctx context.Context, params ShowTemplateParams) (*Template, error)
 	// ShowTicket implements ShowTicket operation.
 	//
 	// Shows one ticket with its version, which steps carry back.

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+)
+
+// preferencesCmd shows or changes what an engineer wants to be told by mail.
+type preferencesCmd struct {
+	Notice map[string]string `help:"How a kind of notice comes: assigned, replied, urged, created or authorized = mail or off; repeatable." placeholder:"KIND=HOW"`
+	Quiet  *string           `help:"Range without notices, HH:mm-HH:mm; off = none." placeholder:"RANGE"`
+	Digest *string           `help:"Time of one mail a day for all notices, HH:mm; off = each its own." placeholder:"TIME"`
+	Zone   *string           `help:"Zone of the times; off = the person's own." placeholder:"ZONE"`
+}
+
+// noticeKinds in the order they are shown.
+var noticeKinds = []string{"assigned", "replied", "urged", "created", "authorized"}
+
+// Run shows the preferences, changed before when there is something to change.
+func (c *preferencesCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	cl, name, err := d.someone(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	q := url.Values{}
+	if !cl.session {
+		q.Set("as", name)
+	}
+	const path = "/desk/v1/preferences"
+	var raw json.RawMessage
+	if err := cl.get(ctx, path, q, &raw); err != nil {
+		return err
+	}
+	var p map[string]string
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return err
+	}
+	changed := len(c.Notice) > 0
+	for kind, how := range c.Notice {
+		p[kind] = how
+	}
+	for field, v := range map[string]*string{"quiet_hours": c.Quiet, "digest": c.Digest, "zone": c.Zone} {
+		if v == nil {
+			continue
+		}
+		if changed, p[field] = true, *v; *v == "off" {
+			p[field] = ""
+		}
+	}
+	if changed {
+		if err := cl.call(ctx, http.MethodPut, path, q, p, &raw); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return err
+		}
+	}
+	if d.JSON {
+		return o.json(raw)
+	}
+	for _, kind := range noticeKinds {
+		o.printf("%s\t%s\n", kind, p[kind])
+	}
+	for _, field := range []string{"quiet_hours", "digest", "zone"} {
+		v := p[field]
+		if v == "" {
+			v = "-"
+		}
+		o.printf("%s\t%s\n", field, v)
+	}
+	return nil
+}
+
+// someone opens a client for what is an engineer's but no ticket's: the
+// operator must name him.
+func (d *deskCmd) someone(ctx context.Context, o *output) (*client, string, error) {
+	if d.Credentials == "" {
+		if d.As == "" {
+			return nil, "", problem{"请用 --as NAME 指明工程师", "name the engineer with --as NAME"}
+		}
+		c, err := d.local(o)
+		return c, d.As, err
+	}
+	file, err := readCredentials(d.Credentials)
+	if err != nil {
+		return nil, "", err
+	}
+	name := d.As
+	if name == "" && len(file.Engineers) > 0 {
+		name = file.Engineers[0].Name
+	}
+	who, ok := find(file.Engineers, name)
+	if !ok {
+		return nil, "", problem{d.Credentials + "：没有工程师 " + name, d.Credentials + ": holds no engineer " + name}
+	}
+	c, err := d.login(ctx, o, file, who)
+	return c, who.Name, err
+}

@@ -1,0 +1,139 @@
+package notify
+
+import "casemate/internal/locale"
+
+// The templates, by what they say. Placeholders: {product} and {code} are
+// filled in here, the others come from the message's Values.
+const (
+	TemplateCode    = "verify.code"    // {minutes}
+	TemplateCreate  = "ticket.create"  // {number}: the ticket is there
+	TemplateReply   = "ticket.reply"   // {number}: an engineer wrote
+	TemplateAsk     = "ticket.ask"     // {number}, {days}: an engineer waits for an answer
+	TemplateResolve = "ticket.resolve" // {number}, {days}: please confirm the solution
+	TemplateRemind  = "ticket.remind"  // {number}, {days}: it closes by itself soon
+	TemplateClose   = "ticket.close"   // {number}: it was closed
+	TemplateTest    = "provider.test"  // {provider}: an administrator tries a provider
+
+	TemplateAuthorize = "ticket.authorize" // {number}, {days}: an engineer asks for an authorization
+	TemplateAbuse     = "abuse.report"     // {id}, {kind}: to the house
+
+	// To engineers, mails only.
+	TemplateAssigned   = "desk.assigned"   // {number}
+	TemplateReplied    = "desk.replied"    // {number}
+	TemplateUrged      = "desk.urged"      // {number}
+	TemplateNew        = "desk.created"    // {number}
+	TemplateAuthorized = "desk.authorized" // {number}
+	TemplateDigest     = "desk.digest"     // {count}, {list}: one line for each ticket
+)
+
+// words is a template in one language. Mails show the text, and as HTML the
+// same paragraphs; a code stands in large type. Texts never hold what a
+// customer or engineer wrote: they pass through other people's machines.
+type words struct{ subject, text, sms string }
+
+// about is what a template is made of: the placeholders that may stand in it
+// beside {product}, and those that must stand in its text and text message.
+type about struct {
+	may, must []string
+	// secret placeholders never stand in a subject, which mail servers log.
+	secret []string
+}
+
+var placeholders = map[string]about{
+	TemplateCode:       {may: []string{"code", "minutes"}, must: []string{"code"}, secret: []string{"code"}},
+	TemplateCreate:     {may: []string{"number"}, must: []string{"number"}},
+	TemplateReply:      {may: []string{"number"}, must: []string{"number"}},
+	TemplateAsk:        {may: []string{"number", "days"}, must: []string{"number"}},
+	TemplateResolve:    {may: []string{"number", "days"}, must: []string{"number"}},
+	TemplateRemind:     {may: []string{"number", "days"}, must: []string{"number"}},
+	TemplateClose:      {may: []string{"number"}, must: []string{"number"}},
+	TemplateAuthorize:  {may: []string{"number", "days"}, must: []string{"number"}},
+	TemplateAbuse:      {may: []string{"id", "kind"}, must: []string{"id"}},
+	TemplateTest:       {may: []string{"provider"}},
+	TemplateAssigned:   {may: []string{"number"}, must: []string{"number"}},
+	TemplateReplied:    {may: []string{"number"}, must: []string{"number"}},
+	TemplateUrged:      {may: []string{"number"}, must: []string{"number"}},
+	TemplateNew:        {may: []string{"number"}, must: []string{"number"}},
+	TemplateAuthorized: {may: []string{"number"}, must: []string{"number"}},
+	TemplateDigest:     {may: []string{"count", "list"}, must: []string{"list"}},
+}
+
+// samples are what a preview shows.
+var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "id": "01k5abcdef0123456789abcdef", "kind": "spam", "count": "2",
+	"list": "TS2601010123456789ABC\nTS260101ABC0123456789"}
+
+// templates are the built-in texts.
+var templates = map[string]map[locale.Language]words{
+	TemplateCode: {
+		locale.ZH: {
+			subject: "{product} 验证码",
+			text:    "您好！\n\n您的验证码是：\n\n{code}\n\n{minutes} 分钟内有效，仅可使用一次。请勿将验证码告知任何人，我们的工程师也不会向您索取。\n\n如非本人操作，请忽略本邮件。\n\n{product}",
+			sms:     "【{product}】验证码 {code}，{minutes} 分钟内有效，请勿告知他人。如非本人操作请忽略。",
+		},
+		locale.EN: {
+			subject: "{product} verification code",
+			text:    "Hello,\n\nyour verification code is:\n\n{code}\n\nIt is valid for {minutes} minutes and works once. Never tell it to anybody; our engineers do not ask for it either.\n\nIf you did not ask for a code, please ignore this mail.\n\n{product}",
+			sms:     "{code} is your {product} verification code, valid for {minutes} minutes. Never tell it to anybody.",
+		},
+	},
+	TemplateReply: {
+		locale.ZH: {"工单 {number} 有新回复", "您好！\n\n工程师回复了您的工单 {number}，请登录控制台查看。\n\n{product}", "【{product}】工程师回复了您的工单 {number}，请登录控制台查看。"},
+		locale.EN: {"Ticket {number}: new reply", "Hello,\n\nan engineer has replied to your ticket {number}. Please read it in the console.\n\n{product}", "{product}: an engineer has replied to your ticket {number}."},
+	},
+	TemplateAsk: {
+		locale.ZH: {"工单 {number} 需要您补充信息", "您好！\n\n工单 {number} 需要您补充信息，请登录控制台回复。{days} 天内未回复，工单将转为待确认。\n\n{product}", "【{product}】工单 {number} 需要您补充信息，请在 {days} 天内登录控制台回复。"},
+		locale.EN: {"Ticket {number} needs your answer", "Hello,\n\nyour ticket {number} needs your answer. Please reply in the console; without an answer within {days} days it is taken as solved.\n\n{product}", "{product}: ticket {number} needs your answer within {days} days."},
+	},
+	TemplateResolve: {
+		locale.ZH: {"请确认工单 {number} 是否已解决", "您好！\n\n工单 {number} 已给出解决方案，请登录控制台确认。{days} 天内未确认，工单将自动关闭。\n\n{product}", "【{product}】工单 {number} 已给出解决方案，请在 {days} 天内确认，逾期将自动关闭。"},
+		locale.EN: {"Please confirm ticket {number}", "Hello,\n\na solution for your ticket {number} is waiting for you. Please confirm it in the console; without an answer within {days} days the ticket closes by itself.\n\n{product}", "{product}: please confirm the solution of ticket {number} within {days} days, else it closes."},
+	},
+	TemplateRemind: {
+		locale.ZH: {"提醒：工单 {number} 待您确认", "您好！\n\n工单 {number} 仍待您确认，{days} 天后将自动关闭。如问题未解决，请登录控制台回复。\n\n{product}", "【{product}】工单 {number} 仍待您确认，{days} 天后将自动关闭。"},
+		locale.EN: {"Reminder: please confirm ticket {number}", "Hello,\n\nyour ticket {number} still waits for your confirmation and closes by itself in {days} days. If the problem is not solved, please reply in the console.\n\n{product}", "{product}: ticket {number} still waits for you and closes in {days} days."},
+	},
+	TemplateClose: {
+		locale.ZH: {"工单 {number} 已关闭", "您好！\n\n工单 {number} 已关闭。欢迎登录控制台评价本次服务；如有新问题，请提交新工单。\n\n{product}", "【{product}】工单 {number} 已关闭，欢迎登录控制台评价。"},
+		locale.EN: {"Ticket {number} is closed", "Hello,\n\nyour ticket {number} is closed. You are welcome to rate our service in the console; for a new problem please file a new ticket.\n\n{product}", "{product}: ticket {number} is closed. You are welcome to rate our service."},
+	},
+	TemplateTest: {
+		locale.ZH: {"{product} 通道测试", "您好！\n\n这是来自 {product} 的测试邮件，经由通道 {provider} 发送。收到即表示通道可用。\n\n{product}", "【{product}】这是一条测试短信，经由通道 {provider} 发送。"},
+		locale.EN: {"{product} test message", "Hello,\n\nthis is a test message of {product}, sent through {provider}. Having it means that the provider works.\n\n{product}", "{product}: this is a test message, sent through {provider}."},
+	},
+	TemplateAuthorize: {
+		locale.ZH: {"工单 {number} 申请授权", "您好！\n\n为处理工单 {number}，工程师向您申请授权，请登录控制台查看并选择同意或拒绝。{days} 天内未处理，申请将自动失效。\n\n请勿通过邮件、短信或留言提供密码。\n\n{product}", "【{product}】工程师就工单 {number} 向您申请授权，请在 {days} 天内登录控制台处理。请勿通过短信提供密码。"},
+		locale.EN: {"Ticket {number}: an authorization is asked for", "Hello,\n\nto work on your ticket {number} an engineer asks you for an authorization. Please grant or reject it in the console; unanswered it ends by itself after {days} days.\n\nNever send passwords by mail, text message or reply.\n\n{product}", "{product}: an engineer asks for an authorization in ticket {number}. Please answer in the console within {days} days; never text passwords."},
+	},
+	TemplateAbuse: {
+		locale.ZH: {"收到举报 {id}", "您好！\n\n收到一份类型为 {kind} 的举报，编号 {id}，请登录工作台查看并处理。\n\n{product}", "【{product}】收到举报 {id}（{kind}），请登录工作台处理。"},
+		locale.EN: {"Abuse report {id}", "Hello,\n\na report of the kind {kind} has come in, number {id}. Please read and handle it on the desk.\n\n{product}", "{product}: abuse report {id} ({kind}) has come in."},
+	},
+	TemplateCreate: {
+		locale.ZH: {"工单 {number} 已创建", "您好！\n\n您的工单 {number} 已创建，我们会尽快处理。您可以登录控制台查看进展。\n\n{product}", "【{product}】您的工单 {number} 已创建，我们会尽快处理。"},
+		locale.EN: {"Ticket {number} was created", "Hello,\n\nyour ticket {number} was created and we will work on it soon. You can follow it in the console.\n\n{product}", "{product}: your ticket {number} was created."},
+	},
+	TemplateAssigned: {
+		locale.ZH: {"工单 {number} 已分配给您", "您好！\n\n工单 {number} 已分配给您，请登录工作台处理。\n\n{product}", ""},
+		locale.EN: {"Ticket {number} is yours", "Hello,\n\nticket {number} was assigned to you. Please look at it on the desk.\n\n{product}", ""},
+	},
+	TemplateReplied: {
+		locale.ZH: {"工单 {number} 有客户回复", "您好！\n\n客户回复了由您处理的工单 {number}，请登录工作台查看。\n\n{product}", ""},
+		locale.EN: {"Ticket {number}: the customer replied", "Hello,\n\nthe customer has replied to ticket {number}, which you handle. Please read it on the desk.\n\n{product}", ""},
+	},
+	TemplateUrged: {
+		locale.ZH: {"工单 {number} 被催办", "您好！\n\n客户催办了由您处理的工单 {number}，请尽快处理。\n\n{product}", ""},
+		locale.EN: {"Ticket {number} was urged", "Hello,\n\nthe customer urges you to go on with ticket {number}.\n\n{product}", ""},
+	},
+	TemplateNew: {
+		locale.ZH: {"新工单 {number}", "您好！\n\n有新工单 {number} 等待受理，请登录工作台查看。\n\n{product}", ""},
+		locale.EN: {"New ticket {number}", "Hello,\n\na new ticket {number} waits to be taken. Please look at it on the desk.\n\n{product}", ""},
+	},
+	TemplateAuthorized: {
+		locale.ZH: {"工单 {number} 的授权申请已有答复", "您好！\n\n客户已答复工单 {number} 的授权申请，请登录工作台查看。\n\n{product}", ""},
+		locale.EN: {"Ticket {number}: the authorization was answered", "Hello,\n\nthe customer has answered your request for an authorization in ticket {number}. Please look at it on the desk.\n\n{product}", ""},
+	},
+	TemplateDigest: {
+		locale.ZH: {"{product} 每日汇总：{count} 个工单", "您好！\n\n以下工单有新动态：\n\n{list}\n\n{product}", ""},
+		locale.EN: {"{product} digest: tickets with news: {count}", "Hello,\n\nthese tickets have news:\n\n{list}\n\n{product}", ""},
+	},
+}
