@@ -7,13 +7,10 @@ export CGO_ENABLED=1
 export CASEMATE_BIN="$PWD/bin/casemate"
 tags=()
 [ -z "${CASEMATE_LONG:-}" ] || tags=(-tags long) # tests that take a minute and more
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 
 # The black-box tests kill and time processes, so they run after the packages
 # and one package at a time.
 {
   go test -json "${tags[@]}" -race -shuffle=on -count=1 -timeout 15m ./api/... ./cmd/... ./internal/...
   CGO_ENABLED=0 go test -json "${tags[@]}" -count=1 -p 1 -timeout 20m ./test/...
-} >"$log" 2>&1
-go run ./test/report <"$log"
+} 2>&1 | go run ./test/report
