@@ -68,10 +68,10 @@ func (r *run) authorizations() {
 		if err != nil || asked != nil {
 			return firstOf(err, asked)
 		}
-		if err := refuses(try(h.port, "not "+h.password), "OSM.01010003", "a wrong password was accepted"); err != nil {
+		if err := refuses(try(h.closed, h.password), "OSM.01010047", "a port where nothing listens let somebody in"); err != nil {
 			return err
 		}
-		return refuses(try(h.closed, h.password), "OSM.01010047", "a port where nothing listens let somebody in")
+		return refuses(try(h.port, "not "+h.password), "OSM.01010003", "a wrong password was accepted")
 	})
 	r.prove("ConfirmAuthorizations", "ShowAuthorizationDetail: 1, for the hours that were given", func() error {
 		from := r.now().Truncate(time.Second)
