@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"casemate/internal/locale"
 	"casemate/internal/selftest"
 )
 
@@ -19,7 +20,17 @@ type selftestCmd struct {
 	Probe    string `help:"Address of this machine at which the server can reach it, for the host that the self-test runs itself (checks of host logins, diagnoses)." default:"127.0.0.1" placeholder:"IP"`
 }
 
-// Run prints the matrix; it fails unless every operation passed.
+// Help explains the outcome.
+func (selftestCmd) Help() string {
+	return "An operation passes only when another one shows its effect; a refusal or an empty list does not count. " +
+		"Off here are operations that the configuration has switched off, which is the default outside a demo for checks of host logins " +
+		"(authorization.check_hosts) and for diagnoses of addresses that are not public (diagnose.allow): they count as failed unless --allow-off is given. " +
+		"The self-test runs a small SSH server of its own, at 127.0.0.1 or --probe, for as long as it lasts. " +
+		"Exit code 0: all passed; 1: not all, or the sandbox could not be made. The language is that of the shell (CASEMATE_LANGUAGE=zh or en)."
+}
+
+// Run prints the matrix; it fails unless every operation passed, or is off and
+// may be.
 func (c *selftestCmd) Run(ctx context.Context, o *output) error {
 	admin, err := c.operator(ctx, o)
 	if err != nil {
@@ -33,7 +44,7 @@ func (c *selftestCmd) Run(ctx context.Context, o *output) error {
 	if engineer != admin {
 		defer engineer.end()
 	}
-	report, err := selftest.Run(ctx, selftest.Options{URL: admin.base, Admin: admin.call, Engineer: engineer.call, As: as, Keep: c.Keep, Probe: c.Probe, Progress: o.err})
+	report, err := selftest.Run(ctx, selftest.Options{URL: admin.base, Admin: admin.call, Engineer: engineer.call, As: as, Keep: c.Keep, Probe: c.Probe, Chinese: o.lang == locale.ZH, Progress: o.err})
 	if report == nil {
 		return err
 	}
@@ -43,7 +54,7 @@ func (c *selftestCmd) Run(ctx context.Context, o *output) error {
 			return err
 		}
 	} else {
-		report.Text(o.out)
+		report.Text(o.out, o.lang == locale.ZH)
 	}
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type Options struct {
 	As       string // log-in name of the engineer when Engineer acts for him
 	Keep     bool   // leave the sandbox as it is; else it is reset and disabled
 	Progress io.Writer
+	Chinese  bool // of the progress
 
 	// Probe is an address of this machine where the installation can reach it: a
 	// host of the self-test's own listens there. "" = 127.0.0.1.
@@ -100,22 +101,34 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer r.host.close()
 	r.main, r.an, r.bo = r.box.Users[0], r.box.Users[1], r.box.Users[2]
-	for _, part := range []struct {
-		name string
-		run  func()
-	}{
-		{"configuration", r.configuration}, {"agreements", r.agreements}, {"contacts", r.contacts}, {"tickets", r.tickets}, {"messages", r.messages},
-		{"attachments", r.attachments}, {"labels", r.labels}, {"relations", r.relations}, {"details", r.details}, {"privileges", r.privileges},
-		{"authorizations", r.authorizations}, {"partners", r.partners}, {"diagnosis", r.diagnosis}, {"life", r.life}, {"lists", r.lists},
-	} {
-		fmt.Fprintf(o.Progress, "%s ...\n", part.name)
-		part.run()
+	for _, p := range r.parts() {
+		name := p.name
+		if o.Chinese {
+			name = partsZH[name]
+		}
+		fmt.Fprintf(o.Progress, "%s ...\n", name)
+		p.run()
 		if ctx.Err() != nil {
 			break
 		}
 	}
 	r.cleanUp()
 	return r.report(time.Since(began)), ctx.Err()
+}
+
+// part is a part of a run.
+type part struct {
+	name string
+	run  func()
+}
+
+// parts are all parts in their order: later ones build upon earlier ones.
+func (r *run) parts() []part {
+	return []part{
+		{"configuration", r.configuration}, {"agreements", r.agreements}, {"contacts", r.contacts}, {"tickets", r.tickets}, {"messages", r.messages},
+		{"attachments", r.attachments}, {"labels", r.labels}, {"relations", r.relations}, {"details", r.details}, {"privileges", r.privileges},
+		{"authorizations", r.authorizations}, {"partners", r.partners}, {"diagnosis", r.diagnosis}, {"life", r.life}, {"lists", r.lists},
+	}
 }
 
 // cleanUp takes out what was added to the house, empties the sandbox and lets

@@ -10,7 +10,7 @@ func (r *run) partners() {
 	r.partner()
 	name, trust := "selftest-"+random(8), "trusted-"+random(8)
 	agency, made := r.deskAgency(name, trust)
-	r.prove("ListAgencies", "desk CreateAgency: its name, for whom and how long; none once it is deleted", func() error {
+	r.prove("ListAgencies", "desk CreateAgency: its name and for whom; none once it is deleted", func() error {
 		a, err := r.call("ListAgencies", r.main, request{})
 		if err != nil || made != nil {
 			return firstOf(err, made)
