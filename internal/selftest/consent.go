@@ -60,10 +60,10 @@ func (r *run) authorizations() {
 		}
 		err := try(h.port, h.password)
 		if no := (refused{}); errors.As(err, &no) && no.code == "OSM.01010002" && strings.Contains(no.text, "switched off") {
-			return offHere{"checking host logins is switched off: authorization.check_hosts.enabled, and .allow with " + h.address}
+			return offHere{r.say("主机登录校验已关闭；可设 authorization.check_hosts.enabled: true，并在 allow 中列出 ", "checking host logins is switched off: set authorization.check_hosts.enabled, and allow ") + h.address}
 		}
 		if no := (refused{}); errors.As(err, &no) && no.code == "OSM.01010047" {
-			return fmt.Errorf("the server does not reach this machine at %s (is it in authorization.check_hosts.allow? another address: --probe): %w", h.address, err)
+			return fmt.Errorf(r.say("服务端无法连接本机 %s（请检查 authorization.check_hosts.allow，或用 --probe 指定其他地址）：%w", "the server does not reach this machine at %s (is it in authorization.check_hosts.allow? another address: --probe): %w"), h.address, err)
 		}
 		if err != nil || asked != nil {
 			return firstOf(err, asked)

@@ -133,7 +133,7 @@ func (r *run) diagnosis() {
 		}
 		if open == levelAbnormal && closed == levelAbnormal {
 			if said, err := r.said(good, p.check); err != nil || strings.Contains(said, "may not be reached") {
-				return firstOf(err, offHere{"the diagnosis ran, but may not reach this machine: diagnose.allow with " + r.host.address})
+				return firstOf(err, offHere{r.say("诊断已执行，但不允许访问本机；可在 diagnose.allow 中列出 ", "the diagnosis ran, but may not reach this machine: set diagnose.allow to ") + r.host.address})
 			}
 		}
 		return want("levels", open+" and "+closed, levelNormal+" and "+levelAbnormal)

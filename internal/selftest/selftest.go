@@ -30,7 +30,7 @@ type Options struct {
 	As       string // log-in name of the engineer when Engineer acts for him
 	Keep     bool   // leave the sandbox as it is; else it is reset and disabled
 	Progress io.Writer
-	Chinese  bool // of the progress
+	Chinese  bool // of the progress, and of what is off here
 
 	// Probe is an address of this machine where the installation can reach it: a
 	// host of the self-test's own listens there. "" = 127.0.0.1.
@@ -231,6 +231,14 @@ func (r *run) until(f func() error) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// say is the text in the operator's language.
+func (r *run) say(zh, en string) string {
+	if r.o.Chinese {
+		return zh
+	}
+	return en
 }
 
 // now is the time in the sandbox.
