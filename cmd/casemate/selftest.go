@@ -56,8 +56,8 @@ func (c *selftestCmd) Run(ctx context.Context, o *output) error {
 	} else {
 		report.Text(o.out, o.lang == locale.ZH)
 	}
-	if err != nil {
-		return err
+	if err != nil { // interrupted: not a success, whatever has passed until then
+		return problem{"自检被中断", "the self-test was interrupted"}
 	}
 	if !report.OK(c.AllowOff) {
 		return problem{fmt.Sprintf("自检未通过：%d 个接口中 %d 个通过", report.Total, report.Passed), fmt.Sprintf("self-test: %d of %d operations passed", report.Passed, report.Total)}
