@@ -394,6 +394,50 @@ func TestClean(t *testing.T) {
 	})
 }
 
+// TestForget: the reset of a sandbox leaves no row of its files, gives the space
+// back, and their bytes go an hour later; the neighbour's stay.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	each(t, config.Attachment{DomainMB: 1}, func(w *world) {
+		ctx := w.t.Context()
+		house := principal.AsSystem(principal.House)
+		box, err := w.ident.CreateDomain(ctx, house, identity.NewDomain{Name: "box", Sandbox: true})
+		w.ok(err)
+		u, err := w.ident.CreateUser(ctx, house, identity.NewUser{Domain: box.ID, Name: "tester", Password: "a-Password-1", Main: true})
+		w.ok(err)
+		tester := principal.Principal{Kind: principal.Customer, Domain: box.ID, User: u.ID, UserName: u.Name, Main: true}
+		w.ok(w.claim(tester, w.ticketOf(tester), w.upload(tester, "claimed.txt", "of a ticket")))
+		loose := w.upload(tester, "loose.txt", strings.Repeat("x", config.MB-100))
+		kept := w.upload(w.li, "kept.txt", "a neighbour's")
+		want := func(blobs, rows int) {
+			w.t.Helper()
+			w.ok(w.s.Clean(ctx))
+			if b, r := w.stored(); b != blobs || r != rows {
+				w.t.Errorf("%d blobs and %d rows, want %d and %d", b, r, blobs, rows)
+			}
+		}
+		for _, domain := range []string{w.li.Domain, "nobody"} { // no sandboxes
+			if _, err := w.ident.Reset(ctx, house, domain, attachment.Forget); err == nil {
+				w.t.Errorf("%s was reset", domain)
+			}
+		}
+		want(3, 3)
+		_, err = w.ident.Reset(ctx, house, box.ID, attachment.Forget)
+		w.ok(err)
+		want(3, 1)
+		_, err = w.read(tester, "", loose)
+		w.refused(err, "01", "accessory_id")
+		w.clock.Add(59 * time.Minute)
+		want(3, 1)
+		w.clock.Add(2 * time.Minute)
+		want(1, 1)
+		if text, err := w.read(w.li, "", kept); text != "a neighbour's" || err != nil {
+			w.t.Errorf("the neighbour reads %q %v", text, err)
+		}
+		w.upload(tester, "again.txt", strings.Repeat("x", config.MB-100)) // there is room again
+	})
+}
+
 // FuzzFileName: whatever a file is called, what is kept is one part of a path
 // that a header carries and every system can hold (threats.md D3).
 func FuzzFileName(f *testing.F) {

@@ -105,6 +105,13 @@ func (s *Service) clearGraves(ctx context.Context) (int, error) {
 	})
 }
 
+// Forget plans the end of the blobs of all files of a sandbox, as their deletion
+// would; the rows and the counts of bytes go with the tables of the domain.
+func Forget(tx *db.Tx, domain string) error {
+	tx.Write(db.Any, "INSERT INTO blob_graves (blob, deleted_at) SELECT blob, ? FROM attachments WHERE domain_id = ? ON CONFLICT DO NOTHING", tx.Now, domain)
+	return nil
+}
+
 // Orphans removes blobs older than a day that no row names, and tells how many.
 func (s *Service) Orphans(ctx context.Context) (int, error) {
 	removed := 0

@@ -117,6 +117,7 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("authorization.check_hosts.allow: %w", err)
 	}
+	g.Only = o.Config.CheckHosts.ListedOnly
 	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, ticket: n.Ticket, dialer: g.Dialer(), o: o}, nil
 }
 

@@ -21,9 +21,10 @@ type Authorization struct {
 // CheckHosts is off by default: it makes this server connect to addresses that
 // engineers name.
 type CheckHosts struct {
-	Enabled   bool     `yaml:"enabled"`
-	Allow     []string `yaml:"allow"`      // addresses or ranges that may be reached although they are not public
-	PerMinute int      `yaml:"per_minute"` // tries of one user; 0 = 10, at most 60
+	Enabled    bool     `yaml:"enabled"`
+	Allow      []string `yaml:"allow"`       // addresses or ranges that may be reached although they are not public
+	ListedOnly bool     `yaml:"listed_only"` // nothing but Allow may be reached
+	PerMinute  int      `yaml:"per_minute"`  // tries of one user; 0 = 10, at most 60
 }
 
 // Values of Approval.

@@ -21,6 +21,7 @@ import (
 // goes to listed ranges. The zero value allows public addresses over TLS.
 type Guard struct {
 	Allow    []netip.Prefix // ranges that may be reached although they are not public, and over http
+	Only     bool           // nothing but Allow may be reached
 	TLS      *tls.Config    // nil = the system's certificates
 	Resolver *net.Resolver  // nil = the system's
 }
@@ -65,10 +66,14 @@ var inner = func() (all []netip.Prefix) {
 
 var global6 = netip.MustParsePrefix("2000::/3")
 
-// Check refuses an address that is neither public nor listed.
+// Check refuses an address that is not listed and, unless those are the only
+// ones, not public.
 func (g Guard) Check(a netip.Addr) error {
 	if g.listed(a) {
 		return nil
+	}
+	if g.Only {
+		return ErrAddress
 	}
 	a = a.Unmap() // ::ffff:127.0.0.1 is 127.0.0.1
 	if !a.IsValid() || a.Zone() != "" || a.IsLoopback() || a.IsPrivate() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() ||

@@ -106,6 +106,16 @@ func TestSSRF(t *testing.T) {
 	if err := get(g.Client(), "http://127.0.0.2:"+port); err == nil {
 		t.Error("not listed, yet reached")
 	}
+	// Only what is listed.
+	only := guard.Guard{Allow: g.Allow, Only: true}
+	if err := get(only.Client(), server.URL); err != nil {
+		t.Errorf("listed, and only that: %v", err)
+	}
+	for _, a := range []string{"1.1.1.1", "2606:4700:4700::1111", "10.0.0.1", "127.0.0.2"} {
+		if err := only.Check(netip.MustParseAddr(a)); !errors.Is(err, guard.ErrAddress) {
+			t.Errorf("not listed, yet %s passes: %v", a, err)
+		}
+	}
 	// Public, but in clear text.
 	if err := get(g.Client(), "http://1.1.1.1/"); err == nil || !strings.Contains(err.Error(), "may not be reached") {
 		t.Errorf("clear text: %v", err)

@@ -27,9 +27,10 @@ var (
 	errMove       = fault.New(fault.Invalid, fault.CodeInvalid, "时钟只能向前拨动，每次最多 366 天，累计最多 3660 天", "a clock is moved forward only, by at most 366 days in one go and 3660 in all").In("seconds")
 )
 
-// AccountTables are what the reset of a sandbox leaves: who exists and how they
-// prove it, locks in use, and the history, whose chain would break.
-var AccountTables = []string{"users", "user_groups", "group_members", "access_keys", "tokens", "locks", "events", "event_heads"}
+// AccountTables are what the reset of a sandbox leaves: who exists, how they
+// prove it and who may act for them, locks in use, and the history, whose chain
+// would break.
+var AccountTables = []string{"users", "user_groups", "group_members", "access_keys", "temporary_keys", "agencies", "tokens", "locks", "events", "event_heads"}
 
 // searchTable is not erased as others are: its index is a table of its own.
 const searchTable = "search_docs"

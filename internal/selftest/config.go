@@ -9,7 +9,6 @@ import (
 // configuration asks all that a client asks before it creates a ticket. What it
 // finds is used by later parts, which is the proof of most of it.
 func (r *run) configuration() {
-	s := &r.story
 	var categories answer
 	r.prove("ListCaseCategories", "ListProductCategories: the same products", func() error {
 		var err error
@@ -45,35 +44,6 @@ func (r *run) configuration() {
 	if err := r.choose(categories); err != nil {
 		fmt.Fprintf(r.o.Progress, "  %v\n", err)
 	}
-	r.prove("ListExtendsParams", "desk ExportCatalog: each parameter stands in the catalogue's files", func() error {
-		files, err := r.exported()
-		if err != nil {
-			return err
-		}
-		a, err := r.call("ListExtendsParams", r.main, request{query: url.Values{"business_type_id": {s.fault.id}, "product_category_id": {s.product}}})
-		if err != nil {
-			return err
-		}
-		all := append(a.at("extends_params").list(), a.at("common_params").list()...)
-		for _, p := range all {
-			if err := must(strings.Contains(files, p.at("param_key").text()), "%s is not in the catalogue", p.at("param_key").text()); err != nil {
-				return err
-			}
-		}
-		return must(len(all) > 0, "there are no parameters")
-	})
-	r.prove("ListCaseLimits", "desk ExportCatalog: the same number stands in limits.yaml", func() error {
-		a, err := r.call("ListCaseLimits", r.main, request{})
-		if err != nil {
-			return err
-		}
-		files, err := r.exported()
-		if err != nil {
-			return err
-		}
-		n := a.at("config.create_case_ccemail_max_count").text()
-		return must(n != "" && strings.Contains(files, "create_case_ccemail_max_count: "+n+"\n"), "%s copy addresses are not what the catalogue says", n)
-	})
 	r.prove("ShowConfiguration", "desk ExportCatalog: the key's value stands in limits.yaml", func() error {
 		const key = "supported_languages"
 		a, err := r.call("ShowConfiguration", r.main, request{path: map[string]string{"config_key": key}})

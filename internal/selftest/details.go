@@ -16,7 +16,7 @@ func (r *run) details() {
 			"remind_time": "0", "extension_map": map[string]any{"remindCCEmail": cc}}})
 		return err
 	}
-	r.prove("UpdateCaseContactInfo", "ShowCaseDetail: the new address and the copy; the next notice goes there; one copy too many is refused", func() error {
+	r.prove("UpdateCaseContactInfo", "ShowCaseDetail: the new address and the copy; the next notice goes there", func() error {
 		if err := change(copyTo); err != nil {
 			return err
 		}
@@ -40,15 +40,29 @@ func (r *run) details() {
 		if err != nil {
 			return err
 		}
+		return nil
+	})
+	r.prove("ListCaseLimits", "UpdateCaseContactInfo: as many copy addresses are taken, one more is refused", func() error {
 		limits, err := r.call("ListCaseLimits", r.an, request{})
 		if err != nil {
 			return err
 		}
+		most := limits.at("config.create_case_ccemail_max_count").number()
+		if err := must(most > 0, "the limit is %d", most); err != nil {
+			return err
+		}
 		var many []string
-		for i := range limits.at("config.create_case_ccemail_max_count").number() + 1 {
+		for i := range most + 1 {
 			many = append(many, fmt.Sprintf("copy%d@example.com", i))
 		}
-		return refuses(change(strings.Join(many, ",")), "OSM.01010008", "%d copies were taken", len(many))
+		if err := refuses(change(strings.Join(many, ",")), "OSM.01010008", "%d copies were taken", len(many)); err != nil {
+			return err
+		}
+		if err := change(strings.Join(many[:most], ",")); err != nil {
+			return fmt.Errorf("with %d copies: %w", most, err)
+		}
+		d, err := r.show(r.an, s.ticket)
+		return firstOf(err, must(strings.Contains(d.at("ext_info.cc_email").text(), many[most-1]), "the last copy is not shown"))
 	})
 	r.prove("ListCaseCcEmails", "UpdateCaseContactInfo: the address used last", func() error {
 		a, err := r.call("ListCaseCcEmails", r.an, request{})
@@ -75,6 +89,26 @@ func (r *run) details() {
 			}
 		}
 		return must(len(values) > 0, "the type has no parameters to try")
+	})
+	r.prove("ListExtendsParams", "CreateCaseExtendsParam: each listed parameter is taken alone, one that is not listed is refused", func() error {
+		a, err := r.call("ListExtendsParams", r.an, request{query: url.Values{"business_type_id": {s.fault.id}, "product_category_id": {s.product}}})
+		if err != nil {
+			return err
+		}
+		give := func(key string, value any) error {
+			_, err := r.call("CreateCaseExtendsParam", r.an, request{path: of(s.ticket), body: map[string]any{"extends_map": map[string]any{key: value}}})
+			return err
+		}
+		all := a.at("extends_params").list()
+		for _, p := range all {
+			if err := give(p.at("param_key").text(), valueFor(p)); err != nil {
+				return err
+			}
+		}
+		if err := must(len(all) > 0 && len(a.at("common_params").list()) > 0, "there are no parameters"); err != nil {
+			return err
+		}
+		return refuses(give("selftest_"+random(8), "1"), "OSM.01010001", "a parameter that is not listed was taken")
 	})
 	r.prove("ShowCaseExtendsParam", "CreateCaseExtendsParam: keys and values that are not secret", func() error {
 		a, err := r.call("ShowCaseExtendsParam", r.an, request{path: of(s.ticket)})

@@ -30,6 +30,11 @@ type Options struct {
 	As       string // log-in name of the engineer when Engineer acts for him
 	Keep     bool   // leave the sandbox as it is; else it is reset and disabled
 	Progress io.Writer
+	Chinese  bool // of the progress, and of what is off here
+
+	// Probe is an address of this machine where the installation can reach it: a
+	// host of the self-test's own listens there. "" = 127.0.0.1.
+	Probe string
 }
 
 // run is one run.
@@ -50,6 +55,8 @@ type run struct {
 	detail        string
 	session       string
 	files         files
+	host          *host
+	partnerIDs    []string // of partners to be removed
 }
 
 // story is what later parts build upon.
@@ -86,38 +93,69 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if r.box, err = NewSandbox(ctx, o.Admin, "selftest-"+random(8), "Enterprise", "main", "an", "bo"); err != nil {
 		return nil, fmt.Errorf("making a sandbox: %w", err)
 	}
+	if o.Probe == "" {
+		o.Probe = "127.0.0.1"
+	}
+	if r.host, err = newHost(o.Probe); err != nil {
+		return nil, fmt.Errorf("listening at %s, where the server is to reach this machine: %w", o.Probe, err)
+	}
+	defer r.host.close()
 	r.main, r.an, r.bo = r.box.Users[0], r.box.Users[1], r.box.Users[2]
-	for _, part := range []struct {
-		name string
-		run  func()
-	}{
-		{"configuration", r.configuration}, {"agreements", r.agreements}, {"contacts", r.contacts}, {"tickets", r.tickets}, {"messages", r.messages},
-		{"attachments", r.attachments}, {"labels", r.labels}, {"relations", r.relations}, {"details", r.details}, {"privileges", r.privileges},
-		{"authorizations", r.authorizations}, {"partners", r.partners}, {"diagnosis", r.diagnosis}, {"life", r.life}, {"lists", r.lists},
-	} {
-		fmt.Fprintf(o.Progress, "%s ...\n", part.name)
-		part.run()
+	for _, p := range r.parts() {
+		name := p.name
+		if o.Chinese {
+			name = partsZH[name]
+		}
+		fmt.Fprintf(o.Progress, "%s ...\n", name)
+		p.run()
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	if !o.Keep {
-		r.cleanUp()
-	}
+	r.cleanUp()
 	return r.report(time.Since(began)), ctx.Err()
 }
 
-// cleanUp empties the sandbox and lets nobody into it any more; also when the
-// run was interrupted.
+// part is a part of a run.
+type part struct {
+	name string
+	run  func()
+}
+
+// parts are all parts in their order: later ones build upon earlier ones.
+func (r *run) parts() []part {
+	return []part{
+		{"configuration", r.configuration}, {"agreements", r.agreements}, {"contacts", r.contacts}, {"tickets", r.tickets}, {"messages", r.messages},
+		{"attachments", r.attachments}, {"labels", r.labels}, {"relations", r.relations}, {"details", r.details}, {"privileges", r.privileges},
+		{"authorizations", r.authorizations}, {"partners", r.partners}, {"diagnosis", r.diagnosis}, {"life", r.life}, {"lists", r.lists},
+	}
+}
+
+// cleanUp takes out what was added to the house, empties the sandbox and lets
+// nobody into it any more; also when the run was interrupted. A sandbox to be
+// kept stays.
 func (r *run) cleanUp() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context), 30*time.Second)
 	defer cancel()
+	r.Context = ctx
+	if err := r.deskRemovePartners(); err != nil {
+		fmt.Fprintf(r.o.Progress, "%d partners were left behind: %v\n", len(r.partnerIDs), err)
+	}
+	if r.o.Keep {
+		return
+	}
 	for _, verb := range []string{"reset", "disable"} {
 		if err := r.o.Admin(ctx, http.MethodPost, "/desk/v1/domains/"+url.PathEscape(r.box.ID)+"/"+verb, nil, nil, nil); err != nil {
 			fmt.Fprintf(r.o.Progress, "the sandbox %s was left behind (%s): %v\n", r.box.Name, verb, err)
 		}
 	}
 }
+
+// offHere: the installation's configuration keeps the operation, or what would
+// prove it, switched off; how says how it is switched on.
+type offHere struct{ how string }
+
+func (o offHere) Error() string { return o.how }
 
 // errNotBuilt: the operation answers 501.
 var errNotBuilt = errors.New("501 not built")
@@ -130,9 +168,12 @@ func (r *run) prove(operation, by string, f func() error) {
 		panic("selftest: the contract has no operation " + operation)
 	}
 	err := f()
+	var switched offHere
 	witness, _, _ := strings.Cut(by, ":")
 	switch {
 	case row.Result == NotBuilt:
+	case errors.As(err, &switched):
+		row.Result, row.Detail = Off, switched.how
 	case err != nil:
 		row.Result, row.Detail = Failed, err.Error()
 	case r.answered[operation] == 0:
@@ -142,7 +183,7 @@ func (r *run) prove(operation, by string, f func() error) {
 	default:
 		row.Result, row.Proof, row.Detail = Passed, by, ""
 	}
-	if row.Result == Failed {
+	if row.Result == Failed || row.Result == Off {
 		fmt.Fprintf(r.o.Progress, "  %s: %s\n", operation, row.Detail)
 	}
 }
@@ -190,6 +231,14 @@ func (r *run) until(f func() error) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// say is the text in the operator's language.
+func (r *run) say(zh, en string) string {
+	if r.o.Chinese {
+		return zh
+	}
+	return en
 }
 
 // now is the time in the sandbox.

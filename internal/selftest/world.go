@@ -111,12 +111,9 @@ func (r *run) deskCall(desk Desk, name, method, path string, query url.Values, b
 
 // step is an engineer's step on a ticket.
 func (r *run) step(number, action, text string) error {
-	body := map[string]any{"action": action}
+	body := r.acting(map[string]any{"action": action})
 	if text != "" {
 		body["text"] = text
-	}
-	if r.o.As != "" {
-		body["as"] = r.o.As
 	}
 	return r.deskCall(r.o.Engineer, action, http.MethodPost, "/desk/v1/tickets/"+url.PathEscape(number)+"/steps", nil, body, nil)
 }
@@ -166,15 +163,20 @@ func (r *run) forward(by time.Duration) error {
 
 // exported is the text of all files of the catalogue in force.
 func (r *run) exported() (string, error) {
+	files, err := r.exportedFiles()
+	all := ""
+	for _, text := range files {
+		all += text + "\n"
+	}
+	return all, err
+}
+
+func (r *run) exportedFiles() (map[string]string, error) {
 	var got struct {
 		Files map[string]string `json:"files"`
 	}
 	err := r.admin("ExportCatalog", http.MethodGet, "/desk/v1/catalog", nil, nil, &got)
-	all := ""
-	for _, text := range got.Files {
-		all += text + "\n"
-	}
-	return all, err
+	return got.Files, err
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }

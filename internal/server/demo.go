@@ -54,6 +54,24 @@ var demoPlan = []struct {
 	{"Harbour Analytics", "Enterprise", []string{"harbour", "alice", "bob"}, locale.EN, "Europe/London", "1390013900"},
 }
 
+// tryable lets the demo world show the operations that connect to a customer's
+// hosts, against this machine only: logins are checked at loopback addresses and
+// nowhere else, diagnoses may reach them too. What the operator configured stays
+// as it is, and so does a demo that others can reach (--demo-public): its users
+// would look into this machine.
+func (o *Options) tryable() {
+	if !o.Demo || o.DemoPublic {
+		return
+	}
+	machine := []string{"127.0.0.0/8"}
+	if c := &o.Config.Authorization.CheckHosts; !c.Enabled && !c.ListedOnly && len(c.Allow) == 0 && c.PerMinute == 0 {
+		c.Enabled, c.ListedOnly, c.Allow = true, true, machine
+	}
+	if d := &o.Config.Diagnose; len(d.Allow) == 0 {
+		d.Allow = machine
+	}
+}
+
 func (s *Server) credentialsPath() string {
 	if s.o.Credentials != "" {
 		return s.o.Credentials

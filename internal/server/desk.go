@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"casemate/internal/attachment"
 	"casemate/internal/db"
 	"casemate/internal/desk"
 	"casemate/internal/event"
@@ -29,7 +30,7 @@ func (s *Server) deskHost() desk.Host {
 // resetSandbox empties a sandbox. What nouns keep outside the tables of domains
 // is named here.
 func (s *Server) resetSandbox(ctx context.Context, who principal.Principal, domain string) (identity.Domain, error) {
-	return s.ident.Reset(ctx, who, domain, verify.Forget)
+	return s.ident.Reset(ctx, who, domain, attachment.Forget, verify.Forget)
 }
 
 func (s *Server) counts(ctx context.Context) (n desk.Counts, err error) {

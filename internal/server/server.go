@@ -136,6 +136,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	o.tryable()
 	s := &Server{o: o, metrics: newMetrics()}
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())

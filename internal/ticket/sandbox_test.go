@@ -203,11 +203,13 @@ func TestSandboxReset(t *testing.T) {
 			w.ok(w.verify.Send(w.as(who), who, to, locale.ZH))
 			w.refused(w.verify.Check(w.as(who), who, verify.Try{Contact: to, Code: "wrong!"}), "10")
 		}
+		_, err := w.ident.CreateAgency(w.t.Context(), admin, identity.NewAgency{Domain: box.Domain, Name: "helpers", TrustName: "Helpers Ltd"})
+		w.ok(err)
 		w.ok(w.s.Fold(w.t.Context()))
 		w.work()
 		w.move(box, time.Hour)
 		before, neighbours := rows(box.Domain), rows(w.boss.Domain)
-		for _, table := range []string{"tickets", "messages", "ticket_counts", "desk_tickets", "verify_codes", "verify_counts", "notify_messages", "notify_caught", "jobs", "search_docs"} {
+		for _, table := range []string{"tickets", "messages", "ticket_counts", "desk_tickets", "verify_codes", "verify_counts", "notify_messages", "notify_caught", "jobs", "search_docs", "agencies"} {
 			if before[table] == 0 {
 				t.Errorf("the story left nothing in %s", table)
 			}

@@ -383,7 +383,7 @@ func TestStory(t *testing.T) {
 // TestSupervisor: with approval required an engineer's request waits for a
 // supervisor; checks are off without a word in the configuration.
 func TestSupervisor(t *testing.T) {
-	each(t, "authorization: {approval: required}\n", func(t *testing.T, w *world.World) {
+	each(t, "authorization: {approval: required, check_hosts: {per_minute: 10}}\n", func(t *testing.T, w *world.World) {
 		c := client(t, w, 0, 0)
 		number := ticket(t, c)
 		chen, zhao := engineer(t, w, "chen"), engineer(t, w, "zhao")
