@@ -79,7 +79,7 @@ func TestLimits(t *testing.T) {
 					what := fmt.Sprintf("%s, %v beyond %s", call.ID, place, l.Name)
 					malformed := l.Malformed || l.Name == "int32"
 					for _, a := range []answer{en, zh} {
-						if a.code != "OSM.01010001" && !(malformed && a.code == "OSM.0001") || !strings.Contains(a.message(), place.Name) {
+						if a.code != codeOf(call.ID, place.Name) && !(malformed && a.code == "OSM.0001") || !strings.Contains(a.message(), place.Name) {
 							t.Errorf("%s: %d %.250s", what, a.status, a.text)
 						}
 					}
@@ -110,9 +110,19 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// codeOf is the code of a value that is out of its limits: where the table has
+// one for the very field it is that (errors.csv).
+func codeOf(operation, field string) string {
+	if operation == "ListMoreInstantMessages" && field == "type" {
+		return "OSM.01010012"
+	}
+	return "OSM.01010001"
+}
+
 // TestDocumented: with errors.business_status documented every refusal of the
 // table has 200 and both fields, all others the status they have by default;
-// the tap judges the bodies (semantics.md D1).
+// the tap judges the bodies (semantics.md D1). Of a file's download a client
+// sees nothing but the status, so there a refusal keeps its own (docs/DIVERGENCES.md).
 func TestDocumented(t *testing.T) {
 	w := world.Start(t, world.Options{Config: "errors:\n  business_status: documented\n"})
 	real := world.Start(t, world.Options{})
@@ -149,7 +159,7 @@ func TestDocumented(t *testing.T) {
 			}
 			got, usual := answers[0], answers[1]
 			want := usual.status
-			if strings.HasPrefix(usual.code, "OSM.0101") {
+			if strings.HasPrefix(usual.code, "OSM.0101") && !call.File {
 				want = http.StatusOK
 				business++
 			} else {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +123,7 @@ func hide(a answer, id string) string {
 	if id == "" {
 		return a.plain()
 	}
-	return strings.ReplaceAll(a.plain(), id, "<id>")
+	return regexp.MustCompile(`\b`+regexp.QuoteMeta(id)+`\b`).ReplaceAllString(a.plain(), "<id>")
 }
 
 func keys(a answer) []string {
