@@ -201,7 +201,7 @@ func (c *Court) decide(x *exchange) {
 	}
 
 	// Go's HTTP server answers what it cannot read before any handler does.
-	if (x.status == http.StatusBadRequest || x.status == http.StatusRequestHeaderFieldsTooLarge) && x.header.Get("X-Request-Id") == "" && x.header.Get("Connection") == "close" {
+	if (x.status == http.StatusBadRequest || x.status == http.StatusRequestHeaderFieldsTooLarge) && x.header.Get("X-Request-Id") == "" && x.last {
 		c.verdict(Count{Requests: 1, Answers: 1, Bad: 1}, nil)
 		return
 	}

@@ -188,8 +188,8 @@ func number(t *testing.T, id string) int {
 }
 
 // TestObjectMatrix: every operation with every field that holds an id, called
-// by another domain's administrator and user and by colleagues, with the
-// victim's object, a deleted one and one that never existed: the three are
+// by another domain's administrator and user, whose account is the victim's
+// partner, by the partner's engineer and by colleagues, with the victim's object, a deleted one and one that never existed: the three are
 // answered alike, nothing of the victim's is shown, and no row of the victim's
 // domain changes (threats.md B2, B3). Bodies also name the victim as target,
 // user and domain (B6).
@@ -201,6 +201,7 @@ func TestObjectMatrix(t *testing.T) {
 		strangers := []*party{newParty(t, w, 1, 0, problem, "stranger admin"), newParty(t, w, 1, 1, problem, "stranger user")}
 		colleague := newParty(t, w, 0, 1, problem, "colleague")
 		victim.apart(t, append(strangers, colleague)...)
+		nora := partner(t, w)
 		deleted := map[objects.Kind]string{}
 		for _, kind := range objects.Kinds {
 			if id := victim.gone(t, kind); id != "" {
@@ -259,19 +260,21 @@ func TestObjectMatrix(t *testing.T) {
 		for _, p := range strangers {
 			matrix(p, everything, more)
 		}
+		partners, seen := deskMatrix(t, nora, victim, marker)
+		asked, leaks = asked+partners, leaks+seen
 		if changed := world.Changed(before, w.Settled(t, d.ID)); len(changed) > 0 {
 			leaks++
 			t.Errorf("strangers changed the victim's domain: %s", strings.Join(changed, ", "))
 		}
 		// A colleague's own doings change rows of the domain, so what counts here
 		// is what the victim's own account sees. Domain, user and group are his too.
-		seen := sight(t, victim)
+		sees := sight(t, victim)
 		matrix(colleague, func(k objects.Kind) bool {
 			return !slices.Contains([]objects.Kind{objects.Domain, objects.User, objects.Group}, k)
 		}, nil)
-		if now := sight(t, victim); now != seen {
+		if now := sight(t, victim); now != sees {
 			leaks++
-			t.Errorf("a colleague changed the victim's objects:\n%s\nthen\n%s", seen, now)
+			t.Errorf("a colleague changed the victim's objects:\n%s\nthen\n%s", sees, now)
 		}
 		// The matrix would prove nothing if its ids were wrong: the victim's own
 		// calls reach the objects.
@@ -293,14 +296,18 @@ func sight(t *testing.T, victim *party) string {
 	t.Helper()
 	var out bytes.Buffer
 	ticket := victim.made[objects.Ticket]
-	paths := []string{"cases/" + ticket, "cases/" + ticket + "/messages?limit=100", "cases/" + ticket + "/operate-logs?limit=100", "cases/" + ticket + "/labels",
+	authorization := "authorizations/" + victim.made[objects.Authorization]
+	session := authorization + "/authorization-details/" + victim.made[objects.Detail] + "/sessions/" + victim.made[objects.Session]
+	paths := []string{authorization, "authorizations/" + victim.made[objects.Asked], session + "/operation-logs", session + "/operation-file-logs",
+		"accessorys/" + victim.made[objects.Attachment], "accessorys/" + victim.made[objects.Sent], "carbon-copy-emails", "cases/instant-messages/unread?case_ids=" + ticket, "cases/" + ticket, "cases/" + ticket + "/messages?limit=100", "cases/" + ticket + "/operate-logs?limit=100", "cases/" + ticket + "/labels",
 		"cases/" + ticket + "/relations", "cases/" + ticket + "/extends-param", "labels?limit=100", "authorizations?limit=100", "privileges/privilege-policy",
 		"privileges?privilege=export", "verifycodes/has-verified?contact_value=" + victim.maker.Mail}
-	if id := victim.made[objects.Attachment]; id != "" {
-		paths = append(paths, "accessorys/"+id)
-	}
 	for _, path := range paths {
-		fmt.Fprintln(&out, path, victim.send(t, "GET", "/v2/servicerequest/"+path, nil, nil).plain())
+		a := victim.send(t, "GET", "/v2/servicerequest/"+path, nil, nil)
+		if a.denied() {
+			t.Errorf("%s does not see his own %s: %s", victim.name, path, a.text)
+		}
+		fmt.Fprintln(&out, path, a.plain())
 	}
 	return out.String()
 }
@@ -361,7 +368,7 @@ func TestPrivileges(t *testing.T) {
 	})
 }
 
-// switches turns the domain's two privileges on and off (semantics.md D24):
+// switches turns the domain's three privileges on and off (semantics.md D24):
 // what is given counts from the next call on, what is taken away is gone with
 // it, and only the main account turns them.
 func switches(t *testing.T, w *world.World, problem string) (leaks, calls int) {
@@ -399,5 +406,29 @@ func switches(t *testing.T, w *world.World, problem string) (leaks, calls int) {
 	want("a sub-user exports with the right", export(), true)
 	want("the main account stops the export", turn(main, "delete", "export"), true)
 	want("a sub-user exports after the right ended", export(), false)
+	ticket := create(t, main, problem, "MAIN-2b7d")
+	reach := func(call contract.Call) answer {
+		calls++
+		values := (&party{caller: sub, maker: objects.Maker{Problem: problem}}).good()
+		values["case_id"], values["group_id"], values["relation_id"] = ticket, "", ticket
+		return sub.ask(t, call, values, nil)
+	}
+	all := contract.Calls(t)
+	all = slices.DeleteFunc(all, func(c contract.Call) bool { return !strings.Contains(c.Path, "{case_id}") })
+	reached := func(when string) {
+		for _, call := range all {
+			if a := reach(call); !a.denied() || strings.Contains(a.text, "MAIN-2b7d") {
+				leaks++
+				t.Errorf("a sub-user %s reaches the main account's ticket by %s: %.300s", when, call.ID, a.text)
+			}
+		}
+	}
+	reached("without the right")
+	want("the main account lets its users act on all tickets", turn(main, "create", "assumeCaseAll"), true)
+	if a := sub.send(t, "GET", "/v2/servicerequest/cases/"+ticket, nil, nil); a.denied() || !strings.Contains(a.text, "MAIN-2b7d") {
+		t.Errorf("a sub-user with the right does not reach the ticket: %.200s", a.text)
+	}
+	want("the main account ends that", turn(main, "delete", "assumeCaseAll"), true)
+	reached("after the right ended")
 	return leaks, calls
 }
