@@ -43,12 +43,12 @@ func outbox(t *testing.T, w *world.World) (items []map[string]any) {
 // comes back in no answer, no count, no mail or SMS, no log line, and nothing
 // of the victim's changes (threats.md B4, B6).
 func TestCanary(t *testing.T) {
-	each(t, func(t *testing.T, w *world.World) {
+	configured(t, objects.Scenes, func(t *testing.T, w *world.World) {
 		const marker = "CANARY-7c2e"
 		problem := w.Consultation(t)
 		victim := newParty(t, w, 0, 0, problem, marker)
 		attacker := newParty(t, w, 1, 0, problem, "canary attacker")
-		victim.apart(t, attacker)
+		victim.apart(t, 0, attacker)
 		d := w.Domains[0]
 		if a := victim.send(t, "PUT", "/v2/servicerequest/cases/"+victim.made[objects.Ticket]+"/contact-info", nil,
 			[]byte(`{"remind_mail":"`+d.Users[0].Email+`"}`)); a.denied() {
@@ -81,10 +81,15 @@ func TestCanary(t *testing.T) {
 			}
 		}
 		for _, call := range contract.Calls(t) {
+			scene := attacker.good()
+			if err := attacker.maker.Prepare(t, call.ID, attacker.made, scene); err != nil {
+				t.Fatalf("%s: the scene: %v", call.ID, err)
+			}
 			for _, name := range call.Names() {
 				for _, id := range ids {
-					values := attacker.good()
+					values := maps.Clone(scene)
 					values["remind_mail"], values["remind_mobile"] = w.Domains[1].Users[0].Email, ""
+					values["group_id"], values["groupId"] = "", ""
 					in := contract.Values{Full: true, Pick: func(field string, s *openapi3.Schema) (any, bool) {
 						if field != name {
 							return objects.Pick(values)(field, s)
