@@ -225,7 +225,8 @@ func TestDownloads(t *testing.T) {
 		if w := get("/"+id, "Range", "bytes=2-4"); w.Code != 206 || w.Body.String() != "234" || w.Header().Get("Content-Range") != "bytes 2-4/10" {
 			f.t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
 		}
-		if w := get("/"+id, "Range", "bytes=20-"); w.Code != 416 {
+		if w := get("/"+id, "Range", "bytes=20-"); w.Code != 416 || w.Header().Get("Content-Range") != "bytes */10" || w.Header().Get("Content-Disposition") != "" ||
+			!strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") || !strings.Contains(w.Body.String(), `"error_code":"OSM.01010001"`) || !strings.Contains(w.Body.String(), "Range") {
 			f.t.Errorf("%d", w.Code)
 		}
 		if w := get("/"+id, "If-None-Match", get("/"+id).Header().Get("Etag")); w.Code != 304 {

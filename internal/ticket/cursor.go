@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"casemate/internal/db"
 	"casemate/internal/fault"
@@ -78,7 +79,7 @@ func (s *Service) readCursor(tx *db.Tx, who principal.Principal, cursor string) 
 	switch {
 	case cursor == "":
 		return positions{}, false, nil
-	case len(cursor) > maxCursor:
+	case utf8.RuneCountInString(cursor) > maxCursor:
 		return nil, false, fault.TooLong.In("last_message_time_id").With("max", maxCursor)
 	case cursor[:1] == inline:
 		p, err = decodePositions(cursor[1:])

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"casemate/internal/fault"
 )
 
 // Download is a file as an answer. One of Content and Stream is set.
@@ -86,7 +88,45 @@ func (d Download) serve(w http.ResponseWriter, r *http.Request, log *slog.Logger
 	if d.SHA256 != "" {
 		h.Set("ETag", `"`+d.SHA256+`"`)
 	}
-	http.ServeContent(w, r, "", d.Modified, d.Content)
+	if r.Header.Get("Range") == "" {
+		http.ServeContent(w, r, "", d.Modified, d.Content)
+		return
+	}
+	part := &part{ResponseWriter: w}
+	http.ServeContent(part, r, "", d.Modified, d.Content)
+	if part.refused {
+		h.Del("Content-Disposition")
+		Write(r.Context(), unfit{w}, errRange, false)
+	}
+}
+
+var errRange = fault.New(fault.Invalid, fault.CodeInvalid, "请求头 {field} 超出文件范围", "{field} lies outside of the file").In("Range")
+
+// part holds back the plain text with which http.ServeContent refuses a range
+// (RFC 9110 section 15.5.17): clients read errors as JSON.
+type part struct {
+	http.ResponseWriter
+	refused bool
+}
+
+func (p *part) WriteHeader(status int) {
+	if p.refused = status == http.StatusRequestedRangeNotSatisfiable; !p.refused {
+		p.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (p *part) Write(b []byte) (int, error) {
+	if p.refused {
+		return len(b), nil
+	}
+	return p.ResponseWriter.Write(b)
+}
+
+// unfit answers a fault with the status of a range that is refused.
+type unfit struct{ http.ResponseWriter }
+
+func (u unfit) WriteHeader(int) {
+	u.ResponseWriter.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 }
 
 type fileKey struct{}

@@ -5,13 +5,10 @@ package consent
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,7 +21,6 @@ import (
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/sdkerr"
 	osm "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2/model"
-	"golang.org/x/crypto/ssh"
 
 	"casemate/internal/db/dbtest"
 	"casemate/test/world"
@@ -35,50 +31,6 @@ const (
 	hostAccount  = "root-MARKER-account"
 	source       = "83aeb0f2834c4df49826c781d32a963e"
 )
-
-// sshd is an SSH server that knows one account.
-func sshd(t *testing.T) int {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := ssh.NewSignerFromKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &ssh.ServerConfig{PasswordCallback: func(m ssh.ConnMetadata, p []byte) (*ssh.Permissions, error) {
-		if m.User() == hostAccount && string(p) == hostPassword {
-			return nil, nil
-		}
-		return nil, errors.New("no")
-	}}
-	c.AddHostKey(key)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				if s, channels, requests, err := ssh.NewServerConn(conn, c); err == nil {
-					go ssh.DiscardRequests(requests)
-					for ch := range channels {
-						_ = ch.Reject(ssh.Prohibited, "")
-					}
-					_ = s.Wait()
-				}
-			}()
-		}
-	}()
-	return l.Addr().(*net.TCPAddr).Port
-}
 
 func client(t *testing.T, w *world.World, domain, user int) *osm.OsmClient {
 	t.Helper()
@@ -206,7 +158,7 @@ var authID = regexp.MustCompile(`^Auth-[0-9a-z]{26}$`)
 // TestStory: from the engineer's request to the end, with the SDK.
 func TestStory(t *testing.T) {
 	each(t, "authorization: {check_hosts: {enabled: true, allow: [127.0.0.1]}}\n", func(t *testing.T, w *world.World) {
-		port := int32(sshd(t))
+		port := int32(world.SSH(t, hostAccount, hostPassword))
 		c := client(t, w, 0, 0)
 		stranger, colleague := client(t, w, 1, 0), client(t, w, 0, 1)
 		number := ticket(t, c)

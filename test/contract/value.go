@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime/multipart"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type Call struct {
 	Body             *openapi3.Schema // nil = none
 	BodyRequired     bool
 	Multipart        bool
+	File             bool // answers with a file, not with JSON
 }
 
 // Calls are the operations of the customer API, by id.
@@ -34,6 +36,9 @@ func Calls(t testing.TB) (all []Call) {
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			c := Call{ID: op.OperationID, Method: method, Path: path}
+			if ok := op.Responses.Status(http.StatusOK); ok != nil {
+				c.File = ok.Value.Content["application/json"] == nil
+			}
 			for _, p := range op.Parameters {
 				c.Params = append(c.Params, p.Value)
 			}

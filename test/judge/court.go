@@ -30,20 +30,19 @@ type Count struct {
 	Requests   int // held against the contract
 	Bad        int // of those, requests that break it and were refused
 	Answers    int
-	NotBuilt   int // answers 501 of operations not built yet
 	Cut        int // exchanges whose connection ended before the answer
 	Violations int
 }
 
 // Add adds what was judged elsewhere.
 func (c *Count) Add(o Count) {
-	c.Requests, c.Bad, c.Answers, c.NotBuilt = c.Requests+o.Requests, c.Bad+o.Bad, c.Answers+o.Answers, c.NotBuilt+o.NotBuilt
+	c.Requests, c.Bad, c.Answers = c.Requests+o.Requests, c.Bad+o.Bad, c.Answers+o.Answers
 	c.Cut, c.Violations = c.Cut+o.Cut, c.Violations+o.Violations
 }
 
 func (c Count) String() string {
-	return fmt.Sprintf("%d requests (%d of them bad and refused), %d answers judged (%d not built yet, %d cut off), %d violations",
-		c.Requests, c.Bad, c.Answers, c.NotBuilt, c.Cut, c.Violations)
+	return fmt.Sprintf("%d requests (%d of them bad and refused), %d answers judged (%d cut off), %d violations",
+		c.Requests, c.Bad, c.Answers, c.Cut, c.Violations)
 }
 
 // Court judges exchanges. A request that breaks the contract must be refused,
@@ -196,13 +195,13 @@ func (c *Court) decide(x *exchange) {
 		}
 	}
 	code, _ := told.Code.(string)
-	refused := x.status >= 400 && x.status != http.StatusNotImplemented || x.status == http.StatusOK && code != ""
-	if x.status == http.StatusNotImplemented && code == "OSM.0004" {
-		n.NotBuilt = 1
+	refused := x.status >= 400 || x.status == http.StatusOK && code != ""
+	if x.status == http.StatusNotImplemented {
+		blame("answers 501: every operation is built")
 	}
 
 	// Go's HTTP server answers what it cannot read before any handler does.
-	if (x.status == http.StatusBadRequest || x.status == http.StatusRequestHeaderFieldsTooLarge) && x.header.Get("X-Request-Id") == "" && x.header.Get("Connection") == "close" {
+	if (x.status == http.StatusBadRequest || x.status == http.StatusRequestHeaderFieldsTooLarge) && x.header.Get("X-Request-Id") == "" && x.last {
 		c.verdict(Count{Requests: 1, Answers: 1, Bad: 1}, nil)
 		return
 	}

@@ -89,6 +89,30 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestJudgeHeaders: what Go's server answers to headers it does not read, and
+// then ends the connection, is no answer of the product.
+func TestJudgeHeaders(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.MaxHeaderBytes = 1 // and 4 KB that the server adds
+	server.Start()
+	defer server.Close()
+	court := &judge.Court{}
+	tap, err := judge.Listen(strings.TrimPrefix(server.URL, "http://"), court)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Get(tap.URL + "/v2/servicerequest/cases?app_key=" + strings.Repeat("a", 6000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	tap.Close()
+	if n := court.Count(); res.StatusCode != http.StatusRequestHeaderFieldsTooLarge || n.Answers != 1 || n.Bad != 1 || n.Violations != 0 {
+		t.Errorf("%s, %v: %v", res.Status, n, court.Violations())
+	}
+}
+
 // TestTapLargeAndCut: a large body streams through, and a server that goes away
 // in the middle of an answer is seen by the client.
 func TestTapLargeAndCut(t *testing.T) {

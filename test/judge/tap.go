@@ -182,6 +182,7 @@ type exchange struct {
 	read    chan struct{} // closed when asked is there
 	status  int
 	header  http.Header
+	last    bool // the server ends the connection with this answer
 	told    body
 }
 
@@ -259,7 +260,7 @@ func (c *Court) answer(in *bufio.Reader, x *exchange) bool {
 		if isJSON(res.Header) {
 			keep = keepAnswer
 		}
-		x.status, x.header = res.StatusCode, res.Header
+		x.status, x.header, x.last = res.StatusCode, res.Header, res.Close
 		x.told = take(res.Body, keep)
 		if !x.told.whole {
 			c.cut()

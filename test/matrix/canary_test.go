@@ -3,6 +3,7 @@ package matrix
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,14 +43,15 @@ func outbox(t *testing.T, w *world.World) (items []map[string]any) {
 // comes back in no answer, no count, no mail or SMS, no log line, and nothing
 // of the victim's changes (threats.md B4, B6).
 func TestCanary(t *testing.T) {
-	each(t, func(t *testing.T, w *world.World) {
+	configured(t, objects.Scenes, func(t *testing.T, w *world.World) {
 		const marker = "CANARY-7c2e"
 		problem := w.Consultation(t)
 		victim := newParty(t, w, 0, 0, problem, marker)
 		attacker := newParty(t, w, 1, 0, problem, "canary attacker")
+		victim.apart(t, 0, attacker)
 		d := w.Domains[0]
 		if a := victim.send(t, "PUT", "/v2/servicerequest/cases/"+victim.made[objects.Ticket]+"/contact-info", nil,
-			[]byte(`{"remind_mail":"`+d.Users[0].Email+`"}`)); a.denied() && a.status != http.StatusNotImplemented {
+			[]byte(`{"remind_mail":"`+d.Users[0].Email+`"}`)); a.denied() {
 			t.Fatal(a.text)
 		}
 		if _, err := w.Local("desk", "note", victim.made[objects.Ticket], marker+" note of an engineer"); err != nil {
@@ -57,7 +59,7 @@ func TestCanary(t *testing.T) {
 		}
 		// What is sent may come back in an error; what counts is what was not sent:
 		// the marker with a word behind it.
-		secrets := regexp.MustCompile(regexp.QuoteMeta(marker) + ` (description|message|file|label|note)|` + regexp.QuoteMeta(marker) + `\.txt`)
+		secrets := regexp.MustCompile(regexp.QuoteMeta(marker) + ` (description|message|file|label|note|parameter|reason|instance|account|password|command|transfer|agency|trusted)|` + regexp.QuoteMeta(marker) + `\.txt`)
 		ids := []string{d.ID, d.Name, d.Users[0].Name, d.Users[0].Email, d.Users[0].Mobile, victim.maker.Mail, marker}
 		for _, id := range victim.made {
 			ids = append(ids, id)
@@ -71,7 +73,7 @@ func TestCanary(t *testing.T) {
 				leaks++
 				t.Errorf("%s with %s shows the victim's text: %.300s", call.ID, where, a.text)
 			}
-			if a.status >= 500 && a.status != http.StatusNotImplemented {
+			if a.status >= 500 {
 				t.Errorf("%s with %s: %d %s", call.ID, where, a.status, a.text)
 			}
 			if a.took > time.Second {
@@ -79,10 +81,15 @@ func TestCanary(t *testing.T) {
 			}
 		}
 		for _, call := range contract.Calls(t) {
+			scene := attacker.good()
+			if err := attacker.maker.Prepare(t, call.ID, attacker.made, scene); err != nil {
+				t.Fatalf("%s: the scene: %v", call.ID, err)
+			}
 			for _, name := range call.Names() {
 				for _, id := range ids {
-					values := attacker.good()
+					values := maps.Clone(scene)
 					values["remind_mail"], values["remind_mobile"] = w.Domains[1].Users[0].Email, ""
+					values["group_id"], values["groupId"] = "", ""
 					in := contract.Values{Full: true, Pick: func(field string, s *openapi3.Schema) (any, bool) {
 						if field != name {
 							return objects.Pick(values)(field, s)
@@ -136,7 +143,7 @@ func TestCanary(t *testing.T) {
 		if len(sent) == 0 {
 			t.Error("the catcher is empty: nothing was looked at")
 		}
-		t.Logf("REPORT canary (%s): %d calls with the victim's ids, %d leaks, %d slower than 1 s; objects not built: %s\n", t.Name(), calls, leaks, slow, strings.Join(victim.missing, ", "))
+		t.Logf("REPORT canary (%s): %d calls with the victim's ids, %d leaks, %d slower than 1 s\n", t.Name(), calls, leaks, slow)
 	})
 }
 
@@ -222,7 +229,6 @@ func massAssignment(t *testing.T, w *world.World) {
 		}
 	}
 	before := w.Settled(t, stranger.ID)
-	notBuilt := 0
 	var made struct {
 		ID string `json:"incident_id"`
 	}
@@ -240,9 +246,6 @@ func massAssignment(t *testing.T, w *world.World) {
 			path, header, body, _ := call.HTTP(in)
 			a := p.send(t, call.Method, path, header, body)
 			calls++
-			if a.status == http.StatusNotImplemented {
-				notBuilt++
-			}
 			if strings.Contains(a.text, mark) {
 				t.Errorf("%s shows an internal field again: %.300s", call.ID, a.text)
 			}
@@ -273,7 +276,7 @@ func massAssignment(t *testing.T, w *world.World) {
 	if len(fields) < 80 {
 		t.Errorf("only %d internal fields found in the migrations", len(fields))
 	}
-	t.Logf("REPORT mass assignment (%s): %d calls with %d internal fields in every object of the body, 0 stored, %d answers not built\n", t.Name(), calls, len(fields), notBuilt)
+	t.Logf("REPORT mass assignment (%s): %d calls with %d internal fields in every object of the body, 0 stored\n", t.Name(), calls, len(fields))
 }
 
 // hidden: notes among engineers, their log-in names and their ids never show on
@@ -285,7 +288,7 @@ func hidden(t *testing.T, w *world.World) {
 	noted := main.made[objects.Ticket]
 	engineer := engineerToken(t, w, w.Engineers[0].Name, w.Engineers[0].Password)
 	for _, step := range []string{`{"action":"accept"}`, `{"action":"note","text":"` + note + `"}`, `{"action":"reply","text":"a reply"}`} {
-		if a := (caller{w: w, token: engineer}).send(t, "POST", "/desk/v1/tickets/"+noted+"/steps", nil, []byte(step)); a.denied() && a.code != "OSM.01010051" { // asking for an authorization has taken it
+		if a := (caller{w: w, token: engineer}).send(t, "POST", "/desk/v1/tickets/"+noted+"/steps", nil, []byte(step)); a.denied() {
 			t.Fatalf("%s: %s", step, a.text)
 		}
 	}
@@ -300,11 +303,11 @@ func hidden(t *testing.T, w *world.World) {
 		if len(numbers) < 10 {
 			t.Errorf("%d tickets to look at", len(numbers))
 		}
-		p := &party{caller: c, domain: n, maker: main.maker, made: map[objects.Kind]string{}}
+		p := &party{caller: c, domain: n, maker: main.maker, made: maps.Clone(main.made)}
 		for _, number := range numbers {
 			p.made[objects.Ticket] = number
 			for _, call := range contract.Calls(t) {
-				if call.Method != http.MethodGet || !slices.ContainsFunc(call.Names(), func(f string) bool { return objects.Fields[f] == objects.Ticket }) {
+				if call.Method != http.MethodGet || !slices.ContainsFunc(call.Names(), func(f string) bool { k := objects.Fields[f]; return k == objects.Ticket || k == objects.Authorization }) {
 					continue
 				}
 				values := p.good()

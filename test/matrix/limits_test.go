@@ -12,9 +12,9 @@ import (
 	"casemate/test/world"
 )
 
-// TestNotBuilt calls every operation of the customer API and prints those that
-// answer 501 (semantics.md D28); whatever they answer, it is never a bare 5xx.
-func TestNotBuilt(t *testing.T) {
+// TestAllBuilt calls every operation of the customer API: none answers 501 or
+// another 5xx.
+func TestAllBuilt(t *testing.T) {
 	w := world.Start(t, world.Options{})
 	c := user(t, w, 0, 0)
 	problem := consultation(t, c)
@@ -25,7 +25,7 @@ func TestNotBuilt(t *testing.T) {
 		a := c.call(t, op, map[string]any{"case_id": number, "business_type_id": problem, "source_id": source, "simple_description": "x", "action_id": "press",
 			"contact_way": 1, "contact_value": "somebody@example.com", "verify_code": "000000", "message.content": "x"})
 		switch {
-		case a.status == http.StatusNotImplemented && a.code == "OSM.0004":
+		case a.status == http.StatusNotImplemented:
 			missing = append(missing, op.ID)
 		case a.status >= 500:
 			t.Errorf("%s: %d %s", op.ID, a.status, a.text)
@@ -34,15 +34,17 @@ func TestNotBuilt(t *testing.T) {
 	if len(ops) != 82 {
 		t.Errorf("%d operations, want 82", len(ops))
 	}
-	t.Logf("REPORT operations that answer 501: %d of %d: %s\n", len(missing), len(ops), strings.Join(missing, " "))
+	if len(missing) > 0 {
+		t.Errorf("not built: %s", strings.Join(missing, " "))
+	}
+	t.Logf("REPORT operations that answer 501: %d of %d\n", len(missing), len(ops))
 }
 
 // TestLimits: each documented limit of each place of each operation (length,
 // range, number of items, enumeration, pattern, type, required), nested ones
 // too: at the limit it is not what is refused, one beyond it is refused with
 // OSM.01010001 (a wrong type with OSM.0001) naming the field, in Chinese and in
-// English. The limits are read from the contract; operations that are not built
-// yet keep them as well, because decoding comes first.
+// English. The limits are read from the contract.
 func TestLimits(t *testing.T) {
 	each(t, func(t *testing.T, w *world.World) {
 		problem := w.Consultation(t)
@@ -50,7 +52,7 @@ func TestLimits(t *testing.T) {
 		checked := map[string]int{}
 		for _, call := range contract.Calls(t) {
 			values := p.good()
-			values["accessory_ids"] = []any{values["accessory_id"]} // also where there are none yet: its items have limits
+			values["accessory_ids"] = []any{values["accessory_id"]} // its items have limits
 			wire := contract.Values{Full: true, Pick: objects.Pick(values)}.Wire(call)
 			ask := func(place contract.Place, v any, language string) (answer, bool) {
 				in := contract.Copy(wire)
@@ -77,7 +79,7 @@ func TestLimits(t *testing.T) {
 					what := fmt.Sprintf("%s, %v beyond %s", call.ID, place, l.Name)
 					malformed := l.Malformed || l.Name == "int32"
 					for _, a := range []answer{en, zh} {
-						if a.code != "OSM.01010001" && !(malformed && a.code == "OSM.0001") || !strings.Contains(a.message(), place.Name) {
+						if a.code != codeOf(call.ID, place.Name) && !(malformed && a.code == "OSM.0001") || !strings.Contains(a.message(), place.Name) {
 							t.Errorf("%s: %d %.250s", what, a.status, a.text)
 						}
 					}
@@ -89,7 +91,7 @@ func TestLimits(t *testing.T) {
 						if a.denied() && (a.message() == en.message() || a.code == "OSM.0001") {
 							t.Errorf("%s, %v at %s is refused: %.250s", call.ID, place, l.Name, a.text)
 						}
-						if a.status >= 500 && a.status != http.StatusNotImplemented {
+						if a.status >= 500 {
 							t.Errorf("%s, %v at %s: %d %s", call.ID, place, l.Name, a.status, a.text)
 						}
 					}
@@ -108,9 +110,19 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// codeOf is the code of a value that is out of its limits: where the table has
+// one for the very field it is that (errors.csv).
+func codeOf(operation, field string) string {
+	if operation == "ListMoreInstantMessages" && field == "type" {
+		return "OSM.01010012"
+	}
+	return "OSM.01010001"
+}
+
 // TestDocumented: with errors.business_status documented every refusal of the
 // table has 200 and both fields, all others the status they have by default;
-// the tap judges the bodies (semantics.md D1).
+// the tap judges the bodies (semantics.md D1). Of a file's download a client
+// sees nothing but the status, so there a refusal keeps its own (docs/DIVERGENCES.md).
 func TestDocumented(t *testing.T) {
 	w := world.Start(t, world.Options{Config: "errors:\n  business_status: documented\n"})
 	real := world.Start(t, world.Options{})
@@ -147,7 +159,7 @@ func TestDocumented(t *testing.T) {
 			}
 			got, usual := answers[0], answers[1]
 			want := usual.status
-			if strings.HasPrefix(usual.code, "OSM.0101") {
+			if strings.HasPrefix(usual.code, "OSM.0101") && !call.File {
 				want = http.StatusOK
 				business++
 			} else {

@@ -1,6 +1,6 @@
 // Package matrix holds every operation of the contracts against callers and
 // objects they must not reach (threats.md B1 to B5), against the limits the
-// contract documents, and lists what is not built yet.
+// contract documents, and demands that each is built.
 package matrix
 
 import (
@@ -163,10 +163,18 @@ func engineerToken(t *testing.T, w *world.World, name, password string) string {
 }
 
 func each(t *testing.T, test func(t *testing.T, w *world.World)) {
+	t.Helper()
+	configured(t, "", test)
+}
+
+// configured runs a test on both databases, with the text of a configuration
+// file.
+func configured(t *testing.T, config string, test func(t *testing.T, w *world.World)) {
+	t.Helper()
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
-			o := world.Options{}
+			o := world.Options{Config: config}
 			if database == "postgres" {
 				o.Database = dbtest.EmptyDatabase(t)
 			}

@@ -1,18 +1,17 @@
-// Package objects makes, through the customer API, one object of every kind the
-// contract has an id for, and tells which field of the contract holds which
-// kind. A kind whose operations answer 501 is reported as not built; its maker
-// is written from the contract and works as soon as they are there.
+// Package objects makes one object of every kind the contract has an id for, as
+// customers, engineers and the operator make them, and tells which field of the
+// contract holds which kind.
 package objects
 
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
-	"strings"
+	"strconv"
+	"sync/atomic"
+	"time"
 
 	"casemate/test/world"
 )
@@ -37,8 +36,19 @@ const (
 	Domain        Kind = "domain"
 )
 
+// Further objects of some kinds, in a state of their own.
+const (
+	Sent  Kind = "sent attachment"       // of a message; an Attachment is not sent yet
+	Asked Kind = "pending authorization" // waits for its answer; an Authorization is granted
+
+	Cursor Kind = "cursor of polls" // no object, but only a poll tells one
+)
+
 // Kinds are all of them, in an order in which they can be made.
-var Kinds = []Kind{Domain, User, Group, Ticket, Message, Attachment, Label, Authorization, Detail, Session, Job, Proof, Agency}
+var Kinds = []Kind{Domain, User, Group, Ticket, Message, Attachment, Sent, Label, Asked, Authorization, Detail, Session, Job, Proof, Agency, Cursor}
+
+// Also are the other objects whose ids fit where those of a kind do.
+var Also = map[Kind]Kind{Attachment: Sent, Authorization: Asked}
 
 // Fields are the fields of the contract that hold an id, by their last name.
 var Fields = map[string]Kind{
@@ -54,13 +64,9 @@ var Fields = map[string]Kind{
 // Never are well-formed ids of objects that never existed.
 var Never = map[Kind]string{
 	Ticket: "TS2601010000000000000", Message: "01900000000000000000000000", Attachment: "01900000000000000000000001", Label: "2147483000",
-	Authorization: "01900000000000000000000002", Detail: "2147483001", Session: "2147483002", Job: "2147483003", Group: "01900000000000000000000004",
+	Authorization: "Auth-01900000000000000000000002", Detail: "2147483001", Session: "2147483002", Job: "2147483003", Group: "01900000000000000000000004",
 	User: "01900000000000000000000005", Proof: "01900000000000000000000006", Agency: "01900000000000000000000007", Domain: "01900000000000000000000008",
 }
-
-// ErrNotBuilt says that the operations that make the object answer 501, or that
-// nothing makes such an object yet.
-var ErrNotBuilt = errors.New("not built")
 
 // Send sends a request with a customer's credentials; a nil body sends none.
 type Send func(method, path string, body any) (status int, text string)
@@ -86,8 +92,6 @@ func (m Maker) call(method, path string, body, into any) error {
 	}
 	_ = json.Unmarshal([]byte(text), &refusal) // not every answer is JSON
 	switch {
-	case status == http.StatusNotImplemented && refusal.Code == "OSM.0004":
-		return ErrNotBuilt
 	case status >= 400 || refusal.Code != "":
 		return fmt.Errorf("%s %s: %d %.300s", method, path, status, text)
 	case into == nil:
@@ -102,13 +106,28 @@ func (m Maker) call(method, path string, body, into any) error {
 const base = "/v2/servicerequest/"
 
 // Make makes an object and answers its id. Objects inside others are made in
-// those of made, or in new ones.
+// those of made, or in new ones, which are put into made.
 func (m Maker) Make(kind Kind, made map[Kind]string) (string, error) {
-	ticket := func() (string, error) {
-		if id := made[Ticket]; id != "" {
-			return id, nil
+	if made == nil {
+		made = map[Kind]string{}
+	}
+	within := func(outer Kind) (string, error) {
+		if made[outer] == "" {
+			id, err := m.Make(outer, made)
+			if err != nil {
+				return "", err
+			}
+			made[outer] = id
 		}
-		return m.ticket()
+		return made[outer], nil
+	}
+	inside := map[Kind]Kind{Message: Ticket, Sent: Ticket, Asked: Ticket, Authorization: Ticket, Cursor: Ticket, Detail: Authorization, Session: Authorization}
+	outer := ""
+	if kind := inside[kind]; kind != "" {
+		var err error
+		if outer, err = within(kind); err != nil {
+			return "", err
+		}
 	}
 	switch kind {
 	case Domain:
@@ -127,25 +146,36 @@ func (m Maker) Make(kind Kind, made map[Kind]string) (string, error) {
 		return m.job()
 	case Proof:
 		return m.proof()
-	case Message, Authorization:
-		id, err := ticket()
+	case Agency:
+		return m.agency()
+	case Message:
+		return m.message(outer, m.Text+" message 消息")
+	case Sent:
+		return m.sent(outer)
+	case Asked:
+		return m.asked(outer)
+	case Cursor:
+		var polled struct {
+			Cursor string `json:"last_message_time_id"`
+		}
+		err := m.call("GET", base+"cases/instant-messages?case_ids="+outer, nil, &polled)
+		return polled.Cursor, err
+	case Authorization:
+		return m.authorization(outer)
+	case Detail:
+		return m.detail(outer)
+	case Session:
+		detail, err := within(Detail)
 		if err != nil {
 			return "", err
 		}
-		if kind == Message {
-			return m.message(id)
-		}
-		return m.authorization(id)
-	case Detail:
-		if made[Authorization] == "" {
-			return "", ErrNotBuilt
-		}
-		return m.detail(made[Authorization])
+		return m.session(outer, detail)
 	}
-	// Sessions come from the gateway, agencies from IAM: no operation of the
-	// customer makes one.
-	return "", ErrNotBuilt
+	return "", fmt.Errorf("nothing makes a %s", kind)
 }
+
+// serial tells things apart whose names must be unique.
+var serial atomic.Int64
 
 func (m Maker) ticket() (string, error) {
 	var made struct {
@@ -155,9 +185,12 @@ func (m Maker) ticket() (string, error) {
 	return made.ID, err
 }
 
-func (m Maker) message(ticket string) (string, error) {
-	text := m.Text + " message 消息"
-	if err := m.call("POST", base+"cases/"+ticket+"/message", map[string]any{"message": map[string]any{"content": text}}, nil); err != nil {
+func (m Maker) message(ticket, text string, files ...string) (string, error) {
+	content := map[string]any{"content": text}
+	if len(files) > 0 {
+		content["accessory_ids"] = files
+	}
+	if err := m.call("POST", base+"cases/"+ticket+"/message", map[string]any{"message": content}, nil); err != nil {
 		return "", err
 	}
 	var shown struct {
@@ -179,6 +212,15 @@ func (m Maker) message(ticket string) (string, error) {
 	return "", fmt.Errorf("the message is not in the ticket's detail")
 }
 
+// sent uploads a file and sends it with a message.
+func (m Maker) sent(ticket string) (string, error) {
+	id, err := m.attachment()
+	if err == nil {
+		_, err = m.message(ticket, m.Text+" message with a file", id)
+	}
+	return id, err
+}
+
 // attachment uploads a text file; its content holds the maker's text.
 func (m Maker) attachment() (string, error) {
 	var made struct {
@@ -191,53 +233,86 @@ func (m Maker) attachment() (string, error) {
 
 // label makes a label; the answer has no id, the list has.
 func (m Maker) label() (string, error) {
-	if err := m.call("POST", base+"labels", map[string]any{"name": m.Text + " label", "color": "#ff0000"}, nil); err != nil {
+	name := fmt.Sprint(m.Text, " label ", serial.Add(1))
+	if err := m.call("POST", base+"labels", map[string]any{"name": name, "color": "#ff0000"}, nil); err != nil {
 		return "", err
 	}
-	var list map[string]json.RawMessage
+	var list struct {
+		Labels []struct {
+			ID   json.Number `json:"label_id"`
+			Name string      `json:"name"`
+		} `json:"label_list"`
+	}
 	if err := m.call("GET", base+"labels?limit=100", nil, &list); err != nil {
 		return "", err
 	}
-	for _, raw := range list {
-		var labels []struct {
-			ID   json.Number `json:"label_id"`
-			ID2  json.Number `json:"id"`
-			Name string      `json:"name"`
-		}
-		if json.Unmarshal(raw, &labels) != nil {
-			continue
-		}
-		for _, l := range labels {
-			if l.Name == m.Text+" label" {
-				return max(l.ID.String(), l.ID2.String()), nil
-			}
+	for _, l := range list.Labels {
+		if l.Name == name {
+			return l.ID.String(), nil
 		}
 	}
-	return "", fmt.Errorf("the label is not in the list")
+	return "", fmt.Errorf("the label is not in the list: %+v", list)
+}
+
+// operator calls the desk API as the operator of the machine.
+func (m Maker) operator(method, path string, body, into any) error {
+	status, text, err := m.World.Operator(method, "/desk/v1/"+path, body)
+	switch {
+	case err != nil:
+		return err
+	case status >= 400:
+		return fmt.Errorf("%s /desk/v1/%s: %d %.300s", method, path, status, text)
+	case into == nil:
+		return nil
+	}
+	return json.Unmarshal([]byte(text), into)
 }
 
 // group is a group of the domain: the first that the operator's desk lists.
 func (m Maker) group() (string, error) {
-	status, text, err := m.World.Operator("GET", "/desk/v1/domains/"+m.Domain+"/groups", nil)
-	if err != nil {
-		return "", err
-	}
 	var list struct {
 		Items []struct {
 			ID string `json:"id"`
 		} `json:"items"`
 	}
-	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list.Items) == 0 {
-		return "", fmt.Errorf("groups: %d %.300s", status, text)
+	if err := m.operator("GET", "domains/"+m.Domain+"/groups", nil, &list); err != nil || len(list.Items) == 0 {
+		return "", fmt.Errorf("groups: %+v, %w", list, err)
 	}
 	return list.Items[0].ID, nil
 }
 
+// job diagnoses an address that may not be reached by default, so that nothing
+// leaves the machine, and waits for the end.
 func (m Maker) job() (string, error) {
+	const at = "/v2.0/servicerequest/diagnose/job"
 	var made struct {
 		ID string `json:"job_id"`
 	}
-	err := m.call("POST", "/v2.0/servicerequest/diagnose/job/start", map[string]any{"type": 1, "region_id": "cn-north-1", "params": map[string]any{"text": m.Text}}, &made)
+	if err := m.call("POST", at+"/start", map[string]any{"type": 1, "region_id": "cn-north-1", "params": map[string]any{"eip": "127.0.0.1"}}, &made); err != nil {
+		return "", err
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var job struct {
+			Status int `json:"status"`
+		}
+		if err := m.call("GET", at+"?job_id="+made.ID, nil, &job); err != nil {
+			return "", err
+		}
+		if job.Status >= 3 {
+			return made.ID, nil
+		}
+		if time.Now().After(end) {
+			return "", fmt.Errorf("the diagnosis does not end: status %d", job.Status)
+		}
+	}
+}
+
+// agency delegates the user's domain.
+func (m Maker) agency() (string, error) {
+	var made struct {
+		ID string `json:"id"`
+	}
+	err := m.operator("POST", "domains/"+m.Domain+"/agencies", map[string]any{"name": fmt.Sprint(m.Text, " agency ", serial.Add(1)), "trust_domain_name": m.Text + " trusted"}, &made)
 	return made.ID, err
 }
 
@@ -269,53 +344,95 @@ func (m Maker) proof() (string, error) {
 	return list.Contacts[0].ID, nil
 }
 
-// authorization is asked for by an engineer; the ticket is taken for it.
-func (m Maker) authorization(ticket string) (string, error) {
-	if _, err := m.World.Local("desk", "accept", ticket); err != nil && !strings.Contains(err.Error(), "OSM.01010051") && !strings.Contains(err.Error(), "OSM.01010002") { // taken before
-		return "", err
+// engineer is the log-in name in which engineers' steps are taken.
+func (m Maker) engineer() string { return m.World.Engineers[0].Name }
+
+// asked is an authorization an engineer asks for: a host, which answers no one,
+// and a console.
+func (m Maker) asked(ticket string) (string, error) {
+	var made struct {
+		ID     string `json:"id"`
+		Status int    `json:"status"`
 	}
-	out, err := m.World.Local("desk", "authorize", ticket)
-	switch {
-	case err != nil && (strings.Contains(err.Error(), "OSM.0004") || strings.Contains(err.Error(), "not available")):
-		return "", ErrNotBuilt
-	case err != nil:
-		return "", err
+	err := m.operator("POST", "tickets/"+ticket+"/authorizations", map[string]any{"description": m.Text + " reason 原因", "as": m.engineer(), "details": []any{
+		map[string]any{"type": "host", "address": "127.0.0.1", "port": 1, "instance_name": m.Text + " instance"}, map[string]any{"type": "console"}}}, &made)
+	if err == nil && made.Status != 0 {
+		err = fmt.Errorf("the authorization has state %d, want 0", made.Status)
 	}
-	fields := strings.Fields(out)
-	if len(fields) == 0 {
-		return "", fmt.Errorf("casemate desk authorize printed nothing")
-	}
-	return fields[0], nil
+	return made.ID, err
 }
 
+// authorization is granted, with an account and a password.
+func (m Maker) authorization(ticket string) (string, error) {
+	id, err := m.asked(ticket)
+	if err != nil {
+		return "", err
+	}
+	detail, err := m.detail(id)
+	if err != nil {
+		return "", err
+	}
+	now := time.Now()
+	return id, m.call("PUT", base+"authorizations/"+id, map[string]any{"auth_effective_time": now.UnixMilli(), "auth_expire_time": now.Add(24 * time.Hour).UnixMilli(),
+		"auth_detail_list": []any{map[string]any{"auth_detail_id": json.Number(detail), "port": 1, "account": m.Text + " account", "password": m.Text + " password"}}}, nil)
+}
+
+// detail is the host of an authorization.
 func (m Maker) detail(authorization string) (string, error) {
 	var shown struct {
 		Details []struct {
-			ID json.Number `json:"id"`
+			ID   json.Number `json:"id"`
+			Type int         `json:"type"`
 		} `json:"incident_auth_detail_list"`
 	}
 	if err := m.call("GET", base+"authorizations/"+authorization, nil, &shown); err != nil {
 		return "", err
 	}
-	if len(shown.Details) == 0 {
-		return "", fmt.Errorf("the authorization has no details")
+	for _, d := range shown.Details {
+		if d.Type == 1 {
+			return d.ID.String(), nil
+		}
 	}
-	return shown.Details[0].ID.String(), nil
+	return "", fmt.Errorf("the authorization has no host: %+v", shown)
 }
 
-// MakeAll makes one object of every kind, and tells which kinds are not built.
-func (m Maker) MakeAll() (made map[Kind]string, missing []string, err error) {
+// session is what a gateway records under a grant.
+func (m Maker) session(authorization, detail string) (string, error) {
+	var made struct {
+		ID int64 `json:"id"`
+	}
+	at := "authorizations/" + authorization
+	if err := m.operator("POST", at+"/details/"+detail+"/sessions", map[string]any{"as": m.engineer()}, &made); err != nil {
+		return "", err
+	}
+	id, now := strconv.FormatInt(made.ID, 10), time.Now().UTC().Format(time.RFC3339Nano)
+	records := map[string]any{"commands": []any{map[string]any{"at": now, "text": m.Text + " command"}},
+		"transfers": []any{map[string]any{"at": now, "type": "upload", "file_name": m.Text + " transfer", "result": "success"}}}
+	if err := m.operator("POST", at+"/sessions/"+id+"/records", records, nil); err != nil {
+		return "", err
+	}
+	return id, m.operator("POST", at+"/sessions/"+id+"/close", nil, nil)
+}
+
+// MakeAll makes one object of every kind; the ticket gets parameters, a label
+// and a related ticket.
+func (m Maker) MakeAll() (made map[Kind]string, err error) {
 	made = map[Kind]string{}
 	for _, kind := range Kinds {
-		id, err := m.Make(kind, made)
-		switch {
-		case errors.Is(err, ErrNotBuilt):
-			missing = append(missing, string(kind))
-			continue
-		case err != nil:
-			return nil, nil, fmt.Errorf("making the %s: %w", kind, err)
+		if made[kind], err = m.Make(kind, made); err != nil {
+			return nil, fmt.Errorf("making the %s: %w", kind, err)
 		}
-		made[kind] = id
 	}
-	return made, missing, nil
+	related, err := m.ticket()
+	if err != nil {
+		return nil, err
+	}
+	at := base + "cases/" + made[Ticket]
+	for path, body := range map[string]any{"/extends-param": map[string]any{"extends_map": map[string]any{"error_message": m.Text + " parameter 参数"}},
+		"/labels?label_ids=" + made[Label]: nil, "/relations": map[string]any{"related_id_list": []any{related}}} {
+		if err := m.call("POST", at+path, body, nil); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
 }

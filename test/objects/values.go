@@ -20,7 +20,7 @@ const (
 )
 
 // Good are values by field name with which an operation called by a user has a
-// chance to succeed; kinds of objects that are not made stand with an id that
+// chance to succeed; kinds of objects that made has not stand with an id that
 // never existed. File is what stands for an uploaded file.
 func Good(w *world.World, domain, user int, made map[Kind]string, problem, file string) map[string]any {
 	u := w.Domains[domain].Users[user]
@@ -35,9 +35,10 @@ func Good(w *world.World, domain, user int, made map[Kind]string, problem, file 
 		"expired_time": "2026-01-01 00:00:00", "incident_status": "0,1", "incidentStatus": "0,1", "status": 0, "limit": 10, "offset": 0, "search_key": []any{"a"},
 		"x_customer_name": u.Name, "xCustomerName": u.Name, "sub_customer_name": u.Name, "action_id": "press", "color": "#1f6feb", "operation": "create", "privilege": "export",
 		"accessory_name": "note.txt", "accessory_data": base64.StdEncoding.EncodeToString([]byte("a note")), "upload_type": 0, "create_time": fmt.Sprint(now),
-		"form_data": `{"fileName":"note.txt","accessoryFrom":"incident","uploadType":0}`, "file": file, "last_message_time_id": "0",
+		"form_data": `{"fileName":"note.txt","accessoryFrom":"incident","uploadType":0}`, "file": file, "last_message_time_id": made[Cursor],
 		"satisfaction_id": 1, "satisfaction_value": 1, "auth_effective_time": now, "auth_expire_time": now + 3600_000, "relation_type": "DEFAULT",
-		"config_key": "domain", "id": 1, "pageNo": 1, "pageSize": 10, "page_no": 1, "page_size": 10, "reject_reason": "no",
+		"config_key": "supported_languages", "type": 1, "params": map[string]any{"eip": "127.0.0.1"}, "item_ids": "login-port", "id": 1,
+		"type" + text: "spam", "mobile": u.Mobile, "mail": u.Email, "id_type": 20, "ip_type": "copyright", "id_files": []any{"file"}, "pageNo": 1, "pageSize": 10, "page_no": 1, "page_size": 10, "reject_reason": "no",
 	}
 	for name, kind := range Fields {
 		id := made[kind]
@@ -62,17 +63,24 @@ func Good(w *world.World, domain, user int, made map[Kind]string, problem, file 
 	return v
 }
 
+// text behind a name in Good marks the value of a string where other operations
+// have a number of that name.
+const text = " as text"
+
 // Pick gives the values to the schemas they fit.
 func Pick(good map[string]any) func(string, *openapi3.Schema) (any, bool) {
 	return func(name string, s *openapi3.Schema) (any, bool) {
-		v, ok := good[name]
+		v, ok := good[name+text]
+		if !ok || !s.Type.Is("string") {
+			v, ok = good[name]
+		}
 		if !ok || s.Type.Is("array") != (reflect.TypeOf(v).Kind() == reflect.Slice) {
 			return nil, false
 		}
-		if _, text := v.(string); text && !s.Type.Is("string") {
+		if _, is := v.(string); is && !s.Type.Is("string") {
 			return nil, false
 		}
-		if _, text := v.(string); !text && s.Type.Is("string") && !s.Type.Is("object") {
+		if _, is := v.(string); !is && s.Type.Is("string") && !s.Type.Is("object") {
 			return fmt.Sprint(v), true
 		}
 		return v, true

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"casemate/internal/db/dbtest"
 	"casemate/test/judge"
 )
 
@@ -101,6 +102,9 @@ func Binary(t testing.TB) string {
 		dir, err := os.MkdirTemp("", "casemate-bin")
 		if err != nil {
 			build.err = err
+			return
+		}
+		if build.err = dbtest.RemoveAtEnd(dir, 0); build.err != nil {
 			return
 		}
 		build.path = filepath.Join(dir, "casemate")

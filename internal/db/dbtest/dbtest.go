@@ -144,6 +144,9 @@ func server(t testing.TB) *Postgres {
 		if shared.server, shared.err = LaunchPostgres(filepath.Join(dir, "pg"), false); shared.err != nil {
 			return
 		}
+		if shared.err = RemoveAtEnd(dir, shared.server.cmd.Process.Pid); shared.err != nil {
+			return
+		}
 		url, err := shared.server.CreateDatabase("template_casemate")
 		if err != nil {
 			shared.err = err
