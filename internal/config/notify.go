@@ -14,6 +14,7 @@ type Notify struct {
 	Product string        `yaml:"product"` // name of the service in texts and sender names; "" = Casemate
 	Mail    []SMTP        `yaml:"mail"`    // in order of preference: the next one is tried when one fails
 	SMS     []SMSGateway  `yaml:"sms"`     // likewise
+	SMPP    []SMPP        `yaml:"smpp"`    // text message centres by SMPP 3.4, after those of SMS unless their order says otherwise
 	Keep    time.Duration `yaml:"keep"`    // how long the ledger of deliveries is kept; 0 = 2160h (90 days)
 }
 
@@ -55,6 +56,7 @@ type SMTP struct {
 	Timeout  time.Duration `yaml:"timeout"` // of one delivery; 0 = 15s
 	Order    int           `yaml:"order"`   // smaller ones are asked first
 	Weight   int           `yaml:"weight"`  // share among equal orders; without order and weight: in the order of the file
+	Price    int64         `yaml:"price"`   // of one mail, in thousandths of your currency
 }
 
 // SMSGateway is an HTTP interface that sends text messages. URL, header values
@@ -77,6 +79,7 @@ type SMSGateway struct {
 	CAFile     string            `yaml:"ca_file"`
 	Order      int               `yaml:"order"`  // as of mail servers
 	Weight     int               `yaml:"weight"` // likewise
+	Prices     map[string]int64  `yaml:"prices"` // of one part by calling code, in thousandths; "*" = all others
 }
 
 // Condition holds when the JSON answer has one of the values at the path. The
