@@ -29,7 +29,7 @@ const (
 type smppLink struct {
 	conn   net.Conn
 	in     io.Reader
-	window chan struct{}                 // a place for each request without an answer
+	window chan struct{}                  // a place for each request without an answer
 	taking chan struct{}                  // a place for each receipt being kept
 	heard  func(*pdu.DeliverSM) (ok bool) // a receipt or message from the centre; false = it shall send it again
 

@@ -338,6 +338,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 			s.o.Log.Error("sealing events", "error", err)
 		}
 	})
+	workers.Go(func() { s.notify.Run(work) })
 	ready(base, setup)
 	select {
 	case err = <-failed:
@@ -356,6 +357,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	}
 	stop()
 	workers.Wait()
+	s.notify.Close() // after the last job: receipts of what it sent are taken until here
 	return err
 }
 
