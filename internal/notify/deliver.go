@@ -60,20 +60,11 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 	permanent := 0
 	var last *Failure
 	for i, p := range providers {
-		attempt, live, err := s.begin(ctx, m, p.Name())
-		if err != nil || !live {
+		f, err := s.try(ctx, m, p, out, m.urgent && i < len(providers)-1)
+		if err != nil || f == nil {
 			return err
 		}
-		took, err := p.attempt(ctx, out, m.urgent && i < len(providers)-1)
-		if err == nil {
-			p.took(s.db.Now())
-			return s.sent(ctx, m, attempt, p.Name(), took)
-		}
-		last = failure(err)
-		p.refused(s.db.Now(), last, scrub(last.Error(), out.To))
-		if err := s.failed(ctx, m, attempt, took, last, out.To); err != nil {
-			return err
-		}
+		last = f
 		if last.Recipient {
 			return s.bounce(ctx, m)
 		}
@@ -94,6 +85,44 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 		return err
 	}
 	return fmt.Errorf("message %s: no provider took it", m.id)
+}
+
+// try is one attempt with one provider. No failure: it took the message, or the
+// message need not be sent any more.
+func (s *Service) try(ctx context.Context, m stored, p *provider, out Outgoing, hurried bool) (*Failure, error) {
+	defer s.takeTurn(ctx)()
+	attempt, live, err := s.begin(ctx, m, p.Name())
+	if err != nil || !live {
+		return nil, err
+	}
+	took, err := p.attempt(ctx, out, hurried)
+	if err == nil {
+		p.took(s.db.Now())
+		return nil, s.sent(ctx, m, attempt, p.Name(), took)
+	}
+	f := failure(err)
+	p.refused(s.db.Now(), f, scrub(f.Error(), out.To))
+	return f, s.failed(ctx, m, attempt, took, f, out.To)
+}
+
+// turnWait is how long a delivery waits for the one before it.
+const turnWait = 300 * time.Millisecond
+
+// takeTurn lets deliveries of a node go one after another while that is quick:
+// a message that a provider has taken and the ledger does not know yet is
+// repeated when the process is killed, so as few as possible shall be in that
+// state at once (threats.md E4). A slow provider holds nobody up for longer
+// than turnWait.
+func (s *Service) takeTurn(ctx context.Context) (leave func()) {
+	late := time.NewTimer(turnWait)
+	defer late.Stop()
+	select {
+	case s.turn <- struct{}{}:
+		return func() { <-s.turn }
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return func() {}
 }
 
 // settled is a context for what must be recorded although the try's time is up.

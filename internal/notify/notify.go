@@ -59,7 +59,8 @@ type Service struct {
 	o        Options
 	channels map[Way][]*provider
 	catcher  *provider
-	host     string // right side of Message-IDs
+	turn     chan struct{} // held by the delivery under way
+	host     string        // right side of Message-IDs
 }
 
 // New makes the service. It fails when a provider's configuration is wrong or
@@ -68,7 +69,7 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]*provider{}, host: "casemate.invalid"}
+	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]*provider{}, turn: make(chan struct{}, 1), host: "casemate.invalid"}
 	s.catcher = &provider{Channel: &catcher{s: s}}
 	for _, c := range o.Mail {
 		s.add(Mail, c, Place{})
