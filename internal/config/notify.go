@@ -62,7 +62,9 @@ type SMTP struct {
 // SMSGateway is an HTTP interface that sends text messages. URL, header values
 // and body hold placeholders: {to} +8613800138000, {number} 8613800138000,
 // {area} 86, {national} 13800138000, {text}, {code}, {template}, {language},
-// {id} (the same at every repeat of one message) and {secret}. Values are
+// {id} (the same at every repeat of one message) and {secret}; {nonce},
+// {created} and {digest} (base64 of SHA-256 over nonce, created and secret) of
+// the request, as WSSE wants them; {receipt} for the link of Receipt. Values are
 // escaped for the place they stand in.
 type SMSGateway struct {
 	Name       string            `yaml:"name"` // in the ledger; "" = host of the URL
@@ -80,6 +82,29 @@ type SMSGateway struct {
 	Order      int               `yaml:"order"`  // as of mail servers
 	Weight     int               `yaml:"weight"` // likewise
 	Prices     map[string]int64  `yaml:"prices"` // of one part by calling code, in thousandths; "*" = all others
+	Receipt    Receipt           `yaml:"receipt"`
+}
+
+// Ways to tell that a receipt is the gateway's.
+const (
+	ReceiptBody   = "body"   // the default: HMAC-SHA256 over the raw body in a header, hex or base64
+	ReceiptTwilio = "twilio" // X-Twilio-Signature, by Twilio's rules
+	ReceiptLink   = "link"   // the address we gave with the message ends in ?{receipt}, which nobody else can make
+)
+
+// Receipt is how a gateway tells later what became of a message: it posts JSON
+// or a form to /notify/v1/receipts/ and its name.
+type Receipt struct {
+	Check     string   `yaml:"check"`  // body (default), twilio, link; nothing is taken without a secret
+	Secret    Secret   `yaml:"secret"` // shared with the gateway; of links, anything only we know
+	Header    string   `yaml:"header"` // holds the signature (check: body); a prefix such as sha256= is left out
+	URL       string   `yaml:"url"`    // the address as the gateway calls it (check: twilio)
+	ID        string   `yaml:"id"`     // path of the gateway's id of the message, as in provider_id; of links it may be absent
+	State     string   `yaml:"state"`  // path of what became of it
+	Error     string   `yaml:"error"`  // path of a code that says why, "" = none
+	Delivered []string `yaml:"delivered"`
+	Failed    []string `yaml:"failed"`
+	Recipient []string `yaml:"recipient"` // states or errors of those that failed that mean: no such number
 }
 
 // Condition holds when the JSON answer has one of the values at the path. The

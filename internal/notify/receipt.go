@@ -18,6 +18,8 @@ type Receipt struct {
 	Recipient            bool   // it did not because the recipient does not exist: he is blocked for a while
 	Delayed              bool   // neither: it is still being tried
 	Detail               string // the provider's words
+
+	listed bool // Detail holds words of the configuration only
 }
 
 // Receive records a receipt: the attempt gets it, and a message that was sent
@@ -49,7 +51,10 @@ func (s *Service) receive(ctx context.Context, in Receipt) (known bool, err erro
 		if err != nil {
 			return false, err
 		}
-		said, state, cause := "failed", "failed", scrub(in.Detail, "")
+		said, state, cause := "failed", "failed", in.Detail
+		if !in.listed {
+			cause = scrub(cause, "")
+		}
 		switch {
 		case in.Delayed:
 			said, state = "delayed", ""

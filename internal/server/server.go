@@ -265,6 +265,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 		return nil, err
 	}
 	mux.Handle("/web/v1/", browsers)
+	mux.HandleFunc("POST /notify/v1/receipts/{provider}", s.receipts)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
