@@ -57,6 +57,25 @@ type SMTP struct {
 	Order    int           `yaml:"order"`   // smaller ones are asked first
 	Weight   int           `yaml:"weight"`  // share among equal orders; without order and weight: in the order of the file
 	Price    int64         `yaml:"price"`   // of one mail, in thousandths of your currency
+	DKIM     DKIM          `yaml:"dkim"`    // signs mails
+	Pool     MailPool      `yaml:"pool"`    // connections kept for the next mail
+	// Bounce is the address that bounces go to (the envelope's sender); {id} in it
+	// becomes the message's id. "" = From.
+	Bounce string `yaml:"bounce"`
+}
+
+// DKIM is the key that signs mails (RFC 6376). Without a selector they are not
+// signed.
+type DKIM struct {
+	Domain   string `yaml:"domain"` // "" = that of From
+	Selector string `yaml:"selector"`
+	Key      Secret `yaml:"key"` // PEM: RSA of 1024 bits or more, or Ed25519 (PKCS #8)
+}
+
+// MailPool bounds how long a connection to a mail server is kept.
+type MailPool struct {
+	Idle  time.Duration `yaml:"idle"`  // without a mail; 0 = 10s, negative = a connection for each mail
+	Mails int           `yaml:"mails"` // over one connection; 0 = 50
 }
 
 // SMSGateway is an HTTP interface that sends text messages. URL, header values
