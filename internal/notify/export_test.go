@@ -30,6 +30,11 @@ var (
 	Render     = (*Service).render
 )
 
+// ReadBounce reads a returned mail.
+func ReadBounce(host, pattern string, raw []byte) (Bounce, bool) {
+	return newBounceReader(host, pattern).read(raw)
+}
+
 // Templates are the names of all templates.
 func Templates() []string {
 	var all []string

@@ -59,6 +59,7 @@ type Service struct {
 	o        Options
 	channels map[Way][]*provider
 	catcher  *provider
+	bounces  []bounceReader
 	turn     chan struct{} // held by the delivery under way
 	host     string        // right side of Message-IDs
 }
@@ -86,6 +87,12 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		if a, err := mail.ParseAddress(c.From); err == nil && i == 0 {
 			// One for all providers: a fail-over must not change the Message-ID.
 			s.host = a.Address[strings.LastIndexByte(a.Address, '@')+1:]
+		}
+	}
+	s.bounces = append(s.bounces, newBounceReader(s.host, ""))
+	for _, c := range o.Config.Mail {
+		if strings.Contains(c.Bounce, "{id}") {
+			s.bounces = append(s.bounces, newBounceReader(s.host, c.Bounce))
 		}
 	}
 	for i, c := range o.Config.SMS {

@@ -39,6 +39,7 @@ type receipted struct {
 	stored
 	attempt string
 	parts   int
+	said    string // by an earlier receipt
 }
 
 // receive is Receive; known tells whether any attempt has the id.
@@ -50,6 +51,9 @@ func (s *Service) receive(ctx context.Context, in Receipt) (known bool, err erro
 		}
 		if err != nil {
 			return false, err
+		}
+		if r.said != "" && r.said != "delayed" {
+			return true, nil // a final word stays: no delay, no second part, no repeat changes it
 		}
 		said, state, cause := "failed", "failed", in.Detail
 		if !in.listed {
@@ -72,7 +76,6 @@ func (s *Service) receive(ctx context.Context, in Receipt) (known bool, err erro
 		case in.Recipient:
 			said, state = "bounced", "bounced"
 		}
-		// A final word stays: no delay, no second part, no repeat changes it.
 		tx.Write(db.Any, "UPDATE notify_attempts SET receipt = ?, receipt_at = ? WHERE domain_id = ? AND id = ? AND receipt IN ('', 'delayed')", said, tx.Now, r.domain, r.attempt)
 		if state == "" {
 			return true, nil
@@ -98,10 +101,10 @@ func partArrived(tx *db.Tx, r receipted, in Receipt) (left int, err error) {
 
 // findAttempt is the newest attempt with the id, or db.ErrNone.
 func findAttempt(tx *db.Tx, in Receipt) (r receipted, err error) {
-	const head = "SELECT a.domain_id, a.id, a.message_id, a.parts, m.channel, m.recipient_hash FROM "
+	const head = "SELECT a.domain_id, a.id, a.message_id, a.parts, a.receipt, m.channel, m.recipient_hash FROM "
 	scan := func(row db.Row) error {
 		var way string
-		err := row.Scan(&r.domain, &r.attempt, &r.id, &r.parts, &way, &r.hash)
+		err := row.Scan(&r.domain, &r.attempt, &r.id, &r.parts, &r.said, &way, &r.hash)
 		r.way = Way(way)
 		return err
 	}
