@@ -25,6 +25,8 @@ require (
 	github.com/emersion/go-msgauth v0.7.0
 )
 
+require github.com/emersion/go-message v0.18.2 // indirect
+
 require (
 	github.com/aymerick/douceur v0.2.0 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect

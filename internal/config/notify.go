@@ -15,6 +15,7 @@ type Notify struct {
 	Mail    []SMTP        `yaml:"mail"`    // in order of preference: the next one is tried when one fails
 	SMS     []SMSGateway  `yaml:"sms"`     // likewise
 	SMPP    []SMPP        `yaml:"smpp"`    // text message centres by SMPP 3.4, after those of SMS unless their order says otherwise
+	Returns Returns       `yaml:"returns"` // the mailbox that bounces come to
 	Keep    time.Duration `yaml:"keep"`    // how long the ledger of deliveries is kept; 0 = 2160h (90 days)
 }
 
@@ -62,6 +63,20 @@ type SMTP struct {
 	// Bounce is the address that bounces go to (the envelope's sender); {id} in it
 	// becomes the message's id. "" = From.
 	Bounce string `yaml:"bounce"`
+}
+
+// Returns is the mailbox that bounces come to, read by IMAP. Bounces about
+// our mails are moved or deleted, all other mails are left as they are.
+type Returns struct {
+	Host     string        `yaml:"host"` // "" = no mailbox is read
+	Port     int           `yaml:"port"` // 0 = 993, with starttls 143
+	TLS      string        `yaml:"tls"`  // implicit (default), starttls; none on loopback only
+	CAFile   string        `yaml:"ca_file"`
+	User     string        `yaml:"user"`
+	Password Secret        `yaml:"password"`
+	Mailbox  string        `yaml:"mailbox"` // "" = INBOX
+	Move     string        `yaml:"move"`    // mailbox that handled bounces are moved to; "" = they are deleted
+	Every    time.Duration `yaml:"every"`   // 0 = 1m, at least 10s
 }
 
 // DKIM is the key that signs mails (RFC 6376). Without a selector they are not

@@ -60,6 +60,7 @@ type Service struct {
 	channels map[Way][]*provider
 	catcher  *provider
 	bounces  []bounceReader
+	returns  *returns      // nil = no mailbox is read
 	turn     chan struct{} // held by the delivery under way
 	host     string        // right side of Message-IDs
 }
@@ -94,6 +95,10 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		if strings.Contains(c.Bounce, "{id}") {
 			s.bounces = append(s.bounces, newBounceReader(s.host, c.Bounce))
 		}
+	}
+	var err error
+	if s.returns, err = newReturns(o.Config.Returns); err != nil {
+		return nil, fmt.Errorf("notify.returns: %w", err)
 	}
 	for i, c := range o.Config.SMS {
 		ch, err := NewGateway(c)
@@ -188,10 +193,14 @@ func (s *Service) Kinds() []job.Kind {
 
 // Periodic is the housekeeping, for the runner.
 func (s *Service) Periodic() []job.Periodic {
-	return []job.Periodic{
+	all := []job.Periodic{
 		{Name: "notify expiry", Every: time.Minute, Run: s.Expire},
 		{Name: "notify purge", Every: time.Hour, Run: s.Purge},
 	}
+	if s.returns != nil && !s.o.Catch {
+		all = append(all, job.Periodic{Name: "returned mails", Every: s.returns.c.Every, Run: s.ReadReturns})
+	}
+	return all
 }
 
 // backoff is the pause after a failed try: 1 s doubling to 20 s for codes, 10 s
