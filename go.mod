@@ -33,7 +33,6 @@ require (
 	github.com/gorilla/css v1.0.1 // indirect
 	github.com/linxGnu/gosmpp v0.3.1
 	github.com/microcosm-cc/bluemonday v1.0.27 // indirect
-	github.com/orcaman/concurrent-map/v2 v2.0.1 // indirect
 	github.com/richardlehane/mscfb v1.0.9 // indirect
 	github.com/richardlehane/msoleps v1.0.6 // indirect
 	github.com/tiendc/go-deepcopy v1.7.2 // indirect

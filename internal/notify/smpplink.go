@@ -247,7 +247,7 @@ func (l *smppLink) read() {
 			l.mu.Unlock()
 			continue
 		}
-		p, err := parse(all)
+		p, _ := parse(all) // what cannot be read is none of the cases
 		switch p := p.(type) {
 		case *pdu.EnquireLink:
 			err = l.put(p.GetResponse())
@@ -255,7 +255,6 @@ func (l *smppLink) read() {
 			_ = l.put(p.GetResponse())
 			err = errors.New("the centre unbound")
 		case *pdu.DeliverSM:
-			err = nil
 			l.taking <- struct{}{}
 			l.work.Go(func() {
 				defer func() { <-l.taking }()
