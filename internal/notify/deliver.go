@@ -106,7 +106,7 @@ func (s *Service) try(ctx context.Context, m stored, p *provider, out Outgoing, 
 }
 
 // turnWait is how long a delivery waits for the one before it.
-const turnWait = 300 * time.Millisecond
+const turnWait = 500 * time.Millisecond
 
 // takeTurn lets deliveries of a node go one after another while that is quick:
 // a message that a provider has taken and the ledger does not know yet is

@@ -117,8 +117,8 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		}
 		s.add(SMS, ch, Place{c.Order, c.Weight}).price = byArea(c.Prices)
 	}
-	seen := map[string]bool{}
 	for _, list := range s.channels {
+		seen := map[string]bool{}
 		for _, p := range list {
 			if seen[p.Name()] {
 				return nil, fmt.Errorf("two providers are called %q: give one another name", p.Name())
