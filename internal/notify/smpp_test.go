@@ -144,7 +144,7 @@ func TestSMPPBind(t *testing.T) {
 	}
 	c := s.config()
 	s.set(func() { s.password = "secret" })
-	c.EnquireLink = 20 * time.Millisecond
+	c.EnquireLink = 500 * time.Millisecond // on a busy machine an answer takes its time
 	ch = openSMPP(t, c)
 	if _, err := ch.Send(t.Context(), text("m", "hello")); err != nil {
 		t.Fatal(err)
@@ -164,7 +164,12 @@ func TestSMPPBind(t *testing.T) {
 	if a := <-conn.answers; a[0] != cmdNack || a[1] == 0 {
 		t.Errorf("an unknown command is answered %x", a)
 	}
-	time.Sleep(100 * time.Millisecond)
+	for range 1000 {
+		if s.count(cmdEnquire) > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	if s.count(cmdEnquire) == 0 || s.binds != 1 {
 		t.Errorf("%d signs of life, %d binds", s.count(cmdEnquire), s.binds)
 	}

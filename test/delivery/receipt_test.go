@@ -188,7 +188,7 @@ func TestCentreIsBound(t *testing.T) {
 			}()
 		}
 	}()
-	w := world.Start(t, world.Options{NoDemo: true, Direct: true, Config: fmt.Sprintf("drain: 10ms\nnotify:\n  smpp:\n    - {name: smsc, address: %q, system_id: casemate, enquire_link: 200ms, allow: [127.0.0.1]}\n", l.Addr())})
+	w := world.Start(t, world.Options{NoDemo: true, Direct: true, Config: fmt.Sprintf("drain: 10ms\nnotify:\n  smpp:\n    - {name: smsc, address: %q, system_id: casemate, enquire_link: 1s, allow: [127.0.0.1]}\n", l.Addr())})
 	for _, want := range []uint32{9, 0x15} {
 		select {
 		case got := <-seen:
