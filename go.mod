@@ -23,7 +23,12 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
+require github.com/emersion/go-message v0.18.2 // indirect
+
 require (
+	github.com/emersion/go-imap/v2 v2.0.0-beta.8
+	github.com/emersion/go-msgauth v0.7.0
+	github.com/linxGnu/gosmpp v0.3.1
 	github.com/richardlehane/mscfb v1.0.9 // indirect
 	github.com/richardlehane/msoleps v1.0.6 // indirect
 	github.com/tiendc/go-deepcopy v1.7.2 // indirect

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// outboxCmd shows what the catcher of a demo world or sandbox holds.
+// outboxCmd shows what the catcher of a demo world or sandbox holds, or what
+// became of all that left.
 type outboxCmd struct {
 	clientFlags
 	jsonFlag
@@ -18,12 +19,22 @@ type outboxCmd struct {
 	Code  bool          `help:"Print only the last verification code sent to the contact (needs --to)."`
 	Wait  time.Duration `help:"With --code: how long to wait for a code that is still on its way." default:"5s"`
 	Limit int           `help:"How many at most, up to 100." default:"20"`
+
+	Deliveries bool     `help:"Show what became of messages instead: state, provider, cost, receipts, next try."`
+	Ticket     []string `help:"With --deliveries: only those of this ticket. Repeatable." placeholder:"TS..."`
+	State      string   `help:"With --deliveries: only those in this state." enum:",queued,sending,sent,delivered,bounced,failed,dropped" default:""`
 }
 
 // Validate is called by the parser.
 func (c *outboxCmd) Validate() error {
 	if c.Code && c.To == "" {
 		return errors.New("--code needs --to CONTACT")
+	}
+	if !c.Deliveries && (len(c.Ticket) > 0 || c.State != "") {
+		return errors.New("--ticket and --state go with --deliveries")
+	}
+	if c.Deliveries && c.Code {
+		return errors.New("--code and --deliveries do not go together")
 	}
 	return nil
 }
@@ -37,6 +48,9 @@ func (c *outboxCmd) Run(ctx context.Context, o *output) error {
 	defer cl.end()
 	if c.Code {
 		return c.code(ctx, cl, o)
+	}
+	if c.Deliveries {
+		return c.deliveries(ctx, cl, o)
 	}
 	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
 	if c.To != "" {

@@ -34,7 +34,7 @@ func (h deliveries) ShowOutboxCode(ctx context.Context, params oas.ShowOutboxCod
 
 // ListDeliveries reads the ledger.
 func (h deliveries) ListDeliveries(ctx context.Context, params oas.ListDeliveriesParams) (*oas.DeliveryPage, error) {
-	f := notify.DeliveryFilter{To: params.To.Or(""), Domain: params.Domain.Or(""), Before: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
+	f := notify.DeliveryFilter{To: params.To.Or(""), Domain: params.Domain.Or(""), Ref: params.Reference.Or(""), Before: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
 	if s, ok := params.State.Get(); ok {
 		f.States = []string{string(s)}
 	}
@@ -44,8 +44,18 @@ func (h deliveries) ListDeliveries(ctx context.Context, params oas.ListDeliverie
 	}
 	page := &oas.DeliveryPage{Items: []oas.Delivery{}}
 	for _, d := range all {
-		page.Items = append(page.Items, oas.Delivery{ID: d.ID, DomainID: text(d.Domain), Channel: oas.Channel(d.Way), To: d.To, Kind: d.Template, Reference: text(d.Ref),
-			State: oas.DeliveryState(d.State), Tries: int32(d.Tries), Detail: text(d.Cause), CreatedAt: at(d.Created), ChangedAt: maybeAt(d.Changed), NotBefore: maybeAt(d.NotBefore)})
+		item := oas.Delivery{ID: d.ID, DomainID: text(d.Domain), Channel: oas.Channel(d.Way), To: d.To, Kind: d.Template, Reference: text(d.Ref),
+			State: oas.DeliveryState(d.State), Tries: int32(d.Tries), Detail: text(d.Cause), CreatedAt: at(d.Created), ChangedAt: maybeAt(d.Changed),
+			Cost: oas.NewOptInt64(d.Cost), NextTryAt: maybeAt(d.Next), NotBefore: maybeAt(d.NotBefore)}
+		for _, a := range d.Attempts {
+			one := oas.DeliveryAttempt{Provider: a.Provider, ProviderID: text(a.ProviderID), Outcome: oas.DeliveryAttemptOutcome(a.Outcome), Detail: text(a.Detail),
+				Parts: int32(a.Parts), Cost: a.Cost, BeganAt: at(a.Began), EndedAt: maybeAt(a.Ended), ReceiptAt: maybeAt(a.ReceiptAt)}
+			if a.Receipt != "" {
+				one.Receipt = oas.NewOptDeliveryAttemptReceipt(oas.DeliveryAttemptReceipt(a.Receipt))
+			}
+			item.Attempts = append(item.Attempts, one)
+		}
+		page.Items = append(page.Items, item)
 	}
 	if more && len(all) > 0 {
 		page.NextCursor = text(all[len(all)-1].ID)

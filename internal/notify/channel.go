@@ -19,6 +19,12 @@ type Channel interface {
 	Send(ctx context.Context, m Outgoing) (providerID string, err error)
 }
 
+// partwise is a channel that takes a message in parts, each with an id of its
+// own. When it fails, the ids are those of the parts that were taken.
+type partwise interface {
+	SendParts(ctx context.Context, m Outgoing) (ids []string, err error)
+}
+
 // Outgoing is an opened message on its way to a provider.
 type Outgoing struct {
 	ID        string // the same at every repeat: providers may use it to drop doubles
@@ -47,6 +53,7 @@ type Failure struct {
 	Permanent bool   // this provider will never take this message
 	Recipient bool   // because the recipient does not exist
 	Unknown   bool   // it did not answer in time: it may have the message
+	Unsent    bool   // nothing left, for sure
 	Detail    string // the provider's answer
 	Cause     error
 }

@@ -60,20 +60,11 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 	permanent := 0
 	var last *Failure
 	for i, p := range providers {
-		attempt, live, err := s.begin(ctx, m, p.Name())
-		if err != nil || !live {
+		f, err := s.try(ctx, m, p, out, m.urgent && i < len(providers)-1)
+		if err != nil || f == nil {
 			return err
 		}
-		id, err := p.attempt(ctx, out, m.urgent && i < len(providers)-1)
-		if err == nil {
-			p.took(s.db.Now())
-			return s.sent(ctx, m, attempt, id)
-		}
-		last = failure(err)
-		p.refused(s.db.Now(), last, scrub(last.Error(), out.To))
-		if err := s.failed(ctx, m, attempt, last, out.To); err != nil {
-			return err
-		}
+		last = f
 		if last.Recipient {
 			return s.bounce(ctx, m)
 		}
@@ -90,7 +81,48 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 	case s.db.NowIn(ctx).Add(pause).UnixMilli() >= m.expires:
 		return s.end(ctx, m, "failed", "expired")
 	}
+	if err := s.waits(ctx, m, pause); err != nil {
+		return err
+	}
 	return fmt.Errorf("message %s: no provider took it", m.id)
+}
+
+// try is one attempt with one provider. No failure: it took the message, or the
+// message need not be sent any more.
+func (s *Service) try(ctx context.Context, m stored, p *provider, out Outgoing, hurried bool) (*Failure, error) {
+	defer s.takeTurn(ctx)()
+	attempt, live, err := s.begin(ctx, m, p.Name())
+	if err != nil || !live {
+		return nil, err
+	}
+	took, err := p.attempt(ctx, out, hurried)
+	if err == nil {
+		p.took(s.db.Now())
+		return nil, s.sent(ctx, m, attempt, p.Name(), took)
+	}
+	f := failure(err)
+	p.refused(s.db.Now(), f, scrub(f.Error(), out.To))
+	return f, s.failed(ctx, m, attempt, took, f, out.To)
+}
+
+// turnWait is how long a delivery waits for the one before it.
+const turnWait = 500 * time.Millisecond
+
+// takeTurn lets deliveries of a node go one after another while that is quick:
+// a message that a provider has taken and the ledger does not know yet is
+// repeated when the process is killed, so as few as possible shall be in that
+// state at once (threats.md E4). A slow provider holds nobody up for longer
+// than turnWait.
+func (s *Service) takeTurn(ctx context.Context) (leave func()) {
+	late := time.NewTimer(turnWait)
+	defer late.Stop()
+	select {
+	case s.turn <- struct{}{}:
+		return func() { <-s.turn }
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return func() {}
 }
 
 // settled is a context for what must be recorded although the try's time is up.
@@ -146,7 +178,7 @@ func (s *Service) load(ctx context.Context, e envelope) (m stored, live bool, er
 }
 
 func drop(tx *db.Tx, m stored, state, cause string) {
-	tx.Write(db.Any, "UPDATE notify_messages SET state = ?, cause = ?, payload = '', changed_at = ? WHERE domain_id = ? AND id = ? AND state IN ('queued', 'sending')",
+	tx.Write(db.Any, "UPDATE notify_messages SET state = ?, cause = ?, payload = '', next_at = 0, changed_at = ? WHERE domain_id = ? AND id = ? AND state IN ('queued', 'sending')",
 		state, cause, tx.Now, m.domain, m.id)
 }
 
@@ -180,7 +212,7 @@ func (s *Service) unseal(ctx context.Context, m stored) (Outgoing, error) {
 func (s *Service) begin(ctx context.Context, m stored, provider string) (attempt string, live bool, err error) {
 	attempt, err = db.Do(ctx, s.db, func(tx *db.Tx) (string, error) {
 		var tries int64
-		err := tx.Get("UPDATE notify_messages SET state = 'sending', tries = tries + 1, changed_at = ? WHERE domain_id = ? AND id = ? AND state IN ('queued', 'sending') AND expires_at > ? RETURNING tries",
+		err := tx.Get("UPDATE notify_messages SET state = 'sending', tries = tries + 1, next_at = 0, changed_at = ? WHERE domain_id = ? AND id = ? AND state IN ('queued', 'sending') AND expires_at > ? RETURNING tries",
 			tx.Now, m.domain, m.id, tx.Now).Scan(&tries)
 		if errors.Is(err, db.ErrNone) {
 			drop(tx, m, "dropped", "expired") // unless it is settled already
@@ -198,18 +230,34 @@ func (s *Service) begin(ctx context.Context, m stored, provider string) (attempt
 	return attempt, attempt != "", err
 }
 
-func endAttempt(tx *db.Tx, m stored, attempt, outcome, providerID, detail string) {
-	tx.Write(db.Any, "UPDATE notify_attempts SET outcome = ?, ended_at = ?, provider_id = ?, detail = ? WHERE domain_id = ? AND id = ?",
-		outcome, tx.Now, providerID, detail, m.domain, attempt)
+func endAttempt(tx *db.Tx, m stored, attempt, outcome, detail string, took handed) {
+	tx.Write(db.Any, "UPDATE notify_attempts SET outcome = ?, ended_at = ?, provider_id = ?, detail = ?, parts = ?, cost = ? WHERE domain_id = ? AND id = ?",
+		outcome, tx.Now, took.first(), detail, took.parts, took.cost, m.domain, attempt)
+}
+
+// waits tells when the queue will try again.
+func (s *Service) waits(ctx context.Context, m stored, pause time.Duration) error {
+	ctx, cancel := settled(ctx)
+	defer cancel()
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		tx.Write(db.Any, "UPDATE notify_messages SET next_at = ? WHERE domain_id = ? AND id = ? AND state IN ('queued', 'sending')", tx.Now+pause.Milliseconds(), m.domain, m.id)
+		return nil
+	})
 }
 
 // sent records that a provider has the message. One that was dropped while it
 // was on its way stays dropped; its attempt tells that it left.
-func (s *Service) sent(ctx context.Context, m stored, attempt, providerID string) error {
+func (s *Service) sent(ctx context.Context, m stored, attempt, provider string, took handed) error {
 	ctx, cancel := settled(ctx)
 	defer cancel()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		endAttempt(tx, m, attempt, "ok", cut(oneLine(providerID), 128), "")
+		endAttempt(tx, m, attempt, "ok", "", took)
+		if len(took.ids) > 1 {
+			for i, id := range took.ids {
+				tx.Write(1, "INSERT INTO notify_parts (domain_id, attempt_id, n, provider, provider_id, delivered, began_at) VALUES (?, ?, ?, ?, ?, 0, ?)",
+					m.domain, attempt, i+1, provider, cut(oneLine(id), 128), tx.Now)
+			}
+		}
 		drop(tx, m, "sent", "")
 		return nil
 	})
@@ -222,7 +270,7 @@ func cut(s string, most int) string {
 	return s
 }
 
-func (s *Service) failed(ctx context.Context, m stored, attempt string, f *Failure, contact string) error {
+func (s *Service) failed(ctx context.Context, m stored, attempt string, took handed, f *Failure, contact string) error {
 	ctx, cancel := settled(ctx)
 	defer cancel()
 	outcome := "temporary"
@@ -235,7 +283,7 @@ func (s *Service) failed(ctx context.Context, m stored, attempt string, f *Failu
 	detail := scrub(f.Error(), contact)
 	s.o.Log.WarnContext(ctx, "a message was not taken", "message", m.id, "template", m.template, "outcome", outcome, "detail", detail)
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		endAttempt(tx, m, attempt, outcome, "", detail)
+		endAttempt(tx, m, attempt, outcome, detail, handed{parts: took.parts, cost: took.cost})
 		return nil
 	})
 }

@@ -31,6 +31,11 @@ var (
 	Scrub      = scrub
 )
 
+// ReadBounce reads a returned mail.
+func ReadBounce(host, pattern string, raw []byte) (Bounce, bool) {
+	return newBounceReader(host, pattern).read(raw)
+}
+
 // Render is a message's text.
 func Render(s *Service, m Message) (payload, error) { return s.render(context.Background(), m) }
 

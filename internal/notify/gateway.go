@@ -3,7 +3,10 @@ package notify
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"casemate/internal/config"
 	"casemate/internal/guard"
@@ -25,12 +29,14 @@ type gateway struct {
 	c      config.SMSGateway
 	client *http.Client
 	secret string
+
+	receiptKey string // "" = no receipts are taken
 }
 
 // mark is a placeholder of a gateway's template.
 var mark = regexp.MustCompile(`\{[a-z_]+\}`)
 
-var gatewayMarks = []string{"{to}", "{number}", "{area}", "{national}", "{text}", "{code}", "{template}", "{language}", "{id}", "{secret}"}
+var gatewayMarks = []string{"{to}", "{number}", "{area}", "{national}", "{text}", "{code}", "{template}", "{language}", "{id}", "{secret}", "{nonce}", "{created}", "{digest}", "{receipt}"}
 
 // NewGateway makes a provider of text messages. It refuses templates with
 // unknown placeholders, or with one in the host.
@@ -75,6 +81,9 @@ func NewGateway(c config.SMSGateway) (Channel, error) {
 	if g.secret, err = c.Secret.Read(); err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
 	}
+	if g.receiptKey, err = checkReceipt(c.Receipt); err != nil {
+		return nil, fmt.Errorf("receipt: %w", err)
+	}
 	return g, nil
 }
 
@@ -91,23 +100,31 @@ func jsonText(v string) string {
 	return string(b[1 : len(b)-1])
 }
 
-func (g *gateway) fill(template string, m Outgoing, escape func(string) string) string {
+// values are what a request's placeholders stand for.
+func (g *gateway) values(m Outgoing) map[string]string {
 	area, national, _ := SplitNumber(m.To)
-	values := map[string]string{"{to}": m.To, "{number}": strings.TrimPrefix(m.To, "+"), "{area}": area, "{national}": national, "{text}": m.Text,
-		"{code}": m.Code, "{template}": m.Template, "{language}": string(m.Language), "{id}": m.ID, "{secret}": g.secret}
+	nonce, created := rand.Text(), time.Now().UTC().Format(time.RFC3339)
+	digest := sha256.Sum256([]byte(nonce + created + g.secret))
+	return map[string]string{"{to}": m.To, "{number}": strings.TrimPrefix(m.To, "+"), "{area}": area, "{national}": national, "{text}": m.Text,
+		"{code}": m.Code, "{template}": m.Template, "{language}": string(m.Language), "{id}": m.ID, "{secret}": g.secret,
+		"{nonce}": nonce, "{created}": created, "{digest}": base64.StdEncoding.EncodeToString(digest[:]), "{receipt}": g.receiptLink(m.ID)}
+}
+
+func fill(template string, values map[string]string, escape func(string) string) string {
 	return mark.ReplaceAllStringFunc(template, func(name string) string { return escape(values[name]) })
 }
 
 func (g *gateway) request(ctx context.Context, m Outgoing) (*http.Request, error) {
+	values := g.values(m)
 	escape, contentType := jsonText, "application/json; charset=utf-8"
 	if g.c.Form {
 		escape, contentType = url.QueryEscape, "application/x-www-form-urlencoded"
 	}
 	var body io.Reader
 	if g.c.Body != "" {
-		body = strings.NewReader(g.fill(g.c.Body, m, escape))
+		body = strings.NewReader(fill(g.c.Body, values, escape))
 	}
-	req, err := http.NewRequestWithContext(ctx, g.c.Method, g.fill(g.c.URL, m, url.QueryEscape), body)
+	req, err := http.NewRequestWithContext(ctx, g.c.Method, fill(g.c.URL, values, url.QueryEscape), body)
 	if err != nil {
 		return nil, errors.New("the request cannot be written") // the error's text would hold the URL
 	}
@@ -116,7 +133,7 @@ func (g *gateway) request(ctx context.Context, m Outgoing) (*http.Request, error
 	}
 	req.Header.Set("User-Agent", "Casemate")
 	for name, v := range g.c.Headers {
-		req.Header.Set(name, oneLine(g.fill(v, m, func(s string) string { return s })))
+		req.Header.Set(name, oneLine(fill(v, values, func(s string) string { return s })))
 	}
 	return req, nil
 }

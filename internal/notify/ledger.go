@@ -26,6 +26,8 @@ type Delivery struct {
 	Created    int64 // milliseconds UTC, as the others
 	Changed    int64
 	NotBefore  int64     // it waited, or waits, for this; 0 = for nothing
+	Next       int64     // when it is tried again, 0 = it is not, or is right now
+	Cost       int64     // of all attempts, in thousandths of the operator's currency
 	Attempts   []Attempt // oldest first
 	person     string
 	sealed     string
@@ -39,6 +41,10 @@ type Attempt struct {
 	Outcome    string // running, ok, temporary, permanent, unknown
 	ProviderID string
 	Detail     string // the provider's answer, contacts and digits masked
+	Parts      int    // that the provider took
+	Cost       int64  // in thousandths of the operator's currency, by the configured prices
+	Receipt    string // what the provider told later: delivered, failed, bounced, delayed; "" = nothing
+	ReceiptAt  int64
 }
 
 // States are the values of Delivery.State.
@@ -48,6 +54,7 @@ var states = []string{"queued", "sending", "sent", "delivered", "bounced", "fail
 type DeliveryFilter struct {
 	To     string   // contact in any spelling
 	Domain string   // tenant
+	Ref    string   // what it belongs to, e.g. a ticket's number
 	States []string // any of them; empty = all
 	Before string   // id of the last delivery of the page before
 	Limit  int      // 1..100; 0 = 20
@@ -64,7 +71,7 @@ func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f Del
 		limit = 20
 	}
 	limit = min(limit, 100)
-	sql := "SELECT domain_id, id, channel, person, recipient, template, ref, state, cause, tries, created_at, changed_at, not_before FROM notify_messages /* all domains: the desk's ledger of deliveries */ WHERE 1 = 1"
+	sql := "SELECT domain_id, id, channel, person, recipient, template, ref, state, cause, tries, created_at, changed_at, next_at, not_before FROM notify_messages /* all domains: the desk's ledger of deliveries */ WHERE 1 = 1"
 	var args []any
 	if f.To != "" {
 		way, to, err := contact(f.To)
@@ -77,6 +84,10 @@ func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f Del
 	if f.Domain != "" {
 		sql += " AND domain_id = ?"
 		args = append(args, f.Domain)
+	}
+	if f.Ref != "" {
+		sql += " AND ref = ?"
+		args = append(args, f.Ref)
 	}
 	if len(f.States) > 0 {
 		for _, st := range f.States {
@@ -98,7 +109,7 @@ func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f Del
 		err := tx.List(func(r db.Row) error {
 			var d Delivery
 			var way string
-			err := r.Scan(&d.Domain, &d.ID, &way, &d.person, &d.sealed, &d.Template, &d.Ref, &d.State, &d.Cause, &d.Tries, &d.Created, &d.Changed, &d.NotBefore)
+			err := r.Scan(&d.Domain, &d.ID, &way, &d.person, &d.sealed, &d.Template, &d.Ref, &d.State, &d.Cause, &d.Tries, &d.Created, &d.Changed, &d.Next, &d.NotBefore)
 			d.Way = Way(way)
 			all = append(all, d)
 			return err
@@ -136,13 +147,14 @@ func attempts(tx *db.Tx, all []Delivery) error {
 	return tx.List(func(r db.Row) error {
 		var message string
 		var a Attempt
-		if err := r.Scan(&message, &a.Provider, &a.Began, &a.Ended, &a.Outcome, &a.ProviderID, &a.Detail); err != nil {
+		if err := r.Scan(&message, &a.Provider, &a.Began, &a.Ended, &a.Outcome, &a.ProviderID, &a.Detail, &a.Parts, &a.Cost, &a.Receipt, &a.ReceiptAt); err != nil {
 			return err
 		}
 		d := &all[at[message]]
 		d.Attempts = append(d.Attempts, a)
+		d.Cost += a.Cost
 		return nil
-	}, "SELECT message_id, provider, began_at, ended_at, outcome, provider_id, detail FROM notify_attempts /* all domains: the desk's ledger of deliveries */ WHERE message_id IN (?"+
+	}, "SELECT message_id, provider, began_at, ended_at, outcome, provider_id, detail, parts, cost, receipt, receipt_at FROM notify_attempts /* all domains: the desk's ledger of deliveries */ WHERE message_id IN (?"+
 		strings.Repeat(", ?", len(all)-1)+") ORDER BY id", args...)
 }
 
@@ -160,46 +172,6 @@ func (s *Service) mask(ctx context.Context, d *Delivery) error {
 	}
 	d.To, d.sealed = Mask(to), ""
 	return nil
-}
-
-// Receipt is what a provider tells later about a message it took.
-type Receipt struct {
-	Provider, ProviderID string
-	Delivered            bool   // else it came back
-	Recipient            bool   // it came back because the recipient does not exist
-	Detail               string // the provider's words
-}
-
-// Receive records a receipt. Unknown and repeated ones change nothing. Only
-// Casemate itself calls it.
-func (s *Service) Receive(ctx context.Context, who principal.Principal, in Receipt) error {
-	if who.Kind != principal.System {
-		return fault.NoPermission
-	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		var m stored
-		var way string
-		err := tx.Get(`SELECT m.domain_id, m.id, m.channel, m.recipient_hash
-			FROM notify_attempts /* all domains: a provider knows its own id only */ AS a JOIN notify_messages AS m ON m.domain_id = a.domain_id AND m.id = a.message_id
-			WHERE a.provider = ? AND a.provider_id = ? AND a.provider_id <> '' ORDER BY a.id DESC LIMIT 1`, in.Provider, in.ProviderID).
-			Scan(&m.domain, &m.id, &way, &m.hash)
-		if errors.Is(err, db.ErrNone) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		state := "bounced"
-		if in.Delivered {
-			state = "delivered"
-		}
-		tx.Write(db.Any, "UPDATE notify_messages SET state = ?, cause = ?, changed_at = ? WHERE domain_id = ? AND id = ? AND state = 'sent'",
-			state, scrub(in.Detail, ""), tx.Now, m.domain, m.id)
-		if !in.Delivered && in.Recipient {
-			block(tx, m.hash, Way(way), "bounced")
-		}
-		return nil
-	})
 }
 
 // Unblock lets a contact be sent to again that a provider refused before.

@@ -108,10 +108,10 @@ type envelope struct {
 // the message's id.
 func (s *Service) Queue(tx *db.Tx, p Prepared) string {
 	m := p.m
-	tx.Write(1, `INSERT INTO notify_messages (domain_id, id, channel, person, recipient, recipient_hash, template, language, payload, ref, urgent, caught, state, cause, tries, created_at, changed_at, expires_at, not_before, passed_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?, ?, 0)`,
+	tx.Write(1, `INSERT INTO notify_messages (domain_id, id, channel, person, recipient, recipient_hash, template, language, payload, ref, urgent, caught, state, cause, tries, created_at, changed_at, expires_at, next_at, not_before, passed_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?, ?, ?, 0)`,
 		m.Domain, p.id, string(m.Way), m.Person, p.recipient, p.hash, m.Template, string(m.Language), p.payload, m.Ref,
-		number(m.Urgent), number(p.caught), tx.Now, tx.Now, max(tx.Now, m.NotBefore)+p.lives, later(tx.Now, m.NotBefore))
+		number(m.Urgent), number(p.caught), tx.Now, tx.Now, max(tx.Now, m.NotBefore)+p.lives, max(tx.Now, m.NotBefore), later(tx.Now, m.NotBefore))
 	kind := kindOrdinary
 	if m.Urgent {
 		kind = kindUrgent
@@ -126,7 +126,7 @@ func (s *Service) Drop(tx *db.Tx, domain, ref, cause string) {
 	if ref == "" {
 		return
 	}
-	tx.Write(db.Any, "UPDATE notify_messages SET state = 'dropped', cause = ?, payload = '', changed_at = ? WHERE domain_id = ? AND ref = ? AND state IN ('queued', 'sending')",
+	tx.Write(db.Any, "UPDATE notify_messages SET state = 'dropped', cause = ?, payload = '', next_at = 0, changed_at = ? WHERE domain_id = ? AND ref = ? AND state IN ('queued', 'sending')",
 		cause, tx.Now, domain, ref)
 }
 
@@ -149,7 +149,7 @@ func number(b bool) int64 {
 // that too, this is for messages whose job is gone.
 func (s *Service) Expire(ctx context.Context) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		tx.Write(db.Any, "UPDATE notify_messages /* all domains: expiry of messages */ SET state = 'dropped', cause = 'expired', payload = '', changed_at = ? WHERE payload <> '' AND expires_at <= ? AND state IN ('queued', 'sending')",
+		tx.Write(db.Any, "UPDATE notify_messages /* all domains: expiry of messages */ SET state = 'dropped', cause = 'expired', payload = '', next_at = 0, changed_at = ? WHERE payload <> '' AND expires_at <= ? AND state IN ('queued', 'sending')",
 			tx.Now, tx.Now)
 		return nil
 	})
@@ -168,6 +168,7 @@ func (s *Service) Purge(ctx context.Context) error {
 		age int64
 	}{
 		{"DELETE FROM notify_attempts /* all domains: purge */ WHERE (domain_id, id) IN (SELECT a.domain_id, a.id FROM notify_attempts AS a WHERE a.began_at <= ? ORDER BY a.began_at LIMIT ?) RETURNING id", age},
+		{"DELETE FROM notify_parts /* all domains: purge */ WHERE (domain_id, attempt_id, n) IN (SELECT p.domain_id, p.attempt_id, p.n FROM notify_parts AS p WHERE p.began_at <= ? ORDER BY p.began_at LIMIT ?) RETURNING attempt_id", age},
 		{"DELETE FROM notify_messages /* all domains: purge */ WHERE (domain_id, id) IN (SELECT m.domain_id, m.id FROM notify_messages AS m WHERE m.payload = '' AND m.created_at <= ? ORDER BY m.created_at LIMIT ?) RETURNING id", age},
 		{"DELETE FROM notify_caught /* all domains: purge */ WHERE (domain_id, id) IN (SELECT c.domain_id, c.id FROM notify_caught AS c WHERE c.created_at <= ? ORDER BY c.id LIMIT ?) RETURNING id", week},
 		{"DELETE FROM notify_blocks WHERE recipient_hash IN (SELECT b.recipient_hash FROM notify_blocks AS b WHERE b.until <= ? ORDER BY b.until LIMIT ?) RETURNING recipient_hash", 0},

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/mail"
 	"strings"
+	"sync"
 	"time"
 
 	"casemate/internal/config"
@@ -64,6 +65,9 @@ type Service struct {
 	catcher  *provider
 	host     string // right side of Message-IDs
 	words    override
+	bounces  []bounceReader
+	returns  *returns      // nil = no mailbox is read
+	turn     chan struct{} // held by the delivery under way
 }
 
 // New makes the service. It fails when a provider's configuration is wrong or
@@ -72,7 +76,7 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]*provider{}, host: "casemate.invalid"}
+	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]*provider{}, turn: make(chan struct{}, 1), host: "casemate.invalid"}
 	s.catcher = &provider{Channel: &catcher{s: s}}
 	for _, c := range o.Mail {
 		s.add(Mail, c, Place{})
@@ -85,18 +89,38 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		if err != nil {
 			return nil, fmt.Errorf("notify.mail[%d]: %w", i, err)
 		}
-		s.add(Mail, ch, Place{c.Order, c.Weight})
+		s.add(Mail, ch, Place{c.Order, c.Weight}).price = func(string) int64 { return c.Price }
 		if a, err := mail.ParseAddress(c.From); err == nil && i == 0 {
 			// One for all providers: a fail-over must not change the Message-ID.
 			s.host = a.Address[strings.LastIndexByte(a.Address, '@')+1:]
 		}
+	}
+	s.bounces = append(s.bounces, newBounceReader(s.host, ""))
+	for _, c := range o.Config.Mail {
+		if strings.Contains(c.Bounce, "{id}") {
+			s.bounces = append(s.bounces, newBounceReader(s.host, c.Bounce))
+		}
+	}
+	var err error
+	if s.returns, err = newReturns(o.Config.Returns); err != nil {
+		return nil, fmt.Errorf("notify.returns: %w", err)
 	}
 	for i, c := range o.Config.SMS {
 		ch, err := NewGateway(c)
 		if err != nil {
 			return nil, fmt.Errorf("notify.sms[%d]: %w", i, err)
 		}
-		s.add(SMS, ch, Place{c.Order, c.Weight})
+		s.add(SMS, ch, Place{c.Order, c.Weight}).price = byArea(c.Prices)
+	}
+	for i, c := range o.Config.SMPP {
+		ch, err := NewSMPP(c, o.Log)
+		if err != nil {
+			return nil, fmt.Errorf("notify.smpp[%d]: %w", i, err)
+		}
+		if centre, ok := ch.(*smpp); ok {
+			centre.receive = s.receive
+		}
+		s.add(SMS, ch, Place{c.Order, c.Weight}).price = byArea(c.Prices)
 	}
 	for _, list := range s.channels {
 		seen := map[string]bool{}
@@ -112,11 +136,48 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 
 // add appends a provider. Without an order of its own it is asked after those
 // that stand before it.
-func (s *Service) add(way Way, c Channel, at Place) {
+func (s *Service) add(way Way, c Channel, at Place) *provider {
 	if at.Order == 0 && at.Weight == 0 {
 		at.Order = len(s.channels[way])
 	}
-	s.channels[way] = append(s.channels[way], &provider{Channel: c, way: way, place: at})
+	p := &provider{Channel: c, way: way, place: at}
+	s.channels[way] = append(s.channels[way], p)
+	return p
+}
+
+// byArea is the price of one part by the number's calling code.
+func byArea(prices map[string]int64) func(to string) int64 {
+	return func(to string) int64 {
+		area, _, _ := SplitNumber(to)
+		if n, ok := prices[area]; ok {
+			return n
+		}
+		return prices["*"]
+	}
+}
+
+// Run keeps the connections of providers that have lasting ones, until the
+// context ends: receipts come over them. In the demo world nothing is
+// connected.
+func (s *Service) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, p := range s.channels[SMS] {
+		if c, ok := p.Channel.(*smpp); ok && !s.o.Catch {
+			all.Go(func() { c.keep(ctx) })
+		}
+	}
+	all.Wait()
+}
+
+// Close ends the connections of providers. What is sent after that fails.
+func (s *Service) Close() {
+	for _, list := range s.channels {
+		for _, p := range list {
+			if c, ok := p.Channel.(interface{ Close() }); ok {
+				c.Close()
+			}
+		}
+	}
 }
 
 // The jobs: one for codes, which are urgent and soon stale, one for the rest.
@@ -139,10 +200,14 @@ func (s *Service) Kinds() []job.Kind {
 
 // Periodic is the housekeeping, for the runner.
 func (s *Service) Periodic() []job.Periodic {
-	return []job.Periodic{
+	all := []job.Periodic{
 		{Name: "notify expiry", Every: time.Minute, Run: s.Expire},
 		{Name: "notify purge", Every: time.Hour, Run: s.Purge},
 	}
+	if s.returns != nil && !s.o.Catch {
+		all = append(all, job.Periodic{Name: "returned mails", Every: s.returns.c.Every, Run: s.ReadReturns})
+	}
+	return all
 }
 
 // backoff is the pause after a failed try: 1 s doubling to 20 s for codes, 10 s

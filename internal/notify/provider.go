@@ -45,6 +45,7 @@ type provider struct {
 	Channel
 	way   Way
 	place Place
+	price func(to string) int64 // of one part, in thousandths; nil = nothing
 
 	mu       sync.Mutex
 	failures int       // in a row
@@ -139,19 +140,53 @@ func (s *Service) drained(ctx context.Context) (map[string]bool, error) {
 
 // attempt hands the message to one provider within the time of one attempt;
 // hurried when somebody waits and another provider could be asked.
-func (p *provider) attempt(ctx context.Context, m Outgoing, hurried bool) (string, error) {
+func (p *provider) attempt(ctx context.Context, m Outgoing, hurried bool) (handed, error) {
 	limit := ordinaryAttempt
 	if hurried {
 		limit = urgentAttempt
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	id, err := p.Send(ctx, m)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	h, err := p.hand(ctx, m)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !failure(err).Unsent {
 		// It may have the message or not: the ledger says so.
-		return "", &Failure{Unknown: true, Detail: "no answer in time"}
+		err = &Failure{Unknown: true, Detail: "no answer in time"}
 	}
-	return id, err
+	if p.price != nil {
+		h.cost = int64(h.parts) * p.price(m.To)
+	}
+	return h, err
+}
+
+// handed is what a provider took: of a message that failed, some parts perhaps.
+type handed struct {
+	ids   []string // the provider's, of all parts, or of the message as a whole
+	parts int
+	cost  int64 // thousandths
+}
+
+func (p *provider) hand(ctx context.Context, m Outgoing) (handed, error) {
+	if c, ok := p.Channel.(partwise); ok {
+		ids, err := c.SendParts(ctx, m)
+		return handed{ids: ids, parts: len(ids)}, err
+	}
+	id, err := p.Send(ctx, m)
+	if err != nil {
+		return handed{}, err
+	}
+	h := handed{ids: []string{id}, parts: 1}
+	if p.way == SMS {
+		h.parts = Parts(m.Text)
+	}
+	return h, nil
+}
+
+// first is the id that stands for the message.
+func (h handed) first() string {
+	if len(h.ids) == 0 {
+		return ""
+	}
+	return cut(oneLine(h.ids[0]), 128)
 }
 
 // Health is how a provider does, as this node sees it.
@@ -272,7 +307,7 @@ func (s *Service) Try(ctx context.Context, who principal.Principal, name, to str
 	began := s.db.Now()
 	provided, err := p.attempt(ctx, Outgoing{ID: id, MessageID: id + "@" + s.host, Domain: principal.House, Way: way, To: normal, Template: TemplateTest, Language: language,
 		Subject: text.Subject, Text: text.Text, HTML: text.HTML, At: began.UnixMilli()}, false)
-	out := Tried{OK: err == nil, ProviderID: cut(oneLine(provided), 128), Took: s.db.Now().Sub(began)}
+	out := Tried{OK: err == nil, ProviderID: provided.first(), Took: s.db.Now().Sub(began)}
 	if err != nil {
 		f := failure(err)
 		out.Detail = scrub(f.Error(), normal)

@@ -1,9 +1,12 @@
 package notify
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -14,18 +17,24 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emersion/go-msgauth/dkim"
 	gomail "github.com/wneessen/go-mail"
 
 	"casemate/internal/config"
 )
 
-// smtpChannel hands mails to one mail server, one connection and one recipient
-// per mail.
+// smtpChannel hands mails to one mail server, one recipient per mail. A
+// connection is kept for the next mail for a while.
 type smtpChannel struct {
 	c        config.SMTP
 	from     *mail.Address
 	password string
 	tls      *tls.Config
+	dkim     *dkim.SignOptions // nil = mails are not signed
+
+	mu     sync.Mutex
+	idle   []*mailConn // the one used last comes last
+	closed bool
 }
 
 // NewSMTP makes a mail provider. Its name in the From header is the product's
@@ -71,6 +80,18 @@ func NewSMTP(c config.SMTP, product string) (Channel, error) {
 	if s.tls.RootCAs, err = pool(c.CAFile); err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
+	if s.dkim, err = signer(c.DKIM, from.Address); err != nil {
+		return nil, fmt.Errorf("dkim: %w", err)
+	}
+	if c.Bounce != "" {
+		if a, err := mail.ParseAddress(strings.ReplaceAll(c.Bounce, "{id}", "x")); err != nil || a.Name != "" || strings.Count(c.Bounce, "{id}") > 1 {
+			return nil, fmt.Errorf("bounce %q is no plain mail address", c.Bounce)
+		}
+	}
+	if c.Pool.Mails < 0 || c.Pool.Mails > 10000 || c.Pool.Idle > 5*time.Minute {
+		return nil, errors.New("pool: mails is 1 to 10000, idle at most 5m")
+	}
+	s.c.Pool.Idle, s.c.Pool.Mails = cmp.Or(c.Pool.Idle, 10*time.Second), cmp.Or(c.Pool.Mails, 50)
 	return s, nil
 }
 
@@ -118,7 +139,7 @@ func (s *smtpChannel) compose(m Outgoing) (*gomail.Msg, error) {
 	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP))
 	msg.FromMailAddress(s.from)
-	msg.EnvelopeFromMailAddress(&mail.Address{Address: s.from.Address})
+	msg.EnvelopeFromMailAddress(&mail.Address{Address: cmp.Or(strings.ReplaceAll(s.c.Bounce, "{id}", m.ID), s.from.Address)})
 	msg.ToMailAddress(to)
 	msg.Subject(headerText(m.Subject))
 	msg.SetMessageIDWithValue(m.MessageID)
@@ -141,6 +162,13 @@ func (s *smtpChannel) compose(m Outgoing) (*gomail.Msg, error) {
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {
 		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+		sum := sha256.Sum256([]byte(m.MessageID)) // the same at every repeat, and when it is signed
+		msg.SetBoundary(hex.EncodeToString(sum[:20]))
+	}
+	if s.dkim != nil {
+		if err := signMail(msg, s.dkim); err != nil {
+			return nil, fmt.Errorf("dkim: %w", err)
+		}
 	}
 	return msg, nil
 }
@@ -161,20 +189,29 @@ func (s *smtpChannel) Send(ctx context.Context, m Outgoing) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.Timeout)
 	defer cancel()
-	d := &dialer{implicit: s.c.TLS == config.TLSImplicit, tls: s.tls}
-	defer d.close()
-	// The library's deadlines are renewed between steps; the context's is not.
-	stop := context.AfterFunc(ctx, d.close)
-	defer stop()
-	client, err := gomail.NewClient(s.c.Host, s.options(d)...)
-	if err != nil {
-		return "", &Failure{Detail: "mail client", Cause: err}
+	c := s.take()
+	if c != nil && !c.fresh(ctx, s.c.Timeout) {
+		c = nil
 	}
-	err = client.DialAndSendWithContext(ctx, msg)
+	again := c != nil // a kept connection may break on its first command
+	if c == nil {
+		if c, err = s.open(ctx); err != nil {
+			return "", classify(err)
+		}
+	}
+	err = c.send(ctx, msg)
+	if again && !msg.IsDelivered() && beforeData(err) {
+		c.end()
+		if c, err = s.open(ctx); err != nil {
+			return "", classify(err)
+		}
+		err = c.send(ctx, msg)
+	}
 	if msg.IsDelivered() {
-		// The server has it; what went wrong after that (QUIT) is no failure.
+		s.keep(c, err)
 		return queueID(msg.ServerResponse()), nil
 	}
+	c.end()
 	if err == nil {
 		err = errors.New("the server did not acknowledge the mail")
 	}
@@ -183,7 +220,7 @@ func (s *smtpChannel) Send(ctx context.Context, m Outgoing) (string, error) {
 
 func (s *smtpChannel) options(d *dialer) []gomail.Option {
 	o := []gomail.Option{gomail.WithPort(s.c.Port), gomail.WithTimeout(s.c.Timeout), gomail.WithTLSConfig(s.tls.Clone()),
-		gomail.WithDialContextFunc(d.dial), gomail.WithoutNoop()}
+		gomail.WithDialContextFunc(d.dial), gomail.WithoutNoop(), gomail.WithoutRset()}
 	switch s.c.TLS {
 	case config.TLSImplicit:
 		o = append(o, gomail.WithSSL()) // the dialer has made it
@@ -236,6 +273,13 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return c, nil
 }
 
+// over tells whether the connection was closed.
+func (d *dialer) over() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
 func (d *dialer) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -257,6 +301,11 @@ func classify(err error) *Failure {
 		return f
 	}
 	code, enhanced := send.ErrorCode(), send.EnhancedStatusCode()
+	if code == 0 {
+		// Cut off behind the mail's end: the server may have it.
+		f.Unknown = send.Reason == gomail.ErrSMTPDataClose
+		return f
+	}
 	f.Detail = "smtp " + strconv.Itoa(code)
 	if code < 500 || code > 599 {
 		return f

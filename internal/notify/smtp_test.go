@@ -45,6 +45,7 @@ type mailServer struct {
 	sessions []*mailSession
 	refuse   func(n int, rcpt string) error // at RCPT
 	refused  int
+	hangUp   bool // when it has read a mail
 }
 
 type received struct {
@@ -75,7 +76,7 @@ func (s *mailSession) Auth(string) (sasl.Server, error) {
 		return nil
 	}), nil
 }
-func (s *mailSession) Reset()        {}
+func (s *mailSession) Reset()        { s.to = "" }
 func (s *mailSession) Logout() error { return nil }
 func (s *mailSession) Mail(from string, _ *smtp.MailOptions) error {
 	s.from = from
@@ -103,6 +104,9 @@ func (s *mailSession) Data(r io.Reader) error {
 	}
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
+	if s.s.hangUp {
+		return s.c.Close()
+	}
 	s.s.mails = append(s.s.mails, received{s.from, s.to, b, s.tls(), s.auth})
 	return nil
 }

@@ -129,7 +129,7 @@ func surfaceOf(path string) string {
 		return "v2"
 	case "v3", "v3.0":
 		return "iam"
-	case "desk", "web", "files", "healthz", "readyz":
+	case "desk", "web", "files", "notify", "healthz", "readyz":
 		return first
 	}
 	return "other"
@@ -216,6 +216,8 @@ func (c *chain) authenticate(ctx context.Context, r *http.Request, body []byte) 
 	)
 	token := r.Header.Get("X-Auth-Token")
 	switch {
+	case surfaceOf(r.URL.Path) == "notify":
+		return who, nil // receipts have signatures of their own
 	case len(r.Header.Values("Authorization")) > 0:
 		got, err = c.ident.BySignature(ctx, r, body)
 	case token != "" && c.local.is(token):

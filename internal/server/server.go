@@ -296,6 +296,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	mux.Handle("/web/v1/", browsers)
 	mux.HandleFunc(notify.StopPath, s.unsubscribe)
 	mux.HandleFunc("GET "+attachment.LinkPath+"{id}", s.linked)
+	mux.HandleFunc("POST /notify/v1/receipts/{provider}", s.receipts)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -373,6 +374,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 			s.o.Log.Error("sealing events", "error", err)
 		}
 	})
+	workers.Go(func() { s.notify.Run(work) })
 	ready(base, setup)
 	select {
 	case err = <-failed:
@@ -391,6 +393,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	}
 	stop()
 	workers.Wait()
+	s.notify.Close() // after the last job: receipts of what it sent are taken until here
 	return err
 }
 

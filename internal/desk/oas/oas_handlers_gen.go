@@ -5933,6 +5933,10 @@ func (s *Server) handleListDeliveriesRequest(args [0]string, argsEscaped bool, w
 					In:   "query",
 				}: params.Domain,
 				{
+					Name: "reference",
+					In:   "query",
+				}: params.Reference,
+				{
 					Name: "state",
 					In:   "query",
 				}: params.State,

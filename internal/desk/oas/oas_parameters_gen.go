@@ -3963,6 +3963,8 @@ type ListDeliveriesParams struct {
 	To OptString `json:",omitempty,omitzero"`
 	// Only deliveries on behalf of this domain.
 	Domain OptString `json:",omitempty,omitzero"`
+	// Only deliveries that belong to this, for example a ticket number.
+	Reference OptString `json:",omitempty,omitzero"`
 	// Only deliveries in this state.
 	State OptDeliveryState `json:",omitempty,omitzero"`
 	// `next_cursor` of the page before.
@@ -3988,6 +3990,15 @@ func unpackListDeliveriesParams(packed middleware.Parameters) (params ListDelive
 		}
 		if v, ok := packed[key]; ok {
 			params.Domain = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "reference",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Reference = v.(OptString)
 		}
 	}
 	{
@@ -4154,6 +4165,74 @@ func decodeListDeliveriesParams(args [0]string, argsEscaped bool, r *http.Reques
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "domain",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: reference.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "reference",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotReferenceVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotReferenceVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Reference.SetTo(paramsDotReferenceVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.Reference.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     1,
+							MinLengthSet:  true,
+							MaxLength:     64,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "reference",
 			In:   "query",
 			Err:  err,
 		}

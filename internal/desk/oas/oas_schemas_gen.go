@@ -2361,8 +2361,13 @@ type Delivery struct {
 	// Last answer of the provider, or why it was not sent.
 	Detail    OptString `json:"detail"`
 	NotBefore OptTime   `json:"not_before"`
-	CreatedAt Time      `json:"created_at"`
-	ChangedAt OptTime   `json:"changed_at"`
+	// What all attempts cost by the configured prices, in thousandths of the operator's currency.
+	Cost      OptInt64 `json:"cost"`
+	NextTryAt OptTime  `json:"next_try_at"`
+	// Attempts, oldest first.
+	Attempts  []DeliveryAttempt `json:"attempts"`
+	CreatedAt Time              `json:"created_at"`
+	ChangedAt OptTime           `json:"changed_at"`
 }
 
 // GetID returns the value of ID.
@@ -2413,6 +2418,21 @@ func (s *Delivery) GetDetail() OptString {
 // GetNotBefore returns the value of NotBefore.
 func (s *Delivery) GetNotBefore() OptTime {
 	return s.NotBefore
+}
+
+// GetCost returns the value of Cost.
+func (s *Delivery) GetCost() OptInt64 {
+	return s.Cost
+}
+
+// GetNextTryAt returns the value of NextTryAt.
+func (s *Delivery) GetNextTryAt() OptTime {
+	return s.NextTryAt
+}
+
+// GetAttempts returns the value of Attempts.
+func (s *Delivery) GetAttempts() []DeliveryAttempt {
+	return s.Attempts
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -2475,6 +2495,21 @@ func (s *Delivery) SetNotBefore(val OptTime) {
 	s.NotBefore = val
 }
 
+// SetCost sets the value of Cost.
+func (s *Delivery) SetCost(val OptInt64) {
+	s.Cost = val
+}
+
+// SetNextTryAt sets the value of NextTryAt.
+func (s *Delivery) SetNextTryAt(val OptTime) {
+	s.NextTryAt = val
+}
+
+// SetAttempts sets the value of Attempts.
+func (s *Delivery) SetAttempts(val []DeliveryAttempt) {
+	s.Attempts = val
+}
+
 // SetCreatedAt sets the value of CreatedAt.
 func (s *Delivery) SetCreatedAt(val Time) {
 	s.CreatedAt = val
@@ -2483,6 +2518,246 @@ func (s *Delivery) SetCreatedAt(val Time) {
 // SetChangedAt sets the value of ChangedAt.
 func (s *Delivery) SetChangedAt(val OptTime) {
 	s.ChangedAt = val
+}
+
+// Ref: #/components/schemas/DeliveryAttempt
+type DeliveryAttempt struct {
+	// Name of the provider.
+	Provider string `json:"provider"`
+	// The provider's own id of the message, of several parts the first one's.
+	ProviderID OptString `json:"provider_id"`
+	// Running, taken, refused for now, refused for good, or not known because the answer did not come.
+	Outcome DeliveryAttemptOutcome `json:"outcome"`
+	// The provider's answer, contacts and digits masked.
+	Detail OptString `json:"detail"`
+	// Parts that the provider took; more than one for long text messages.
+	Parts int32 `json:"parts"`
+	// In thousandths of the operator's currency.
+	Cost    int64   `json:"cost"`
+	BeganAt Time    `json:"began_at"`
+	EndedAt OptTime `json:"ended_at"`
+	// What the provider told later.
+	Receipt   OptDeliveryAttemptReceipt `json:"receipt"`
+	ReceiptAt OptTime                   `json:"receipt_at"`
+}
+
+// GetProvider returns the value of Provider.
+func (s *DeliveryAttempt) GetProvider() string {
+	return s.Provider
+}
+
+// GetProviderID returns the value of ProviderID.
+func (s *DeliveryAttempt) GetProviderID() OptString {
+	return s.ProviderID
+}
+
+// GetOutcome returns the value of Outcome.
+func (s *DeliveryAttempt) GetOutcome() DeliveryAttemptOutcome {
+	return s.Outcome
+}
+
+// GetDetail returns the value of Detail.
+func (s *DeliveryAttempt) GetDetail() OptString {
+	return s.Detail
+}
+
+// GetParts returns the value of Parts.
+func (s *DeliveryAttempt) GetParts() int32 {
+	return s.Parts
+}
+
+// GetCost returns the value of Cost.
+func (s *DeliveryAttempt) GetCost() int64 {
+	return s.Cost
+}
+
+// GetBeganAt returns the value of BeganAt.
+func (s *DeliveryAttempt) GetBeganAt() Time {
+	return s.BeganAt
+}
+
+// GetEndedAt returns the value of EndedAt.
+func (s *DeliveryAttempt) GetEndedAt() OptTime {
+	return s.EndedAt
+}
+
+// GetReceipt returns the value of Receipt.
+func (s *DeliveryAttempt) GetReceipt() OptDeliveryAttemptReceipt {
+	return s.Receipt
+}
+
+// GetReceiptAt returns the value of ReceiptAt.
+func (s *DeliveryAttempt) GetReceiptAt() OptTime {
+	return s.ReceiptAt
+}
+
+// SetProvider sets the value of Provider.
+func (s *DeliveryAttempt) SetProvider(val string) {
+	s.Provider = val
+}
+
+// SetProviderID sets the value of ProviderID.
+func (s *DeliveryAttempt) SetProviderID(val OptString) {
+	s.ProviderID = val
+}
+
+// SetOutcome sets the value of Outcome.
+func (s *DeliveryAttempt) SetOutcome(val DeliveryAttemptOutcome) {
+	s.Outcome = val
+}
+
+// SetDetail sets the value of Detail.
+func (s *DeliveryAttempt) SetDetail(val OptString) {
+	s.Detail = val
+}
+
+// SetParts sets the value of Parts.
+func (s *DeliveryAttempt) SetParts(val int32) {
+	s.Parts = val
+}
+
+// SetCost sets the value of Cost.
+func (s *DeliveryAttempt) SetCost(val int64) {
+	s.Cost = val
+}
+
+// SetBeganAt sets the value of BeganAt.
+func (s *DeliveryAttempt) SetBeganAt(val Time) {
+	s.BeganAt = val
+}
+
+// SetEndedAt sets the value of EndedAt.
+func (s *DeliveryAttempt) SetEndedAt(val OptTime) {
+	s.EndedAt = val
+}
+
+// SetReceipt sets the value of Receipt.
+func (s *DeliveryAttempt) SetReceipt(val OptDeliveryAttemptReceipt) {
+	s.Receipt = val
+}
+
+// SetReceiptAt sets the value of ReceiptAt.
+func (s *DeliveryAttempt) SetReceiptAt(val OptTime) {
+	s.ReceiptAt = val
+}
+
+// Running, taken, refused for now, refused for good, or not known because the answer did not come.
+type DeliveryAttemptOutcome string
+
+const (
+	DeliveryAttemptOutcomeRunning   DeliveryAttemptOutcome = "running"
+	DeliveryAttemptOutcomeOk        DeliveryAttemptOutcome = "ok"
+	DeliveryAttemptOutcomeTemporary DeliveryAttemptOutcome = "temporary"
+	DeliveryAttemptOutcomePermanent DeliveryAttemptOutcome = "permanent"
+	DeliveryAttemptOutcomeUnknown   DeliveryAttemptOutcome = "unknown"
+)
+
+// AllValues returns all DeliveryAttemptOutcome values.
+func (DeliveryAttemptOutcome) AllValues() []DeliveryAttemptOutcome {
+	return []DeliveryAttemptOutcome{
+		DeliveryAttemptOutcomeRunning,
+		DeliveryAttemptOutcomeOk,
+		DeliveryAttemptOutcomeTemporary,
+		DeliveryAttemptOutcomePermanent,
+		DeliveryAttemptOutcomeUnknown,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DeliveryAttemptOutcome) MarshalText() ([]byte, error) {
+	switch s {
+	case DeliveryAttemptOutcomeRunning:
+		return []byte(s), nil
+	case DeliveryAttemptOutcomeOk:
+		return []byte(s), nil
+	case DeliveryAttemptOutcomeTemporary:
+		return []byte(s), nil
+	case DeliveryAttemptOutcomePermanent:
+		return []byte(s), nil
+	case DeliveryAttemptOutcomeUnknown:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DeliveryAttemptOutcome) UnmarshalText(data []byte) error {
+	switch DeliveryAttemptOutcome(data) {
+	case DeliveryAttemptOutcomeRunning:
+		*s = DeliveryAttemptOutcomeRunning
+		return nil
+	case DeliveryAttemptOutcomeOk:
+		*s = DeliveryAttemptOutcomeOk
+		return nil
+	case DeliveryAttemptOutcomeTemporary:
+		*s = DeliveryAttemptOutcomeTemporary
+		return nil
+	case DeliveryAttemptOutcomePermanent:
+		*s = DeliveryAttemptOutcomePermanent
+		return nil
+	case DeliveryAttemptOutcomeUnknown:
+		*s = DeliveryAttemptOutcomeUnknown
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What the provider told later.
+type DeliveryAttemptReceipt string
+
+const (
+	DeliveryAttemptReceiptDelivered DeliveryAttemptReceipt = "delivered"
+	DeliveryAttemptReceiptFailed    DeliveryAttemptReceipt = "failed"
+	DeliveryAttemptReceiptBounced   DeliveryAttemptReceipt = "bounced"
+	DeliveryAttemptReceiptDelayed   DeliveryAttemptReceipt = "delayed"
+)
+
+// AllValues returns all DeliveryAttemptReceipt values.
+func (DeliveryAttemptReceipt) AllValues() []DeliveryAttemptReceipt {
+	return []DeliveryAttemptReceipt{
+		DeliveryAttemptReceiptDelivered,
+		DeliveryAttemptReceiptFailed,
+		DeliveryAttemptReceiptBounced,
+		DeliveryAttemptReceiptDelayed,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DeliveryAttemptReceipt) MarshalText() ([]byte, error) {
+	switch s {
+	case DeliveryAttemptReceiptDelivered:
+		return []byte(s), nil
+	case DeliveryAttemptReceiptFailed:
+		return []byte(s), nil
+	case DeliveryAttemptReceiptBounced:
+		return []byte(s), nil
+	case DeliveryAttemptReceiptDelayed:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DeliveryAttemptReceipt) UnmarshalText(data []byte) error {
+	switch DeliveryAttemptReceipt(data) {
+	case DeliveryAttemptReceiptDelivered:
+		*s = DeliveryAttemptReceiptDelivered
+		return nil
+	case DeliveryAttemptReceiptFailed:
+		*s = DeliveryAttemptReceiptFailed
+		return nil
+	case DeliveryAttemptReceiptBounced:
+		*s = DeliveryAttemptReceiptBounced
+		return nil
+	case DeliveryAttemptReceiptDelayed:
+		*s = DeliveryAttemptReceiptDelayed
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/DeliveryPage
@@ -5051,6 +5326,52 @@ func (o OptBool) Get() (v bool, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptBool) Or(d bool) bool {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptDeliveryAttemptReceipt returns new OptDeliveryAttemptReceipt with value set to v.
+func NewOptDeliveryAttemptReceipt(v DeliveryAttemptReceipt) OptDeliveryAttemptReceipt {
+	return OptDeliveryAttemptReceipt{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptDeliveryAttemptReceipt is optional DeliveryAttemptReceipt.
+type OptDeliveryAttemptReceipt struct {
+	Value DeliveryAttemptReceipt
+	Set   bool
+}
+
+// IsSet returns true if OptDeliveryAttemptReceipt was set.
+func (o OptDeliveryAttemptReceipt) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptDeliveryAttemptReceipt) Reset() {
+	var v DeliveryAttemptReceipt
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptDeliveryAttemptReceipt) SetTo(v DeliveryAttemptReceipt) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptDeliveryAttemptReceipt) Get() (v DeliveryAttemptReceipt, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptDeliveryAttemptReceipt) Or(d DeliveryAttemptReceipt) DeliveryAttemptReceipt {
 	if v, ok := o.Get(); ok {
 		return v
 	}
