@@ -42,7 +42,7 @@ func TestFuzzApi(t *testing.T) {
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
-			o := world.Options{}
+			o := world.Options{Config: objects.Scenes}
 			if database == "postgres" {
 				o.Database = dbtest.EmptyDatabase(t)
 			}
@@ -52,6 +52,7 @@ func TestFuzzApi(t *testing.T) {
 				wait     sync.WaitGroup
 				mu       sync.Mutex
 				statuses = map[int]int{}
+				passed   = map[string]bool{} // operations that succeeded
 				slow     int
 				slowest  time.Duration
 			)
@@ -59,10 +60,22 @@ func TestFuzzApi(t *testing.T) {
 			until := time.Now().Add(long)
 			for worker := range 3 {
 				p := newParty(t, w, worker%2, worker, problem, fmt.Sprint("fuzz ", worker))
-				f := &fuzzer{Rand: rand.New(rand.NewPCG(seed, uint64(worker))), good: p.good}
+				f := &fuzzer{Rand: rand.New(rand.NewPCG(seed, uint64(worker)))}
+				// Once in a while everything is there for the operation to succeed.
+				f.good = func(call contract.Call) map[string]any {
+					values := p.good()
+					if f.one(2) {
+						values["group_id"], values["groupId"] = "", ""
+					}
+					if f.one(10) {
+						_ = p.maker.Prepare(t, call.ID, p.made, values) // quotas end it
+					}
+					return values
+				}
 				wait.Go(func() {
 					for time.Now().Before(until) && !t.Failed() {
-						r := f.request(w.URL, calls[f.IntN(len(calls))])
+						call := calls[f.IntN(len(calls))]
+						r := f.request(w.URL, call)
 						if r == nil {
 							continue
 						}
@@ -81,6 +94,9 @@ func TestFuzzApi(t *testing.T) {
 						}
 						mu.Lock()
 						statuses[res.StatusCode]++
+						if res.StatusCode == http.StatusOK && r.Method == call.Method {
+							passed[call.ID] = true
+						}
 						if took > time.Second {
 							slow++
 						}
@@ -97,14 +113,14 @@ func TestFuzzApi(t *testing.T) {
 			if n < 1000 {
 				t.Errorf("only %d requests", n)
 			}
-			t.Logf("REPORT fuzz (%s): seed %d, %d requests, statuses %v, %d slower than 1 s, slowest %v\n", t.Name(), seed, n, statuses, slow, slowest.Round(time.Millisecond))
+			t.Logf("REPORT fuzz (%s): seed %d, %d requests, %d operations succeeded, statuses %v, %d slower than 1 s, slowest %v\n", t.Name(), seed, n, len(passed), statuses, slow, slowest.Round(time.Millisecond))
 		})
 	}
 }
 
 type fuzzer struct {
 	*rand.Rand
-	good func() map[string]any
+	good func(contract.Call) map[string]any
 	said string // the last request, for messages
 }
 
@@ -174,7 +190,7 @@ func (f *fuzzer) value(depth int) any {
 // request is an operation's request with a few places spoilt; nil when the HTTP
 // client cannot send it.
 func (f *fuzzer) request(base string, call contract.Call) *http.Request {
-	values := contract.Values{Full: f.one(2), Pick: objects.Pick(f.good())}
+	values := contract.Values{Full: f.one(2), Pick: objects.Pick(f.good(call))}
 	if f.one(3) {
 		values.Text = func(string, int, int) string { return f.text() }
 	}
