@@ -409,3 +409,30 @@ func TestCeilingTogether(t *testing.T) {
 		w.t.Logf("%d sent, %d refused", sent, paused.Load())
 	})
 }
+
+// TestRefusalsAreCounts: whoever is refused over and over makes counts, not
+// rows: a row for a slot, a reason and each of three subjects, and no stored
+// result. A sandbox's refusals count nowhere.
+func TestRefusalsAreCounts(t *testing.T) {
+	t.Parallel()
+	each(t, verify.Options{}, func(w *world) {
+		sandbox := li
+		sandbox.Sandbox = true
+		for i := range 40 {
+			ctx := db.WithRequestKey(w.t.Context(), db.RequestKey{ID: fmt.Sprint("request ", i), Domain: li.Domain, Until: w.clock.Now().Add(time.Hour).UnixMilli()})
+			if err := w.s.Send(ctx, li, verify.Contact{Way: identity.SMS, Area: "44", Value: fmt.Sprintf("74001%05d", i)}, locale.ZH); !errors.Is(err, verify.ErrNoSMS) {
+				w.t.Fatalf("send %d: %v", i, err)
+			}
+			if err := w.s.Send(w.t.Context(), sandbox, verify.Contact{Way: identity.SMS, Area: "49", Value: fmt.Sprintf("151%08d", i)}, locale.ZH); !errors.Is(err, verify.ErrNoSMS) {
+				w.t.Fatalf("send %d: %v", i, err)
+			}
+		}
+		if n, keys, codes := w.rows("verify_refusals"), w.rows("request_keys"), w.rows("verify_codes"); n != 3 || keys != 0 || codes != 0 {
+			w.t.Errorf("%d counts, %d stored results, %d codes", n, keys, codes)
+		}
+		lines, err := w.s.Traffic(w.t.Context(), admin, verify.ByCountry, 1)
+		if err != nil || len(lines) != 1 || lines[0].Key != "44" || lines[0].Blocked != 40 || lines[0].Reasons[verify.ReasonNumber] != 40 {
+			w.t.Errorf("%+v, %v", lines, err)
+		}
+	})
+}
