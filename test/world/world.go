@@ -249,6 +249,9 @@ func Main(m *testing.M) {
 	total.mu.Lock()
 	fmt.Printf("REPORT contract: %v\n", total.count)
 	total.mu.Unlock()
+	if build.path != "" {
+		_ = os.RemoveAll(filepath.Dir(build.path)) // a left-over is no failure
+	}
 	os.Exit(code)
 }
 

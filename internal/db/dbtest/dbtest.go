@@ -9,9 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,6 +130,7 @@ var (
 		template string
 		err      error
 		mu       sync.Mutex // a template may have no other user while it is copied
+		lifeline io.Closer  // removeBehind's pipe: kept, or the collector would close it
 	}
 	databases atomic.Int64
 )
@@ -139,6 +142,9 @@ func server(t testing.TB) *Postgres {
 		dir, err := os.MkdirTemp("", "casemate-postgres")
 		if err != nil {
 			shared.err = err
+			return
+		}
+		if shared.err = removeBehind(dir); shared.err != nil {
 			return
 		}
 		if shared.server, shared.err = LaunchPostgres(filepath.Join(dir, "pg"), false); shared.err != nil {
@@ -160,6 +166,21 @@ func server(t testing.TB) *Postgres {
 		t.Fatalf("PostgreSQL for tests (make setup installs it): %v", shared.err)
 	}
 	return shared.server
+}
+
+// removeBehind removes the shared server's folder once this process has ended,
+// however it ends: a shell waits for the end of a pipe that only this process
+// holds, then for the server. It has half a minute.
+func removeBehind(dir string) error {
+	wait := exec.Command("sh", "-c", `read -r never; n=0
+		while [ -e "$0/pg/cluster/postmaster.pid" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
+		rm -rf "$0"`, dir)
+	wait.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for the tests
+	var err error
+	if shared.lifeline, err = wait.StdinPipe(); err != nil {
+		return err
+	}
+	return wait.Start()
 }
 
 // MigratedDatabase is the URL of a fresh, migrated PostgreSQL database.
