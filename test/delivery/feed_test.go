@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"casemate/internal/db/dbtest"
 	"casemate/test/world"
@@ -51,8 +52,18 @@ func TestListenAfterDay(t *testing.T) {
 				return list
 			}
 			domain := w.Domains[0].Name
-			all, own := catch("all"), catch("own", "--domain", domain)
+			var all []numbered
+			for range 100 { // history is sealed a moment behind what happens
+				if all = append(all, catch("all")...); len(all) > 100 {
+					break
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			own := catch("own", "--domain", domain)
 			before := len(all)
+			if before <= 100 || len(own) == 0 {
+				t.Fatalf("the demo's history: %d events, %d of one domain", before, len(own))
+			}
 
 			kind, send := w.Consultation(t), w.SendAs(w.Token(t, 0, 0))
 			const talks = 260 // more than a page of the feed
