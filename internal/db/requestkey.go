@@ -30,6 +30,12 @@ func WithRequestKey(ctx context.Context, k RequestKey) context.Context {
 	return context.WithValue(ctx, requestKeyKey{}, &requestKey{RequestKey: k})
 }
 
+// WithoutRequestKey is the context for an Update beside the request's own
+// effect, such as counting its refusal: it neither takes nor stores a result.
+func WithoutRequestKey(ctx context.Context) context.Context {
+	return context.WithValue(ctx, requestKeyKey{}, nil)
+}
+
 // WithContent narrows the context's request key by what its maker could not
 // know: a digest of a body that was streamed past him. Requests with the same
 // key and another content are others. Without a key, or with one that was used

@@ -12,6 +12,7 @@ import (
 
 	"casemate/internal/db"
 	"casemate/internal/event"
+	"casemate/internal/fault"
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
@@ -71,9 +72,12 @@ func (s *Service) send(ctx context.Context, who principal.Principal, purpose str
 	paid := r.channel() == notify.SMS && !m.Caught()
 	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (Outcome, error) {
 		country := ""
+		var pass verdict
 		if paid {
 			country = r.area
-			if refusal, err := s.gate(tx, who, r); err != nil || refusal != nil {
+			var refusal *fault.Error
+			var err error
+			if pass, refusal, err = s.gate(tx, who, r); err != nil || refusal != nil {
 				return Outcome{Refusal: refusal}, err
 			}
 		}
@@ -88,6 +92,9 @@ func (s *Service) send(ctx context.Context, who principal.Principal, purpose str
 			who.Domain, id, who.User, purpose, int(r.way), r.hash, hash, tx.Now, tx.Now+lifetime.Milliseconds(), country)
 		s.out.Queue(tx, m)
 		s.record(tx, who, "code.send", id, r)
+		if paid {
+			s.passed(tx, who, r, pass)
+		}
 		return Outcome{}, nil
 	})
 	if paid && errors.Is(err, ErrTooOften) {

@@ -306,8 +306,9 @@ func TestPurge(t *testing.T) {
 			}
 		}
 		purge(23*time.Hour, 1, 3, 1, 1)
-		purge(2*time.Hour, 0, 0, 0, 1)
-		purge(118*24*time.Hour, 0, 0, 0, 1)
+		purge(2*time.Hour, 1, 0, 0, 1)
+		purge(24*time.Hour, 0, 0, 0, 1) // the live view reaches back 48 hours
+		purge(117*24*time.Hour, 0, 0, 0, 1)
 		purge(24*time.Hour, 0, 0, 0, 0)
 	})
 }

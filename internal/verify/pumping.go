@@ -105,9 +105,12 @@ func refuse(tx *db.Tx, subjects []string, reason string) {
 }
 
 // blocked counts a send that another rule refused; the refusal stands whatever
-// becomes of the count.
+// becomes of the count. A sandbox's is nobody's money.
 func (s *Service) blocked(ctx context.Context, who principal.Principal, r resolved, reason string) {
-	err := s.db.Update(ctx, func(tx *db.Tx) error { refuse(tx, subjectsOf(who.Domain, r.area), reason); return nil })
+	if who.Sandbox {
+		return
+	}
+	err := s.db.Update(db.WithoutRequestKey(ctx), func(tx *db.Tx) error { refuse(tx, subjectsOf(who.Domain, r.area), reason); return nil })
 	if err != nil && ctx.Err() == nil {
 		s.o.Log.WarnContext(ctx, "counting a refused text message", "error", err)
 	}
@@ -140,32 +143,50 @@ func (b Breaker) save(tx *db.Tx) {
 		since = excluded.since, until = excluded.until, moved = excluded.moved`, b.Subject, b.State, b.Reason, b.Trips, b.trials, b.Since, b.Until, tx.Now)
 }
 
-// gate decides whether a text message with a code may go out, and counts it if
-// so. A refusal is a decision that must be committed, with the breaker's move.
-// In monitor mode everything is decided and recorded, and nothing refused.
-func (s *Service) gate(tx *db.Tx, who principal.Principal, r resolved) (*fault.Error, error) {
+// verdict is what gate decided of a text message that may go out.
+type verdict struct {
+	price    int64
+	recorded string // monitor mode: why it would have been refused, "" = it would not
+}
+
+// gate decides whether a text message with a code may go out; who lets it go
+// counts it by passed, at the end of the transaction. A refusal is a decision
+// that must be committed, with the breaker's move. In monitor mode everything
+// is decided and recorded, and nothing refused.
+func (s *Service) gate(tx *db.Tx, who principal.Principal, r resolved) (verdict, *fault.Error, error) {
 	subjects := subjectsOf(who.Domain, r.area)
-	watched := subjects[1:]
-	for _, subject := range watched {
+	// The first lock makes the ceiling exact over all countries and domains.
+	for _, subject := range subjects {
 		tx.Lock("", "verify breaker "+subject)
 	}
-	price := s.o.Config.Pumping.Price(r.area)
-	reason, wait, err := s.ceiling(tx, price)
-	for i := 0; err == nil && reason == "" && i < len(watched); i++ {
-		reason, wait, err = s.watch(tx, watched[i])
-	}
-	if err != nil {
-		return nil, err
-	}
-	if reason != "" {
-		if s.o.Config.Pumping.Mode != config.PumpingMonitor {
-			refuse(tx, subjects, reason)
-			return ErrPaused.After(max(wait, time.Second)), nil
+	v := verdict{price: s.o.Config.Pumping.Price(r.area)}
+	reason, wait, err := s.ceiling(tx, v.price)
+	for _, subject := range subjects[1:] {
+		if err == nil && reason == "" {
+			reason, wait, err = s.watch(tx, subject)
 		}
-		refuse(tx, subjects, monitored+reason)
 	}
-	tally(tx, subjects, tx.Now, amounts{sent: 1, cost: price})
-	return nil, nil
+	switch {
+	case err != nil:
+		return v, nil, err
+	case reason != "" && s.o.Config.Pumping.Mode != config.PumpingMonitor:
+		refuse(tx, subjects, reason)
+		return v, ErrPaused.After(max(wait, time.Second)), nil
+	}
+	v.recorded = reason
+	return v, nil, nil
+}
+
+// passed counts a text message that goes out. It comes after all that is the
+// caller's or the contact's, as in a check: the traffic's rows are everybody's,
+// and who held them while waiting for a contact's row would meet, on
+// PostgreSQL, a check that holds that row and wants the traffic's.
+func (s *Service) passed(tx *db.Tx, who principal.Principal, r resolved, v verdict) {
+	subjects := subjectsOf(who.Domain, r.area)
+	if v.recorded != "" {
+		refuse(tx, subjects, monitored+v.recorded)
+	}
+	tally(tx, subjects, tx.Now, amounts{sent: 1, cost: v.price})
 }
 
 // ceiling holds the whole system's day (UTC) against number and money.

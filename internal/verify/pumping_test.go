@@ -5,13 +5,17 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/locale"
+	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/verify"
 )
@@ -319,4 +323,116 @@ func TestUnlikeHistory(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCatcherIsNoTraffic: what the catcher of a demo or a sandbox takes costs
+// nothing: it goes on while text messages are stopped, and counts nowhere.
+func TestCatcherIsNoTraffic(t *testing.T) {
+	t.Parallel()
+	c := priced("")
+	c.Caps = config.SendCaps{UserHour: -1, UserDay: -1, PrefixHour: -1}
+	each(t, verify.Options{Config: c}, func(w *world) {
+		for i := range 31 {
+			err := w.s.Send(w.t.Context(), li, mobile(fmt.Sprintf("138%04d0000", i)), locale.ZH)
+			if (i < 30) != (err == nil) || i == 30 && !errors.Is(err, verify.ErrPaused) {
+				w.t.Fatalf("send %d: %v", i, err)
+			}
+		}
+		sandbox := user("d1", "li")
+		sandbox.Sandbox = true
+		demo, err := notify.New(w.db, w.keys, notify.Options{Catch: true})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		caught, err := verify.New(w.db, w.keys, w.ident, demo, verify.Options{Config: c})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		traffic := func() string {
+			lines, err := w.s.Traffic(w.t.Context(), admin, verify.ByHour, 1)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return fmt.Sprint(lines)
+		}
+		before := traffic()
+		if err := w.s.Send(w.t.Context(), sandbox, mobile("13700137000"), locale.ZH); err != nil {
+			w.t.Errorf("a sandbox's code: %v", err)
+		}
+		if err := caught.Send(w.t.Context(), li, mobile("13700137001"), locale.ZH); err != nil {
+			w.t.Errorf("a demo's code: %v", err)
+		}
+		if now := traffic(); now != before {
+			w.t.Errorf("the traffic was %s, now %s", before, now)
+		}
+		if err := w.s.Send(w.t.Context(), li, mobile("13700137002"), locale.ZH); !errors.Is(err, verify.ErrPaused) {
+			w.t.Errorf("a real one: %v", err)
+		}
+	})
+}
+
+// TestCeilingTogether: sends of different domains and countries at once do not
+// pass the day's number.
+func TestCeilingTogether(t *testing.T) {
+	t.Parallel()
+	const most, callers = 20, 16
+	countries := []verify.Contact{mobile("13800138000"), {Way: identity.SMS, Area: "49", Value: "15123456789"}, {Way: identity.SMS, Area: "33", Value: "612345678"}, {Way: identity.SMS, Area: "44", Value: "7400123456"}}
+	c := config.Verify{SMSCountries: []string{"86", "49", "33", "44"}, Pumping: config.Pumping{DayNumber: most}, Caps: config.SendCaps{UserHour: -1, UserDay: -1, PrefixHour: -1, CountryHour: -1, ContactHour: 1000, ContactDay: 1000}}
+	each(t, verify.Options{Config: c}, func(w *world) {
+		var left, paused atomic.Int64
+		var crowd sync.WaitGroup
+		for i := range callers {
+			crowd.Go(func() {
+				for n := range 12 {
+					who, to := user(fmt.Sprint("d", i), "u"), countries[(i+n)%len(countries)]
+					err := w.s.Send(w.t.Context(), who, to, locale.ZH)
+					switch {
+					case err == nil:
+						left.Add(1)
+					case errors.Is(err, verify.ErrPaused):
+						paused.Add(1)
+					case !errors.Is(err, verify.ErrTooOften):
+						w.t.Error(err)
+					}
+					w.clock.Add(11 * time.Second)
+				}
+			})
+		}
+		crowd.Wait()
+		var sent int64
+		err := w.db.View(w.t.Context(), func(tx *db.Tx) error {
+			return tx.Get("SELECT coalesce(sum(sent), 0) FROM verify_traffic WHERE subject = 'all' AND width = 86400000").Scan(&sent)
+		})
+		if err != nil || sent != left.Load() || sent > most || sent == 0 {
+			w.t.Errorf("%d counted, %d sent, at most %d, %v", sent, left.Load(), most, err)
+		}
+		w.t.Logf("%d sent, %d refused", sent, paused.Load())
+	})
+}
+
+// TestRefusalsAreCounts: whoever is refused over and over makes counts, not
+// rows: a row for a slot, a reason and each of three subjects, and no stored
+// result. A sandbox's refusals count nowhere.
+func TestRefusalsAreCounts(t *testing.T) {
+	t.Parallel()
+	each(t, verify.Options{}, func(w *world) {
+		sandbox := li
+		sandbox.Sandbox = true
+		for i := range 40 {
+			ctx := db.WithRequestKey(w.t.Context(), db.RequestKey{ID: fmt.Sprint("request ", i), Domain: li.Domain, Until: w.clock.Now().Add(time.Hour).UnixMilli()})
+			if err := w.s.Send(ctx, li, verify.Contact{Way: identity.SMS, Area: "44", Value: fmt.Sprintf("74001%05d", i)}, locale.ZH); !errors.Is(err, verify.ErrNoSMS) {
+				w.t.Fatalf("send %d: %v", i, err)
+			}
+			if err := w.s.Send(w.t.Context(), sandbox, verify.Contact{Way: identity.SMS, Area: "49", Value: fmt.Sprintf("151%08d", i)}, locale.ZH); !errors.Is(err, verify.ErrNoSMS) {
+				w.t.Fatalf("send %d: %v", i, err)
+			}
+		}
+		if n, keys, codes := w.rows("verify_refusals"), w.rows("request_keys"), w.rows("verify_codes"); n != 3 || keys != 0 || codes != 0 {
+			w.t.Errorf("%d counts, %d stored results, %d codes", n, keys, codes)
+		}
+		lines, err := w.s.Traffic(w.t.Context(), admin, verify.ByCountry, 1)
+		if err != nil || len(lines) != 1 || lines[0].Key != "44" || lines[0].Blocked != 40 || lines[0].Reasons[verify.ReasonNumber] != 40 {
+			w.t.Errorf("%+v, %v", lines, err)
+		}
+	})
 }

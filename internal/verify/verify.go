@@ -90,14 +90,15 @@ func (s *Service) Periodic() []job.Periodic {
 // purgeBatch bounds one transaction of the purge, in rows.
 const purgeBatch = 1000
 
-// Purge removes codes that ended a day ago, counts and sends older than the
-// longest window, and proofs that ran out a month ago.
+// Purge removes codes that ended before what the live view reaches back to,
+// counts and sends older than the longest window, and proofs that ran out a
+// month ago.
 func (s *Service) Purge(ctx context.Context) error {
 	for _, q := range []struct {
 		sql string
 		age time.Duration
 	}{
-		{"DELETE FROM verify_codes /* all domains: purge */ WHERE (domain_id, id) IN (SELECT c.domain_id, c.id FROM verify_codes AS c WHERE c.expires_at <= ? ORDER BY c.expires_at LIMIT ?) RETURNING id", day},
+		{"DELETE FROM verify_codes /* all domains: purge */ WHERE (domain_id, id) IN (SELECT c.domain_id, c.id FROM verify_codes AS c WHERE c.expires_at <= ? ORDER BY c.expires_at LIMIT ?) RETURNING id", MaxTraffic},
 		{"DELETE FROM verify_counts WHERE (subject, id) IN (SELECT c.subject, c.id FROM verify_counts AS c WHERE c.at <= ? ORDER BY c.at LIMIT ?) RETURNING id", day},
 		{"DELETE FROM verify_contacts WHERE contact_hash IN (SELECT c.contact_hash FROM verify_contacts AS c WHERE c.sent_at <= ? ORDER BY c.sent_at LIMIT ?) RETURNING contact_hash", day},
 		{"DELETE FROM verify_proofs /* all domains: purge */ WHERE (domain_id, id) IN (SELECT p.domain_id, p.id FROM verify_proofs AS p WHERE p.expires_at <= ? ORDER BY p.expires_at LIMIT ?) RETURNING id", 30 * day},

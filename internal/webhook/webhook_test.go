@@ -327,7 +327,7 @@ func TestCatchUp(t *testing.T) {
 		}
 		down = false
 		failed := len(r.requests())
-		clock.Add(3 * time.Hour)
+		clock.Add(4 * time.Hour) // a day in all
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
@@ -355,6 +355,7 @@ func TestCatchUp(t *testing.T) {
 		if len(ids) != n || !slices.IsSorted(seqs) {
 			t.Errorf("%d of %d events arrived, in order: %v", len(ids), n, slices.IsSorted(seqs))
 		}
+		t.Logf("REPORT webhook after a day (%v): %d tries failed, then %d of %d events in order, %d twice under one id by two nodes at once\n", d.Dialect(), failed, len(ids), n, len(r.requests())-failed-len(ids))
 	})
 }
 

@@ -142,11 +142,25 @@ func columnsOf(ctx context.Context, t testing.TB, d *sql.DB, lite bool) map[stri
 // Stored names the columns of the whole database that hold a text somewhere.
 func (w *World) Stored(t testing.TB, text string) (places []string) {
 	t.Helper()
+	w.EachValue(t, func(table, column string, value []byte) {
+		// The index holds words, not texts.
+		if !strings.HasPrefix(table, "search_index") && bytes.Contains(value, []byte(text)) {
+			places = append(places, table+"."+column)
+		}
+	})
+	slices.Sort(places)
+	return slices.Compact(places)
+}
+
+// EachValue calls found for every value of every row of the database. The
+// full-text index of SQLite, which gives nothing back, is left out.
+func (w *World) EachValue(t testing.TB, found func(table, column string, value []byte)) {
+	t.Helper()
 	d, lite := w.open(t)
 	defer d.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	look := func(table string) {
+	read := func(table string) {
 		rows, err := d.QueryContext(ctx, "SELECT * FROM "+table)
 		if err != nil {
 			t.Fatal(err)
@@ -166,9 +180,7 @@ func (w *World) Stored(t testing.TB, text string) (places []string) {
 				t.Fatal(err)
 			}
 			for i, v := range values {
-				if bytes.Contains(v, []byte(text)) {
-					places = append(places, table+"."+names[i])
-				}
+				found(table, names[i], v)
 			}
 		}
 		if err := rows.Err(); err != nil {
@@ -176,12 +188,10 @@ func (w *World) Stored(t testing.TB, text string) (places []string) {
 		}
 	}
 	for table := range columnsOf(ctx, t, d, lite) {
-		if !strings.HasPrefix(table, "search_index") { // words, not texts; contentless
-			look(table)
+		if !lite || !strings.HasPrefix(table, "search_index") {
+			read(table)
 		}
 	}
-	slices.Sort(places)
-	return slices.Compact(places)
 }
 
 // Settled is Rows once nothing moves any more: what the set-up caused (notices,

@@ -13,10 +13,15 @@ import (
 )
 
 // Sign signs a request as the documents say (contract: Signature), host and
-// time signed. It shares nothing with the server's verifier.
+// time signed, and the security token of a temporary key. It shares nothing with
+// the server's verifier.
 func Sign(r *http.Request, body []byte, ak, sk string, at time.Time) {
 	sum := sha256.Sum256(body)
-	sign(r, hex.EncodeToString(sum[:]), []string{"host", "x-sdk-date"}, ak, sk, at)
+	signed := []string{"host", "x-sdk-date"}
+	if r.Header.Get("X-Security-Token") != "" {
+		signed = append(signed, "x-security-token")
+	}
+	sign(r, hex.EncodeToString(sum[:]), signed, ak, sk, at)
 }
 
 // SignUnsigned signs a form upload, whose body no signature covers.
