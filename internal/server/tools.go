@@ -78,8 +78,8 @@ func (s *Server) Welcome(base, setup string, lang locale.Language) string {
 	fmt.Fprintf(&b, welcomeGo, base, u.AK, u.SK)
 	fmt.Fprintf(&b, welcomePython, base, u.AK, u.SK)
 	fmt.Fprintf(&b, welcomeCurl, u.AK, u.SK, strings.TrimPrefix(base, "http://"))
-	line("\n验证码与邮件在 casemate outbox，工程师操作在 casemate desk；尚未完成的接口返回 501（OSM.0004）。",
-		"\nCodes and mails: casemate outbox. An engineer's work: casemate desk. Operations that are not built yet answer 501 (OSM.0004).")
+	line("\n验证码与邮件在 casemate outbox，工程师操作在 casemate desk。",
+		"\nCodes and mails: casemate outbox. An engineer's work: casemate desk.")
 	return b.String()
 }
 
