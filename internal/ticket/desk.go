@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"casemate/internal/db"
@@ -107,49 +108,79 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 			keys = keys[:f.Limit]
 			cursor = keys[f.Limit-1][1]
 		}
-		for _, k := range keys {
-			t, err := s.deskIn(tx, k[0], k[1])
-			if err != nil {
-				return err
-			}
-			page = append(page, t)
-		}
-		return nil
+		page, err = s.deskIn(tx, keys...)
+		return err
 	})
 	if err != nil {
 		return nil, 0, "", err
 	}
-	for i := range page {
-		if err := s.deskNames(ctx, &page[i]); err != nil {
-			return nil, 0, "", err
+	return page, total, cursor, s.deskNames(ctx, page)
+}
+
+// deskIn reads tickets by domain and id, in that order; what is not there is
+// missing.
+func (s *Service) deskIn(tx *db.Tx, keys ...[2]string) (page []DeskTicket, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var args []any
+	var domains []string
+	for _, k := range keys {
+		args = append(args, k[0], k[1])
+		if !slices.Contains(domains, k[0]) {
+			domains = append(domains, k[0])
 		}
 	}
-	return page, total, cursor, nil
-}
-
-func (s *Service) deskIn(tx *db.Tx, domain, id string) (DeskTicket, error) {
-	t, err := ticketIn(tx, domain, id)
-	if err == nil {
-		err = s.openRegions(&t)
-	}
+	names, err := identity.DomainNames(tx, domains)
 	if err != nil {
-		return DeskTicket{}, err
+		return nil, err
 	}
-	d, err := identity.DomainIn(tx, domain)
-	return DeskTicket{Ticket: t, DomainName: d.Name}, err
-}
-
-func (s *Service) deskNames(ctx context.Context, t *DeskTicket) error {
-	names, err := s.ident.Names(ctx, t.Domain, []string{t.Creator})
-	if err != nil {
+	found := map[[2]string]Ticket{}
+	err = tx.List(func(r db.Row) error {
+		t, err := scan(r)
+		found[[2]string{t.Domain, t.ID}] = t
 		return err
+	}, "WITH wanted(in_domain, ticket) AS (VALUES (CAST(? AS TEXT), CAST(? AS TEXT))"+strings.Repeat(", (?, ?)", len(keys)-1)+") SELECT "+columns+
+		" FROM wanted JOIN tickets ON domain_id = in_domain AND id = ticket", args...)
+	if err != nil {
+		return nil, err
 	}
-	t.CreatorName = names[t.Creator]
-	if t.Assignee != "" {
-		names, err = s.ident.Names(ctx, principal.House, []string{t.Assignee})
-		t.AssigneeName = names[t.Assignee]
+	for _, k := range keys {
+		t, ok := found[k]
+		if !ok {
+			continue
+		}
+		if err := s.openRegions(&t); err != nil {
+			return nil, err
+		}
+		page = append(page, DeskTicket{Ticket: t, DomainName: names[t.Domain]})
+	}
+	return page, nil
+}
+
+// deskNames names the people of tickets, each domain's at once.
+func (s *Service) deskNames(ctx context.Context, page []DeskTicket) error {
+	who := map[string][]string{}
+	for _, t := range page {
+		who[t.Domain] = append(who[t.Domain], t.Creator)
+		who[principal.House] = append(who[principal.House], t.Assignee)
+	}
+	names, err := s.namesOf(ctx, who)
+	for i, t := range page {
+		page[i].CreatorName, page[i].AssigneeName = names[t.Domain][t.Creator], names[principal.House][t.Assignee]
 	}
 	return err
+}
+
+// namesOf are log-in names by domain and user id.
+func (s *Service) namesOf(ctx context.Context, who map[string][]string) (names map[string]map[string]string, err error) {
+	names = map[string]map[string]string{}
+	for domain, ids := range who {
+		if names[domain], err = s.ident.Names(ctx, domain, ids); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
 }
 
 // deskTicket finds a ticket of any domain by its number, a sandbox's as well:
@@ -182,9 +213,14 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 		return out, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		if out, err = s.deskIn(tx, t.Domain, t.ID); err != nil {
+		page, err := s.deskIn(tx, [2]string{t.Domain, t.ID})
+		if err != nil {
 			return err
 		}
+		if len(page) == 0 {
+			return fault.NoTicket
+		}
+		out = page[0]
 		on, err := labelRows(tx, t.Domain, "", nil, []string{t.ID})
 		if err != nil {
 			return err
@@ -214,7 +250,9 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 	if err := s.nameRelated(ctx, t.Domain, out.Related); err != nil {
 		return out, err
 	}
-	return out, s.deskNames(ctx, &out)
+	page := []DeskTicket{out}
+	err = s.deskNames(ctx, page)
+	return page[0], err
 }
 
 // DeskRead notes that an engineer has read a ticket up to now. It fails with
@@ -273,16 +311,19 @@ func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, num
 	if who.Partner != "" {
 		return all, s.nameCustomers(ctx, t.Domain, all)
 	}
-	for i := range all {
-		domain := t.Domain
-		if all[i].Side == EngineerSide || all[i].Side == PartnerSide {
-			domain = principal.House
+	home := func(m Message) string {
+		if m.Side == EngineerSide || m.Side == PartnerSide {
+			return principal.House
 		}
-		names, err := s.ident.Names(ctx, domain, []string{all[i].Author})
-		if err != nil {
-			return nil, err
-		}
-		all[i].AuthorName = names[all[i].Author]
+		return t.Domain
 	}
-	return all, nil
+	writers := map[string][]string{}
+	for _, m := range all {
+		writers[home(m)] = append(writers[home(m)], m.Author)
+	}
+	names, err := s.namesOf(ctx, writers)
+	for i, m := range all {
+		all[i].AuthorName = names[home(m)][m.Author]
+	}
+	return all, err
 }
