@@ -468,6 +468,7 @@ func (s *Service) Users(ctx context.Context, who principal.Principal, domain str
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
 		return tx.List(func(r db.Row) error {
 			u, err := scanUser(r)
 			all = append(all, u)

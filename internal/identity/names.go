@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"casemate/internal/db"
-	"casemate/internal/principal"
 )
 
 // nameCache remembers opened names for lists.
@@ -25,10 +24,12 @@ func (s *Service) Names(ctx context.Context, domain string, ids []string) (map[s
 	for _, id := range ids {
 		if n, ok := s.names.m[domain+"/"+id]; ok {
 			out[id] = n
-		} else if id != "" && !slices.Contains(unknown, id) {
+		} else if id != "" {
 			unknown = append(unknown, id)
 		}
 	}
+	slices.Sort(unknown)
+	unknown = slices.Compact(unknown)
 	s.names.mu.Unlock()
 	for some := range slices.Chunk(unknown, 500) { // what one statement holds with ease
 		users, err := s.usersByID(ctx, domain, some)
@@ -73,16 +74,30 @@ func (s *Service) usersByID(ctx context.Context, domain string, ids []string) (u
 }
 
 // FindByName lists the ids of the domain's users whose name contains the part,
-// whatever the case, at most 100.
+// whatever the case. Names are sealed one by one, so all of them are looked at,
+// from the cache as a rule.
 func (s *Service) FindByName(ctx context.Context, domain, part string) ([]string, error) {
-	users, err := s.Users(ctx, principal.AsSystem(domain), domain)
+	var all []string
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
+		return tx.List(func(r db.Row) error {
+			var id string
+			err := r.Scan(&id)
+			all = append(all, id)
+			return err
+		}, "SELECT id FROM users WHERE domain_id = ? ORDER BY main DESC, id", domain)
+	})
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.Names(ctx, domain, all)
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
-	for _, u := range users {
-		if strings.Contains(foldName(u.Name), foldName(part)) && len(ids) < 100 {
-			ids = append(ids, u.ID)
+	for _, id := range all {
+		if strings.Contains(foldName(names[id]), foldName(part)) {
+			ids = append(ids, id)
 		}
 	}
 	return ids, nil
