@@ -161,6 +161,9 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.store(ctx); err != nil {
 		return err
 	}
+	if err := os.RemoveAll(s.o.exportDir()); err != nil {
+		return err
+	}
 	node := nodeName()
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
@@ -323,8 +326,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err != nil {
 		return err
 	}
-	// Here and not in Open: commands open the store beside a node that serves.
-	if err := errors.Join(uploadFolder(s.o.Data), os.RemoveAll(s.o.exportDir())); err != nil {
+	if err := uploadFolder(s.o.Data); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	s.anchor()
