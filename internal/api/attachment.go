@@ -152,11 +152,11 @@ func (h attachments) ListAccessoryAccessUrls(ctx context.Context, p oas.ListAcce
 // ShowDownloadAccessoryUrl makes one link. What the file is said to relate to
 // is not needed: the id names it.
 func (h attachments) ShowDownloadAccessoryUrl(ctx context.Context, p oas.ShowDownloadAccessoryUrlParams) (*oas.ShowDownloadAccessoryUrlResponse, error) {
-	links, err := h.files.Links(ctx, principal.From(ctx), "", "accessory_id", []string{p.AccessoryID})
+	link, err := h.files.Link(ctx, principal.From(ctx), "accessory_id", p.AccessoryID)
 	if err != nil {
 		return nil, err
 	}
-	return &oas.ShowDownloadAccessoryUrlResponse{AccessoryURL: oas.NewOptString(wire.Base(ctx) + links[0].Path)}, nil
+	return &oas.ShowDownloadAccessoryUrlResponse{AccessoryURL: oas.NewOptString(wire.Base(ctx) + link.Path)}, nil
 }
 
 // accessories are a message's files on the wire.

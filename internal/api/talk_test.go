@@ -544,7 +544,7 @@ func TestOldList(t *testing.T) {
 			w.t.Errorf("%v", got["totalCount"])
 		}
 		for query, field := range map[string]string{"pageNo=0": "pageNo", "pageNo=65536": "pageNo", "pageSize=0": "pageSize", "pageSize=101": "pageSize", "status=101": "status", "status=-1": "status", "status=7": "status",
-			"incidentStatus=a": "incidentStatus", "labelIdList=x": "labelIdList", "labelIdList=1&labelIdList=2&labelIdList=3&labelIdList=4&labelIdList=5&labelIdList=6": "labelIdList",
+			"incidentStatus=a": "incidentStatus", "incidentStatus=0,99": "incidentStatus", "labelIdList=x": "labelIdList", "labelIdList=1&labelIdList=2&labelIdList=3&labelIdList=4&labelIdList=5&labelIdList=6": "labelIdList",
 			"searchKey=a&searchKey=b&searchKey=c&searchKey=d": "searchKey", "searchKey=" + strings.Repeat("s", 65): "searchKey", "appKey=" + strings.Repeat("s", 65): "appKey", "incidentId=" + strings.Repeat("s", 33): "incidentId",
 			"queryStartTime=yesterday": "queryStartTime", "queryStartTime=2030-01-01%2000:00:00&queryEndTime=2029-01-01%2000:00:00": "queryEndTime", "xCustomerName=" + strings.Repeat("s", 65): "xCustomerName",
 			"xCustomerId=" + strings.Repeat("s", 65): "xCustomerId", "groupId=" + strings.Repeat("s", 65): "groupId", "productCategoryId=" + strings.Repeat("s", 65): "productCategoryId", "businessTypeId=" + strings.Repeat("s", 513): "businessTypeId"} {

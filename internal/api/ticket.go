@@ -109,6 +109,7 @@ func filterOf(loc locale.Locale, p oas.ListCasesParams) (f ticket.Filter, err er
 }
 
 func parseStates(text string) (all []ticket.Status, err error) {
+	const field = "incident_status"
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
@@ -116,7 +117,10 @@ func parseStates(text string) (all []ticket.Status, err error) {
 		}
 		n, err := strconv.Atoi(part)
 		if err != nil {
-			return nil, fault.BadFormat.In("incident_status").With("form", "0,1,2")
+			return nil, fault.BadFormat.In(field).With("form", "0,1,2")
+		}
+		if !ticket.Status(n).Known() {
+			return nil, fault.Unknown.In(field)
 		}
 		all = append(all, ticket.Status(n))
 	}

@@ -172,14 +172,25 @@ func find(tx *db.Tx, domain string, ids []string) ([]File, error) {
 // maxID bounds what is looked up as an id (contract).
 const maxID = 64
 
+// sight is by which way a customer looks for files: by a group he names, "" =
+// as himself, or by any way he has, where the contract has no place for a group.
+type sight struct {
+	group string
+	any   bool
+}
+
+func (v sight) scope(tx *db.Tx, who principal.Principal) (privilege.Scope, error) {
+	if v.any {
+		return privilege.Reach(tx, who)
+	}
+	return privilege.ScopeOf(tx, who, v.group)
+}
+
 // visible reads files the customer may see: his own until they are claimed,
 // then those of tickets he may see. It fails with ErrNone when one is not among
 // them.
-func visible(tx *db.Tx, who principal.Principal, group string, ids []string) ([]File, error) {
-	scope, err := privilege.ScopeOf(tx, who, group)
-	if err == nil && group == "" {
-		scope, err = privilege.Reach(tx, who)
-	}
+func visible(tx *db.Tx, who principal.Principal, by sight, ids []string) ([]File, error) {
+	scope, err := by.scope(tx, who)
 	if err != nil {
 		return nil, err
 	}

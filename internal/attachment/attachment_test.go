@@ -245,8 +245,13 @@ func TestWhoSees(t *testing.T) {
 		for _, who := range []principal.Principal{w.li, w.wang} {
 			w.ok(w.ident.AddMember(w.t.Context(), house, w.li.Domain, g.ID, who.User))
 		}
-		sees(id, "", w.li, w.boss, w.wang) // without naming the group
+		sees(id, "", w.li, w.boss) // a colleague names the group (semantics.md section 1)
 		sees(id, g.ID, w.li, w.boss, w.wang)
+		for _, who := range []principal.Principal{w.boss, w.li, w.wang, w.foreign} { // a single link has no place for it
+			if _, err := w.s.Link(w.t.Context(), who, "accessory_id", id); (err == nil) != (who.User != w.foreign.User) {
+				w.t.Errorf("%s: one link %v", who.UserName, err)
+			}
+		}
 		note := w.ticketOf(w.li)
 		note.Internal = true
 		secret, err := w.s.UploadFor(w.t.Context(), w.chen, w.li.Domain, note.Ticket, file("a.txt", "secret"))

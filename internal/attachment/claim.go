@@ -86,6 +86,15 @@ func Hide(tx *db.Tx, domain, ticket, message string) {
 // the message they belong to ("" = not sent yet). customers leaves those that
 // its customer may see. Their names are to be opened by Named, outside.
 func OfTicket(tx *db.Tx, domain, ticket string, customers bool) (map[string][]File, error) {
+	return OfTickets(tx, domain, []string{ticket}, customers)
+}
+
+// OfTickets reads the files of several tickets of a domain, as OfTicket does.
+func OfTickets(tx *db.Tx, domain string, tickets []string, customers bool) (map[string][]File, error) {
+	if len(tickets) == 0 {
+		return map[string][]File{}, nil
+	}
+	in, args := marks(tickets)
 	cond := ""
 	if customers {
 		cond = " AND message_id <> '' AND internal = 0 AND hidden = 0"
@@ -95,6 +104,6 @@ func OfTicket(tx *db.Tx, domain, ticket string, customers bool) (map[string][]Fi
 		f, err := scan(r)
 		out[f.Message] = append(out[f.Message], f)
 		return err
-	}, "SELECT "+columns+" FROM attachments WHERE domain_id = ? AND ticket_id = ? AND ticket_id <> ''"+cond+" ORDER BY id", domain, ticket)
+	}, "SELECT "+columns+" FROM attachments WHERE domain_id = ? AND ticket_id IN ("+in+") AND ticket_id <> ''"+cond+" ORDER BY id", append([]any{domain}, args...)...)
 	return out, err
 }

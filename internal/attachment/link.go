@@ -42,6 +42,20 @@ type Link struct {
 // leads to its file for ten minutes (semantics.md D8). Failures as of Open;
 // field is the wire's name of the ids.
 func (s *Service) Links(ctx context.Context, who principal.Principal, group, field string, ids []string) ([]Link, error) {
+	return s.links(ctx, who, sight{group: group}, field, ids)
+}
+
+// Link makes one link as Links does, to a file the caller may open by any of his
+// groups: the contract of a single link has no group.
+func (s *Service) Link(ctx context.Context, who principal.Principal, field, id string) (Link, error) {
+	all, err := s.links(ctx, who, sight{any: true}, field, []string{id})
+	if err != nil {
+		return Link{}, err
+	}
+	return all[0], nil
+}
+
+func (s *Service) links(ctx context.Context, who principal.Principal, by sight, field string, ids []string) ([]Link, error) {
 	switch {
 	case len(ids) == 0:
 		return nil, fault.Missing.In(field)
@@ -56,7 +70,7 @@ func (s *Service) Links(ctx context.Context, who principal.Principal, group, fie
 			once = append(once, id)
 		}
 	}
-	files, err := s.readable(ctx, who, group, once)
+	files, err := s.readable(ctx, who, by, once)
 	if err != nil {
 		if f, ok := fault.As(err); ok && f.Is(ErrNone) {
 			return nil, f.In(field)

@@ -30,7 +30,7 @@ func (s *Service) Named(ctx context.Context, files []File) error { return s.name
 // everybody who may see its ticket; a group counts as in privilege.ScopeOf. It
 // fails with ErrNone, ErrInfected and ErrUnscanned.
 func (s *Service) Open(ctx context.Context, who principal.Principal, group, id string) (Content, error) {
-	files, err := s.readable(ctx, who, group, []string{id})
+	files, err := s.readable(ctx, who, sight{group: group}, []string{id})
 	if err != nil {
 		return Content{}, err
 	}
@@ -38,9 +38,9 @@ func (s *Service) Open(ctx context.Context, who principal.Principal, group, id s
 }
 
 // readable finds files the caller may open, their names opened.
-func (s *Service) readable(ctx context.Context, who principal.Principal, group string, ids []string) (files []File, err error) {
+func (s *Service) readable(ctx context.Context, who principal.Principal, by sight, ids []string) (files []File, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		files, err = visible(tx, who, group, ids)
+		files, err = visible(tx, who, by, ids)
 		return err
 	})
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Service) Zip(ctx context.Context, who principal.Principal, group string
 		return nil, errMost.In("accessory_id").With("max", MaxTogether)
 	}
 	slices.Sort(ids)
-	files, err := s.readable(ctx, who, group, slices.Compact(ids))
+	files, err := s.readable(ctx, who, sight{group: group}, slices.Compact(ids))
 	if err != nil {
 		return nil, err
 	}

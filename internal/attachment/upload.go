@@ -275,7 +275,7 @@ func use(tx *db.Tx, domain, user string, day, bytes, most int64) (bool, error) {
 // late. Today's bytes are not given back.
 func (s *Service) Delete(ctx context.Context, who principal.Principal, id string) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		files, err := visible(tx, who, "", []string{id})
+		files, err := visible(tx, who, sight{any: true}, []string{id})
 		if err != nil {
 			return err
 		}

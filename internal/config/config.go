@@ -67,5 +67,20 @@ func (c Config) check() error {
 	return errors.Join(c.Notify.Check(), c.Identity.Check(), c.Authorization.Check())
 }
 
-// Show is the configuration as a file would hold it.
-func (c Config) Show() ([]byte, error) { return yaml.Marshal(c) }
+// WithDefaults fills in what is not set: the settings in force outside the demo
+// world.
+func (c Config) WithDefaults() Config {
+	if c.Errors.BusinessStatus == "" {
+		c.Errors.BusinessStatus = "real"
+	}
+	if c.Drain == 0 {
+		c.Drain = 5 * time.Second
+	}
+	c.Notify.Product, c.Notify.Keep = c.Notify.ProductName(), c.Notify.LedgerAge()
+	c.Verify, c.Ticket, c.Diagnose = c.Verify.WithDefaults(), c.Ticket.WithDefaults(), c.Diagnose.WithDefaults()
+	c.Authorization, c.Attachment = c.Authorization.WithDefaults(), c.Attachment.WithDefaults()
+	return c
+}
+
+// Show is the configuration in force, as a file would hold it.
+func (c Config) Show() ([]byte, error) { return yaml.Marshal(c.WithDefaults()) }

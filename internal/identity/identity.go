@@ -164,6 +164,26 @@ func DomainIn(tx *db.Tx, id string) (Domain, error) {
 	return scanDomain(tx.Get("SELECT "+domainColumns+" FROM domains WHERE id = ?", id))
 }
 
+// DomainNames are the names of domains, by id, inside a transaction of another
+// noun; unknown ones are missing.
+func DomainNames(tx *db.Tx, ids []string) (map[string]string, error) {
+	names := map[string]string{}
+	if len(ids) == 0 {
+		return names, nil
+	}
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	err := tx.List(func(r db.Row) error {
+		var id, name string
+		err := r.Scan(&id, &name)
+		names[id] = name
+		return err
+	}, "SELECT id, name FROM domains WHERE id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", args...)
+	return names, err
+}
+
 // Current is a domain as it was at most a second ago (threats.md B8), for calls
 // that would else pay a round trip for it.
 func (s *Service) Current(ctx context.Context, id string) (Domain, error) {
@@ -448,6 +468,7 @@ func (s *Service) Users(ctx context.Context, who principal.Principal, domain str
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
 		return tx.List(func(r db.Row) error {
 			u, err := scanUser(r)
 			all = append(all, u)

@@ -2,11 +2,11 @@ package identity
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 	"sync"
 
-	"casemate/internal/principal"
+	"casemate/internal/db"
 )
 
 // nameCache remembers opened names for lists.
@@ -24,41 +24,80 @@ func (s *Service) Names(ctx context.Context, domain string, ids []string) (map[s
 	for _, id := range ids {
 		if n, ok := s.names.m[domain+"/"+id]; ok {
 			out[id] = n
-		} else if _, twice := out[id]; !twice {
+		} else if id != "" {
 			unknown = append(unknown, id)
 		}
 	}
+	slices.Sort(unknown)
+	unknown = slices.Compact(unknown)
 	s.names.mu.Unlock()
-	for _, id := range unknown {
-		u, err := s.User(ctx, principal.AsSystem(domain), domain, id)
-		if errors.Is(err, ErrNoUser) {
-			continue
-		}
+	for some := range slices.Chunk(unknown, 500) { // what one statement holds with ease
+		users, err := s.usersByID(ctx, domain, some)
 		if err != nil {
 			return nil, err
 		}
-		out[id] = u.Name
 		s.names.mu.Lock()
-		if len(s.names.m) > 50000 {
-			clear(s.names.m)
+		for _, u := range users {
+			if len(s.names.m) > 50000 {
+				clear(s.names.m)
+			}
+			out[u.ID], s.names.m[domain+"/"+u.ID] = u.Name, u.Name
 		}
-		s.names.m[domain+"/"+id] = u.Name
 		s.names.mu.Unlock()
 	}
 	return out, nil
 }
 
+// usersByID reads users of a domain at once; unknown ones are missing.
+func (s *Service) usersByID(ctx context.Context, domain string, ids []string) (users []User, err error) {
+	args := []any{domain}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		users = nil
+		return tx.List(func(r db.Row) error {
+			u, err := scanUser(r)
+			users = append(users, u)
+			return err
+		}, "SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", args...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range users {
+		if err := s.open(ctx, &users[i]); err != nil {
+			return nil, err
+		}
+	}
+	return users, nil
+}
+
 // FindByName lists the ids of the domain's users whose name contains the part,
-// whatever the case, at most 100.
+// whatever the case. Names are sealed one by one, so all of them are looked at,
+// from the cache as a rule.
 func (s *Service) FindByName(ctx context.Context, domain, part string) ([]string, error) {
-	users, err := s.Users(ctx, principal.AsSystem(domain), domain)
+	var all []string
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
+		return tx.List(func(r db.Row) error {
+			var id string
+			err := r.Scan(&id)
+			all = append(all, id)
+			return err
+		}, "SELECT id FROM users WHERE domain_id = ? ORDER BY main DESC, id", domain)
+	})
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.Names(ctx, domain, all)
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
-	for _, u := range users {
-		if strings.Contains(foldName(u.Name), foldName(part)) && len(ids) < 100 {
-			ids = append(ids, u.ID)
+	for _, id := range all {
+		if strings.Contains(foldName(names[id]), foldName(part)) {
+			ids = append(ids, id)
 		}
 	}
 	return ids, nil

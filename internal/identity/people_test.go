@@ -226,6 +226,36 @@ func TestSubUsers(t *testing.T) {
 	})
 }
 
+// TestNames: one read for all, names by part in any case, within the domain.
+func TestNames(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		var ids []string
+		for _, name := range []string{"Ana-1", "ana-2", "安娜", "bo"} {
+			u, err := w.s.CreateUser(ctx, w.system, identity.NewUser{Domain: w.domain.ID, Name: name, Password: password})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, u.ID)
+		}
+		other, stranger := w.second(t)
+		for range 2 { // from the store, then from the cache
+			names, err := w.s.Names(ctx, w.domain.ID, append(ids, ids[0], "", "none", stranger.User))
+			if err != nil || len(names) != 4 || names[ids[0]] != "Ana-1" || names[ids[2]] != "安娜" {
+				t.Errorf("%v, %v", names, err)
+			}
+		}
+		for part, want := range map[string][]string{"ANA": ids[:2], "娜": ids[2:3], "none": nil, "%": nil} {
+			if got, err := w.s.FindByName(ctx, w.domain.ID, part); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%q: %v, %v, want %v", part, got, err, want)
+			}
+		}
+		if got, err := w.s.FindByName(ctx, other.ID, "ana"); err != nil || len(got) > 0 {
+			t.Errorf("in another domain: %v, %v", got, err)
+		}
+	})
+}
+
 var office = identity.Hours{Zone: "GMT+08:00", Days: 5, Day: 8}
 
 // TestPartners: limits, uniqueness, administrators only, history.

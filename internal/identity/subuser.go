@@ -20,6 +20,9 @@ type SubUser struct {
 	AreaCode           string
 }
 
+// maxSubUsers bounds one answer, which has no pages.
+const maxSubUsers = 1000
+
 // SubUsers finds users of the caller's account, the main account aside: for the
 // main account and where sub-users act on every ticket all of them, for a
 // sub-user those of his groups and himself. name is a part of the log-in name
@@ -38,19 +41,27 @@ func (s *Service) SubUsers(ctx context.Context, who principal.Principal, name, i
 			(SELECT group_id FROM group_members WHERE domain_id = ? AND user_id = ?)))`
 		args = append(args, who.User, who.Domain, who.Domain, who.User)
 	}
+	limit := ""
+	if name == "" { // names are sealed: whom they leave out shows when they are open
+		limit = " LIMIT ?"
+		args = append(args, maxSubUsers)
+	}
 	err := s.db.View(ctx, func(tx *db.Tx) error {
 		found = nil
 		return tx.List(func(r db.Row) error {
 			u, err := scanUser(r)
 			found = append(found, u)
 			return err
-		}, "SELECT "+userColumns+" FROM users WHERE domain_id = ? AND main = 0"+cond+" ORDER BY id LIMIT 1000", args...)
+		}, "SELECT "+userColumns+" FROM users WHERE domain_id = ? AND main = 0"+cond+" ORDER BY id"+limit, args...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	out := []SubUser{}
 	for _, u := range found {
+		if len(out) == maxSubUsers {
+			break
+		}
 		if err := s.open(ctx, &u); err != nil {
 			return nil, err
 		}

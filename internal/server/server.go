@@ -331,6 +331,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err := uploadFolder(s.o.Data); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	s.anchor()
 	base := "http://" + listener.Addr().String()
 	if s.local, err = newLocalToken(s.o.Data, base, s.db.Random(32)); err != nil {
 		return errors.Join(err, listener.Close())

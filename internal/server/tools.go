@@ -6,19 +6,52 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"casemate/internal/event"
 	"casemate/internal/locale"
 )
 
-// VerifyEvents recomputes the event chain of a store, which may be in use.
+// Anchor files are where the heads of the event chain are kept away from the
+// database (threats.md D14): beside the keys, a file for each machine.
+const anchorPrefix, anchorSuffix = "anchors-", ".log"
+
+// anchor lets the sealer leave anchors. Where the keys folder
+// cannot be written to there are none, and the log says so.
+func (s *Server) anchor() {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "node"
+	}
+	path := filepath.Join(s.o.keysDir(), anchorPrefix+host+anchorSuffix)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		s.o.Log.Warn("no anchors of the event chain: a tail that is cut off will not show", "error", err)
+		return
+	}
+	_ = f.Close() // nothing was written
+	s.sealer.AnchorTo(path, 0)
+}
+
+// VerifyEvents recomputes the event chain of a store, which may be in use, and
+// holds it against the anchors beside its keys.
 func VerifyEvents(ctx context.Context, o Options) (event.Report, error) {
 	s, err := openStore(ctx, o)
 	if err != nil {
 		return event.Report{}, err
 	}
-	report, err := event.Verify(ctx, s.db, s.keys.Derive("event-chain"))
+	files, err := os.ReadDir(o.keysDir())
+	if err != nil {
+		return event.Report{}, errors.Join(err, s.Close())
+	}
+	var anchors []string
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), anchorPrefix) && strings.HasSuffix(f.Name(), anchorSuffix) {
+			anchors = append(anchors, filepath.Join(o.keysDir(), f.Name()))
+		}
+	}
+	report, err := event.Verify(ctx, s.db, s.keys.Derive("event-chain"), anchors...)
 	return report, errors.Join(err, s.Close())
 }
 

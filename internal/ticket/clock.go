@@ -36,6 +36,9 @@ type tick struct {
 	Days   int    `json:"days,omitempty"` // remind: how many are left
 }
 
+// kindAutoClose is the event of a ticket that nobody answered.
+const kindAutoClose = "ticket.autoclose"
+
 const day = 24 * time.Hour
 
 // startClock enqueues what shall happen when the customer stays silent.
@@ -97,7 +100,7 @@ func (s *Service) clock(ctx context.Context, r job.Running) error {
 		t, kind, code := before, "ticket.remind", event.NoLog
 		switch k.What {
 		case tickConfirm:
-			t.Status, t.Closed, kind, code = Completed, tx.Now, "ticket.autoclose", logClose
+			t.Status, t.Closed, kind, code = Completed, tx.Now, kindAutoClose, logClose
 		case tickSolve:
 			t.Status, t.Resolved, kind = ToConfirm, tx.Now, "ticket.autosolve"
 		}
@@ -106,11 +109,8 @@ func (s *Service) clock(ctx context.Context, r job.Running) error {
 		} else {
 			t = change(tx, before, t)
 		}
-		id := event.Record(tx, who, event.Event{Domain: t.Domain, Kind: kind, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
+		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: kind, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
 			Data: map[string]any{"from": before.Status, "to": t.Status}})
-		if k.What == tickConfirm {
-			remark(tx, t, id, autoClosed.In(t.Language))
-		}
 		s.queue(tx, tell)
 		s.startClock(tx, t)
 		return nil

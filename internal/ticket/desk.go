@@ -7,7 +7,6 @@ import (
 
 	"casemate/internal/db"
 	"casemate/internal/fault"
-	"casemate/internal/identity"
 	"casemate/internal/principal"
 	"casemate/internal/search"
 )
@@ -107,49 +106,13 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 			keys = keys[:f.Limit]
 			cursor = keys[f.Limit-1][1]
 		}
-		for _, k := range keys {
-			t, err := s.deskIn(tx, k[0], k[1])
-			if err != nil {
-				return err
-			}
-			page = append(page, t)
-		}
-		return nil
+		page, err = s.deskIn(tx, keys...)
+		return err
 	})
 	if err != nil {
 		return nil, 0, "", err
 	}
-	for i := range page {
-		if err := s.deskNames(ctx, &page[i]); err != nil {
-			return nil, 0, "", err
-		}
-	}
-	return page, total, cursor, nil
-}
-
-func (s *Service) deskIn(tx *db.Tx, domain, id string) (DeskTicket, error) {
-	t, err := ticketIn(tx, domain, id)
-	if err == nil {
-		err = s.openRegions(&t)
-	}
-	if err != nil {
-		return DeskTicket{}, err
-	}
-	d, err := identity.DomainIn(tx, domain)
-	return DeskTicket{Ticket: t, DomainName: d.Name}, err
-}
-
-func (s *Service) deskNames(ctx context.Context, t *DeskTicket) error {
-	names, err := s.ident.Names(ctx, t.Domain, []string{t.Creator})
-	if err != nil {
-		return err
-	}
-	t.CreatorName = names[t.Creator]
-	if t.Assignee != "" {
-		names, err = s.ident.Names(ctx, principal.House, []string{t.Assignee})
-		t.AssigneeName = names[t.Assignee]
-	}
-	return err
+	return page, total, cursor, s.deskNames(ctx, page)
 }
 
 // deskTicket finds a ticket of any domain by its number, a sandbox's as well:
@@ -182,9 +145,14 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 		return out, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		if out, err = s.deskIn(tx, t.Domain, t.ID); err != nil {
+		page, err := s.deskIn(tx, [2]string{t.Domain, t.ID})
+		if err != nil {
 			return err
 		}
+		if len(page) == 0 {
+			return fault.NoTicket
+		}
+		out = page[0]
 		on, err := labelRows(tx, t.Domain, "", nil, []string{t.ID})
 		if err != nil {
 			return err
@@ -214,7 +182,9 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 	if err := s.nameRelated(ctx, t.Domain, out.Related); err != nil {
 		return out, err
 	}
-	return out, s.deskNames(ctx, &out)
+	page := []DeskTicket{out}
+	err = s.deskNames(ctx, page)
+	return page[0], err
 }
 
 // DeskRead notes that an engineer has read a ticket up to now. It fails with
@@ -273,16 +243,19 @@ func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, num
 	if who.Partner != "" {
 		return all, s.nameCustomers(ctx, t.Domain, all)
 	}
-	for i := range all {
-		domain := t.Domain
-		if all[i].Side == EngineerSide || all[i].Side == PartnerSide {
-			domain = principal.House
+	home := func(m Message) string {
+		if m.Side == EngineerSide || m.Side == PartnerSide {
+			return principal.House
 		}
-		names, err := s.ident.Names(ctx, domain, []string{all[i].Author})
-		if err != nil {
-			return nil, err
-		}
-		all[i].AuthorName = names[all[i].Author]
+		return t.Domain
 	}
-	return all, nil
+	writers := map[string][]string{}
+	for _, m := range all {
+		writers[home(m)] = append(writers[home(m)], m.Author)
+	}
+	names, err := s.namesOf(ctx, writers)
+	for i, m := range all {
+		all[i].AuthorName = names[home(m)][m.Author]
+	}
+	return all, err
 }

@@ -16,10 +16,29 @@ func filesOf(tx *db.Tx, t Ticket, page []Message, customers bool) error {
 		return nil
 	}
 	files, err := attachment.OfTicket(tx, t.Domain, t.ID, customers)
-	for i := range page {
-		page[i].Files = files[page[i].ID]
+	give(files, page)
+	return err
+}
+
+// newFiles gives the new messages of a poll their files, without their names.
+func newFiles(tx *db.Tx, domain string, all []Polled) error {
+	var ids []string
+	for _, p := range all {
+		if len(p.New) > 0 {
+			ids = append(ids, p.id)
+		}
+	}
+	files, err := attachment.OfTickets(tx, domain, ids, true)
+	for _, p := range all {
+		give(files, p.New)
 	}
 	return err
+}
+
+func give(files map[string][]attachment.File, to []Message) {
+	for i := range to {
+		to[i].Files = files[to[i].ID]
+	}
 }
 
 // nameFiles opens the names of the messages' files.

@@ -150,11 +150,11 @@ func (s *Service) Poll(ctx context.Context, who principal.Principal, numbers []s
 		if err != nil {
 			return err
 		}
+		if err := newFiles(tx, who.Domain, all); err != nil {
+			return err
+		}
 		said = nil
 		for _, p := range all {
-			if err := filesOf(tx, Ticket{Domain: who.Domain, ID: p.id}, p.New, true); err != nil {
-				return err
-			}
 			said = append(said, p.New...)
 		}
 		return publicAuthors(tx, said)

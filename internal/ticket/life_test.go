@@ -213,8 +213,13 @@ func TestSilence(t *testing.T) {
 		at(time.Second, 3, 4) // closed
 		log, _, err := w.s.Log(w.t.Context(), w.li, n, "", locale.EN, 0, 10)
 		w.ok(err)
-		if log[0].Code != 3 || log[0].Side != ticket.SystemSide {
+		if log[0].Code != 3 || log[0].Side != ticket.SystemSide || log[0].Remark != "Closed by the system: no answer in time" {
 			w.t.Errorf("the log tells %+v", log[0])
+		}
+		log, _, err = w.s.Log(w.t.Context(), w.li, n, "", locale.ZH, 0, 10)
+		w.ok(err)
+		if log[0].Name != "系统" || log[0].Remark != "客户未在期限内答复，系统自动关闭" {
+			w.t.Errorf("the Chinese log tells %+v", log[0]) // the reader's language, not the ticket's
 		}
 
 		// An answer stops the clock, a new solution starts another.

@@ -52,7 +52,7 @@ func (f *Filter) check() error {
 		}
 	}
 	for _, s := range f.Statuses {
-		if _, ok := statusNames[s]; !ok {
+		if !s.Known() {
 			return fault.Unknown.In("status")
 		}
 	}

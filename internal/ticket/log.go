@@ -55,7 +55,11 @@ func (s *Service) Log(ctx context.Context, who principal.Principal, number, grou
 		}
 		for _, r := range rows {
 			e := Entry{ID: r.ID, Code: r.LogCode, Side: sideOf(r.ActorKind), Actor: r.Actor, Remark: remarks[r.ID], At: r.At, Revision: r.Revision}
-			if e.Remark == "" {
+			switch {
+			case e.Remark != "":
+			case r.Kind == kindAutoClose:
+				e.Remark = autoClosed.In(lang)
+			default:
 				e.Remark = logNames[e.Code].In(lang)
 			}
 			switch e.Side {

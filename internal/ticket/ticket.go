@@ -55,6 +55,9 @@ var statusNames = map[Status]locale.Texts{
 // Name is what people call the state.
 func (s Status) Name(lang locale.Language) string { return statusNames[s].In(lang) }
 
+// Known tells whether there is such a state.
+func (s Status) Known() bool { _, ok := statusNames[s]; return ok }
+
 // Open tells whether the ticket still asks for somebody's work; open tickets
 // count against the quota (semantics.md D10).
 func (s Status) Open() bool {

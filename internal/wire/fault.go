@@ -185,7 +185,10 @@ func field(err error, at string) *fault.Error {
 		}
 		return errTooSmall.In(at).With("min", m[2])
 	}
-	return ErrWrongType.In(join(at, textPath(text)))
+	if at = join(at, textPath(text)); at == "" {
+		at = "body" // JSON, but no object
+	}
+	return ErrWrongType.In(at)
 }
 
 func textPath(text string) string {

@@ -37,6 +37,7 @@ func TestDecode(t *testing.T) {
 		{"wrong type", "POST", cases, `{` + good + `,"simple_description":7}`, 400, "OSM.0001", "simple_description"},
 		{"null", "POST", cases, `{` + good + `,"simple_description":null}`, 400, "OSM.0001", "simple_description"},
 		{"not JSON", "POST", cases, `{`, 400, "OSM.0001", ""},
+		{"no object", "POST", cases, `[]`, 400, "OSM.0001", "body"},
 		{"no body", "POST", cases, ``, 400, "OSM.01010001", "body"},
 		{"number over", "GET", cases + "?limit=101", "", 400, "OSM.01010001", "limit"},
 		{"no number", "GET", cases + "?limit=x", "", 400, "OSM.0001", "limit"},
