@@ -15,13 +15,14 @@ import (
 
 // Codes of the customer's operation log (operate_type.csv).
 const (
-	logCreate = 0
-	logUrge   = 2
-	logClose  = 3
-	logCancel = 4
-	logScore  = 5
-	logDelete = 13
-	logReply  = 85
+	logCreate  = 0
+	logUrge    = 2
+	logClose   = 3
+	logCancel  = 4
+	logScore   = 5
+	logDelete  = 13
+	logInvalid = 16 // the house judges that it is no ticket
+	logReply   = 85
 
 	logRevoke = 86 // ours: the documents have no code for it
 )

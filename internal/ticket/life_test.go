@@ -289,3 +289,16 @@ func TestWhatCustomersSee(t *testing.T) {
 		}
 	})
 }
+
+// TestInvalidInLog: that the house judged a ticket to be none is the one step of
+// engineers that the customer's log tells (operate_type.csv, 16).
+func TestInvalidInLog(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		n := w.into(ticket.Invalid)
+		page, total, err := w.s.Log(w.t.Context(), w.li, n, "", locale.EN, 0, 0)
+		if err != nil || total != 2 || page[0].Code != 16 || page[0].Side != ticket.EngineerSide || page[0].Remark != "Judged invalid" || page[0].Name == "chen" {
+			w.t.Errorf("%+v, %d, %v", page, total, err)
+		}
+	})
+}

@@ -26,7 +26,8 @@ type Entry struct {
 var logNames = map[int]locale.Texts{
 	logCreate: {ZH: "创建工单", EN: "Ticket created"}, logUrge: {ZH: "催单", EN: "Urged"}, logClose: {ZH: "关闭工单", EN: "Closed"},
 	logCancel: {ZH: "撤销工单", EN: "Canceled"}, logScore: {ZH: "评价", EN: "Rated"}, logDelete: {ZH: "删除工单", EN: "Deleted"},
-	logReply: {ZH: "反馈信息", EN: "Replied to a question"}, logRevoke: {ZH: "撤回消息", EN: "Message withdrawn"},
+	logInvalid: {ZH: "判为无效", EN: "Judged invalid"},
+	logReply:   {ZH: "反馈信息", EN: "Replied to a question"}, logRevoke: {ZH: "撤回消息", EN: "Message withdrawn"},
 	LogGrant: {ZH: "同意授权", EN: "Authorization granted"}, LogReject: {ZH: "拒绝授权", EN: "Authorization rejected"},
 	LogWithdraw: {ZH: "取消授权", EN: "Authorization withdrawn"},
 	logExport:   {ZH: "导出工单", EN: "Exported"},

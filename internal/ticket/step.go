@@ -161,7 +161,11 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 			t.Closed = tx.Now
 		}
 		t = change(tx, before, t)
-		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket." + p.Action, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
+		code := event.NoLog // the customer's log has no line for engineers' steps, but for this one
+		if p.Action == StepInvalid {
+			code = logInvalid
+		}
+		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket." + p.Action, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
 			Data: map[string]any{"from": before.Status, "to": t.Status, "assignee": t.Assignee}})
 		s.queue(tx, tell)
 		s.startClock(tx, t)
