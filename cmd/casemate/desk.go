@@ -243,10 +243,10 @@ func firstEngineer(ctx context.Context, c *client, id string) (string, error) {
 }
 
 type deskListCmd struct {
-	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted, 17 pending feedback." placeholder:"N"`
+	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted (supervisors and administrators), 17 pending feedback." placeholder:"N"`
 	Assignee string `help:"Only of this engineer (user id), or none." placeholder:"ID"`
 	Domain   string `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
-	Query    string `help:"Words that must occur." short:"q" placeholder:"WORDS"`
+	Query    string `help:"Beginning of a ticket number; with --domain also words that must occur in the description." short:"q" placeholder:"TEXT"`
 	Limit    int    `help:"How many at most, up to 100." default:"50"`
 }
 
