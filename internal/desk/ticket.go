@@ -43,9 +43,10 @@ func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) 
 	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Domain: params.Domain.Or(""),
 		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
 	if f.Assignee == "me" {
-		if f.Assignee = who.User; f.Assignee == "" {
+		if who.Kind == principal.Local {
 			return nil, errMe
 		}
+		f.Assignee = who.User
 	}
 	for _, s := range params.Status {
 		f.Statuses = append(f.Statuses, ticket.Status(s))
