@@ -61,6 +61,9 @@ func (c *agreementListCmd) Run(ctx context.Context, p *agreementCmd, o *output) 
 	if err := json.Unmarshal(raw, &got); err != nil {
 		return err
 	}
+	if len(got.Items) == 0 {
+		o.none("没有协议", "no agreements")
+	}
 	for _, a := range got.Items {
 		state := ""
 		switch {
@@ -162,6 +165,9 @@ func (c *agreementSignaturesCmd) Run(ctx context.Context, p *agreementCmd, o *ou
 				return err
 			}
 		} else {
+			if len(page.Items) == 0 && query.Get("cursor") == "" {
+				o.none("没有签署记录", "nobody has signed")
+			}
 			for _, s := range page.Items {
 				o.printf("%s  %s  %s  %-20s %s\n", s.Signed, s.Domain, s.User, s.Name, s.Relation)
 			}

@@ -33,7 +33,7 @@ func (c *attachCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	if err != nil || d.JSON {
 		return orJSON(o, err, raw)
 	}
-	o.printf("%s\t%s\n", id, filepath.Base(c.File))
+	o.printf("%s\n", id) // alone, for I=$(casemate desk attach ...)
 	return nil
 }
 

@@ -119,6 +119,9 @@ func (c *authorizationsCmd) Run(ctx context.Context, d *deskCmd, o *output) erro
 	if err := json.Unmarshal(raw, &page); err != nil {
 		return err
 	}
+	if len(page.Items) == 0 {
+		o.none("没有授权申请", "no authorizations")
+	}
 	for _, a := range page.Items {
 		a.print(o)
 	}

@@ -50,6 +50,6 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(o.out, o.say("可以恢复：", "restored and checked: ")+report.String())
+	fmt.Fprintln(o.out, o.say("可以恢复：", "restored and checked: ")+describe(chainSays(report), o.lang))
 	return nil
 }

@@ -273,14 +273,7 @@ func (c *client) send(r *http.Request, into any) error {
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		why := err
-		if e := (*url.Error)(nil); errors.As(err, &e) {
-			why = e.Err
-		}
-		return problem{"无法连接服务 " + c.base + "：" + why.Error(), "the server at " + c.base + " does not answer: " + why.Error()}
+		return c.unreachable(ctx, err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
@@ -301,6 +294,17 @@ func (c *client) send(r *http.Request, into any) error {
 		return fmt.Errorf("reading the answer of %s %s: %w", method, path, err)
 	}
 	return nil
+}
+
+// unreachable tells why a request got no answer.
+func (c *client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if e := (*url.Error)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	return problem{"无法连接服务 " + c.base + "：" + err.Error(), "the server at " + c.base + " does not answer: " + err.Error()}
 }
 
 func refused(answer *http.Response, text []byte) error {

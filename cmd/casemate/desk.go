@@ -21,18 +21,19 @@ type deskCmd struct {
 	As string `help:"The engineer whose step it is (log-in name). Default: the one who handles the ticket, else the first by name." placeholder:"NAME"`
 
 	List deskListCmd `cmd:"" help:"List tickets, newest first."`
-	Show deskShowCmd `cmd:"" help:"Show a ticket with its messages and notes."`
+	Show deskShowCmd `cmd:"" help:"Show a ticket with all that is known of it, its messages, notes and files."`
 
-	Accept  stepCmd   `cmd:"" help:"Take a new ticket: to be processed becomes processing."`
-	Reply   sayCmd    `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
-	Ask     sayCmd    `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
-	Resolve sayCmd    `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
-	Pause   stepCmd   `cmd:"" help:"Pause work, for example until a change window."`
-	Resume  stepCmd   `cmd:"" help:"Go on with a paused ticket."`
-	Invalid textCmd   `cmd:"" help:"Judge that it is no ticket (spam, duplicate), with the reason."`
-	Note    sayCmd    `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
-	Attach  attachCmd `cmd:"" help:"Upload a file for a ticket and print its id; reply --attachment ID sends it."`
-	Assign  assignCmd `cmd:"" help:"Give the ticket to an engineer."`
+	Accept   stepCmd     `cmd:"" help:"Take a new ticket: to be processed becomes processing."`
+	Reply    sayCmd      `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
+	Ask      sayCmd      `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
+	Resolve  sayCmd      `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
+	Pause    stepCmd     `cmd:"" help:"Pause work, for example until a change window."`
+	Resume   stepCmd     `cmd:"" help:"Go on with a paused ticket."`
+	Invalid  textCmd     `cmd:"" help:"Judge that it is no ticket (spam, duplicate), with the reason."`
+	Note     sayCmd      `cmd:"" help:"Leave a note to colleagues; the customer never sees it."`
+	Attach   attachCmd   `cmd:"" help:"Upload a file for a ticket and print its id; reply --attachment ID sends it."`
+	Download downloadCmd `cmd:"" help:"Save a file of a ticket; show prints the ids."`
+	Assign   assignCmd   `cmd:"" help:"Give the ticket to an engineer."`
 
 	Preferences preferencesCmd `cmd:"" help:"Show or change what the engineer is told by mail, and when."`
 
@@ -87,9 +88,23 @@ type ticketView struct {
 	CreatorName  string    `json:"creator_name"`
 	Description  string    `json:"description"`
 	SeverityName string    `json:"severity_name"`
+	ProductName  string    `json:"product_category_name"`
+	TypeName     string    `json:"business_type_name"`
+	RegionName   string    `json:"region_name"`
 	AssigneeID   string    `json:"assignee_id"`
 	AssigneeName string    `json:"assignee_name"`
+	Owner        string    `json:"owner"`
+	Urges        int       `json:"urges"`
 	Created      time.Time `json:"created_at"`
+
+	Labels []struct {
+		Name string `json:"name"`
+	} `json:"labels"`
+	Related []struct {
+		Number      string `json:"number"`
+		StatusName  string `json:"status_name"`
+		Description string `json:"description"`
+	} `json:"related"`
 }
 
 // Run takes the step.
@@ -217,18 +232,12 @@ func defaultEngineer(ctx context.Context, c *client, number string) (string, err
 
 // firstEngineer is the engineer with the id, else the first by name.
 func firstEngineer(ctx context.Context, c *client, id string) (string, error) {
-	var list struct {
-		Items []struct {
-			ID   string `json:"id"`
-			Name string `json:"name"`
-			Role string `json:"role"`
-		} `json:"items"`
-	}
-	if err := c.get(ctx, "/desk/v1/engineers", nil, &list); err != nil {
+	all, err := listEngineers(ctx, c, "")
+	if err != nil {
 		return "", err
 	}
 	first := ""
-	for _, e := range list.Items {
+	for _, e := range all {
 		if e.ID == id {
 			return e.Name, nil
 		}
@@ -243,10 +252,10 @@ func firstEngineer(ctx context.Context, c *client, id string) (string, error) {
 }
 
 type deskListCmd struct {
-	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted, 17 pending feedback." placeholder:"N"`
-	Assignee string `help:"Only of this engineer (user id), or none." placeholder:"ID"`
+	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted (supervisors and administrators), 17 pending feedback." placeholder:"N"`
+	Assignee string `help:"Only of this engineer, by log-in name or user id; me is the one of --as, none is nobody's." placeholder:"NAME"`
 	Domain   string `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
-	Query    string `help:"Words that must occur." short:"q" placeholder:"WORDS"`
+	Query    string `help:"Beginning of a ticket number; with --domain also words that must occur in the description." short:"q" placeholder:"TEXT"`
 	Limit    int    `help:"How many at most, up to 100." default:"50"`
 }
 
@@ -261,8 +270,22 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	for _, s := range c.Status {
 		q.Add("status", strconv.Itoa(s))
 	}
-	if c.Assignee != "" {
+	switch c.Assignee {
+	case "":
+	case "none":
 		q.Set("assignee", c.Assignee)
+	default:
+		name := c.Assignee
+		if name == "me" {
+			if name = d.As; name == "" {
+				return problem{"请用 --as NAME 指明工程师", "name the engineer with --as NAME"}
+			}
+		}
+		e, err := findEngineer(ctx, cl, name)
+		if err != nil {
+			return err
+		}
+		q.Set("assignee", e.ID)
 	}
 	if c.Query != "" {
 		q.Set("q", c.Query)
@@ -285,8 +308,17 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	if err := json.Unmarshal(raw, &page); err != nil {
 		return err
 	}
+	if len(page.Items) == 0 {
+		o.none("没有工单", "no tickets")
+		return nil
+	}
+	o.heading("工单号\t状态\t状态名称\t处理人\t客户\t提交人\t描述", "NUMBER\tSTATE\tSTATE NAME\tASSIGNEE\tCUSTOMER\tSUBMITTER\tDESCRIPTION")
 	for _, t := range page.Items {
-		o.printf("%s\t%d\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName, t.DomainName, oneLine(t.Description, 60))
+		assignee := t.AssigneeName
+		if assignee == "" {
+			assignee = "-"
+		}
+		o.printf("%s\t%d\t%s\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, assignee, clean(t.DomainName), clean(t.CreatorName), clean(oneLine(t.Description, 60)))
 	}
 	if page.Total > len(page.Items) {
 		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d tickets, %d shown\n"), page.Total, len(page.Items))
@@ -309,59 +341,4 @@ func oneLine(s string, most int) string {
 		return s
 	}
 	return string([]rune(s)[:most-1]) + "…"
-}
-
-type deskShowCmd struct {
-	Case string `arg:"" name:"case-id" help:"Ticket number."`
-}
-
-// Run shows a ticket.
-func (c *deskShowCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
-	cl, err := d.operator(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer cl.end()
-	var ticket, messages json.RawMessage
-	if err := cl.get(ctx, ticketPath(c.Case), nil, &ticket); err != nil {
-		return err
-	}
-	if err := cl.get(ctx, ticketPath(c.Case)+"/messages", nil, &messages); err != nil {
-		return err
-	}
-	var list struct {
-		Items json.RawMessage `json:"items"`
-	}
-	if err := json.Unmarshal(messages, &list); err != nil {
-		return err
-	}
-	if d.JSON {
-		both, err := json.Marshal(map[string]json.RawMessage{"ticket": ticket, "messages": list.Items})
-		return orJSON(o, err, both)
-	}
-	var (
-		t   ticketView
-		all []struct {
-			Kind    string    `json:"kind"`
-			Side    string    `json:"side"`
-			Author  string    `json:"author_name"`
-			Text    string    `json:"text"`
-			Gone    bool      `json:"withdrawn"`
-			Created time.Time `json:"created_at"`
-		}
-	)
-	if err := json.Unmarshal(ticket, &t); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(list.Items, &all); err != nil {
-		return err
-	}
-	o.printf("%s\t%d\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName, t.DomainName, t.SeverityName)
-	for _, m := range all {
-		if m.Gone {
-			m.Text = "(withdrawn)"
-		}
-		o.printf("\n%s  %s  %s %s\n%s\n", m.Created.Format(time.RFC3339), m.Kind, m.Side, m.Author, m.Text)
-	}
-	return nil
 }

@@ -61,16 +61,16 @@ func main() {
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	var c command
-	code := -1
+	code, lang := -1, shellLanguage()
 	parser, err := kong.New(&c,
 		kong.Name("casemate"),
 		kong.Description("Casemate, the self-hosted service-ticket system. Every flag can also be set as an environment variable CASEMATE_..."),
-		kong.UsageOnError(),
+		kong.Help(help(lang)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(out, errOut),
 		kong.DefaultEnvars("CASEMATE"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(&output{out: out, err: errOut, lang: shellLanguage()}),
+		kong.Bind(&output{out: out, err: errOut, lang: lang}),
 		kong.Exit(func(n int) {
 			code = n
 			if n != 0 {
@@ -92,15 +92,16 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 				n = code
 			}
 		}()
-		k, err := parser.Parse(args)
+		k, err := parser.Parse(helpArgs(args))
 		if err != nil {
-			parser.FatalIfErrorf(err)
+			misused(errOut, parser.Model, err, lang)
+			return exitUsage
 		}
 		if err := k.Run(); err != nil {
 			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 				return 0
 			}
-			fmt.Fprintln(errOut, "casemate:", describe(err, shellLanguage()))
+			fmt.Fprintln(errOut, "casemate:", describe(err, lang))
 			return exitFailed
 		}
 		return 0

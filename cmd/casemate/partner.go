@@ -177,6 +177,15 @@ func (p *partnerCmd) put(ctx context.Context, o *output, c *client, method, path
 	return nil
 }
 
+// done says that something without an answer was done; a program that asked for
+// JSON reads nothing but JSON.
+func (p *partnerCmd) done(o *output, zh, en string) error {
+	if !p.JSON {
+		o.printf("%s\n", o.say(zh, en))
+	}
+	return nil
+}
+
 // Run adds the partner.
 func (c *partnerAddCmd) Run(ctx context.Context, p *partnerCmd, o *output) error {
 	cl, err := p.operator(ctx, o)
@@ -201,6 +210,9 @@ func (*partnerListCmd) Run(ctx context.Context, p *partnerCmd, o *output) error 
 	raw, all, err := listPartners(ctx, cl)
 	if err != nil || p.JSON {
 		return orJSON(o, err, raw)
+	}
+	if len(all) == 0 {
+		o.none("没有伙伴", "no partners")
 	}
 	for _, v := range all {
 		v.print(o)
@@ -240,7 +252,10 @@ func (c *partnerRemoveCmd) Run(ctx context.Context, p *partnerCmd, o *output) er
 	if err != nil {
 		return err
 	}
-	return cl.call(ctx, http.MethodDelete, partnerPath(v.ID), nil, nil, nil)
+	if err := cl.call(ctx, http.MethodDelete, partnerPath(v.ID), nil, nil, nil); err != nil {
+		return err
+	}
+	return p.done(o, "已移除伙伴 "+v.Name, "removed the partner "+v.Name)
 }
 
 // Run adds the engineer.
@@ -281,15 +296,18 @@ func (c *partnerServeCmd) Run(ctx context.Context, p *partnerCmd, o *output) err
 	if err != nil {
 		return err
 	}
-	id := ""
+	id, zh, en := "", c.Domain+" 不再由伙伴服务", "no partner serves "+c.Domain+" any more"
 	if c.Partner != "" {
 		v, err := findPartner(ctx, cl, c.Partner)
 		if err != nil {
 			return err
 		}
-		id = v.ID
+		id, zh, en = v.ID, c.Domain+" 由伙伴 "+v.Name+" 服务", v.Name+" serves "+c.Domain
 	}
-	return cl.call(ctx, http.MethodPut, fmt.Sprintf("/desk/v1/domains/%s/partner", url.PathEscape(domain)), nil, map[string]string{"partner_id": id}, nil)
+	if err := cl.call(ctx, http.MethodPut, fmt.Sprintf("/desk/v1/domains/%s/partner", url.PathEscape(domain)), nil, map[string]string{"partner_id": id}, nil); err != nil {
+		return err
+	}
+	return p.done(o, zh, en)
 }
 
 // transferCmd gives a ticket to another side.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 // preferencesCmd shows or changes what an engineer wants to be told by mail.
@@ -18,8 +20,25 @@ type preferencesCmd struct {
 // noticeKinds in the order they are shown.
 var noticeKinds = []string{"assigned", "replied", "urged", "created", "authorized"}
 
+// check refuses kinds and ways that there are not, naming those that there are.
+func (c *preferencesCmd) check() error {
+	all := strings.Join(noticeKinds, ", ")
+	for kind, how := range c.Notice {
+		if !slices.Contains(noticeKinds, kind) {
+			return problem{"没有通知类型 " + kind + "，可用的有：" + all, "there is no kind of notice " + kind + "; the kinds are " + all}
+		}
+		if how != "mail" && how != "off" {
+			return problem{kind + " 只能是 mail 或 off：" + how, kind + " is mail or off, not " + how}
+		}
+	}
+	return nil
+}
+
 // Run shows the preferences, changed before when there is something to change.
 func (c *preferencesCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	cl, name, err := d.someone(ctx, o)
 	if err != nil {
 		return err

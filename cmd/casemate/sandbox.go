@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
+	"casemate/internal/locale"
 	"casemate/internal/selftest"
 )
 
@@ -54,14 +57,19 @@ func (c *sandboxListCmd) Run(ctx context.Context, p *sandboxCmd, o *output) erro
 	if err != nil {
 		return err
 	}
+	found := false
 	for _, d := range all {
 		if d.Sandbox {
+			found = true
 			state := o.say("可用", "open")
 			if d.Disabled {
 				state = o.say("已停用", "disabled")
 			}
 			o.printf("%s\t%s\t%s\n", d.ID, d.Name, state)
 		}
+	}
+	if !found {
+		o.none("没有沙箱", "no sandboxes")
 	}
 	return nil
 }
@@ -102,7 +110,7 @@ func (c *demoClockCmd) Run(ctx context.Context, d *demoCmd, o *output) error {
 	if err := json.Unmarshal(raw, &got); err != nil {
 		return err
 	}
-	o.printf(o.say("%s，比实际时间快 %v\n", "%s, %v ahead\n"), got.Now.Format(time.RFC3339), time.Duration(got.Ahead)*time.Second)
+	o.printf(o.say("%s，快 %s\n", "%s, %s ahead\n"), got.Now.Format(time.RFC3339), period(o.lang, got.Ahead))
 	return nil
 }
 
@@ -166,13 +174,27 @@ var (
 	moveUnits = map[string]time.Duration{"d": 24 * time.Hour, "h": time.Hour, "m": time.Minute, "s": time.Second}
 )
 
-// parseMove reads +3d, +1d12h, 90s; a day has 24 hours. More than the server
-// takes is cut to what it refuses, so that it never wraps around.
+// maxMove is how far the server moves a clock in one go.
+const (
+	maxMoveDays = 366
+	maxMove     = maxMoveDays * 24 * time.Hour
+)
+
+// What is wrong with a move.
+var (
+	errForward = problem{"时钟只能向前拨动，不能往回；demo reset 会清空沙箱并恢复时钟", "a sandbox's clock only moves forward; demo reset empties the sandbox and sets its clock back"}
+	errTooFar  = problem{fmt.Sprintf("每次最多拨动 %d 天", maxMoveDays), fmt.Sprintf("a clock moves by at most %d days in one go", maxMoveDays)}
+)
+
+// parseMove reads +3d, +1d12h, 90s; a day has 24 hours. More than 366 days and
+// nothing at all are refused.
 func parseMove(s string) (time.Duration, error) {
+	if strings.HasPrefix(s, "-") && wholeMove.MatchString(s[1:]) {
+		return 0, errForward
+	}
 	if !wholeMove.MatchString(s) {
 		return 0, problem{"时间格式为 +3d、+36h、+5m、+90s：" + s, "a move is written +3d, +36h, +5m or +90s: " + s}
 	}
-	const most = 400 * 24 * time.Hour
 	var by time.Duration
 	for _, part := range movePart.FindAllStringSubmatch(s, -1) {
 		n, err := strconv.Atoi(part[1])
@@ -180,10 +202,38 @@ func parseMove(s string) (time.Duration, error) {
 			return 0, err
 		}
 		unit := moveUnits[part[2]]
-		if time.Duration(n) > most/unit {
-			return most, nil
+		if time.Duration(n) > maxMove/unit {
+			return 0, errTooFar
 		}
-		by = min(by+time.Duration(n)*unit, most)
+		if by += time.Duration(n) * unit; by > maxMove {
+			return 0, errTooFar
+		}
+	}
+	if by == 0 {
+		return 0, errForward
 	}
 	return by, nil
+}
+
+// period is a number of seconds as people say it: 3 days 12 hours.
+func period(lang locale.Language, seconds int64) string {
+	var parts []string
+	for _, u := range []struct {
+		seconds int64
+		zh, en  string
+	}{{86400, "天", "day"}, {3600, "小时", "hour"}, {60, "分钟", "minute"}, {1, "秒", "second"}} {
+		n := seconds / u.seconds
+		seconds %= u.seconds
+		if n == 0 {
+			continue
+		}
+		if n > 1 {
+			u.en += "s"
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", n, locale.Texts{ZH: u.zh, EN: u.en}.In(lang)))
+	}
+	if len(parts) == 0 {
+		return locale.Texts{ZH: "0 秒", EN: "0 seconds"}.In(lang)
+	}
+	return strings.Join(parts, " ")
 }

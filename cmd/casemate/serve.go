@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -125,9 +124,9 @@ func (c auditVerifyCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	if !report.OK() {
-		return errors.New(report.String())
+		return chainSays(report)
 	}
-	fmt.Fprintln(o.out, report)
+	fmt.Fprintln(o.out, describe(chainSays(report), o.lang))
 	return nil
 }
 

@@ -22,6 +22,7 @@ type tickets struct {
 var (
 	errAs     = fault.New(fault.Invalid, fault.CodeInvalid, "请用 as 指明是哪位工程师的操作", "name the engineer whose step this is in {field}").In("as")
 	errNotAs  = fault.New(fault.Forbidden, fault.CodeNoPermission, "只有本机操作员可以代工程师操作", "only the operator on the machine acts for an engineer").In("as")
+	errMe     = fault.New(fault.Invalid, fault.CodeInvalid, "本机操作员不处理工单，请用工程师的用户 ID", "the operator on the machine handles no tickets: give the user id of an engineer").In("assignee")
 	errAsWhom = fault.New(fault.NotFound, fault.CodeInvalid, "找不到该工程师：{name}", "there is no such engineer: {name}").In("as")
 )
 
@@ -42,6 +43,9 @@ func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) 
 	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Domain: params.Domain.Or(""),
 		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
 	if f.Assignee == "me" {
+		if who.Kind == principal.Local {
+			return nil, errMe
+		}
 		f.Assignee = who.User
 	}
 	for _, s := range params.Status {

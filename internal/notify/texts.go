@@ -77,40 +77,40 @@ var templates = map[string]map[locale.Language]words{
 		},
 	},
 	TemplateReply: {
-		locale.ZH: {"工单 {number} 有新回复", "您好！\n\n工程师回复了您的工单 {number}，请登录控制台查看。\n\n{product}", "【{product}】工程师回复了您的工单 {number}，请登录控制台查看。"},
-		locale.EN: {"Ticket {number}: new reply", "Hello,\n\nan engineer has replied to your ticket {number}. Please read it in the console.\n\n{product}", "{product}: an engineer has replied to your ticket {number}."},
+		locale.ZH: {"工单 {number} 有新回复", "您好！\n\n工程师回复了您的工单 {number}，请登录工单系统查看。\n\n{product}", "【{product}】工程师回复了您的工单 {number}，请登录工单系统查看。"},
+		locale.EN: {"Ticket {number}: new reply", "Hello,\n\nan engineer has replied to your ticket {number}. Please read it in your ticket system.\n\n{product}", "{product}: an engineer has replied to your ticket {number}."},
 	},
 	TemplateAsk: {
-		locale.ZH: {"工单 {number} 需要您补充信息", "您好！\n\n工单 {number} 需要您补充信息，请登录控制台回复。{days} 天内未回复，工单将转为待确认。\n\n{product}", "【{product}】工单 {number} 需要您补充信息，请在 {days} 天内登录控制台回复。"},
-		locale.EN: {"Ticket {number} needs your answer", "Hello,\n\nyour ticket {number} needs your answer. Please reply in the console; without an answer within {days} days it is taken as solved.\n\n{product}", "{product}: ticket {number} needs your answer within {days} days."},
+		locale.ZH: {"工单 {number} 需要您补充信息", "您好！\n\n工单 {number} 需要您补充信息，请登录工单系统回复。{days} 天内未回复，工单将转为待确认。\n\n{product}", "【{product}】工单 {number} 需要您补充信息，请在 {days} 天内登录工单系统回复。"},
+		locale.EN: {"Ticket {number} needs your answer", "Hello,\n\nyour ticket {number} needs your answer. Please reply in your ticket system; without an answer within {days} days it is taken as solved.\n\n{product}", "{product}: ticket {number} needs your answer within {days} days."},
 	},
 	TemplateResolve: {
-		locale.ZH: {"请确认工单 {number} 是否已解决", "您好！\n\n工单 {number} 已给出解决方案，请登录控制台确认。{days} 天内未确认，工单将自动关闭。\n\n{product}", "【{product}】工单 {number} 已给出解决方案，请在 {days} 天内确认，逾期将自动关闭。"},
-		locale.EN: {"Please confirm ticket {number}", "Hello,\n\na solution for your ticket {number} is waiting for you. Please confirm it in the console; without an answer within {days} days the ticket closes by itself.\n\n{product}", "{product}: please confirm the solution of ticket {number} within {days} days, else it closes."},
+		locale.ZH: {"请确认工单 {number} 是否已解决", "您好！\n\n工单 {number} 已给出解决方案，请登录工单系统确认。{days} 天内未确认，工单将自动关闭。\n\n{product}", "【{product}】工单 {number} 已给出解决方案，请在 {days} 天内确认，逾期将自动关闭。"},
+		locale.EN: {"Please confirm ticket {number}", "Hello,\n\na solution for your ticket {number} is waiting for you. Please confirm it in your ticket system; without an answer within {days} days the ticket closes by itself.\n\n{product}", "{product}: please confirm the solution of ticket {number} within {days} days, else it closes."},
 	},
 	TemplateRemind: {
-		locale.ZH: {"提醒：工单 {number} 待您确认", "您好！\n\n工单 {number} 仍待您确认，{days} 天后将自动关闭。如问题未解决，请登录控制台回复。\n\n{product}", "【{product}】工单 {number} 仍待您确认，{days} 天后将自动关闭。"},
-		locale.EN: {"Reminder: please confirm ticket {number}", "Hello,\n\nyour ticket {number} still waits for your confirmation and closes by itself in {days} days. If the problem is not solved, please reply in the console.\n\n{product}", "{product}: ticket {number} still waits for you and closes in {days} days."},
+		locale.ZH: {"提醒：工单 {number} 待您确认", "您好！\n\n工单 {number} 仍待您确认，{days} 天后将自动关闭。如问题未解决，请登录工单系统回复。\n\n{product}", "【{product}】工单 {number} 仍待您确认，{days} 天后将自动关闭。"},
+		locale.EN: {"Reminder: please confirm ticket {number}", "Hello,\n\nyour ticket {number} still waits for your confirmation and closes by itself in {days} days. If the problem is not solved, please reply in your ticket system.\n\n{product}", "{product}: ticket {number} still waits for you and closes in {days} days."},
 	},
 	TemplateClose: {
-		locale.ZH: {"工单 {number} 已关闭", "您好！\n\n工单 {number} 已关闭。欢迎登录控制台评价本次服务；如有新问题，请提交新工单。\n\n{product}", "【{product}】工单 {number} 已关闭，欢迎登录控制台评价。"},
-		locale.EN: {"Ticket {number} is closed", "Hello,\n\nyour ticket {number} is closed. You are welcome to rate our service in the console; for a new problem please file a new ticket.\n\n{product}", "{product}: ticket {number} is closed. You are welcome to rate our service."},
+		locale.ZH: {"工单 {number} 已关闭", "您好！\n\n工单 {number} 已关闭。欢迎登录工单系统评价本次服务；如有新问题，请提交新工单。\n\n{product}", "【{product}】工单 {number} 已关闭，欢迎登录工单系统评价。"},
+		locale.EN: {"Ticket {number} is closed", "Hello,\n\nyour ticket {number} is closed. You are welcome to rate our service in your ticket system; for a new problem please file a new ticket.\n\n{product}", "{product}: ticket {number} is closed. You are welcome to rate our service."},
 	},
 	TemplateTest: {
 		locale.ZH: {"{product} 通道测试", "您好！\n\n这是来自 {product} 的测试邮件，经由通道 {provider} 发送。收到即表示通道可用。\n\n{product}", "【{product}】这是一条测试短信，经由通道 {provider} 发送。"},
 		locale.EN: {"{product} test message", "Hello,\n\nthis is a test message of {product}, sent through {provider}. Having it means that the provider works.\n\n{product}", "{product}: this is a test message, sent through {provider}."},
 	},
 	TemplateAuthorize: {
-		locale.ZH: {"工单 {number} 申请授权", "您好！\n\n为处理工单 {number}，工程师向您申请授权，请登录控制台查看并选择同意或拒绝。{days} 天内未处理，申请将自动失效。\n\n请勿通过邮件、短信或留言提供密码。\n\n{product}", "【{product}】工程师就工单 {number} 向您申请授权，请在 {days} 天内登录控制台处理。请勿通过短信提供密码。"},
-		locale.EN: {"Ticket {number}: an authorization is asked for", "Hello,\n\nto work on your ticket {number} an engineer asks you for an authorization. Please grant or reject it in the console; unanswered it ends by itself after {days} days.\n\nNever send passwords by mail, text message or reply.\n\n{product}", "{product}: an engineer asks for an authorization in ticket {number}. Please answer in the console within {days} days; never text passwords."},
+		locale.ZH: {"工单 {number} 申请授权", "您好！\n\n为处理工单 {number}，工程师向您申请授权，请登录工单系统查看并选择同意或拒绝。{days} 天内未处理，申请将自动失效。\n\n请勿通过邮件、短信或留言提供密码。\n\n{product}", "【{product}】工程师就工单 {number} 向您申请授权，请在 {days} 天内登录工单系统处理。请勿通过短信提供密码。"},
+		locale.EN: {"Ticket {number}: an authorization is asked for", "Hello,\n\nto work on your ticket {number} an engineer asks you for an authorization. Please grant or reject it in your ticket system; unanswered it ends by itself after {days} days.\n\nNever send passwords by mail, text message or reply.\n\n{product}", "{product}: an engineer asks for an authorization in ticket {number}. Please answer in your ticket system within {days} days; never text passwords."},
 	},
 	TemplateAbuse: {
 		locale.ZH: {"收到举报 {id}", "您好！\n\n收到一份类型为 {kind} 的举报，编号 {id}，请登录工作台查看并处理。\n\n{product}", "【{product}】收到举报 {id}（{kind}），请登录工作台处理。"},
 		locale.EN: {"Abuse report {id}", "Hello,\n\na report of the kind {kind} has come in, number {id}. Please read and handle it on the desk.\n\n{product}", "{product}: abuse report {id} ({kind}) has come in."},
 	},
 	TemplateCreate: {
-		locale.ZH: {"工单 {number} 已创建", "您好！\n\n您的工单 {number} 已创建，我们会尽快处理。您可以登录控制台查看进展。\n\n{product}", "【{product}】您的工单 {number} 已创建，我们会尽快处理。"},
-		locale.EN: {"Ticket {number} was created", "Hello,\n\nyour ticket {number} was created and we will work on it soon. You can follow it in the console.\n\n{product}", "{product}: your ticket {number} was created."},
+		locale.ZH: {"工单 {number} 已创建", "您好！\n\n您的工单 {number} 已创建，我们会尽快处理。您可以登录工单系统查看进展。\n\n{product}", "【{product}】您的工单 {number} 已创建，我们会尽快处理。"},
+		locale.EN: {"Ticket {number} was created", "Hello,\n\nyour ticket {number} was created and we will work on it soon. You can follow it in your ticket system.\n\n{product}", "{product}: your ticket {number} was created."},
 	},
 	TemplateAssigned: {
 		locale.ZH: {"工单 {number} 已分配给您", "您好！\n\n工单 {number} 已分配给您，请登录工作台处理。\n\n{product}", ""},

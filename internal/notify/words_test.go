@@ -180,6 +180,10 @@ func TestTemplateRules(t *testing.T) {
 				if err != nil || p.Subject == "" || p.Text == "" || p.HTML == "" || (p.SMS != "") != notify.SMSToo(name) || strings.Contains(p.Text+p.Subject+p.SMS, "{") {
 					w.t.Errorf("%s %s: %+v, %v", name, lang, p, err)
 				}
+				// There is no console of ours to send anybody to.
+				if text := p.Text + p.Subject + p.SMS; strings.Contains(text, "console") || strings.Contains(text, "控制台") {
+					w.t.Errorf("%s %s sends people to a console: %s", name, lang, text)
+				}
 			}
 		}
 	})

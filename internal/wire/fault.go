@@ -41,6 +41,7 @@ var (
 	errTooShort  = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 至少 {min} 个字符", "{field} must have at least {min} characters")
 	errTooFew    = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 至少 {min} 项", "{field} must have at least {min} items")
 	errPattern   = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 格式不正确", "{field} does not have the documented form")
+	errNoField   = fault.New(fault.Invalid, fault.CodeInvalid, "没有参数 {field}", "there is no field {field}")
 	errDuplicate = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 含有重复项", "{field} has an item twice")
 )
 
@@ -136,7 +137,9 @@ func formPart(err error) *fault.Error {
 
 var (
 	fieldName = regexp.MustCompile(`decode field "([^"]+)"`)
-	bound     = regexp.MustCompile(`(greater|less) than(?: or equal to)? (-?\d+(?:\.\d+)?)`)
+	// A body that takes no other fields is refused with the name of the first one.
+	unexpected = regexp.MustCompile(`unexpected field "([A-Za-z0-9_.-]{1,64})"`)
+	bound      = regexp.MustCompile(`(greater|less) than(?: or equal to)? (-?\d+(?:\.\d+)?)`)
 )
 
 // field describes a validator's or a value decoder's error; at is the wire
@@ -178,6 +181,9 @@ func field(err error, at string) *fault.Error {
 		return errDuplicate.In(at)
 	case strings.Contains(text, "invalid value"):
 		return fault.Unknown.In(at)
+	}
+	if m := unexpected.FindStringSubmatch(text); m != nil {
+		return errNoField.In(join(at, m[1]))
 	}
 	if m := bound.FindStringSubmatch(text); m != nil {
 		if m[1] == "greater" {

@@ -37,9 +37,37 @@ func TestDeskFiles(t *testing.T) {
 		}
 		return out
 	}
-	id, _, _ := strings.Cut(local("attach", number, write("prepared.log")), "\t")
+	id := local("attach", number, write("prepared.log")) // the id and nothing else
 	local("reply", number, "see the files", "--attachment", id, "--file", write("答复.txt"))
 	local("note", number, "for us", "--file", write("internal.txt"))
+	if shown := local("show", number); !strings.Contains(shown, id+"\tprepared.log\t23 B\n") || !strings.Contains(shown, "internal.txt") {
+		t.Errorf("desk show: %s", shown)
+	}
+	if got := local("download", number, id, "--to", "-"); got != "content of prepared.log" {
+		t.Errorf("downloaded %q", got)
+	}
+	saved := filepath.Join(dir, "saved.log")
+	local("download", number, id, "--to", saved)
+	if got, err := os.ReadFile(saved); err != nil || string(got) != "content of prepared.log" {
+		t.Errorf("saved %q: %v", got, err)
+	}
+	for _, args := range [][]string{{number, id, "--to", saved}, {number, "nothing", "--to", saved + "2"}} {
+		if _, err := w.Local(append([]string{"desk", "download"}, args...)...); err == nil {
+			t.Errorf("download %v: no error", args)
+		}
+	}
+	if _, err := os.Stat(saved + "2"); err == nil {
+		t.Error("a refused download left a file")
+	}
+	if all, err := w.Local("desk", "list", "--assignee", "nobody"); err == nil {
+		t.Errorf("tickets of nobody: %s", all)
+	}
+	if _, err := w.Local("desk", "list", "--as", "nobody"); err == nil {
+		t.Error("--as nobody was taken")
+	}
+	if mine := local("list", "--assignee", "chen"); mine == "" || mine != local("list", "--assignee", "me", "--as", "chen") {
+		t.Errorf("chen's tickets: %s", mine)
+	}
 	if _, err := w.Local("desk", "reply", number, "again", "--attachment", id); err == nil {
 		t.Error("a file was sent twice")
 	}

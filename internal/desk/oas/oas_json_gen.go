@@ -13543,7 +13543,7 @@ func (s *Preferences) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"zone\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {

@@ -6048,7 +6048,8 @@ type ListTicketsParams struct {
 	Assignee OptString `json:",omitempty,omitzero"`
 	// Domain id of the customer.
 	Domain OptString `json:",omitempty,omitzero"`
-	// Beginning of a ticket number; together with domain also words of the description.
+	// Beginning of a ticket number; together with domain also words of the description. Words without
+	// domain are refused with OSM.01010001.
 	Q OptString `json:",omitempty,omitzero"`
 	// `next_cursor` of the page before.
 	Cursor OptString `json:",omitempty,omitzero"`

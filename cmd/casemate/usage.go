@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"casemate/internal/locale"
+)
+
+// usageZH says kong's errors in Chinese, the common ones; $1 and so on are the
+// groups of the pattern, what is not known stays as it is.
+var usageZH = []struct {
+	pattern *regexp.Regexp
+	text    string
+}{
+	{regexp.MustCompile(`^unknown flag (.+?), did you mean (?:one of )?(.+)\?$`), "没有参数 $1，您是否要用 $2？"},
+	{regexp.MustCompile(`^unknown flag (.+)$`), "没有参数 $1"},
+	{regexp.MustCompile(`^unexpected argument (.+?), did you mean (?:one of )?(.+)\?$`), "多余的参数或未知的命令 $1，您是否要用 $2？"},
+	{regexp.MustCompile(`^unexpected argument (.+)$`), "多余的参数或未知的命令 $1"},
+	{regexp.MustCompile(`^missing flags: (.+)$`), "缺少必填参数：$1"},
+	{regexp.MustCompile(`^missing positional arguments (.+)$`), "缺少参数：$1"},
+	{regexp.MustCompile(`^expected one of (.+)$`), "缺少命令，可用的有：$1"},
+	{regexp.MustCompile(`^expected "(.+)"$`), "缺少参数：$1"},
+	{regexp.MustCompile(`^(.+) must be one of (.+) but got (".*")$`), "$1 只能是 $2 之一，不能是 $3"},
+	{regexp.MustCompile(`^(.+): expected .+ value but got "EOL".*$`), "$1 缺少值"},
+	{regexp.MustCompile(`^(.+): expected .+ value but got (".*") .*$`), "$1 缺少值，其后为 $2"},
+	{regexp.MustCompile(`^(.+): missing value, expecting (.+)$`), "$1 缺少值，格式为 $2"},
+	{regexp.MustCompile(`^(.+): expected a valid \d+ bit u?int but got (".*")(.*)$`), "$1 须为整数：$2$3"},
+	{regexp.MustCompile(`^(.+): expected duration but got (".*?").*$`), "$1 须为时长，例如 30s、5m、2h：$2"},
+	{regexp.MustCompile(`^(.+): bool value must be (.+) but got (".*")(.*)$`), "$1 只能是 $2：$3$4"},
+	{regexp.MustCompile(`^(.+): expected ("<key>=<value>") but got (".*")(.*)$`), "$1 的格式为 $2：$3$4"},
+	{regexp.MustCompile(`^(.+): stat (.+): no such file or directory$`), "$1：文件不存在：$2"},
+	{regexp.MustCompile(`^(.+): (".*") exists but is a directory$`), "$1：$2 是目录，不是文件"},
+	{regexp.MustCompile(`^unexpected flag argument (.+)$`), "该参数不带值：$1"},
+}
+
+// usageText is what is wrong with a command line, in the shell's language.
+func usageText(text string, lang locale.Language) string {
+	if lang != locale.ZH {
+		return text
+	}
+	for _, u := range usageZH {
+		if m := u.pattern.FindStringSubmatchIndex(text); m != nil {
+			return string(u.pattern.ExpandString(nil, u.text, text, m))
+		}
+	}
+	return text
+}
+
+// negative is a move of a clock that kong takes for a flag.
+var negative = regexp.MustCompile(`^unknown flag -\d`)
+
+// misused tells what is wrong with a command line: the error, one line how the
+// command is used, and where more is to be read.
+func misused(w io.Writer, app *kong.Application, err error, lang locale.Language) {
+	at, selected := app.Node, (*kong.Node)(nil)
+	if p := (*kong.ParseError)(nil); errors.As(err, &p) && p.Context != nil {
+		if selected = p.Context.Selected(); selected != nil {
+			at = selected
+		}
+	}
+	text := usageText(err.Error(), lang)
+	if at.FullPath() == "casemate demo clock" && negative.MatchString(err.Error()) {
+		text = describe(errForward, lang)
+	}
+	usage := "casemate <command>"
+	if selected != nil {
+		usage = "casemate " + strings.TrimSpace(at.Summary())
+	}
+	form := locale.Texts{ZH: "casemate: %s\n用法：%s\n详见 %s --help\n", EN: "casemate: %s\nUsage: %s\nSee %s --help\n"}.In(lang)
+	fmt.Fprintf(w, form, text, usage, at.FullPath())
+}
+
+// helpArgs turns `casemate help COMMAND` into `casemate COMMAND --help`.
+func helpArgs(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(append([]string{}, args[1:]...), "--help")
+	}
+	return args
+}
+
+// help prints kong's help; who reads Chinese is told where that is.
+func help(lang locale.Language) kong.HelpPrinter {
+	return func(o kong.HelpOptions, c *kong.Context) error {
+		if lang == locale.ZH {
+			fmt.Fprint(c.Stdout, "中文文档见 README.zh-CN.md 与 docs 目录（DESK.md 工程师，CUSTOMERS.md 客户，OPERATE.md 运维）。\n\n")
+		}
+		return kong.DefaultHelpPrinter(o, c)
+	}
+}

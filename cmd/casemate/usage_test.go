@@ -1,0 +1,59 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// TestUsage: a wrong command line is answered on standard error with the error,
+// one line of usage and where more is to be read, in the shell's language, and
+// with exit code 2; nothing is on standard output.
+func TestUsage(t *testing.T) {
+	for _, c := range []struct{ args, zh, en string }{
+		{"desk list --colour", "没有参数 --colour", "unknown flag --colour"},
+		{"desk list --limt 3", `您是否要用 "--limit"`, `did you mean "--limit"`},
+		{"desk show", "缺少参数：<case-id>", `expected "<case-id>"`},
+		{"desk show TS1 TS2", "多余的参数或未知的命令 TS2", "unexpected argument TS2"},
+		{"dekc", "多余的参数或未知的命令 dekc", "unexpected argument dekc"},
+		{"backup", "缺少必填参数：--to=FILE", "missing flags: --to=FILE"},
+		{"desk", "缺少命令，可用的有：", "expected one of"},
+		{"desk transfer TS1 nowhere", "只能是", "must be one of"},
+		{"desk list --limit", "--limit 缺少值", "--limit: expected"},
+		{"desk list --limit many", `--limit 须为整数："many"`, "--limit: expected a valid"},
+		{"desk attach TS1 /no/such/file", "文件不存在：/no/such/file", "no such file"},
+		{"desk preferences --notice foo", `--notice 的格式为 "<key>=<value>"："foo"`, `expected "<key>=<value>"`},
+		{"demo clock -3d", "时钟只能向前拨动", "only moves forward"},
+	} {
+		for lang, want := range map[string]string{"zh-cn": c.zh, "en-us": c.en} {
+			t.Setenv("CASEMATE_LANGUAGE", lang)
+			var out, errOut strings.Builder
+			code := run(t.Context(), strings.Fields(c.args), &out, &errOut)
+			text := errOut.String()
+			if code != 2 || out.Len() > 0 || !strings.Contains(text, want) || strings.Count(text, "\n") != 3 || !strings.Contains(text, "--help") {
+				t.Errorf("%s in %s: exit code %d, %q, on standard output %q", c.args, lang, code, text, out.String())
+			}
+			first, _, _ := strings.Cut(text, "\n")
+			if strings.ContainsFunc(first, func(r rune) bool { return unicode.Is(unicode.Han, r) }) != (lang == "zh-cn") {
+				t.Errorf("%s: not in %s: %s", c.args, lang, first)
+			}
+		}
+	}
+}
+
+// TestHelp: asked for, the help is whole and on standard output; who reads
+// Chinese is told where that is.
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{nil, {"help"}, {"--help"}, {"help", "desk"}, {"desk", "--help"}} {
+		for lang, chinese := range map[string]bool{"zh-cn": true, "en-us": false} {
+			t.Setenv("CASEMATE_LANGUAGE", lang)
+			var out, errOut strings.Builder
+			if code := run(t.Context(), args, &out, &errOut); code != 0 || errOut.Len() > 0 {
+				t.Errorf("%v: exit code %d, %s", args, code, errOut.String())
+			}
+			if !strings.Contains(out.String(), "Usage: casemate") || strings.HasPrefix(out.String(), "中文文档") != chinese {
+				t.Errorf("%v in %s: %.80q", args, lang, out.String())
+			}
+		}
+	}
+}
