@@ -12,5 +12,6 @@ tags=()
 # and one package at a time.
 {
   go test -json "${tags[@]}" -race -shuffle=on -count=1 -timeout 15m ./api/... ./cmd/... ./internal/...
+  CGO_ENABLED=0 go test -json "${tags[@]}" -count=1 -run 'TestPumpingBreaker' ./internal/verify # at full size
   CGO_ENABLED=0 go test -json "${tags[@]}" -count=1 -p 1 -timeout 20m ./test/...
 } 2>&1 | go run ./test/report

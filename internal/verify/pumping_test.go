@@ -38,10 +38,14 @@ func (w *world) left() int {
 	return w.post.count()
 }
 
+// raced: the race detector is on, which makes everything several times slower.
+var raced bool
+
 // requests of the attack: 10,000 on SQLite; on PostgreSQL, where each costs
-// several round trips, a fifth unless the long tests run.
+// several round trips, a fifth unless the long tests run, and so on both under
+// the race detector (make test runs the attack once more without it).
 func requests(w *world) int {
-	if w.db.Dialect() == db.Postgres && os.Getenv("CASEMATE_LONG") == "" {
+	if raced || w.db.Dialect() == db.Postgres && os.Getenv("CASEMATE_LONG") == "" {
 		return 2_000
 	}
 	return 10_000

@@ -24,6 +24,7 @@ type event struct {
 func main() {
 	var passed, failed, skipped int
 	output := map[string][]string{}
+	racing := map[string]bool{}     // packages in the middle of the report of a race
 	unfinished := map[string]bool{} // a line that go test cut into several outputs
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(make([]byte, 1<<20), 64<<20)
@@ -46,6 +47,16 @@ func main() {
 			}
 			if unfinished[key] || i >= 0 {
 				unfinished[key] = !strings.HasSuffix(e.Output, "\n")
+			}
+			// A race is told in the output of whatever test ran last, which may pass.
+			if strings.Contains(e.Output, "WARNING: DATA RACE") {
+				racing[e.Package] = true
+			}
+			if racing[e.Package] {
+				fmt.Print(e.Output)
+				if strings.HasPrefix(e.Output, "==================") && !strings.Contains(e.Output, "WARNING") {
+					delete(racing, e.Package)
+				}
 			}
 			if e.Action == "build-output" {
 				fmt.Print(e.Output)
