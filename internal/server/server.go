@@ -54,12 +54,15 @@ type Options struct {
 	Config      config.Config
 	Log         *slog.Logger
 	Now         func() time.Time // nil = the clock
+
+	tool bool // a tool looks at a store that a server may have open
 }
 
 // Server is one node.
 type Server struct {
 	o        Options
 	db       *db.DB
+	hold     *seal.Hold
 	keys     *seal.Keyring
 	sealer   *event.Sealer
 	runner   *job.Runner
@@ -125,7 +128,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// Open builds a node. On an empty folder it makes the keys and the database.
+// Open builds a node. On an empty folder it makes the keys and the database. A
+// data folder whose database lies in it serves one process at a time.
 func Open(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -138,6 +142,12 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	}
 	o.tryable()
 	s := &Server{o: o, metrics: newMetrics()}
+	if !o.tool {
+		var err error
+		if s.hold, err = seal.Claim(ctx, o.keysDir(), o.Database, o.Database == ""); err != nil {
+			return nil, o.claimed(err)
+		}
+	}
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -162,8 +172,10 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.store(ctx); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(s.o.exportDir()); err != nil {
-		return err
+	if !s.o.tool { // a tool must not take a running server's files away
+		if err := os.RemoveAll(s.o.exportDir()); err != nil {
+			return err
+		}
 	}
 	node := nodeName()
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
@@ -252,7 +264,7 @@ func (s *Server) Close() error {
 	if s.keys != nil {
 		errs = append(errs, s.keys.Close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.hold.Release())...)
 }
 
 // openKeys opens the keyring, or makes it for a store that has none yet. A

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"casemate/internal/event"
+	"casemate/internal/fault"
 	"casemate/internal/locale"
+	"casemate/internal/seal"
 )
 
 // VerifyEvents recomputes the event chain of a store, which may be in use.
@@ -22,18 +25,70 @@ func VerifyEvents(ctx context.Context, o Options) (event.Report, error) {
 	return report, errors.Join(err, s.Close())
 }
 
-// RotateMaster makes a new master key; everything sealed stays readable.
+// RotateMaster makes a new master key; everything sealed stays readable. It is
+// refused while a server has the store open: that one would go on wrapping keys
+// with the old master key, and nothing could open them again.
 func RotateMaster(ctx context.Context, o Options) error {
-	s, err := openStore(ctx, o)
-	if err != nil {
+	if err := o.exists(); err != nil {
 		return err
 	}
-	return errors.Join(s.keys.Rotate(ctx), s.Close())
+	hold, err := seal.Claim(ctx, o.keysDir(), o.Database, true)
+	if err != nil {
+		return o.claimed(err)
+	}
+	s, err := openStore(ctx, o)
+	if err != nil {
+		return errors.Join(err, hold.Release())
+	}
+	return errors.Join(s.keys.Rotate(ctx), s.Close(), hold.Release())
 }
 
+// Faults of stores, as the operator reads them.
+var (
+	errInUse = fault.New(fault.Conflict, fault.CodeInvalid, "{folder} 正被另一个 casemate 进程使用，请先停止它",
+		"{folder} is in use by another casemate process: stop it first")
+	errNoStore = fault.New(fault.NotFound, fault.CodeInvalid, "{folder} 中没有 Casemate 的数据，请检查路径",
+		"{folder} holds no store of Casemate: look at the path")
+)
+
+// place names the store for the operator; a database's address may hold a password.
+func (o Options) place() string {
+	if o.Database != "" {
+		return "PostgreSQL (" + o.keysDir() + ")"
+	}
+	return o.Data
+}
+
+func (o Options) claimed(err error) error {
+	if errors.Is(err, seal.ErrInUse) {
+		return errInUse.With("folder", o.place())
+	}
+	return err
+}
+
+// exists refuses a place that holds no store.
+func (o Options) exists() error {
+	if o.Database == "" {
+		if _, err := os.Stat(filepath.Join(o.Data, "casemate.db")); errors.Is(err, os.ErrNotExist) {
+			return errNoStore.With("folder", o.Data)
+		} else if err != nil {
+			return err
+		}
+	}
+	if !seal.Exists(o.keysDir()) {
+		return errNoStore.With("folder", o.keysDir())
+	}
+	return nil
+}
+
+// openStore opens a store for a tool. It makes none.
 func openStore(ctx context.Context, o Options) (*Server, error) {
+	if err := o.exists(); err != nil {
+		return nil, err
+	}
 	o.Listen = "127.0.0.1:0"
 	o.Demo = false
+	o.tool = true
 	return Open(ctx, o)
 }
 
