@@ -131,15 +131,12 @@ func (c auditVerifyCmd) Run(ctx context.Context, o *output) error {
 	return nil
 }
 
-type rotateCmd struct {
-	Keys     string `help:"Folder of the keys. Default: DIR.keys beside the data folder." type:"path" placeholder:"DIR"`
-	Database string `help:"Database: empty for SQLite in the data folder, or postgres://..." placeholder:"URL"`
-}
+type rotateCmd struct{ storeFlags }
 
-// Run rotates the master key.
-func (c rotateCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
-	store := storeFlags{Data: p.Data, Keys: c.Keys, Database: c.Database}
-	if err := server.RotateMaster(ctx, store.options(logger(o.err, "warn", false))); err != nil {
+// Run rotates the master key. It works on the folders, not through a server,
+// and is refused while one has them open.
+func (c rotateCmd) Run(ctx context.Context, o *output) error {
+	if err := server.RotateMaster(ctx, c.options(logger(o.err, "warn", false))); err != nil {
 		return err
 	}
 	fmt.Fprintln(o.out, o.say("主密钥已更换，请备份密钥目录", "the master key was changed: back up the keys folder"))
