@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"casemate/internal/db/dbtest"
@@ -102,5 +103,61 @@ func TestLocalTokenIsOwn(t *testing.T) {
 	second.remove()
 	if _, err := os.Stat(second.path); !errors.Is(err, os.ErrNotExist) {
 		t.Error("its own token stays")
+	}
+}
+
+// TestRestoreAgain: a restore that failed leaves nothing, so that the next one
+// into the same folder works; a cut-off archive is named.
+func TestRestoreAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	o := Options{Data: in("d"), Demo: true, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}
+	other := o
+	other.Data = in("other")
+	for _, o := range []Options{o, other} {
+		s, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.fillDemo(t.Context(), "http://127.0.0.1:1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(Backup(t.Context(), o, in("data.tar")), BackupKeys(t.Context(), o, in("keys.tar")), BackupKeys(t.Context(), other, in("foreign.tar"))); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(in("data.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(in("short.tar"), text[:len(text)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	into := Options{Data: in("new"), Log: o.Log}
+	for _, bad := range []struct{ data, keys, named string }{
+		{"short.tar", "keys.tar", "short.tar"}, {"data.tar", "data.tar", "data.tar"}, {"data.tar", "foreign.tar", "keys"}, {"gone.tar", "keys.tar", "gone.tar"},
+	} {
+		_, err := Restore(t.Context(), into, in(bad.data), in(bad.keys))
+		if err == nil || !strings.Contains(err.Error(), bad.named) {
+			t.Errorf("%s, %s: %v", bad.data, bad.keys, err)
+		}
+		for _, left := range []string{into.Data, into.keysDir()} {
+			if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s, %s: %s is left behind", bad.data, bad.keys, left)
+			}
+		}
+	}
+	if _, err := Restore(t.Context(), into, in("data.tar"), in("keys.tar")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), into, in("data.tar"), in("keys.tar")); err == nil {
+		t.Error("a restore writes over a store")
+	}
+	if _, err := os.Stat(filepath.Join(into.Data, "casemate.db")); err != nil {
+		t.Error("a refused restore removed the store that was there")
 	}
 }
