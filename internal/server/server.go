@@ -323,7 +323,6 @@ const (
 	idleTimeout   = 6 * time.Minute
 	maxHeader     = 64 << 10
 	finishTimeout = 60 * time.Second
-	defaultDrain  = 5 * time.Second
 )
 
 // Serve answers requests until the context ends, then drains: not ready, each
@@ -390,11 +389,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	case err = <-failed:
 	case <-ctx.Done():
 		s.drain.start()
-		wait := defaultDrain
-		if s.o.Config.Drain > 0 {
-			wait = s.o.Config.Drain
-		}
-		time.Sleep(wait) // clients go elsewhere while their connections still work
+		time.Sleep(s.o.Config.WithDefaults().Drain) // clients go elsewhere while their connections still work
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()
 		for _, hs := range servers {
