@@ -181,7 +181,7 @@ func (s *Server) build(ctx context.Context) error {
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
 	var err error
-	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers}); err != nil {
+	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers, Plans: s.plans}); err != nil {
 		return err
 	}
 	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
@@ -239,6 +239,14 @@ func (s *Server) build(ctx context.Context) error {
 		job.Periodic{Name: "tokens", Every: 5 * time.Minute, Run: s.ident.Purge},
 	)
 	return nil
+}
+
+// plans are the support plans of the catalogue in force.
+func (s *Server) plans() (names []string) {
+	for _, p := range s.catalog.Now().Plans() {
+		names = append(names, p.ID)
+	}
+	return names
 }
 
 func nodeName() string {
