@@ -48,6 +48,7 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 	}
 	log := logger(o.err, c.LogLevel, c.LogJSON)
 	opts := c.options(log)
+	opts.Program = os.Args[0]
 	opts.Config = cfg
 	opts.Listen = c.Listen
 	opts.Demo, opts.DemoPublic = c.Demo, c.DemoPublic

@@ -51,6 +51,7 @@ type Options struct {
 	DemoPublic  bool   // the operator said twice that a demo may be reachable by others
 	Credentials string // file for the demo's credentials, "" = DATA/credentials.json
 	Version     string
+	Program     string // how the operator calls this program, for the welcome; "" = casemate
 	Config      config.Config
 	Log         *slog.Logger
 	Now         func() time.Time // nil = the clock

@@ -12,6 +12,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
+	"casemate/internal/principal"
 	"casemate/internal/seal"
 )
 
@@ -92,6 +93,20 @@ func openStore(ctx context.Context, o Options) (*Server, error) {
 	return Open(ctx, o)
 }
 
+var roleNames = map[string]locale.Texts{
+	principal.RoleEngineer:      {ZH: "工程师", EN: "engineer"},
+	principal.RoleSupervisor:    {ZH: "主管，审批授权申请", EN: "supervisor, approves requests for access"},
+	principal.RoleAdministrator: {ZH: "管理员", EN: "administrator"},
+}
+
+// shellWord quotes a word for the shell where that is needed.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:@,") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // Welcome is what a newcomer needs to know of the node that serves at base. In
 // the demo world it holds the demo's credentials: it is for the operator's
 // terminal, never for the log. setup is the one-time secret for the first
@@ -127,14 +142,23 @@ func (s *Server) Welcome(base, setup string, lang locale.Language) string {
 	}
 	line("  工程师与管理员", "  engineers and administrator")
 	for _, e := range append(c.Engineers, c.Admin) {
-		fmt.Fprintf(&b, "    %-8s       %s\n", e.Name, e.Password)
+		role := roleNames[e.Role].In(lang) // of a file that an earlier version wrote: none
+		fmt.Fprintf(&b, "    %-8s       %s  %s\n", e.Name, e.Password, role)
 	}
 	u := c.Domains[0].Users[0]
 	fmt.Fprintf(&b, welcomeGo, base, u.AK, u.SK)
 	fmt.Fprintf(&b, welcomePython, base, u.AK, u.SK)
 	fmt.Fprintf(&b, welcomeCurl, u.AK, u.SK, strings.TrimPrefix(base, "http://"))
-	line("\n验证码与邮件在 casemate outbox，工程师操作在 casemate desk。",
-		"\nCodes and mails: casemate outbox. An engineer's work: casemate desk.")
+	program := s.o.Program
+	if program == "" {
+		program = "casemate"
+	}
+	local := func(args string) string { return shellWord(program) + " " + args + " --data " + shellWord(s.o.Data) }
+	line("\n在另一个终端：", "\nIn a second shell:")
+	fmt.Fprintln(&b)
+	line("    %s   # 捕获的验证码与邮件", "    %s   # codes and mails that were caught", local("outbox"))
+	line("    %s   # 工程师：所有客户的工单，--help 查看其余操作", "    %s   # an engineer: tickets of all customers; --help tells the rest", local("desk list"))
+	line("    %s   # 自检：在沙箱中逐一验证所有接口", "    %s   # every operation in a sandbox, each proved by another", local("selftest"))
 	return b.String()
 }
 

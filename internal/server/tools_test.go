@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"casemate/internal/db/dbtest"
+	"casemate/internal/locale"
 	"casemate/internal/seal"
 )
 
@@ -159,5 +160,27 @@ func TestRestoreAgain(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(into.Data, "casemate.db")); err != nil {
 		t.Error("a refused restore removed the store that was there")
+	}
+}
+
+// TestWelcome: its lines can be pasted as they are, and it tells who supervises.
+func TestWelcome(t *testing.T) {
+	t.Parallel()
+	o := Options{Data: filepath.Join(t.TempDir(), "it's d"), Demo: true, Listen: "127.0.0.1:0", Program: "bin/casemate", Log: slog.New(slog.DiscardHandler)}
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.fillDemo(t.Context(), "http://127.0.0.1:1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range []locale.Language{locale.ZH, locale.EN} {
+		text := s.Welcome("http://127.0.0.1:1", "", lang)
+		for _, want := range []string{"bin/casemate outbox --data '", `it'\''s d'`, "bin/casemate desk list --data '", "bin/casemate selftest --data '", "zhao ", roleNames["supervisor"].In(lang)} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %s in %s", lang, want, text)
+			}
+		}
 	}
 }
