@@ -58,6 +58,15 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	defer s.Close()
+	told := context.AfterFunc(ctx, func() {
+		wait := cfg.WithDefaults().Drain
+		if c.LogJSON {
+			log.Info("draining", "for", wait.String())
+			return
+		}
+		fmt.Fprintln(o.err, o.say(fmt.Sprintf("正在停止：继续服务 %s；再次发送信号则立即退出", wait), fmt.Sprintf("stopping: draining for %s; a second signal ends it at once", wait)))
+	})
+	defer told()
 	return s.Serve(ctx, func(base, setup string) {
 		fmt.Fprintln(o.out, s.Welcome(base, setup, o.lang))
 	})
