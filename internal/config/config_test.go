@@ -3,6 +3,8 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -95,4 +97,38 @@ func TestShow(t *testing.T) {
 	if again.Drain != 5*time.Second {
 		t.Errorf("drain: %v", again.Drain)
 	}
+}
+
+// TestDocumented: the file in docs/OPERATE.md is a valid one, and every key
+// stands in that document.
+func TestDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/OPERATE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sample, _ := strings.Cut(string(text), "```yaml\n")
+	sample, _, ok := strings.Cut(sample, "\n```")
+	if !ok {
+		t.Fatal("there is no sample")
+	}
+	if _, err := load(t, sample); err != nil {
+		t.Errorf("the sample: %v", err)
+	}
+	var walk func(key string, f reflect.Type)
+	walk = func(key string, f reflect.Type) {
+		switch {
+		case f.Kind() == reflect.Slice || f.Kind() == reflect.Map:
+			walk(key, f.Elem())
+		case f.Kind() == reflect.Struct:
+			for i := range f.NumField() {
+				tag, _, _ := strings.Cut(f.Field(i).Tag.Get("yaml"), ",")
+				if !regexp.MustCompile(`\b` + tag + `\b`).Match(text) {
+					t.Errorf("%s.%s is not documented", key, tag)
+				}
+				walk(key+"."+tag, f.Field(i).Type)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[config.Config]())
 }
