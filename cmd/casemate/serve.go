@@ -37,7 +37,7 @@ type serveCmd struct {
 
 // Run serves until the process is asked to stop.
 func (c serveCmd) Run(ctx context.Context, o *output) error {
-	cfg, err := config.Load(c.ConfigFile)
+	cfg, err := readConfig(c.ConfigFile)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,19 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 	return s.Serve(ctx, func(base, setup string) {
 		fmt.Fprintln(o.out, s.Welcome(base, setup, o.lang))
 	})
+}
+
+// readConfig reads the configuration with every check there is, so that what
+// config takes serve takes too.
+func readConfig(path string) (config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return cfg, err
+	}
+	if err := server.CheckConfig(cfg); err != nil {
+		return cfg, fmt.Errorf("%s: %w", path, err)
+	}
+	return cfg, nil
 }
 
 func logger(w io.Writer, level string, asJSON bool) *slog.Logger {
@@ -110,7 +123,7 @@ type configCmd struct {
 
 // Run prints the settings in force.
 func (c configCmd) Run(o *output) error {
-	cfg, err := config.Load(c.ConfigFile)
+	cfg, err := readConfig(c.ConfigFile)
 	if err != nil {
 		return err
 	}

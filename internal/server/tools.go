@@ -7,14 +7,33 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"casemate/internal/attachment"
+	"casemate/internal/config"
 	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
+	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
 )
+
+// CheckConfig refuses settings that the nouns would refuse, beyond what
+// config.Load knows: providers of mails and text messages, types of files. It
+// reads no secrets, and no store is needed.
+func CheckConfig(c config.Config) error {
+	c.Notify.Mail, c.Notify.SMS = slices.Clone(c.Notify.Mail), slices.Clone(c.Notify.SMS)
+	for i := range c.Notify.Mail {
+		c.Notify.Mail[i].Password = config.Secret{}
+	}
+	for i := range c.Notify.SMS {
+		c.Notify.SMS[i].Secret = config.Secret{}
+	}
+	_, err := notify.New(nil, nil, notify.Options{Config: c.Notify})
+	return errors.Join(err, attachment.CheckTypes(c.Attachment.Types))
+}
 
 // VerifyEvents recomputes the event chain of a store, which may be in use.
 func VerifyEvents(ctx context.Context, o Options) (event.Report, error) {
