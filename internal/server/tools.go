@@ -67,8 +67,8 @@ func RotateMaster(ctx context.Context, o Options) error {
 var (
 	errInUse = fault.New(fault.Conflict, fault.CodeInvalid, "{folder} 正被另一个 casemate 进程使用，请先停止它",
 		"{folder} is in use by another casemate process: stop it first")
-	errNoStore = fault.New(fault.NotFound, fault.CodeInvalid, "{folder} 中没有 Casemate 的数据，请检查路径",
-		"{folder} holds no store of Casemate: look at the path")
+	errNoStore = fault.New(fault.NotFound, fault.CodeInvalid, "{folder} 中没有 Casemate 的数据，请检查路径（数据在 PostgreSQL 时请给出 --database）",
+		"{folder} holds no store of Casemate: look at the path (on PostgreSQL give --database)")
 )
 
 // place names the store for the operator; a database's address may hold a password.
