@@ -141,6 +141,9 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	if err := o.checkKeys(); err != nil {
+		return nil, err
+	}
 	o.tryable()
 	s := &Server{o: o, metrics: newMetrics()}
 	if !o.tool {
@@ -276,16 +279,20 @@ func (s *Server) Close() error {
 	return errors.Join(append(errs, s.hold.Release())...)
 }
 
-// openKeys opens the keyring, or makes it for a store that has none yet. A
-// store without its keys is refused: new keys would open nothing of it.
+// openKeys opens the keyring, or makes it for a store that has none yet.
 func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 	if seal.Exists(o.keysDir()) {
 		return seal.Open(ctx, o.keysDir(), o.Database)
 	}
-	if _, err := os.Stat(filepath.Join(o.Data, "casemate.db")); err == nil {
-		return nil, fmt.Errorf("%s holds data but %s holds no master key: restore the keys from their backup", o.Data, o.keysDir())
-	}
 	return seal.Create(ctx, o.keysDir(), o.Database)
+}
+
+// checkKeys refuses a store without its keys: new keys would open nothing of it.
+func (o Options) checkKeys() error {
+	if _, err := os.Stat(filepath.Join(o.Data, "casemate.db")); err == nil && !seal.Exists(o.keysDir()) {
+		return fmt.Errorf("%s holds data but %s holds no master key: restore the keys from their backup", o.Data, o.keysDir())
+	}
+	return nil
 }
 
 // handler mounts the surfaces behind the chain.

@@ -83,6 +83,16 @@ func TestToolsMakeNothing(t *testing.T) {
 	if seal.Exists(o.keysDir()) {
 		t.Error("keys were made")
 	}
+	// Data whose keys are gone: nothing may stand where they are put back.
+	if err := errors.Join(os.Mkdir(o.Data, 0o700), os.WriteFile(filepath.Join(o.Data, "casemate.db"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "restore the keys") {
+		t.Errorf("data without keys: %v", err)
+	}
+	if _, err := os.Stat(o.keysDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a refused server made a keys folder")
+	}
 }
 
 // TestLocalTokenIsOwn: a server that ends leaves another one's token alone.
