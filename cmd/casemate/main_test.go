@@ -51,3 +51,13 @@ func TestConfigRefusesAsServe(t *testing.T) {
 		t.Errorf("exit %d, %q, %q", code, out.String(), problems.String())
 	}
 }
+
+// TestTimeZone: a wrong time zone is refused before anything is asked of a server.
+func TestTimeZone(t *testing.T) {
+	t.Parallel()
+	var out, problems strings.Builder
+	code := run(t.Context(), []string{"user", "create", "b", "--new-domain", "--domain", "Z", "--time-zone", "Mars", "--data", t.TempDir()}, &out, &problems)
+	if code != exitFailed || !strings.Contains(problems.String(), "Mars") {
+		t.Errorf("exit %d, %q", code, problems.String())
+	}
+}
