@@ -10,9 +10,6 @@ import (
 
 // keyCmd administers access keys of customers' users, and the master key.
 type keyCmd struct {
-	clientFlags
-	jsonFlag
-
 	Create  keyCreateCmd  `cmd:"" help:"Create an access key, at most two a user; its secret is printed once."`
 	List    keyListCmd    `cmd:"" help:"List a user's access keys."`
 	Disable keyDisableCmd `cmd:"" help:"Refuse requests signed with a key from now on."`
@@ -22,7 +19,14 @@ type keyCmd struct {
 	RotateMaster rotateCmd `cmd:"" help:"Make a new master key and wrap all keys anew under it; stop the server before."`
 }
 
+// keyClient asks a running server; the rotation of the master key does not.
+type keyClient struct {
+	clientFlags
+	jsonFlag
+}
+
 type keyOwner struct {
+	keyClient
 	Domain string `help:"The customer's domain, by name or id." required:"" placeholder:"DOMAIN"`
 	User   string `arg:"" help:"Log-in name or user id."`
 }
@@ -32,14 +36,17 @@ type keyCreateCmd struct{ keyOwner }
 type keyListCmd struct{ keyOwner }
 
 type keyDisableCmd struct {
+	keyClient
 	Key string `arg:"" name:"ak" help:"Access key id."`
 }
 
 type keyEnableCmd struct {
+	keyClient
 	Key string `arg:"" name:"ak" help:"Access key id."`
 }
 
 type keyDeleteCmd struct {
+	keyClient
 	Key string `arg:"" name:"ak" help:"Access key id."`
 }
 
@@ -54,8 +61,8 @@ func (k keyOwner) path(ctx context.Context, c *client) (string, error) {
 }
 
 // Run creates a key.
-func (c *keyCreateCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
-	cl, err := p.operator(ctx, o)
+func (c *keyCreateCmd) Run(ctx context.Context, o *output) error {
+	cl, err := c.operator(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -65,7 +72,7 @@ func (c *keyCreateCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
 		return err
 	}
 	var raw json.RawMessage
-	if err := cl.call(ctx, http.MethodPost, path, nil, nil, &raw); err != nil || p.JSON {
+	if err := cl.call(ctx, http.MethodPost, path, nil, nil, &raw); err != nil || c.JSON {
 		return orJSON(o, err, raw)
 	}
 	var k struct {
@@ -80,8 +87,8 @@ func (c *keyCreateCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
 }
 
 // Run lists keys.
-func (c *keyListCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
-	cl, err := p.operator(ctx, o)
+func (c *keyListCmd) Run(ctx context.Context, o *output) error {
+	cl, err := c.operator(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -91,7 +98,7 @@ func (c *keyListCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
 		return err
 	}
 	var raw json.RawMessage
-	if err := cl.get(ctx, path, nil, &raw); err != nil || p.JSON {
+	if err := cl.get(ctx, path, nil, &raw); err != nil || c.JSON {
 		return orJSON(o, err, raw)
 	}
 	var list struct {
@@ -119,21 +126,21 @@ func (c *keyListCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
 }
 
 // Run disables the key.
-func (c *keyDisableCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
-	return p.change(ctx, o, http.MethodPost, c.Key, "/disable", o.say("已停用", "disabled"))
+func (c *keyDisableCmd) Run(ctx context.Context, o *output) error {
+	return c.change(ctx, o, http.MethodPost, c.Key, "/disable", o.say("已停用", "disabled"))
 }
 
 // Run enables the key.
-func (c *keyEnableCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
-	return p.change(ctx, o, http.MethodPost, c.Key, "/enable", o.say("启用", "enabled"))
+func (c *keyEnableCmd) Run(ctx context.Context, o *output) error {
+	return c.change(ctx, o, http.MethodPost, c.Key, "/enable", o.say("启用", "enabled"))
 }
 
 // Run deletes the key.
-func (c *keyDeleteCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
-	return p.change(ctx, o, http.MethodDelete, c.Key, "", o.say("已删除", "deleted"))
+func (c *keyDeleteCmd) Run(ctx context.Context, o *output) error {
+	return c.change(ctx, o, http.MethodDelete, c.Key, "", o.say("已删除", "deleted"))
 }
 
-func (p *keyCmd) change(ctx context.Context, o *output, method, key, verb, done string) error {
+func (p *keyClient) change(ctx context.Context, o *output, method, key, verb, done string) error {
 	cl, err := p.operator(ctx, o)
 	if err != nil {
 		return err

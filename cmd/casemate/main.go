@@ -22,26 +22,29 @@ var version = "dev"
 
 // command is the whole command line.
 type command struct {
-	Serve     serveCmd     `cmd:"" help:"Run the server."`
-	Init      initCmd      `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
-	Desk      deskCmd      `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
-	Outbox    outboxCmd    `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
-	Catalog   catalogCmd   `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
-	User      userCmd      `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
-	Key       keyCmd       `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
-	Provider  providerCmd  `cmd:"" help:"Mail servers and text message providers: list, test, drain."`
-	Template  templateCmd  `cmd:"" help:"Texts of mails and text messages: list, show, set, preview, reset."`
-	Codes     codesCmd     `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`
-	Webhook   webhookCmd   `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
-	Listen    listenCmd    `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
-	Sandbox   sandboxCmd   `cmd:"" help:"Sandboxes, accounts to try things in: create, list."`
-	Demo      demoCmd      `cmd:"" help:"A sandbox's clock and reset."`
-	Selftest  selftestCmd  `cmd:"" help:"Drive every operation of a running server in a sandbox and print what became of it."`
-	Audit     auditCmd     `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
-	Backup    backupCmd    `cmd:"" help:"Back up the embedded store while it runs."`
-	Restore   restoreCmd   `cmd:"" help:"Restore a backup, or verify that it can be restored."`
-	Config    configCmd    `cmd:"" help:"Print the settings in force, secrets hidden."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the server."`
+	Init     initCmd     `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
+	Desk     deskCmd     `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
+	Outbox   outboxCmd   `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
+	Catalog  catalogCmd  `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
+	User     userCmd     `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
+	Key      keyCmd      `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
+	Provider providerCmd `cmd:"" help:"Mail servers and text message providers: list, test, drain."`
+	Template templateCmd `cmd:"" help:"Texts of mails and text messages: list, show, set, preview, reset."`
+	Codes    codesCmd    `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`
+	Webhook  webhookCmd  `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
+	Listen   listenCmd   `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
+	Sandbox  sandboxCmd  `cmd:"" help:"Sandboxes, accounts to try things in: create, list."`
+	Demo     demoCmd     `cmd:"" help:"A sandbox's clock and reset."`
+	Selftest selftestCmd `cmd:"" help:"Drive every operation of a running server in a sandbox and print what became of it."`
+	Audit    auditCmd    `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
+	Backup   backupCmd   `cmd:"" help:"Back up the embedded store while it runs."`
+	Restore  restoreCmd  `cmd:"" help:"Restore a backup, or verify that it can be restored."`
+	Config   configCmd   `cmd:"" help:"Print the settings in force, secrets hidden."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+
+	ShowVersion versionFlag `name:"version" env:"-" help:"Print the version."`
+
 	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
@@ -55,6 +58,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -124,6 +128,18 @@ func shellLanguage() locale.Language {
 		return locale.EN // C, POSIX and languages we do not speak
 	}
 	return locale.EN
+}
+
+// versionFlag is --version, which works like the command of that name.
+type versionFlag bool
+
+// BeforeReset is called by the parser as soon as it has read the flag.
+func (versionFlag) BeforeReset(k *kong.Kong, o *output) error {
+	if err := (versionCmd{}).Run(o); err != nil {
+		return err
+	}
+	k.Exit(0)
+	return nil
 }
 
 type versionCmd struct{}

@@ -36,7 +36,7 @@ type serveCmd struct {
 
 // Run serves until the process is asked to stop.
 func (c serveCmd) Run(ctx context.Context, o *output) error {
-	cfg, err := config.Load(c.ConfigFile)
+	cfg, err := readConfig(c.ConfigFile)
 	if err != nil {
 		return err
 	}
@@ -47,6 +47,7 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 	}
 	log := logger(o.err, c.LogLevel, c.LogJSON)
 	opts := c.options(log)
+	opts.Program = os.Args[0]
 	opts.Config = cfg
 	opts.Listen = c.Listen
 	opts.Demo, opts.DemoPublic = c.Demo, c.DemoPublic
@@ -56,9 +57,31 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	defer s.Close()
+	told := context.AfterFunc(ctx, func() {
+		wait := cfg.WithDefaults().Drain
+		if c.LogJSON {
+			log.Info("draining", "for", wait.String())
+			return
+		}
+		fmt.Fprintln(o.err, o.say(fmt.Sprintf("正在停止：继续服务 %s；再次发送信号则立即退出", wait), fmt.Sprintf("stopping: draining for %s; a second signal ends it at once", wait)))
+	})
+	defer told()
 	return s.Serve(ctx, func(base, setup string) {
 		fmt.Fprintln(o.out, s.Welcome(base, setup, o.lang))
 	})
+}
+
+// readConfig reads the configuration with every check there is, so that what
+// config takes serve takes too.
+func readConfig(path string) (config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return cfg, err
+	}
+	if err := server.CheckConfig(cfg); err != nil {
+		return cfg, fmt.Errorf("%s: %w", path, err)
+	}
+	return cfg, nil
 }
 
 func logger(w io.Writer, level string, asJSON bool) *slog.Logger {
@@ -99,7 +122,7 @@ type configCmd struct {
 
 // Run prints the settings in force.
 func (c configCmd) Run(o *output) error {
-	cfg, err := config.Load(c.ConfigFile)
+	cfg, err := readConfig(c.ConfigFile)
 	if err != nil {
 		return err
 	}
@@ -130,15 +153,12 @@ func (c auditVerifyCmd) Run(ctx context.Context, o *output) error {
 	return nil
 }
 
-type rotateCmd struct {
-	Keys     string `help:"Folder of the keys. Default: DIR.keys beside the data folder." type:"path" placeholder:"DIR"`
-	Database string `help:"Database: empty for SQLite in the data folder, or postgres://..." placeholder:"URL"`
-}
+type rotateCmd struct{ storeFlags }
 
-// Run rotates the master key.
-func (c rotateCmd) Run(ctx context.Context, p *keyCmd, o *output) error {
-	store := storeFlags{Data: p.Data, Keys: c.Keys, Database: c.Database}
-	if err := server.RotateMaster(ctx, store.options(logger(o.err, "warn", false))); err != nil {
+// Run rotates the master key. It works on the folders, not through a server,
+// and is refused while one has them open.
+func (c rotateCmd) Run(ctx context.Context, o *output) error {
+	if err := server.RotateMaster(ctx, c.options(logger(o.err, "warn", false))); err != nil {
 		return err
 	}
 	fmt.Fprintln(o.out, o.say("主密钥已更换，请备份密钥目录", "the master key was changed: back up the keys folder"))

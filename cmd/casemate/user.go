@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"casemate/internal/locale"
 )
 
 // house is the domain of engineers and administrators.
@@ -123,6 +125,10 @@ func findUser(ctx context.Context, c *client, domain, name string) (userView, er
 func (c *userCreateCmd) Run(ctx context.Context, p *userCmd, o *output) error {
 	if c.NewDomain && p.Domain == house {
 		return problem{"--new-domain 需要 --domain 指定新账号名称", "--new-domain needs the new name in --domain"}
+	}
+	// Before the domain is made, which would be in the way of the next try.
+	if _, err := locale.ParseZone(c.TimeZone); c.TimeZone != "" && err != nil {
+		return problem{"--time-zone 无效：" + c.TimeZone + "；例如 GMT+8、UTC 或 Asia/Shanghai", "--time-zone " + c.TimeZone + " is no time zone; write GMT+8, UTC or Asia/Shanghai, for example"}
 	}
 	password, made, err := newPassword(c.PasswordFile)
 	if err != nil {

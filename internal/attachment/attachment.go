@@ -81,12 +81,9 @@ func New(d *db.DB, keys *seal.Keyring, blobs blob.Store, o Options) (*Service, e
 		o.Log = slog.Default()
 	}
 	s := &Service{db: d, keys: keys, blobs: blobs, o: o, linkKey: keys.Derive("attachment links"), decoders: make(chan struct{}, decodersAtOnce)}
-	for _, ext := range o.Config.Types {
-		k, ok := kindOf(ext)
-		if !ok {
-			return nil, errors.New("attachment.types: " + ext + " is not a type that can be told by its content")
-		}
-		s.types = append(s.types, k)
+	var err error
+	if s.types, err = kindsOf(o.Config.Types); err != nil {
+		return nil, err
 	}
 	s.scanner = newScanner(o.Config.Scan)
 	mimetype.SetLimit(headSize)

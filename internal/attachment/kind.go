@@ -1,6 +1,7 @@
 package attachment
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -73,6 +74,23 @@ const (
 // active are texts that browsers or shells run; no extension here promises them.
 var active = []string{"text/html", "image/svg+xml", "application/xhtml+xml", "text/javascript", "text/x-php", "text/x-shellscript",
 	"text/x-python", "text/x-perl", "text/x-ruby", "text/x-lua", "text/x-tcl"}
+
+// CheckTypes refuses an extension whose files cannot be told by their content.
+func CheckTypes(extensions []string) error {
+	_, err := kindsOf(extensions)
+	return err
+}
+
+func kindsOf(extensions []string) (all []kind, err error) {
+	for _, ext := range extensions {
+		k, ok := kindOf(ext)
+		if !ok {
+			return nil, errors.New("attachment.types: " + ext + " is not a type that can be told by its content")
+		}
+		all = append(all, k)
+	}
+	return all, nil
+}
 
 func kindOf(ext string) (kind, bool) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.ext == ext })

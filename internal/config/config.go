@@ -40,7 +40,8 @@ type Errors struct {
 func (e Errors) Documented() bool { return e.BusinessStatus == "documented" }
 
 // Load reads a configuration file; "" gives the defaults. An unknown key or a
-// wrong value is an error that names the line.
+// value that is not of its key's form is an error that names the line, one that
+// means nothing an error that names the key.
 func Load(path string) (Config, error) {
 	var c Config
 	if path == "" {
@@ -50,12 +51,18 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
+	if err := checkForms(text); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
 	if err := d.Decode(&c); err != nil && len(bytes.TrimSpace(text)) > 0 {
 		// Without the lines of the file: one may hold a password written at the wrong place.
 		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false))
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
 }
 
 func (c Config) check() error {
@@ -64,17 +71,32 @@ func (c Config) check() error {
 	default:
 		return errors.New("errors.business_status is real or documented")
 	}
-	return errors.Join(c.Notify.Check(), c.Identity.Check(), c.Authorization.Check())
+	if c.Drain < 0 {
+		return errors.New("drain cannot be negative")
+	}
+	all := []error{listenAddress("metrics", c.Metrics), ranges("trusted_proxies", c.TrustedProxies), ranges("webhooks.allow", c.Webhooks.Allow),
+		c.Notify.Check(), c.Verify.Check(), c.Ticket.Check(), c.Diagnose.Check(), ranges("diagnose.allow", c.Diagnose.Allow),
+		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check()}
+	for i, g := range c.Notify.SMS {
+		all = append(all, ranges(fmt.Sprintf("notify.sms[%d].allow", i), g.Allow))
+	}
+	for _, p := range c.Identity.Providers {
+		all = append(all, ranges(fmt.Sprintf("identity.providers %q: allow", p.ID), p.Allow))
+	}
+	return errors.Join(all...)
 }
 
-// WithDefaults fills in what is not set: the settings in force outside the demo
-// world.
+// DefaultDrain is how long a node that stops still takes requests.
+const DefaultDrain = 5 * time.Second
+
+// WithDefaults fills in what is not set, as an installation that is no demo has
+// it in force.
 func (c Config) WithDefaults() Config {
 	if c.Errors.BusinessStatus == "" {
 		c.Errors.BusinessStatus = "real"
 	}
 	if c.Drain == 0 {
-		c.Drain = 5 * time.Second
+		c.Drain = DefaultDrain
 	}
 	c.Notify.Product, c.Notify.Keep = c.Notify.ProductName(), c.Notify.LedgerAge()
 	c.Verify, c.Ticket, c.Diagnose = c.Verify.WithDefaults(), c.Ticket.WithDefaults(), c.Diagnose.WithDefaults()
@@ -82,5 +104,5 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Show is the configuration in force, as a file would hold it.
+// Show is the settings in force, defaults filled in, as a file would hold them.
 func (c Config) Show() ([]byte, error) { return yaml.Marshal(c.WithDefaults()) }

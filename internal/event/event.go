@@ -18,6 +18,12 @@ import (
 // NoLog as a LogCode keeps an event off the customer's operation log.
 const NoLog = -1
 
+// Families are the first words of all kinds of events, in alphabetical order.
+var Families = []string{
+	"abuse", "agency", "agreement", "attachment", "authorization", "catalog", "code", "codes", "contact", "diagnosis", "domain", "group",
+	"key", "label", "notify", "partner", "provider", "resource", "session", "template", "ticket", "token", "user", "webhook",
+}
+
 // Wake is the topic that wakes the sealer.
 const Wake = "event.sealer"
 

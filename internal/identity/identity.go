@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,9 @@ var (
 	ErrPassword    = fault.New(fault.Invalid, fault.CodeInvalid, "密码须为 8 到 64 个字符，且不得等于用户名", "a password has 8 to 64 characters and is not the user's name").In("password")
 	ErrKeyLimit    = fault.New(fault.Conflict, fault.CodeInvalid, "每个用户最多 2 个访问密钥", "a user has at most 2 access keys")
 	ErrRole        = fault.New(fault.Invalid, fault.CodeInvalid, "未知角色：{role}", "unknown role: {role}").In("role")
+	ErrNoRole      = fault.New(fault.Invalid, fault.CodeInvalid, "缺少角色：内部人员请给出 {field}（命令行 --role：administrator、supervisor、engineer 或 auditor），客户的用户请给出其账号（命令行 --domain）", "no role: for a person of the house give the {field} (--role administrator, supervisor, engineer or auditor), for a customer's user the domain (--domain)").In("role")
+	ErrPlan        = fault.New(fault.Invalid, fault.CodeInvalid, "未知支持计划：{plan}；可用：{known}", "unknown support plan: {plan}; there are: {known}").In("plan")
+	ErrZone        = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 无效，例如 GMT+8、UTC 或 Asia/Shanghai", "{field} is no time zone, such as GMT+8, UTC or Asia/Shanghai").In("time_zone")
 	ErrReserved    = fault.New(fault.Invalid, fault.CodeInvalid, "该账号名称为系统保留", "this account name is reserved").In("name")
 	errOnlyAdmins  = fault.NoPermission
 	errMainMissing = fault.New(fault.Invalid, fault.CodeInvalid, "第一个用户必须是主账号", "the first user of a domain is its main account").In("main")
@@ -48,6 +52,8 @@ type Options struct {
 	// Providers are the OpenID Connect providers whose id tokens are taken. Use
 	// NewFederated with them.
 	Providers []config.OIDC
+	// Plans are the support plans that a domain may have; nil = any.
+	Plans func() []string
 }
 
 // Service is the noun.
@@ -119,6 +125,11 @@ func (s *Service) CreateDomain(ctx context.Context, who principal.Principal, in 
 		return Domain{}, fault.TooLong.In("name").With("max", 64)
 	case name == principal.House:
 		return Domain{}, ErrReserved
+	}
+	if in.Plan != "" && s.o.Plans != nil {
+		if known := s.o.Plans(); !slices.Contains(known, in.Plan) {
+			return Domain{}, ErrPlan.With("plan", in.Plan).With("known", strings.Join(known, ", "))
+		}
 	}
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Domain, error) {
 		d := Domain{ID: tx.NewID(), Name: name, Project: tx.NewID(), Plan: in.Plan, Sandbox: in.Sandbox, Created: tx.Now}
@@ -290,6 +301,8 @@ func (n NewUser) check() error {
 	if n.Domain == principal.House {
 		switch n.Role {
 		case principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer, principal.RoleAuditor:
+		case "":
+			return ErrNoRole
 		default:
 			return ErrRole.With("role", n.Role)
 		}
@@ -298,6 +311,9 @@ func (n NewUser) check() error {
 	}
 	if n.Partner != "" && (n.Domain != principal.House || n.Role != principal.RoleEngineer) {
 		return ErrRole.With("role", n.Role)
+	}
+	if _, err := locale.ParseZone(n.Zone); n.Zone != "" && err != nil {
+		return ErrZone
 	}
 	return checkPassword(n.Name, n.Password)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,13 +281,12 @@ func TestSMPPCut(t *testing.T) {
 	t.Parallel()
 	each(t, notify.Options{}, func(w *world) {
 		s := startCentre(w.t)
-		cut := false
+		var cut atomic.Bool // each connection has a goroutine of its own
 		s.script = func(c *centreConn, n int, _ submitted) (uint32, string, bool) {
-			if !cut && n == 5 {
-				cut = true
+			if n == 5 && cut.CompareAndSwap(false, true) {
 				_ = c.Close()
 			}
-			return 0, fmt.Sprintf("sim-%d", n), n <= 2 || cut
+			return 0, fmt.Sprintf("sim-%d", n), n <= 2 || cut.Load()
 		}
 		w.serve(notify.Options{Config: config.Notify{SMPP: []config.SMPP{s.config()}}})
 		defer w.s.Close()

@@ -69,10 +69,14 @@ func Exists(dir string) bool {
 }
 
 func openStore(ctx context.Context, dir, database string) (Store, error) {
-	if strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://") {
+	if onPostgres(database) {
 		return openPostgres(ctx, database)
 	}
 	return openSQLite(ctx, filepath.Join(dir, StoreFile))
+}
+
+func onPostgres(database string) bool {
+	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
 }
 
 func writeMaster(path string, key []byte) error {
@@ -187,8 +191,10 @@ func (k *Keyring) unwrapData(ctx context.Context, names []string) error {
 }
 
 // Rotate makes a new master key, wraps every key anew under it and adds a data
-// key for what is sealed from now on. Readers go on meanwhile. Cut off at any
-// point, the next Open finds either the old or the new master key valid.
+// key for what is sealed from now on. Readers of this keyring go on meanwhile;
+// another process's would go on with the old master key, so claim the store
+// alone before it is opened. Cut off at any point, the next Open finds either
+// the old or the new master key valid.
 func (k *Keyring) Rotate(ctx context.Context) error {
 	next := random(keySize)
 	nextPath := filepath.Join(k.dir, nextFile)

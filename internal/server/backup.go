@@ -189,7 +189,7 @@ func hashFile(path string) (string, error) {
 
 // unpack writes an archive's files into a folder that must not exist and
 // checks each hash. Blobs go into the folder's blob store; verifyStore checks
-// them.
+// them. A failure leaves no folder.
 func unpack(ctx context.Context, from, format, dir string) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -199,6 +199,13 @@ func unpack(ctx context.Context, from, format, dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
+	if err := unpackInto(ctx, in, from, format, dir); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	return nil
+}
+
+func unpackInto(ctx context.Context, in io.Reader, from, format, dir string) error {
 	r := tar.NewReader(in)
 	var m manifest
 	h, err := r.Next()
@@ -235,7 +242,7 @@ func unpack(ctx context.Context, from, format, dir string) error {
 		}
 		path := filepath.Join(dir, h.Name)
 		if err := writeNew(path, io.LimitReader(r, maxRestored)); err != nil {
-			return err
+			return fmt.Errorf("%s: the file %s: %w", from, h.Name, err)
 		}
 		if got, err := hashFile(path); err != nil || got != want {
 			return errors.Join(err, fmt.Errorf("%s: the file %s is damaged", from, h.Name))
@@ -254,19 +261,35 @@ func writeNew(path string, r io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(out, r)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("the archive is cut off")
+	}
 	return errors.Join(err, out.Sync(), out.Close())
 }
 
 // Restore unpacks both backups into folders that must not exist and checks the
 // result: the database's own check, the keys against the data, the bytes of
-// every attachment, the event chain.
+// every attachment, the event chain. A restore that fails removes what it made,
+// so that it can be tried again; only data whose chain alone is broken stays,
+// because there may be no better.
 func Restore(ctx context.Context, o Options, from, keysFrom string) (event.Report, error) {
 	if err := unpack(ctx, keysFrom, formatKeys, o.keysDir()); err != nil {
 		return event.Report{}, err
 	}
 	if err := unpack(ctx, from, formatData, o.Data); err != nil {
-		return event.Report{}, err
+		return event.Report{}, errors.Join(err, os.RemoveAll(o.keysDir()))
 	}
+	report, err := o.verify(ctx)
+	if broken := (brokenChain{}); errors.As(err, &broken) {
+		return report, fmt.Errorf("%w; the restored data stays in %s", err, o.Data)
+	}
+	if err != nil {
+		return report, errors.Join(err, os.RemoveAll(o.keysDir()), os.RemoveAll(o.Data))
+	}
+	return report, nil
+}
+
+func (o Options) verify(ctx context.Context) (event.Report, error) {
 	s, err := openStore(ctx, o)
 	if err != nil {
 		return event.Report{}, err
@@ -274,6 +297,11 @@ func Restore(ctx context.Context, o Options, from, keysFrom string) (event.Repor
 	report, err := s.verifyStore(ctx)
 	return report, errors.Join(err, s.Close())
 }
+
+// brokenChain tells that the history was changed; all else was checked and holds.
+type brokenChain struct{ event.Report }
+
+func (b brokenChain) Error() string { return b.String() }
 
 func (s *Server) verifyStore(ctx context.Context) (event.Report, error) {
 	err := s.db.View(ctx, func(tx *db.Tx) error {
@@ -297,7 +325,7 @@ func (s *Server) verifyStore(ctx context.Context) (event.Report, error) {
 	}
 	report, err := event.Verify(ctx, s.db, s.keys.Derive("event-chain"))
 	if err == nil && !report.OK() {
-		err = errors.New(report.String())
+		err = brokenChain{report}
 	}
 	return report, err
 }

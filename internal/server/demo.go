@@ -40,6 +40,7 @@ type demoUser struct {
 type demoPerson struct {
 	Name     string `json:"name"`
 	Password string `json:"password"`
+	Role     string `json:"role,omitempty"`
 }
 
 // demoPlan is who lives in the demo world; names in both languages on purpose.
@@ -142,7 +143,7 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 	for _, e := range []struct{ name, alias, role string }{
 		{"chen", "工程师 小陈", principal.RoleEngineer}, {"emma", "Emma", principal.RoleEngineer}, {"zhao", "赵主管", principal.RoleSupervisor}, {"admin", "Admin", principal.RoleAdministrator},
 	} {
-		p := demoPerson{Name: e.name, Password: s.demoPassword()}
+		p := demoPerson{Name: e.name, Password: s.demoPassword(), Role: e.role}
 		made, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: e.name, Password: p.Password, Role: e.role, Alias: e.alias})
 		if err != nil {
 			return err

@@ -32,10 +32,17 @@ func (t *localToken) is(token string) bool {
 	return t != nil && subtle.ConstantTimeCompare([]byte(t.secret), []byte(token)) == 1
 }
 
+// remove removes the file, unless another server has put its own there.
 func (t *localToken) remove() {
-	if t != nil {
-		_ = os.Remove(t.path) // a stale file names a token nobody accepts
+	if t == nil {
+		return
 	}
+	text, err := os.ReadFile(t.path)
+	var file struct{ Token string }
+	if err != nil || json.Unmarshal(text, &file) != nil || !t.is(file.Token) {
+		return
+	}
+	_ = os.Remove(t.path) // a stale file names a token nobody accepts
 }
 
 // writePrivate replaces a file that only its owner may read, at once or not at all.

@@ -51,15 +51,19 @@ type Options struct {
 	DemoPublic  bool   // the operator said twice that a demo may be reachable by others
 	Credentials string // file for the demo's credentials, "" = DATA/credentials.json
 	Version     string
+	Program     string // how the operator calls this program, for the welcome; "" = casemate
 	Config      config.Config
 	Log         *slog.Logger
 	Now         func() time.Time // nil = the clock
+
+	tool bool // a tool looks at a store that a server may have open
 }
 
 // Server is one node.
 type Server struct {
 	o        Options
 	db       *db.DB
+	hold     *seal.Hold
 	keys     *seal.Keyring
 	sealer   *event.Sealer
 	runner   *job.Runner
@@ -125,7 +129,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// Open builds a node. On an empty folder it makes the keys and the database.
+// Open builds a node. On an empty folder it makes the keys and the database. A
+// data folder whose database lies in it serves one process at a time.
 func Open(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -136,8 +141,17 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	if err := o.checkKeys(); err != nil {
+		return nil, err
+	}
 	o.tryable()
 	s := &Server{o: o, metrics: newMetrics()}
+	if !o.tool {
+		var err error
+		if s.hold, err = seal.Claim(ctx, o.keysDir(), o.Database, o.Database == ""); err != nil {
+			return nil, o.claimed(err)
+		}
+	}
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -162,14 +176,16 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.store(ctx); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(s.o.exportDir()); err != nil {
-		return err
+	if !s.o.tool { // a tool must not take a running server's files away
+		if err := os.RemoveAll(s.o.exportDir()); err != nil {
+			return err
+		}
 	}
 	node := nodeName()
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
 	var err error
-	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers}); err != nil {
+	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers, Plans: s.plans}); err != nil {
 		return err
 	}
 	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
@@ -229,6 +245,14 @@ func (s *Server) build(ctx context.Context) error {
 	return nil
 }
 
+// plans are the support plans of the catalogue in force.
+func (s *Server) plans() (names []string) {
+	for _, p := range s.catalog.Now().Plans() {
+		names = append(names, p.ID)
+	}
+	return names
+}
+
 func nodeName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -252,19 +276,23 @@ func (s *Server) Close() error {
 	if s.keys != nil {
 		errs = append(errs, s.keys.Close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.hold.Release())...)
 }
 
-// openKeys opens the keyring, or makes it for a store that has none yet. A
-// store without its keys is refused: new keys would open nothing of it.
+// openKeys opens the keyring, or makes it for a store that has none yet.
 func openKeys(ctx context.Context, o Options) (*seal.Keyring, error) {
 	if seal.Exists(o.keysDir()) {
 		return seal.Open(ctx, o.keysDir(), o.Database)
 	}
-	if _, err := os.Stat(filepath.Join(o.Data, "casemate.db")); err == nil {
-		return nil, fmt.Errorf("%s holds data but %s holds no master key: restore the keys from their backup", o.Data, o.keysDir())
-	}
 	return seal.Create(ctx, o.keysDir(), o.Database)
+}
+
+// checkKeys refuses a store without its keys: new keys would open nothing of it.
+func (o Options) checkKeys() error {
+	if _, err := os.Stat(filepath.Join(o.Data, "casemate.db")); err == nil && !seal.Exists(o.keysDir()) {
+		return fmt.Errorf("%s holds data but %s holds no master key: restore the keys from their backup", o.Data, o.keysDir())
+	}
+	return nil
 }
 
 // handler mounts the surfaces behind the chain.
@@ -312,7 +340,6 @@ const (
 	idleTimeout   = 6 * time.Minute
 	maxHeader     = 64 << 10
 	finishTimeout = 60 * time.Second
-	defaultDrain  = 5 * time.Second
 )
 
 // Serve answers requests until the context ends, then drains: not ready, each
@@ -381,11 +408,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	case err = <-failed:
 	case <-ctx.Done():
 		s.drain.start()
-		wait := defaultDrain
-		if s.o.Config.Drain > 0 {
-			wait = s.o.Config.Drain
-		}
-		time.Sleep(wait) // clients go elsewhere while their connections still work
+		time.Sleep(s.o.Config.WithDefaults().Drain) // clients go elsewhere while their connections still work
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()
 		for _, hs := range servers {

@@ -7,10 +7,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"casemate/internal/attachment"
+	"casemate/internal/config"
 	"casemate/internal/event"
+	"casemate/internal/fault"
 	"casemate/internal/locale"
+	"casemate/internal/notify"
+	"casemate/internal/principal"
+	"casemate/internal/seal"
 )
 
 // Anchor files are where the heads of the event chain are kept away from the
@@ -34,8 +41,27 @@ func (s *Server) anchor() {
 	s.sealer.AnchorTo(path, 0)
 }
 
-// VerifyEvents recomputes the event chain of a store, which may be in use, and
-// holds it against the anchors beside its keys.
+// CheckConfig refuses settings that the nouns would refuse, beyond what
+// config.Load knows: providers of mails and text messages, types of files. It
+// reads no secrets, and no store is needed.
+func CheckConfig(c config.Config) error {
+	c.Notify.Mail, c.Notify.SMS = slices.Clone(c.Notify.Mail), slices.Clone(c.Notify.SMS)
+	c.Notify.SMPP = slices.Clone(c.Notify.SMPP)
+	for i := range c.Notify.Mail {
+		c.Notify.Mail[i].Password, c.Notify.Mail[i].DKIM = config.Secret{}, config.DKIM{}
+	}
+	for i := range c.Notify.SMS {
+		c.Notify.SMS[i].Secret, c.Notify.SMS[i].Receipt = config.Secret{}, config.Receipt{}
+	}
+	for i := range c.Notify.SMPP {
+		c.Notify.SMPP[i].Password = config.Secret{}
+	}
+	c.Notify.Returns.Password = config.Secret{}
+	_, err := notify.New(nil, nil, notify.Options{Config: c.Notify})
+	return errors.Join(err, attachment.CheckTypes(c.Attachment.Types))
+}
+
+// VerifyEvents recomputes the event chain of a store, which may be in use.
 func VerifyEvents(ctx context.Context, o Options) (event.Report, error) {
 	s, err := openStore(ctx, o)
 	if err != nil {
@@ -55,19 +81,85 @@ func VerifyEvents(ctx context.Context, o Options) (event.Report, error) {
 	return report, errors.Join(err, s.Close())
 }
 
-// RotateMaster makes a new master key; everything sealed stays readable.
+// RotateMaster makes a new master key; everything sealed stays readable. It is
+// refused while a server has the store open: that one would go on wrapping keys
+// with the old master key, and nothing could open them again.
 func RotateMaster(ctx context.Context, o Options) error {
-	s, err := openStore(ctx, o)
-	if err != nil {
+	if err := o.exists(); err != nil {
 		return err
 	}
-	return errors.Join(s.keys.Rotate(ctx), s.Close())
+	hold, err := seal.Claim(ctx, o.keysDir(), o.Database, true)
+	if err != nil {
+		return o.claimed(err)
+	}
+	s, err := openStore(ctx, o)
+	if err != nil {
+		return errors.Join(err, hold.Release())
+	}
+	return errors.Join(s.keys.Rotate(ctx), s.Close(), hold.Release())
 }
 
+// Faults of stores, as the operator reads them.
+var (
+	errInUse = fault.New(fault.Conflict, fault.CodeInvalid, "{folder} 正被另一个 casemate 进程使用，请先停止它",
+		"{folder} is in use by another casemate process: stop it first")
+	errNoStore = fault.New(fault.NotFound, fault.CodeInvalid, "{folder} 中没有 Casemate 的数据，请检查路径（数据在 PostgreSQL 时请给出 --database）",
+		"{folder} holds no store of Casemate: look at the path (on PostgreSQL give --database)")
+)
+
+// place names the store for the operator; a database's address may hold a password.
+func (o Options) place() string {
+	if o.Database != "" {
+		return "PostgreSQL (" + o.keysDir() + ")"
+	}
+	return o.Data
+}
+
+func (o Options) claimed(err error) error {
+	if errors.Is(err, seal.ErrInUse) {
+		return errInUse.With("folder", o.place())
+	}
+	return err
+}
+
+// exists refuses a place that holds no store.
+func (o Options) exists() error {
+	if o.Database == "" {
+		if _, err := os.Stat(filepath.Join(o.Data, "casemate.db")); errors.Is(err, os.ErrNotExist) {
+			return errNoStore.With("folder", o.Data)
+		} else if err != nil {
+			return err
+		}
+	}
+	if !seal.Exists(o.keysDir()) {
+		return errNoStore.With("folder", o.keysDir())
+	}
+	return nil
+}
+
+// openStore opens a store for a tool. It makes none.
 func openStore(ctx context.Context, o Options) (*Server, error) {
+	if err := o.exists(); err != nil {
+		return nil, err
+	}
 	o.Listen = "127.0.0.1:0"
 	o.Demo = false
+	o.tool = true
 	return Open(ctx, o)
+}
+
+var roleNames = map[string]locale.Texts{
+	principal.RoleEngineer:      {ZH: "工程师", EN: "engineer"},
+	principal.RoleSupervisor:    {ZH: "主管，审批授权申请", EN: "supervisor, approves requests for access"},
+	principal.RoleAdministrator: {ZH: "管理员", EN: "administrator"},
+}
+
+// shellWord quotes a word for the shell where that is needed.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:@,") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // Welcome is what a newcomer needs to know of the node that serves at base. In
@@ -105,14 +197,23 @@ func (s *Server) Welcome(base, setup string, lang locale.Language) string {
 	}
 	line("  工程师与管理员", "  engineers and administrator")
 	for _, e := range append(c.Engineers, c.Admin) {
-		fmt.Fprintf(&b, "    %-8s       %s\n", e.Name, e.Password)
+		role := roleNames[e.Role].In(lang) // of a file that an earlier version wrote: none
+		fmt.Fprintf(&b, "    %-8s       %s  %s\n", e.Name, e.Password, role)
 	}
 	u := c.Domains[0].Users[0]
 	fmt.Fprintf(&b, welcomeGo, base, u.AK, u.SK)
 	fmt.Fprintf(&b, welcomePython, base, u.AK, u.SK)
 	fmt.Fprintf(&b, welcomeCurl, u.AK, u.SK, strings.TrimPrefix(base, "http://"))
-	line("\n验证码与邮件在 casemate outbox，工程师操作在 casemate desk。",
-		"\nCodes and mails: casemate outbox. An engineer's work: casemate desk.")
+	program := s.o.Program
+	if program == "" {
+		program = "casemate"
+	}
+	local := func(args string) string { return shellWord(program) + " " + args + " --data " + shellWord(s.o.Data) }
+	line("\n在另一个终端：", "\nIn a second shell:")
+	fmt.Fprintln(&b)
+	line("    %s   # 捕获的验证码与邮件", "    %s   # codes and mails that were caught", local("outbox"))
+	line("    %s   # 工程师：所有客户的工单，--help 查看其余操作", "    %s   # an engineer: tickets of all customers; --help tells the rest", local("desk list"))
+	line("    %s   # 自检：在沙箱中逐一验证所有接口", "    %s   # every operation in a sandbox, each proved by another", local("selftest"))
 	return b.String()
 }
 

@@ -48,10 +48,11 @@ const (
 
 // Faults of this package.
 var (
-	ErrNoHook   = fault.New(fault.NotFound, fault.CodeInvalid, "Webhook 不存在", "the webhook does not exist")
-	ErrOff      = fault.New(fault.Conflict, fault.CodeNoPermission, "Webhook 已停用", "the webhook is switched off")
-	errURL      = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 须为不含用户名的 https 地址（http 仅限配置中允许的网段）", "{field} must be an https address without a user name (http only into ranges that the configuration allows)").In("url")
-	errKind     = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 中的事件类型无效：{kind}", "{field} holds no kind of event: {kind}").In("kinds")
+	ErrNoHook = fault.New(fault.NotFound, fault.CodeInvalid, "Webhook 不存在", "the webhook does not exist")
+	ErrOff    = fault.New(fault.Conflict, fault.CodeNoPermission, "Webhook 已停用", "the webhook is switched off")
+	errURL    = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 须为不含用户名的 https 地址（http 仅限配置中允许的网段）", "{field} must be an https address without a user name (http only into ranges that the configuration allows)").In("url")
+	errKind   = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 中的事件类型无效：{kind}；类型如 ticket.create 或 ticket.*，首词为：{known}",
+		"{field} holds {kind}, which is no kind of event; kinds are such as ticket.create or ticket.*, and begin with: {known}").In("kinds").With("known", strings.Join(event.Families, ", "))
 	errTooMany  = fault.New(fault.Conflict, fault.CodeInvalid, "最多可配置 {max} 个 Webhook", "at most {max} webhooks can be set up").With("max", maxHooks)
 	errNoDomain = fault.New(fault.NotFound, fault.CodeInvalid, "账号不存在", "the account does not exist").In("domain_id")
 )
@@ -131,7 +132,8 @@ func (s *Service) check(raw, about string, kinds []string) error {
 		return fault.TooManyItems.In("kinds").With("max", maxKinds)
 	}
 	for _, k := range kinds {
-		if len(k) > 64 || !kindForm.MatchString(k) {
+		family, _, whole := strings.Cut(k, ".")
+		if len(k) > 64 || !kindForm.MatchString(k) || k != "*" && !(whole && slices.Contains(event.Families, family)) {
 			return errKind.With("kind", k)
 		}
 	}

@@ -372,8 +372,10 @@ func TestRefusals(t *testing.T) {
 			"another scheme":  {webhook.NewHook{URL: "ftp://example.com/"}, "url"},
 			"a user in it":    {webhook.NewHook{URL: "https://a:b@example.com/"}, "url"},
 			"too long":        {webhook.NewHook{URL: "https://example.com/" + strings.Repeat("a", 2048)}, "url"},
+			"no kind at all":  {webhook.NewHook{URL: "https://example.com/", Kinds: []string{"*", "bogus.kind"}}, "kinds"},
+			"half a kind":     {webhook.NewHook{URL: "https://example.com/", Kinds: []string{"ticket"}}, "kinds"},
 			"a kind too odd":  {webhook.NewHook{URL: "https://example.com/", Kinds: []string{"ticket.*.x"}}, "kinds"},
-			"too many kinds":  {webhook.NewHook{URL: "https://example.com/", Kinds: slices.Repeat([]string{"a"}, 51)}, "kinds"},
+			"too many kinds":  {webhook.NewHook{URL: "https://example.com/", Kinds: slices.Repeat([]string{"ticket.*"}, 51)}, "kinds"},
 			"a long note":     {webhook.NewHook{URL: "https://example.com/", About: strings.Repeat("注", 201)}, "about"},
 			"no such account": {webhook.NewHook{URL: "https://example.com/", Domain: "nobody"}, "domain_id"},
 		} {
@@ -382,7 +384,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, _, err := w.Create(t.Context(), admin, webhook.NewHook{URL: "https://example.com/" + strings.Repeat("a", 2048-20), About: strings.Repeat("注", 200), Kinds: slices.Repeat([]string{"a"}, 50)}); err != nil {
+		if _, _, err := w.Create(t.Context(), admin, webhook.NewHook{URL: "https://example.com/" + strings.Repeat("a", 2048-20), About: strings.Repeat("注", 200), Kinds: slices.Repeat([]string{"ticket.*"}, 50)}); err != nil {
 			t.Errorf("at the limits: %v", err)
 		}
 		for _, who := range []principal.Principal{{}, {Kind: principal.Customer, Domain: "d1", User: "u", Main: true}, {Kind: principal.Engineer, Role: principal.RoleEngineer, Domain: principal.House}} {
