@@ -1,6 +1,7 @@
 package judge_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -101,12 +102,19 @@ func TestJudgeHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.Get(tap.URL + "/v2/servicerequest/cases?app_key=" + strings.Repeat("a", 6000))
+	client, err := net.Dial("tcp", strings.TrimPrefix(tap.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	res.Body.Close()
-	http.DefaultClient.CloseIdleConnections()
+	defer client.Close()
+	// One write: the server ends the connection before it has read all of it.
+	if _, err := fmt.Fprintf(client, "GET /v2/servicerequest/cases?app_key=%s HTTP/1.1\r\nHost: localhost\r\n\r\n", strings.Repeat("a", 6000)); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(client), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tap.Close()
 	if n := court.Count(); res.StatusCode != http.StatusRequestHeaderFieldsTooLarge || n.Answers != 1 || n.Bad != 1 || n.Violations != 0 {
 		t.Errorf("%s, %v: %v", res.Status, n, court.Violations())

@@ -112,10 +112,11 @@ func (t *Tap) serve(client *net.TCPConn) {
 	both.Wait()
 }
 
-// pass copies one direction, and ends the other end as this one ended.
+// pass copies one direction, and ends the other end as this one ended. What was
+// read is kept before it is passed on: nothing is answered that was not heard.
 func pass(to, from *net.TCPConn, copied *buffer) {
 	defer copied.end()
-	_, err := io.Copy(io.MultiWriter(to, copied), from)
+	_, err := io.Copy(io.MultiWriter(copied, to), from)
 	if err == nil {
 		_ = to.CloseWrite()
 		return
