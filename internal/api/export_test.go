@@ -295,7 +295,7 @@ func memory(t *testing.T) (stop func() (first, most int64)) {
 	}
 	first := read()
 	if first == 0 {
-		t.Skip("no figure of memory here")
+		t.Fatal("no figure of memory in /proc/self/status")
 	}
 	end, most := make(chan struct{}), make(chan int64)
 	go func() {

@@ -24,6 +24,7 @@ import (
 	"casemate/internal/attachment"
 	"casemate/internal/config"
 	"casemate/internal/db"
+	"casemate/internal/db/dbtest"
 )
 
 // eicar is the test virus, written so that no scanner takes this file for it.
@@ -137,12 +138,16 @@ func TestScanHook(t *testing.T) {
 		each(t, config.Attachment{Scan: config.Scan{Command: []string{"/bin/sh", script}, MaxMB: 2}}, func(w *world) { check(w, true) })
 	})
 	t.Run("dead", func(t *testing.T) {
-		l := listen(t)
-		address := l.Addr().String()
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		each(t, config.Attachment{Scan: config.Scan{Clamd: address}}, func(w *world) {
+		dbtest.EachClock(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+			// A socket in a folder of this database's own: nobody else can take its
+			// place. Its path is short, as those of sockets have to be.
+			folder, err := os.MkdirTemp("", "clamd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(folder) })
+			address := filepath.Join(folder, "socket")
+			w := open(t, d, clock, config.Attachment{Scan: config.Scan{Clamd: address}})
 			id := w.upload(w.li, "a.txt", "hello")
 			for range 5 {
 				w.work()
@@ -151,9 +156,9 @@ func TestScanHook(t *testing.T) {
 			if _, err := w.read(w.li, "", id); !errors.Is(err, attachment.ErrUnscanned) || scanned(w, id) != "waiting" {
 				w.t.Errorf("%v %s", err, scanned(w, id))
 			}
-			back, err := net.Listen("tcp", address)
+			back, err := net.Listen("unix", address)
 			if err != nil {
-				w.t.Skip("the port is taken by somebody else now")
+				w.t.Fatal(err)
 			}
 			defer back.Close()
 			asked := new(atomic.Int64)
@@ -163,7 +168,7 @@ func TestScanHook(t *testing.T) {
 				w.t.Errorf("after the scanner came back: %q %v", text, err)
 			}
 		})
-		each(t, config.Attachment{Scan: config.Scan{Clamd: address, AllowUnscanned: true}}, func(w *world) {
+		each(t, config.Attachment{Scan: config.Scan{Clamd: filepath.Join(t.TempDir(), "nobody"), AllowUnscanned: true}}, func(w *world) {
 			id := w.upload(w.li, "a.txt", "hello")
 			if text, err := w.read(w.li, "", id); text != "hello" || err != nil {
 				w.t.Errorf("unscanned files are allowed: %q %v", text, err)
