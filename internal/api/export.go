@@ -156,16 +156,8 @@ func exportFilter(p oas.DownloadCasesParams, who principal.Principal, loc locale
 	if word := p.SearchKey.Or(""); word != "" {
 		f.Words = []string{word}
 	}
-	for _, t := range []struct {
-		field, text string
-		into        *int64
-	}{{"query_start_time", p.QueryStartTime.Or(""), &f.From}, {"query_end_time", p.QueryEndTime.Or(""), &f.To}} {
-		if t.text == "" {
-			continue
-		}
-		if *t.into, err = loc.ParseStamp(t.field, t.text); err != nil {
-			return f, err
-		}
+	if f.From, f.To, err = queryTimes(loc, p.QueryStartTime.Or(""), p.QueryEndTime.Or("")); err != nil {
+		return f, err
 	}
 	if s, ok := p.Status.Get(); ok {
 		f.Statuses = []ticket.Status{ticket.Status(s)}

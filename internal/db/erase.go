@@ -2,7 +2,6 @@ package db
 
 import (
 	"fmt"
-	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,20 +13,14 @@ var anyTable = regexp.MustCompile(`(?is)CREATE TABLE (\w+) \(([^;]*?)\)\s*(?:\{\
 // global ones, read from the migrations, so that a new table is among them
 // without a word. The last name in the alphabet comes first.
 func DomainTables() ([]string, error) {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
+	text, err := schema()
 	if err != nil {
 		return nil, err
 	}
 	var tables []string
-	for _, name := range names {
-		text, err := migrations.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range anyTable.FindAllStringSubmatch(string(text), -1) {
-			if table := strings.ToLower(m[1]); strings.Contains(m[2], "domain_id ") && !slices.Contains(tables, table) {
-				tables = append(tables, table)
-			}
+	for _, m := range anyTable.FindAllStringSubmatch(text, -1) {
+		if table := strings.ToLower(m[1]); strings.Contains(m[2], "domain_id ") && !slices.Contains(tables, table) {
+			tables = append(tables, table)
 		}
 	}
 	slices.Sort(tables)

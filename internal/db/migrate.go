@@ -159,20 +159,32 @@ func replaceTokens(text string, dialect Dialect, partitioned bool) (string, erro
 // TenantTables are the tables that hold tenants' rows: domain_id leads their
 // keys, and every query on them names the domain.
 func TenantTables() ([]string, error) {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
+	text, err := schema()
 	if err != nil {
 		return nil, err
 	}
 	var tables []string
-	for _, name := range names {
-		text, err := migrations.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range tenantTable.FindAllStringSubmatch(string(text), -1) {
-			tables = append(tables, strings.ToLower(m[1]))
-		}
+	for _, m := range tenantTable.FindAllStringSubmatch(text, -1) {
+		tables = append(tables, strings.ToLower(m[1]))
 	}
 	slices.Sort(tables)
 	return tables, nil
+}
+
+// schema is the text of all migrations, in their order.
+func schema() (string, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, name := range names {
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		b.Write(text)
+		b.WriteByte('\n')
+	}
+	return b.String(), nil
 }
