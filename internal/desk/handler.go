@@ -20,6 +20,7 @@ import (
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
+	"casemate/internal/queue"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/webhook"
@@ -68,6 +69,7 @@ type Nouns struct {
 	Webhooks *webhook.Service
 	Verify   *verify.Service
 	Diagnose *diagnose.Service
+	Queue    *queue.Service
 
 	Authorizations *authorization.Service
 }

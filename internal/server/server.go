@@ -33,6 +33,7 @@ import (
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
+	"casemate/internal/queue"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
@@ -73,6 +74,7 @@ type Server struct {
 	verify   *verify.Service
 	ticket   *ticket.Service
 	webhook  *webhook.Service
+	queue    *queue.Service
 	drain    drain
 	metrics  *metrics
 	local    *localToken
@@ -210,6 +212,9 @@ func (s *Server) build(ctx context.Context) error {
 		ticket.Options{Config: s.o.Config.Ticket, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
+	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket}, queue.Options{Log: s.o.Log}); err != nil {
+		return err
+	}
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
@@ -305,7 +310,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -79,10 +79,10 @@ func TestAbuseReports(t *testing.T) {
 		plain.Kind, plain.Right, plain.Reporter = "spam", nil, ticket.Reporter{Name: "Ann", Mobile: "0301234567", Identity: 20, Files: []string{"i"}}
 		w.ok(w.s.FileReport(ctx, w.foreign, plain))
 		w.work()
-		if len(w.post.got) != 3 {
-			w.t.Errorf("%d mails to the house", len(w.post.got))
+		if len(w.post.Got) != 3 {
+			w.t.Errorf("%d mails to the house", len(w.post.Got))
 		}
-		for _, m := range w.post.got {
+		for _, m := range w.post.Got {
 			if m.To != "abuse@house.example" || strings.Contains(m.Subject+m.Text, "shop.example") || strings.Contains(m.Text, "王小明") {
 				w.t.Errorf("%+v", m)
 			}
@@ -172,7 +172,7 @@ func TestReportKinds(t *testing.T) {
 		_, err = w.catalog.Apply(w.t.Context(), principal.AsSystem(principal.House), files, catalog.AnyVersion)
 		w.ok(err)
 		w.ok(w.s.FileReport(w.t.Context(), w.li, aReport()))
-		if w.work(); len(w.post.got) != 0 {
+		if w.work(); len(w.post.Got) != 0 {
 			w.t.Error("mails without an address configured")
 		}
 	})

@@ -23,10 +23,10 @@ func (w *world) prove(who principal.Principal, way identity.Way, value string) {
 	c := verify.Contact{Way: way, Area: "86", Value: value}
 	w.ok(w.verify.Send(w.t.Context(), who, c, locale.EN))
 	w.work()
-	w.post.mu.Lock()
-	code := w.post.got[len(w.post.got)-1].Code
-	w.post.got = nil
-	w.post.mu.Unlock()
+	w.post.Mu.Lock()
+	code := w.post.Got[len(w.post.Got)-1].Code
+	w.post.Got = nil
+	w.post.Mu.Unlock()
 	w.ok(w.verify.Check(w.t.Context(), who, verify.Try{Contact: c, Code: code}))
 }
 
@@ -34,12 +34,12 @@ func (w *world) prove(who principal.Principal, way identity.Way, value string) {
 func (w *world) sentTo() (all []string) {
 	w.t.Helper()
 	w.work()
-	w.post.mu.Lock()
-	defer w.post.mu.Unlock()
-	for _, m := range w.post.got {
+	w.post.Mu.Lock()
+	defer w.post.Mu.Unlock()
+	for _, m := range w.post.Got {
 		all = append(all, m.To)
 	}
-	w.post.got = nil
+	w.post.Got = nil
 	slices.Sort(all)
 	return all
 }
@@ -232,15 +232,15 @@ func TestCopies(t *testing.T) {
 		w.ok(err)
 		w.ok(w.step(w.chen, only, ticket.StepReply, "the password is hunter2"))
 		w.work()
-		if len(w.post.got) != 2 {
-			w.t.Fatalf("%d mails", len(w.post.got))
+		if len(w.post.Got) != 2 {
+			w.t.Fatalf("%d mails", len(w.post.Got))
 		}
-		for _, m := range w.post.got {
+		for _, m := range w.post.Got {
 			if m.Way != notify.Mail || m.Language != locale.EN || !strings.Contains(m.Subject, only) || strings.Contains(m.Text+m.HTML, "hunter2") || strings.ContainsAny(m.To, ",;") {
 				w.t.Errorf("%+v", m)
 			}
 		}
-		w.post.got = nil
+		w.post.Got = nil
 		// Changing and taking away.
 		w.clock.Add(time.Second)
 		w.ok(w.s.ChangeContact(ctx, w.li, ticket.ContactChange{Number: n, Extension: ticket.Extension{Copies: &[]string{"new@example.org"}}}))

@@ -265,8 +265,14 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening 
 	if who.Sandbox {
 		sandbox = 1
 	}
-	tx.Write(1, "INSERT INTO desk_tickets (number, domain_id, ticket_id, status, severity, assignee, urges, changed_at, sandbox) VALUES (?, ?, ?, ?, ?, '', 0, ?, ?)",
-		t.Number, t.Domain, t.ID, int(t.Status), t.Severity, t.Changed, sandbox)
+	region := t.Region
+	if strings.HasPrefix(region, sealedRegion) {
+		region = "" // the row is for filters, which a sensitive region must not answer
+	}
+	tx.Write(1, `INSERT INTO desk_tickets (number, domain_id, ticket_id, status, severity, assignee, urges, changed_at, sandbox,
+		creator, product, sub_type, problem_type, region, plan, language, created_at) VALUES (?, ?, ?, ?, ?, '', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.Number, t.Domain, t.ID, int(t.Status), t.Severity, t.Changed, sandbox,
+		t.Creator, t.Product, t.SubType, t.ProblemType, region, t.Plan, string(t.Language), t.Created)
 	count(tx, t.Domain, t.Creator, t.Status, 1)
 	search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: "ticket", ID: t.ID, Parent: t.ID, Text: t.Description})
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.create", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logCreate,

@@ -180,7 +180,7 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 		if out.Related, _, err = relatedOf(tx, t.Domain, t.ID); err != nil {
 			return err
 		}
-		if out.Unread = -1; mayWork(who) == nil {
+		if out.Unread = -1; mayWork(who) == nil && writer(who) != "" {
 			reader, p := who, []Polled{{id: t.ID}}
 			reader.Domain = t.Domain
 			err = unread(tx, reader, p)
@@ -212,6 +212,9 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 func (s *Service) DeskRead(ctx context.Context, who principal.Principal, number string) error {
 	if err := mayWork(who); err != nil {
 		return err
+	}
+	if writer(who) == "" {
+		return fault.NoPermission
 	}
 	found, err := s.deskTicketOf(ctx, who, number)
 	if err != nil {

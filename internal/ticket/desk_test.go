@@ -88,3 +88,31 @@ func TestDeskDeleted(t *testing.T) {
 		}
 	})
 }
+
+// TestSystemSteps: Casemate's own steps, by rules, make it nobody's handler.
+func TestSystemSteps(t *testing.T) {
+	each(t, ticket.Options{}, func(w *world) {
+		system := principal.AsSystem(principal.House)
+		n := w.create(w.li, "磁盘满了")
+		w.refused(w.step(system, n, ticket.StepAccept, ""), fault.CodeNoPermission)
+		w.ok(w.step(system, n, ticket.StepReply, "已收到，请稍候"))
+		w.ok(w.step(system, n, ticket.StepNote, "rule: greeted"))
+		got, err := w.s.DeskShow(t.Context(), w.chen, n)
+		w.ok(err)
+		if got.Assignee != "" || got.Status != ticket.Processing {
+			t.Errorf("status %v, assignee %q", got.Status, got.Assignee)
+		}
+		all, err := w.s.DeskMessages(t.Context(), w.chen, n)
+		w.ok(err)
+		for _, m := range all[1:] {
+			if m.Side != ticket.SystemSide || m.Author != "" {
+				t.Errorf("message %+v", m)
+			}
+		}
+		_, err = w.s.Take(t.Context(), system, ticket.Step{Number: n, Action: ticket.StepAssign, Assignee: "chen"})
+		w.ok(err)
+		if got, _ = w.s.DeskShow(t.Context(), w.chen, n); got.Assignee != w.chen.User {
+			t.Errorf("assignee %q", got.Assignee)
+		}
+	})
+}

@@ -192,7 +192,7 @@ func TestSilence(t *testing.T) {
 		n := w.into(ticket.ToConfirm)
 		w.work()
 		sent := func() (subjects []string) {
-			for _, m := range w.post.got {
+			for _, m := range w.post.Got {
 				subjects = append(subjects, m.Subject)
 			}
 			return subjects
@@ -201,7 +201,7 @@ func TestSilence(t *testing.T) {
 			w.t.Helper()
 			w.clock.Add(d)
 			w.work()
-			if got := w.status(n); got != want || len(w.post.got) != mails {
+			if got := w.status(n); got != want || len(w.post.Got) != mails {
 				w.t.Errorf("after another %v: state %d, want %d; mails %q, want %d", d, got, want, sent(), mails)
 			}
 		}
@@ -223,13 +223,13 @@ func TestSilence(t *testing.T) {
 		}
 
 		// An answer stops the clock, a new solution starts another.
-		w.post.got = nil
+		w.post.Got = nil
 		n = w.into(ticket.ToConfirm)
 		w.clock.Add(2*day + day/2)
 		w.ok(w.s.Reply(w.t.Context(), w.li, n, "", "still broken"))
 		w.ok(w.step(w.chen, n, "resolve", "and now?"))
 		w.work()
-		w.post.got = nil
+		w.post.Got = nil
 		at(day/2, 2, 0)
 		at(day/2, 2, 1)
 		at(day, 2, 2)
@@ -241,7 +241,7 @@ func TestSilence(t *testing.T) {
 		w.clock.Add(day)
 		w.ok(w.step(w.chen, n, "ask", "still there?")) // starts the week anew
 		w.work()
-		w.post.got = nil
+		w.post.Got = nil
 		at(7*day-time.Second, 17, 0)
 		at(time.Second, 2, 1)
 		at(day, 2, 2)

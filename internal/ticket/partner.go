@@ -96,10 +96,21 @@ func fitting(tx *db.Tx, who principal.Principal, t Ticket, p Step, assignee stri
 
 // sideOfWorker is the side on which somebody at the desk writes.
 func sideOfWorker(who principal.Principal) Side {
-	if who.Partner != "" {
+	switch {
+	case who.Partner != "":
 		return PartnerSide
+	case who.Kind == principal.System:
+		return SystemSide
 	}
 	return EngineerSide
+}
+
+// writer is the person behind a step, "" when Casemate takes it itself.
+func writer(who principal.Principal) string {
+	if who.Kind == principal.System {
+		return ""
+	}
+	return who.User
 }
 
 // own writes whose business a ticket is now.

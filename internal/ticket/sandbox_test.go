@@ -113,12 +113,12 @@ func TestSandboxClock(t *testing.T) {
 				t.Errorf("the catcher holds no %s of the sandbox: %v", want, kinds)
 			}
 		}
-		for _, m := range w.post.got {
+		for _, m := range w.post.Got {
 			if m.Domain == box.Domain {
 				t.Errorf("a message of a sandbox went to a provider: %s to %s", m.Template, m.To)
 			}
 		}
-		if len(w.post.got) == 0 {
+		if len(w.post.Got) == 0 {
 			t.Error("the other domain's notices did not leave")
 		}
 	})
@@ -154,7 +154,7 @@ func TestSandboxCode(t *testing.T) {
 		w.ok(check(box, code()))
 		w.ok(send(w.boss)) // a real domain is not held up by what sandboxes sent
 		w.work()
-		if n := len(w.post.got); n != 1 || w.post.got[0].Domain != w.boss.Domain {
+		if n := len(w.post.Got); n != 1 || w.post.Got[0].Domain != w.boss.Domain {
 			t.Errorf("%d messages left, want the one of the real domain", n)
 		}
 		proofs, n, err := w.verify.Proofs(w.as(box), box, verify.ProofFilter{})

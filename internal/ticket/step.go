@@ -73,8 +73,12 @@ func (p Step) check() error {
 	return ErrStep
 }
 
-// mayWork tells who takes steps: engineers, supervisors and administrators.
+// mayWork tells who takes steps: engineers, supervisors and administrators, and
+// Casemate itself by its rules.
 func mayWork(who principal.Principal) error {
+	if who.Kind == principal.System {
+		return nil
+	}
 	if who.Kind == principal.Engineer && (who.Role == principal.RoleEngineer || who.Role == principal.RoleSupervisor || who.Role == principal.RoleAdministrator) {
 		return nil
 	}
@@ -93,6 +97,9 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 	}
 	if err := p.check(); err != nil {
 		return t, err
+	}
+	if p.Action == StepAccept && who.Kind == principal.System {
+		return t, fault.NoPermission // nobody would be the handler
 	}
 	if p.Action == StepTransfer {
 		return s.transferOne(ctx, who, p)
@@ -143,10 +150,10 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 		said := attachment.For{Domain: t.Domain, Ticket: t.ID, Owner: t.Creator, Field: "attachment_ids"}
 		switch p.Action {
 		case StepReply, StepAsk, StepResolve:
-			said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: who.User, Text: p.Text})
+			said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: writer(who), Text: p.Text})
 		default:
 			if said.Internal = true; strings.TrimSpace(p.Text) != "" {
-				said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: who.User, Text: p.Text, Internal: true})
+				said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: writer(who), Text: p.Text, Internal: true})
 			}
 		}
 		if err := s.files.Claim(tx, who, said, p.Attachments); err != nil {
@@ -235,7 +242,7 @@ func next(t Ticket, who principal.Principal, p Step, assignee string) (Ticket, e
 		t.Status = Invalid
 	}
 	if t.Assignee == "" {
-		t.Assignee = who.User
+		t.Assignee = writer(who)
 	}
 	return t, nil
 }

@@ -59,14 +59,14 @@ func (d *desk) settle() {
 func (d *desk) told() (all []string) {
 	d.t.Helper()
 	d.settle()
-	d.post.mu.Lock()
-	defer d.post.mu.Unlock()
-	for _, m := range d.post.got {
+	d.post.Mu.Lock()
+	defer d.post.Mu.Unlock()
+	for _, m := range d.post.Got {
 		if name, ok := strings.CutSuffix(m.To, "@desk.example"); ok {
 			all = append(all, name+" "+m.Template+" "+regexp.MustCompile(`TS\w{19}`).FindString(m.Text))
 		}
 	}
-	d.post.got = nil
+	d.post.Got = nil
 	slices.Sort(all)
 	return all
 }
@@ -242,9 +242,9 @@ func TestDigest(t *testing.T) {
 		d.wantTold("a second too early")
 		at("2026-03-29T06:30:00Z")
 		d.settle()
-		d.post.mu.Lock()
-		got := d.post.got
-		d.post.mu.Unlock()
+		d.post.Mu.Lock()
+		got := d.post.Got
+		d.post.Mu.Unlock()
 		if len(got) != 1 || got[0].To != "anna@desk.example" || got[0].Template != notify.TemplateDigest || !strings.Contains(got[0].Subject, "2") {
 			d.t.Fatalf("the daily mail: %+v", got)
 		}
@@ -312,8 +312,8 @@ func TestAcknowledge(t *testing.T) {
 				if on {
 					want = 1
 				}
-				if len(w.post.got) != want || on && (w.post.got[0].To != "li@example.com" || w.post.got[0].Template != notify.TemplateCreate || !strings.Contains(w.post.got[0].Text, n)) {
-					w.t.Errorf("acknowledged %+v", w.post.got)
+				if len(w.post.Got) != want || on && (w.post.Got[0].To != "li@example.com" || w.post.Got[0].Template != notify.TemplateCreate || !strings.Contains(w.post.Got[0].Text, n)) {
+					w.t.Errorf("acknowledged %+v", w.post.Got)
 				}
 			})
 		})
@@ -333,13 +333,13 @@ func TestCopiesMayStop(t *testing.T) {
 			w.clock.Add(11 * time.Minute)
 			w.ok(w.step(w.chen, n, ticket.StepReply, "answer"))
 			w.work()
-			w.post.mu.Lock()
-			defer w.post.mu.Unlock()
+			w.post.Mu.Lock()
+			defer w.post.Mu.Unlock()
 			all := map[string]string{}
-			for _, m := range w.post.got {
+			for _, m := range w.post.Got {
 				all[m.To] = m.Stop
 			}
-			w.post.got = nil
+			w.post.Got = nil
 			return all
 		}
 		first := told()

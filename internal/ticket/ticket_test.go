@@ -91,7 +91,7 @@ func TestProof(t *testing.T) {
 		c := verify.Contact{Way: identity.Mail, Value: "new@example.com"}
 		w.ok(w.verify.Send(w.t.Context(), w.li, c, locale.ZH))
 		w.work()
-		code := w.post.got[len(w.post.got)-1].Code
+		code := w.post.Got[len(w.post.Got)-1].Code
 		wrong := string('0'+(code[0]-'0'+1)%10) + code[1:]
 		for range 4 {
 			_, err = with(verify.Claims{Mail: "new@example.com", Code: wrong})

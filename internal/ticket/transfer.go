@@ -284,7 +284,7 @@ func (m move) write(tx *db.Tx, who principal.Principal, before Ticket) Ticket {
 		t.Status = Processing
 	}
 	if strings.TrimSpace(m.Text) != "" {
-		addMessage(tx, t, message{Side: sideOfWorker(who), Author: who.User, Text: m.Text, Internal: true})
+		addMessage(tx, t, message{Side: sideOfWorker(who), Author: writer(who), Text: m.Text, Internal: true})
 	}
 	t = change(tx, before, t)
 	own(tx, t, t.Ownership)

@@ -1,0 +1,48 @@
+// Package queue is the desk beyond single steps: teams and queues, who gets
+// which ticket, views, macros, rules, drafts and who is looking at what. It
+// changes tickets only through package ticket, and owns the tables that are the
+// desk's own. They belong to the house, not to a customer: they name no domain.
+package queue
+
+import (
+	"log/slog"
+
+	"casemate/internal/catalog"
+	"casemate/internal/db"
+	"casemate/internal/identity"
+	"casemate/internal/notify"
+	"casemate/internal/seal"
+	"casemate/internal/ticket"
+)
+
+// Nouns are what the desk works with.
+type Nouns struct {
+	Identity *identity.Service
+	Catalog  *catalog.Service
+	Notify   *notify.Service
+	Tickets  *ticket.Service
+}
+
+// Options of the service.
+type Options struct {
+	Log *slog.Logger // nil = the default logger
+}
+
+// Service is the noun.
+type Service struct {
+	db      *db.DB
+	keys    *seal.Keyring
+	ident   *identity.Service
+	catalog *catalog.Service
+	notify  *notify.Service
+	tickets *ticket.Service
+	o       Options
+}
+
+// New makes the service.
+func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, notify: n.Notify, tickets: n.Tickets, o: o}, nil
+}
