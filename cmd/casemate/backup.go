@@ -44,7 +44,7 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		opts.Data, opts.Keys = filepath.Join(dir, "data"), filepath.Join(dir, "keys")
+		opts.Data, opts.Keys, opts.Blobs = filepath.Join(dir, "data"), filepath.Join(dir, "keys"), ""
 	}
 	report, err := server.Restore(ctx, opts, c.From, c.KeysFrom)
 	if err != nil {

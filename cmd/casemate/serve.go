@@ -17,10 +17,11 @@ type storeFlags struct {
 	Data     string `help:"Data folder." default:"data" type:"path" placeholder:"DIR"`
 	Keys     string `help:"Folder of the keys; it must not lie in the data folder. Default: DIR.keys beside the data folder." type:"path" placeholder:"DIR"`
 	Database string `help:"Database: empty for SQLite in the data folder, or postgres://..." placeholder:"URL"`
+	Blobs    string `help:"Where attachments lie: empty for files in the data folder, or s3://BUCKET[/PREFIX][?endpoint=URL], credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY." placeholder:"URL"`
 }
 
 func (f storeFlags) options(log *slog.Logger) server.Options {
-	return server.Options{Data: f.Data, Keys: f.Keys, Database: f.Database, Version: version, Log: log}
+	return server.Options{Data: f.Data, Keys: f.Keys, Database: f.Database, Blobs: f.Blobs, Version: version, Log: log}
 }
 
 type serveCmd struct {

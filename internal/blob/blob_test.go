@@ -3,7 +3,9 @@ package blob_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,9 +43,29 @@ func tree(t *testing.T, dir string) (names []string) {
 	return names
 }
 
+// TestStore: what every store does alike.
 func TestStore(t *testing.T) {
 	t.Parallel()
-	l, dir := open(t)
+	for name, open := range map[string]func(t *testing.T) blob.Store{
+		"local": func(t *testing.T) blob.Store { l, _ := open(t); return l },
+		"s3":    func(t *testing.T) blob.Store { return openS3(t, fakeS3(t), "") },
+		"prefix": func(t *testing.T) blob.Store {
+			endpoint := fakeS3(t)
+			other := openS3(t, endpoint, "")
+			if err := other.Put(t.Context(), strings.Repeat("b", 32), strings.NewReader("of somebody else")); err != nil {
+				t.Fatal(err)
+			}
+			return openS3(t, endpoint, "casemate/files")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testStore(t, open(t))
+		})
+	}
+}
+
+func testStore(t *testing.T, l blob.Store) {
 	ctx := t.Context()
 	if err := l.Put(ctx, id, strings.NewReader("hello, blob")); err != nil {
 		t.Fatal(err)
@@ -106,8 +128,35 @@ func TestStore(t *testing.T) {
 	if _, err := l.Stat(ctx, id); !errors.Is(err, blob.ErrNone) {
 		t.Error(err)
 	}
-	if files := tree(t, dir); len(files) != 0 {
-		t.Errorf("left: %v", files)
+	if err := l.List(ctx, func(i blob.Info) error { return fmt.Errorf("left: %v", i) }); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{"", "../" + id, strings.ToUpper(id), id[:31]} {
+		if err := l.Put(ctx, bad, strings.NewReader("x")); !errors.Is(err, blob.ErrID) {
+			t.Errorf("id %q: %v", bad, err)
+		}
+	}
+	large := make([]byte, 12<<20) // in parts, where a store has them
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(large)
+	if err := l.Put(ctx, id, bytes.NewReader(large)); err != nil {
+		t.Fatal(err)
+	}
+	in, err := l.Open(ctx, id, 5<<20-1, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(in)
+	if err != nil || in.Close() != nil || !bytes.Equal(got, large[5<<20-1:]) {
+		t.Errorf("%d bytes of a large blob, %v", len(got), err)
+	}
+	if err := l.Put(ctx, strings.Repeat("c", 32), io.MultiReader(bytes.NewReader(large[:7<<20]), breaks{})); err == nil || errors.Is(err, blob.ErrUnreachable) {
+		t.Errorf("a cut-off write: %v", err)
+	}
+	if _, err := l.Stat(ctx, strings.Repeat("c", 32)); !errors.Is(err, blob.ErrNone) {
+		t.Errorf("of a cut-off write: %v", err)
+	}
+	if err := l.Sweep(ctx, time.Now().Add(time.Hour)); err != nil {
+		t.Error(err)
 	}
 }
 

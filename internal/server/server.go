@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,6 +48,7 @@ type Options struct {
 	Data        string // data folder; made when missing
 	Keys        string // keys folder, not inside Data; "" = Data + ".keys"
 	Database    string // "" = SQLite in Data, or postgres://...
+	Blobs       string // "" = files in Data, or s3://... (blob.OpenS3)
 	Listen      string // HOST:PORT
 	Demo        bool   // fill an empty store, catch mails and text messages
 	DemoPublic  bool   // the operator said twice that a demo may be reachable by others
@@ -103,8 +105,13 @@ func (o Options) databaseURL() string {
 	return "sqlite:" + filepath.Join(o.Data, "casemate.db")
 }
 
-// blobsDir is where attachments' bytes lie.
-func (o Options) blobsDir() string { return filepath.Join(o.Data, "blobs") }
+// openBlobs opens the store of attachments' bytes.
+func (o Options) openBlobs(ctx context.Context) (blob.Store, error) {
+	if o.Blobs == "" {
+		return blob.OpenLocal(filepath.Join(o.Data, "blobs"), o.now)
+	}
+	return blob.OpenS3(ctx, o.Blobs)
+}
 
 // check refuses options that would hurt the operator.
 func (o Options) check() error {
@@ -202,8 +209,13 @@ func (s *Server) build(ctx context.Context) error {
 	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0, Log: s.o.Log}); err != nil {
 		return err
 	}
-	if s.blobs, err = blob.OpenLocal(s.o.blobsDir(), s.o.Now); err != nil {
+	if s.blobs, err = s.o.openBlobs(ctx); err != nil {
 		return err
+	}
+	if remote, ok := s.blobs.(*blob.S3); ok {
+		if err := remote.Claim(ctx, hex.EncodeToString(s.keys.Derive("owner of blobs"))); err != nil {
+			return err
+		}
 	}
 	if s.files, err = attachment.New(s.db, s.keys, s.blobs, attachment.Options{Config: s.o.Config.Attachment, Log: s.o.Log}); err != nil {
 		return err
