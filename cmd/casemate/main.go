@@ -40,6 +40,7 @@ type command struct {
 	Audit    auditCmd    `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
 	Backup   backupCmd   `cmd:"" help:"Back up the embedded store while it runs."`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup, or verify that it can be restored."`
+	Migrate  migrateCmd  `cmd:"" help:"Move an installation to another store: SQLite and PostgreSQL, files and an object store, there and back."`
 	Config   configCmd   `cmd:"" help:"Print the settings in force, secrets hidden."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 

@@ -215,6 +215,20 @@ func (w *World) Run() {
 	w.BaseURL = w.URL
 }
 
+// Moved tells where the installation lies from the next Run on: a data folder,
+// a database and arguments that replace those it was started with.
+func (w *World) Moved(dir, database string, args ...string) {
+	w.Dir, w.o.Database, w.o.Args = dir, database, args
+	credentials := w.CredentialsFile()
+	text, err := json.Marshal(w.Credentials)
+	if err == nil {
+		err = os.WriteFile(credentials, text, 0o600)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 var documented = regexp.MustCompile(`business_status:\s*documented`)
 
 // total is what was judged in this process.
