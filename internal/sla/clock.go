@@ -1,6 +1,9 @@
 package sla
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Ticket states, with the numbers of the wire (case_status.csv).
 const (
@@ -287,3 +290,6 @@ func Nearest(all []Clock) (near Clock, ok bool) {
 	}
 	return near, ok
 }
+
+// Name is what tells a clock from the others of its ticket, e.g. next_answer.2.
+func (c Clock) Name() string { return string(c.Kind) + "." + strconv.Itoa(c.N) }
