@@ -14,12 +14,12 @@ import (
 	"casemate/internal/sla"
 )
 
-// Events of clocks, and their marks.
+// Marks of clocks, and the events of what they tell.
 const (
-	eventWarned   = "sla.warned"
-	eventBreached = "sla.breached"
 	markWarned    = "warned"
 	markBreached  = "breached"
+	eventWarned   = "sla." + markWarned
+	eventBreached = "sla." + markBreached
 )
 
 // ring is something a clock has to tell.
@@ -121,11 +121,7 @@ func (s *Service) sound(ctx context.Context, a alarm) error {
 			if err != nil {
 				return err
 			}
-			kind := eventWarned
-			if r.mark == markBreached {
-				kind = eventBreached
-			}
-			event.Record(tx, who, event.Event{Domain: t.Domain, Kind: kind, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
+			event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "sla." + r.mark, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
 				Data: map[string]any{"clock": r.clock.Kind, "n": r.clock.N, "target": r.clock.Target, "used": r.clock.Used, "due": r.clock.Due, "assignee": t.Assignee}})
 		}
 		if next > 0 {
