@@ -309,17 +309,6 @@ func (t *Times) Add(from, amount int64) (at int64) {
 	return at
 }
 
-// Named are the spans by the name of the day; days off are missing.
-func (w Week) Named() map[string][]string {
-	out := map[string][]string{}
-	for i, spans := range w.days() {
-		if len(spans) > 0 {
-			out[DayNames[i]] = spans
-		}
-	}
-	return out
-}
-
 // Last is the last date of a holiday.
 func (h Holiday) Last() string {
 	if h.To == "" {

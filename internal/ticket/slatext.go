@@ -85,9 +85,12 @@ func Summary(c sla.Clock, lang locale.Language) string {
 	form := locale.Texts{ZH: "目标 %s，已计 %s（共 %d 段，计入 %d 段），%s %s，%s",
 		EN: "target %s, counted %s (in %[4]d of %[3]d intervals), %[5]s %[6]s, %[7]s"}.In(lang)
 	left, over := locale.Texts{ZH: "剩余", EN: "left"}.In(lang), locale.Texts{ZH: "超出", EN: "over by"}.In(lang)
-	rest := c.Left
-	if rest < 0 {
-		left, rest = over, -rest
+	// In whole seconds that add up.
+	used := c.Used / 1000 * 1000
+	rest := c.Target - used
+	if c.Left < 0 {
+		used = (c.Used + 999) / 1000 * 1000
+		left, rest = over, used-c.Target
 	}
-	return fmt.Sprintf(form, Amount(c.Target, lang), Amount(c.Used, lang), len(c.Intervals), n, left, Amount(rest, lang), ClockStateName(c.State, lang))
+	return fmt.Sprintf(form, Amount(c.Target, lang), Amount(used, lang), len(c.Intervals), n, left, Amount(rest, lang), ClockStateName(c.State, lang))
 }

@@ -42,11 +42,8 @@ func text(s string) oas.OptString {
 }
 
 func calendarOut(c sla.Calendar, lang locale.Language) oas.ClockCalendar {
-	out := oas.ClockCalendar{ID: c.ID, Name: text(c.Name.In(lang)), Zone: c.Zone, Hours: oas.ClockCalendarHours{},
+	out := oas.ClockCalendar{ID: c.ID, Name: text(c.Name.In(lang)), Zone: c.Zone, Hours: oas.ClockCalendarHours(c.Hours),
 		Holidays: []oas.ClockCalendarHolidaysItem{}, Workdays: []oas.ClockCalendarWorkdaysItem{}}
-	for name, spans := range c.Hours.Named() {
-		out.Hours[name] = spans
-	}
 	for _, h := range c.Holidays {
 		out.Holidays = append(out.Holidays, oas.ClockCalendarHolidaysItem{From: h.From, To: h.Last(), Name: text(h.Name.In(lang))})
 	}

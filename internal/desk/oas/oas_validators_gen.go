@@ -936,17 +936,6 @@ func (s *ClockCalendar) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if err := s.Hours.Validate(); err != nil {
-			return err
-		}
-		return nil
-	}(); err != nil {
-		failures = append(failures, validate.FieldError{
-			Name:  "hours",
-			Error: err,
-		})
-	}
-	if err := func() error {
 		if s.Holidays == nil {
 			return errors.New("nil is invalid value")
 		}
@@ -985,28 +974,6 @@ func (s *ClockCalendar) Validate() error {
 			Error: err,
 		})
 	}
-	if len(failures) > 0 {
-		return &validate.Error{Fields: failures}
-	}
-	return nil
-}
-
-func (s ClockCalendarHours) Validate() error {
-	var failures []validate.FieldError
-	for key, elem := range s {
-		if err := func() error {
-			if elem == nil {
-				return errors.New("nil is invalid value")
-			}
-			return nil
-		}(); err != nil {
-			failures = append(failures, validate.FieldError{
-				Name:  key,
-				Error: err,
-			})
-		}
-	}
-
 	if len(failures) > 0 {
 		return &validate.Error{Fields: failures}
 	}

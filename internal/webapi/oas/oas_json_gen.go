@@ -640,23 +640,94 @@ func (s *ClockCalendarHolidaysItem) UnmarshalJSON(data []byte) error {
 }
 
 // Encode implements json.Marshaler.
-func (s ClockCalendarHours) Encode(e *jx.Encoder) {
+func (s *ClockCalendarHours) Encode(e *jx.Encoder) {
 	e.ObjStart()
 	s.encodeFields(e)
 	e.ObjEnd()
 }
 
-// encodeFields implements json.Marshaler.
-func (s ClockCalendarHours) encodeFields(e *jx.Encoder) {
-	for k, elem := range s {
-		e.FieldStart(k)
-
-		e.ArrStart()
-		for _, elem := range elem {
-			e.Str(elem)
+// encodeFields encodes fields.
+func (s *ClockCalendarHours) encodeFields(e *jx.Encoder) {
+	{
+		if s.Monday != nil {
+			e.FieldStart("monday")
+			e.ArrStart()
+			for _, elem := range s.Monday {
+				e.Str(elem)
+			}
+			e.ArrEnd()
 		}
-		e.ArrEnd()
 	}
+	{
+		if s.Tuesday != nil {
+			e.FieldStart("tuesday")
+			e.ArrStart()
+			for _, elem := range s.Tuesday {
+				e.Str(elem)
+			}
+			e.ArrEnd()
+		}
+	}
+	{
+		if s.Wednesday != nil {
+			e.FieldStart("wednesday")
+			e.ArrStart()
+			for _, elem := range s.Wednesday {
+				e.Str(elem)
+			}
+			e.ArrEnd()
+		}
+	}
+	{
+		if s.Thursday != nil {
+			e.FieldStart("thursday")
+			e.ArrStart()
+			for _, elem := range s.Thursday {
+				e.Str(elem)
+			}
+			e.ArrEnd()
+		}
+	}
+	{
+		if s.Friday != nil {
+			e.FieldStart("friday")
+			e.ArrStart()
+			for _, elem := range s.Friday {
+				e.Str(elem)
+			}
+			e.ArrEnd()
+		}
+	}
+	{
+		if s.Saturday != nil {
+			e.FieldStart("saturday")
+			e.ArrStart()
+			for _, elem := range s.Saturday {
+				e.Str(elem)
+			}
+			e.ArrEnd()
+		}
+	}
+	{
+		if s.Sunday != nil {
+			e.FieldStart("sunday")
+			e.ArrStart()
+			for _, elem := range s.Sunday {
+				e.Str(elem)
+			}
+			e.ArrEnd()
+		}
+	}
+}
+
+var jsonFieldsNameOfClockCalendarHours = [7]string{
+	0: "monday",
+	1: "tuesday",
+	2: "wednesday",
+	3: "thursday",
+	4: "friday",
+	5: "saturday",
+	6: "sunday",
 }
 
 // Decode decodes ClockCalendarHours from json.
@@ -664,28 +735,145 @@ func (s *ClockCalendarHours) Decode(d *jx.Decoder) error {
 	if s == nil {
 		return errors.New("invalid: unable to decode ClockCalendarHours to nil")
 	}
-	m := s.init()
+
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
-		var elem []string
-		if err := func() error {
-			elem = make([]string, 0)
-			if err := d.Arr(func(d *jx.Decoder) error {
-				var elemElem string
-				v, err := d.Str()
-				elemElem = string(v)
-				if err != nil {
+		switch string(k) {
+		case "monday":
+			if err := func() error {
+				s.Monday = make([]string, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem string
+					v, err := d.Str()
+					elem = string(v)
+					if err != nil {
+						return err
+					}
+					s.Monday = append(s.Monday, elem)
+					return nil
+				}); err != nil {
 					return err
 				}
-				elem = append(elem, elemElem)
 				return nil
-			}); err != nil {
-				return err
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"monday\"")
 			}
-			return nil
-		}(); err != nil {
-			return errors.Wrapf(err, "decode field %q", k)
+		case "tuesday":
+			if err := func() error {
+				s.Tuesday = make([]string, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem string
+					v, err := d.Str()
+					elem = string(v)
+					if err != nil {
+						return err
+					}
+					s.Tuesday = append(s.Tuesday, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"tuesday\"")
+			}
+		case "wednesday":
+			if err := func() error {
+				s.Wednesday = make([]string, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem string
+					v, err := d.Str()
+					elem = string(v)
+					if err != nil {
+						return err
+					}
+					s.Wednesday = append(s.Wednesday, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"wednesday\"")
+			}
+		case "thursday":
+			if err := func() error {
+				s.Thursday = make([]string, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem string
+					v, err := d.Str()
+					elem = string(v)
+					if err != nil {
+						return err
+					}
+					s.Thursday = append(s.Thursday, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"thursday\"")
+			}
+		case "friday":
+			if err := func() error {
+				s.Friday = make([]string, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem string
+					v, err := d.Str()
+					elem = string(v)
+					if err != nil {
+						return err
+					}
+					s.Friday = append(s.Friday, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"friday\"")
+			}
+		case "saturday":
+			if err := func() error {
+				s.Saturday = make([]string, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem string
+					v, err := d.Str()
+					elem = string(v)
+					if err != nil {
+						return err
+					}
+					s.Saturday = append(s.Saturday, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"saturday\"")
+			}
+		case "sunday":
+			if err := func() error {
+				s.Sunday = make([]string, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem string
+					v, err := d.Str()
+					elem = string(v)
+					if err != nil {
+						return err
+					}
+					s.Sunday = append(s.Sunday, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"sunday\"")
+			}
+		default:
+			return d.Skip()
 		}
-		m[string(k)] = elem
 		return nil
 	}); err != nil {
 		return errors.Wrap(err, "decode ClockCalendarHours")
@@ -695,7 +883,7 @@ func (s *ClockCalendarHours) Decode(d *jx.Decoder) error {
 }
 
 // MarshalJSON implements stdjson.Marshaler.
-func (s ClockCalendarHours) MarshalJSON() ([]byte, error) {
+func (s *ClockCalendarHours) MarshalJSON() ([]byte, error) {
 	e := jx.Encoder{}
 	s.Encode(&e)
 	return e.Bytes(), nil

@@ -272,7 +272,7 @@ type ClockCalendar struct {
 	Name OptString `json:"name"`
 	// Zone, for example GMT+8 or Europe/Paris.
 	Zone string `json:"zone"`
-	// Spans HH:mm-HH:mm by the day's name, monday to sunday; a day that is missing is off.
+	// Spans HH:mm-HH:mm of each day; a day that is missing is off.
 	Hours ClockCalendarHours `json:"hours"`
 	// Days off, both dates included.
 	Holidays []ClockCalendarHolidaysItem `json:"holidays"`
@@ -379,16 +379,92 @@ func (s *ClockCalendarHolidaysItem) SetName(val OptString) {
 	s.Name = val
 }
 
-// Spans HH:mm-HH:mm by the day's name, monday to sunday; a day that is missing is off.
-type ClockCalendarHours map[string][]string
+// Spans HH:mm-HH:mm of each day; a day that is missing is off.
+type ClockCalendarHours struct {
+	// Spans.
+	Monday []string `json:"monday"`
+	// Spans.
+	Tuesday []string `json:"tuesday"`
+	// Spans.
+	Wednesday []string `json:"wednesday"`
+	// Spans.
+	Thursday []string `json:"thursday"`
+	// Spans.
+	Friday []string `json:"friday"`
+	// Spans.
+	Saturday []string `json:"saturday"`
+	// Spans.
+	Sunday []string `json:"sunday"`
+}
 
-func (s *ClockCalendarHours) init() ClockCalendarHours {
-	m := *s
-	if m == nil {
-		m = map[string][]string{}
-		*s = m
-	}
-	return m
+// GetMonday returns the value of Monday.
+func (s *ClockCalendarHours) GetMonday() []string {
+	return s.Monday
+}
+
+// GetTuesday returns the value of Tuesday.
+func (s *ClockCalendarHours) GetTuesday() []string {
+	return s.Tuesday
+}
+
+// GetWednesday returns the value of Wednesday.
+func (s *ClockCalendarHours) GetWednesday() []string {
+	return s.Wednesday
+}
+
+// GetThursday returns the value of Thursday.
+func (s *ClockCalendarHours) GetThursday() []string {
+	return s.Thursday
+}
+
+// GetFriday returns the value of Friday.
+func (s *ClockCalendarHours) GetFriday() []string {
+	return s.Friday
+}
+
+// GetSaturday returns the value of Saturday.
+func (s *ClockCalendarHours) GetSaturday() []string {
+	return s.Saturday
+}
+
+// GetSunday returns the value of Sunday.
+func (s *ClockCalendarHours) GetSunday() []string {
+	return s.Sunday
+}
+
+// SetMonday sets the value of Monday.
+func (s *ClockCalendarHours) SetMonday(val []string) {
+	s.Monday = val
+}
+
+// SetTuesday sets the value of Tuesday.
+func (s *ClockCalendarHours) SetTuesday(val []string) {
+	s.Tuesday = val
+}
+
+// SetWednesday sets the value of Wednesday.
+func (s *ClockCalendarHours) SetWednesday(val []string) {
+	s.Wednesday = val
+}
+
+// SetThursday sets the value of Thursday.
+func (s *ClockCalendarHours) SetThursday(val []string) {
+	s.Thursday = val
+}
+
+// SetFriday sets the value of Friday.
+func (s *ClockCalendarHours) SetFriday(val []string) {
+	s.Friday = val
+}
+
+// SetSaturday sets the value of Saturday.
+func (s *ClockCalendarHours) SetSaturday(val []string) {
+	s.Saturday = val
+}
+
+// SetSunday sets the value of Sunday.
+func (s *ClockCalendarHours) SetSunday(val []string) {
+	s.Sunday = val
 }
 
 type ClockCalendarWorkdaysItem struct {
