@@ -145,7 +145,10 @@ func TestRecomputed(t *testing.T) {
 				}
 				return out
 			}
-			local("user", "create", "chen", "--role", "engineer")
+			var chen struct{ Password string }
+			if err := json.Unmarshal([]byte(local("user", "create", "--json", "chen", "--role", "engineer")), &chen); err != nil {
+				t.Fatal(err)
+			}
 			local("catalog", "export", dir)
 			if err := os.WriteFile(filepath.Join(dir, "sla.yaml"), []byte(policy(time.Now())), 0o600); err != nil {
 				t.Fatal(err)
@@ -204,6 +207,21 @@ func TestRecomputed(t *testing.T) {
 				}
 			}
 
+			door := create(question, "")
+			path := w.URL + "/web/v1/tickets/" + door + "/clocks"
+			if status, text := plain(t, path, ""); status != http.StatusUnauthorized {
+				t.Errorf("nobody reads clocks: %d %s", status, text)
+			}
+			if text := s.customer("GET", "/web/v1/tickets/"+door+"/clocks", nil); strings.Contains(text, "percent") || strings.Contains(text, "chen") {
+				t.Errorf("a customer is shown the house's own: %s", text)
+			}
+			token := map[string]any{}
+			if err := json.Unmarshal([]byte(s.desk("POST", "/desk/v1/sessions", map[string]string{"name": "chen", "password": chen.Password})), &token); err != nil {
+				t.Fatal(err)
+			}
+			if status, text := plain(t, path, token["token"].(string)); status != http.StatusForbidden {
+				t.Errorf("an engineer reads clocks as a customer: %d %s", status, text)
+			}
 			asked, paused, solved := create(question, ""), create(question, ""), create(fault, "sev-2")
 			cancelled, invalid, late := create(question, ""), create(fault, "sev-4"), create(fault, "sev-2")
 			check("at first")
@@ -255,6 +273,28 @@ func TestRecomputed(t *testing.T) {
 	}
 }
 
+// plain reads an address with a token, "" = none.
+func plain(t *testing.T, address, token string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("X-Auth-Token", token)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(answer)
+}
+
 func (s *shift) files() map[string]string {
 	s.t.Helper()
 	var got struct {
@@ -288,4 +328,70 @@ func signed(t *testing.T, w *world.World, ak, sk, method, path string, body any)
 		t.Fatal(err)
 	}
 	return res.StatusCode, string(answer)
+}
+
+// TestByHand holds the recomputation itself against sums made by hand, over a
+// night on which the clocks of New York go forward.
+func TestByHand(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"a.yaml": `calendars:
+  - id: c
+    zone: America/New_York
+    hours: {saturday: ["20:00-24:00"], sunday: ["00:00-04:00"], monday: ["09:00-17:00"]}
+    holidays: [{from: "2026-03-16"}]
+    workdays: [{date: "2026-03-17", hours: ["10:00-12:00"]}]
+sla:
+  house: {clock: c, first_response: 6h, next_response: 1h, resolution: 2d}
+severities: [{id: high}, {id: low}]
+support_plans:
+  - {id: Gold, clock: c, targets: [{severity: high, first_response: 30m}, {severity: low, first_response: 90m}]}
+products:
+  - {can_use_support_plan: true, problem_types: [{id: p, can_use_support_plan: true}, {id: q, can_use_support_plan: false}]}
+`}
+	for _, c := range []struct {
+		plan, severity, problem string
+		first                   int64
+	}{{"", "", "p", 360}, {"Gold", "high", "p", 30}, {"Gold", "", "p", 90}, {"Gold", "", "q", 360}, {"Gold", "gone", "p", 90}, {"Lead", "high", "p", 360}} {
+		p, err := slacheck.Catalog(files, c.plan, c.severity, c.problem)
+		if err != nil || p.First != c.first*60000 {
+			t.Errorf("%+v: %d min, %v", c, p.First/60000, err)
+		}
+	}
+	p, err := slacheck.Catalog(files, "", "", "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	utc := func(text string) int64 {
+		at, err := time.Parse("2006-01-02 15:04", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at.UnixMilli()
+	}
+	one, two := int64(1), int64(17)
+	zero := int64(0)
+	event := func(kind, actor, at string, from, to *int64) slacheck.Event {
+		e := slacheck.Event{Kind: kind, ActorKind: actor, AtMs: utc(at), Subject: "ticket"}
+		e.Data.From, e.Data.To = from, to
+		return e
+	}
+	events := []slacheck.Event{
+		event("ticket.create", "customer", "2026-03-08 02:00", nil, nil),  // Saturday 21:00
+		event("ticket.reply", "system", "2026-03-08 03:00", &zero, &zero), // no answer
+		event("ticket.ask", "engineer", "2026-03-08 09:30", &zero, &two),  // Sunday 05:30 summer time: 3 h + 3 h, an hour was leapt over
+		event("ticket.reply", "customer", "2026-03-09 13:30", &two, &one), // Monday 09:30
+		event("ticket.reply", "engineer", "2026-03-09 15:00", &one, &one), // half an hour late
+	}
+	got := slacheck.Recompute(events, p, utc("2026-03-17 15:00"))
+	hour := int64(3_600_000)
+	want := []slacheck.Figure{
+		// Answered when nothing counted any more, behind the due instant: late all the same.
+		{Kind: "first_answer", N: 1, State: "breached", Target: 6 * hour, Start: utc("2026-03-08 02:00"), End: utc("2026-03-08 09:30"), Due: utc("2026-03-08 08:00"), Used: 6 * hour},
+		// 6 h on Sunday, 7:30 h on Monday from 09:30, 8 h in the night of the 14th, where it is full, and 1 h on the 17th.
+		{Kind: "resolution", N: 1, State: "breached", Target: 16 * hour, Start: utc("2026-03-08 02:00"), Due: utc("2026-03-15 02:30"), Used: 22*hour + hour/2, Left: -6*hour - hour/2},
+		{Kind: "next_answer", N: 1, State: "breached", Target: hour, Start: utc("2026-03-09 13:30"), End: utc("2026-03-09 15:00"), Due: utc("2026-03-09 14:30"), Used: hour * 3 / 2, Left: -hour / 2},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("by hand:\n%s", slacheck.Differences(got, want))
+	}
 }

@@ -379,10 +379,10 @@ type Handler interface {
 	ListTicketMessages(ctx context.Context, params ListTicketMessagesParams) (*MessageList, error)
 	// ListTickets implements ListTickets operation.
 	//
-	// Lists tickets of all domains, newest first. A sandbox's tickets are among them only when its domain
-	// is asked for, deleted ones only when status 13 is asked for, which is for supervisors and
-	// administrators of the house and the operator on the machine. What is deleted cannot be opened or
-	// stepped.
+	// Lists tickets of all domains, newest first unless sorted. A sandbox's tickets are among them only
+	// when its domain is asked for, deleted ones only when status 13 is asked for, which is for
+	// supervisors and administrators of the house and the operator on the machine. What is deleted cannot
+	// be opened or stepped.
 	//
 	// GET /desk/v1/tickets
 	ListTickets(ctx context.Context, params ListTicketsParams) (*TicketPage, error)
