@@ -96,6 +96,7 @@ type ticketView struct {
 	Owner        string    `json:"owner"`
 	Urges        int       `json:"urges"`
 	Created      time.Time `json:"created_at"`
+	Due          time.Time `json:"due_at"`
 
 	Labels []struct {
 		Name string `json:"name"`
@@ -257,6 +258,7 @@ type deskListCmd struct {
 	Domain   string `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
 	Query    string `help:"Beginning of a ticket number; with --domain also words that must occur in the description." short:"q" placeholder:"TEXT"`
 	Limit    int    `help:"How many at most, up to 100." default:"50"`
+	Sort     string `help:"newest first, or by what is due next." enum:"newest,due" default:"newest"`
 }
 
 // Run lists tickets.
@@ -290,6 +292,9 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	if c.Query != "" {
 		q.Set("q", c.Query)
 	}
+	if c.Sort == "due" {
+		q.Set("sort", c.Sort)
+	}
 	if c.Domain != "" {
 		id, err := findDomain(ctx, cl, c.Domain)
 		if err != nil {
@@ -312,13 +317,23 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		o.none("没有工单", "no tickets")
 		return nil
 	}
-	o.heading("工单号\t状态\t状态名称\t处理人\t客户\t提交人\t描述", "NUMBER\tSTATE\tSTATE NAME\tASSIGNEE\tCUSTOMER\tSUBMITTER\tDESCRIPTION")
+	more := [2]string{}
+	if c.Sort == "due" {
+		more = [2]string{"\t到期时间", "\tDUE"}
+	}
+	o.heading("工单号\t状态\t状态名称\t处理人\t客户\t提交人\t描述"+more[0], "NUMBER\tSTATE\tSTATE NAME\tASSIGNEE\tCUSTOMER\tSUBMITTER\tDESCRIPTION"+more[1])
 	for _, t := range page.Items {
 		assignee := t.AssigneeName
 		if assignee == "" {
 			assignee = "-"
 		}
-		o.printf("%s\t%d\t%s\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, assignee, clean(t.DomainName), clean(t.CreatorName), clean(oneLine(t.Description, 60)))
+		due := ""
+		if c.Sort == "due" {
+			if due = "\t-"; !t.Due.IsZero() {
+				due = "\t" + t.Due.Format(time.RFC3339)
+			}
+		}
+		o.printf("%s\t%d\t%s\t%s\t%s\t%s\t%s%s\n", t.Number, t.Status, t.StatusName, assignee, clean(t.DomainName), clean(t.CreatorName), clean(oneLine(t.Description, 60)), due)
 	}
 	if page.Total > len(page.Items) {
 		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d tickets, %d shown\n"), page.Total, len(page.Items))

@@ -107,6 +107,9 @@ func (t ticketView) print(o *output, d detailsView) {
 	line("严重程度", "Severity", t.SeverityName)
 	line("区域", "Region", t.RegionName)
 	line("创建时间", "Created", t.Created.Format(time.RFC3339))
+	if !t.Due.IsZero() {
+		line("到期时间", "Due", t.Due.Format(time.RFC3339))
+	}
 	if t.Urges > 0 {
 		line("催单次数", "Urged", fmt.Sprint(t.Urges))
 	}

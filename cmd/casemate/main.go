@@ -47,6 +47,7 @@ type command struct {
 	ShowVersion versionFlag `name:"version" env:"-" help:"Print the version."`
 
 	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
+	SLA       slaCmd       `cmd:"" name:"sla" help:"Promised times: a ticket's clocks with their arithmetic, and what another policy would have made of past tickets."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 

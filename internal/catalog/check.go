@@ -82,6 +82,7 @@ func (c *content) check() []Mistake {
 		k.oneOf(p.at.in("required"), p.Required, "never", "always", "fault")
 	}
 	c.checkSeverities(k, severities)
+	c.checkSLA(k)
 	c.checkPlaces(k)
 	c.checkDimensions(k)
 	c.checkLimits(k)
@@ -240,11 +241,13 @@ func (c *content) checkSeverities(k *checker, severities map[string]bool) {
 	for _, p := range c.plans {
 		k.form(p.at.in("id"), p.ID, planForm)
 		k.name(p.at.in("name"), p.Name, maxName)
-		k.oneOf(p.at.in("clock"), p.Clock, ClockBusiness, ClockAlways)
+		k.known(p.at.in("clock"), "calendar", p.Clock, c.calendarIDs())
 		seen := map[string]bool{}
 		for i, t := range p.Targets {
 			k.known(p.at.in("targets", i, "severity"), "severity", t.Severity, severities)
 			k.form(p.at.in("targets", i, "first_response"), t.FirstResponse, targetForm)
+			k.maybeAmount(p.at.in("targets", i, "next_response"), t.NextResponse)
+			k.maybeAmount(p.at.in("targets", i, "resolution"), t.Resolution)
 			if seen[t.Severity] {
 				k.say(p.at.in("targets", i), "级别 %[1]q 重复", "severity %[1]q is listed twice", t.Severity)
 			}

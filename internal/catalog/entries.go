@@ -29,11 +29,13 @@ const (
 	KindAgreement     Kind = "agreement"
 	KindSetting       Kind = "configuration"
 	KindDiagnosis     Kind = "diagnosis"
+	KindCalendar      Kind = "calendar"
+	KindSLA           Kind = "sla"
 )
 
 var kinds = []Kind{KindSubType, KindProduct, KindProblemType, KindTemplate, KindParam, KindCommonParam,
 	KindSeverity, KindPlan, KindRegion, KindAreaCode, KindDimension, KindLimits, KindAgreementType,
-	KindAgreement, KindSetting, KindDiagnosis}
+	KindAgreement, KindSetting, KindDiagnosis, KindCalendar, KindSLA}
 
 // Case types of problem types (contract: SimpleIncidentBusinessTypeV2).
 const (
@@ -150,7 +152,7 @@ type Severity struct {
 	at    origin
 }
 
-// Clocks of support plans.
+// Calendars that ship.
 const (
 	ClockBusiness = "business hours"
 	ClockAlways   = "24x7"
@@ -161,17 +163,18 @@ const (
 type Plan struct {
 	ID      string       `yaml:"id" json:"id"` // the name domains carry, as in contract/sla.csv
 	Name    locale.Texts `yaml:"name" json:"name"`
-	Clock   string       `yaml:"clock" json:"clock"`
+	Clock   string       `yaml:"clock" json:"clock"` // id of a calendar
 	Targets []Target     `yaml:"targets" json:"targets"`
 	at      origin
 }
 
-// Target is the promise of a plan for a severity.
+// Target is the promise of a plan for a severity. Times are a number and a unit
+// on the plan's clock: m minutes, h hours, d working days (sla.Times.Amount).
 type Target struct {
-	Severity string `yaml:"severity" json:"severity"`
-	// FirstResponse is a number and a unit on the plan's clock: m minutes,
-	// h hours, d working days.
+	Severity      string `yaml:"severity" json:"severity"`
 	FirstResponse string `yaml:"first_response" json:"first_response"`
+	NextResponse  string `yaml:"next_response" json:"next_response,omitempty"` // "" = none
+	Resolution    string `yaml:"resolution" json:"resolution,omitempty"`       // "" = none
 }
 
 // Region is where the resources of a ticket lie.
@@ -264,6 +267,8 @@ type content struct {
 	agreements     []Agreement
 	settings       []Setting
 	diagnoses      []Diagnosis
+	calendars      []Calendar // none = the shipped ones
+	sla            []SLA      // one, or none = the shipped one
 }
 
 // entry is an element of the content as it is stored.
@@ -311,7 +316,9 @@ func (c *content) entries() []entry {
 	all = appendEntries(all, KindAgreementType, c.agreementTypes)
 	all = appendEntries(all, KindAgreement, c.agreements)
 	all = appendEntries(all, KindSetting, c.settings)
-	return appendEntries(all, KindDiagnosis, c.diagnoses)
+	all = appendEntries(all, KindDiagnosis, c.diagnoses)
+	all = appendEntries(all, KindCalendar, c.calendars)
+	return appendEntries(all, KindSLA, c.sla)
 }
 
 func appendEntries[T interface{ key() (string, locale.Texts) }](all []entry, kind Kind, list []T) []entry {
@@ -362,6 +369,10 @@ func (c *content) add(e entry) (err error) {
 		c.settings, err = decode(c.settings, e)
 	case KindDiagnosis:
 		c.diagnoses, err = decode(c.diagnoses, e)
+	case KindCalendar:
+		c.calendars, err = decode(c.calendars, e)
+	case KindSLA:
+		c.sla, err = decode(c.sla, e)
 	}
 	if err != nil {
 		return fmt.Errorf("stored catalogue entry %s %s: %w", e.kind, e.id, err)

@@ -149,6 +149,8 @@ type fileShape struct {
 	Agreements     []Agreement     `yaml:"agreements"`
 	Settings       []Setting       `yaml:"configuration"`
 	Diagnoses      []Diagnosis     `yaml:"diagnoses"`
+	Calendars      []Calendar      `yaml:"calendars"`
+	SLA            *SLA            `yaml:"sla"`
 }
 
 type productShape struct {
@@ -277,6 +279,7 @@ func (c *content) take(f fileShape, src *source) {
 		l.at = origin{src, []any{"limits"}}
 		c.limits = append(c.limits, l)
 	}
+	c.takeSLA(f, src)
 	for i, p := range f.Products {
 		p.at = at("products", i)
 		c.products = append(c.products, p.Product)

@@ -38,6 +38,7 @@ type Catalog struct {
 	problemTypesOf map[string][]ProblemType
 	templatesOf    map[string][]Template
 	names          map[name]locale.Texts // of everything, retired entries too
+	promises       promises
 }
 
 type name struct {
@@ -95,6 +96,10 @@ func build(version int64, rows []entry, unlimited bool) (*Catalog, error) {
 	}
 	if len(live.limits) > 0 {
 		c.limits = live.limits[0]
+	}
+	var err error
+	if c.promises, err = promisesOf(live); err != nil {
+		return nil, err
 	}
 	c.international = slices.Clone(live.areaCodes)
 	slices.SortStableFunc(c.international, func(a, b AreaCode) int { return cmp.Compare(folded(a.Name.EN), folded(b.Name.EN)) })

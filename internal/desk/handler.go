@@ -50,6 +50,7 @@ type Handler struct {
 	diagnoses
 	agreements
 	notices
+	serviceLevels
 
 	authorizations
 	reads
@@ -122,6 +123,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		mapper:        mapper{log: log},
 		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},
 		abuseReports:  abuseReports{tickets: n.Tickets},
+		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
 	h.notices = notices{notify: n.Notify, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}

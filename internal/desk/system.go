@@ -35,7 +35,7 @@ func (h system) ListEvents(ctx context.Context, params oas.ListEventsParams) (*o
 
 func change(r event.Row) (oas.Event, error) {
 	e := oas.Event{Seq: r.Seq, DomainSeq: r.DomainSeq, ID: r.ID, DomainID: r.Domain, Kind: r.Kind, Subject: r.Subject, SubjectID: r.SubjectID,
-		At: at(r.At), ActorKind: r.ActorKind.String(), ActorID: text(r.Actor), Address: text(r.Address), Hash: r.Hash}
+		At: at(r.At), AtMs: r.At, ActorKind: r.ActorKind.String(), ActorID: text(r.Actor), Address: text(r.Address), Hash: r.Hash}
 	if r.Revision > 0 {
 		e.Revision = oas.NewOptInt64(r.Revision)
 	}

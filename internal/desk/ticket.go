@@ -34,14 +34,14 @@ func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 		BusinessTypeID: text(t.ProblemType), BusinessTypeName: text(c.Name(catalog.KindProblemType, t.ProblemType, lang)),
 		SeverityID: text(t.Severity), SeverityName: text(c.Name(catalog.KindSeverity, t.Severity, lang)),
 		RegionID: text(t.Region), RegionName: text(c.Name(catalog.KindRegion, t.Region, lang)),
-		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), Urges: oas.NewOptInt32(int32(t.Urges)), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed)}
+		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), Urges: oas.NewOptInt32(int32(t.Urges)), DueAt: maybeAt(t.Due), DueKind: maybeKind(t.DueKind), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed)}
 }
 
-// ListTickets lists tickets of all domains, newest first.
+// ListTickets lists tickets of all domains.
 func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) (*oas.TicketPage, error) {
 	who := principal.From(ctx)
 	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Domain: params.Domain.Or(""),
-		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
+		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Sort: string(params.Sort.Or(""))}
 	if f.Assignee == "me" {
 		if who.Kind == principal.Local {
 			return nil, errMe

@@ -10,6 +10,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"casemate/internal/db"
 	"casemate/internal/principal"
@@ -21,7 +22,7 @@ const NoLog = -1
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
 	"abuse", "agency", "agreement", "attachment", "authorization", "catalog", "code", "codes", "contact", "diagnosis", "domain", "group",
-	"key", "label", "notify", "partner", "provider", "resource", "session", "template", "ticket", "token", "user", "webhook",
+	"key", "label", "notify", "partner", "provider", "resource", "session", "sla", "template", "ticket", "token", "user", "webhook",
 }
 
 // Wake is the topic that wakes the sealer.
@@ -123,6 +124,25 @@ func OfSubject(tx *db.Tx, domain, subject, id string, logOnly, newestFirst bool,
 	}
 	rows, err := list(tx, sql, domain, subject, id, least, limit, offset)
 	return rows, total, err
+}
+
+// OfSubjects is everything that happened to several subjects of a domain, those
+// of each in the order of its revisions; sealed or not.
+func OfSubjects(tx *db.Tx, domain, subject string, ids []string) (map[string][]Row, error) {
+	all := map[string][]Row{}
+	if len(ids) == 0 {
+		return all, nil
+	}
+	args := []any{domain, subject}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	rows, err := list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND subject_id IN (?"+strings.Repeat(", ?", len(ids)-1)+
+		") ORDER BY subject_id, revision, id", args...)
+	for _, r := range rows {
+		all[r.SubjectID] = append(all[r.SubjectID], r)
+	}
+	return all, err
 }
 
 // After is the change feed: sealed events after a number, at most limit, in

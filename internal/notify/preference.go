@@ -23,6 +23,8 @@ const (
 	KindUrged      = "urged"      // the customer urges it
 	KindNew        = "created"    // a ticket is new
 	KindAuthorized = "authorized" // the customer answered a request for an authorization
+	KindWarned     = "warned"     // a target of my ticket is nearly used up
+	KindBreached   = "breached"   // a target is missed: to supervisors
 
 	// KindDigest stands for all of them in links of daily mails.
 	KindDigest = "digest"
@@ -39,6 +41,8 @@ var kinds = map[string]struct {
 	KindUrged:      {TemplateUrged, true, locale.Texts{ZH: "客户催办", EN: "urged"}},
 	KindNew:        {TemplateNew, false, locale.Texts{ZH: "新工单", EN: "new"}},
 	KindAuthorized: {TemplateAuthorized, true, locale.Texts{ZH: "授权已答复", EN: "authorization answered"}},
+	KindWarned:     {TemplateWarned, true, locale.Texts{ZH: "即将超时", EN: "nearly due"}},
+	KindBreached:   {TemplateBreached, true, locale.Texts{ZH: "已超时", EN: "overdue"}},
 }
 
 // Faults of preferences.

@@ -23,6 +23,8 @@ const (
 	TemplateUrged      = "desk.urged"      // {number}
 	TemplateNew        = "desk.created"    // {number}
 	TemplateAuthorized = "desk.authorized" // {number}
+	TemplateWarned     = "desk.warned"     // {number}: a target is nearly used up
+	TemplateBreached   = "desk.breached"   // {number}: a target is missed
 	TemplateDigest     = "desk.digest"     // {count}, {list}: one line for each ticket
 )
 
@@ -55,6 +57,8 @@ var placeholders = map[string]about{
 	TemplateUrged:      {may: []string{"number"}, must: []string{"number"}},
 	TemplateNew:        {may: []string{"number"}, must: []string{"number"}},
 	TemplateAuthorized: {may: []string{"number"}, must: []string{"number"}},
+	TemplateWarned:     {may: []string{"number"}, must: []string{"number"}},
+	TemplateBreached:   {may: []string{"number"}, must: []string{"number"}},
 	TemplateDigest:     {may: []string{"count", "list"}, must: []string{"list"}},
 }
 
@@ -131,6 +135,14 @@ var templates = map[string]map[locale.Language]words{
 	TemplateAuthorized: {
 		locale.ZH: {"工单 {number} 的授权申请已有答复", "您好！\n\n客户已答复工单 {number} 的授权申请，请登录工作台查看。\n\n{product}", ""},
 		locale.EN: {"Ticket {number}: the authorization was answered", "Hello,\n\nthe customer has answered your request for an authorization in ticket {number}. Please look at it on the desk.\n\n{product}", ""},
+	},
+	TemplateWarned: {
+		locale.ZH: {"工单 {number} 即将超时", "您好！\n\n工单 {number} 的服务时限即将用完，请登录工作台处理。\n\n{product}", ""},
+		locale.EN: {"Ticket {number} is nearly due", "Hello,\n\nthe promised time of ticket {number} is nearly used up. Please go on with it on the desk.\n\n{product}", ""},
+	},
+	TemplateBreached: {
+		locale.ZH: {"工单 {number} 已超时", "您好！\n\n工单 {number} 的服务时限已过，请登录工作台查看并协调处理。\n\n{product}", ""},
+		locale.EN: {"Ticket {number} is overdue", "Hello,\n\nthe promised time of ticket {number} has passed. Please see on the desk who can help.\n\n{product}", ""},
 	},
 	TemplateDigest: {
 		locale.ZH: {"{product} 每日汇总：{count} 个工单", "您好！\n\n以下工单有新动态：\n\n{list}\n\n{product}", ""},

@@ -94,9 +94,11 @@ var Policy = map[string]Audience{
 	"desk.ShowSystem":                       House,
 	"desk.ShowTemplate":                     Administrators,
 	"desk.ShowTicket":                       Handlers,
+	"desk.ShowTicketClocks":                 Handlers,
 	"desk.ShowTicketDetails":                Workers,
 	"desk.ShowUser":                         Administrators,
 	"desk.ShowWebhook":                      Administrators,
+	"desk.SimulateServiceLevels":            Supervisors,
 	"desk.TestProvider":                     Administrators,
 	"desk.TestWebhook":                      Administrators,
 	"desk.TransferTickets":                  Handlers,
@@ -202,5 +204,6 @@ var Policy = map[string]Audience{
 	"web.CreateBrowserSession":              Public,
 	"web.DeleteBrowserSession":              Anyone,
 	"web.ShowBrowserSession":                Anyone,
+	"web.ShowTicketClocks":                  Customers,
 	"web.StreamEvents":                      Anyone,
 }

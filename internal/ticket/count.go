@@ -136,6 +136,7 @@ func (s *Service) Periodic() []job.Periodic {
 	return []job.Periodic{
 		{Name: "ticket counters", Every: foldEvery, Run: s.Fold},
 		{Name: "notices to engineers", Every: time.Second, Run: s.Follow},
+		{Name: "clocks of old tickets", Every: 10 * time.Minute, Run: s.Adopt},
 		{Name: "poll cursors", Every: time.Hour, Run: s.PurgeCursors},
 	}
 }

@@ -255,11 +255,12 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, t Ticket, d draft) 
 // and answers the message's id.
 func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening string) {
 	t.Changed, t.StatusAt = tx.Now, tx.Now
+	s.startClocks(tx, &t)
 	tx.Write(1, `INSERT INTO tickets (domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
-		contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0, 0, ?, ?, ?, 0, 0, 0)`,
+		contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at, sla)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0, 0, ?, ?, ?, 0, 0, 0, ?)`,
 		t.Domain, t.ID, t.Number, t.Creator, int(t.Status), t.Revision, t.ProblemType, t.SubType, t.Product, t.Region, t.Severity, t.Project, t.Plan,
-		t.Description, t.contact, t.RemindTime, string(t.Language), t.Zone, t.Created, t.Changed, t.StatusAt)
+		t.Description, t.contact, t.RemindTime, string(t.Language), t.Zone, t.Created, t.Changed, t.StatusAt, t.pace.text())
 	opening = addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: t.Description, Opening: true})
 	sandbox := 0
 	if who.Sandbox {
@@ -270,9 +271,9 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening 
 		region = "" // the row is for filters, which a sensitive region must not answer
 	}
 	tx.Write(1, `INSERT INTO desk_tickets (number, domain_id, ticket_id, status, severity, assignee, urges, changed_at, sandbox,
-		creator, product, sub_type, problem_type, region, plan, language, created_at) VALUES (?, ?, ?, ?, ?, '', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		creator, product, sub_type, problem_type, region, plan, language, created_at, due_at, due_kind) VALUES (?, ?, ?, ?, ?, '', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		t.Number, t.Domain, t.ID, int(t.Status), t.Severity, t.Changed, sandbox,
-		t.Creator, t.Product, t.SubType, t.ProblemType, region, t.Plan, string(t.Language), t.Created)
+		t.Creator, t.Product, t.SubType, t.ProblemType, region, t.Plan, string(t.Language), t.Created, t.Due, string(t.DueKind))
 	count(tx, t.Domain, t.Creator, t.Status, 1)
 	search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: "ticket", ID: t.ID, Parent: t.ID, Text: t.Description})
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.create", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logCreate,

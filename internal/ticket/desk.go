@@ -3,8 +3,10 @@ package ticket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"casemate/internal/db"
@@ -32,7 +34,8 @@ type DeskFilter struct {
 	Assignee string // user id; "none" = nobody's
 	Domain   string // also the only way to list a sandbox's tickets
 	Text     string // beginning of a number; with Domain also words of the description
-	After    string // ticket id to go on behind, "" = from the newest
+	Sort     string // "" = newest first, SortDue = by the time left
+	After    string // cursor of the page before, "" = from the beginning
 	Limit    int    // 1..100, 0 = 20
 }
 
@@ -42,6 +45,18 @@ var numberStart = regexp.MustCompile(`^(T|TS\d{0,5}|TS\d{6}[` + crockford + `]{0
 // errWords: every index of words is one domain's, so words need one.
 var errWords = fault.New(fault.Invalid, fault.CodeInvalid, "{field} 不是工单号的开头；按内容查找时请同时指定客户（domain）",
 	"{field} is no beginning of a ticket number; to search for words name the customer in domain as well").In("q")
+
+// SortDue puts the tickets whose nearest running target is due first at the
+// beginning, overdue ones before all; those without one come last.
+const SortDue = "due"
+
+// byDue is the order of SortDue, as the index has it.
+const byDue = "(CASE WHEN due_at = 0 THEN 9223372036854775807 ELSE due_at END)"
+
+var (
+	errSort   = fault.Unknown.In("sort")
+	errBehind = fault.Unknown.In("cursor")
+)
 
 // Nobody is the filter for tickets without a handler.
 const Nobody = "none"
@@ -53,7 +68,7 @@ func maySee(who principal.Principal) error {
 	return fault.NoPermission
 }
 
-// Desk is a page of the tickets of all domains, newest first, how many match,
+// Desk is a page of the tickets of all domains, in the filter's order, how many match,
 // and the cursor of the next page ("" at the end). A sandbox's tickets are
 // among them only when its domain is asked for: they never reach a queue.
 // Deleted ones are among them only when their state is asked for. Failures:
@@ -65,6 +80,14 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 	}
 	if f.Limit == 0 {
 		f.Limit = 20
+	}
+	order := "ticket_id DESC"
+	switch f.Sort {
+	case "":
+	case SortDue:
+		order = byDue + ", ticket_id"
+	default:
+		return nil, 0, "", errSort
 	}
 	var w where
 	if !slices.Contains(f.Statuses, Deleted) {
@@ -108,22 +131,33 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 			return err
 		}
 		here := w
-		if f.After != "" {
+		if f.After != "" && f.Sort == SortDue {
+			due, id, ok := strings.Cut(f.After, ".")
+			at, err := strconv.ParseInt(due, 10, 64)
+			if err != nil || !ok {
+				return errBehind
+			}
+			here.and("("+byDue+", ticket_id) > (?, ?)", at, id)
+		} else if f.After != "" {
 			here.and("ticket_id < ?", f.After)
 		}
 		var keys [][2]string
+		var dues []int64
 		err := tx.List(func(r db.Row) error {
 			var k [2]string
-			err := r.Scan(&k[0], &k[1])
-			keys = append(keys, k)
+			var due int64
+			err := r.Scan(&k[0], &k[1], &due)
+			keys, dues = append(keys, k), append(dues, due)
 			return err
-		}, "SELECT domain_id, ticket_id FROM desk_tickets WHERE "+strings.Join(here.cond, " AND ")+" ORDER BY ticket_id DESC LIMIT ?", append(here.args, f.Limit+1)...)
+		}, "SELECT domain_id, ticket_id, "+byDue+" FROM desk_tickets WHERE "+strings.Join(here.cond, " AND ")+" ORDER BY "+order+" LIMIT ?", append(here.args, f.Limit+1)...)
 		if err != nil {
 			return err
 		}
 		if len(keys) > f.Limit {
 			keys = keys[:f.Limit]
-			cursor = keys[f.Limit-1][1]
+			if cursor = keys[f.Limit-1][1]; f.Sort == SortDue {
+				cursor = fmt.Sprint(dues[f.Limit-1], ".", cursor)
+			}
 		}
 		page, err = s.deskIn(tx, keys...)
 		return err

@@ -98,6 +98,7 @@ func (s *Service) Reply(ctx context.Context, who principal.Principal, number, gr
 			return errState(actReply, before.Status)
 		}
 		id := addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: text})
+		t.heard = true
 		t = change(tx, before, t)
 		err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: id, Owner: t.Creator, Field: "message.accessory_ids"}, files)
 		if err != nil {

@@ -151,6 +151,7 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 		switch p.Action {
 		case StepReply, StepAsk, StepResolve:
 			said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: writer(who), Text: p.Text})
+			t.answered = who.Kind == principal.Engineer // Casemate's own words are no answer
 		default:
 			if said.Internal = true; strings.TrimSpace(p.Text) != "" {
 				said.Message = addMessage(tx, t, message{Side: sideOfWorker(who), Author: writer(who), Text: p.Text, Internal: true})

@@ -70,6 +70,10 @@ func hinted(r event.Row, now int64) (hint, bool) {
 		if json.Unmarshal(r.Data, &data) == nil {
 			h.user = data.Engineer // who asked, be he the handler or not
 		}
+	case r.Kind == eventWarned:
+		h.kind = notify.KindWarned
+	case r.Kind == eventBreached:
+		h.kind = notify.KindBreached
 	default:
 		return h, false
 	}
@@ -110,7 +114,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	var news []notify.News
-	var subscribed []string
+	var subscribed, bosses []string
 	asked := false
 	for _, h := range hints {
 		if len(news) >= newsMost {
@@ -122,7 +126,19 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 			continue // gone meanwhile
 		}
 		n := notify.News{Kind: h.kind, Event: h.ID, Domain: h.Domain, Number: t.number, Sandbox: t.sandbox}
-		if h.kind != notify.KindNew {
+		if h.kind == notify.KindBreached {
+			if bosses == nil {
+				if bosses, err = s.supervisors(ctx); err != nil {
+					return false, err
+				}
+			}
+			for _, n.User = range bosses {
+				news = append(news, n)
+			}
+			continue
+		}
+		// A warning of a ticket that nobody has goes to those who want new ones.
+		if h.kind != notify.KindNew && (h.kind != notify.KindWarned || t.assignee != "") {
 			if n.User = h.user; n.User == "" {
 				n.User = t.assignee
 			}

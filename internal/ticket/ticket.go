@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"casemate/internal/attachment"
@@ -24,6 +25,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/seal"
+	"casemate/internal/sla"
 	"casemate/internal/verify"
 )
 
@@ -106,6 +108,8 @@ type Service struct {
 	notify  *notify.Service
 	files   *attachment.Service
 	o       Options
+
+	storedRules sync.Map // ids of rules of clocks known to be stored
 }
 
 // Nouns are what tickets are made with.
@@ -130,7 +134,8 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, o: o}, nil
+	s := &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, o: o}
+	return s, s.loadRules(context.Background())
 }
 
 // Ticket is one ticket as stored, its personal fields sealed.
@@ -148,24 +153,35 @@ type Ticket struct {
 
 	Labels []Label // the caller's own, as List and Show fill them in
 
-	contact string
+	// Due is when the nearest running target of its clocks is due, milliseconds
+	// UTC, 0 = none runs; DueKind which one.
+	Due     int64
+	DueKind sla.Kind
+
+	contact         string
+	pace            pace
+	answered, heard bool // what a step is for the clocks; change takes it
 }
 
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
 	contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at,
-	ownership`
+	ownership, sla`
 
 func scan(r db.Row) (t Ticket, err error) {
 	var language string
 	var status, urges, ownership int64
+	var pace string
 	err = r.Scan(&t.Domain, &t.ID, &t.Number, &t.Creator, &status, &t.Revision, &t.ProblemType, &t.SubType, &t.Product, &t.Region, &t.Severity,
 		&t.Project, &t.Plan, &t.Description, &t.contact, &t.RemindTime, &language, &t.Zone, &t.Assignee, &t.Resolution, &t.Judgement, &urges,
 		&t.UrgedAt, &t.Created, &t.Changed, &t.StatusAt, &t.Resolved, &t.Closed, &t.Scored,
-		&ownership)
+		&ownership, &pace)
 	t.Ownership = Ownership(ownership)
 	t.Status, t.Urges, t.Language = Status(status), int(urges), locale.Language(language)
 	if errors.Is(err, db.ErrNone) {
 		err = fault.NoTicket
+	}
+	if err == nil {
+		err = t.readPace(pace)
 	}
 	return t, err
 }
@@ -208,16 +224,17 @@ func change(tx *db.Tx, before, t Ticket) Ticket {
 		count(tx, t.Domain, t.Creator, before.Status, -1)
 		count(tx, t.Domain, t.Creator, t.Status, 1)
 	}
+	stepClocks(tx, before, &t)
 	tx.Write(1, `UPDATE tickets SET status = ?, revision = ?, assignee = ?, resolution = ?, judgement = ?, urges = ?, urged_at = ?, changed_at = ?, status_at = ?,
-		resolved_at = ?, closed_at = ?, scored_at = ? WHERE domain_id = ? AND id = ? AND revision = ?`,
-		int(t.Status), t.Revision, t.Assignee, t.Resolution, t.Judgement, t.Urges, t.UrgedAt, t.Changed, t.StatusAt, t.Resolved, t.Closed, t.Scored,
+		resolved_at = ?, closed_at = ?, scored_at = ?, sla = ? WHERE domain_id = ? AND id = ? AND revision = ?`,
+		int(t.Status), t.Revision, t.Assignee, t.Resolution, t.Judgement, t.Urges, t.UrgedAt, t.Changed, t.StatusAt, t.Resolved, t.Closed, t.Scored, t.pace.text(),
 		t.Domain, t.ID, before.Revision)
 	if t.Status != before.Status {
 		// Behind the row's own write, which waits for whoever puts labels on.
 		tx.Write(db.Any, "UPDATE ticket_labels SET status = ? WHERE domain_id = ? AND ticket_id = ?", int(t.Status), t.Domain, t.ID)
 	}
-	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ? WHERE ticket_id = ?",
-		int(t.Status), t.Assignee, t.Urges, t.Changed, t.ID)
+	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ?, due_at = ?, due_kind = ? WHERE ticket_id = ?",
+		int(t.Status), t.Assignee, t.Urges, t.Changed, t.Due, string(t.DueKind), t.ID)
 	return t
 }
 

@@ -31,7 +31,10 @@ func (m mapper) fault(ctx context.Context, err error) *fault.Error {
 	// No session can exist before sessions are built, so a request without one
 	// is told that, not that it should have logged in.
 	if denied := (*ogenerrors.SecurityError)(nil); errors.As(err, &denied) {
-		return errSession
+		switch denied.OperationName() {
+		case oas.ShowBrowserSessionOperation, oas.DeleteBrowserSessionOperation, oas.StreamEventsOperation:
+			return errSession
+		}
 	}
 	return wire.Fault(ctx, m.log, err)
 }

@@ -25,3 +25,11 @@ func (s *PartnerReq) setDefaults() {
 		s.Whitelisted.SetTo(val)
 	}
 }
+
+// setDefaults set default value of fields.
+func (s *SimulateReq) setDefaults() {
+	{
+		val := int32(2160)
+		s.LastHours.SetTo(val)
+	}
+}

@@ -2066,6 +2066,707 @@ func (s *CheckState) UnmarshalText(data []byte) error {
 	}
 }
 
+// When time counts, in local times of the zone.
+// Ref: #/components/schemas/ClockCalendar
+type ClockCalendar struct {
+	// Calendar.
+	ID string `json:"id"`
+	// Its name in the caller's language.
+	Name OptString `json:"name"`
+	// Zone, for example GMT+8 or Europe/Paris.
+	Zone string `json:"zone"`
+	// Spans HH:mm-HH:mm of each day; a day that is missing is off.
+	Hours ClockCalendarHours `json:"hours"`
+	// Days off, both dates included.
+	Holidays []ClockCalendarHolidaysItem `json:"holidays"`
+	// Dates that are worked whatever their weekday.
+	Workdays []ClockCalendarWorkdaysItem `json:"workdays"`
+}
+
+// GetID returns the value of ID.
+func (s *ClockCalendar) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *ClockCalendar) GetName() OptString {
+	return s.Name
+}
+
+// GetZone returns the value of Zone.
+func (s *ClockCalendar) GetZone() string {
+	return s.Zone
+}
+
+// GetHours returns the value of Hours.
+func (s *ClockCalendar) GetHours() ClockCalendarHours {
+	return s.Hours
+}
+
+// GetHolidays returns the value of Holidays.
+func (s *ClockCalendar) GetHolidays() []ClockCalendarHolidaysItem {
+	return s.Holidays
+}
+
+// GetWorkdays returns the value of Workdays.
+func (s *ClockCalendar) GetWorkdays() []ClockCalendarWorkdaysItem {
+	return s.Workdays
+}
+
+// SetID sets the value of ID.
+func (s *ClockCalendar) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *ClockCalendar) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetZone sets the value of Zone.
+func (s *ClockCalendar) SetZone(val string) {
+	s.Zone = val
+}
+
+// SetHours sets the value of Hours.
+func (s *ClockCalendar) SetHours(val ClockCalendarHours) {
+	s.Hours = val
+}
+
+// SetHolidays sets the value of Holidays.
+func (s *ClockCalendar) SetHolidays(val []ClockCalendarHolidaysItem) {
+	s.Holidays = val
+}
+
+// SetWorkdays sets the value of Workdays.
+func (s *ClockCalendar) SetWorkdays(val []ClockCalendarWorkdaysItem) {
+	s.Workdays = val
+}
+
+type ClockCalendarHolidaysItem struct {
+	// First date, yyyy-MM-dd.
+	From string `json:"from"`
+	// Last date.
+	To string `json:"to"`
+	// Its name in the caller's language.
+	Name OptString `json:"name"`
+}
+
+// GetFrom returns the value of From.
+func (s *ClockCalendarHolidaysItem) GetFrom() string {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *ClockCalendarHolidaysItem) GetTo() string {
+	return s.To
+}
+
+// GetName returns the value of Name.
+func (s *ClockCalendarHolidaysItem) GetName() OptString {
+	return s.Name
+}
+
+// SetFrom sets the value of From.
+func (s *ClockCalendarHolidaysItem) SetFrom(val string) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *ClockCalendarHolidaysItem) SetTo(val string) {
+	s.To = val
+}
+
+// SetName sets the value of Name.
+func (s *ClockCalendarHolidaysItem) SetName(val OptString) {
+	s.Name = val
+}
+
+// Spans HH:mm-HH:mm of each day; a day that is missing is off.
+type ClockCalendarHours struct {
+	// Spans.
+	Monday []string `json:"monday"`
+	// Spans.
+	Tuesday []string `json:"tuesday"`
+	// Spans.
+	Wednesday []string `json:"wednesday"`
+	// Spans.
+	Thursday []string `json:"thursday"`
+	// Spans.
+	Friday []string `json:"friday"`
+	// Spans.
+	Saturday []string `json:"saturday"`
+	// Spans.
+	Sunday []string `json:"sunday"`
+}
+
+// GetMonday returns the value of Monday.
+func (s *ClockCalendarHours) GetMonday() []string {
+	return s.Monday
+}
+
+// GetTuesday returns the value of Tuesday.
+func (s *ClockCalendarHours) GetTuesday() []string {
+	return s.Tuesday
+}
+
+// GetWednesday returns the value of Wednesday.
+func (s *ClockCalendarHours) GetWednesday() []string {
+	return s.Wednesday
+}
+
+// GetThursday returns the value of Thursday.
+func (s *ClockCalendarHours) GetThursday() []string {
+	return s.Thursday
+}
+
+// GetFriday returns the value of Friday.
+func (s *ClockCalendarHours) GetFriday() []string {
+	return s.Friday
+}
+
+// GetSaturday returns the value of Saturday.
+func (s *ClockCalendarHours) GetSaturday() []string {
+	return s.Saturday
+}
+
+// GetSunday returns the value of Sunday.
+func (s *ClockCalendarHours) GetSunday() []string {
+	return s.Sunday
+}
+
+// SetMonday sets the value of Monday.
+func (s *ClockCalendarHours) SetMonday(val []string) {
+	s.Monday = val
+}
+
+// SetTuesday sets the value of Tuesday.
+func (s *ClockCalendarHours) SetTuesday(val []string) {
+	s.Tuesday = val
+}
+
+// SetWednesday sets the value of Wednesday.
+func (s *ClockCalendarHours) SetWednesday(val []string) {
+	s.Wednesday = val
+}
+
+// SetThursday sets the value of Thursday.
+func (s *ClockCalendarHours) SetThursday(val []string) {
+	s.Thursday = val
+}
+
+// SetFriday sets the value of Friday.
+func (s *ClockCalendarHours) SetFriday(val []string) {
+	s.Friday = val
+}
+
+// SetSaturday sets the value of Saturday.
+func (s *ClockCalendarHours) SetSaturday(val []string) {
+	s.Saturday = val
+}
+
+// SetSunday sets the value of Sunday.
+func (s *ClockCalendarHours) SetSunday(val []string) {
+	s.Sunday = val
+}
+
+type ClockCalendarWorkdaysItem struct {
+	// Date, yyyy-MM-dd.
+	Date string `json:"date"`
+	// Spans; none = those of the first day from Monday on that has any.
+	Hours []string `json:"hours"`
+}
+
+// GetDate returns the value of Date.
+func (s *ClockCalendarWorkdaysItem) GetDate() string {
+	return s.Date
+}
+
+// GetHours returns the value of Hours.
+func (s *ClockCalendarWorkdaysItem) GetHours() []string {
+	return s.Hours
+}
+
+// SetDate sets the value of Date.
+func (s *ClockCalendarWorkdaysItem) SetDate(val string) {
+	s.Date = val
+}
+
+// SetHours sets the value of Hours.
+func (s *ClockCalendarWorkdaysItem) SetHours(val []string) {
+	s.Hours = val
+}
+
+// Clocks by what became of them.
+// Ref: #/components/schemas/ClockFigures
+type ClockFigures struct {
+	// Came in time.
+	Met int32 `json:"met"`
+	// Was missed.
+	Breached int32 `json:"breached"`
+	// Still running or paused, in time.
+	Open int32 `json:"open"`
+	// The ticket ended before, in time.
+	Stopped int32 `json:"stopped"`
+}
+
+// GetMet returns the value of Met.
+func (s *ClockFigures) GetMet() int32 {
+	return s.Met
+}
+
+// GetBreached returns the value of Breached.
+func (s *ClockFigures) GetBreached() int32 {
+	return s.Breached
+}
+
+// GetOpen returns the value of Open.
+func (s *ClockFigures) GetOpen() int32 {
+	return s.Open
+}
+
+// GetStopped returns the value of Stopped.
+func (s *ClockFigures) GetStopped() int32 {
+	return s.Stopped
+}
+
+// SetMet sets the value of Met.
+func (s *ClockFigures) SetMet(val int32) {
+	s.Met = val
+}
+
+// SetBreached sets the value of Breached.
+func (s *ClockFigures) SetBreached(val int32) {
+	s.Breached = val
+}
+
+// SetOpen sets the value of Open.
+func (s *ClockFigures) SetOpen(val int32) {
+	s.Open = val
+}
+
+// SetStopped sets the value of Stopped.
+func (s *ClockFigures) SetStopped(val int32) {
+	s.Stopped = val
+}
+
+// Ref: #/components/schemas/ClockInterval
+type ClockInterval struct {
+	From Time `json:"from"`
+	To   Time `json:"to"`
+	// Beginning, belongs to it.
+	FromMs int64 `json:"from_ms"`
+	// End, does not belong to it.
+	ToMs int64 `json:"to_ms"`
+	// Whether it counts.
+	Counted bool `json:"counted"`
+	// Why, or why not.
+	Reason ClockIntervalReason `json:"reason"`
+	// The reason in the caller's language.
+	ReasonName string `json:"reason_name"`
+}
+
+// GetFrom returns the value of From.
+func (s *ClockInterval) GetFrom() Time {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *ClockInterval) GetTo() Time {
+	return s.To
+}
+
+// GetFromMs returns the value of FromMs.
+func (s *ClockInterval) GetFromMs() int64 {
+	return s.FromMs
+}
+
+// GetToMs returns the value of ToMs.
+func (s *ClockInterval) GetToMs() int64 {
+	return s.ToMs
+}
+
+// GetCounted returns the value of Counted.
+func (s *ClockInterval) GetCounted() bool {
+	return s.Counted
+}
+
+// GetReason returns the value of Reason.
+func (s *ClockInterval) GetReason() ClockIntervalReason {
+	return s.Reason
+}
+
+// GetReasonName returns the value of ReasonName.
+func (s *ClockInterval) GetReasonName() string {
+	return s.ReasonName
+}
+
+// SetFrom sets the value of From.
+func (s *ClockInterval) SetFrom(val Time) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *ClockInterval) SetTo(val Time) {
+	s.To = val
+}
+
+// SetFromMs sets the value of FromMs.
+func (s *ClockInterval) SetFromMs(val int64) {
+	s.FromMs = val
+}
+
+// SetToMs sets the value of ToMs.
+func (s *ClockInterval) SetToMs(val int64) {
+	s.ToMs = val
+}
+
+// SetCounted sets the value of Counted.
+func (s *ClockInterval) SetCounted(val bool) {
+	s.Counted = val
+}
+
+// SetReason sets the value of Reason.
+func (s *ClockInterval) SetReason(val ClockIntervalReason) {
+	s.Reason = val
+}
+
+// SetReasonName sets the value of ReasonName.
+func (s *ClockInterval) SetReasonName(val string) {
+	s.ReasonName = val
+}
+
+// Why, or why not.
+type ClockIntervalReason string
+
+const (
+	ClockIntervalReasonInHours             ClockIntervalReason = "in_hours"
+	ClockIntervalReasonExtraWorkday        ClockIntervalReason = "extra_workday"
+	ClockIntervalReasonOutsideHours        ClockIntervalReason = "outside_hours"
+	ClockIntervalReasonDayOff              ClockIntervalReason = "day_off"
+	ClockIntervalReasonHoliday             ClockIntervalReason = "holiday"
+	ClockIntervalReasonPaused              ClockIntervalReason = "paused"
+	ClockIntervalReasonWaitingCustomer     ClockIntervalReason = "waiting_customer"
+	ClockIntervalReasonWaitingConfirmation ClockIntervalReason = "waiting_confirmation"
+	ClockIntervalReasonEnded               ClockIntervalReason = "ended"
+)
+
+// AllValues returns all ClockIntervalReason values.
+func (ClockIntervalReason) AllValues() []ClockIntervalReason {
+	return []ClockIntervalReason{
+		ClockIntervalReasonInHours,
+		ClockIntervalReasonExtraWorkday,
+		ClockIntervalReasonOutsideHours,
+		ClockIntervalReasonDayOff,
+		ClockIntervalReasonHoliday,
+		ClockIntervalReasonPaused,
+		ClockIntervalReasonWaitingCustomer,
+		ClockIntervalReasonWaitingConfirmation,
+		ClockIntervalReasonEnded,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ClockIntervalReason) MarshalText() ([]byte, error) {
+	switch s {
+	case ClockIntervalReasonInHours:
+		return []byte(s), nil
+	case ClockIntervalReasonExtraWorkday:
+		return []byte(s), nil
+	case ClockIntervalReasonOutsideHours:
+		return []byte(s), nil
+	case ClockIntervalReasonDayOff:
+		return []byte(s), nil
+	case ClockIntervalReasonHoliday:
+		return []byte(s), nil
+	case ClockIntervalReasonPaused:
+		return []byte(s), nil
+	case ClockIntervalReasonWaitingCustomer:
+		return []byte(s), nil
+	case ClockIntervalReasonWaitingConfirmation:
+		return []byte(s), nil
+	case ClockIntervalReasonEnded:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ClockIntervalReason) UnmarshalText(data []byte) error {
+	switch ClockIntervalReason(data) {
+	case ClockIntervalReasonInHours:
+		*s = ClockIntervalReasonInHours
+		return nil
+	case ClockIntervalReasonExtraWorkday:
+		*s = ClockIntervalReasonExtraWorkday
+		return nil
+	case ClockIntervalReasonOutsideHours:
+		*s = ClockIntervalReasonOutsideHours
+		return nil
+	case ClockIntervalReasonDayOff:
+		*s = ClockIntervalReasonDayOff
+		return nil
+	case ClockIntervalReasonHoliday:
+		*s = ClockIntervalReasonHoliday
+		return nil
+	case ClockIntervalReasonPaused:
+		*s = ClockIntervalReasonPaused
+		return nil
+	case ClockIntervalReasonWaitingCustomer:
+		*s = ClockIntervalReasonWaitingCustomer
+		return nil
+	case ClockIntervalReasonWaitingConfirmation:
+		*s = ClockIntervalReasonWaitingConfirmation
+		return nil
+	case ClockIntervalReasonEnded:
+		*s = ClockIntervalReasonEnded
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What is promised.
+// Ref: #/components/schemas/ClockKind
+type ClockKind string
+
+const (
+	ClockKindFirstAnswer ClockKind = "first_answer"
+	ClockKindNextAnswer  ClockKind = "next_answer"
+	ClockKindResolution  ClockKind = "resolution"
+)
+
+// AllValues returns all ClockKind values.
+func (ClockKind) AllValues() []ClockKind {
+	return []ClockKind{
+		ClockKindFirstAnswer,
+		ClockKindNextAnswer,
+		ClockKindResolution,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ClockKind) MarshalText() ([]byte, error) {
+	switch s {
+	case ClockKindFirstAnswer:
+		return []byte(s), nil
+	case ClockKindNextAnswer:
+		return []byte(s), nil
+	case ClockKindResolution:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ClockKind) UnmarshalText(data []byte) error {
+	switch ClockKind(data) {
+	case ClockKindFirstAnswer:
+		*s = ClockKindFirstAnswer
+		return nil
+	case ClockKindNextAnswer:
+		*s = ClockKindNextAnswer
+		return nil
+	case ClockKindResolution:
+		*s = ClockKindResolution
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What is promised for the ticket, as it was in force when the ticket was created.
+// Ref: #/components/schemas/ClockRule
+type ClockRule struct {
+	// Name of the rule, by its content.
+	ID string `json:"id"`
+	// Support plan; absent for the house's default.
+	Plan OptString `json:"plan"`
+	// Severity of the plan; absent for the house's default.
+	SeverityID OptString `json:"severity_id"`
+	// Its name in the caller's language.
+	SeverityName OptString `json:"severity_name"`
+	// From creation to the first answer; absent when nothing is promised.
+	FirstAnswerMs OptInt64 `json:"first_answer_ms"`
+	// From a word of the customer's to the next answer; absent when nothing is promised.
+	NextAnswerMs OptInt64 `json:"next_answer_ms"`
+	// From creation to the solution; absent when nothing is promised.
+	ResolutionMs OptInt64 `json:"resolution_ms"`
+	// Share of a target at which its handler is warned.
+	WarnPercent int32 `json:"warn_percent"`
+	// Share of a target past which supervisors are told.
+	EscalatePercent int32         `json:"escalate_percent"`
+	Calendar        ClockCalendar `json:"calendar"`
+}
+
+// GetID returns the value of ID.
+func (s *ClockRule) GetID() string {
+	return s.ID
+}
+
+// GetPlan returns the value of Plan.
+func (s *ClockRule) GetPlan() OptString {
+	return s.Plan
+}
+
+// GetSeverityID returns the value of SeverityID.
+func (s *ClockRule) GetSeverityID() OptString {
+	return s.SeverityID
+}
+
+// GetSeverityName returns the value of SeverityName.
+func (s *ClockRule) GetSeverityName() OptString {
+	return s.SeverityName
+}
+
+// GetFirstAnswerMs returns the value of FirstAnswerMs.
+func (s *ClockRule) GetFirstAnswerMs() OptInt64 {
+	return s.FirstAnswerMs
+}
+
+// GetNextAnswerMs returns the value of NextAnswerMs.
+func (s *ClockRule) GetNextAnswerMs() OptInt64 {
+	return s.NextAnswerMs
+}
+
+// GetResolutionMs returns the value of ResolutionMs.
+func (s *ClockRule) GetResolutionMs() OptInt64 {
+	return s.ResolutionMs
+}
+
+// GetWarnPercent returns the value of WarnPercent.
+func (s *ClockRule) GetWarnPercent() int32 {
+	return s.WarnPercent
+}
+
+// GetEscalatePercent returns the value of EscalatePercent.
+func (s *ClockRule) GetEscalatePercent() int32 {
+	return s.EscalatePercent
+}
+
+// GetCalendar returns the value of Calendar.
+func (s *ClockRule) GetCalendar() ClockCalendar {
+	return s.Calendar
+}
+
+// SetID sets the value of ID.
+func (s *ClockRule) SetID(val string) {
+	s.ID = val
+}
+
+// SetPlan sets the value of Plan.
+func (s *ClockRule) SetPlan(val OptString) {
+	s.Plan = val
+}
+
+// SetSeverityID sets the value of SeverityID.
+func (s *ClockRule) SetSeverityID(val OptString) {
+	s.SeverityID = val
+}
+
+// SetSeverityName sets the value of SeverityName.
+func (s *ClockRule) SetSeverityName(val OptString) {
+	s.SeverityName = val
+}
+
+// SetFirstAnswerMs sets the value of FirstAnswerMs.
+func (s *ClockRule) SetFirstAnswerMs(val OptInt64) {
+	s.FirstAnswerMs = val
+}
+
+// SetNextAnswerMs sets the value of NextAnswerMs.
+func (s *ClockRule) SetNextAnswerMs(val OptInt64) {
+	s.NextAnswerMs = val
+}
+
+// SetResolutionMs sets the value of ResolutionMs.
+func (s *ClockRule) SetResolutionMs(val OptInt64) {
+	s.ResolutionMs = val
+}
+
+// SetWarnPercent sets the value of WarnPercent.
+func (s *ClockRule) SetWarnPercent(val int32) {
+	s.WarnPercent = val
+}
+
+// SetEscalatePercent sets the value of EscalatePercent.
+func (s *ClockRule) SetEscalatePercent(val int32) {
+	s.EscalatePercent = val
+}
+
+// SetCalendar sets the value of Calendar.
+func (s *ClockRule) SetCalendar(val ClockCalendar) {
+	s.Calendar = val
+}
+
+// Running; paused (in time, and nothing counts in the ticket's present state); met; breached (the due
+// instant has passed, whether or not it came since); stopped (in time when the ticket ended without
+// it).
+// Ref: #/components/schemas/ClockState
+type ClockState string
+
+const (
+	ClockStateRunning  ClockState = "running"
+	ClockStatePaused   ClockState = "paused"
+	ClockStateMet      ClockState = "met"
+	ClockStateBreached ClockState = "breached"
+	ClockStateStopped  ClockState = "stopped"
+)
+
+// AllValues returns all ClockState values.
+func (ClockState) AllValues() []ClockState {
+	return []ClockState{
+		ClockStateRunning,
+		ClockStatePaused,
+		ClockStateMet,
+		ClockStateBreached,
+		ClockStateStopped,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ClockState) MarshalText() ([]byte, error) {
+	switch s {
+	case ClockStateRunning:
+		return []byte(s), nil
+	case ClockStatePaused:
+		return []byte(s), nil
+	case ClockStateMet:
+		return []byte(s), nil
+	case ClockStateBreached:
+		return []byte(s), nil
+	case ClockStateStopped:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ClockState) UnmarshalText(data []byte) error {
+	switch ClockState(data) {
+	case ClockStateRunning:
+		*s = ClockStateRunning
+		return nil
+	case ClockStatePaused:
+		*s = ClockStatePaused
+		return nil
+	case ClockStateMet:
+		*s = ClockStateMet
+		return nil
+	case ClockStateBreached:
+		*s = ClockStateBreached
+		return nil
+	case ClockStateStopped:
+		*s = ClockStateStopped
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/CodeBreaker
 type CodeBreaker struct {
 	Subject string           `json:"subject"`
@@ -3812,6 +4513,8 @@ type Event struct {
 	// The subject's revision after the change; absent when it has none.
 	Revision OptInt64 `json:"revision"`
 	At       Time     `json:"at"`
+	// The same in milliseconds since 1970, UTC.
+	AtMs int64 `json:"at_ms"`
 	// Customer, engineer, local or system.
 	ActorKind string `json:"actor_kind"`
 	// User id of the actor.
@@ -3867,6 +4570,11 @@ func (s *Event) GetRevision() OptInt64 {
 // GetAt returns the value of At.
 func (s *Event) GetAt() Time {
 	return s.At
+}
+
+// GetAtMs returns the value of AtMs.
+func (s *Event) GetAtMs() int64 {
+	return s.AtMs
 }
 
 // GetActorKind returns the value of ActorKind.
@@ -3937,6 +4645,11 @@ func (s *Event) SetRevision(val OptInt64) {
 // SetAt sets the value of At.
 func (s *Event) SetAt(val Time) {
 	s.At = val
+}
+
+// SetAtMs sets the value of AtMs.
+func (s *Event) SetAtMs(val int64) {
+	s.AtMs = val
 }
 
 // SetActorKind sets the value of ActorKind.
@@ -4168,6 +4881,40 @@ func (s *Language) UnmarshalText(data []byte) error {
 		return nil
 	case LanguageEnUs:
 		*s = LanguageEnUs
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+type ListTicketsSort string
+
+const (
+	ListTicketsSortDue ListTicketsSort = "due"
+)
+
+// AllValues returns all ListTicketsSort values.
+func (ListTicketsSort) AllValues() []ListTicketsSort {
+	return []ListTicketsSort{
+		ListTicketsSortDue,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ListTicketsSort) MarshalText() ([]byte, error) {
+	switch s {
+	case ListTicketsSortDue:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ListTicketsSort) UnmarshalText(data []byte) error {
+	switch ListTicketsSort(data) {
+	case ListTicketsSortDue:
+		*s = ListTicketsSortDue
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -5332,6 +6079,98 @@ func (o OptBool) Or(d bool) bool {
 	return d
 }
 
+// NewOptClockKind returns new OptClockKind with value set to v.
+func NewOptClockKind(v ClockKind) OptClockKind {
+	return OptClockKind{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptClockKind is optional ClockKind.
+type OptClockKind struct {
+	Value ClockKind
+	Set   bool
+}
+
+// IsSet returns true if OptClockKind was set.
+func (o OptClockKind) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptClockKind) Reset() {
+	var v ClockKind
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptClockKind) SetTo(v ClockKind) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptClockKind) Get() (v ClockKind, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptClockKind) Or(d ClockKind) ClockKind {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptClockState returns new OptClockState with value set to v.
+func NewOptClockState(v ClockState) OptClockState {
+	return OptClockState{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptClockState is optional ClockState.
+type OptClockState struct {
+	Value ClockState
+	Set   bool
+}
+
+// IsSet returns true if OptClockState was set.
+func (o OptClockState) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptClockState) Reset() {
+	var v ClockState
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptClockState) SetTo(v ClockState) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptClockState) Get() (v ClockState, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptClockState) Or(d ClockState) ClockState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptDeliveryAttemptReceipt returns new OptDeliveryAttemptReceipt with value set to v.
 func NewOptDeliveryAttemptReceipt(v DeliveryAttemptReceipt) OptDeliveryAttemptReceipt {
 	return OptDeliveryAttemptReceipt{
@@ -5602,6 +6441,52 @@ func (o OptLanguage) Get() (v Language, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptLanguage) Or(d Language) Language {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptListTicketsSort returns new OptListTicketsSort with value set to v.
+func NewOptListTicketsSort(v ListTicketsSort) OptListTicketsSort {
+	return OptListTicketsSort{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptListTicketsSort is optional ListTicketsSort.
+type OptListTicketsSort struct {
+	Value ListTicketsSort
+	Set   bool
+}
+
+// IsSet returns true if OptListTicketsSort was set.
+func (o OptListTicketsSort) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptListTicketsSort) Reset() {
+	var v ListTicketsSort
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptListTicketsSort) SetTo(v ListTicketsSort) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptListTicketsSort) Get() (v ListTicketsSort, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptListTicketsSort) Or(d ListTicketsSort) ListTicketsSort {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -6525,6 +7410,8 @@ type Preferences struct {
 	Urged      OptNoticeChoice `json:"urged"`
 	Created    OptNoticeChoice `json:"created"`
 	Authorized OptNoticeChoice `json:"authorized"`
+	Warned     OptNoticeChoice `json:"warned"`
+	Breached   OptNoticeChoice `json:"breached"`
 	// Range in which no notice is sent, HH:mm-HH:mm in the zone; it may cross midnight. Empty = none.
 	QuietHours OptString `json:"quiet_hours"`
 	// Time of day, HH:mm, of one mail a day that stands for all notices. Empty = each notice is a mail.
@@ -6556,6 +7443,16 @@ func (s *Preferences) GetCreated() OptNoticeChoice {
 // GetAuthorized returns the value of Authorized.
 func (s *Preferences) GetAuthorized() OptNoticeChoice {
 	return s.Authorized
+}
+
+// GetWarned returns the value of Warned.
+func (s *Preferences) GetWarned() OptNoticeChoice {
+	return s.Warned
+}
+
+// GetBreached returns the value of Breached.
+func (s *Preferences) GetBreached() OptNoticeChoice {
+	return s.Breached
 }
 
 // GetQuietHours returns the value of QuietHours.
@@ -6596,6 +7493,16 @@ func (s *Preferences) SetCreated(val OptNoticeChoice) {
 // SetAuthorized sets the value of Authorized.
 func (s *Preferences) SetAuthorized(val OptNoticeChoice) {
 	s.Authorized = val
+}
+
+// SetWarned sets the value of Warned.
+func (s *Preferences) SetWarned(val OptNoticeChoice) {
+	s.Warned = val
+}
+
+// SetBreached sets the value of Breached.
+func (s *Preferences) SetBreached(val OptNoticeChoice) {
+	s.Breached = val
 }
 
 // SetQuietHours sets the value of QuietHours.
@@ -7779,6 +8686,285 @@ func (s *SignaturePage) SetNextCursor(val OptString) {
 	s.NextCursor = val
 }
 
+// Ref: #/components/schemas/SimulateReq
+type SimulateReq struct {
+	Files CatalogFileMap `json:"files"`
+	// Tickets created in so many hours until now; at most ten years.
+	LastHours OptInt32 `json:"last_hours"`
+}
+
+// GetFiles returns the value of Files.
+func (s *SimulateReq) GetFiles() CatalogFileMap {
+	return s.Files
+}
+
+// GetLastHours returns the value of LastHours.
+func (s *SimulateReq) GetLastHours() OptInt32 {
+	return s.LastHours
+}
+
+// SetFiles sets the value of Files.
+func (s *SimulateReq) SetFiles(val CatalogFileMap) {
+	s.Files = val
+}
+
+// SetLastHours sets the value of LastHours.
+func (s *SimulateReq) SetLastHours(val OptInt32) {
+	s.LastHours = val
+}
+
+// Ref: #/components/schemas/Simulation
+type Simulation struct {
+	From Time `json:"from"`
+	To   Time `json:"to"`
+	// How many were replayed.
+	Tickets int32 `json:"tickets"`
+	// Figures by plan, severity and kind.
+	Groups []SimulationGroupsItem `json:"groups"`
+	// Clocks that would have come out otherwise, oldest ticket first, at most 1,000.
+	Differ []SimulationDifferItem `json:"differ"`
+	// Differences beyond those listed.
+	More int32 `json:"more"`
+}
+
+// GetFrom returns the value of From.
+func (s *Simulation) GetFrom() Time {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *Simulation) GetTo() Time {
+	return s.To
+}
+
+// GetTickets returns the value of Tickets.
+func (s *Simulation) GetTickets() int32 {
+	return s.Tickets
+}
+
+// GetGroups returns the value of Groups.
+func (s *Simulation) GetGroups() []SimulationGroupsItem {
+	return s.Groups
+}
+
+// GetDiffer returns the value of Differ.
+func (s *Simulation) GetDiffer() []SimulationDifferItem {
+	return s.Differ
+}
+
+// GetMore returns the value of More.
+func (s *Simulation) GetMore() int32 {
+	return s.More
+}
+
+// SetFrom sets the value of From.
+func (s *Simulation) SetFrom(val Time) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *Simulation) SetTo(val Time) {
+	s.To = val
+}
+
+// SetTickets sets the value of Tickets.
+func (s *Simulation) SetTickets(val int32) {
+	s.Tickets = val
+}
+
+// SetGroups sets the value of Groups.
+func (s *Simulation) SetGroups(val []SimulationGroupsItem) {
+	s.Groups = val
+}
+
+// SetDiffer sets the value of Differ.
+func (s *Simulation) SetDiffer(val []SimulationDifferItem) {
+	s.Differ = val
+}
+
+// SetMore sets the value of More.
+func (s *Simulation) SetMore(val int32) {
+	s.More = val
+}
+
+type SimulationDifferItem struct {
+	// Ticket number.
+	Number string    `json:"number"`
+	Kind   ClockKind `json:"kind"`
+	// Which one of its kind.
+	N       int32         `json:"n"`
+	Now     OptClockState `json:"now"`
+	Then    OptClockState `json:"then"`
+	DueNow  OptTime       `json:"due_now"`
+	DueThen OptTime       `json:"due_then"`
+}
+
+// GetNumber returns the value of Number.
+func (s *SimulationDifferItem) GetNumber() string {
+	return s.Number
+}
+
+// GetKind returns the value of Kind.
+func (s *SimulationDifferItem) GetKind() ClockKind {
+	return s.Kind
+}
+
+// GetN returns the value of N.
+func (s *SimulationDifferItem) GetN() int32 {
+	return s.N
+}
+
+// GetNow returns the value of Now.
+func (s *SimulationDifferItem) GetNow() OptClockState {
+	return s.Now
+}
+
+// GetThen returns the value of Then.
+func (s *SimulationDifferItem) GetThen() OptClockState {
+	return s.Then
+}
+
+// GetDueNow returns the value of DueNow.
+func (s *SimulationDifferItem) GetDueNow() OptTime {
+	return s.DueNow
+}
+
+// GetDueThen returns the value of DueThen.
+func (s *SimulationDifferItem) GetDueThen() OptTime {
+	return s.DueThen
+}
+
+// SetNumber sets the value of Number.
+func (s *SimulationDifferItem) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetKind sets the value of Kind.
+func (s *SimulationDifferItem) SetKind(val ClockKind) {
+	s.Kind = val
+}
+
+// SetN sets the value of N.
+func (s *SimulationDifferItem) SetN(val int32) {
+	s.N = val
+}
+
+// SetNow sets the value of Now.
+func (s *SimulationDifferItem) SetNow(val OptClockState) {
+	s.Now = val
+}
+
+// SetThen sets the value of Then.
+func (s *SimulationDifferItem) SetThen(val OptClockState) {
+	s.Then = val
+}
+
+// SetDueNow sets the value of DueNow.
+func (s *SimulationDifferItem) SetDueNow(val OptTime) {
+	s.DueNow = val
+}
+
+// SetDueThen sets the value of DueThen.
+func (s *SimulationDifferItem) SetDueThen(val OptTime) {
+	s.DueThen = val
+}
+
+type SimulationGroupsItem struct {
+	// Support plan of the tickets; empty without one.
+	Plan string `json:"plan"`
+	// Severity of the tickets; empty without one.
+	SeverityID string `json:"severity_id"`
+	// Its name in the caller's language.
+	SeverityName OptString `json:"severity_name"`
+	Kind         ClockKind `json:"kind"`
+	// Its name in the caller's language.
+	KindName string `json:"kind_name"`
+	// Tickets with such a clock under either policy.
+	Tickets int32        `json:"tickets"`
+	Now     ClockFigures `json:"now"`
+	Then    ClockFigures `json:"then"`
+}
+
+// GetPlan returns the value of Plan.
+func (s *SimulationGroupsItem) GetPlan() string {
+	return s.Plan
+}
+
+// GetSeverityID returns the value of SeverityID.
+func (s *SimulationGroupsItem) GetSeverityID() string {
+	return s.SeverityID
+}
+
+// GetSeverityName returns the value of SeverityName.
+func (s *SimulationGroupsItem) GetSeverityName() OptString {
+	return s.SeverityName
+}
+
+// GetKind returns the value of Kind.
+func (s *SimulationGroupsItem) GetKind() ClockKind {
+	return s.Kind
+}
+
+// GetKindName returns the value of KindName.
+func (s *SimulationGroupsItem) GetKindName() string {
+	return s.KindName
+}
+
+// GetTickets returns the value of Tickets.
+func (s *SimulationGroupsItem) GetTickets() int32 {
+	return s.Tickets
+}
+
+// GetNow returns the value of Now.
+func (s *SimulationGroupsItem) GetNow() ClockFigures {
+	return s.Now
+}
+
+// GetThen returns the value of Then.
+func (s *SimulationGroupsItem) GetThen() ClockFigures {
+	return s.Then
+}
+
+// SetPlan sets the value of Plan.
+func (s *SimulationGroupsItem) SetPlan(val string) {
+	s.Plan = val
+}
+
+// SetSeverityID sets the value of SeverityID.
+func (s *SimulationGroupsItem) SetSeverityID(val string) {
+	s.SeverityID = val
+}
+
+// SetSeverityName sets the value of SeverityName.
+func (s *SimulationGroupsItem) SetSeverityName(val OptString) {
+	s.SeverityName = val
+}
+
+// SetKind sets the value of Kind.
+func (s *SimulationGroupsItem) SetKind(val ClockKind) {
+	s.Kind = val
+}
+
+// SetKindName sets the value of KindName.
+func (s *SimulationGroupsItem) SetKindName(val string) {
+	s.KindName = val
+}
+
+// SetTickets sets the value of Tickets.
+func (s *SimulationGroupsItem) SetTickets(val int32) {
+	s.Tickets = val
+}
+
+// SetNow sets the value of Now.
+func (s *SimulationGroupsItem) SetNow(val ClockFigures) {
+	s.Now = val
+}
+
+// SetThen sets the value of Then.
+func (s *SimulationGroupsItem) SetThen(val ClockFigures) {
+	s.Then = val
+}
+
 // Ref: #/components/schemas/StepReq
 type StepReq struct {
 	// The step.
@@ -8435,7 +9621,9 @@ type Ticket struct {
 	AssigneeName OptString `json:"assignee_name"`
 	Owner        OptOwner  `json:"owner"`
 	// How often the customer urged.
-	Urges OptInt32 `json:"urges"`
+	Urges   OptInt32     `json:"urges"`
+	DueAt   OptTime      `json:"due_at"`
+	DueKind OptClockKind `json:"due_kind"`
 	// Labels of the customer's users on the ticket; in the detail only.
 	Labels []TicketLabel `json:"labels"`
 	// Tickets the customer related to this one; in the detail only.
@@ -8550,6 +9738,16 @@ func (s *Ticket) GetOwner() OptOwner {
 // GetUrges returns the value of Urges.
 func (s *Ticket) GetUrges() OptInt32 {
 	return s.Urges
+}
+
+// GetDueAt returns the value of DueAt.
+func (s *Ticket) GetDueAt() OptTime {
+	return s.DueAt
+}
+
+// GetDueKind returns the value of DueKind.
+func (s *Ticket) GetDueKind() OptClockKind {
+	return s.DueKind
 }
 
 // GetLabels returns the value of Labels.
@@ -8682,6 +9880,16 @@ func (s *Ticket) SetUrges(val OptInt32) {
 	s.Urges = val
 }
 
+// SetDueAt sets the value of DueAt.
+func (s *Ticket) SetDueAt(val OptTime) {
+	s.DueAt = val
+}
+
+// SetDueKind sets the value of DueKind.
+func (s *Ticket) SetDueKind(val OptClockKind) {
+	s.DueKind = val
+}
+
 // SetLabels sets the value of Labels.
 func (s *Ticket) SetLabels(val []TicketLabel) {
 	s.Labels = val
@@ -8705,6 +9913,273 @@ func (s *Ticket) SetCreatedAt(val Time) {
 // SetUpdatedAt sets the value of UpdatedAt.
 func (s *Ticket) SetUpdatedAt(val Time) {
 	s.UpdatedAt = val
+}
+
+// Ref: #/components/schemas/TicketClock
+type TicketClock struct {
+	Kind ClockKind `json:"kind"`
+	// Its name in the caller's language.
+	KindName string `json:"kind_name"`
+	// Which one of its kind, from 1.
+	N     int32      `json:"n"`
+	State ClockState `json:"state"`
+	// Its name in the caller's language.
+	StateName string `json:"state_name"`
+	// The sum in the caller's language, one line.
+	Summary string `json:"summary"`
+	// How much may be counted.
+	TargetMs int64 `json:"target_ms"`
+	// How much was counted, the sum of the intervals that count.
+	UsedMs int64 `json:"used_ms"`
+	// Target less used; below 0 when it took longer.
+	LeftMs    int64 `json:"left_ms"`
+	StartedAt Time  `json:"started_at"`
+	// When it began.
+	StartedMs int64   `json:"started_ms"`
+	EndedAt   OptTime `json:"ended_at"`
+	// When it stopped; absent while it has not.
+	EndedMs OptInt64 `json:"ended_ms"`
+	DueAt   OptTime  `json:"due_at"`
+	// When the whole target is counted if the ticket's state stays, or was; absent while the clock is
+	// paused, because nobody knows.
+	DueMs OptInt64 `json:"due_ms"`
+	// All time from the start to the end or now, without gap and overlap.
+	Intervals []ClockInterval `json:"intervals"`
+	// When the customer urged while it ran. A mark, it shortens nothing.
+	UrgesMs []int64 `json:"urges_ms"`
+}
+
+// GetKind returns the value of Kind.
+func (s *TicketClock) GetKind() ClockKind {
+	return s.Kind
+}
+
+// GetKindName returns the value of KindName.
+func (s *TicketClock) GetKindName() string {
+	return s.KindName
+}
+
+// GetN returns the value of N.
+func (s *TicketClock) GetN() int32 {
+	return s.N
+}
+
+// GetState returns the value of State.
+func (s *TicketClock) GetState() ClockState {
+	return s.State
+}
+
+// GetStateName returns the value of StateName.
+func (s *TicketClock) GetStateName() string {
+	return s.StateName
+}
+
+// GetSummary returns the value of Summary.
+func (s *TicketClock) GetSummary() string {
+	return s.Summary
+}
+
+// GetTargetMs returns the value of TargetMs.
+func (s *TicketClock) GetTargetMs() int64 {
+	return s.TargetMs
+}
+
+// GetUsedMs returns the value of UsedMs.
+func (s *TicketClock) GetUsedMs() int64 {
+	return s.UsedMs
+}
+
+// GetLeftMs returns the value of LeftMs.
+func (s *TicketClock) GetLeftMs() int64 {
+	return s.LeftMs
+}
+
+// GetStartedAt returns the value of StartedAt.
+func (s *TicketClock) GetStartedAt() Time {
+	return s.StartedAt
+}
+
+// GetStartedMs returns the value of StartedMs.
+func (s *TicketClock) GetStartedMs() int64 {
+	return s.StartedMs
+}
+
+// GetEndedAt returns the value of EndedAt.
+func (s *TicketClock) GetEndedAt() OptTime {
+	return s.EndedAt
+}
+
+// GetEndedMs returns the value of EndedMs.
+func (s *TicketClock) GetEndedMs() OptInt64 {
+	return s.EndedMs
+}
+
+// GetDueAt returns the value of DueAt.
+func (s *TicketClock) GetDueAt() OptTime {
+	return s.DueAt
+}
+
+// GetDueMs returns the value of DueMs.
+func (s *TicketClock) GetDueMs() OptInt64 {
+	return s.DueMs
+}
+
+// GetIntervals returns the value of Intervals.
+func (s *TicketClock) GetIntervals() []ClockInterval {
+	return s.Intervals
+}
+
+// GetUrgesMs returns the value of UrgesMs.
+func (s *TicketClock) GetUrgesMs() []int64 {
+	return s.UrgesMs
+}
+
+// SetKind sets the value of Kind.
+func (s *TicketClock) SetKind(val ClockKind) {
+	s.Kind = val
+}
+
+// SetKindName sets the value of KindName.
+func (s *TicketClock) SetKindName(val string) {
+	s.KindName = val
+}
+
+// SetN sets the value of N.
+func (s *TicketClock) SetN(val int32) {
+	s.N = val
+}
+
+// SetState sets the value of State.
+func (s *TicketClock) SetState(val ClockState) {
+	s.State = val
+}
+
+// SetStateName sets the value of StateName.
+func (s *TicketClock) SetStateName(val string) {
+	s.StateName = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *TicketClock) SetSummary(val string) {
+	s.Summary = val
+}
+
+// SetTargetMs sets the value of TargetMs.
+func (s *TicketClock) SetTargetMs(val int64) {
+	s.TargetMs = val
+}
+
+// SetUsedMs sets the value of UsedMs.
+func (s *TicketClock) SetUsedMs(val int64) {
+	s.UsedMs = val
+}
+
+// SetLeftMs sets the value of LeftMs.
+func (s *TicketClock) SetLeftMs(val int64) {
+	s.LeftMs = val
+}
+
+// SetStartedAt sets the value of StartedAt.
+func (s *TicketClock) SetStartedAt(val Time) {
+	s.StartedAt = val
+}
+
+// SetStartedMs sets the value of StartedMs.
+func (s *TicketClock) SetStartedMs(val int64) {
+	s.StartedMs = val
+}
+
+// SetEndedAt sets the value of EndedAt.
+func (s *TicketClock) SetEndedAt(val OptTime) {
+	s.EndedAt = val
+}
+
+// SetEndedMs sets the value of EndedMs.
+func (s *TicketClock) SetEndedMs(val OptInt64) {
+	s.EndedMs = val
+}
+
+// SetDueAt sets the value of DueAt.
+func (s *TicketClock) SetDueAt(val OptTime) {
+	s.DueAt = val
+}
+
+// SetDueMs sets the value of DueMs.
+func (s *TicketClock) SetDueMs(val OptInt64) {
+	s.DueMs = val
+}
+
+// SetIntervals sets the value of Intervals.
+func (s *TicketClock) SetIntervals(val []ClockInterval) {
+	s.Intervals = val
+}
+
+// SetUrgesMs sets the value of UrgesMs.
+func (s *TicketClock) SetUrgesMs(val []int64) {
+	s.UrgesMs = val
+}
+
+// The clocks of a ticket and how they were computed. Times in `_ms` are milliseconds since 1970, UTC.
+// Ref: #/components/schemas/TicketClocks
+type TicketClocks struct {
+	// Ticket number.
+	Number string `json:"number"`
+	Now    Time   `json:"now"`
+	// As of when the clocks are, on the clock of the ticket's domain.
+	NowMs int64     `json:"now_ms"`
+	Rule  ClockRule `json:"rule"`
+	// In the order of their start; a target that is not promised has none.
+	Clocks []TicketClock `json:"clocks"`
+}
+
+// GetNumber returns the value of Number.
+func (s *TicketClocks) GetNumber() string {
+	return s.Number
+}
+
+// GetNow returns the value of Now.
+func (s *TicketClocks) GetNow() Time {
+	return s.Now
+}
+
+// GetNowMs returns the value of NowMs.
+func (s *TicketClocks) GetNowMs() int64 {
+	return s.NowMs
+}
+
+// GetRule returns the value of Rule.
+func (s *TicketClocks) GetRule() ClockRule {
+	return s.Rule
+}
+
+// GetClocks returns the value of Clocks.
+func (s *TicketClocks) GetClocks() []TicketClock {
+	return s.Clocks
+}
+
+// SetNumber sets the value of Number.
+func (s *TicketClocks) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetNow sets the value of Now.
+func (s *TicketClocks) SetNow(val Time) {
+	s.Now = val
+}
+
+// SetNowMs sets the value of NowMs.
+func (s *TicketClocks) SetNowMs(val int64) {
+	s.NowMs = val
+}
+
+// SetRule sets the value of Rule.
+func (s *TicketClocks) SetRule(val ClockRule) {
+	s.Rule = val
+}
+
+// SetClocks sets the value of Clocks.
+func (s *TicketClocks) SetClocks(val []TicketClock) {
+	s.Clocks = val
 }
 
 // Ref: #/components/schemas/TicketDetails

@@ -379,10 +379,10 @@ type Handler interface {
 	ListTicketMessages(ctx context.Context, params ListTicketMessagesParams) (*MessageList, error)
 	// ListTickets implements ListTickets operation.
 	//
-	// Lists tickets of all domains, newest first. A sandbox's tickets are among them only when its domain
-	// is asked for, deleted ones only when status 13 is asked for, which is for supervisors and
-	// administrators of the house and the operator on the machine. What is deleted cannot be opened or
-	// stepped.
+	// Lists tickets of all domains, newest first unless sorted. A sandbox's tickets are among them only
+	// when its domain is asked for, deleted ones only when status 13 is asked for, which is for
+	// supervisors and administrators of the house and the operator on the machine. What is deleted cannot
+	// be opened or stepped.
 	//
 	// GET /desk/v1/tickets
 	ListTickets(ctx context.Context, params ListTicketsParams) (*TicketPage, error)
@@ -605,6 +605,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}
 	ShowTicket(ctx context.Context, params ShowTicketParams) (*Ticket, error)
+	// ShowTicketClocks implements ShowTicketClocks operation.
+	//
+	// What is promised for the ticket and what became of it, with every interval that was counted or not,
+	// and why. Computed from the ticket's history; the same history gives the same intervals.
+	//
+	// GET /desk/v1/tickets/{number}/clocks
+	ShowTicketClocks(ctx context.Context, params ShowTicketClocksParams) (*TicketClocks, error)
 	// ShowTicketDetails implements ShowTicketDetails operation.
 	//
 	// Contact, copy addresses and additional parameters of a ticket. Contacts and sensitive values are
@@ -624,6 +631,15 @@ type Handler interface {
 	//
 	// GET /desk/v1/webhooks/{webhook_id}
 	ShowWebhook(ctx context.Context, params ShowWebhookParams) (*Webhook, error)
+	// SimulateServiceLevels implements SimulateServiceLevels operation.
+	//
+	// Replays the tickets created in the last days, sandboxes' left out, under other catalogue files
+	// beside the rules they were created under: what was met and missed, by plan and severity, and which
+	// tickets differ. Of the files, calendars, sla, support_plans and severities are read, each as a whole
+	// in the place of what is in force. Nothing is stored. For supervisors and administrators.
+	//
+	// POST /desk/v1/sla/simulate
+	SimulateServiceLevels(ctx context.Context, req *SimulateReq) (*Simulation, error)
 	// TestProvider implements TestProvider operation.
 	//
 	// Sends a test message to a contact through this provider now, past the queue and the catcher, and

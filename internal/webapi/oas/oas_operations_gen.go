@@ -9,5 +9,6 @@ const (
 	CreateBrowserSessionOperation OperationName = "CreateBrowserSession"
 	DeleteBrowserSessionOperation OperationName = "DeleteBrowserSession"
 	ShowBrowserSessionOperation   OperationName = "ShowBrowserSession"
+	ShowTicketClocksOperation     OperationName = "ShowTicketClocks"
 	StreamEventsOperation         OperationName = "StreamEvents"
 )

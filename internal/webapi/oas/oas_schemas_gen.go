@@ -14,6 +14,31 @@ func (s *ErrorStatusCode) Error() string {
 	return fmt.Sprintf("code %d: %+v", s.StatusCode, s.Response)
 }
 
+type AkSkAuth struct {
+	APIKey string
+	Roles  []string
+}
+
+// GetAPIKey returns the value of APIKey.
+func (s *AkSkAuth) GetAPIKey() string {
+	return s.APIKey
+}
+
+// GetRoles returns the value of Roles.
+func (s *AkSkAuth) GetRoles() []string {
+	return s.Roles
+}
+
+// SetAPIKey sets the value of APIKey.
+func (s *AkSkAuth) SetAPIKey(val string) {
+	s.APIKey = val
+}
+
+// SetRoles sets the value of Roles.
+func (s *AkSkAuth) SetRoles(val []string) {
+	s.Roles = val
+}
+
 // Ref: #/components/schemas/BrowserSession
 type BrowserSession struct {
 	// Which side of the desk the user is on.
@@ -238,6 +263,630 @@ func (s *BrowserSessionRole) UnmarshalText(data []byte) error {
 	}
 }
 
+// When time counts, in local times of the zone.
+// Ref: #/components/schemas/ClockCalendar
+type ClockCalendar struct {
+	// Calendar.
+	ID string `json:"id"`
+	// Its name in the caller's language.
+	Name OptString `json:"name"`
+	// Zone, for example GMT+8 or Europe/Paris.
+	Zone string `json:"zone"`
+	// Spans HH:mm-HH:mm of each day; a day that is missing is off.
+	Hours ClockCalendarHours `json:"hours"`
+	// Days off, both dates included.
+	Holidays []ClockCalendarHolidaysItem `json:"holidays"`
+	// Dates that are worked whatever their weekday.
+	Workdays []ClockCalendarWorkdaysItem `json:"workdays"`
+}
+
+// GetID returns the value of ID.
+func (s *ClockCalendar) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *ClockCalendar) GetName() OptString {
+	return s.Name
+}
+
+// GetZone returns the value of Zone.
+func (s *ClockCalendar) GetZone() string {
+	return s.Zone
+}
+
+// GetHours returns the value of Hours.
+func (s *ClockCalendar) GetHours() ClockCalendarHours {
+	return s.Hours
+}
+
+// GetHolidays returns the value of Holidays.
+func (s *ClockCalendar) GetHolidays() []ClockCalendarHolidaysItem {
+	return s.Holidays
+}
+
+// GetWorkdays returns the value of Workdays.
+func (s *ClockCalendar) GetWorkdays() []ClockCalendarWorkdaysItem {
+	return s.Workdays
+}
+
+// SetID sets the value of ID.
+func (s *ClockCalendar) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *ClockCalendar) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetZone sets the value of Zone.
+func (s *ClockCalendar) SetZone(val string) {
+	s.Zone = val
+}
+
+// SetHours sets the value of Hours.
+func (s *ClockCalendar) SetHours(val ClockCalendarHours) {
+	s.Hours = val
+}
+
+// SetHolidays sets the value of Holidays.
+func (s *ClockCalendar) SetHolidays(val []ClockCalendarHolidaysItem) {
+	s.Holidays = val
+}
+
+// SetWorkdays sets the value of Workdays.
+func (s *ClockCalendar) SetWorkdays(val []ClockCalendarWorkdaysItem) {
+	s.Workdays = val
+}
+
+type ClockCalendarHolidaysItem struct {
+	// First date, yyyy-MM-dd.
+	From string `json:"from"`
+	// Last date.
+	To string `json:"to"`
+	// Its name in the caller's language.
+	Name OptString `json:"name"`
+}
+
+// GetFrom returns the value of From.
+func (s *ClockCalendarHolidaysItem) GetFrom() string {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *ClockCalendarHolidaysItem) GetTo() string {
+	return s.To
+}
+
+// GetName returns the value of Name.
+func (s *ClockCalendarHolidaysItem) GetName() OptString {
+	return s.Name
+}
+
+// SetFrom sets the value of From.
+func (s *ClockCalendarHolidaysItem) SetFrom(val string) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *ClockCalendarHolidaysItem) SetTo(val string) {
+	s.To = val
+}
+
+// SetName sets the value of Name.
+func (s *ClockCalendarHolidaysItem) SetName(val OptString) {
+	s.Name = val
+}
+
+// Spans HH:mm-HH:mm of each day; a day that is missing is off.
+type ClockCalendarHours struct {
+	// Spans.
+	Monday []string `json:"monday"`
+	// Spans.
+	Tuesday []string `json:"tuesday"`
+	// Spans.
+	Wednesday []string `json:"wednesday"`
+	// Spans.
+	Thursday []string `json:"thursday"`
+	// Spans.
+	Friday []string `json:"friday"`
+	// Spans.
+	Saturday []string `json:"saturday"`
+	// Spans.
+	Sunday []string `json:"sunday"`
+}
+
+// GetMonday returns the value of Monday.
+func (s *ClockCalendarHours) GetMonday() []string {
+	return s.Monday
+}
+
+// GetTuesday returns the value of Tuesday.
+func (s *ClockCalendarHours) GetTuesday() []string {
+	return s.Tuesday
+}
+
+// GetWednesday returns the value of Wednesday.
+func (s *ClockCalendarHours) GetWednesday() []string {
+	return s.Wednesday
+}
+
+// GetThursday returns the value of Thursday.
+func (s *ClockCalendarHours) GetThursday() []string {
+	return s.Thursday
+}
+
+// GetFriday returns the value of Friday.
+func (s *ClockCalendarHours) GetFriday() []string {
+	return s.Friday
+}
+
+// GetSaturday returns the value of Saturday.
+func (s *ClockCalendarHours) GetSaturday() []string {
+	return s.Saturday
+}
+
+// GetSunday returns the value of Sunday.
+func (s *ClockCalendarHours) GetSunday() []string {
+	return s.Sunday
+}
+
+// SetMonday sets the value of Monday.
+func (s *ClockCalendarHours) SetMonday(val []string) {
+	s.Monday = val
+}
+
+// SetTuesday sets the value of Tuesday.
+func (s *ClockCalendarHours) SetTuesday(val []string) {
+	s.Tuesday = val
+}
+
+// SetWednesday sets the value of Wednesday.
+func (s *ClockCalendarHours) SetWednesday(val []string) {
+	s.Wednesday = val
+}
+
+// SetThursday sets the value of Thursday.
+func (s *ClockCalendarHours) SetThursday(val []string) {
+	s.Thursday = val
+}
+
+// SetFriday sets the value of Friday.
+func (s *ClockCalendarHours) SetFriday(val []string) {
+	s.Friday = val
+}
+
+// SetSaturday sets the value of Saturday.
+func (s *ClockCalendarHours) SetSaturday(val []string) {
+	s.Saturday = val
+}
+
+// SetSunday sets the value of Sunday.
+func (s *ClockCalendarHours) SetSunday(val []string) {
+	s.Sunday = val
+}
+
+type ClockCalendarWorkdaysItem struct {
+	// Date, yyyy-MM-dd.
+	Date string `json:"date"`
+	// Spans; none = those of the first day from Monday on that has any.
+	Hours []string `json:"hours"`
+}
+
+// GetDate returns the value of Date.
+func (s *ClockCalendarWorkdaysItem) GetDate() string {
+	return s.Date
+}
+
+// GetHours returns the value of Hours.
+func (s *ClockCalendarWorkdaysItem) GetHours() []string {
+	return s.Hours
+}
+
+// SetDate sets the value of Date.
+func (s *ClockCalendarWorkdaysItem) SetDate(val string) {
+	s.Date = val
+}
+
+// SetHours sets the value of Hours.
+func (s *ClockCalendarWorkdaysItem) SetHours(val []string) {
+	s.Hours = val
+}
+
+// Ref: #/components/schemas/ClockInterval
+type ClockInterval struct {
+	From Time `json:"from"`
+	To   Time `json:"to"`
+	// Beginning, belongs to it.
+	FromMs int64 `json:"from_ms"`
+	// End, does not belong to it.
+	ToMs int64 `json:"to_ms"`
+	// Whether it counts.
+	Counted bool `json:"counted"`
+	// Why, or why not.
+	Reason ClockIntervalReason `json:"reason"`
+	// The reason in the caller's language.
+	ReasonName string `json:"reason_name"`
+}
+
+// GetFrom returns the value of From.
+func (s *ClockInterval) GetFrom() Time {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *ClockInterval) GetTo() Time {
+	return s.To
+}
+
+// GetFromMs returns the value of FromMs.
+func (s *ClockInterval) GetFromMs() int64 {
+	return s.FromMs
+}
+
+// GetToMs returns the value of ToMs.
+func (s *ClockInterval) GetToMs() int64 {
+	return s.ToMs
+}
+
+// GetCounted returns the value of Counted.
+func (s *ClockInterval) GetCounted() bool {
+	return s.Counted
+}
+
+// GetReason returns the value of Reason.
+func (s *ClockInterval) GetReason() ClockIntervalReason {
+	return s.Reason
+}
+
+// GetReasonName returns the value of ReasonName.
+func (s *ClockInterval) GetReasonName() string {
+	return s.ReasonName
+}
+
+// SetFrom sets the value of From.
+func (s *ClockInterval) SetFrom(val Time) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *ClockInterval) SetTo(val Time) {
+	s.To = val
+}
+
+// SetFromMs sets the value of FromMs.
+func (s *ClockInterval) SetFromMs(val int64) {
+	s.FromMs = val
+}
+
+// SetToMs sets the value of ToMs.
+func (s *ClockInterval) SetToMs(val int64) {
+	s.ToMs = val
+}
+
+// SetCounted sets the value of Counted.
+func (s *ClockInterval) SetCounted(val bool) {
+	s.Counted = val
+}
+
+// SetReason sets the value of Reason.
+func (s *ClockInterval) SetReason(val ClockIntervalReason) {
+	s.Reason = val
+}
+
+// SetReasonName sets the value of ReasonName.
+func (s *ClockInterval) SetReasonName(val string) {
+	s.ReasonName = val
+}
+
+// Why, or why not.
+type ClockIntervalReason string
+
+const (
+	ClockIntervalReasonInHours             ClockIntervalReason = "in_hours"
+	ClockIntervalReasonExtraWorkday        ClockIntervalReason = "extra_workday"
+	ClockIntervalReasonOutsideHours        ClockIntervalReason = "outside_hours"
+	ClockIntervalReasonDayOff              ClockIntervalReason = "day_off"
+	ClockIntervalReasonHoliday             ClockIntervalReason = "holiday"
+	ClockIntervalReasonPaused              ClockIntervalReason = "paused"
+	ClockIntervalReasonWaitingCustomer     ClockIntervalReason = "waiting_customer"
+	ClockIntervalReasonWaitingConfirmation ClockIntervalReason = "waiting_confirmation"
+	ClockIntervalReasonEnded               ClockIntervalReason = "ended"
+)
+
+// AllValues returns all ClockIntervalReason values.
+func (ClockIntervalReason) AllValues() []ClockIntervalReason {
+	return []ClockIntervalReason{
+		ClockIntervalReasonInHours,
+		ClockIntervalReasonExtraWorkday,
+		ClockIntervalReasonOutsideHours,
+		ClockIntervalReasonDayOff,
+		ClockIntervalReasonHoliday,
+		ClockIntervalReasonPaused,
+		ClockIntervalReasonWaitingCustomer,
+		ClockIntervalReasonWaitingConfirmation,
+		ClockIntervalReasonEnded,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ClockIntervalReason) MarshalText() ([]byte, error) {
+	switch s {
+	case ClockIntervalReasonInHours:
+		return []byte(s), nil
+	case ClockIntervalReasonExtraWorkday:
+		return []byte(s), nil
+	case ClockIntervalReasonOutsideHours:
+		return []byte(s), nil
+	case ClockIntervalReasonDayOff:
+		return []byte(s), nil
+	case ClockIntervalReasonHoliday:
+		return []byte(s), nil
+	case ClockIntervalReasonPaused:
+		return []byte(s), nil
+	case ClockIntervalReasonWaitingCustomer:
+		return []byte(s), nil
+	case ClockIntervalReasonWaitingConfirmation:
+		return []byte(s), nil
+	case ClockIntervalReasonEnded:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ClockIntervalReason) UnmarshalText(data []byte) error {
+	switch ClockIntervalReason(data) {
+	case ClockIntervalReasonInHours:
+		*s = ClockIntervalReasonInHours
+		return nil
+	case ClockIntervalReasonExtraWorkday:
+		*s = ClockIntervalReasonExtraWorkday
+		return nil
+	case ClockIntervalReasonOutsideHours:
+		*s = ClockIntervalReasonOutsideHours
+		return nil
+	case ClockIntervalReasonDayOff:
+		*s = ClockIntervalReasonDayOff
+		return nil
+	case ClockIntervalReasonHoliday:
+		*s = ClockIntervalReasonHoliday
+		return nil
+	case ClockIntervalReasonPaused:
+		*s = ClockIntervalReasonPaused
+		return nil
+	case ClockIntervalReasonWaitingCustomer:
+		*s = ClockIntervalReasonWaitingCustomer
+		return nil
+	case ClockIntervalReasonWaitingConfirmation:
+		*s = ClockIntervalReasonWaitingConfirmation
+		return nil
+	case ClockIntervalReasonEnded:
+		*s = ClockIntervalReasonEnded
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What is promised.
+// Ref: #/components/schemas/ClockKind
+type ClockKind string
+
+const (
+	ClockKindFirstAnswer ClockKind = "first_answer"
+	ClockKindNextAnswer  ClockKind = "next_answer"
+	ClockKindResolution  ClockKind = "resolution"
+)
+
+// AllValues returns all ClockKind values.
+func (ClockKind) AllValues() []ClockKind {
+	return []ClockKind{
+		ClockKindFirstAnswer,
+		ClockKindNextAnswer,
+		ClockKindResolution,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ClockKind) MarshalText() ([]byte, error) {
+	switch s {
+	case ClockKindFirstAnswer:
+		return []byte(s), nil
+	case ClockKindNextAnswer:
+		return []byte(s), nil
+	case ClockKindResolution:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ClockKind) UnmarshalText(data []byte) error {
+	switch ClockKind(data) {
+	case ClockKindFirstAnswer:
+		*s = ClockKindFirstAnswer
+		return nil
+	case ClockKindNextAnswer:
+		*s = ClockKindNextAnswer
+		return nil
+	case ClockKindResolution:
+		*s = ClockKindResolution
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What is promised for the ticket, as it was in force when the ticket was created.
+// Ref: #/components/schemas/ClockRule
+type ClockRule struct {
+	// Name of the rule, by its content.
+	ID string `json:"id"`
+	// Support plan; absent for the house's default.
+	Plan OptString `json:"plan"`
+	// Severity of the plan; absent for the house's default.
+	SeverityID OptString `json:"severity_id"`
+	// Its name in the caller's language.
+	SeverityName OptString `json:"severity_name"`
+	// From creation to the first answer; absent when nothing is promised.
+	FirstAnswerMs OptInt64 `json:"first_answer_ms"`
+	// From a word of the customer's to the next answer; absent when nothing is promised.
+	NextAnswerMs OptInt64 `json:"next_answer_ms"`
+	// From creation to the solution; absent when nothing is promised.
+	ResolutionMs OptInt64      `json:"resolution_ms"`
+	Calendar     ClockCalendar `json:"calendar"`
+}
+
+// GetID returns the value of ID.
+func (s *ClockRule) GetID() string {
+	return s.ID
+}
+
+// GetPlan returns the value of Plan.
+func (s *ClockRule) GetPlan() OptString {
+	return s.Plan
+}
+
+// GetSeverityID returns the value of SeverityID.
+func (s *ClockRule) GetSeverityID() OptString {
+	return s.SeverityID
+}
+
+// GetSeverityName returns the value of SeverityName.
+func (s *ClockRule) GetSeverityName() OptString {
+	return s.SeverityName
+}
+
+// GetFirstAnswerMs returns the value of FirstAnswerMs.
+func (s *ClockRule) GetFirstAnswerMs() OptInt64 {
+	return s.FirstAnswerMs
+}
+
+// GetNextAnswerMs returns the value of NextAnswerMs.
+func (s *ClockRule) GetNextAnswerMs() OptInt64 {
+	return s.NextAnswerMs
+}
+
+// GetResolutionMs returns the value of ResolutionMs.
+func (s *ClockRule) GetResolutionMs() OptInt64 {
+	return s.ResolutionMs
+}
+
+// GetCalendar returns the value of Calendar.
+func (s *ClockRule) GetCalendar() ClockCalendar {
+	return s.Calendar
+}
+
+// SetID sets the value of ID.
+func (s *ClockRule) SetID(val string) {
+	s.ID = val
+}
+
+// SetPlan sets the value of Plan.
+func (s *ClockRule) SetPlan(val OptString) {
+	s.Plan = val
+}
+
+// SetSeverityID sets the value of SeverityID.
+func (s *ClockRule) SetSeverityID(val OptString) {
+	s.SeverityID = val
+}
+
+// SetSeverityName sets the value of SeverityName.
+func (s *ClockRule) SetSeverityName(val OptString) {
+	s.SeverityName = val
+}
+
+// SetFirstAnswerMs sets the value of FirstAnswerMs.
+func (s *ClockRule) SetFirstAnswerMs(val OptInt64) {
+	s.FirstAnswerMs = val
+}
+
+// SetNextAnswerMs sets the value of NextAnswerMs.
+func (s *ClockRule) SetNextAnswerMs(val OptInt64) {
+	s.NextAnswerMs = val
+}
+
+// SetResolutionMs sets the value of ResolutionMs.
+func (s *ClockRule) SetResolutionMs(val OptInt64) {
+	s.ResolutionMs = val
+}
+
+// SetCalendar sets the value of Calendar.
+func (s *ClockRule) SetCalendar(val ClockCalendar) {
+	s.Calendar = val
+}
+
+// Running; paused (in time, and nothing counts in the ticket's present state); met; breached (the due
+// instant has passed, whether or not it came since); stopped (in time when the ticket ended without
+// it).
+// Ref: #/components/schemas/ClockState
+type ClockState string
+
+const (
+	ClockStateRunning  ClockState = "running"
+	ClockStatePaused   ClockState = "paused"
+	ClockStateMet      ClockState = "met"
+	ClockStateBreached ClockState = "breached"
+	ClockStateStopped  ClockState = "stopped"
+)
+
+// AllValues returns all ClockState values.
+func (ClockState) AllValues() []ClockState {
+	return []ClockState{
+		ClockStateRunning,
+		ClockStatePaused,
+		ClockStateMet,
+		ClockStateBreached,
+		ClockStateStopped,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ClockState) MarshalText() ([]byte, error) {
+	switch s {
+	case ClockStateRunning:
+		return []byte(s), nil
+	case ClockStatePaused:
+		return []byte(s), nil
+	case ClockStateMet:
+		return []byte(s), nil
+	case ClockStateBreached:
+		return []byte(s), nil
+	case ClockStateStopped:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ClockState) UnmarshalText(data []byte) error {
+	switch ClockState(data) {
+	case ClockStateRunning:
+		*s = ClockStateRunning
+		return nil
+	case ClockStatePaused:
+		*s = ClockStatePaused
+		return nil
+	case ClockStateMet:
+		*s = ClockStateMet
+		return nil
+	case ClockStateBreached:
+		*s = ClockStateBreached
+		return nil
+	case ClockStateStopped:
+		*s = ClockStateStopped
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 type CsrfHeader struct {
 	APIKey string
 	Roles  []string
@@ -444,6 +1093,52 @@ func (o OptBrowserSessionRole) Or(d BrowserSessionRole) BrowserSessionRole {
 	return d
 }
 
+// NewOptInt64 returns new OptInt64 with value set to v.
+func NewOptInt64(v int64) OptInt64 {
+	return OptInt64{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptInt64 is optional int64.
+type OptInt64 struct {
+	Value int64
+	Set   bool
+}
+
+// IsSet returns true if OptInt64 was set.
+func (o OptInt64) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptInt64) Reset() {
+	var v int64
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptInt64) SetTo(v int64) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptInt64) Get() (v int64, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptInt64) Or(d int64) int64 {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptString returns new OptString with value set to v.
 func NewOptString(v string) OptString {
 	return OptString{
@@ -490,6 +1185,52 @@ func (o OptString) Or(d string) string {
 	return d
 }
 
+// NewOptTime returns new OptTime with value set to v.
+func NewOptTime(v Time) OptTime {
+	return OptTime{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptTime is optional Time.
+type OptTime struct {
+	Value Time
+	Set   bool
+}
+
+// IsSet returns true if OptTime was set.
+func (o OptTime) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptTime) Reset() {
+	var v Time
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptTime) SetTo(v Time) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptTime) Get() (v Time, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptTime) Or(d Time) Time {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 type SessionCookie struct {
 	APIKey string
 	Roles  []string
@@ -527,4 +1268,298 @@ func (s StreamEventsOK) Read(p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	return s.Data.Read(p)
+}
+
+// Ref: #/components/schemas/TicketClock
+type TicketClock struct {
+	Kind ClockKind `json:"kind"`
+	// Its name in the caller's language.
+	KindName string `json:"kind_name"`
+	// Which one of its kind, from 1.
+	N     int32      `json:"n"`
+	State ClockState `json:"state"`
+	// Its name in the caller's language.
+	StateName string `json:"state_name"`
+	// The sum in the caller's language, one line.
+	Summary string `json:"summary"`
+	// How much may be counted.
+	TargetMs int64 `json:"target_ms"`
+	// How much was counted, the sum of the intervals that count.
+	UsedMs int64 `json:"used_ms"`
+	// Target less used; below 0 when it took longer.
+	LeftMs    int64 `json:"left_ms"`
+	StartedAt Time  `json:"started_at"`
+	// When it began.
+	StartedMs int64   `json:"started_ms"`
+	EndedAt   OptTime `json:"ended_at"`
+	// When it stopped; absent while it has not.
+	EndedMs OptInt64 `json:"ended_ms"`
+	DueAt   OptTime  `json:"due_at"`
+	// When the whole target is counted if the ticket's state stays, or was; absent while the clock is
+	// paused, because nobody knows.
+	DueMs OptInt64 `json:"due_ms"`
+	// All time from the start to the end or now, without gap and overlap.
+	Intervals []ClockInterval `json:"intervals"`
+	// When the customer urged while it ran. A mark, it shortens nothing.
+	UrgesMs []int64 `json:"urges_ms"`
+}
+
+// GetKind returns the value of Kind.
+func (s *TicketClock) GetKind() ClockKind {
+	return s.Kind
+}
+
+// GetKindName returns the value of KindName.
+func (s *TicketClock) GetKindName() string {
+	return s.KindName
+}
+
+// GetN returns the value of N.
+func (s *TicketClock) GetN() int32 {
+	return s.N
+}
+
+// GetState returns the value of State.
+func (s *TicketClock) GetState() ClockState {
+	return s.State
+}
+
+// GetStateName returns the value of StateName.
+func (s *TicketClock) GetStateName() string {
+	return s.StateName
+}
+
+// GetSummary returns the value of Summary.
+func (s *TicketClock) GetSummary() string {
+	return s.Summary
+}
+
+// GetTargetMs returns the value of TargetMs.
+func (s *TicketClock) GetTargetMs() int64 {
+	return s.TargetMs
+}
+
+// GetUsedMs returns the value of UsedMs.
+func (s *TicketClock) GetUsedMs() int64 {
+	return s.UsedMs
+}
+
+// GetLeftMs returns the value of LeftMs.
+func (s *TicketClock) GetLeftMs() int64 {
+	return s.LeftMs
+}
+
+// GetStartedAt returns the value of StartedAt.
+func (s *TicketClock) GetStartedAt() Time {
+	return s.StartedAt
+}
+
+// GetStartedMs returns the value of StartedMs.
+func (s *TicketClock) GetStartedMs() int64 {
+	return s.StartedMs
+}
+
+// GetEndedAt returns the value of EndedAt.
+func (s *TicketClock) GetEndedAt() OptTime {
+	return s.EndedAt
+}
+
+// GetEndedMs returns the value of EndedMs.
+func (s *TicketClock) GetEndedMs() OptInt64 {
+	return s.EndedMs
+}
+
+// GetDueAt returns the value of DueAt.
+func (s *TicketClock) GetDueAt() OptTime {
+	return s.DueAt
+}
+
+// GetDueMs returns the value of DueMs.
+func (s *TicketClock) GetDueMs() OptInt64 {
+	return s.DueMs
+}
+
+// GetIntervals returns the value of Intervals.
+func (s *TicketClock) GetIntervals() []ClockInterval {
+	return s.Intervals
+}
+
+// GetUrgesMs returns the value of UrgesMs.
+func (s *TicketClock) GetUrgesMs() []int64 {
+	return s.UrgesMs
+}
+
+// SetKind sets the value of Kind.
+func (s *TicketClock) SetKind(val ClockKind) {
+	s.Kind = val
+}
+
+// SetKindName sets the value of KindName.
+func (s *TicketClock) SetKindName(val string) {
+	s.KindName = val
+}
+
+// SetN sets the value of N.
+func (s *TicketClock) SetN(val int32) {
+	s.N = val
+}
+
+// SetState sets the value of State.
+func (s *TicketClock) SetState(val ClockState) {
+	s.State = val
+}
+
+// SetStateName sets the value of StateName.
+func (s *TicketClock) SetStateName(val string) {
+	s.StateName = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *TicketClock) SetSummary(val string) {
+	s.Summary = val
+}
+
+// SetTargetMs sets the value of TargetMs.
+func (s *TicketClock) SetTargetMs(val int64) {
+	s.TargetMs = val
+}
+
+// SetUsedMs sets the value of UsedMs.
+func (s *TicketClock) SetUsedMs(val int64) {
+	s.UsedMs = val
+}
+
+// SetLeftMs sets the value of LeftMs.
+func (s *TicketClock) SetLeftMs(val int64) {
+	s.LeftMs = val
+}
+
+// SetStartedAt sets the value of StartedAt.
+func (s *TicketClock) SetStartedAt(val Time) {
+	s.StartedAt = val
+}
+
+// SetStartedMs sets the value of StartedMs.
+func (s *TicketClock) SetStartedMs(val int64) {
+	s.StartedMs = val
+}
+
+// SetEndedAt sets the value of EndedAt.
+func (s *TicketClock) SetEndedAt(val OptTime) {
+	s.EndedAt = val
+}
+
+// SetEndedMs sets the value of EndedMs.
+func (s *TicketClock) SetEndedMs(val OptInt64) {
+	s.EndedMs = val
+}
+
+// SetDueAt sets the value of DueAt.
+func (s *TicketClock) SetDueAt(val OptTime) {
+	s.DueAt = val
+}
+
+// SetDueMs sets the value of DueMs.
+func (s *TicketClock) SetDueMs(val OptInt64) {
+	s.DueMs = val
+}
+
+// SetIntervals sets the value of Intervals.
+func (s *TicketClock) SetIntervals(val []ClockInterval) {
+	s.Intervals = val
+}
+
+// SetUrgesMs sets the value of UrgesMs.
+func (s *TicketClock) SetUrgesMs(val []int64) {
+	s.UrgesMs = val
+}
+
+// The clocks of a ticket and how they were computed. Times in `_ms` are milliseconds since 1970, UTC.
+// Ref: #/components/schemas/TicketClocks
+type TicketClocks struct {
+	// Ticket number.
+	Number string `json:"number"`
+	Now    Time   `json:"now"`
+	// As of when the clocks are, on the clock of the ticket's domain.
+	NowMs int64     `json:"now_ms"`
+	Rule  ClockRule `json:"rule"`
+	// In the order of their start; a target that is not promised has none.
+	Clocks []TicketClock `json:"clocks"`
+}
+
+// GetNumber returns the value of Number.
+func (s *TicketClocks) GetNumber() string {
+	return s.Number
+}
+
+// GetNow returns the value of Now.
+func (s *TicketClocks) GetNow() Time {
+	return s.Now
+}
+
+// GetNowMs returns the value of NowMs.
+func (s *TicketClocks) GetNowMs() int64 {
+	return s.NowMs
+}
+
+// GetRule returns the value of Rule.
+func (s *TicketClocks) GetRule() ClockRule {
+	return s.Rule
+}
+
+// GetClocks returns the value of Clocks.
+func (s *TicketClocks) GetClocks() []TicketClock {
+	return s.Clocks
+}
+
+// SetNumber sets the value of Number.
+func (s *TicketClocks) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetNow sets the value of Now.
+func (s *TicketClocks) SetNow(val Time) {
+	s.Now = val
+}
+
+// SetNowMs sets the value of NowMs.
+func (s *TicketClocks) SetNowMs(val int64) {
+	s.NowMs = val
+}
+
+// SetRule sets the value of Rule.
+func (s *TicketClocks) SetRule(val ClockRule) {
+	s.Rule = val
+}
+
+// SetClocks sets the value of Clocks.
+func (s *TicketClocks) SetClocks(val []TicketClock) {
+	s.Clocks = val
+}
+
+type Time time.Time
+
+type TokenAuth struct {
+	APIKey string
+	Roles  []string
+}
+
+// GetAPIKey returns the value of APIKey.
+func (s *TokenAuth) GetAPIKey() string {
+	return s.APIKey
+}
+
+// GetRoles returns the value of Roles.
+func (s *TokenAuth) GetRoles() []string {
+	return s.Roles
+}
+
+// SetAPIKey sets the value of APIKey.
+func (s *TokenAuth) SetAPIKey(val string) {
+	s.APIKey = val
+}
+
+// SetRoles sets the value of Roles.
+func (s *TokenAuth) SetRoles(val []string) {
+	s.Roles = val
 }

@@ -28,6 +28,13 @@ type Handler interface {
 	//
 	// GET /web/v1/session
 	ShowBrowserSession(ctx context.Context) (*BrowserSession, error)
+	// ShowTicketClocks implements ShowTicketClocks operation.
+	//
+	// What is promised for a ticket of the caller's and what became of it, with every interval that was
+	// counted or not, and why. Called with the credentials of the customer API.
+	//
+	// GET /web/v1/tickets/{number}/clocks
+	ShowTicketClocks(ctx context.Context, params ShowTicketClocksParams) (*TicketClocks, error)
 	// StreamEvents implements StreamEvents operation.
 	//
 	// Server-sent events. `id:` is an ever growing number; a reconnect with `Last-Event-ID` goes on behind
