@@ -9,6 +9,7 @@ import (
 
 	"casemate/internal/db"
 	"casemate/internal/fault"
+	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/search"
 )
@@ -17,6 +18,8 @@ import (
 type DeskTicket struct {
 	Ticket
 	DomainName, CreatorName, AssigneeName string
+	Team                                  string       // of the house, "" = none
+	TeamName                              locale.Texts // of a team that is there
 
 	// Of DeskShow only.
 	Labels     []Label           // of all the customer's users
@@ -30,6 +33,7 @@ type DeskFilter struct {
 	Statuses []Status // Deleted is for supervisors and administrators of the house
 	Severity string
 	Assignee string // user id; "none" = nobody's
+	Team     string // team id; "none" = no team's
 	Domain   string // also the only way to list a sandbox's tickets
 	Text     string // beginning of a number; with Domain also words of the description
 	After    string // ticket id to go on behind, "" = from the newest
@@ -85,6 +89,13 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 		w.and("assignee = ''")
 	default:
 		w.and("assignee = ?", f.Assignee)
+	}
+	switch f.Team {
+	case "":
+	case Nobody:
+		w.and("team = ''")
+	default:
+		w.and("team = ?", f.Team)
 	}
 	if f.Domain != "" {
 		w.and("domain_id = ?", f.Domain)
