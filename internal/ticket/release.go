@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"errors"
 	"strings"
 
 	"casemate/internal/db"
@@ -143,3 +144,22 @@ func (m move) mayTeam(t Ticket) error {
 
 // marks are so many marks of a list.
 func marks(n int) string { return "?" + strings.Repeat(", ?", n-1) }
+
+// ForgetTeam takes a team off all tickets in the caller's transaction: it is
+// gone.
+func ForgetTeam(tx *db.Tx, team string) {
+	tx.Write(db.Any, "UPDATE desk_tickets SET team = '' WHERE team = ?", team)
+}
+
+// RowByNumber reads the desk's row of a ticket the caller may see;
+// fault.NoTicket.
+func RowByNumber(tx *db.Tx, who principal.Principal, number string) (Row, error) {
+	var w where
+	w.and("number = ? AND status <> 13", number)
+	w.onlyTheirs(who)
+	r, err := scanRow(tx.Get("SELECT "+rowColumns+" FROM desk_tickets WHERE "+strings.Join(w.cond, " AND "), w.args...))
+	if errors.Is(err, db.ErrNone) {
+		err = fault.NoTicket
+	}
+	return r, err
+}

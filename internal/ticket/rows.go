@@ -206,6 +206,7 @@ type Row struct {
 	Ownership                                                                                           Ownership
 	Urges                                                                                               int
 	Created, Changed                                                                                    int64
+	Sandbox                                                                                             bool
 }
 
 // Matches tells whether a row of a ticket that is no sandbox's is within the
@@ -250,13 +251,13 @@ func (f RowFilter) Matches(r Row, user string, now int64) bool {
 	return true
 }
 
-const rowColumns = "domain_id, ticket_id, number, severity, plan, product, sub_type, problem_type, region, language, assignee, team, status, ownership, urges, created_at, changed_at"
+const rowColumns = "domain_id, ticket_id, number, severity, plan, product, sub_type, problem_type, region, language, assignee, team, status, ownership, urges, created_at, changed_at, sandbox"
 
 func scanRow(r db.Row) (t Row, err error) {
-	var status, ownership, urges int64
+	var status, ownership, urges, sandbox int64
 	err = r.Scan(&t.Domain, &t.ID, &t.Number, &t.Severity, &t.Plan, &t.Product, &t.SubType, &t.ProblemType, &t.Region, &t.Language, &t.Assignee, &t.Team,
-		&status, &ownership, &urges, &t.Created, &t.Changed)
-	t.Status, t.Ownership, t.Urges = Status(status), Ownership(ownership), int(urges)
+		&status, &ownership, &urges, &t.Created, &t.Changed, &sandbox)
+	t.Status, t.Ownership, t.Urges, t.Sandbox = Status(status), Ownership(ownership), int(urges), sandbox == 1
 	return t, err
 }
 

@@ -6,7 +6,7 @@ ALTER TABLE desk_tickets ADD COLUMN team TEXT NOT NULL DEFAULT '';
 -- over: everything they filter and sort by stands in one index of these. Its
 -- condition is repeated word by word in the queries (ticket.openRows).
 CREATE INDEX desk_tickets_open ON desk_tickets (assignee, ticket_id, status, severity, team, product, sub_type, problem_type, region, language, plan,
-    domain_id, ownership, isv_product, urges, changed_at, created_at) WHERE status IN (0, 1, 2, 5, 17) AND sandbox = 0;
+    domain_id, ownership, isv_product, urges, changed_at, created_at, number, sandbox) WHERE status IN (0, 1, 2, 5, 17) AND sandbox = 0;
 
 -- Teams of the house.
 CREATE TABLE desk_teams (
@@ -88,4 +88,4 @@ CREATE TABLE desk_cursors (
     seq  BIGINT NOT NULL,
     mark TEXT   NOT NULL -- who could take tickets then
 );
-INSERT INTO desk_cursors (name, seq, mark) VALUES ('assign', 0, '');
+INSERT INTO desk_cursors (name, seq, mark) SELECT 'assign', coalesce((SELECT seq FROM event_heads WHERE domain_id = ''), 0), '';
