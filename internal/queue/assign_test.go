@@ -207,17 +207,17 @@ func TestSkillFields(t *testing.T) {
 		n := func(i int) *int { return &i }
 		for field, c := range map[string]queue.EngineerChange{
 			"capacity":         {Capacity: n(1001)},
-			"skills.products":  {Skills: &queue.Skills{Products: []string{"x"}}},
-			"skills.sub_types": {Skills: &queue.Skills{SubTypes: []string{"x"}}},
+			"skills.product_category_ids":  {Skills: &queue.Skills{Products: []string{"x"}}},
+			"skills.business_type_categories": {Skills: &queue.Skills{SubTypes: []string{"x"}}},
 			"skills.languages": {Skills: &queue.Skills{Languages: []string{"fr-fr"}}},
-			"skills.regions":   {Skills: &queue.Skills{Regions: make([]string, 201)}},
-			"zone":             {Plan: &queue.Plan{Zone: "Mars/Base"}},
-			"week.day":         {Plan: &queue.Plan{Week: []queue.Shift{{8, "09:00-10:00"}}}},
-			"week.hours":       {Plan: &queue.Plan{Week: []queue.Shift{{1, "9-10"}}}},
-			"week":             {Plan: &queue.Plan{Week: make([]queue.Shift, 51)}},
-			"exceptions.date":  {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-30"}}}},
-			"exceptions.hours": {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-03", Hours: "x"}}}},
-			"exceptions":       {Plan: &queue.Plan{Exceptions: make([]queue.Exception, 401)}},
+			"skills.region_ids":   {Skills: &queue.Skills{Regions: make([]string, 201)}},
+			"plan.zone":             {Plan: &queue.Plan{Zone: "Mars/Base"}},
+			"plan.week.day":         {Plan: &queue.Plan{Week: []queue.Shift{{8, "09:00-10:00"}}}},
+			"plan.week.hours":       {Plan: &queue.Plan{Week: []queue.Shift{{1, "9-10"}}}},
+			"plan.week":             {Plan: &queue.Plan{Week: make([]queue.Shift, 51)}},
+			"plan.exceptions.date":  {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-30"}}}},
+			"plan.exceptions.hours": {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-03", Hours: "x"}}}},
+			"plan.exceptions":       {Plan: &queue.Plan{Exceptions: make([]queue.Exception, 401)}},
 		} {
 			_, err := w.q.SetEngineer(ctx, root, w.Chen.User, c)
 			if f, ok := fault.As(err); !ok || f.Field != field || f.Code != fault.CodeInvalid {

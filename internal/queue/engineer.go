@@ -55,10 +55,10 @@ func (s Skills) check(c *catalog.Catalog) error {
 		ids   []string
 		known func(id string) bool
 	}{
-		{"products", s.Products, func(id string) bool { _, ok := c.Product(id); return ok }},
-		{"sub_types", s.SubTypes, func(id string) bool { _, ok := c.SubType(id); return ok }},
+		{"product_category_ids", s.Products, func(id string) bool { _, ok := c.Product(id); return ok }},
+		{"business_type_categories", s.SubTypes, func(id string) bool { _, ok := c.SubType(id); return ok }},
 		{"languages", s.Languages, func(id string) bool { return id == string(locale.ZH) || id == string(locale.EN) }},
-		{"regions", s.Regions, func(id string) bool { _, ok := c.Region(id); return ok }},
+		{"region_ids", s.Regions, func(id string) bool { _, ok := c.Region(id); return ok }},
 	} {
 		if len(l.ids) > maxSkills {
 			return fault.TooManyItems.In("skills."+l.name).With("max", maxSkills)

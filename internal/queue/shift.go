@@ -40,28 +40,28 @@ const (
 // check refuses what is no plan, naming the field.
 func (p Plan) check() error {
 	if _, err := locale.ParseZone(p.Zone); p.Zone != "" && err != nil {
-		return fault.Unknown.In("zone")
+		return fault.Unknown.In("plan.zone")
 	}
 	if len(p.Week) > maxShifts {
-		return fault.TooManyItems.In("week").With("max", maxShifts)
+		return fault.TooManyItems.In("plan.week").With("max", maxShifts)
 	}
 	if len(p.Exceptions) > maxExceptions {
-		return fault.TooManyItems.In("exceptions").With("max", maxExceptions)
+		return fault.TooManyItems.In("plan.exceptions").With("max", maxExceptions)
 	}
 	for _, s := range p.Week {
 		if s.Day < 1 || s.Day > 7 {
-			return fault.OutOfRange.In("week.day").With("min", 1).With("max", 7)
+			return fault.OutOfRange.In("plan.week.day").With("min", 1).With("max", 7)
 		}
 		if _, ok := locale.ParseRange(s.Hours); !ok {
-			return fault.BadFormat.In("week.hours").With("form", "HH:mm-HH:mm")
+			return fault.BadFormat.In("plan.week.hours").With("form", "HH:mm-HH:mm")
 		}
 	}
 	for _, e := range p.Exceptions {
 		if _, err := time.Parse(dateForm, e.Date); err != nil {
-			return fault.BadFormat.In("exceptions.date").With("form", "yyyy-MM-dd")
+			return fault.BadFormat.In("plan.exceptions.date").With("form", "yyyy-MM-dd")
 		}
 		if _, ok := locale.ParseRange(e.Hours); e.Hours != "" && !ok {
-			return fault.BadFormat.In("exceptions.hours").With("form", "HH:mm-HH:mm")
+			return fault.BadFormat.In("plan.exceptions.hours").With("form", "HH:mm-HH:mm")
 		}
 	}
 	return nil

@@ -76,18 +76,18 @@ func (f RowFilter) lists() []idList {
 	return []idList{
 		{"severities", "severity", f.Severities, func(c *catalog.Catalog, id string) bool { _, ok := c.Severity(id); return ok }},
 		{"plans", "plan", f.Plans, func(c *catalog.Catalog, id string) bool { _, ok := c.Plan(id); return ok }},
-		{"products", "product", f.Products, func(c *catalog.Catalog, id string) bool { _, ok := c.Product(id); return ok }},
-		{"sub_types", "sub_type", f.SubTypes, func(c *catalog.Catalog, id string) bool { _, ok := c.SubType(id); return ok }},
-		{"problem_types", "problem_type", f.ProblemTypes, func(c *catalog.Catalog, id string) bool { _, ok := c.EverProblemType(id); return ok }},
-		{"regions", "region", f.Regions, func(c *catalog.Catalog, id string) bool { r, ok := c.Region(id); return ok && !r.Sensitive }},
+		{"product_category_ids", "product", f.Products, func(c *catalog.Catalog, id string) bool { _, ok := c.Product(id); return ok }},
+		{"business_type_categories", "sub_type", f.SubTypes, func(c *catalog.Catalog, id string) bool { _, ok := c.SubType(id); return ok }},
+		{"business_type_ids", "problem_type", f.ProblemTypes, func(c *catalog.Catalog, id string) bool { _, ok := c.EverProblemType(id); return ok }},
+		{"region_ids", "region", f.Regions, func(c *catalog.Catalog, id string) bool { r, ok := c.Region(id); return ok && !r.Sensitive }},
 		{"languages", "language", f.Languages, func(_ *catalog.Catalog, id string) bool { return id == string(locale.ZH) || id == string(locale.EN) }},
-		{"domains", "domain_id", f.Domains, nil},
-		{"teams", "team", f.Teams, nil},
+		{"domain_ids", "domain_id", f.Domains, nil},
+		{"team_ids", "team", f.Teams, nil},
 	}
 }
 
 // Check refuses what is no filter: OSM.01010001 naming the part, e.g.
-// filter.products. Ids are held against the catalogue in force; those of
+// filter.region_ids. Ids are held against the catalogue in force; those of
 // domains, partners, teams and people are not looked up: who is gone matches
 // nothing.
 func (f RowFilter) Check(c *catalog.Catalog) error {
@@ -104,7 +104,7 @@ func (f RowFilter) Check(c *catalog.Catalog) error {
 			return fault.Unknown.In("filter.owners")
 		}
 	}
-	for _, l := range append(f.lists(), idList{name: "partners", ids: f.Partners}) {
+	for _, l := range append(f.lists(), idList{name: "partner_ids", ids: f.Partners}) {
 		if len(l.ids) > maxFilterItems {
 			return fault.TooManyItems.In("filter."+l.name).With("max", maxFilterItems)
 		}
@@ -117,7 +117,7 @@ func (f RowFilter) Check(c *catalog.Catalog) error {
 	if len(f.Assignee) > maxFilterID {
 		return fault.TooLong.In("filter.assignee").With("max", maxFilterID)
 	}
-	for name, minutes := range map[string]int{"older": f.Older, "younger": f.Younger, "unchanged": f.Unchanged} {
+	for name, minutes := range map[string]int{"older_than_minutes": f.Older, "younger_than_minutes": f.Younger, "unchanged_minutes": f.Unchanged} {
 		if minutes < 0 || minutes > maxFilterMinutes {
 			return fault.OutOfRange.In("filter."+name).With("min", 0).With("max", maxFilterMinutes)
 		}
