@@ -46,6 +46,8 @@ type command struct {
 	ShowVersion versionFlag `name:"version" env:"-" help:"Print the version."`
 
 	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
+	Queue     queueCmd     `cmd:"" help:"The desk's queues: list, show, claim the next ticket, add, change, remove."`
+	Team      teamCmd      `cmd:"" help:"Teams, and what their members can do and when: list, add, change, engineers, shift."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 
