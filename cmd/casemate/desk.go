@@ -98,6 +98,8 @@ type ticketView struct {
 	AssigneeName string    `json:"assignee_name"`
 	Owner        string    `json:"owner"`
 	Urges        int       `json:"urges"`
+	Team         string    `json:"team_name"`
+	Why          string    `json:"waiting"`
 	Created      time.Time `json:"created_at"`
 
 	Labels []struct {

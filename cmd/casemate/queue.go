@@ -175,9 +175,7 @@ func (*queueListCmd) Run(ctx context.Context, q *queueCmd, o *output) error {
 // waitingView is a ticket with why nobody has it.
 type waitingView struct {
 	ticketView
-	TeamName string `json:"team_name"`
-	Waiting  string `json:"waiting"`
-	Warning  string `json:"warning"`
+	Warning string `json:"warning"`
 }
 
 func (t waitingView) print(o *output) {
@@ -185,7 +183,7 @@ func (t waitingView) print(o *output) {
 	if assignee == "" {
 		assignee = "-"
 	}
-	o.printf("%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.SeverityName, assignee, clean(t.DomainName), clean(oneLine(t.Description, 40)), t.Waiting)
+	o.printf("%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.SeverityName, assignee, clean(t.DomainName), clean(oneLine(t.Description, 40)), t.Why)
 }
 
 // Run shows the tickets of a queue.

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -164,15 +165,19 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) error {
 			return nil
 		}
 		var rows []ticket.Row
+		var refused refusals
+		from := after
 		err := s.db.View(ctx, func(tx *db.Tx) (err error) {
-			rows, after, err = s.tickets.RowsIn(tx, house, filter, ticket.SortSeverity, after, pageSize)
+			if rows, after, err = s.tickets.RowsIn(tx, house, filter, ticket.SortSeverity, from, pageSize); err == nil {
+				refused, err = refusalsOf(tx, rows...)
+			}
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		for _, t := range rows {
-			if t.Ownership != ticket.HouseBusiness || len(fitting(team, t)) == 0 {
+			if t.Ownership != ticket.HouseBusiness || len(fitting(team, t, refused)) == 0 {
 				continue
 			}
 			chosen, err := s.give(ctx, q.ID, t)
@@ -192,10 +197,44 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) error {
 	}
 }
 
+// refusals are who gave a ticket back himself, by ticket id: it is not given to
+// him again. Who gave it back by going away can get it.
+type refusals map[string]map[string]bool
+
+func refusalsOf(tx *db.Tx, rows ...ticket.Row) (refusals, error) {
+	out := refusals{}
+	if len(rows) == 0 {
+		return out, nil
+	}
+	var domains, ids []any
+	for _, t := range rows {
+		ids = append(ids, t.ID)
+		if !slices.Contains(domains, any(t.Domain)) {
+			domains = append(domains, t.Domain)
+		}
+	}
+	return out, tx.List(func(r db.Row) error {
+		var id, actor, data string
+		if err := r.Scan(&id, &actor, &data); err != nil {
+			return err
+		}
+		var d struct{ Why string }
+		if err := json.Unmarshal([]byte(data), &d); err != nil || d.Why != "" {
+			return err
+		}
+		if out[id] == nil {
+			out[id] = map[string]bool{}
+		}
+		out[id][actor] = true
+		return nil
+	}, "SELECT subject_id, actor, data FROM events WHERE domain_id IN ("+marks(len(domains))+") AND subject = 'ticket' AND subject_id IN ("+marks(len(ids))+") AND kind = 'ticket.release'",
+		append(domains, ids...)...)
+}
+
 // fitting are those who could take the ticket now.
-func fitting(team []Engineer, t ticket.Row) (all []Engineer) {
+func fitting(team []Engineer, t ticket.Row, r refusals) (all []Engineer) {
 	for _, e := range team {
-		if e.Available && e.room() && e.Skills.lacks(t) == "" {
+		if e.Available && e.room() && e.Skills.lacks(t) == "" && !r[t.ID][e.ID] {
 			all = append(all, e)
 		}
 	}
@@ -247,7 +286,11 @@ func (s *Service) give(ctx context.Context, queue string, row ticket.Row) (chose
 		if err != nil {
 			return ticket.Given{}, err
 		}
-		fit := fitting(team, now)
+		refused, err := refusalsOf(tx, now)
+		if err != nil {
+			return ticket.Given{}, err
+		}
+		fit := fitting(team, now, refused)
 		if len(fit) == 0 {
 			return ticket.Given{}, errNobody
 		}

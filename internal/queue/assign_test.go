@@ -40,7 +40,9 @@ func TestRoundRobin(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
 		mei := w.Engineer("mei", "Mei", principal.RoleEngineer)
-		team := w.team("all", w.Chen, w.Emma, mei, w.Auditor2())
+		gone := w.Engineer("boss2", "Supervisor", principal.RoleSupervisor)
+		w.say(gone, queue.Away) // a member who gets nothing
+		team := w.team("all", w.Chen, w.Emma, mei, gone)
 		q := w.queue(queue.Queue{Way: queue.RoundRobin, Team: team.ID})
 		for _, p := range []principal.Principal{w.Chen, w.Emma, mei} {
 			w.say(p, queue.Online)
@@ -96,14 +98,26 @@ func TestRoundRobin(t *testing.T) {
 		if got := w.show(last).Assignee; got != order[8%3] {
 			w.t.Errorf("after it was given back: %s, want %s", got, order[8%3])
 		}
+		// Nobody gets back what he gave back himself.
+		by := map[string]principal.Principal{w.Chen.User: w.Chen, w.Emma.User: w.Emma, mei.User: mei}
+		had := map[string]bool{who.User: true}
+		for range 2 {
+			user := w.show(last).Assignee
+			if user == "" || had[user] {
+				w.t.Errorf("given again to %q", user)
+			}
+			had[user] = true
+			w.OK(w.Step(by[user], last, ticket.StepRelease, ""))
+			w.assign()
+		}
+		if r, _, err := w.q.Waiting(w.t.Context(), w.Chen, last); err != nil || r.Code != "shift" {
+			w.t.Errorf("all but one who is away gave it back: %v %v", r, err)
+		}
+		w.OK(w.Ident.Disable(w.t.Context(), root, principal.House, gone.User, true))
+		if r, _, err := w.q.Waiting(w.t.Context(), w.Chen, last); err != nil || r.Code != "refused" || w.show(last).Assignee != "" {
+			w.t.Errorf("all gave it back: %v %v", r, err)
+		}
 	})
-}
-
-// Auditor2 is a supervisor who is away: a member who gets nothing.
-func (w *world) Auditor2() principal.Principal {
-	p := w.Engineer("boss2", "Supervisor", principal.RoleSupervisor)
-	w.say(p, queue.Away)
-	return p
 }
 
 // TestReasons: skills, shifts and capacity decide, the desk says what is
@@ -206,18 +220,18 @@ func TestSkillFields(t *testing.T) {
 		ctx := w.t.Context()
 		n := func(i int) *int { return &i }
 		for field, c := range map[string]queue.EngineerChange{
-			"capacity":         {Capacity: n(1001)},
-			"skills.product_category_ids":  {Skills: &queue.Skills{Products: []string{"x"}}},
+			"capacity":                        {Capacity: n(1001)},
+			"skills.product_category_ids":     {Skills: &queue.Skills{Products: []string{"x"}}},
 			"skills.business_type_categories": {Skills: &queue.Skills{SubTypes: []string{"x"}}},
-			"skills.languages": {Skills: &queue.Skills{Languages: []string{"fr-fr"}}},
-			"skills.region_ids":   {Skills: &queue.Skills{Regions: make([]string, 201)}},
-			"plan.zone":             {Plan: &queue.Plan{Zone: "Mars/Base"}},
-			"plan.week.day":         {Plan: &queue.Plan{Week: []queue.Shift{{8, "09:00-10:00"}}}},
-			"plan.week.hours":       {Plan: &queue.Plan{Week: []queue.Shift{{1, "9-10"}}}},
-			"plan.week":             {Plan: &queue.Plan{Week: make([]queue.Shift, 51)}},
-			"plan.exceptions.date":  {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-30"}}}},
-			"plan.exceptions.hours": {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-03", Hours: "x"}}}},
-			"plan.exceptions":       {Plan: &queue.Plan{Exceptions: make([]queue.Exception, 401)}},
+			"skills.languages":                {Skills: &queue.Skills{Languages: []string{"fr-fr"}}},
+			"skills.region_ids":               {Skills: &queue.Skills{Regions: make([]string, 201)}},
+			"plan.zone":                       {Plan: &queue.Plan{Zone: "Mars/Base"}},
+			"plan.week.day":                   {Plan: &queue.Plan{Week: []queue.Shift{{8, "09:00-10:00"}}}},
+			"plan.week.hours":                 {Plan: &queue.Plan{Week: []queue.Shift{{1, "9-10"}}}},
+			"plan.week":                       {Plan: &queue.Plan{Week: make([]queue.Shift, 51)}},
+			"plan.exceptions.date":            {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-30"}}}},
+			"plan.exceptions.hours":           {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-03", Hours: "x"}}}},
+			"plan.exceptions":                 {Plan: &queue.Plan{Exceptions: make([]queue.Exception, 401)}},
 		} {
 			_, err := w.q.SetEngineer(ctx, root, w.Chen.User, c)
 			if f, ok := fault.As(err); !ok || f.Field != field || f.Code != fault.CodeInvalid {

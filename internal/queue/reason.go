@@ -14,7 +14,7 @@ import (
 
 // Reason is why a ticket of an automatic queue has no handler yet, as of now.
 type Reason struct {
-	Code  string // empty, skill, shift, full, soon
+	Code  string // empty, skill, refused, shift, full, soon
 	Queue string // the queue's id
 	Text  locale.Texts
 }
@@ -33,7 +33,15 @@ func (s *Service) reasons(ctx context.Context, who principal.Principal, rows []t
 	}
 	var b board
 	var now int64
-	if err := s.db.View(ctx, func(tx *db.Tx) (err error) { now = tx.Real; b, err = s.board(tx); return err }); err != nil {
+	var refused refusals
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		now = tx.Real
+		if b, err = s.board(tx); err == nil {
+			refused, err = refusalsOf(tx, rows...)
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	for _, t := range rows {
@@ -42,7 +50,7 @@ func (s *Service) reasons(ctx context.Context, who principal.Principal, rows []t
 			if !ok || t.Ownership != ticket.HouseBusiness || !f.Matches(t, "", now) {
 				continue
 			}
-			r := s.reason(q, b.teams[q.Team], t, now)
+			r := s.reason(q, b.teams[q.Team], t, refused, now)
 			if first, ok := out[t.ID]; !ok || r.Code == "soon" && first.Code != "soon" {
 				out[t.ID] = r
 			}
@@ -66,9 +74,9 @@ func (s *Service) Waiting(ctx context.Context, who principal.Principal, number s
 	return r, ok, err
 }
 
-func (s *Service) reason(q Queue, team []Engineer, t ticket.Row, now int64) Reason {
+func (s *Service) reason(q Queue, team []Engineer, t ticket.Row, refused refusals, now int64) Reason {
 	r := Reason{Queue: q.ID}
-	var skilled, present, free int
+	var skilled, willing, present, free int
 	lacks := map[string]bool{}
 	var next int64
 	for _, e := range team {
@@ -77,6 +85,10 @@ func (s *Service) reason(q Queue, team []Engineer, t ticket.Row, now int64) Reas
 			continue
 		}
 		skilled++
+		if refused[t.ID][e.ID] {
+			continue
+		}
+		willing++
 		if !e.Available {
 			if e.Presence != Away && !e.OnShift && e.Changes > now && (next == 0 || e.Changes < next) {
 				next = e.Changes
@@ -94,6 +106,8 @@ func (s *Service) reason(q Queue, team []Engineer, t ticket.Row, now int64) Reas
 		r.Code, r.Text = "empty", locale.Texts{ZH: "该队列的团队中没有可处理工单的成员", EN: "the queue's team has no member who can take tickets"}
 	case skilled == 0:
 		r.Code, r.Text = "skill", locale.Texts{ZH: "没有具备所需技能的成员：" + skill.ZH, EN: "nobody in the team with skill " + skill.EN}
+	case willing == 0:
+		r.Code, r.Text = "refused", locale.Texts{ZH: "能处理该工单的成员都已将其退回", EN: "everybody who could take it has given it back"}
 	case present == 0:
 		r.Code, r.Text = "shift", locale.Texts{ZH: "当前无人当班", EN: "nobody on shift"}
 		if len(lacks) > 0 {

@@ -10077,8 +10077,8 @@ type Ticket struct {
 	TeamID OptString `json:"team_id"`
 	// Its name in the caller's language.
 	TeamName OptString `json:"team_name"`
-	// Why nobody handles it yet although a queue gives it by itself: empty, skill, shift, full, soon; in
-	// the detail and in queues and views.
+	// Why nobody handles it yet although a queue gives it by itself: empty, skill, refused, shift, full,
+	// soon; in the detail and in queues and views.
 	WaitingCode OptString `json:"waiting_code"`
 	// The same in the caller's language.
 	Waiting OptString `json:"waiting"`
