@@ -19,6 +19,7 @@ import (
 // partners is closed to them.
 func TestPartnersReach(t *testing.T) {
 	open := []string{"desk.CreateSession", "desk.CreateTicketAttachment", "desk.DownloadTicketAttachment", "desk.ListTicketAttachments", "desk.MarkTicketRead", "desk.CreateTicketStep", "desk.DeleteSession", "desk.ListEngineers", "desk.ListTicketMessages", "desk.ListTickets",
+		"desk.ChangeView", "desk.ClaimQueueTicket", "desk.CreateView", "desk.DeleteView", "desk.ListQueueTickets", "desk.ListQueues", "desk.ListViewTickets", "desk.ListViews", "desk.ShowQueue", "desk.ShowView",
 		"desk.SetUp", "desk.ShowSession", "desk.ShowTicket", "desk.TransferTickets"}
 	for _, role := range []string{principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator, principal.RoleAuditor} {
 		who := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "u", Role: role, Partner: "p"}
