@@ -34,6 +34,7 @@ type deskCmd struct {
 	Attach   attachCmd   `cmd:"" help:"Upload a file for a ticket and print its id; reply --attachment ID sends it."`
 	Download downloadCmd `cmd:"" help:"Save a file of a ticket; show prints the ids."`
 	Assign   assignCmd   `cmd:"" help:"Give the ticket to an engineer."`
+	Release  stepCmd     `cmd:"" help:"Give the ticket back: nobody handles it then."`
 
 	Preferences preferencesCmd `cmd:"" help:"Show or change what the engineer is told by mail, and when."`
 
@@ -72,6 +73,8 @@ type step struct {
 	Text     string `json:"text,omitempty"`
 	Assignee string `json:"assignee,omitempty"`
 	To       string `json:"to,omitempty"`
+	Team     string `json:"team_id,omitempty"`
+	Queue    string `json:"queue_id,omitempty"`
 	As       string `json:"as,omitempty"`
 
 	Attachments []string `json:"attachment_ids,omitempty"`
@@ -95,6 +98,8 @@ type ticketView struct {
 	AssigneeName string    `json:"assignee_name"`
 	Owner        string    `json:"owner"`
 	Urges        int       `json:"urges"`
+	Team         string    `json:"team_name"`
+	Why          string    `json:"waiting"`
 	Created      time.Time `json:"created_at"`
 	Due          time.Time `json:"due_at"`
 

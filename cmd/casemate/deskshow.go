@@ -101,6 +101,8 @@ func (t ticketView) print(o *output, d detailsView) {
 	line("客户", "Customer", t.DomainName)
 	line("提交人", "Submitter", t.CreatorName)
 	line("处理人", "Assignee", t.AssigneeName)
+	line("团队", "Team", t.Team)
+	line("等待原因", "Why it waits", t.Why)
 	line("归属", "Ownership", owner)
 	line("产品", "Product", t.ProductName)
 	line("问题类型", "Problem type", t.TypeName)

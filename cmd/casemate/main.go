@@ -48,6 +48,8 @@ type command struct {
 
 	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
 	SLA       slaCmd       `cmd:"" name:"sla" help:"Promised times: a ticket's clocks with their arithmetic, and what another policy would have made of past tickets."`
+	Queue     queueCmd     `cmd:"" help:"The desk's queues: list, show, claim the next ticket, add, change, remove."`
+	Team      teamCmd      `cmd:"" help:"Teams, and what their members can do and when: list, add, change, engineers, shift."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 

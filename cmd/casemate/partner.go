@@ -316,9 +316,33 @@ type transferCmd struct {
 	To       string `arg:"" help:"Whose business it shall be: house, partner or isv." enum:"house,partner,isv"`
 	Engineer string `arg:"" optional:"" help:"Log-in name of the handler there; default: whoever takes it."`
 	Text     string `help:"Internal note."`
+	Team     string `help:"With house: the team that gets it, by name or id." placeholder:"TEAM"`
+	Queue    string `help:"With house: the queue whose team gets it, by name or id." placeholder:"QUEUE"`
 }
 
 // Run takes the step.
 func (c *transferCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
-	return d.step(ctx, o, c.Case, step{Action: "transfer", To: c.To, Assignee: c.Engineer, Text: c.Text})
+	s := step{Action: "transfer", To: c.To, Assignee: c.Engineer, Text: c.Text}
+	if c.Team != "" || c.Queue != "" {
+		cl, err := d.operator(ctx, o)
+		if err != nil {
+			return err
+		}
+		defer cl.end()
+		if c.Team != "" {
+			t, err := findTeam(ctx, cl, c.Team)
+			if err != nil {
+				return err
+			}
+			s.Team = t.ID
+		}
+		if c.Queue != "" {
+			q, err := findQueue(ctx, cl, c.Queue)
+			if err != nil {
+				return err
+			}
+			s.Queue = q.ID
+		}
+	}
+	return d.step(ctx, o, c.Case, s)
 }

@@ -52,6 +52,10 @@ type Handler struct {
 	notices
 	serviceLevels
 
+	teams
+	queues
+	savedViews
+
 	authorizations
 	reads
 	attachments
@@ -103,7 +107,7 @@ type Counts struct {
 func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h := &Handler{
 		sessions:      sessions{identity: n.Identity, host: host},
-		tickets:       tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog},
+		tickets:       tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog, queue: n.Queue},
 		deliveries:    deliveries{notify: n.Notify},
 		catalogue:     catalogue{catalog: n.Catalog},
 		domains:       domains{identity: n.Identity},
@@ -115,7 +119,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		codes:         codes{verify: n.Verify, identity: n.Identity},
 		partners:      partners{identity: n.Identity},
 		agencies:      agencies{identity: n.Identity},
-		transfers:     transfers{of: tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog}},
+		transfers:     transfers{of: tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog, queue: n.Queue}},
 		system:        system{host: host},
 		diagnoses:     diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
 		agreements:    agreements{catalog: n.Catalog, identity: n.Identity},
@@ -127,6 +131,9 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	}
 	h.notices = notices{notify: n.Notify, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
+	h.teams = teams{queue: n.Queue, steps: h.tickets}
+	h.queues = queues{queue: n.Queue, steps: h.tickets}
+	h.savedViews = savedViews{of: h.queues}
 	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),

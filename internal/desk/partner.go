@@ -159,7 +159,7 @@ func (h transfers) TransferTickets(ctx context.Context, req *oas.TransferReq) (*
 	if err != nil {
 		return nil, err
 	}
-	all, err := h.of.tickets.Transfer(ctx, who, ticket.Transfer{Numbers: req.Numbers, To: ownership(req.To), Handler: req.Assignee.Or(""), Text: req.Text.Or("")})
+	all, err := h.of.queue.Transfer(ctx, who, ticket.Transfer{Numbers: req.Numbers, To: ownership(req.To), Handler: req.Assignee.Or(""), Text: req.Text.Or("")}, req.TeamID.Or(""), req.QueueID.Or(""))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
+	"casemate/internal/queue"
 	"casemate/internal/ticket"
 )
 
@@ -17,6 +18,7 @@ type tickets struct {
 	tickets  *ticket.Service
 	identity *identity.Service
 	catalog  *catalog.Service
+	queue    *queue.Service
 }
 
 var (
@@ -34,13 +36,14 @@ func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 		BusinessTypeID: text(t.ProblemType), BusinessTypeName: text(c.Name(catalog.KindProblemType, t.ProblemType, lang)),
 		SeverityID: text(t.Severity), SeverityName: text(c.Name(catalog.KindSeverity, t.Severity, lang)),
 		RegionID: text(t.Region), RegionName: text(c.Name(catalog.KindRegion, t.Region, lang)),
-		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), Urges: oas.NewOptInt32(int32(t.Urges)), DueAt: maybeAt(t.Due), DueKind: maybeKind(t.DueKind), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed)}
+		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), TeamID: text(t.Team), TeamName: text(t.TeamName.In(lang)), Urges: oas.NewOptInt32(int32(t.Urges)),
+		DueAt: maybeAt(t.Due), DueKind: maybeKind(t.DueKind), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed)}
 }
 
 // ListTickets lists tickets of all domains.
 func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) (*oas.TicketPage, error) {
 	who := principal.From(ctx)
-	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Domain: params.Domain.Or(""),
+	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Team: params.Team.Or(""), Domain: params.Domain.Or(""),
 		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Sort: string(params.Sort.Or(""))}
 	if f.Assignee == "me" {
 		if who.Kind == principal.Local {
@@ -81,7 +84,7 @@ func (h tickets) ShowTicket(ctx context.Context, params oas.ShowTicketParams) (*
 	if t.Unread >= 0 {
 		out.Unread.SetTo(int32(t.Unread))
 	}
-	return &out, nil
+	return &out, h.waiting(ctx, t, &out)
 }
 
 var sides = map[ticket.Side]oas.MessageSide{ticket.CustomerSide: oas.MessageSideCustomer, ticket.EngineerSide: oas.MessageSideEngineer,
@@ -118,6 +121,12 @@ func (h tickets) CreateTicketStep(ctx context.Context, req *oas.StepReq, params 
 			return nil, fault.Missing.In("to")
 		}
 		s.To = ownership(req.To.Value)
+		if req.TeamID.Set || req.QueueID.Set {
+			return h.give(ctx, who, s, req.TeamID.Value, req.QueueID.Value)
+		}
+	}
+	if s.Action == ticket.StepAccept {
+		return h.accept(ctx, who, s)
 	}
 	t, err := h.tickets.Take(ctx, who, s)
 	if err != nil {

@@ -21,8 +21,9 @@ const NoLog = -1
 
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
-	"abuse", "agency", "agreement", "attachment", "authorization", "catalog", "code", "codes", "contact", "diagnosis", "domain", "group",
-	"key", "label", "notify", "partner", "provider", "resource", "session", "sla", "template", "ticket", "token", "user", "webhook",
+	"abuse", "agency", "agreement", "attachment", "authorization", "catalog", "code", "codes", "contact", "diagnosis", "domain", "group", "key",
+	"label", "notify", "partner", "provider", "queue", "resource", "session", "sla", "team", "template", "ticket", "token", "user", "view",
+	"webhook",
 }
 
 // Wake is the topic that wakes the sealer.

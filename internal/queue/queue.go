@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"casemate/internal/catalog"
+	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/identity"
 	"casemate/internal/notify"
@@ -25,7 +26,8 @@ type Nouns struct {
 
 // Options of the service.
 type Options struct {
-	Log *slog.Logger // nil = the default logger
+	Log   *slog.Logger // nil = the default logger
+	Queue config.Queue
 }
 
 // Service is the noun.
@@ -44,5 +46,9 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if err := o.Queue.Check(); err != nil {
+		return nil, err
+	}
+	o.Queue = o.Queue.WithDefaults()
 	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, notify: n.Notify, tickets: n.Tickets, o: o}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"casemate/internal/db"
 	"casemate/internal/fault"
+	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/search"
 )
@@ -19,6 +20,8 @@ import (
 type DeskTicket struct {
 	Ticket
 	DomainName, CreatorName, AssigneeName string
+	Team                                  string       // of the house, "" = none
+	TeamName                              locale.Texts // of a team that is there
 
 	// Of DeskShow only.
 	Labels     []Label           // of all the customer's users
@@ -32,6 +35,7 @@ type DeskFilter struct {
 	Statuses []Status // Deleted is for supervisors and administrators of the house
 	Severity string
 	Assignee string // user id; "none" = nobody's
+	Team     string // team id; "none" = no team's
 	Domain   string // also the only way to list a sandbox's tickets
 	Text     string // beginning of a number; with Domain also words of the description
 	Sort     string // "" = newest first, SortDue = by the time left
@@ -108,6 +112,13 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 		w.and("assignee = ''")
 	default:
 		w.and("assignee = ?", f.Assignee)
+	}
+	switch f.Team {
+	case "":
+	case Nobody:
+		w.and("team = ''")
+	default:
+		w.and("team = ?", f.Team)
 	}
 	if f.Domain != "" {
 		w.and("domain_id = ?", f.Domain)

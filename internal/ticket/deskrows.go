@@ -48,7 +48,7 @@ func (s *Service) deskIn(tx *db.Tx, keys ...[2]string) (page []DeskTicket, err e
 		}
 		page = append(page, DeskTicket{Ticket: t, DomainName: names[t.Domain]})
 	}
-	return page, nil
+	return page, teamsOf(tx, page)
 }
 
 // deskNames names the people of tickets, each domain's at once.

@@ -76,7 +76,7 @@ func fitting(tx *db.Tx, who principal.Principal, t Ticket, p Step, assignee stri
 	}
 	mine = side == who.Partner && (t.Ownership == HouseBusiness || side != "")
 	switch p.Action {
-	case StepAccept:
+	case StepAccept, StepRelease:
 		if !mine {
 			err = errMatch
 		}

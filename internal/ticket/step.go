@@ -45,10 +45,15 @@ type Step struct {
 	Text     string    // message, note or reason; at most 10,000 characters
 	Assignee string    // StepAssign, StepTransfer: user id or log-in name
 	To       Ownership // StepTransfer
+	Team     string    // StepTransfer: team of the house, see Transfer
 	Version  int64     // revision the engineer saw; 0 = whatever it is
 	// Attachments go with the text of StepReply, StepAsk, StepResolve and
 	// StepNote: ids of files that engineers uploaded for this ticket.
 	Attachments []string
+	// Begin, when set, runs in the step's transaction before the ticket is read:
+	// a noun above locks, counts, refuses or decides. With it Number may be ""
+	// and StepAssign needs no Assignee. It may run several times.
+	Begin func(tx *db.Tx) (Given, error) `json:"-"`
 }
 
 func (p Step) check() error {
@@ -58,14 +63,14 @@ func (p Step) check() error {
 			return errNoFiles
 		}
 		return checkText("text", p.Text)
-	case StepAccept, StepPause, StepResume, StepAssign, StepTransfer:
+	case StepAccept, StepPause, StepResume, StepAssign, StepTransfer, StepRelease:
 		if utf8.RuneCountInString(p.Text) > maxMessage {
 			return fault.TooLong.In("text").With("max", maxMessage)
 		}
 		if len(p.Attachments) > 0 {
 			return errNoFiles
 		}
-		if p.Action == StepAssign && p.Assignee == "" {
+		if p.Action == StepAssign && p.Assignee == "" && p.Begin == nil {
 			return fault.Missing.In("assignee")
 		}
 		return nil
@@ -108,9 +113,11 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 	if err != nil {
 		return t, err
 	}
-	seen, err := s.deskTicketOf(ctx, who, p.Number)
-	if err != nil {
-		return t, err
+	var seen Ticket
+	if p.Number != "" || p.Begin == nil {
+		if seen, err = s.deskTicketOf(ctx, who, p.Number); err != nil {
+			return t, err
+		}
 	}
 	// The step happens at the ticket's time: a sandbox's clock may be ahead.
 	if ctx, err = s.ident.OnClock(ctx, seen.Domain); err != nil {
@@ -129,7 +136,7 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 		return t, err
 	}
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Ticket, error) {
-		before, err := ticketIn(tx, seen.Domain, seen.ID)
+		before, err := p.begin(tx, seen, &assignee)
 		if err != nil {
 			return before, err
 		}
@@ -209,6 +216,8 @@ func next(t Ticket, who principal.Principal, p Step, assignee string) (Ticket, e
 			t.Status = Processing
 		}
 		return t, nil
+	case StepRelease:
+		return released(t, who)
 	case StepReply:
 		if !from.Open() {
 			return t, errState(actReply, from)
@@ -250,7 +259,7 @@ func next(t Ticket, who principal.Principal, p Step, assignee string) (Ticket, e
 
 // assignee finds the engineer a ticket is assigned to, by id or log-in name.
 func (s *Service) assignee(ctx context.Context, p Step) (string, error) {
-	if p.Action != StepAssign {
+	if p.Action != StepAssign || p.Assignee == "" {
 		return "", nil
 	}
 	house := principal.AsSystem(principal.House)

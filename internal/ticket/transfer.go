@@ -33,6 +33,8 @@ var (
 	errUnhandled   = fault.New(fault.Conflict, "OSM.01010061", "伙伴不能处理该工单", "The partner cannot handle this ticket.")
 	errNode        = fault.New(fault.NotFound, "OSM.01010062", "流程节点不存在：工单当前状态为“{state.zh}”", "The workflow node does not exist: the ticket is \"{state.en}\".")
 	errThere       = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已属于该方，请指定处理人", "the ticket is that side's business already: name a handler").In("to")
+	errTeam        = fault.New(fault.Invalid, fault.CodeInvalid, "转给团队或队列时，to 须为 house 且不能指定处理人", "a team or a queue gets tickets with to = house and without a handler").In("team_id")
+	errTeamHas     = fault.New(fault.Conflict, fault.CodeNoPermission, "工单已在该团队且无人处理", "the ticket is that team's already and nobody handles it").In("team_id")
 	errNumberTwice = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 含有重复项", "{field} has an item twice").In("numbers")
 )
 
@@ -41,6 +43,9 @@ type Transfer struct {
 	Numbers []string // 1..MaxTransfer, each once
 	To      Ownership
 	Handler string // user id or log-in name at the other side, "" = whoever takes it
+	Team    string // team of the house that gets them, with To = HouseBusiness and no Handler; the caller knows that it is there
+	// Takes, when set, has the last word about each ticket, as it would be.
+	Takes   func(r Row) error
 	Text    string // internal note, at most 10,000 characters
 	Version int64  // revision the caller saw, with one ticket only; 0 = whatever it is
 }
@@ -60,6 +65,8 @@ func (m Transfer) check() error {
 		return fault.TooManyItems.In("numbers").With("max", MaxTransfer)
 	case m.To < HouseBusiness || m.To > ISVBusiness:
 		return fault.Unknown.In("to")
+	case m.Team != "" && (m.To != HouseBusiness || m.Handler != ""):
+		return errTeam
 	case utf8.RuneCountInString(m.Text) > maxMessage:
 		return fault.TooLong.In("text").With("max", maxMessage)
 	}
@@ -89,6 +96,9 @@ func (s *Service) Transfer(ctx context.Context, who principal.Principal, in Tran
 	if who.Partner != "" && in.To != HouseBusiness && in.Handler == "" {
 		return nil, fault.Missing.In("assignee")
 	}
+	if who.Partner != "" && in.Team != "" {
+		return nil, fault.NoPermission // the house's teams are its own affair
+	}
 	m := move{Transfer: in}
 	var err error
 	if m.handler, err = s.handler(ctx, who, in.Handler); err != nil {
@@ -104,6 +114,9 @@ func (s *Service) Transfer(ctx context.Context, who principal.Principal, in Tran
 			return nil, err
 		}
 		if err := m.load(tx, found); err != nil {
+			return nil, err
+		}
+		if err := m.loadRows(tx, found); err != nil {
 			return nil, err
 		}
 		var out []Transferred
@@ -133,6 +146,7 @@ type move struct {
 	handler identity.User    // ID "" = none
 	partner identity.Partner // who shall get the tickets; ID "" = the house
 	refusal error            // why no ticket of this customer can go there
+	rows    map[string]Row   // with a team: the desk's rows by ticket id
 }
 
 // handler finds the one named; a partner's people know only their colleagues.
@@ -271,6 +285,8 @@ func (m move) may(who principal.Principal, t Ticket) error {
 		return errUnhandled
 	case m.handler.ID != "" && m.handler.Partner != m.partner.ID:
 		return errMatch
+	case m.Team != "":
+		return m.mayTeam(t)
 	case m.handler.ID == "" && m.To == t.Ownership:
 		return errThere
 	}
@@ -288,14 +304,15 @@ func (m move) write(tx *db.Tx, who principal.Principal, before Ticket) Ticket {
 	}
 	t = change(tx, before, t)
 	own(tx, t, t.Ownership)
+	setTeam(tx, t, m.Team)
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.transfer", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
-		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee}})
+		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee, "team": m.Team}})
 	return t
 }
 
 // transferOne is the step of one ticket.
 func (s *Service) transferOne(ctx context.Context, who principal.Principal, p Step) (Ticket, error) {
-	out, err := s.Transfer(ctx, who, Transfer{Numbers: []string{p.Number}, To: p.To, Handler: p.Assignee, Text: p.Text, Version: p.Version})
+	out, err := s.Transfer(ctx, who, Transfer{Numbers: []string{p.Number}, To: p.To, Handler: p.Assignee, Team: p.Team, Text: p.Text, Version: p.Version})
 	if err != nil {
 		return Ticket{}, err
 	}

@@ -3031,14 +3031,23 @@ type DeleteAccessKeyNoContent struct{}
 // DeleteDomainAgencyNoContent is response for DeleteDomainAgency operation.
 type DeleteDomainAgencyNoContent struct{}
 
+// DeleteQueueNoContent is response for DeleteQueue operation.
+type DeleteQueueNoContent struct{}
+
 // DeleteResourceNoContent is response for DeleteResource operation.
 type DeleteResourceNoContent struct{}
 
 // DeleteSessionNoContent is response for DeleteSession operation.
 type DeleteSessionNoContent struct{}
 
+// DeleteTeamNoContent is response for DeleteTeam operation.
+type DeleteTeamNoContent struct{}
+
 // DeleteTemplateNoContent is response for DeleteTemplate operation.
 type DeleteTemplateNoContent struct{}
+
+// DeleteViewNoContent is response for DeleteView operation.
+type DeleteViewNoContent struct{}
 
 // DeleteWebhookNoContent is response for DeleteWebhook operation.
 type DeleteWebhookNoContent struct{}
@@ -4439,6 +4448,249 @@ func (s *EngineerList) SetItems(val []Engineer) {
 	s.Items = val
 }
 
+// Ref: #/components/schemas/EngineerProfile
+type EngineerProfile struct {
+	// User id.
+	UserID string `json:"user_id"`
+	// Log-in name.
+	Name string `json:"name"`
+	// What customers see.
+	Alias OptString `json:"alias"`
+	Role  Role      `json:"role"`
+	// Grows with each change.
+	Version int64 `json:"version"`
+	// As set for him, 0 = as configured.
+	Capacity int32 `json:"capacity"`
+	// Open tickets at once, in force.
+	Limit int32 `json:"limit"`
+	// Open tickets now (states 0, 1, 2, 5, 17).
+	Load          int32       `json:"load"`
+	Skills        Skills      `json:"skills"`
+	Plan          ShiftPlan   `json:"plan"`
+	Presence      OptPresence `json:"presence"`
+	PresenceSince OptTime     `json:"presence_since"`
+	// The plan says he is at work, or there is none.
+	OnShift bool `json:"on_shift"`
+	// Gets tickets now, as long as there is room.
+	Available      bool    `json:"available"`
+	ShiftChangesAt OptTime `json:"shift_changes_at"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *EngineerProfile) GetUserID() string {
+	return s.UserID
+}
+
+// GetName returns the value of Name.
+func (s *EngineerProfile) GetName() string {
+	return s.Name
+}
+
+// GetAlias returns the value of Alias.
+func (s *EngineerProfile) GetAlias() OptString {
+	return s.Alias
+}
+
+// GetRole returns the value of Role.
+func (s *EngineerProfile) GetRole() Role {
+	return s.Role
+}
+
+// GetVersion returns the value of Version.
+func (s *EngineerProfile) GetVersion() int64 {
+	return s.Version
+}
+
+// GetCapacity returns the value of Capacity.
+func (s *EngineerProfile) GetCapacity() int32 {
+	return s.Capacity
+}
+
+// GetLimit returns the value of Limit.
+func (s *EngineerProfile) GetLimit() int32 {
+	return s.Limit
+}
+
+// GetLoad returns the value of Load.
+func (s *EngineerProfile) GetLoad() int32 {
+	return s.Load
+}
+
+// GetSkills returns the value of Skills.
+func (s *EngineerProfile) GetSkills() Skills {
+	return s.Skills
+}
+
+// GetPlan returns the value of Plan.
+func (s *EngineerProfile) GetPlan() ShiftPlan {
+	return s.Plan
+}
+
+// GetPresence returns the value of Presence.
+func (s *EngineerProfile) GetPresence() OptPresence {
+	return s.Presence
+}
+
+// GetPresenceSince returns the value of PresenceSince.
+func (s *EngineerProfile) GetPresenceSince() OptTime {
+	return s.PresenceSince
+}
+
+// GetOnShift returns the value of OnShift.
+func (s *EngineerProfile) GetOnShift() bool {
+	return s.OnShift
+}
+
+// GetAvailable returns the value of Available.
+func (s *EngineerProfile) GetAvailable() bool {
+	return s.Available
+}
+
+// GetShiftChangesAt returns the value of ShiftChangesAt.
+func (s *EngineerProfile) GetShiftChangesAt() OptTime {
+	return s.ShiftChangesAt
+}
+
+// SetUserID sets the value of UserID.
+func (s *EngineerProfile) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetName sets the value of Name.
+func (s *EngineerProfile) SetName(val string) {
+	s.Name = val
+}
+
+// SetAlias sets the value of Alias.
+func (s *EngineerProfile) SetAlias(val OptString) {
+	s.Alias = val
+}
+
+// SetRole sets the value of Role.
+func (s *EngineerProfile) SetRole(val Role) {
+	s.Role = val
+}
+
+// SetVersion sets the value of Version.
+func (s *EngineerProfile) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetCapacity sets the value of Capacity.
+func (s *EngineerProfile) SetCapacity(val int32) {
+	s.Capacity = val
+}
+
+// SetLimit sets the value of Limit.
+func (s *EngineerProfile) SetLimit(val int32) {
+	s.Limit = val
+}
+
+// SetLoad sets the value of Load.
+func (s *EngineerProfile) SetLoad(val int32) {
+	s.Load = val
+}
+
+// SetSkills sets the value of Skills.
+func (s *EngineerProfile) SetSkills(val Skills) {
+	s.Skills = val
+}
+
+// SetPlan sets the value of Plan.
+func (s *EngineerProfile) SetPlan(val ShiftPlan) {
+	s.Plan = val
+}
+
+// SetPresence sets the value of Presence.
+func (s *EngineerProfile) SetPresence(val OptPresence) {
+	s.Presence = val
+}
+
+// SetPresenceSince sets the value of PresenceSince.
+func (s *EngineerProfile) SetPresenceSince(val OptTime) {
+	s.PresenceSince = val
+}
+
+// SetOnShift sets the value of OnShift.
+func (s *EngineerProfile) SetOnShift(val bool) {
+	s.OnShift = val
+}
+
+// SetAvailable sets the value of Available.
+func (s *EngineerProfile) SetAvailable(val bool) {
+	s.Available = val
+}
+
+// SetShiftChangesAt sets the value of ShiftChangesAt.
+func (s *EngineerProfile) SetShiftChangesAt(val OptTime) {
+	s.ShiftChangesAt = val
+}
+
+// Ref: #/components/schemas/EngineerProfileList
+type EngineerProfileList struct {
+	Items []EngineerProfile `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *EngineerProfileList) GetItems() []EngineerProfile {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *EngineerProfileList) SetItems(val []EngineerProfile) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/EngineerProfileReq
+type EngineerProfileReq struct {
+	// Open tickets at once; 0 = as configured (queue.capacity).
+	Capacity OptInt32     `json:"capacity"`
+	Skills   OptSkills    `json:"skills"`
+	Plan     OptShiftPlan `json:"plan"`
+	// The version that was read; another one is refused with status 409. Absent or 0 takes it as it is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetCapacity returns the value of Capacity.
+func (s *EngineerProfileReq) GetCapacity() OptInt32 {
+	return s.Capacity
+}
+
+// GetSkills returns the value of Skills.
+func (s *EngineerProfileReq) GetSkills() OptSkills {
+	return s.Skills
+}
+
+// GetPlan returns the value of Plan.
+func (s *EngineerProfileReq) GetPlan() OptShiftPlan {
+	return s.Plan
+}
+
+// GetVersion returns the value of Version.
+func (s *EngineerProfileReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetCapacity sets the value of Capacity.
+func (s *EngineerProfileReq) SetCapacity(val OptInt32) {
+	s.Capacity = val
+}
+
+// SetSkills sets the value of Skills.
+func (s *EngineerProfileReq) SetSkills(val OptSkills) {
+	s.Skills = val
+}
+
+// SetPlan sets the value of Plan.
+func (s *EngineerProfileReq) SetPlan(val OptShiftPlan) {
+	s.Plan = val
+}
+
+// SetVersion sets the value of Version.
+func (s *EngineerProfileReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
 // Error answer. Both fields are always present and not empty.
 // Ref: #/components/schemas/ErrorBody
 type ErrorBody struct {
@@ -5174,6 +5426,71 @@ func (s *MoveClockReq) GetSeconds() int64 {
 // SetSeconds sets the value of Seconds.
 func (s *MoveClockReq) SetSeconds(val int64) {
 	s.Seconds = val
+}
+
+// Ref: #/components/schemas/MyShift
+type MyShift struct {
+	Engineer EngineerProfile `json:"engineer"`
+	// Numbers of the tickets that went back.
+	GivenBack []string `json:"given_back"`
+}
+
+// GetEngineer returns the value of Engineer.
+func (s *MyShift) GetEngineer() EngineerProfile {
+	return s.Engineer
+}
+
+// GetGivenBack returns the value of GivenBack.
+func (s *MyShift) GetGivenBack() []string {
+	return s.GivenBack
+}
+
+// SetEngineer sets the value of Engineer.
+func (s *MyShift) SetEngineer(val EngineerProfile) {
+	s.Engineer = val
+}
+
+// SetGivenBack sets the value of GivenBack.
+func (s *MyShift) SetGivenBack(val []string) {
+	s.GivenBack = val
+}
+
+// Ref: #/components/schemas/MyShiftReq
+type MyShiftReq struct {
+	Presence OptPresence  `json:"presence"`
+	Plan     OptShiftPlan `json:"plan"`
+	// The version that was read; another one is refused with status 409. Absent or 0 takes it as it is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetPresence returns the value of Presence.
+func (s *MyShiftReq) GetPresence() OptPresence {
+	return s.Presence
+}
+
+// GetPlan returns the value of Plan.
+func (s *MyShiftReq) GetPlan() OptShiftPlan {
+	return s.Plan
+}
+
+// GetVersion returns the value of Version.
+func (s *MyShiftReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetPresence sets the value of Presence.
+func (s *MyShiftReq) SetPresence(val OptPresence) {
+	s.Presence = val
+}
+
+// SetPlan sets the value of Plan.
+func (s *MyShiftReq) SetPlan(val OptShiftPlan) {
+	s.Plan = val
+}
+
+// SetVersion sets the value of Version.
+func (s *MyShiftReq) SetVersion(val OptInt64) {
+	s.Version = val
 }
 
 // Ref: #/components/schemas/NewAccessKey
@@ -6585,6 +6902,98 @@ func (o OptOwner) Or(d Owner) Owner {
 	return d
 }
 
+// NewOptPresence returns new OptPresence with value set to v.
+func NewOptPresence(v Presence) OptPresence {
+	return OptPresence{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptPresence is optional Presence.
+type OptPresence struct {
+	Value Presence
+	Set   bool
+}
+
+// IsSet returns true if OptPresence was set.
+func (o OptPresence) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptPresence) Reset() {
+	var v Presence
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptPresence) SetTo(v Presence) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptPresence) Get() (v Presence, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptPresence) Or(d Presence) Presence {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptQueueAssignment returns new OptQueueAssignment with value set to v.
+func NewOptQueueAssignment(v QueueAssignment) OptQueueAssignment {
+	return OptQueueAssignment{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptQueueAssignment is optional QueueAssignment.
+type OptQueueAssignment struct {
+	Value QueueAssignment
+	Set   bool
+}
+
+// IsSet returns true if OptQueueAssignment was set.
+func (o OptQueueAssignment) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptQueueAssignment) Reset() {
+	var v QueueAssignment
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptQueueAssignment) SetTo(v QueueAssignment) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptQueueAssignment) Get() (v QueueAssignment, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptQueueAssignment) Or(d QueueAssignment) QueueAssignment {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptResourceMetadata returns new OptResourceMetadata with value set to v.
 func NewOptResourceMetadata(v ResourceMetadata) OptResourceMetadata {
 	return OptResourceMetadata{
@@ -6677,6 +7086,52 @@ func (o OptRole) Or(d Role) Role {
 	return d
 }
 
+// NewOptRowSort returns new OptRowSort with value set to v.
+func NewOptRowSort(v RowSort) OptRowSort {
+	return OptRowSort{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRowSort is optional RowSort.
+type OptRowSort struct {
+	Value RowSort
+	Set   bool
+}
+
+// IsSet returns true if OptRowSort was set.
+func (o OptRowSort) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRowSort) Reset() {
+	var v RowSort
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRowSort) SetTo(v RowSort) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRowSort) Get() (v RowSort, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRowSort) Or(d RowSort) RowSort {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptServiceHours returns new OptServiceHours with value set to v.
 func NewOptServiceHours(v ServiceHours) OptServiceHours {
 	return OptServiceHours{
@@ -6723,6 +7178,52 @@ func (o OptServiceHours) Or(d ServiceHours) ServiceHours {
 	return d
 }
 
+// NewOptShiftPlan returns new OptShiftPlan with value set to v.
+func NewOptShiftPlan(v ShiftPlan) OptShiftPlan {
+	return OptShiftPlan{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptShiftPlan is optional ShiftPlan.
+type OptShiftPlan struct {
+	Value ShiftPlan
+	Set   bool
+}
+
+// IsSet returns true if OptShiftPlan was set.
+func (o OptShiftPlan) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptShiftPlan) Reset() {
+	var v ShiftPlan
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptShiftPlan) SetTo(v ShiftPlan) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptShiftPlan) Get() (v ShiftPlan, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptShiftPlan) Or(d ShiftPlan) ShiftPlan {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptShowCodeTrafficBy returns new OptShowCodeTrafficBy with value set to v.
 func NewOptShowCodeTrafficBy(v ShowCodeTrafficBy) OptShowCodeTrafficBy {
 	return OptShowCodeTrafficBy{
@@ -6763,6 +7264,52 @@ func (o OptShowCodeTrafficBy) Get() (v ShowCodeTrafficBy, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptShowCodeTrafficBy) Or(d ShowCodeTrafficBy) ShowCodeTrafficBy {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptSkills returns new OptSkills with value set to v.
+func NewOptSkills(v Skills) OptSkills {
+	return OptSkills{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptSkills is optional Skills.
+type OptSkills struct {
+	Value Skills
+	Set   bool
+}
+
+// IsSet returns true if OptSkills was set.
+func (o OptSkills) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptSkills) Reset() {
+	var v Skills
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptSkills) SetTo(v Skills) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptSkills) Get() (v Skills, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptSkills) Or(d Skills) Skills {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -6901,6 +7448,52 @@ func (o OptTime) Get() (v Time, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptTime) Or(d Time) Time {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptViewSharing returns new OptViewSharing with value set to v.
+func NewOptViewSharing(v ViewSharing) OptViewSharing {
+	return OptViewSharing{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptViewSharing is optional ViewSharing.
+type OptViewSharing struct {
+	Value ViewSharing
+	Set   bool
+}
+
+// IsSet returns true if OptViewSharing was set.
+func (o OptViewSharing) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptViewSharing) Reset() {
+	var v ViewSharing
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptViewSharing) SetTo(v ViewSharing) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptViewSharing) Get() (v ViewSharing, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptViewSharing) Or(d ViewSharing) ViewSharing {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -7520,6 +8113,49 @@ func (s *Preferences) SetZone(val OptString) {
 	s.Zone = val
 }
 
+// What the engineer says of himself.
+// Ref: #/components/schemas/Presence
+type Presence string
+
+const (
+	PresenceOnline Presence = "online"
+	PresenceAway   Presence = "away"
+)
+
+// AllValues returns all Presence values.
+func (Presence) AllValues() []Presence {
+	return []Presence{
+		PresenceOnline,
+		PresenceAway,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Presence) MarshalText() ([]byte, error) {
+	switch s {
+	case PresenceOnline:
+		return []byte(s), nil
+	case PresenceAway:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Presence) UnmarshalText(data []byte) error {
+	switch Presence(data) {
+	case PresenceOnline:
+		*s = PresenceOnline
+		return nil
+	case PresenceAway:
+		*s = PresenceAway
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/Provider
 type Provider struct {
 	Name         string  `json:"name"`
@@ -7735,6 +8371,372 @@ func (s *PublishedAgreement) SetFile(val string) {
 // SetText sets the value of Text.
 func (s *PublishedAgreement) SetText(val string) {
 	s.Text = val
+}
+
+// Ref: #/components/schemas/Queue
+type Queue struct {
+	// Queue id.
+	ID string `json:"id"`
+	// Grows with each change.
+	Version int64 `json:"version"`
+	// Name in the caller's language.
+	Name string `json:"name"`
+	// Name in Chinese.
+	NameZh OptString `json:"name_zh"`
+	// Name in English.
+	NameEn OptString `json:"name_en"`
+	// Order in the list.
+	Place  int32     `json:"place"`
+	Filter RowFilter `json:"filter"`
+	Sort   RowSort   `json:"sort"`
+	// The team that serves it.
+	TeamID OptString `json:"team_id"`
+	// Its name.
+	TeamName   OptString       `json:"team_name"`
+	Assignment QueueAssignment `json:"assignment"`
+	// Nobody takes more than his capacity out of it.
+	HardCapacity bool `json:"hard_capacity"`
+	// How many tickets it gave by itself.
+	Turns OptInt64 `json:"turns"`
+	// Tickets the caller sees in it.
+	Count     int32 `json:"count"`
+	CreatedAt Time  `json:"created_at"`
+	UpdatedAt Time  `json:"updated_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Queue) GetID() string {
+	return s.ID
+}
+
+// GetVersion returns the value of Version.
+func (s *Queue) GetVersion() int64 {
+	return s.Version
+}
+
+// GetName returns the value of Name.
+func (s *Queue) GetName() string {
+	return s.Name
+}
+
+// GetNameZh returns the value of NameZh.
+func (s *Queue) GetNameZh() OptString {
+	return s.NameZh
+}
+
+// GetNameEn returns the value of NameEn.
+func (s *Queue) GetNameEn() OptString {
+	return s.NameEn
+}
+
+// GetPlace returns the value of Place.
+func (s *Queue) GetPlace() int32 {
+	return s.Place
+}
+
+// GetFilter returns the value of Filter.
+func (s *Queue) GetFilter() RowFilter {
+	return s.Filter
+}
+
+// GetSort returns the value of Sort.
+func (s *Queue) GetSort() RowSort {
+	return s.Sort
+}
+
+// GetTeamID returns the value of TeamID.
+func (s *Queue) GetTeamID() OptString {
+	return s.TeamID
+}
+
+// GetTeamName returns the value of TeamName.
+func (s *Queue) GetTeamName() OptString {
+	return s.TeamName
+}
+
+// GetAssignment returns the value of Assignment.
+func (s *Queue) GetAssignment() QueueAssignment {
+	return s.Assignment
+}
+
+// GetHardCapacity returns the value of HardCapacity.
+func (s *Queue) GetHardCapacity() bool {
+	return s.HardCapacity
+}
+
+// GetTurns returns the value of Turns.
+func (s *Queue) GetTurns() OptInt64 {
+	return s.Turns
+}
+
+// GetCount returns the value of Count.
+func (s *Queue) GetCount() int32 {
+	return s.Count
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Queue) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetUpdatedAt returns the value of UpdatedAt.
+func (s *Queue) GetUpdatedAt() Time {
+	return s.UpdatedAt
+}
+
+// SetID sets the value of ID.
+func (s *Queue) SetID(val string) {
+	s.ID = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Queue) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetName sets the value of Name.
+func (s *Queue) SetName(val string) {
+	s.Name = val
+}
+
+// SetNameZh sets the value of NameZh.
+func (s *Queue) SetNameZh(val OptString) {
+	s.NameZh = val
+}
+
+// SetNameEn sets the value of NameEn.
+func (s *Queue) SetNameEn(val OptString) {
+	s.NameEn = val
+}
+
+// SetPlace sets the value of Place.
+func (s *Queue) SetPlace(val int32) {
+	s.Place = val
+}
+
+// SetFilter sets the value of Filter.
+func (s *Queue) SetFilter(val RowFilter) {
+	s.Filter = val
+}
+
+// SetSort sets the value of Sort.
+func (s *Queue) SetSort(val RowSort) {
+	s.Sort = val
+}
+
+// SetTeamID sets the value of TeamID.
+func (s *Queue) SetTeamID(val OptString) {
+	s.TeamID = val
+}
+
+// SetTeamName sets the value of TeamName.
+func (s *Queue) SetTeamName(val OptString) {
+	s.TeamName = val
+}
+
+// SetAssignment sets the value of Assignment.
+func (s *Queue) SetAssignment(val QueueAssignment) {
+	s.Assignment = val
+}
+
+// SetHardCapacity sets the value of HardCapacity.
+func (s *Queue) SetHardCapacity(val bool) {
+	s.HardCapacity = val
+}
+
+// SetTurns sets the value of Turns.
+func (s *Queue) SetTurns(val OptInt64) {
+	s.Turns = val
+}
+
+// SetCount sets the value of Count.
+func (s *Queue) SetCount(val int32) {
+	s.Count = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Queue) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetUpdatedAt sets the value of UpdatedAt.
+func (s *Queue) SetUpdatedAt(val Time) {
+	s.UpdatedAt = val
+}
+
+// Manual: engineers claim. round_robin: the members of the team in turn. least_loaded: the member with
+// the fewest open tickets.
+// Ref: #/components/schemas/QueueAssignment
+type QueueAssignment string
+
+const (
+	QueueAssignmentManual      QueueAssignment = "manual"
+	QueueAssignmentRoundRobin  QueueAssignment = "round_robin"
+	QueueAssignmentLeastLoaded QueueAssignment = "least_loaded"
+)
+
+// AllValues returns all QueueAssignment values.
+func (QueueAssignment) AllValues() []QueueAssignment {
+	return []QueueAssignment{
+		QueueAssignmentManual,
+		QueueAssignmentRoundRobin,
+		QueueAssignmentLeastLoaded,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s QueueAssignment) MarshalText() ([]byte, error) {
+	switch s {
+	case QueueAssignmentManual:
+		return []byte(s), nil
+	case QueueAssignmentRoundRobin:
+		return []byte(s), nil
+	case QueueAssignmentLeastLoaded:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *QueueAssignment) UnmarshalText(data []byte) error {
+	switch QueueAssignment(data) {
+	case QueueAssignmentManual:
+		*s = QueueAssignmentManual
+		return nil
+	case QueueAssignmentRoundRobin:
+		*s = QueueAssignmentRoundRobin
+		return nil
+	case QueueAssignmentLeastLoaded:
+		*s = QueueAssignmentLeastLoaded
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/QueueList
+type QueueList struct {
+	Items []Queue `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *QueueList) GetItems() []Queue {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *QueueList) SetItems(val []Queue) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/QueueReq
+type QueueReq struct {
+	// Name in Chinese; one of the two names is mandatory.
+	NameZh OptString `json:"name_zh"`
+	// Name in English.
+	NameEn OptString `json:"name_en"`
+	// Order in the list.
+	Place  OptInt32   `json:"place"`
+	Filter RowFilter  `json:"filter"`
+	Sort   OptRowSort `json:"sort"`
+	// The team that serves it.
+	TeamID     OptString          `json:"team_id"`
+	Assignment OptQueueAssignment `json:"assignment"`
+	// Nobody takes a ticket of it when his capacity is used up; else that is a warning.
+	HardCapacity OptBool `json:"hard_capacity"`
+	// The version that was read; another one is refused with status 409. Absent or 0 takes it as it is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetNameZh returns the value of NameZh.
+func (s *QueueReq) GetNameZh() OptString {
+	return s.NameZh
+}
+
+// GetNameEn returns the value of NameEn.
+func (s *QueueReq) GetNameEn() OptString {
+	return s.NameEn
+}
+
+// GetPlace returns the value of Place.
+func (s *QueueReq) GetPlace() OptInt32 {
+	return s.Place
+}
+
+// GetFilter returns the value of Filter.
+func (s *QueueReq) GetFilter() RowFilter {
+	return s.Filter
+}
+
+// GetSort returns the value of Sort.
+func (s *QueueReq) GetSort() OptRowSort {
+	return s.Sort
+}
+
+// GetTeamID returns the value of TeamID.
+func (s *QueueReq) GetTeamID() OptString {
+	return s.TeamID
+}
+
+// GetAssignment returns the value of Assignment.
+func (s *QueueReq) GetAssignment() OptQueueAssignment {
+	return s.Assignment
+}
+
+// GetHardCapacity returns the value of HardCapacity.
+func (s *QueueReq) GetHardCapacity() OptBool {
+	return s.HardCapacity
+}
+
+// GetVersion returns the value of Version.
+func (s *QueueReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetNameZh sets the value of NameZh.
+func (s *QueueReq) SetNameZh(val OptString) {
+	s.NameZh = val
+}
+
+// SetNameEn sets the value of NameEn.
+func (s *QueueReq) SetNameEn(val OptString) {
+	s.NameEn = val
+}
+
+// SetPlace sets the value of Place.
+func (s *QueueReq) SetPlace(val OptInt32) {
+	s.Place = val
+}
+
+// SetFilter sets the value of Filter.
+func (s *QueueReq) SetFilter(val RowFilter) {
+	s.Filter = val
+}
+
+// SetSort sets the value of Sort.
+func (s *QueueReq) SetSort(val OptRowSort) {
+	s.Sort = val
+}
+
+// SetTeamID sets the value of TeamID.
+func (s *QueueReq) SetTeamID(val OptString) {
+	s.TeamID = val
+}
+
+// SetAssignment sets the value of Assignment.
+func (s *QueueReq) SetAssignment(val OptQueueAssignment) {
+	s.Assignment = val
+}
+
+// SetHardCapacity sets the value of HardCapacity.
+func (s *QueueReq) SetHardCapacity(val OptBool) {
+	s.HardCapacity = val
+}
+
+// SetVersion sets the value of Version.
+func (s *QueueReq) SetVersion(val OptInt64) {
+	s.Version = val
 }
 
 // Ref: #/components/schemas/RelatedTicket
@@ -8182,6 +9184,273 @@ func (s *Role) UnmarshalText(data []byte) error {
 	}
 }
 
+// Which tickets: all that is given must hold, of a list one entry. Deleted tickets and those of
+// sandboxes are in none.
+// Ref: #/components/schemas/RowFilter
+type RowFilter struct {
+	// States.
+	Statuses []TicketStatus `json:"statuses"`
+	// Severity ids. `none` means without.
+	Severities []string `json:"severities"`
+	// Support plans as of the creation. `none` means without.
+	Plans []string `json:"plans"`
+	// Products. `none` means without.
+	ProductCategoryIds []string `json:"product_category_ids"`
+	// Sub types, the upper level of the products. `none` means without.
+	BusinessTypeCategories []string `json:"business_type_categories"`
+	// Problem types. `none` means without.
+	BusinessTypeIds []string `json:"business_type_ids"`
+	// Regions that are not sensitive. `none` means without.
+	RegionIds []string `json:"region_ids"`
+	// Languages of the customer: zh-cn, en-us. `none` means without.
+	Languages []string `json:"languages"`
+	// Customers. `none` means without.
+	DomainIds []string `json:"domain_ids"`
+	// Whose business.
+	Owners []Owner `json:"owners"`
+	// Partners whose business it is now.
+	PartnerIds []string `json:"partner_ids"`
+	// Teams. `none` means without.
+	TeamIds []string `json:"team_ids"`
+	// User id of the handler; `me` for whoever looks, `none` for nobody.
+	Assignee OptString `json:"assignee"`
+	// Created at least so long ago.
+	OlderThanMinutes OptInt32 `json:"older_than_minutes"`
+	// Created less than so long ago.
+	YoungerThanMinutes OptInt32 `json:"younger_than_minutes"`
+	// Not changed for so long.
+	UnchangedMinutes OptInt32 `json:"unchanged_minutes"`
+	// Whether the customer has urged.
+	Urged OptBool `json:"urged"`
+}
+
+// GetStatuses returns the value of Statuses.
+func (s *RowFilter) GetStatuses() []TicketStatus {
+	return s.Statuses
+}
+
+// GetSeverities returns the value of Severities.
+func (s *RowFilter) GetSeverities() []string {
+	return s.Severities
+}
+
+// GetPlans returns the value of Plans.
+func (s *RowFilter) GetPlans() []string {
+	return s.Plans
+}
+
+// GetProductCategoryIds returns the value of ProductCategoryIds.
+func (s *RowFilter) GetProductCategoryIds() []string {
+	return s.ProductCategoryIds
+}
+
+// GetBusinessTypeCategories returns the value of BusinessTypeCategories.
+func (s *RowFilter) GetBusinessTypeCategories() []string {
+	return s.BusinessTypeCategories
+}
+
+// GetBusinessTypeIds returns the value of BusinessTypeIds.
+func (s *RowFilter) GetBusinessTypeIds() []string {
+	return s.BusinessTypeIds
+}
+
+// GetRegionIds returns the value of RegionIds.
+func (s *RowFilter) GetRegionIds() []string {
+	return s.RegionIds
+}
+
+// GetLanguages returns the value of Languages.
+func (s *RowFilter) GetLanguages() []string {
+	return s.Languages
+}
+
+// GetDomainIds returns the value of DomainIds.
+func (s *RowFilter) GetDomainIds() []string {
+	return s.DomainIds
+}
+
+// GetOwners returns the value of Owners.
+func (s *RowFilter) GetOwners() []Owner {
+	return s.Owners
+}
+
+// GetPartnerIds returns the value of PartnerIds.
+func (s *RowFilter) GetPartnerIds() []string {
+	return s.PartnerIds
+}
+
+// GetTeamIds returns the value of TeamIds.
+func (s *RowFilter) GetTeamIds() []string {
+	return s.TeamIds
+}
+
+// GetAssignee returns the value of Assignee.
+func (s *RowFilter) GetAssignee() OptString {
+	return s.Assignee
+}
+
+// GetOlderThanMinutes returns the value of OlderThanMinutes.
+func (s *RowFilter) GetOlderThanMinutes() OptInt32 {
+	return s.OlderThanMinutes
+}
+
+// GetYoungerThanMinutes returns the value of YoungerThanMinutes.
+func (s *RowFilter) GetYoungerThanMinutes() OptInt32 {
+	return s.YoungerThanMinutes
+}
+
+// GetUnchangedMinutes returns the value of UnchangedMinutes.
+func (s *RowFilter) GetUnchangedMinutes() OptInt32 {
+	return s.UnchangedMinutes
+}
+
+// GetUrged returns the value of Urged.
+func (s *RowFilter) GetUrged() OptBool {
+	return s.Urged
+}
+
+// SetStatuses sets the value of Statuses.
+func (s *RowFilter) SetStatuses(val []TicketStatus) {
+	s.Statuses = val
+}
+
+// SetSeverities sets the value of Severities.
+func (s *RowFilter) SetSeverities(val []string) {
+	s.Severities = val
+}
+
+// SetPlans sets the value of Plans.
+func (s *RowFilter) SetPlans(val []string) {
+	s.Plans = val
+}
+
+// SetProductCategoryIds sets the value of ProductCategoryIds.
+func (s *RowFilter) SetProductCategoryIds(val []string) {
+	s.ProductCategoryIds = val
+}
+
+// SetBusinessTypeCategories sets the value of BusinessTypeCategories.
+func (s *RowFilter) SetBusinessTypeCategories(val []string) {
+	s.BusinessTypeCategories = val
+}
+
+// SetBusinessTypeIds sets the value of BusinessTypeIds.
+func (s *RowFilter) SetBusinessTypeIds(val []string) {
+	s.BusinessTypeIds = val
+}
+
+// SetRegionIds sets the value of RegionIds.
+func (s *RowFilter) SetRegionIds(val []string) {
+	s.RegionIds = val
+}
+
+// SetLanguages sets the value of Languages.
+func (s *RowFilter) SetLanguages(val []string) {
+	s.Languages = val
+}
+
+// SetDomainIds sets the value of DomainIds.
+func (s *RowFilter) SetDomainIds(val []string) {
+	s.DomainIds = val
+}
+
+// SetOwners sets the value of Owners.
+func (s *RowFilter) SetOwners(val []Owner) {
+	s.Owners = val
+}
+
+// SetPartnerIds sets the value of PartnerIds.
+func (s *RowFilter) SetPartnerIds(val []string) {
+	s.PartnerIds = val
+}
+
+// SetTeamIds sets the value of TeamIds.
+func (s *RowFilter) SetTeamIds(val []string) {
+	s.TeamIds = val
+}
+
+// SetAssignee sets the value of Assignee.
+func (s *RowFilter) SetAssignee(val OptString) {
+	s.Assignee = val
+}
+
+// SetOlderThanMinutes sets the value of OlderThanMinutes.
+func (s *RowFilter) SetOlderThanMinutes(val OptInt32) {
+	s.OlderThanMinutes = val
+}
+
+// SetYoungerThanMinutes sets the value of YoungerThanMinutes.
+func (s *RowFilter) SetYoungerThanMinutes(val OptInt32) {
+	s.YoungerThanMinutes = val
+}
+
+// SetUnchangedMinutes sets the value of UnchangedMinutes.
+func (s *RowFilter) SetUnchangedMinutes(val OptInt32) {
+	s.UnchangedMinutes = val
+}
+
+// SetUrged sets the value of Urged.
+func (s *RowFilter) SetUrged(val OptBool) {
+	s.Urged = val
+}
+
+// Newest, oldest, severity (the highest first, then the oldest), changed (last changed first).
+// Ref: #/components/schemas/RowSort
+type RowSort string
+
+const (
+	RowSortNewest   RowSort = "newest"
+	RowSortOldest   RowSort = "oldest"
+	RowSortSeverity RowSort = "severity"
+	RowSortChanged  RowSort = "changed"
+)
+
+// AllValues returns all RowSort values.
+func (RowSort) AllValues() []RowSort {
+	return []RowSort{
+		RowSortNewest,
+		RowSortOldest,
+		RowSortSeverity,
+		RowSortChanged,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s RowSort) MarshalText() ([]byte, error) {
+	switch s {
+	case RowSortNewest:
+		return []byte(s), nil
+	case RowSortOldest:
+		return []byte(s), nil
+	case RowSortSeverity:
+		return []byte(s), nil
+	case RowSortChanged:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *RowSort) UnmarshalText(data []byte) error {
+	switch RowSort(data) {
+	case RowSortNewest:
+		*s = RowSortNewest
+		return nil
+	case RowSortOldest:
+		*s = RowSortOldest
+		return nil
+	case RowSortSeverity:
+		*s = RowSortSeverity
+		return nil
+	case RowSortChanged:
+		*s = RowSortChanged
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/ServiceHours
 type ServiceHours struct {
 	// Time zone, for example GMT+08:00.
@@ -8610,6 +9879,76 @@ func (s *SetUpReq) SetPassword(val string) {
 	s.Password = val
 }
 
+// Ref: #/components/schemas/ShiftException
+type ShiftException struct {
+	// Yyyy-MM-dd.
+	Date string `json:"date"`
+	// HH:mm-HH:mm; absent = off. Several entries of one date are several parts of it.
+	Hours OptString `json:"hours"`
+}
+
+// GetDate returns the value of Date.
+func (s *ShiftException) GetDate() string {
+	return s.Date
+}
+
+// GetHours returns the value of Hours.
+func (s *ShiftException) GetHours() OptString {
+	return s.Hours
+}
+
+// SetDate sets the value of Date.
+func (s *ShiftException) SetDate(val string) {
+	s.Date = val
+}
+
+// SetHours sets the value of Hours.
+func (s *ShiftException) SetHours(val OptString) {
+	s.Hours = val
+}
+
+// When somebody is at work, on the clocks of a zone. On the dates of the exceptions the week does not
+// count.
+// Ref: #/components/schemas/ShiftPlan
+type ShiftPlan struct {
+	// IANA name or GMT+8; absent = GMT+8.
+	Zone OptString `json:"zone"`
+	// Shifts of a week.
+	Week []WeeklyShift `json:"week"`
+	// Days off and other days.
+	Exceptions []ShiftException `json:"exceptions"`
+}
+
+// GetZone returns the value of Zone.
+func (s *ShiftPlan) GetZone() OptString {
+	return s.Zone
+}
+
+// GetWeek returns the value of Week.
+func (s *ShiftPlan) GetWeek() []WeeklyShift {
+	return s.Week
+}
+
+// GetExceptions returns the value of Exceptions.
+func (s *ShiftPlan) GetExceptions() []ShiftException {
+	return s.Exceptions
+}
+
+// SetZone sets the value of Zone.
+func (s *ShiftPlan) SetZone(val OptString) {
+	s.Zone = val
+}
+
+// SetWeek sets the value of Week.
+func (s *ShiftPlan) SetWeek(val []WeeklyShift) {
+	s.Week = val
+}
+
+// SetExceptions sets the value of Exceptions.
+func (s *ShiftPlan) SetExceptions(val []ShiftException) {
+	s.Exceptions = val
+}
+
 type ShowCodeTrafficBy string
 
 const (
@@ -8965,6 +10304,60 @@ func (s *SimulationGroupsItem) SetThen(val ClockFigures) {
 	s.Then = val
 }
 
+// What an engineer can do. An empty list is everything; products and sub types are one list in two
+// grains.
+// Ref: #/components/schemas/Skills
+type Skills struct {
+	// Products.
+	ProductCategoryIds []string `json:"product_category_ids"`
+	// Sub types.
+	BusinessTypeCategories []string `json:"business_type_categories"`
+	// Zh-cn, en-us.
+	Languages []string `json:"languages"`
+	// Regions.
+	RegionIds []string `json:"region_ids"`
+}
+
+// GetProductCategoryIds returns the value of ProductCategoryIds.
+func (s *Skills) GetProductCategoryIds() []string {
+	return s.ProductCategoryIds
+}
+
+// GetBusinessTypeCategories returns the value of BusinessTypeCategories.
+func (s *Skills) GetBusinessTypeCategories() []string {
+	return s.BusinessTypeCategories
+}
+
+// GetLanguages returns the value of Languages.
+func (s *Skills) GetLanguages() []string {
+	return s.Languages
+}
+
+// GetRegionIds returns the value of RegionIds.
+func (s *Skills) GetRegionIds() []string {
+	return s.RegionIds
+}
+
+// SetProductCategoryIds sets the value of ProductCategoryIds.
+func (s *Skills) SetProductCategoryIds(val []string) {
+	s.ProductCategoryIds = val
+}
+
+// SetBusinessTypeCategories sets the value of BusinessTypeCategories.
+func (s *Skills) SetBusinessTypeCategories(val []string) {
+	s.BusinessTypeCategories = val
+}
+
+// SetLanguages sets the value of Languages.
+func (s *Skills) SetLanguages(val []string) {
+	s.Languages = val
+}
+
+// SetRegionIds sets the value of RegionIds.
+func (s *Skills) SetRegionIds(val []string) {
+	s.RegionIds = val
+}
+
 // Ref: #/components/schemas/StepReq
 type StepReq struct {
 	// The step.
@@ -8975,6 +10368,10 @@ type StepReq struct {
 	// whoever takes it.
 	Assignee OptString `json:"assignee"`
 	To       OptOwner  `json:"to"`
+	// For transfer to the house, the team that gets the ticket; nobody handles it then.
+	TeamID OptString `json:"team_id"`
+	// The same for a queue: its team gets the ticket, if the filter of the queue holds it.
+	QueueID OptString `json:"queue_id"`
 	// The version the caller saw; when the ticket has another one the step is refused with 409. Absent or
 	// 0 takes the ticket as it is.
 	Version OptInt64 `json:"version"`
@@ -9004,6 +10401,16 @@ func (s *StepReq) GetAssignee() OptString {
 // GetTo returns the value of To.
 func (s *StepReq) GetTo() OptOwner {
 	return s.To
+}
+
+// GetTeamID returns the value of TeamID.
+func (s *StepReq) GetTeamID() OptString {
+	return s.TeamID
+}
+
+// GetQueueID returns the value of QueueID.
+func (s *StepReq) GetQueueID() OptString {
+	return s.QueueID
 }
 
 // GetVersion returns the value of Version.
@@ -9041,6 +10448,16 @@ func (s *StepReq) SetTo(val OptOwner) {
 	s.To = val
 }
 
+// SetTeamID sets the value of TeamID.
+func (s *StepReq) SetTeamID(val OptString) {
+	s.TeamID = val
+}
+
+// SetQueueID sets the value of QueueID.
+func (s *StepReq) SetQueueID(val OptString) {
+	s.QueueID = val
+}
+
 // SetVersion sets the value of Version.
 func (s *StepReq) SetVersion(val OptInt64) {
 	s.Version = val
@@ -9070,6 +10487,7 @@ const (
 	StepReqActionNote     StepReqAction = "note"
 	StepReqActionAssign   StepReqAction = "assign"
 	StepReqActionTransfer StepReqAction = "transfer"
+	StepReqActionRelease  StepReqAction = "release"
 )
 
 // AllValues returns all StepReqAction values.
@@ -9085,6 +10503,7 @@ func (StepReqAction) AllValues() []StepReqAction {
 		StepReqActionNote,
 		StepReqActionAssign,
 		StepReqActionTransfer,
+		StepReqActionRelease,
 	}
 }
 
@@ -9110,6 +10529,8 @@ func (s StepReqAction) MarshalText() ([]byte, error) {
 	case StepReqActionAssign:
 		return []byte(s), nil
 	case StepReqActionTransfer:
+		return []byte(s), nil
+	case StepReqActionRelease:
 		return []byte(s), nil
 	default:
 		return nil, errors.Errorf("invalid value: %q", s)
@@ -9148,6 +10569,9 @@ func (s *StepReqAction) UnmarshalText(data []byte) error {
 		return nil
 	case StepReqActionTransfer:
 		*s = StepReqActionTransfer
+		return nil
+	case StepReqActionRelease:
+		*s = StepReqActionRelease
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -9275,6 +10699,222 @@ func (s *System) SetDeliveriesWaiting(val int64) {
 // SetLastEvent sets the value of LastEvent.
 func (s *System) SetLastEvent(val int64) {
 	s.LastEvent = val
+}
+
+// Ref: #/components/schemas/Team
+type Team struct {
+	// Team id.
+	ID string `json:"id"`
+	// Grows with each change.
+	Version int64 `json:"version"`
+	// Name in the caller's language.
+	Name string `json:"name"`
+	// Name in Chinese.
+	NameZh OptString `json:"name_zh"`
+	// Name in English.
+	NameEn OptString `json:"name_en"`
+	// User id of the lead.
+	Lead      OptString    `json:"lead"`
+	Members   []TeamMember `json:"members"`
+	CreatedAt Time         `json:"created_at"`
+	UpdatedAt Time         `json:"updated_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Team) GetID() string {
+	return s.ID
+}
+
+// GetVersion returns the value of Version.
+func (s *Team) GetVersion() int64 {
+	return s.Version
+}
+
+// GetName returns the value of Name.
+func (s *Team) GetName() string {
+	return s.Name
+}
+
+// GetNameZh returns the value of NameZh.
+func (s *Team) GetNameZh() OptString {
+	return s.NameZh
+}
+
+// GetNameEn returns the value of NameEn.
+func (s *Team) GetNameEn() OptString {
+	return s.NameEn
+}
+
+// GetLead returns the value of Lead.
+func (s *Team) GetLead() OptString {
+	return s.Lead
+}
+
+// GetMembers returns the value of Members.
+func (s *Team) GetMembers() []TeamMember {
+	return s.Members
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Team) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetUpdatedAt returns the value of UpdatedAt.
+func (s *Team) GetUpdatedAt() Time {
+	return s.UpdatedAt
+}
+
+// SetID sets the value of ID.
+func (s *Team) SetID(val string) {
+	s.ID = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Team) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetName sets the value of Name.
+func (s *Team) SetName(val string) {
+	s.Name = val
+}
+
+// SetNameZh sets the value of NameZh.
+func (s *Team) SetNameZh(val OptString) {
+	s.NameZh = val
+}
+
+// SetNameEn sets the value of NameEn.
+func (s *Team) SetNameEn(val OptString) {
+	s.NameEn = val
+}
+
+// SetLead sets the value of Lead.
+func (s *Team) SetLead(val OptString) {
+	s.Lead = val
+}
+
+// SetMembers sets the value of Members.
+func (s *Team) SetMembers(val []TeamMember) {
+	s.Members = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Team) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetUpdatedAt sets the value of UpdatedAt.
+func (s *Team) SetUpdatedAt(val Time) {
+	s.UpdatedAt = val
+}
+
+// Ref: #/components/schemas/TeamList
+type TeamList struct {
+	Items []Team `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *TeamList) GetItems() []Team {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *TeamList) SetItems(val []Team) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/TeamMember
+type TeamMember struct {
+	// User id.
+	UserID string `json:"user_id"`
+	// Log-in name.
+	Name OptString `json:"name"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *TeamMember) GetUserID() string {
+	return s.UserID
+}
+
+// GetName returns the value of Name.
+func (s *TeamMember) GetName() OptString {
+	return s.Name
+}
+
+// SetUserID sets the value of UserID.
+func (s *TeamMember) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetName sets the value of Name.
+func (s *TeamMember) SetName(val OptString) {
+	s.Name = val
+}
+
+// Ref: #/components/schemas/TeamReq
+type TeamReq struct {
+	// Name in Chinese; one of the two names is mandatory.
+	NameZh OptString `json:"name_zh"`
+	// Name in English.
+	NameEn OptString `json:"name_en"`
+	// User id of the lead, a member.
+	Lead OptString `json:"lead"`
+	// User ids.
+	Members []string `json:"members"`
+	// The version that was read; another one is refused with status 409. Absent or 0 takes it as it is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetNameZh returns the value of NameZh.
+func (s *TeamReq) GetNameZh() OptString {
+	return s.NameZh
+}
+
+// GetNameEn returns the value of NameEn.
+func (s *TeamReq) GetNameEn() OptString {
+	return s.NameEn
+}
+
+// GetLead returns the value of Lead.
+func (s *TeamReq) GetLead() OptString {
+	return s.Lead
+}
+
+// GetMembers returns the value of Members.
+func (s *TeamReq) GetMembers() []string {
+	return s.Members
+}
+
+// GetVersion returns the value of Version.
+func (s *TeamReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetNameZh sets the value of NameZh.
+func (s *TeamReq) SetNameZh(val OptString) {
+	s.NameZh = val
+}
+
+// SetNameEn sets the value of NameEn.
+func (s *TeamReq) SetNameEn(val OptString) {
+	s.NameEn = val
+}
+
+// SetLead sets the value of Lead.
+func (s *TeamReq) SetLead(val OptString) {
+	s.Lead = val
+}
+
+// SetMembers sets the value of Members.
+func (s *TeamReq) SetMembers(val []string) {
+	s.Members = val
+}
+
+// SetVersion sets the value of Version.
+func (s *TeamReq) SetVersion(val OptInt64) {
+	s.Version = val
 }
 
 // Ref: #/components/schemas/Template
@@ -9633,6 +11273,17 @@ type Ticket struct {
 	Unread    OptInt32 `json:"unread"`
 	CreatedAt Time     `json:"created_at"`
 	UpdatedAt Time     `json:"updated_at"`
+	// The team of the house it was given to; absent when there is none.
+	TeamID OptString `json:"team_id"`
+	// Its name in the caller's language.
+	TeamName OptString `json:"team_name"`
+	// Why nobody handles it yet although a queue gives it by itself: empty, skill, refused, shift, full,
+	// soon; in the detail and in queues and views.
+	WaitingCode OptString `json:"waiting_code"`
+	// The same in the caller's language.
+	Waiting OptString `json:"waiting"`
+	// After accept or claim, that the engineer now has more open tickets than his capacity.
+	Warning OptString `json:"warning"`
 }
 
 // GetNumber returns the value of Number.
@@ -9775,6 +11426,31 @@ func (s *Ticket) GetUpdatedAt() Time {
 	return s.UpdatedAt
 }
 
+// GetTeamID returns the value of TeamID.
+func (s *Ticket) GetTeamID() OptString {
+	return s.TeamID
+}
+
+// GetTeamName returns the value of TeamName.
+func (s *Ticket) GetTeamName() OptString {
+	return s.TeamName
+}
+
+// GetWaitingCode returns the value of WaitingCode.
+func (s *Ticket) GetWaitingCode() OptString {
+	return s.WaitingCode
+}
+
+// GetWaiting returns the value of Waiting.
+func (s *Ticket) GetWaiting() OptString {
+	return s.Waiting
+}
+
+// GetWarning returns the value of Warning.
+func (s *Ticket) GetWarning() OptString {
+	return s.Warning
+}
+
 // SetNumber sets the value of Number.
 func (s *Ticket) SetNumber(val string) {
 	s.Number = val
@@ -9913,6 +11589,31 @@ func (s *Ticket) SetCreatedAt(val Time) {
 // SetUpdatedAt sets the value of UpdatedAt.
 func (s *Ticket) SetUpdatedAt(val Time) {
 	s.UpdatedAt = val
+}
+
+// SetTeamID sets the value of TeamID.
+func (s *Ticket) SetTeamID(val OptString) {
+	s.TeamID = val
+}
+
+// SetTeamName sets the value of TeamName.
+func (s *Ticket) SetTeamName(val OptString) {
+	s.TeamName = val
+}
+
+// SetWaitingCode sets the value of WaitingCode.
+func (s *Ticket) SetWaitingCode(val OptString) {
+	s.WaitingCode = val
+}
+
+// SetWaiting sets the value of Waiting.
+func (s *Ticket) SetWaiting(val OptString) {
+	s.Waiting = val
+}
+
+// SetWarning sets the value of Warning.
+func (s *Ticket) SetWarning(val OptString) {
+	s.Warning = val
 }
 
 // Ref: #/components/schemas/TicketClock
@@ -10578,6 +12279,11 @@ type TransferReq struct {
 	To      Owner    `json:"to"`
 	// User id or log-in name of the handler at the other side; absent for whoever takes it.
 	Assignee OptString `json:"assignee"`
+	// With `to` house, the team that gets the tickets; nobody handles them then. Not with assignee.
+	TeamID OptString `json:"team_id"`
+	// The same for a queue: its team gets the tickets, each if the filter of the queue holds it (else
+	// OSM.01010002).
+	QueueID OptString `json:"queue_id"`
 	// Internal note.
 	Text OptString `json:"text"`
 	// Log-in name of the engineer whose step this is. Mandatory for the operator on the machine (local
@@ -10598,6 +12304,16 @@ func (s *TransferReq) GetTo() Owner {
 // GetAssignee returns the value of Assignee.
 func (s *TransferReq) GetAssignee() OptString {
 	return s.Assignee
+}
+
+// GetTeamID returns the value of TeamID.
+func (s *TransferReq) GetTeamID() OptString {
+	return s.TeamID
+}
+
+// GetQueueID returns the value of QueueID.
+func (s *TransferReq) GetQueueID() OptString {
+	return s.QueueID
 }
 
 // GetText returns the value of Text.
@@ -10623,6 +12339,16 @@ func (s *TransferReq) SetTo(val Owner) {
 // SetAssignee sets the value of Assignee.
 func (s *TransferReq) SetAssignee(val OptString) {
 	s.Assignee = val
+}
+
+// SetTeamID sets the value of TeamID.
+func (s *TransferReq) SetTeamID(val OptString) {
+	s.TeamID = val
+}
+
+// SetQueueID sets the value of QueueID.
+func (s *TransferReq) SetQueueID(val OptString) {
+	s.QueueID = val
 }
 
 // SetText sets the value of Text.
@@ -10924,6 +12650,530 @@ func (s *UserList) GetItems() []User {
 // SetItems sets the value of Items.
 func (s *UserList) SetItems(val []User) {
 	s.Items = val
+}
+
+// Ref: #/components/schemas/View
+type View struct {
+	// View id.
+	ID string `json:"id"`
+	// Grows with each change.
+	Version int64 `json:"version"`
+	// Name in the caller's language.
+	Name string `json:"name"`
+	// Name in Chinese.
+	NameZh OptString `json:"name_zh"`
+	// Name in English.
+	NameEn OptString `json:"name_en"`
+	// Order in the list.
+	Place int32 `json:"place"`
+	// User id of its owner.
+	OwnerID string `json:"owner_id"`
+	// His log-in name.
+	OwnerName OptString   `json:"owner_name"`
+	Shared    ViewSharing `json:"shared"`
+	// With team.
+	TeamID  OptString    `json:"team_id"`
+	Filter  RowFilter    `json:"filter"`
+	Columns []ViewColumn `json:"columns"`
+	Sort    RowSort      `json:"sort"`
+	// The caller may change it.
+	Editable bool `json:"editable"`
+	// Tickets the caller sees in it.
+	Count     int32 `json:"count"`
+	CreatedAt Time  `json:"created_at"`
+	UpdatedAt Time  `json:"updated_at"`
+}
+
+// GetID returns the value of ID.
+func (s *View) GetID() string {
+	return s.ID
+}
+
+// GetVersion returns the value of Version.
+func (s *View) GetVersion() int64 {
+	return s.Version
+}
+
+// GetName returns the value of Name.
+func (s *View) GetName() string {
+	return s.Name
+}
+
+// GetNameZh returns the value of NameZh.
+func (s *View) GetNameZh() OptString {
+	return s.NameZh
+}
+
+// GetNameEn returns the value of NameEn.
+func (s *View) GetNameEn() OptString {
+	return s.NameEn
+}
+
+// GetPlace returns the value of Place.
+func (s *View) GetPlace() int32 {
+	return s.Place
+}
+
+// GetOwnerID returns the value of OwnerID.
+func (s *View) GetOwnerID() string {
+	return s.OwnerID
+}
+
+// GetOwnerName returns the value of OwnerName.
+func (s *View) GetOwnerName() OptString {
+	return s.OwnerName
+}
+
+// GetShared returns the value of Shared.
+func (s *View) GetShared() ViewSharing {
+	return s.Shared
+}
+
+// GetTeamID returns the value of TeamID.
+func (s *View) GetTeamID() OptString {
+	return s.TeamID
+}
+
+// GetFilter returns the value of Filter.
+func (s *View) GetFilter() RowFilter {
+	return s.Filter
+}
+
+// GetColumns returns the value of Columns.
+func (s *View) GetColumns() []ViewColumn {
+	return s.Columns
+}
+
+// GetSort returns the value of Sort.
+func (s *View) GetSort() RowSort {
+	return s.Sort
+}
+
+// GetEditable returns the value of Editable.
+func (s *View) GetEditable() bool {
+	return s.Editable
+}
+
+// GetCount returns the value of Count.
+func (s *View) GetCount() int32 {
+	return s.Count
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *View) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetUpdatedAt returns the value of UpdatedAt.
+func (s *View) GetUpdatedAt() Time {
+	return s.UpdatedAt
+}
+
+// SetID sets the value of ID.
+func (s *View) SetID(val string) {
+	s.ID = val
+}
+
+// SetVersion sets the value of Version.
+func (s *View) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetName sets the value of Name.
+func (s *View) SetName(val string) {
+	s.Name = val
+}
+
+// SetNameZh sets the value of NameZh.
+func (s *View) SetNameZh(val OptString) {
+	s.NameZh = val
+}
+
+// SetNameEn sets the value of NameEn.
+func (s *View) SetNameEn(val OptString) {
+	s.NameEn = val
+}
+
+// SetPlace sets the value of Place.
+func (s *View) SetPlace(val int32) {
+	s.Place = val
+}
+
+// SetOwnerID sets the value of OwnerID.
+func (s *View) SetOwnerID(val string) {
+	s.OwnerID = val
+}
+
+// SetOwnerName sets the value of OwnerName.
+func (s *View) SetOwnerName(val OptString) {
+	s.OwnerName = val
+}
+
+// SetShared sets the value of Shared.
+func (s *View) SetShared(val ViewSharing) {
+	s.Shared = val
+}
+
+// SetTeamID sets the value of TeamID.
+func (s *View) SetTeamID(val OptString) {
+	s.TeamID = val
+}
+
+// SetFilter sets the value of Filter.
+func (s *View) SetFilter(val RowFilter) {
+	s.Filter = val
+}
+
+// SetColumns sets the value of Columns.
+func (s *View) SetColumns(val []ViewColumn) {
+	s.Columns = val
+}
+
+// SetSort sets the value of Sort.
+func (s *View) SetSort(val RowSort) {
+	s.Sort = val
+}
+
+// SetEditable sets the value of Editable.
+func (s *View) SetEditable(val bool) {
+	s.Editable = val
+}
+
+// SetCount sets the value of Count.
+func (s *View) SetCount(val int32) {
+	s.Count = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *View) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetUpdatedAt sets the value of UpdatedAt.
+func (s *View) SetUpdatedAt(val Time) {
+	s.UpdatedAt = val
+}
+
+// What a view shows.
+// Ref: #/components/schemas/ViewColumn
+type ViewColumn string
+
+const (
+	ViewColumnNumber      ViewColumn = "number"
+	ViewColumnStatus      ViewColumn = "status"
+	ViewColumnSeverity    ViewColumn = "severity"
+	ViewColumnDomain      ViewColumn = "domain"
+	ViewColumnCreator     ViewColumn = "creator"
+	ViewColumnDescription ViewColumn = "description"
+	ViewColumnProduct     ViewColumn = "product"
+	ViewColumnProblemType ViewColumn = "problem_type"
+	ViewColumnRegion      ViewColumn = "region"
+	ViewColumnLanguage    ViewColumn = "language"
+	ViewColumnPlan        ViewColumn = "plan"
+	ViewColumnAssignee    ViewColumn = "assignee"
+	ViewColumnTeam        ViewColumn = "team"
+	ViewColumnOwner       ViewColumn = "owner"
+	ViewColumnUrges       ViewColumn = "urges"
+	ViewColumnCreatedAt   ViewColumn = "created_at"
+	ViewColumnUpdatedAt   ViewColumn = "updated_at"
+)
+
+// AllValues returns all ViewColumn values.
+func (ViewColumn) AllValues() []ViewColumn {
+	return []ViewColumn{
+		ViewColumnNumber,
+		ViewColumnStatus,
+		ViewColumnSeverity,
+		ViewColumnDomain,
+		ViewColumnCreator,
+		ViewColumnDescription,
+		ViewColumnProduct,
+		ViewColumnProblemType,
+		ViewColumnRegion,
+		ViewColumnLanguage,
+		ViewColumnPlan,
+		ViewColumnAssignee,
+		ViewColumnTeam,
+		ViewColumnOwner,
+		ViewColumnUrges,
+		ViewColumnCreatedAt,
+		ViewColumnUpdatedAt,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ViewColumn) MarshalText() ([]byte, error) {
+	switch s {
+	case ViewColumnNumber:
+		return []byte(s), nil
+	case ViewColumnStatus:
+		return []byte(s), nil
+	case ViewColumnSeverity:
+		return []byte(s), nil
+	case ViewColumnDomain:
+		return []byte(s), nil
+	case ViewColumnCreator:
+		return []byte(s), nil
+	case ViewColumnDescription:
+		return []byte(s), nil
+	case ViewColumnProduct:
+		return []byte(s), nil
+	case ViewColumnProblemType:
+		return []byte(s), nil
+	case ViewColumnRegion:
+		return []byte(s), nil
+	case ViewColumnLanguage:
+		return []byte(s), nil
+	case ViewColumnPlan:
+		return []byte(s), nil
+	case ViewColumnAssignee:
+		return []byte(s), nil
+	case ViewColumnTeam:
+		return []byte(s), nil
+	case ViewColumnOwner:
+		return []byte(s), nil
+	case ViewColumnUrges:
+		return []byte(s), nil
+	case ViewColumnCreatedAt:
+		return []byte(s), nil
+	case ViewColumnUpdatedAt:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ViewColumn) UnmarshalText(data []byte) error {
+	switch ViewColumn(data) {
+	case ViewColumnNumber:
+		*s = ViewColumnNumber
+		return nil
+	case ViewColumnStatus:
+		*s = ViewColumnStatus
+		return nil
+	case ViewColumnSeverity:
+		*s = ViewColumnSeverity
+		return nil
+	case ViewColumnDomain:
+		*s = ViewColumnDomain
+		return nil
+	case ViewColumnCreator:
+		*s = ViewColumnCreator
+		return nil
+	case ViewColumnDescription:
+		*s = ViewColumnDescription
+		return nil
+	case ViewColumnProduct:
+		*s = ViewColumnProduct
+		return nil
+	case ViewColumnProblemType:
+		*s = ViewColumnProblemType
+		return nil
+	case ViewColumnRegion:
+		*s = ViewColumnRegion
+		return nil
+	case ViewColumnLanguage:
+		*s = ViewColumnLanguage
+		return nil
+	case ViewColumnPlan:
+		*s = ViewColumnPlan
+		return nil
+	case ViewColumnAssignee:
+		*s = ViewColumnAssignee
+		return nil
+	case ViewColumnTeam:
+		*s = ViewColumnTeam
+		return nil
+	case ViewColumnOwner:
+		*s = ViewColumnOwner
+		return nil
+	case ViewColumnUrges:
+		*s = ViewColumnUrges
+		return nil
+	case ViewColumnCreatedAt:
+		*s = ViewColumnCreatedAt
+		return nil
+	case ViewColumnUpdatedAt:
+		*s = ViewColumnUpdatedAt
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ViewList
+type ViewList struct {
+	Items []View `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ViewList) GetItems() []View {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ViewList) SetItems(val []View) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/ViewReq
+type ViewReq struct {
+	// Name in Chinese; one of the two names is mandatory.
+	NameZh OptString `json:"name_zh"`
+	// Name in English.
+	NameEn OptString `json:"name_en"`
+	// Order in the list.
+	Place  OptInt32       `json:"place"`
+	Shared OptViewSharing `json:"shared"`
+	// With team.
+	TeamID OptString `json:"team_id"`
+	Filter RowFilter `json:"filter"`
+	// Each once; empty = the desk decides.
+	Columns []ViewColumn `json:"columns"`
+	Sort    OptRowSort   `json:"sort"`
+	// The version that was read; another one is refused with status 409. Absent or 0 takes it as it is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetNameZh returns the value of NameZh.
+func (s *ViewReq) GetNameZh() OptString {
+	return s.NameZh
+}
+
+// GetNameEn returns the value of NameEn.
+func (s *ViewReq) GetNameEn() OptString {
+	return s.NameEn
+}
+
+// GetPlace returns the value of Place.
+func (s *ViewReq) GetPlace() OptInt32 {
+	return s.Place
+}
+
+// GetShared returns the value of Shared.
+func (s *ViewReq) GetShared() OptViewSharing {
+	return s.Shared
+}
+
+// GetTeamID returns the value of TeamID.
+func (s *ViewReq) GetTeamID() OptString {
+	return s.TeamID
+}
+
+// GetFilter returns the value of Filter.
+func (s *ViewReq) GetFilter() RowFilter {
+	return s.Filter
+}
+
+// GetColumns returns the value of Columns.
+func (s *ViewReq) GetColumns() []ViewColumn {
+	return s.Columns
+}
+
+// GetSort returns the value of Sort.
+func (s *ViewReq) GetSort() OptRowSort {
+	return s.Sort
+}
+
+// GetVersion returns the value of Version.
+func (s *ViewReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetNameZh sets the value of NameZh.
+func (s *ViewReq) SetNameZh(val OptString) {
+	s.NameZh = val
+}
+
+// SetNameEn sets the value of NameEn.
+func (s *ViewReq) SetNameEn(val OptString) {
+	s.NameEn = val
+}
+
+// SetPlace sets the value of Place.
+func (s *ViewReq) SetPlace(val OptInt32) {
+	s.Place = val
+}
+
+// SetShared sets the value of Shared.
+func (s *ViewReq) SetShared(val OptViewSharing) {
+	s.Shared = val
+}
+
+// SetTeamID sets the value of TeamID.
+func (s *ViewReq) SetTeamID(val OptString) {
+	s.TeamID = val
+}
+
+// SetFilter sets the value of Filter.
+func (s *ViewReq) SetFilter(val RowFilter) {
+	s.Filter = val
+}
+
+// SetColumns sets the value of Columns.
+func (s *ViewReq) SetColumns(val []ViewColumn) {
+	s.Columns = val
+}
+
+// SetSort sets the value of Sort.
+func (s *ViewReq) SetSort(val OptRowSort) {
+	s.Sort = val
+}
+
+// SetVersion sets the value of Version.
+func (s *ViewReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// Private: its owner alone. team: the members of a team. all: everybody of the house.
+// Ref: #/components/schemas/ViewSharing
+type ViewSharing string
+
+const (
+	ViewSharingPrivate ViewSharing = "private"
+	ViewSharingTeam    ViewSharing = "team"
+	ViewSharingAll     ViewSharing = "all"
+)
+
+// AllValues returns all ViewSharing values.
+func (ViewSharing) AllValues() []ViewSharing {
+	return []ViewSharing{
+		ViewSharingPrivate,
+		ViewSharingTeam,
+		ViewSharingAll,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ViewSharing) MarshalText() ([]byte, error) {
+	switch s {
+	case ViewSharingPrivate:
+		return []byte(s), nil
+	case ViewSharingTeam:
+		return []byte(s), nil
+	case ViewSharingAll:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ViewSharing) UnmarshalText(data []byte) error {
+	switch ViewSharing(data) {
+	case ViewSharingPrivate:
+		*s = ViewSharingPrivate
+		return nil
+	case ViewSharingTeam:
+		*s = ViewSharingTeam
+		return nil
+	case ViewSharingAll:
+		*s = ViewSharingAll
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/Webhook
@@ -11236,4 +13486,32 @@ func (s *WebhookList) GetItems() []Webhook {
 // SetItems sets the value of Items.
 func (s *WebhookList) SetItems(val []Webhook) {
 	s.Items = val
+}
+
+// Ref: #/components/schemas/WeeklyShift
+type WeeklyShift struct {
+	// 1 Monday to 7 Sunday.
+	Day int32 `json:"day"`
+	// HH:mm-HH:mm, the end up to 24:00; an end at or before the beginning is on the next day.
+	Hours string `json:"hours"`
+}
+
+// GetDay returns the value of Day.
+func (s *WeeklyShift) GetDay() int32 {
+	return s.Day
+}
+
+// GetHours returns the value of Hours.
+func (s *WeeklyShift) GetHours() string {
+	return s.Hours
+}
+
+// SetDay sets the value of Day.
+func (s *WeeklyShift) SetDay(val int32) {
+	s.Day = val
+}
+
+// SetHours sets the value of Hours.
+func (s *WeeklyShift) SetHours(val string) {
+	s.Hours = val
 }

@@ -35,12 +35,49 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/apply
 	ApplyCatalog(ctx context.Context, req *ApplyCatalogReq) (*CatalogDiff, error)
+	// ChangeEngineerProfile implements ChangeEngineerProfile operation.
+	//
+	// Sets what an engineer can do, how much and when; what is absent stays. With `version`, one that
+	// somebody has changed meanwhile is refused with status 409. For supervisors and administrators.
+	//
+	// PUT /desk/v1/engineer-profiles/{user_id}
+	ChangeEngineerProfile(ctx context.Context, req *EngineerProfileReq, params ChangeEngineerProfileParams) (*EngineerProfile, error)
 	// ChangePartner implements ChangePartner operation.
 	//
 	// Replaces all of a partner but his id.
 	//
 	// PUT /desk/v1/partners/{partner_id}
 	ChangePartner(ctx context.Context, req *PartnerReq, params ChangePartnerParams) (*Partner, error)
+	// ChangeQueue implements ChangeQueue operation.
+	//
+	// Replaces a queue. With `version`, one that somebody has changed meanwhile is refused with status
+	// 409. For supervisors and administrators.
+	//
+	// PUT /desk/v1/queues/{queue_id}
+	ChangeQueue(ctx context.Context, req *QueueReq, params ChangeQueueParams) (*Queue, error)
+	// ChangeTeam implements ChangeTeam operation.
+	//
+	// Replaces name, lead and members. With `version`, a team that somebody has changed meanwhile is
+	// refused with status 409. For supervisors and administrators.
+	//
+	// PUT /desk/v1/teams/{team_id}
+	ChangeTeam(ctx context.Context, req *TeamReq, params ChangeTeamParams) (*Team, error)
+	// ChangeView implements ChangeView operation.
+	//
+	// Replaces a view. Its owner may, and supervisors and administrators what is shared, also when the
+	// owner is gone. With `version`, one that somebody has changed meanwhile is refused with status 409.
+	//
+	// PUT /desk/v1/views/{view_id}
+	ChangeView(ctx context.Context, req *ViewReq, params ChangeViewParams) (*View, error)
+	// ClaimQueueTicket implements ClaimQueueTicket operation.
+	//
+	// Makes the caller the handler of the next ticket of the queue that he has the skills for, in the
+	// order of the queue; two callers never get the same. Only members of the team that serves the queue,
+	// supervisors and administrators claim. 409 when there is none, or when his capacity is used up and
+	// the queue is hard; else that is a `warning` in the answer.
+	//
+	// POST /desk/v1/queues/{queue_id}/claim
+	ClaimQueueTicket(ctx context.Context, params ClaimQueueTicketParams) (*Ticket, error)
 	// CloseAuthorizationSession implements CloseAuthorizationSession operation.
 	//
 	// Ends a session; ending it again changes nothing.
@@ -102,6 +139,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/partners
 	CreatePartner(ctx context.Context, req *PartnerReq) (*Partner, error)
+	// CreateQueue implements CreateQueue operation.
+	//
+	// Adds a queue. One that gives tickets by itself (round_robin, least_loaded) needs a team, and its
+	// filter must leave open tickets of the house that nobody handles. For supervisors and administrators.
+	//
+	// POST /desk/v1/queues
+	CreateQueue(ctx context.Context, req *QueueReq) (*Queue, error)
 	// CreateSession implements CreateSession operation.
 	//
 	// Logs an engineer, supervisor, auditor or administrator in. A locked, an unknown and a wrong name or
@@ -109,6 +153,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/sessions
 	CreateSession(ctx context.Context, req *NewSessionReq) (*NewSession, error)
+	// CreateTeam implements CreateTeam operation.
+	//
+	// Adds a team. Members are engineers, supervisors or administrators of the house; the lead is one of
+	// them. For supervisors and administrators.
+	//
+	// POST /desk/v1/teams
+	CreateTeam(ctx context.Context, req *TeamReq) (*Team, error)
 	// CreateTicketAttachment implements CreateTicketAttachment operation.
 	//
 	// Takes a file as multipart/form-data; it streams. The file is for this ticket and is seen by
@@ -126,7 +177,8 @@ type Handler interface {
 	// message, 1 to 17, the customer is to answer. resolve: the solution, 1 or 17 to 2. pause and resume:
 	// 1 to 5 and back. invalid: 0 or 1 to 12, with the reason. note: internal, no change of state, never
 	// shown to the customer. assign: makes another engineer of the same side the handler, 0 becomes 1.
-	// transfer: makes it the business of the side `to`.
+	// transfer: makes it the business of the side `to`, or gives it to a team or a queue of the house.
+	// release: the handler, or a supervisor, gives it back; nobody handles it then.
 	//
 	// POST /desk/v1/tickets/{number}/steps
 	CreateTicketStep(ctx context.Context, req *StepReq, params CreateTicketStepParams) (*Ticket, error)
@@ -137,6 +189,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users
 	CreateUser(ctx context.Context, req *NewUserReq, params CreateUserParams) (*User, error)
+	// CreateView implements CreateView operation.
+	//
+	// Saves a view of the callers own, at most 50 a person. Views are shared with everybody of the house
+	// or with a team one belongs to.
+	//
+	// POST /desk/v1/views
+	CreateView(ctx context.Context, req *ViewReq, params CreateViewParams) (*View, error)
 	// CreateWebhook implements CreateWebhook operation.
 	//
 	// Adds a receiver of events. Requests to it are signed as Standard Webhooks describes; the secret is
@@ -157,6 +216,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/agencies/{agency_id}
 	DeleteDomainAgency(ctx context.Context, params DeleteDomainAgencyParams) error
+	// DeleteQueue implements DeleteQueue operation.
+	//
+	// Deletes a queue; its tickets stay as they are. For supervisors and administrators.
+	//
+	// DELETE /desk/v1/queues/{queue_id}
+	DeleteQueue(ctx context.Context, params DeleteQueueParams) error
 	// DeleteResource implements DeleteResource operation.
 	//
 	// Removes a resource; past diagnoses of it stay.
@@ -169,12 +234,25 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/sessions
 	DeleteSession(ctx context.Context) error
+	// DeleteTeam implements DeleteTeam operation.
+	//
+	// Deletes a team that serves no queue (else 409). Its tickets have no team then; views shared with it
+	// become private.
+	//
+	// DELETE /desk/v1/teams/{team_id}
+	DeleteTeam(ctx context.Context, params DeleteTeamParams) error
 	// DeleteTemplate implements DeleteTemplate operation.
 	//
 	// Takes the built-in text back. Nothing happens when it is in force already.
 	//
 	// DELETE /desk/v1/templates/{name}/{language}
 	DeleteTemplate(ctx context.Context, params DeleteTemplateParams) error
+	// DeleteView implements DeleteView operation.
+	//
+	// Deletes a view; who may change it may.
+	//
+	// DELETE /desk/v1/views/{view_id}
+	DeleteView(ctx context.Context, params DeleteViewParams) error
 	// DeleteWebhook implements DeleteWebhook operation.
 	//
 	// Deletes a receiver with its log.
@@ -300,6 +378,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains
 	ListDomains(ctx context.Context) (*DomainList, error)
+	// ListEngineerProfiles implements ListEngineerProfiles operation.
+	//
+	// Lists the people of the house who can take tickets, by alias: skills, capacity, shifts, whether they
+	// are at work now and how many open tickets they have.
+	//
+	// GET /desk/v1/engineer-profiles
+	ListEngineerProfiles(ctx context.Context) (*EngineerProfileList, error)
 	// ListEngineers implements ListEngineers operation.
 	//
 	// Lists the people of the house to whom a ticket can be given, by name, or with `partner` those of a
@@ -341,6 +426,21 @@ type Handler interface {
 	//
 	// GET /desk/v1/providers
 	ListProviders(ctx context.Context) (*ProviderList, error)
+	// ListQueueTickets implements ListQueueTickets operation.
+	//
+	// One page of the tickets in a queue. Those that wait for their engineer in a queue which gives them
+	// by itself say why in `waiting`.
+	//
+	// GET /desk/v1/queues/{queue_id}/tickets
+	ListQueueTickets(ctx context.Context, params ListQueueTicketsParams) (*TicketPage, error)
+	// ListQueues implements ListQueues operation.
+	//
+	// Lists the queues in their order, each with exactly how many tickets the caller sees in it. A
+	// sandboxs tickets are in none. A partners people have the queues that no team serves, with their own
+	// tickets.
+	//
+	// GET /desk/v1/queues
+	ListQueues(ctx context.Context, params ListQueuesParams) (*QueueList, error)
 	// ListResources implements ListResources operation.
 	//
 	// Lists what was entered for the domain to be diagnosed, by id.
@@ -353,6 +453,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/agreements/{agreement_id}/signatures
 	ListSignatures(ctx context.Context, params ListSignaturesParams) (*SignaturePage, error)
+	// ListTeams implements ListTeams operation.
+	//
+	// Lists the teams of the house with their members, by name.
+	//
+	// GET /desk/v1/teams
+	ListTeams(ctx context.Context) (*TeamList, error)
 	// ListTemplates implements ListTemplates operation.
 	//
 	// Lists the texts of mails and text messages in every language, as they are in force.
@@ -392,6 +498,20 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/users
 	ListUsers(ctx context.Context, params ListUsersParams) (*UserList, error)
+	// ListViewTickets implements ListViewTickets operation.
+	//
+	// One page of the tickets in a view.
+	//
+	// GET /desk/v1/views/{view_id}/tickets
+	ListViewTickets(ctx context.Context, params ListViewTicketsParams) (*TicketPage, error)
+	// ListViews implements ListViews operation.
+	//
+	// Lists the views the caller has, in their order, each with exactly how many tickets he sees in it:
+	// his own, those shared with everybody, those of his teams. Supervisors and administrators have all
+	// that are shared.
+	//
+	// GET /desk/v1/views
+	ListViews(ctx context.Context, params ListViewsParams) (*ViewList, error)
 	// ListWebhookDeliveries implements ListWebhookDeliveries operation.
 	//
 	// What was sent and answered, newest first, kept for 30 days.
@@ -439,6 +559,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/agreements
 	PublishAgreement(ctx context.Context, req *NewAgreementReq) (*PublishedAgreement, error)
+	// PutMyShift implements PutMyShift operation.
+	//
+	// Says online or away, or replaces the callers plan; what is absent stays. With a plan a person is at
+	// work on his shifts until he says away, without one when he says online. Who goes away gives the
+	// tickets back that were given to him and that he has done nothing to; the answer names them.
+	//
+	// PUT /desk/v1/me/shift
+	PutMyShift(ctx context.Context, req *MyShiftReq, params PutMyShiftParams) (*MyShift, error)
 	// PutPreferences implements PutPreferences operation.
 	//
 	// Replaces the caller's preferences; what is absent gets its default.
@@ -562,6 +690,18 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}
 	ShowDomain(ctx context.Context, params ShowDomainParams) (*Domain, error)
+	// ShowEngineerProfile implements ShowEngineerProfile operation.
+	//
+	// Shows skills, capacity, shifts and load of one engineer.
+	//
+	// GET /desk/v1/engineer-profiles/{user_id}
+	ShowEngineerProfile(ctx context.Context, params ShowEngineerProfileParams) (*EngineerProfile, error)
+	// ShowMyShift implements ShowMyShift operation.
+	//
+	// Whether the caller is at work, his plan, capacity and load.
+	//
+	// GET /desk/v1/me/shift
+	ShowMyShift(ctx context.Context, params ShowMyShiftParams) (*EngineerProfile, error)
 	// ShowOutboxCode implements ShowOutboxCode operation.
 	//
 	// The last verification code caught on its way to a contact. For administrators and the operator on
@@ -581,6 +721,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/preferences
 	ShowPreferences(ctx context.Context, params ShowPreferencesParams) (*Preferences, error)
+	// ShowQueue implements ShowQueue operation.
+	//
+	// Shows one queue with its count.
+	//
+	// GET /desk/v1/queues/{queue_id}
+	ShowQueue(ctx context.Context, params ShowQueueParams) (*Queue, error)
 	// ShowSession implements ShowSession operation.
 	//
 	// Tells who the caller is.
@@ -593,6 +739,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/system
 	ShowSystem(ctx context.Context) (*System, error)
+	// ShowTeam implements ShowTeam operation.
+	//
+	// Shows one team.
+	//
+	// GET /desk/v1/teams/{team_id}
+	ShowTeam(ctx context.Context, params ShowTeamParams) (*Team, error)
 	// ShowTemplate implements ShowTemplate operation.
 	//
 	// Show a template.
@@ -625,6 +777,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/users/{user_id}
 	ShowUser(ctx context.Context, params ShowUserParams) (*User, error)
+	// ShowView implements ShowView operation.
+	//
+	// Shows one view with its count.
+	//
+	// GET /desk/v1/views/{view_id}
+	ShowView(ctx context.Context, params ShowViewParams) (*View, error)
 	// ShowWebhook implements ShowWebhook operation.
 	//
 	// Shows a receiver, how far it has come and whether it fails.

@@ -1,0 +1,692 @@
+package queue_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"casemate/internal/catalog"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/locale"
+	"casemate/internal/principal"
+	"casemate/internal/queue"
+	"casemate/internal/ticket"
+)
+
+// told is what a ticket's assignment tells.
+type told struct {
+	Queue, Way, Engineer          string
+	Turn, Load, Capacity, Fitting int
+}
+
+func tell(t *testing.T, e event.Row) (d told) {
+	t.Helper()
+	if err := json.Unmarshal(e.Data, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestRoundRobin: turns go around those who fit, the severest and oldest ticket
+// first, and each assignment tells why.
+func TestRoundRobin(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		mei := w.Engineer("mei", "Mei", principal.RoleEngineer)
+		gone := w.Engineer("boss2", "Supervisor", principal.RoleSupervisor)
+		w.say(gone, queue.Away) // a member who gets nothing
+		team := w.team("all", w.Chen, w.Emma, mei, gone)
+		q := w.queue(queue.Queue{Way: queue.RoundRobin, Team: team.ID})
+		for _, p := range []principal.Principal{w.Chen, w.Emma, mei} {
+			w.say(p, queue.Online)
+		}
+		box := w.sandbox()
+		hidden, err := w.Tickets.Create(w.t.Context(), box, w.Draft("a sandbox's"))
+		w.OK(err)
+		var numbers []string
+		for i := range 7 {
+			numbers = append(numbers, w.Create(w.Boss, fmt.Sprint("ticket ", i)))
+		}
+		w.assign()
+		order := []string{w.Chen.User, w.Emma.User, mei.User}
+		slices.Sort(order)
+		all := w.events("queue.assign")
+		if len(all) != 7 {
+			w.t.Fatalf("%d assignments", len(all))
+		}
+		for i, e := range all {
+			d := tell(w.t, e)
+			if d.Engineer != order[i%3] || d.Turn != i+1 || d.Queue != q.ID || d.Load != i/3 || d.Fitting != 3 || d.Capacity != 20 {
+				w.t.Errorf("assignment %d: %+v", i, d)
+			}
+			got := w.show(numbers[i])
+			if got.ID != e.SubjectID || got.Assignee != d.Engineer || got.Status != ticket.Processing || e.ActorKind != principal.System {
+				w.t.Errorf("ticket %d: %s %d, event of %s for %s", i, got.Assignee, got.Status, e.SubjectID, d.Engineer)
+			}
+		}
+		if got := w.show(hidden); got.Assignee != "" {
+			w.t.Error("a sandbox's ticket was given to an engineer")
+		}
+		// Nothing happens twice, and the next ticket goes on with the turn.
+		w.assign()
+		w.assign()
+		last := w.Create(w.Boss, "one more")
+		w.assign()
+		if all = w.events("queue.assign"); len(all) != 8 || w.show(last).Assignee != order[7%3] {
+			w.t.Errorf("%d assignments, the last to %s", len(all), w.show(last).Assignee)
+		}
+		// Who gives a ticket back does so to the queue; it comes to the next one.
+		who := map[string]principal.Principal{w.Chen.User: w.Chen, w.Emma.User: w.Emma, mei.User: mei}[w.show(last).Assignee]
+		other := w.Chen
+		if who.User == w.Chen.User {
+			other = w.Emma
+		}
+		w.Refused(w.Step(other, last, ticket.StepRelease, ""), "01010002")
+		w.OK(w.Step(who, last, ticket.StepRelease, "not mine"))
+		if got := w.show(last); got.Assignee != "" || got.Status != ticket.Processing {
+			w.t.Errorf("given back: %+v", got)
+		}
+		w.Refused(w.Step(who, last, ticket.StepRelease, ""), "01010002")
+		w.assign()
+		if got := w.show(last).Assignee; got != order[8%3] {
+			w.t.Errorf("after it was given back: %s, want %s", got, order[8%3])
+		}
+		// Nobody gets back what he gave back himself.
+		by := map[string]principal.Principal{w.Chen.User: w.Chen, w.Emma.User: w.Emma, mei.User: mei}
+		had := map[string]bool{who.User: true}
+		for range 2 {
+			user := w.show(last).Assignee
+			if user == "" || had[user] {
+				w.t.Errorf("given again to %q", user)
+			}
+			had[user] = true
+			w.OK(w.Step(by[user], last, ticket.StepRelease, ""))
+			w.assign()
+		}
+		if r, _, err := w.q.Waiting(w.t.Context(), w.Chen, last); err != nil || r.Code != "shift" {
+			w.t.Errorf("all but one who is away gave it back: %v %v", r, err)
+		}
+		w.OK(w.Ident.Disable(w.t.Context(), root, principal.House, gone.User, true))
+		if r, _, err := w.q.Waiting(w.t.Context(), w.Chen, last); err != nil || r.Code != "refused" || w.show(last).Assignee != "" {
+			w.t.Errorf("all gave it back: %v %v", r, err)
+		}
+	})
+}
+
+// TestReasons: skills, shifts and capacity decide, the desk says what is
+// missing, and it is tried again when that comes.
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		team := w.team("t", w.Chen, w.Emma)
+		q := w.queue(queue.Queue{Way: queue.LeastLoaded, Team: team.ID})
+		w.set(w.Chen, 1, queue.Skills{Languages: []string{"zh-cn"}})
+		w.set(w.Emma, 2, queue.Skills{Languages: []string{"en-us"}, Regions: []string{"cn-north-1"}})
+		create := func(lang locale.Language, about catalog.Choice) string {
+			w.Clock.Add(time.Millisecond)
+			d := w.Draft("a question")
+			d.Locale.Language = lang
+			if about.ProblemType != "" {
+				d.Choice = about
+			}
+			n, err := w.Tickets.Create(ctx, w.Boss, d)
+			w.OK(err)
+			return n
+		}
+		why := func(number, code, words string) {
+			w.t.Helper()
+			w.assign()
+			r, ok, err := w.q.Waiting(ctx, w.Chen, number)
+			w.OK(err)
+			if !ok || r.Code != code || !strings.Contains(r.Text.EN, words) || r.Text.ZH == "" || r.Queue != q.ID {
+				w.t.Errorf("%s waits for %v, want %s %q", number, r, code, words)
+			}
+			p, err := w.q.QueueTickets(ctx, w.Chen, q.ID, queue.Look{})
+			w.OK(err)
+			for _, t := range p.Tickets {
+				if t.Number == number && p.Reasons[t.ID].Code != code {
+					w.t.Errorf("the list says %v", p.Reasons[t.ID])
+				}
+			}
+		}
+		english := create(locale.EN, catalog.Choice{})
+		why(english, "shift", "nobody on shift with skill English")
+		w.say(w.Emma, queue.Online)
+		w.assign()
+		if got := w.show(english).Assignee; got != w.Emma.User {
+			w.t.Errorf("came online, the ticket is %q's", got)
+		}
+		if _, ok, err := w.q.Waiting(ctx, w.Chen, english); ok || err != nil {
+			w.t.Errorf("it still waits: %v", err)
+		}
+		// A plan: the shift begins at nine on the clocks of Shanghai.
+		plan := queue.Plan{Zone: "Asia/Shanghai", Week: []queue.Shift{{5, "09:00-18:00"}}} // 2026-01-16 is a Friday
+		_, err := w.q.SetEngineer(ctx, root, w.Chen.User, queue.EngineerChange{Plan: &plan})
+		w.OK(err)
+		first, second := create(locale.ZH, catalog.Choice{}), create(locale.ZH, catalog.Choice{})
+		why(first, "shift", "the next shift begins 2026-01-16 01:00 UTC")
+		w.Clock.Add(17*time.Hour - time.Minute - 10*time.Millisecond) // from 8:00 UTC on the 15th
+		why(first, "shift", "nobody on shift with skill Chinese")
+		w.Clock.Add(2 * time.Minute)
+		w.assign()
+		if got := w.show(first).Assignee; got != w.Chen.User {
+			w.t.Errorf("his shift began, the ticket is %q's", got)
+		}
+		why(second, "full", "all 1 on shift with skill Chinese have as many")
+		// Capacity is free when a ticket is over.
+		w.OK(w.Step(w.Chen, first, "resolve", "solved"))
+		why(second, "full", "") // a solution may still be refused
+		w.OK(w.Act(w.Boss, first, ticket.Close))
+		w.assign()
+		if got := w.show(second).Assignee; got != w.Chen.User {
+			w.t.Errorf("capacity is free, the ticket is %q's", got)
+		}
+		// Away, though on shift.
+		w.OK(w.Step(w.Chen, second, "resolve", "solved"))
+		w.OK(w.Act(w.Boss, second, ticket.Close))
+		w.say(w.Chen, queue.Away)
+		third := create(locale.ZH, catalog.Choice{})
+		why(third, "shift", "nobody on shift")
+		// Disabled people are no members.
+		w.OK(w.Ident.Disable(ctx, root, principal.House, w.Chen.User, true))
+		why(third, "skill", "nobody in the team with skill Chinese")
+		w.OK(w.Ident.Disable(ctx, root, principal.House, w.Emma.User, true))
+		r, _, err := w.q.Waiting(ctx, root, third)
+		w.OK(err)
+		if r.Code != "empty" {
+			w.t.Errorf("without anybody it waits for %v", r)
+		}
+		w.OK(w.Ident.Disable(ctx, root, principal.House, w.Chen.User, false))
+		w.say(w.Chen, queue.Online)
+		w.assign()
+		if got := w.show(third).Assignee; got != w.Chen.User {
+			w.t.Errorf("he is back, the ticket is %q's", got)
+		}
+	})
+}
+
+// TestSkillFields: what is refused of an engineer, and who may set it.
+func TestSkillFields(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		n := func(i int) *int { return &i }
+		for field, c := range map[string]queue.EngineerChange{
+			"capacity":                        {Capacity: n(1001)},
+			"skills.product_category_ids":     {Skills: &queue.Skills{Products: []string{"x"}}},
+			"skills.business_type_categories": {Skills: &queue.Skills{SubTypes: []string{"x"}}},
+			"skills.languages":                {Skills: &queue.Skills{Languages: []string{"fr-fr"}}},
+			"skills.region_ids":               {Skills: &queue.Skills{Regions: make([]string, 201)}},
+			"plan.zone":                       {Plan: &queue.Plan{Zone: "Mars/Base"}},
+			"plan.week.day":                   {Plan: &queue.Plan{Week: []queue.Shift{{8, "09:00-10:00"}}}},
+			"plan.week.hours":                 {Plan: &queue.Plan{Week: []queue.Shift{{1, "9-10"}}}},
+			"plan.week":                       {Plan: &queue.Plan{Week: make([]queue.Shift, 51)}},
+			"plan.exceptions.date":            {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-30"}}}},
+			"plan.exceptions.hours":           {Plan: &queue.Plan{Exceptions: []queue.Exception{{Date: "2026-02-03", Hours: "x"}}}},
+			"plan.exceptions":                 {Plan: &queue.Plan{Exceptions: make([]queue.Exception, 401)}},
+		} {
+			_, err := w.q.SetEngineer(ctx, root, w.Chen.User, c)
+			if f, ok := fault.As(err); !ok || f.Field != field || f.Code != fault.CodeInvalid {
+				w.t.Errorf("%s: %v", field, err)
+			}
+		}
+		product := w.Catalog.Now().Products()[0]
+		e, err := w.q.SetEngineer(ctx, root, w.Chen.User, queue.EngineerChange{Capacity: n(1000), Skills: &queue.Skills{Products: []string{product.ID}, SubTypes: []string{product.SubType}}})
+		w.OK(err)
+		if e.Version != 1 || e.Limit != 1000 || e.Available || e.Name != "chen" {
+			w.t.Errorf("set: %+v", e)
+		}
+		if _, err := w.q.SetEngineer(ctx, root, w.Chen.User, queue.EngineerChange{Capacity: n(5), Version: 1}); err != nil {
+			w.t.Error(err)
+		}
+		if _, err := w.q.SetEngineer(ctx, root, w.Chen.User, queue.EngineerChange{Capacity: n(6), Version: 1}); fault.KindOf(err) != fault.Conflict {
+			w.t.Errorf("a stale change: %v", err)
+		}
+		for _, id := range []string{"nobody", w.Auditor.User, w.Boss.User} {
+			if _, err := w.q.SetEngineer(ctx, root, id, queue.EngineerChange{Capacity: n(5)}); fault.KindOf(err) != fault.NotFound {
+				w.t.Errorf("%s: %v", id, err)
+			}
+		}
+		if _, err := w.q.SetEngineer(ctx, w.Chen, w.Chen.User, queue.EngineerChange{Capacity: n(5)}); fault.KindOf(err) != fault.Forbidden {
+			w.t.Errorf("an engineer sets his own capacity: %v", err)
+		}
+		bad := queue.Presence("asleep")
+		_, _, err = w.q.SetMyShift(ctx, w.Chen, queue.MyShift{Presence: &bad})
+		w.Refused(err, "01010001")
+		_, _, err = w.q.SetMyShift(ctx, w.Auditor, queue.MyShift{})
+		w.Refused(err, "01010002")
+		mine, _, err := w.q.SetMyShift(ctx, w.Chen, queue.MyShift{Plan: &queue.Plan{Zone: "UTC", Week: []queue.Shift{{4, "00:00-24:00"}}}, Version: 2})
+		w.OK(err)
+		if !mine.OnShift || !mine.Available || mine.Capacity != 5 {
+			w.t.Errorf("his own plan: %+v", mine) // 2026-01-15 is a Thursday
+		}
+		all, err := w.q.Engineers(ctx, w.Auditor)
+		w.OK(err)
+		if len(all) != 2 {
+			w.t.Errorf("%d engineers", len(all))
+		}
+	})
+}
+
+// TestAway: what was given to one who goes and he did nothing to goes back to
+// the queue, in the same moment.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		team := w.team("t", w.Chen, w.Emma)
+		w.queue(queue.Queue{Way: queue.RoundRobin, Team: team.ID})
+		w.say(w.Chen, queue.Online)
+		idle, noted, claimed := w.Create(w.Boss, "idle"), w.Create(w.Boss, "noted"), w.Create(w.Boss, "claimed")
+		w.OK(w.Step(w.Chen, claimed, "accept", ""))
+		w.assign()
+		w.OK(w.Step(w.Chen, noted, "note", "I look into it"))
+		w.OK(w.Step(w.Emma, idle, "note", "a colleague's note is not his"))
+		if got := w.load(w.Chen); got != 3 {
+			w.t.Fatalf("load %d", got)
+		}
+		if back := w.say(w.Chen, queue.Away); !slices.Equal(back, []string{idle}) {
+			w.t.Errorf("given back: %v, want %s", back, idle)
+		}
+		if got := w.show(idle); got.Assignee != "" {
+			w.t.Errorf("the idle ticket is %q's", got.Assignee)
+		}
+		if back := w.say(w.Chen, queue.Away); len(back) != 0 {
+			w.t.Errorf("again: %v", back)
+		}
+		w.say(w.Emma, queue.Online)
+		w.assign()
+		if got := w.show(idle); got.Assignee != w.Emma.User {
+			w.t.Errorf("then it is %q's", got.Assignee)
+		}
+		if got := len(w.events("team.shift")); got != 4 {
+			w.t.Errorf("%d events of shifts", got)
+		}
+	})
+}
+
+// TestExact: many nodes at once give each ticket once, nobody more than he can
+// handle, and no turn is skipped or had twice.
+func TestExact(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		w.Unlimited()
+		people := []principal.Principal{w.Chen, w.Emma}
+		for i := range 3 {
+			people = append(people, w.Engineer(fmt.Sprint("e", i), fmt.Sprint("E", i), principal.RoleEngineer))
+		}
+		team, second := w.team("t", people...), w.team("u", people[:3]...)
+		const capacity, tickets = 5, 40
+		for _, p := range people {
+			w.set(p, capacity, queue.Skills{})
+			w.say(p, queue.Online)
+		}
+		// Two queues share people: a capacity is one over all queues.
+		w.queue(queue.Queue{Place: 1, Way: queue.RoundRobin, Team: team.ID, Filter: ticket.RowFilter{Domains: []string{w.Boss.Domain}}})
+		w.queue(queue.Queue{Place: 2, Way: queue.LeastLoaded, Team: second.ID, Filter: ticket.RowFilter{Domains: []string{w.Foreign.Domain}}})
+		for i := range tickets {
+			w.Create([]principal.Principal{w.Boss, w.Foreign}[i%2], fmt.Sprint("ticket ", i))
+		}
+		w.seal()
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if err := w.q.Assign(w.t.Context()); err != nil {
+					w.t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		w.assign()
+		given := w.events("queue.assign")
+		sum := 0
+		seen, turns := map[string]bool{}, map[string][]int{}
+		for _, e := range given {
+			d := tell(w.t, e)
+			if seen[e.SubjectID] {
+				w.t.Errorf("%s was given twice", e.SubjectID)
+			}
+			if seen[e.SubjectID] = true; d.Load >= capacity {
+				w.t.Errorf("given on top of a load of %d", d.Load)
+			}
+			turns[d.Queue] = append(turns[d.Queue], d.Turn)
+		}
+		for q, all := range turns {
+			slices.Sort(all)
+			for i, n := range all {
+				if n != i+1 {
+					w.t.Fatalf("turns of %s: %v", q, all)
+				}
+			}
+		}
+		for i, p := range people {
+			// 20 tickets are for anybody, 20 for the first three alone: they are full.
+			got := w.load(p)
+			if sum += got; got > capacity || i < 3 && got < capacity {
+				w.t.Errorf("%s has %d tickets", p.UserName, got)
+			}
+		}
+		if sum != len(given) {
+			w.t.Errorf("%d tickets by %d assignments", sum, len(given))
+		}
+	})
+}
+
+// TestTurnsAtOnce: with room for all, round-robin gives everybody the same
+// number however many nodes give.
+func TestTurnsAtOnce(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		w.Unlimited()
+		mei := w.Engineer("mei", "Mei", principal.RoleEngineer)
+		people := []principal.Principal{w.Chen, w.Emma, mei}
+		team := w.team("t", people...)
+		w.queue(queue.Queue{Way: queue.RoundRobin, Team: team.ID})
+		for _, p := range people {
+			w.set(p, 100, queue.Skills{})
+			w.say(p, queue.Online)
+		}
+		for i := range 30 {
+			w.Create(w.Boss, fmt.Sprint(i))
+		}
+		w.seal()
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() {
+				if err := w.q.Assign(w.t.Context()); err != nil {
+					w.t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, p := range people {
+			if got := w.load(p); got != 10 {
+				w.t.Errorf("%s has %d of 30 tickets", p.UserName, got)
+			}
+		}
+	})
+}
+
+// TestClaim: 32 at once get 32 tickets, none twice, in the queue's order.
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		w.Unlimited()
+		const n = 32
+		people := make([]principal.Principal, n)
+		for i := range people {
+			people[i] = w.Engineer(fmt.Sprint("e", i), fmt.Sprint("E", i), principal.RoleEngineer)
+		}
+		team := w.team("t", people...)
+		q := w.queue(queue.Queue{Team: team.ID, Sort: ticket.SortOldest, Hard: true})
+		var numbers []string
+		for i := range n + 3 {
+			numbers = append(numbers, w.Create(w.Boss, fmt.Sprint(i)))
+		}
+		var mu sync.Mutex
+		got := map[string]string{}
+		var wg sync.WaitGroup
+		for _, p := range people {
+			wg.Go(func() {
+				t, over, err := w.q.Claim(w.t.Context(), p, q.ID)
+				if err != nil || over.Load != 0 {
+					w.t.Errorf("%s: %v %v", p.UserName, err, over)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if other := got[t.Number]; other != "" {
+					w.t.Errorf("%s went to %s and %s", t.Number, other, p.UserName)
+				}
+				if got[t.Number] = p.UserName; t.Assignee != p.User || t.Status != ticket.Processing {
+					w.t.Errorf("%s after the claim: %+v", t.Number, t)
+				}
+			})
+		}
+		wg.Wait()
+		for i, number := range numbers {
+			if (got[number] != "") != (i < n) {
+				w.t.Errorf("ticket %d: %q", i, got[number])
+			}
+		}
+		if claims := len(w.events("queue.claim")); claims != n {
+			w.t.Errorf("%d events of claims", claims)
+		}
+	})
+}
+
+// TestClaimRules: the team, skills and capacity; accept only warns, unless a
+// queue that holds the ticket is hard.
+func TestClaimRules(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		team := w.team("t", w.Chen)
+		hard := w.queue(queue.Queue{Team: team.ID, Hard: true, Filter: ticket.RowFilter{Domains: []string{w.Boss.Domain}}})
+		soft := w.queue(queue.Queue{Filter: ticket.RowFilter{Domains: []string{w.Foreign.Domain}, Statuses: open, Assignee: "none"}})
+		_, _, err := w.q.Claim(ctx, w.Chen, hard.ID)
+		w.Refused(err, "01010002")
+		a, b := w.Create(w.Boss, "a"), w.Create(w.Boss, "b")
+		c, d := w.Create(w.Foreign, "c"), w.Create(w.Foreign, "d")
+		w.set(w.Chen, 1, queue.Skills{Languages: []string{"en-us"}})
+		_, _, err = w.q.Claim(ctx, w.Chen, hard.ID)
+		w.Refused(err, "01010002") // both are in Chinese
+		w.set(w.Chen, 1, queue.Skills{})
+		_, _, err = w.q.Claim(ctx, w.Emma, hard.ID)
+		w.Refused(err, "01010002")
+		for _, who := range []principal.Principal{w.Auditor, w.Boss, local} {
+			if _, _, err := w.q.Claim(ctx, who, hard.ID); fault.KindOf(err) != fault.Forbidden {
+				w.t.Errorf("%s claims: %v", who.UserName, err)
+			}
+		}
+		if _, _, err := w.q.Claim(ctx, w.Chen, "no such"); fault.KindOf(err) != fault.NotFound {
+			w.t.Errorf("a queue that is not there: %v", err)
+		}
+		got, over, err := w.q.Claim(ctx, w.Chen, hard.ID)
+		w.OK(err)
+		if got.Number != a || over.Load != 0 {
+			w.t.Errorf("claimed %s %v", got.Number, over)
+		}
+		_, _, err = w.q.Claim(ctx, w.Chen, hard.ID)
+		w.Refused(err, "01010002") // full, and the queue is hard
+		_, _, err = w.q.Accept(ctx, w.Chen, ticket.Step{Number: b, Action: ticket.StepAccept})
+		w.Refused(err, "01010002")
+		if got := w.show(b).Assignee; got != "" {
+			w.t.Errorf("refused, and yet it is %q's", got)
+		}
+		got, over, err = w.q.Accept(ctx, w.Chen, ticket.Step{Number: c, Action: ticket.StepAccept})
+		w.OK(err)
+		if got.Assignee != w.Chen.User || over != (queue.Over{Load: 2, Capacity: 1}) || !strings.Contains(over.Warning(locale.EN), "2 open tickets") {
+			w.t.Errorf("accepted: %s %+v %s", got.Assignee, over, over.Warning(locale.EN))
+		}
+		got, over, err = w.q.Claim(ctx, w.Chen, soft.ID)
+		w.OK(err)
+		if got.Number != d || over.Load != 3 {
+			w.t.Errorf("claimed %s %v", got.Number, over)
+		}
+		_, over, err = w.q.Accept(ctx, w.Emma, ticket.Step{Number: b, Action: ticket.StepAccept})
+		w.OK(err)
+		if over.Load != 0 {
+			w.t.Errorf("a warning for one with room: %v", over)
+		}
+		_, _, err = w.q.Accept(ctx, w.Emma, ticket.Step{Number: "TS2601010000000000000", Action: ticket.StepAccept})
+		w.Refused(err, "01010015")
+	})
+}
+
+// TestTransferToTeam: a ticket given to a team or a queue has no handler and
+// shows the team; the documented rules hold.
+func TestTransferToTeam(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		blue, red := w.team("blue", w.Chen), w.team("red", w.Emma)
+		q := w.queue(queue.Queue{Team: red.ID, Way: queue.RoundRobin, Filter: ticket.RowFilter{Teams: []string{red.ID}, Languages: []string{"zh-cn"}}})
+		unserved := w.queue(queue.Queue{})
+		a, b := w.Create(w.Boss, "a"), w.Create(w.Boss, "b")
+		foreign := w.Create(w.Foreign, "f")
+		over := w.Create(w.Boss, "over")
+		w.OK(w.Act(w.Boss, over, ticket.Cancel))
+		w.OK(w.Step(w.Chen, a, "accept", ""))
+		transfer := func(team, queue string, numbers ...string) (codes []string, err error) {
+			all, err := w.q.Transfer(ctx, w.Chen, ticket.Transfer{Numbers: numbers, Text: "yours"}, team, queue)
+			for _, r := range all {
+				if r.Refusal == nil {
+					codes = append(codes, "ok")
+				} else {
+					codes = append(codes, strings.TrimPrefix(r.Refusal.Code, "OSM.010100"))
+				}
+			}
+			return codes, err
+		}
+		want := func(got []string, err error, want string) {
+			w.t.Helper()
+			if err != nil || strings.Join(got, " ") != want {
+				w.t.Errorf("%v %v, want %s", got, err, want)
+			}
+		}
+		got, err := transfer(blue.ID, "", a, over, "TS2601010000000000000")
+		want(got, err, "ok 62 15")
+		if t := w.show(a); t.Assignee != "" || t.Team != blue.ID || t.TeamName.EN != "blue" || t.Status != ticket.Processing {
+			w.t.Errorf("transferred: %+v", t)
+		}
+		got, err = transfer(blue.ID, "", a)
+		want(got, err, "02")
+		_, err = transfer(blue.ID, "", a, foreign)
+		w.Refused(err, "01010048")
+		_, err = transfer("no such", "", a)
+		w.Refused(err, "01010001")
+		_, err = transfer("", "no such", a)
+		w.Refused(err, "01010001")
+		_, err = transfer(blue.ID, q.ID, a)
+		w.Refused(err, "01010001")
+		_, err = transfer("", unserved.ID, a)
+		w.Refused(err, "01010002")
+		_, err = w.q.Transfer(ctx, w.Chen, ticket.Transfer{Numbers: []string{a}, Handler: "emma"}, blue.ID, "")
+		w.Refused(err, "01010001")
+		_, err = w.q.Transfer(ctx, w.Chen, ticket.Transfer{Numbers: []string{a}, To: ticket.PartnerBusiness}, blue.ID, "")
+		w.Refused(err, "01010001")
+		// Into a queue that gives by itself: its team gets it.
+		w.say(w.Emma, queue.Online)
+		got, err = transfer("", q.ID, a)
+		want(got, err, "ok")
+		w.assign()
+		if t := w.show(a); t.Assignee != w.Emma.User || t.Team != red.ID {
+			w.t.Errorf("in the queue: %q of %q", t.Assignee, t.Team)
+		}
+		// A queue takes only what its filter holds.
+		q.Filter.Languages = []string{"en-us"}
+		_, err = w.q.ChangeQueue(ctx, root, q)
+		w.OK(err)
+		got, err = transfer("", q.ID, b)
+		want(got, err, "02")
+		// The team is filtered by in the desk's list.
+		for team, n := range map[string]int{red.ID: 1, blue.ID: 0, "none": 2} {
+			_, total, _, err := w.Tickets.Desk(ctx, w.Chen, ticket.DeskFilter{Team: team, Statuses: open})
+			if err != nil || total != n {
+				w.t.Errorf("team %s: %d %v, want %d", team, total, err, n)
+			}
+		}
+		// A transfer to a person, or to another side, ends the team's part.
+		_, err = w.Tickets.Take(ctx, w.Emma, ticket.Step{Number: a, Action: ticket.StepTransfer, Assignee: "chen"})
+		w.OK(err)
+		if t := w.show(a); t.Team != "" || t.Assignee != w.Chen.User {
+			w.t.Errorf("given to a person: %+v", t)
+		}
+	})
+}
+
+// TestPartnersPeople: a partner's people see and claim what is theirs, and
+// nothing of teams.
+func TestPartnersPeople(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx, house := w.t.Context(), principal.AsSystem(principal.House)
+		blue, err := w.Ident.CreatePartner(ctx, house, identity.Partner{Name: "Blue", Whitelisted: true, Hours: identity.Hours{Zone: "GMT+08:00", Days: 5, Day: 8}})
+		w.OK(err)
+		u, err := w.Ident.CreateUser(ctx, house, identity.NewUser{Domain: principal.House, Name: "nora", Password: "a-Password-1", Role: principal.RoleEngineer, Partner: blue.ID})
+		w.OK(err)
+		nora := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: "nora", Role: principal.RoleEngineer, Partner: blue.ID}
+		w.OK(w.Ident.ServedBy(ctx, house, w.Foreign.Domain, blue.ID))
+		team := w.team("t", w.Chen)
+		hidden := w.queue(queue.Queue{Team: team.ID})
+		all := w.queue(queue.Queue{Filter: ticket.RowFilter{Statuses: open}})
+		theirs := w.queue(queue.Queue{Filter: ticket.RowFilter{Partners: []string{blue.ID}}})
+		ours, given := w.Create(w.Boss, "ours"), w.Create(w.Foreign, "given")
+		w.Create(w.Foreign, "kept")
+		if _, err := w.Tickets.Transfer(ctx, w.Chen, ticket.Transfer{Numbers: []string{given}, To: ticket.PartnerBusiness}); err != nil {
+			w.t.Fatal(err)
+		}
+		found, err := w.q.Queues(ctx, nora)
+		w.OK(err)
+		for _, q := range found {
+			if q.ID == hidden.ID {
+				w.t.Error("she sees a queue of a team")
+			}
+			if q.ID == all.ID && q.Count != 1 {
+				w.t.Errorf("she counts %d tickets", q.Count)
+			}
+		}
+		for _, q := range []queue.Queue{all, theirs} {
+			p, err := w.q.QueueTickets(ctx, nora, q.ID, queue.Look{})
+			w.OK(err)
+			if len(p.Tickets) != 1 || p.Tickets[0].Number != given {
+				w.t.Errorf("she lists %v", p.Tickets)
+			}
+		}
+		if p, err := w.q.QueueTickets(ctx, w.Chen, theirs.ID, queue.Look{}); err != nil || p.Total != 1 {
+			w.t.Errorf("the house counts %d of the partner's: %v", p.Total, err)
+		}
+		for what, err := range map[string]error{
+			"her teams": func() error { _, err := w.q.Teams(ctx, nora); return err }(),
+			"her shift": func() error { _, _, err := w.q.SetMyShift(ctx, nora, queue.MyShift{}); return err }(),
+			"a shared view": func() error {
+				_, err := w.q.CreateView(ctx, nora, queue.View{Name: named("x"), Shared: queue.WithAll})
+				return err
+			}(),
+			"a transfer": func() error {
+				_, err := w.q.Transfer(ctx, nora, ticket.Transfer{Numbers: []string{given}}, team.ID, "")
+				return err
+			}(),
+		} {
+			if fault.KindOf(err) != fault.Forbidden {
+				w.t.Errorf("%s: %v", what, err)
+			}
+		}
+		for _, id := range []string{hidden.ID, "no such"} {
+			if _, _, err := w.q.Claim(ctx, nora, id); !errors.Is(err, queue.ErrNoQueue) {
+				w.t.Errorf("she claims of %s: %v", id, err)
+			}
+		}
+		// The house's people do not take what is a partner's.
+		if got, _, err := w.q.Claim(ctx, w.Emma, theirs.ID); err == nil {
+			w.t.Errorf("the house claims the partner's %s", got.Number)
+		}
+		got, _, err := w.q.Claim(ctx, nora, all.ID)
+		w.OK(err)
+		if got.Number != given || got.Assignee != nora.User {
+			w.t.Errorf("she claimed %s", got.Number)
+		}
+		_, _, err = w.q.Claim(ctx, nora, all.ID)
+		w.Refused(err, "01010002")
+		if got := w.show(ours).Assignee; got != "" {
+			w.t.Errorf("ours is %q's", got)
+		}
+		// A view of hers is hers, with her tickets only.
+		v, err := w.q.CreateView(ctx, nora, queue.View{Name: named("mine")})
+		w.OK(err)
+		if v.Count != 1 {
+			w.t.Errorf("her view counts %d", v.Count)
+		}
+		if views, err := w.q.Views(ctx, w.Chen); err != nil || len(views) != 0 {
+			w.t.Errorf("the house has %v", views)
+		}
+	})
+}
