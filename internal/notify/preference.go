@@ -24,6 +24,11 @@ const (
 	KindNew        = "created"    // a ticket is new
 	KindAuthorized = "authorized" // the customer answered a request for an authorization
 
+	KindMentioned = "mentioned" // a colleague named me in a note
+	KindFollowed  = "followed"  // something happened to a ticket I follow
+	KindWoken     = "woken"     // my snoozed ticket woke
+	KindWithheld  = "withheld"  // a message I wanted to send later was not sent
+
 	// KindDigest stands for all of them in links of daily mails.
 	KindDigest = "digest"
 )
@@ -39,6 +44,10 @@ var kinds = map[string]struct {
 	KindUrged:      {TemplateUrged, true, locale.Texts{ZH: "客户催办", EN: "urged"}},
 	KindNew:        {TemplateNew, false, locale.Texts{ZH: "新工单", EN: "new"}},
 	KindAuthorized: {TemplateAuthorized, true, locale.Texts{ZH: "授权已答复", EN: "authorization answered"}},
+	KindMentioned:  {TemplateMentioned, true, locale.Texts{ZH: "备注提到您", EN: "a note names you"}},
+	KindFollowed:   {TemplateFollowed, true, locale.Texts{ZH: "关注的工单有更新", EN: "changed, followed by you"}},
+	KindWoken:      {TemplateWoken, true, locale.Texts{ZH: "延后到期", EN: "woke"}},
+	KindWithheld:   {TemplateWithheld, true, locale.Texts{ZH: "消息未发送", EN: "message not sent"}},
 }
 
 // Faults of preferences.

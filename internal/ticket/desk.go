@@ -17,6 +17,7 @@ import (
 type DeskTicket struct {
 	Ticket
 	DomainName, CreatorName, AssigneeName string
+	Snooze                                Snooze
 
 	// Of DeskShow only.
 	Labels     []Label           // of all the customer's users
@@ -32,6 +33,7 @@ type DeskFilter struct {
 	Assignee string // user id; "none" = nobody's
 	Domain   string // also the only way to list a sandbox's tickets
 	Text     string // beginning of a number; with Domain also words of the description
+	Snoozed  string // SnoozedNot (also "", but with Text), SnoozedOnly, SnoozedAll
 	After    string // ticket id to go on behind, "" = from the newest
 	Limit    int    // 1..100, 0 = 20
 }
@@ -86,6 +88,7 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 	default:
 		w.and("assignee = ?", f.Assignee)
 	}
+	w.snoozed(f)
 	if f.Domain != "" {
 		w.and("domain_id = ?", f.Domain)
 	} else {
@@ -125,8 +128,10 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 			keys = keys[:f.Limit]
 			cursor = keys[f.Limit-1][1]
 		}
-		page, err = s.deskIn(tx, keys...)
-		return err
+		if page, err = s.deskIn(tx, keys...); err != nil {
+			return err
+		}
+		return snoozesOf(tx, page)
 	})
 	if err != nil {
 		return nil, 0, "", err
@@ -170,6 +175,9 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 		}
 		if len(page) == 0 {
 			return fault.NoTicket
+		}
+		if err := snoozesOf(tx, page); err != nil {
+			return err
 		}
 		out = page[0]
 		on, err := labelRows(tx, t.Domain, "", nil, []string{t.ID})

@@ -49,6 +49,10 @@ type Step struct {
 	// Attachments go with the text of StepReply, StepAsk, StepResolve and
 	// StepNote: ids of files that engineers uploaded for this ticket.
 	Attachments []string
+	// Guard, if set, runs in the step's transaction, with the ticket as it was
+	// read: what it writes is committed with the step, its error refuses it. It
+	// may run again. A transfer does not know it.
+	Guard func(tx *db.Tx, t Ticket) error
 }
 
 func (p Step) check() error {
@@ -135,6 +139,11 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 		}
 		if p.Version != 0 && p.Version != before.Revision {
 			return before, ErrVersion
+		}
+		if p.Guard != nil {
+			if err := p.Guard(tx, before); err != nil {
+				return before, err
+			}
 		}
 		mine, err := fitting(tx, who, before, p, assignee)
 		if err != nil {

@@ -39,8 +39,11 @@ func (s *Service) Follow(ctx context.Context) error {
 // hint is an event that some engineer may want to know.
 type hint struct {
 	event.Row
-	kind string
+	kind string // "" = for followers only
 	user string // whom, "" = the ticket's handler
+
+	mentioned []string // whom a note names
+	followed  bool     // the ticket's followers want to know
 }
 
 // hinted reads what an event means for engineers.
@@ -49,8 +52,12 @@ func hinted(r event.Row, now int64) (hint, bool) {
 	if r.Subject != "ticket" || r.At < now-stale {
 		return h, false
 	}
-	var data struct{ Assignee, Engineer string }
+	var data struct {
+		Assignee, Engineer, User string
+		Users                    []string
+	}
 	customer := r.ActorKind == principal.Customer
+	h.followed = followed[r.Kind] // whatever it means for its handler
 	switch {
 	case r.Kind == "ticket.create":
 		h.kind = notify.KindNew
@@ -59,8 +66,9 @@ func hinted(r event.Row, now int64) (hint, bool) {
 		if json.Unmarshal(r.Data, &data) != nil {
 			return h, false
 		}
-		h.user = data.Assignee
-		return h, h.user != "" && h.user != r.Actor // who takes it himself knows
+		if h.user = data.Assignee; h.user == "" || h.user == r.Actor {
+			h.kind = "" // who takes it himself knows
+		}
 	case r.Kind == "ticket.reply" && customer:
 		h.kind = notify.KindReplied
 	case r.Kind == "ticket.urge" && customer:
@@ -70,8 +78,24 @@ func hinted(r event.Row, now int64) (hint, bool) {
 		if json.Unmarshal(r.Data, &data) == nil {
 			h.user = data.Engineer // who asked, be he the handler or not
 		}
+	case r.Kind == kindMention:
+		h.kind = notify.KindMentioned
+		if json.Unmarshal(r.Data, &data) != nil {
+			return h, false
+		}
+		h.mentioned = data.Users
+	case r.Kind == kindWake:
+		h.kind = notify.KindWoken
+		if json.Unmarshal(r.Data, &data) == nil {
+			h.user = data.Engineer
+		}
+	case r.Kind == KindWithheld:
+		h.kind = notify.KindWithheld
+		if json.Unmarshal(r.Data, &data) == nil {
+			h.user = data.User // whose message it is, be he the handler or not
+		}
 	default:
-		return h, false
+		return h, h.followed
 	}
 	return h, true
 }
@@ -87,6 +111,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 		from, to int64
 		hints    []hint
 		rows     map[string]row
+		watched  map[string][]watcher
 	)
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		hints, rows = nil, map[string]row{}
@@ -103,6 +128,9 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 			if h, ok := hinted(r, tx.Now); ok {
 				hints = append(hints, h)
 			}
+		}
+		if watched, err = followersOf(tx, hints); err != nil {
+			return err
 		}
 		return deskRows(tx, hints, rows)
 	})
@@ -123,12 +151,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 		}
 		n := notify.News{Kind: h.kind, Event: h.ID, Domain: h.Domain, Number: t.number, Sandbox: t.sandbox}
 		if h.kind != notify.KindNew {
-			if n.User = h.user; n.User == "" {
-				n.User = t.assignee
-			}
-			if n.User != "" {
-				news = append(news, n)
-			}
+			news = append(news, h.whom(n, t, watched[h.SubjectID])...)
 			continue
 		}
 		if t.sandbox {
@@ -159,7 +182,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		s.notify.QueueTold(tx, told)
-		return nil
+		return wakeAnswered(tx, hints)
 	})
 	return more, err
 }

@@ -149,6 +149,7 @@ type Ticket struct {
 	Labels []Label // the caller's own, as List and Show fill them in
 
 	contact string
+	stirred bool // the customer wrote: a snoozed ticket wakes with this change
 }
 
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
@@ -216,8 +217,8 @@ func change(tx *db.Tx, before, t Ticket) Ticket {
 		// Behind the row's own write, which waits for whoever puts labels on.
 		tx.Write(db.Any, "UPDATE ticket_labels SET status = ? WHERE domain_id = ? AND ticket_id = ?", int(t.Status), t.Domain, t.ID)
 	}
-	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ? WHERE ticket_id = ?",
-		int(t.Status), t.Assignee, t.Urges, t.Changed, t.ID)
+	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ?, snoozed = CASE WHEN CAST(? AS BIGINT) = 1 THEN 0 ELSE snoozed END WHERE ticket_id = ?",
+		int(t.Status), t.Assignee, t.Urges, t.Changed, number01(wakes(before, t)), t.ID)
 	return t
 }
 
