@@ -8,7 +8,6 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
-	"casemate/internal/identity"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 )
@@ -190,25 +189,4 @@ func wakeAnswered(tx *db.Tx, hints []hint) error {
 		}
 	}
 	return nil
-}
-
-// Named finds the people of the house by their log-in names, each once; those
-// who are not there, may not work or are of another side than the writer are
-// missing. By is the writer's partner, "" = the house.
-func (s *Service) Named(ctx context.Context, by string, names []string) (found map[string]identity.User, err error) {
-	found = map[string]identity.User{}
-	house := principal.AsSystem(principal.House)
-	for _, name := range names { // few, as the caller bounds them
-		u, err := s.ident.UserByName(ctx, house, principal.House, name)
-		if fault.KindOf(err) == fault.NotFound {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !u.Disabled && u.Role != principal.RoleAuditor && u.Partner == by {
-			found[name] = u
-		}
-	}
-	return found, nil
 }

@@ -3,6 +3,8 @@ package ticket
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"casemate/internal/db"
 	"casemate/internal/fault"
@@ -104,4 +106,35 @@ func SaidAt(tx *db.Tx, t Ticket, message string) (revision int64, ok bool, err e
 		return 0, false, nil
 	}
 	return revision, err == nil, err
+}
+
+// DeskNumbers are the numbers of tickets by id, deleted ones too, of a partner's
+// people those that are their business.
+func (s *Service) DeskNumbers(ctx context.Context, who principal.Principal, ids []string) (map[string]string, error) {
+	if err := maySee(who); err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	if len(ids) == 0 {
+		return all, nil
+	}
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		clear(all)
+		for some := range slices.Chunk(ids, 500) {
+			var w where
+			w.and("ticket_id IN (?"+strings.Repeat(", ?", len(some)-1)+")", anys(some)...)
+			w.onlyTheirs(who)
+			err := tx.List(func(r db.Row) error {
+				var id, number string
+				err := r.Scan(&id, &number)
+				all[id] = number
+				return err
+			}, "SELECT ticket_id, number FROM desk_tickets WHERE "+strings.Join(w.cond, " AND "), w.args...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return all, err
 }

@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"context"
+	"slices"
+
+	"casemate/internal/db"
+	"casemate/internal/principal"
+	"casemate/internal/ticket"
+)
+
+// Following is somebody who follows a ticket.
+type Following struct {
+	ticket.Follower
+	Name string
+}
+
+// Writing tells that somebody has a draft, not what is in it.
+type Writing struct {
+	User, Name string
+	Kind       string // DraftReply, DraftNote
+	Changed    int64
+}
+
+// Team is what goes on at a ticket besides what is said.
+type Team struct {
+	Version     int64
+	LastMessage string    // id of the newest message, what a reply carries back
+	Present     []Present // the caller too
+	Followers   []Following
+	Following   bool // the caller does
+	Drafts      []Writing
+	Waiting     []Later // messages that go out later; their text is their writer's alone
+	Snooze      ticket.Snooze
+	SnoozedBy   string // name
+}
+
+// Team reads who is at a ticket, who follows it, who has a draft, which messages
+// wait, and whether it rests. Failures: OSM.01010015 (no such ticket), .02 (role).
+func (s *Service) Team(ctx context.Context, who principal.Principal, number string) (out Team, err error) {
+	shown, err := s.tickets.DeskShow(ctx, who, number)
+	if err != nil {
+		return out, err
+	}
+	t := shown.Ticket
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		out = Team{Snooze: shown.Snooze}
+		now, err := ticket.In(tx, t.Domain, t.ID)
+		if err != nil {
+			return err
+		}
+		out.Version = now.Revision
+		said, err := ticket.SaidBehind(tx, now, now.Revision, "")
+		if err != nil {
+			return err
+		}
+		out.LastMessage = said.Last
+		if out.Present, err = presentIn(tx, now); err != nil {
+			return err
+		}
+		followers, err := ticket.Followers(tx, now)
+		if err != nil {
+			return err
+		}
+		for _, f := range followers {
+			out.Followers = append(out.Followers, Following{Follower: f})
+		}
+		return tx.List(func(r db.Row) error {
+			var w Writing
+			err := r.Scan(&w.User, &w.Kind, &w.Changed)
+			out.Drafts = append(out.Drafts, w)
+			return err
+		}, "SELECT user_id, kind, max(changed_at) FROM ticket_drafts WHERE domain_id = ? AND ticket_id = ? GROUP BY user_id, kind ORDER BY user_id, kind LIMIT 200", t.Domain, t.ID)
+	})
+	if err != nil {
+		return out, err
+	}
+	if out.Waiting, err = s.Waiting(ctx, who, number); err != nil {
+		return out, err
+	}
+	ids := []string{out.Snooze.By}
+	for _, p := range out.Present {
+		ids = append(ids, p.User)
+	}
+	for _, f := range out.Followers {
+		ids = append(ids, f.User)
+	}
+	for _, d := range out.Drafts {
+		ids = append(ids, d.User)
+	}
+	names, err := s.colleagues(ctx, who, slices.DeleteFunc(ids, func(id string) bool { return id == "" }))
+	for i := range out.Present {
+		out.Present[i].Name = names[out.Present[i].User]
+	}
+	for i := range out.Followers {
+		f := &out.Followers[i]
+		f.Name, out.Following = names[f.User], out.Following || f.User == who.User
+	}
+	for i := range out.Drafts {
+		out.Drafts[i].Name = names[out.Drafts[i].User]
+	}
+	out.SnoozedBy = names[out.Snooze.By]
+	return out, err
+}
