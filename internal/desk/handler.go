@@ -50,6 +50,7 @@ type Handler struct {
 	diagnoses
 	agreements
 	notices
+	teamwork
 
 	authorizations
 	reads
@@ -102,7 +103,7 @@ type Counts struct {
 func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h := &Handler{
 		sessions:      sessions{identity: n.Identity, host: host},
-		tickets:       tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog},
+		tickets:       tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog, queue: n.Queue},
 		deliveries:    deliveries{notify: n.Notify},
 		catalogue:     catalogue{catalog: n.Catalog},
 		domains:       domains{identity: n.Identity},
@@ -123,7 +124,8 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},
 		abuseReports:  abuseReports{tickets: n.Tickets},
 	}
-	h.notices = notices{notify: n.Notify, steps: h.tickets}
+	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
+	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}
 	router, err := oas.NewServer(h, door{},

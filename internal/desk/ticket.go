@@ -10,6 +10,7 @@ import (
 	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
+	"casemate/internal/queue"
 	"casemate/internal/ticket"
 )
 
@@ -17,6 +18,7 @@ type tickets struct {
 	tickets  *ticket.Service
 	identity *identity.Service
 	catalog  *catalog.Service
+	queue    *queue.Service
 }
 
 var (
@@ -34,14 +36,15 @@ func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 		BusinessTypeID: text(t.ProblemType), BusinessTypeName: text(c.Name(catalog.KindProblemType, t.ProblemType, lang)),
 		SeverityID: text(t.Severity), SeverityName: text(c.Name(catalog.KindSeverity, t.Severity, lang)),
 		RegionID: text(t.Region), RegionName: text(c.Name(catalog.KindRegion, t.Region, lang)),
-		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), Urges: oas.NewOptInt32(int32(t.Urges)), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed)}
+		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), Urges: oas.NewOptInt32(int32(t.Urges)), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed),
+		Snooze: snoozeOut(t.Snooze)}
 }
 
 // ListTickets lists tickets of all domains, newest first.
 func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) (*oas.TicketPage, error) {
 	who := principal.From(ctx)
 	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Domain: params.Domain.Or(""),
-		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
+		Text: params.Q.Or(""), Snoozed: string(params.Snoozed.Or("")), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
 	if f.Assignee == "me" {
 		if who.Kind == principal.Local {
 			return nil, errMe
@@ -119,11 +122,16 @@ func (h tickets) CreateTicketStep(ctx context.Context, req *oas.StepReq, params 
 		}
 		s.To = ownership(req.To.Value)
 	}
-	t, err := h.tickets.Take(ctx, who, s)
+	taken, err := h.queue.Take(ctx, who, sendingOf(s, req))
 	if err != nil {
 		return nil, err
 	}
-	return h.after(ctx, t)
+	out, err := h.after(ctx, taken.Ticket)
+	if err == nil && taken.Later != nil {
+		taken.Later.Name = who.UserName
+		out.Later = oas.NewOptLater(laterOut(*taken.Later))
+	}
+	return out, err
 }
 
 // engineer is whose step it is: the caller's own, or for the operator on the

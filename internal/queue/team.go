@@ -32,7 +32,6 @@ type Team struct {
 	Drafts      []Writing
 	Waiting     []Later // messages that go out later; their text is their writer's alone
 	Snooze      ticket.Snooze
-	SnoozedBy   string // name
 }
 
 // Team reads who is at a ticket, who follows it, who has a draft, which messages
@@ -99,6 +98,6 @@ func (s *Service) Team(ctx context.Context, who principal.Principal, number stri
 	for i := range out.Drafts {
 		out.Drafts[i].Name = names[out.Drafts[i].User]
 	}
-	out.SnoozedBy = names[out.Snooze.By]
+	out.Snooze.ByName = names[out.Snooze.By]
 	return out, err
 }

@@ -38,9 +38,10 @@ var (
 
 // Snooze is a ticket's rest. The zero value is none.
 type Snooze struct {
-	Until int64  // milliseconds UTC on the domain's clock, UntilStirred, 0 = it does not rest
-	By    string // user id of who snoozed it, "" = Casemate
-	At    int64  // since when
+	Until  int64  // milliseconds UTC on the domain's clock, UntilStirred, 0 = it does not rest
+	By     string // user id of who snoozed it, "" = Casemate
+	ByName string // his log-in name
+	At     int64  // since when
 }
 
 // wakes tells whether a change wakes the ticket: the customer wrote or urged, another handles it,

@@ -35,6 +35,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/apply
 	ApplyCatalog(ctx context.Context, req *ApplyCatalogReq) (*CatalogDiff, error)
+	// ChangeLater implements ChangeLater operation.
+	//
+	// Changes what is given. It is refused with 404 when the message went out meanwhile.
+	//
+	// PUT /desk/v1/later/{later_id}
+	ChangeLater(ctx context.Context, req *LaterReq, params ChangeLaterParams) (*Later, error)
 	// ChangePartner implements ChangePartner operation.
 	//
 	// Replaces all of a partner but his id.
@@ -128,6 +134,12 @@ type Handler interface {
 	// shown to the customer. assign: makes another engineer of the same side the handler, 0 becomes 1.
 	// transfer: makes it the business of the side `to`.
 	//
+	// reply, ask and resolve with `last_message_id` are refused with 409 when a customer or colleague
+	// wrote behind it, unless `force` is set. With `send_at` or `undo_within` the message waits (`later`
+	// in the answer) and can be taken back; nobody but its writer sees it. A text that met a conflict is
+	// kept as a draft (`conflict.draft_id`). In a note, `@name` names an engineer, who is told and follows
+	// the ticket; names in code and mail addresses are not looked at.
+	//
 	// POST /desk/v1/tickets/{number}/steps
 	CreateTicketStep(ctx context.Context, req *StepReq, params CreateTicketStepParams) (*Ticket, error)
 	// CreateUser implements CreateUser operation.
@@ -157,6 +169,18 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/agencies/{agency_id}
 	DeleteDomainAgency(ctx context.Context, params DeleteDomainAgencyParams) error
+	// DeleteDraft implements DeleteDraft operation.
+	//
+	// Discards a draft; with `version`, only when it is still of that version.
+	//
+	// DELETE /desk/v1/tickets/{number}/drafts/{draft_id}
+	DeleteDraft(ctx context.Context, params DeleteDraftParams) error
+	// DeletePresence implements DeletePresence operation.
+	//
+	// Tells that the caller is at the ticket no more.
+	//
+	// DELETE /desk/v1/tickets/{number}/presence
+	DeletePresence(ctx context.Context, params DeletePresenceParams) error
 	// DeleteResource implements DeleteResource operation.
 	//
 	// Removes a resource; past diagnoses of it stay.
@@ -237,6 +261,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/catalog
 	ExportCatalog(ctx context.Context) (*CatalogFiles, error)
+	// FollowTicket implements FollowTicket operation.
+	//
+	// The caller is told of replies and changes; a second time changes nothing. At most 100 follow one
+	// ticket.
+	//
+	// PUT /desk/v1/tickets/{number}/follow
+	FollowTicket(ctx context.Context, params FollowTicketParams) error
 	// HandleAbuseReport implements HandleAbuseReport operation.
 	//
 	// Notes that the house has dealt with the report. A report that is handled already is refused with
@@ -300,6 +331,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains
 	ListDomains(ctx context.Context) (*DomainList, error)
+	// ListDrafts implements ListDrafts operation.
+	//
+	// All drafts of the caller, the newest first, of tickets that are his business.
+	//
+	// GET /desk/v1/drafts
+	ListDrafts(ctx context.Context, params ListDraftsParams) (*DraftList, error)
 	// ListEngineers implements ListEngineers operation.
 	//
 	// Lists the people of the house to whom a ticket can be given, by name, or with `partner` those of a
@@ -321,6 +358,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/groups
 	ListGroups(ctx context.Context, params ListGroupsParams) (*GroupList, error)
+	// ListLater implements ListLater operation.
+	//
+	// Messages of the caller that go out later, the first to go first.
+	//
+	// GET /desk/v1/later
+	ListLater(ctx context.Context, params ListLaterParams) (*LaterList, error)
 	// ListOutbox implements ListOutbox operation.
 	//
 	// What the catcher of a demo world or sandbox holds, newest first. For administrators and the operator
@@ -371,6 +414,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}/authorizations
 	ListTicketAuthorizations(ctx context.Context, params ListTicketAuthorizationsParams) (*AuthorizationPage, error)
+	// ListTicketDrafts implements ListTicketDrafts operation.
+	//
+	// The reply and the note being written, and texts that came back because their sending was refused or
+	// undone while another text was there.
+	//
+	// GET /desk/v1/tickets/{number}/drafts
+	ListTicketDrafts(ctx context.Context, params ListTicketDraftsParams) (*DraftList, error)
 	// ListTicketMessages implements ListTicketMessages operation.
 	//
 	// Lists all messages of a ticket, oldest first, internal notes included.
@@ -439,12 +489,27 @@ type Handler interface {
 	//
 	// POST /desk/v1/agreements
 	PublishAgreement(ctx context.Context, req *NewAgreementReq) (*PublishedAgreement, error)
+	// PutDraft implements PutDraft operation.
+	//
+	// Saves the reply or the note the caller writes, where it is still of the `version` he knew. Else it
+	// is refused with 409 and the other text in `conflict.draft`. A draft without text and files ends; its
+	// version is 0 then.
+	//
+	// PUT /desk/v1/tickets/{number}/drafts/{draft_id}
+	PutDraft(ctx context.Context, req *DraftReq, params PutDraftParams) (*Draft, error)
 	// PutPreferences implements PutPreferences operation.
 	//
 	// Replaces the caller's preferences; what is absent gets its default.
 	//
 	// PUT /desk/v1/preferences
 	PutPreferences(ctx context.Context, req *Preferences, params PutPreferencesParams) (*Preferences, error)
+	// PutPresence implements PutPresence operation.
+	//
+	// Tells that the caller looks at the ticket or writes in it, and answers who else does. Repeat it
+	// every `heartbeat_seconds`; who says nothing for `forgotten_seconds` is gone.
+	//
+	// PUT /desk/v1/tickets/{number}/presence
+	PutPresence(ctx context.Context, req *PresenceReq, params PutPresenceParams) (*PresenceList, error)
 	// PutResource implements PutResource operation.
 	//
 	// Enters a resource that the domain's users can diagnose, or replaces the one with this id. Diagnoses
@@ -459,6 +524,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/templates/{name}/{language}
 	PutTemplate(ctx context.Context, req *TemplateReq, params PutTemplateParams) (*Template, error)
+	// RecallLater implements RecallLater operation.
+	//
+	// Takes a message back that waits, to undo a sending or to cancel one that was to go out later. Nobody
+	// has seen it; its text is a draft again.
+	//
+	// DELETE /desk/v1/later/{later_id}
+	RecallLater(ctx context.Context, params RecallLaterParams) (*Draft, error)
 	// RemoveGroupMember implements RemoveGroupMember operation.
 	//
 	// Takes a user out of a group; rights that came with it end at once.
@@ -612,6 +684,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}/details
 	ShowTicketDetails(ctx context.Context, params ShowTicketDetailsParams) (*TicketDetails, error)
+	// ShowTicketTeam implements ShowTicketTeam operation.
+	//
+	// Who is at the ticket, who follows it, who has a draft, which messages wait, and whether it is
+	// snoozed.
+	//
+	// GET /desk/v1/tickets/{number}/team
+	ShowTicketTeam(ctx context.Context, params ShowTicketTeamParams) (*Team, error)
 	// ShowUser implements ShowUser operation.
 	//
 	// Shows one user.
@@ -624,6 +703,15 @@ type Handler interface {
 	//
 	// GET /desk/v1/webhooks/{webhook_id}
 	ShowWebhook(ctx context.Context, params ShowWebhookParams) (*Webhook, error)
+	// SnoozeTicket implements SnoozeTicket operation.
+	//
+	// Takes an open ticket out of the lists until an instant, at most 366 days ahead, or until the
+	// customer stirs. His message, urge or answer to a request for an authorization, a new handler and the
+	// end of the ticket wake it in any case. At the instant its handler is told. A second time replaces
+	// the first; the version of the ticket does not change.
+	//
+	// PUT /desk/v1/tickets/{number}/snooze
+	SnoozeTicket(ctx context.Context, req *SnoozeReq, params SnoozeTicketParams) (*Ticket, error)
 	// TestProvider implements TestProvider operation.
 	//
 	// Sends a test message to a contact through this provider now, past the queue and the catcher, and
@@ -655,6 +743,18 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/providers/{name}/drain
 	UndrainProvider(ctx context.Context, params UndrainProviderParams) error
+	// UnfollowTicket implements UnfollowTicket operation.
+	//
+	// The caller is told no more.
+	//
+	// DELETE /desk/v1/tickets/{number}/follow
+	UnfollowTicket(ctx context.Context, params UnfollowTicketParams) error
+	// UnsnoozeTicket implements UnsnoozeTicket operation.
+	//
+	// Wakes a snoozed ticket.
+	//
+	// DELETE /desk/v1/tickets/{number}/snooze
+	UnsnoozeTicket(ctx context.Context, params UnsnoozeTicketParams) (*Ticket, error)
 	// UpdateWebhook implements UpdateWebhook operation.
 	//
 	// Changes what is given. Switched on again, a webhook goes on behind the last event it took.
