@@ -147,7 +147,7 @@ func (s *Service) hold(ctx context.Context, who principal.Principal, p Sending, 
 		if err != nil {
 			return Taken{}, err
 		}
-		tx.Write(1, "INSERT INTO ticket_later ("+laterColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		tx.Write(1, "INSERT INTO ticket_later (domain_id, id, ticket_id, user_id, action, text, attachments, seen, anyway, undo, send_at, version, address, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			l.Domain, l.ID, l.Ticket, l.User, l.Action, l.sealed, string(files), l.seen, number(l.Anyway), number(l.Undo), l.At, l.Version, l.address, l.Created)
 		l.enqueue(tx)
 		l.record(tx, who, t, "ticket.later", map[string]any{"action": l.Action, "at": l.At, "undo": l.Undo})

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ const (
 	// its writer.
 	KindWithheld = "ticket.later.withhold"
 
+	kindNote    = "ticket.note"
 	kindMention = "ticket.mention" // data.users: whom a note names
 )
 
@@ -29,7 +31,7 @@ var errFollowers = fault.New(fault.Conflict, fault.CodeNoPermission, "该工单�
 // followed are the events of which followers are told.
 var followed = map[string]bool{
 	"ticket.accept": true, "ticket.ask": true, "ticket.assign": true, "ticket.cancel": true, "ticket.close": true, "ticket.invalid": true,
-	"ticket.note": true, "ticket.pause": true, "ticket.reply": true, "ticket.resolve": true, "ticket.resume": true, "ticket.transfer": true,
+	kindNote: true, "ticket.pause": true, "ticket.reply": true, "ticket.resolve": true, "ticket.resume": true, "ticket.transfer": true,
 	"ticket.urge": true, kindAutoClose: true, "ticket.autosolve": true,
 }
 
@@ -116,8 +118,23 @@ func Mention(tx *db.Tx, who principal.Principal, t Ticket, users []string) error
 	return nil
 }
 
+// change names the change of a ticket a hint is of.
+func (h hint) change() string { return fmt.Sprint(h.SubjectID, "/", h.Revision) }
+
+// namedIn are those whom notes name, by change: of such a note they are told
+// once.
+func namedIn(hints []hint) map[string][]string {
+	all := map[string][]string{}
+	for _, h := range hints {
+		if h.Kind == kindMention {
+			all[h.change()] = h.mentioned
+		}
+	}
+	return all
+}
+
 // whom lists who is told of a hint: each once, nobody of what he did himself.
-func (h hint) whom(n notify.News, t row, followers []watcher) (all []notify.News) {
+func (h hint) whom(n notify.News, t row, followers []watcher, named map[string][]string) (all []notify.News) {
 	told := []string{"", h.Actor}
 	if h.ActorKind == principal.Customer || h.ActorKind == principal.System {
 		told = told[:1]
@@ -141,7 +158,10 @@ func (h hint) whom(n notify.News, t row, followers []watcher) (all []notify.News
 	}
 	if h.followed {
 		for _, f := range followers {
-			if h.Kind != "ticket.note" || f.partner == "" { // it may be the house's
+			if f.since > h.At {
+				continue // he followed later
+			}
+			if h.Kind != kindNote || f.partner == "" && !slices.Contains(named[h.change()], f.user) { // a note may be the house's
 				add(notify.KindFollowed, f.user)
 			}
 		}
@@ -150,7 +170,10 @@ func (h hint) whom(n notify.News, t row, followers []watcher) (all []notify.News
 }
 
 // watcher is a follower with whom he works for, "" = the house.
-type watcher struct{ user, partner string }
+type watcher struct {
+	user, partner string
+	since         int64
+}
 
 // followersOf reads who follows the tickets of the hints, by ticket: a partner's
 // people only while it is their business.
@@ -168,11 +191,11 @@ func followersOf(tx *db.Tx, hints []hint) (map[string][]watcher, error) {
 	err := tx.List(func(r db.Row) error {
 		var ticket string
 		var f watcher
-		err := r.Scan(&ticket, &f.user, &f.partner)
+		err := r.Scan(&ticket, &f.user, &f.partner, &f.since)
 		all[ticket] = append(all[ticket], f)
 		return err
 	}, `WITH wanted(in_domain, ticket) AS (VALUES (CAST(? AS TEXT), CAST(? AS TEXT))`+strings.Repeat(", (?, ?)", len(args)/2-1)+`)
-		SELECT DISTINCT f.ticket_id, f.user_id, u.partner_id FROM wanted JOIN ticket_followers AS f ON f.domain_id = in_domain AND f.ticket_id = ticket
+		SELECT DISTINCT f.ticket_id, f.user_id, u.partner_id, f.since FROM wanted JOIN ticket_followers AS f ON f.domain_id = in_domain AND f.ticket_id = ticket
 		JOIN users AS u ON u.domain_id = '`+principal.House+`' AND u.id = f.user_id JOIN desk_tickets AS k ON k.ticket_id = f.ticket_id
 		WHERE u.partner_id = '' OR k.ownership = 1 AND EXISTS (SELECT 1 FROM domains AS d WHERE d.id = f.domain_id AND d.partner_id = u.partner_id)
 			OR k.ownership = 2 AND EXISTS (SELECT 1 FROM partner_services AS p WHERE p.partner_id = u.partner_id AND p.kind = 'product' AND p.ref_id = k.isv_product)

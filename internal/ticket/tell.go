@@ -138,6 +138,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	var news []notify.News
+	named := namedIn(hints)
 	var subscribed []string
 	asked := false
 	for _, h := range hints {
@@ -151,7 +152,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 		}
 		n := notify.News{Kind: h.kind, Event: h.ID, Domain: h.Domain, Number: t.number, Sandbox: t.sandbox}
 		if h.kind != notify.KindNew {
-			news = append(news, h.whom(n, t, watched[h.SubjectID])...)
+			news = append(news, h.whom(n, t, watched[h.SubjectID], named)...)
 			continue
 		}
 		if t.sandbox {
