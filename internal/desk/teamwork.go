@@ -208,11 +208,13 @@ func (h teamwork) ListDrafts(ctx context.Context, params oas.ListDraftsParams) (
 	if err != nil {
 		return nil, err
 	}
-	all, err := h.queue.Drafts(ctx, who, "")
+	all, cursor, err := h.queue.AllDrafts(ctx, who, params.Cursor.Or(""), int(params.Limit.Or(0)))
 	if err != nil {
 		return nil, err
 	}
-	return draftList(all), nil
+	list := draftList(all)
+	list.NextCursor = text(cursor)
+	return list, nil
 }
 
 // ListTicketDrafts lists the caller's drafts of one ticket.

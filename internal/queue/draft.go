@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -247,51 +249,84 @@ func (s *Service) DiscardDraft(ctx context.Context, who principal.Principal, num
 	return err
 }
 
-// Drafts are the caller's own, the newest first, at most MaxDrafts and what came
-// back beside them; number "" is those of all tickets he may still see.
+// Drafts are the caller's own of a ticket, the newest first.
 func (s *Service) Drafts(ctx context.Context, who principal.Principal, number string) (all []Draft, err error) {
 	if err := ticket.MayWork(who); err != nil {
 		return nil, err
 	}
-	var t ticket.Ticket
-	if number != "" {
-		if t, _, err = s.tickets.DeskFind(ctx, who, number); err != nil {
-			return nil, err
-		}
+	t, _, err := s.tickets.DeskFind(ctx, who, number)
+	if err != nil {
+		return nil, err
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		all = nil
-		each := func(r db.Row) error {
-			d, err := scanDraft(r)
-			all = append(all, d)
-			return err
-		}
-		if number != "" {
-			return tx.List(each, "SELECT "+draftColumns+" FROM ticket_drafts WHERE domain_id = ? AND ticket_id = ? AND user_id = ? ORDER BY changed_at DESC, id", t.Domain, t.ID, who.User)
-		}
-		return tx.List(each, "SELECT "+draftColumns+" FROM ticket_drafts WHERE user_id = ? ORDER BY changed_at DESC, ticket_id, id LIMIT 1000 /* all domains: an engineer's own */", who.User)
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		all, err = draftsIn(tx, "SELECT "+draftColumns+" FROM ticket_drafts WHERE domain_id = ? AND ticket_id = ? AND user_id = ? ORDER BY changed_at DESC, id", t.Domain, t.ID, who.User)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	numbers := map[string]string{t.ID: t.Number}
-	if number == "" {
-		var ids []string
-		for _, d := range all {
-			ids = append(ids, d.Ticket)
-		}
-		if numbers, err = s.tickets.DeskNumbers(ctx, who, ids); err != nil {
-			return nil, err
+	return all, s.openDrafts(all, map[string]string{t.ID: t.Number})
+}
+
+// AllDrafts is a page of the caller's drafts of all tickets, the newest first,
+// and the cursor of the next ("" at the end); limit 0 = 50. Those of tickets
+// that are not his business any more are left out, so that a page may be short.
+func (s *Service) AllDrafts(ctx context.Context, who principal.Principal, after string, limit int) (all []Draft, cursor string, err error) {
+	if err := ticket.MayWork(who); err != nil {
+		return nil, "", err
+	}
+	if limit == 0 {
+		limit = 50
+	}
+	before, place := int64(math.MaxInt64), ""
+	if after != "" {
+		if _, err := fmt.Sscanf(after, "%d.%s", &before, &place); err != nil {
+			return nil, "", fault.Unknown.In("cursor")
 		}
 	}
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		all, err = draftsIn(tx, "SELECT "+draftColumns+` FROM ticket_drafts WHERE user_id = ? AND (changed_at < ? OR changed_at = ? AND ticket_id || '.' || id > ?)
+			ORDER BY changed_at DESC, ticket_id || '.' || id LIMIT ? /* all domains: an engineer's own */`, who.User, before, before, place, limit+1)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(all) > limit {
+		all = all[:limit]
+		last := all[limit-1]
+		cursor = fmt.Sprintf("%d.%s.%s", last.Changed, last.Ticket, last.ID)
+	}
+	var ids []string
+	for _, d := range all {
+		ids = append(ids, d.Ticket)
+	}
+	numbers, err := s.tickets.DeskNumbers(ctx, who, ids)
+	if err != nil {
+		return nil, "", err
+	}
 	all = slices.DeleteFunc(all, func(d Draft) bool { return numbers[d.Ticket] == "" })
+	return all, cursor, s.openDrafts(all, numbers)
+}
+
+func draftsIn(tx *db.Tx, sql string, args ...any) (all []Draft, err error) {
+	err = tx.List(func(r db.Row) error {
+		d, err := scanDraft(r)
+		all = append(all, d)
+		return err
+	}, sql, args...)
+	return all, err
+}
+
+// openDrafts opens the texts and fills in the tickets' numbers.
+func (s *Service) openDrafts(all []Draft, numbers map[string]string) error {
 	for i := range all {
 		all[i].Number = numbers[all[i].Ticket]
 		if err := s.openDraft(&all[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // sent ends the drafts a sent text makes needless: the one named, else the one
@@ -326,12 +361,7 @@ func (s *Service) giveBack(tx *db.Tx, d Draft) (Draft, error) {
 		return d, err
 	}
 	if stored.Version != 0 && stored.Text != d.Text && strings.TrimSpace(stored.Text) != "" {
-		var beside []Draft
-		err := tx.List(func(r db.Row) error {
-			b, err := scanDraft(r)
-			beside = append(beside, b)
-			return err
-		}, "SELECT "+draftColumns+" FROM ticket_drafts WHERE domain_id = ? AND ticket_id = ? AND user_id = ? AND id <> ? AND id <> ? ORDER BY changed_at, id",
+		beside, err := draftsIn(tx, "SELECT "+draftColumns+" FROM ticket_drafts WHERE domain_id = ? AND ticket_id = ? AND user_id = ? AND id <> ? AND id <> ? ORDER BY changed_at, id",
 			d.Domain, d.Ticket, d.User, DraftReply, DraftNote)
 		if err != nil {
 			return d, err

@@ -106,18 +106,39 @@ func TestDrafts(t *testing.T) {
 		w.Refused(err, ".01010015")
 		_, err = save(w.Auditor, queue.DraftNote, "x", 0)
 		w.Refused(err, ".01010002")
-		mine, err := w.q.Drafts(ctx, w.anna, "")
-		if err != nil || len(mine) != 2 {
-			t.Errorf("my drafts: %d, %v", len(mine), err)
+		w.Unlimited()
+		first := w.n
+		for range 3 { // of other tickets, at the same instant
+			w.n = w.Create(w.Li, "another")
+			_, err := save(w.anna, queue.DraftReply, "of another", 0)
+			w.OK(err)
 		}
+		w.n = first
+		var mine []queue.Draft
+		for cursor, pages := "", 0; ; pages++ {
+			page, next, err := w.q.AllDrafts(ctx, w.anna, cursor, 2)
+			w.OK(err)
+			mine = append(mine, page...)
+			if cursor = next; cursor == "" {
+				if pages != 2 {
+					t.Errorf("%d pages", pages)
+				}
+				break
+			}
+		}
+		if len(mine) != 5 || mine[0].Text != "of another" || mine[4].Number != first || mine[0].Number == mine[1].Number {
+			t.Errorf("my drafts: %+v", mine)
+		}
+		_, _, err = w.q.AllDrafts(ctx, w.anna, "nonsense", 2)
+		w.Refused(err, ".01010001")
 		nora := w.served()
-		_, err = w.q.SaveDraft(ctx, nora, mine[0].Number, queue.Draft{ID: queue.DraftNote, Text: "x"}, 0)
+		_, err = w.q.SaveDraft(ctx, nora, first, queue.Draft{ID: queue.DraftNote, Text: "x"}, 0)
 		w.Refused(err, ".01010015")
 		_, err = save(nora, queue.DraftReply, "nora's", 0)
 		w.OK(err)
 		_, err = w.Tickets.Take(ctx, w.Chen, ticket.Step{Number: w.n, Action: ticket.StepTransfer, To: ticket.HouseBusiness})
 		w.OK(err)
-		if all, err := w.q.Drafts(ctx, nora, ""); err != nil || len(all) != 0 {
+		if all, _, err := w.q.AllDrafts(ctx, nora, "", 0); err != nil || len(all) != 0 {
 			t.Errorf("the ticket is her business no more, and she sees %+v, %v", all, err)
 		}
 	})

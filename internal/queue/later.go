@@ -99,9 +99,9 @@ func (l Later) enqueue(tx *db.Tx) {
 // hold lets a message wait: for so many seconds, or until p.At. All that would
 // refuse it now refuses it now.
 func (s *Service) hold(ctx context.Context, who principal.Principal, p Sending, seconds int) (out Taken, err error) {
-	t, err := s.tickets.Try(ctx, who, p.Step)
-	if err != nil {
-		return out, err
+	t, refusal := s.tickets.Try(ctx, who, p.Step)
+	if t.ID == "" {
+		return out, refusal // there is no ticket; other refusals wait, lest a repeated request get one
 	}
 	if ctx, err = s.ident.OnClock(ctx, t.Domain); err != nil {
 		return out, err
@@ -111,13 +111,16 @@ func (s *Service) hold(ctx context.Context, who principal.Principal, p Sending, 
 		At: p.At, Undo: p.At == 0, Anyway: p.Anyway, address: who.Address}
 	if l.Undo {
 		l.At = now + int64(seconds)*1000
-	} else if err := ahead(l.At, now); err != nil {
-		return out, err
+	} else if refusal == nil {
+		refusal = ahead(l.At, now)
 	}
 	if l.sealed, err = s.keys.Seal(l.place(), []byte(l.Text)); err != nil {
 		return out, err
 	}
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Taken, error) {
+		if refusal != nil {
+			return Taken{}, refusal
+		}
 		l := l
 		t, err := ticket.In(tx, t.Domain, t.ID)
 		switch {

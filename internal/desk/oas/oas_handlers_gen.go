@@ -7027,7 +7027,7 @@ func (s *Server) handleListDomainsRequest(args [0]string, argsEscaped bool, w ht
 
 // handleListDraftsRequest handles ListDrafts operation.
 //
-// All drafts of the caller, the newest first, of tickets that are his business.
+// All drafts of the caller, the newest first, of tickets that are his business. A page may be short.
 //
 // GET /desk/v1/drafts
 func (s *Server) handleListDraftsRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -7111,6 +7111,14 @@ func (s *Server) handleListDraftsRequest(args [0]string, argsEscaped bool, w htt
 			Body:             nil,
 			RawBody:          rawBody,
 			Params: middleware.Parameters{
+				{
+					Name: "cursor",
+					In:   "query",
+				}: params.Cursor,
+				{
+					Name: "limit",
+					In:   "query",
+				}: params.Limit,
 				{
 					Name: "as",
 					In:   "query",

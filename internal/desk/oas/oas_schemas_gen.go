@@ -4203,6 +4203,8 @@ func (s *DraftKind) UnmarshalText(data []byte) error {
 type DraftList struct {
 	// The drafts.
 	Items []Draft `json:"items"`
+	// Goes on behind this page; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
 }
 
 // GetItems returns the value of Items.
@@ -4210,9 +4212,19 @@ func (s *DraftList) GetItems() []Draft {
 	return s.Items
 }
 
+// GetNextCursor returns the value of NextCursor.
+func (s *DraftList) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
 // SetItems sets the value of Items.
 func (s *DraftList) SetItems(val []Draft) {
 	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *DraftList) SetNextCursor(val OptString) {
+	s.NextCursor = val
 }
 
 // Ref: #/components/schemas/DraftMark

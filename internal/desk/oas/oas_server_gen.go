@@ -333,7 +333,7 @@ type Handler interface {
 	ListDomains(ctx context.Context) (*DomainList, error)
 	// ListDrafts implements ListDrafts operation.
 	//
-	// All drafts of the caller, the newest first, of tickets that are his business.
+	// All drafts of the caller, the newest first, of tickets that are his business. A page may be short.
 	//
 	// GET /desk/v1/drafts
 	ListDrafts(ctx context.Context, params ListDraftsParams) (*DraftList, error)
