@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
@@ -18,7 +17,6 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/queue"
 	"casemate/internal/ticket"
-	"casemate/internal/ticket/tickettest"
 )
 
 // team is a world whose people of the house get mails and whose jobs run.
@@ -31,11 +29,8 @@ type team struct {
 
 func eachTeam(t *testing.T, test func(w *team)) {
 	t.Helper()
-	tickettest.Each(t, ticket.Options{Config: config.Ticket{UrgeAfter: -1}}, func(inner *tickettest.World) {
-		w := &team{world: &world{World: inner, t: inner.T.(*testing.T)}}
-		var err error
-		w.q, err = queue.New(w.DB, w.Keys, queue.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets}, queue.Options{})
-		w.OK(err)
+	each(t, func(inner *world) {
+		w := &team{world: inner}
 		w.Jobs.Add(w.q.Kinds()...)
 		w.sealer = event.NewSealer(w.DB, []byte("0123456789abcdef0123456789abcdef"), "test", slog.New(slog.DiscardHandler))
 		w.anna, w.ben = w.mailed("anna", ""), w.mailed("ben", "")

@@ -639,7 +639,7 @@ func (s *Server) handleApplyCatalogRequest(args [0]string, argsEscaped bool, w h
 
 // handleChangeLaterRequest handles ChangeLater operation.
 //
-// Changes what is given. It is refused with 404 when the message went out meanwhile.
+// Changes what is given. It is refused with OSM.01010001 when the message went out meanwhile.
 //
 // PUT /desk/v1/later/{later_id}
 func (s *Server) handleChangeLaterRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ type Handler interface {
 	ApplyCatalog(ctx context.Context, req *ApplyCatalogReq) (*CatalogDiff, error)
 	// ChangeLater implements ChangeLater operation.
 	//
-	// Changes what is given. It is refused with 404 when the message went out meanwhile.
+	// Changes what is given. It is refused with OSM.01010001 when the message went out meanwhile.
 	//
 	// PUT /desk/v1/later/{later_id}
 	ChangeLater(ctx context.Context, req *LaterReq, params ChangeLaterParams) (*Later, error)
