@@ -131,6 +131,13 @@ func TestSnooze(t *testing.T) {
 		snooze(ticket.UntilStirred)
 		d.ok(d.act(d.li, n, ticket.Close))
 		awake("its end")
+		// Nobody handles it: who snoozed it is told.
+		d.told()
+		_, err = d.s.Snooze(ctx, d.ben, other, d.clock.Now().Add(time.Minute).UnixMilli(), 0)
+		d.ok(err)
+		d.clock.Add(time.Minute)
+		d.work()
+		d.wantTold("nobody's ticket", "ben "+notify.TemplateWoken+" "+other)
 		// Refusals.
 		_, err = d.s.Snooze(ctx, d.ben, n, ticket.UntilStirred, 0)
 		d.refused(err, ".01010002")
