@@ -30,6 +30,9 @@ var (
 
 func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 	lang, c := locale.From(ctx).Language, h.catalog.Now()
+	if principal.From(ctx).Partner != "" {
+		t.Snooze.ByName = "" // a partner learns no log-in name of the house
+	}
 	return oas.Ticket{Owner: oas.NewOptOwner(owners[t.Ownership]), Number: t.Number, Version: t.Revision, Status: oas.TicketStatus(t.Status), StatusName: t.Status.Name(lang),
 		DomainID: t.Domain, DomainName: text(t.DomainName), CreatorID: text(t.Creator), CreatorName: text(t.CreatorName), Description: t.Description,
 		ProductCategoryID: text(t.Product), ProductCategoryName: text(c.Name(catalog.KindProduct, t.Product, lang)),

@@ -200,8 +200,8 @@ func (s *Service) nameChanges(ctx context.Context, who principal.Principal, doma
 		if who.Partner != "" && c.Kind == ticket.StepNote {
 			c.Kind = "change" // it may be a note of the house's
 		}
-		c.Assignee = house[c.assignee]
-		if c.Actor = house[c.by]; c.Side == ticket.CustomerSide {
+		c.Assignee = house[c.assignee].name
+		if c.Actor = house[c.by].name; c.Side == ticket.CustomerSide {
 			c.Actor = customers[c.by]
 		}
 	}

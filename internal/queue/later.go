@@ -255,7 +255,7 @@ func (s *Service) Waiting(ctx context.Context, who principal.Principal, number s
 	for _, l := range all {
 		users, tickets = append(users, l.User), append(tickets, l.Ticket)
 	}
-	names, err := s.colleagues(ctx, who, users)
+	known, err := s.colleagues(ctx, who, users)
 	if err != nil {
 		return nil, err
 	}
@@ -265,12 +265,13 @@ func (s *Service) Waiting(ctx context.Context, who principal.Principal, number s
 	}
 	for i := range all {
 		l := &all[i]
-		l.Name, l.Number = names[l.User], numbers[l.Ticket]
+		l.Number = numbers[l.Ticket]
 		if l.User != who.User {
 			l.Attachments = nil
 		} else if err := s.openLater(l); err != nil {
 			return nil, err
 		}
+		l.User, l.Name = known[l.User].id, known[l.User].name
 	}
 	return all, nil
 }

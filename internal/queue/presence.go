@@ -106,34 +106,42 @@ func (s *Service) named(ctx context.Context, who principal.Principal, all []Pres
 	for _, p := range all {
 		ids = append(ids, p.User)
 	}
-	names, err := s.colleagues(ctx, who, ids)
+	known, err := s.colleagues(ctx, who, ids)
 	for i := range all {
-		all[i].Name = names[all[i].User]
+		all[i].User, all[i].Name = known[all[i].User].id, known[all[i].User].name
 	}
 	return all, err
 }
 
-// colleagues are the names of people of the house as the caller may know them:
-// log-in names; a partner's people know aliases only (threats.md B5).
-func (s *Service) colleagues(ctx context.Context, who principal.Principal, ids []string) (map[string]string, error) {
+// colleague is a person of the house as somebody may know him.
+type colleague struct{ id, name string }
+
+// colleagues are people of the house, by user id, as the caller may know them:
+// by their user id and log-in name; a partner's people know public ids and
+// aliases only (threats.md B5).
+func (s *Service) colleagues(ctx context.Context, who principal.Principal, ids []string) (map[string]colleague, error) {
+	all := map[string]colleague{}
 	if who.Partner == "" {
-		return s.tickets.Names(ctx, principal.House, ids...)
+		names, err := s.tickets.Names(ctx, principal.House, ids...)
+		for _, id := range ids {
+			all[id] = colleague{id, names[id]}
+		}
+		return all, err
 	}
-	names := map[string]string{}
 	err := s.db.View(ctx, func(tx *db.Tx) error {
 		for _, id := range ids { // few: those at one ticket
-			if _, known := names[id]; known {
+			if _, known := all[id]; known {
 				continue
 			}
-			alias, _, err := identity.PublicEngineer(tx, id)
+			alias, public, err := identity.PublicEngineer(tx, id)
 			if err != nil {
 				return err
 			}
-			names[id] = alias
+			all[id] = colleague{public, alias}
 		}
 		return nil
 	})
-	return names, err
+	return all, err
 }
 
 // forgetAbsent removes what is long forgotten.

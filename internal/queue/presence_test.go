@@ -1,11 +1,14 @@
 package queue_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"casemate/internal/principal"
 	"casemate/internal/queue"
+	"casemate/internal/ticket"
 )
 
 // TestPresence: who is there shows with a name and what he does, until half a
@@ -89,8 +92,23 @@ func TestPresence(t *testing.T) {
 		_, err = w.q.Stay(ctx, nora, mine, queue.Viewing)
 		w.Refused(err, ".01010015")
 		stay(w.anna, queue.Viewing)
-		if others := stay(nora, queue.Viewing); len(others) != 1 || others[0].Name != "alias of anna" {
+		if others := stay(nora, queue.Viewing); len(others) != 1 || others[0].Name != "alias of anna" || others[0].User == w.anna.User || others[0].User == "" {
 			t.Errorf("a partner's engineer sees %+v", others)
+		}
+		w.OK(w.Tickets.SetFollow(ctx, w.anna, w.n, true))
+		w.OK(w.Tickets.SetFollow(ctx, nora, w.n, true))
+		_, err = w.q.SaveDraft(ctx, w.anna, w.n, queue.Draft{ID: queue.DraftNote, Text: "x"}, 0)
+		w.OK(err)
+		_, err = w.take(w.anna, ticket.StepReply, "x", seconds(60))
+		w.OK(err)
+		_, err = w.Tickets.Snooze(ctx, w.anna, w.n, ticket.UntilStirred, 0)
+		w.OK(err)
+		if team, err = w.q.Team(ctx, nora, w.n); err != nil || len(team.Followers) != 2 || len(team.Drafts) != 1 || len(team.Waiting) != 1 || !team.Following || team.Snooze.ByName != "alias of anna" {
+			t.Errorf("a partner's engineer sees %+v, %v", team, err)
+		}
+		team.Snooze.By = "" // no surface shows it
+		if text := fmt.Sprintf("%+v", team); strings.Contains(text, w.anna.User) || strings.Contains(strings.ReplaceAll(text, "alias of anna", ""), "anna") {
+			t.Errorf("a partner's engineer learns who anna is: %s", text)
 		}
 	})
 }

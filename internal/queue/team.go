@@ -87,17 +87,20 @@ func (s *Service) Team(ctx context.Context, who principal.Principal, number stri
 	for _, d := range out.Drafts {
 		ids = append(ids, d.User)
 	}
-	names, err := s.colleagues(ctx, who, slices.DeleteFunc(ids, func(id string) bool { return id == "" }))
+	known, err := s.colleagues(ctx, who, slices.DeleteFunc(ids, func(id string) bool { return id == "" }))
 	for i := range out.Present {
-		out.Present[i].Name = names[out.Present[i].User]
+		p := &out.Present[i]
+		p.User, p.Name = known[p.User].id, known[p.User].name
 	}
 	for i := range out.Followers {
 		f := &out.Followers[i]
-		f.Name, out.Following = names[f.User], out.Following || f.User == who.User
+		out.Following = out.Following || f.User == who.User
+		f.User, f.Name = known[f.User].id, known[f.User].name
 	}
 	for i := range out.Drafts {
-		out.Drafts[i].Name = names[out.Drafts[i].User]
+		d := &out.Drafts[i]
+		d.User, d.Name = known[d.User].id, known[d.User].name
 	}
-	out.Snooze.ByName = names[out.Snooze.By]
+	out.Snooze.ByName = known[out.Snooze.By].name
 	return out, err
 }
