@@ -54,10 +54,10 @@ func draftList(all []queue.Draft) *oas.DraftList {
 	return list
 }
 
-func presenceOut(all []queue.Present) []oas.Presence {
-	out := []oas.Presence{}
+func presenceOut(all []queue.Present) []oas.TicketPresence {
+	out := []oas.TicketPresence{}
 	for _, p := range all {
-		out = append(out, oas.Presence{UserID: p.User, Name: text(p.Name), Doing: oas.PresenceDoing(p.Doing), SeenAt: at(p.Seen)})
+		out = append(out, oas.TicketPresence{UserID: p.User, Name: text(p.Name), Doing: oas.TicketPresenceDoing(p.Doing), SeenAt: at(p.Seen)})
 	}
 	return out
 }
@@ -109,16 +109,16 @@ func (h tickets) reader(ctx context.Context, name string) (principal.Principal, 
 }
 
 // ShowTicketTeam shows who works on a ticket.
-func (h teamwork) ShowTicketTeam(ctx context.Context, params oas.ShowTicketTeamParams) (*oas.Team, error) {
+func (h teamwork) ShowTicketTeam(ctx context.Context, params oas.ShowTicketTeamParams) (*oas.Teamwork, error) {
 	who, err := h.steps.reader(ctx, params.As.Or(""))
 	if err != nil {
 		return nil, err
 	}
-	team, err := h.queue.Team(ctx, who, params.Number)
+	team, err := h.queue.Teamwork(ctx, who, params.Number)
 	if err != nil {
 		return nil, err
 	}
-	out := &oas.Team{Version: team.Version, LastMessageID: text(team.LastMessage), Presence: presenceOut(team.Present), Followers: []oas.Follower{}, Following: team.Following,
+	out := &oas.Teamwork{Version: team.Version, LastMessageID: text(team.LastMessage), Presence: presenceOut(team.Present), Followers: []oas.Follower{}, Following: team.Following,
 		Drafts: []oas.DraftMark{}, Later: laterList(team.Waiting), Snooze: snoozeOut(team.Snooze)}
 	for _, f := range team.Followers {
 		out.Followers = append(out.Followers, oas.Follower{UserID: f.User, Name: text(f.Name), Mentioned: f.Mentioned, Since: at(f.Since)})

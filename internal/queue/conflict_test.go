@@ -120,7 +120,7 @@ func TestDoubleAnswer(t *testing.T) {
 	eachTeam(t, func(w *team) {
 		ctx := w.t.Context()
 		last := func() string {
-			team, err := w.q.Team(ctx, w.anna, w.n)
+			team, err := w.q.Teamwork(ctx, w.anna, w.n)
 			w.OK(err)
 			return team.LastMessage
 		}

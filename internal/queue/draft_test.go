@@ -56,7 +56,7 @@ func TestDrafts(t *testing.T) {
 			t.Errorf("the same text: version %d, %v", again.Version, err)
 		}
 		// Others see that there is one, not what is in it.
-		team, err := w.q.Team(ctx, w.ben, w.n)
+		team, err := w.q.Teamwork(ctx, w.ben, w.n)
 		w.OK(err)
 		if len(team.Drafts) != 3 || strings.Contains(fmt.Sprint(team), "words") {
 			t.Errorf("ben sees %+v", team.Drafts)

@@ -68,7 +68,7 @@ func TestUndo(t *testing.T) {
 		w.Work()
 		unseen("held")
 		// Colleagues see that it waits, not what it is.
-		team, err := w.q.Team(ctx, w.ben, w.n)
+		team, err := w.q.Teamwork(ctx, w.ben, w.n)
 		if err != nil || len(team.Waiting) != 1 || team.Waiting[0].Name != "anna" || team.Waiting[0].Text != "" || len(team.Waiting[0].Attachments) != 0 {
 			t.Errorf("ben sees %+v, %v", team.Waiting, err)
 		}

@@ -56,7 +56,7 @@ func TestMentioned(t *testing.T) {
 		_, err = w.take(w.anna, ticket.StepNote, "请@ben看一下，我是 @anna；ben@example.com, `@nosuch`")
 		w.OK(err)
 		w.wantTold("named", "ben "+notify.TemplateMentioned)
-		team, err := w.q.Team(ctx, w.ben, w.n)
+		team, err := w.q.Teamwork(ctx, w.ben, w.n)
 		if err != nil || len(team.Followers) != 1 || team.Followers[0].Name != "ben" || !team.Followers[0].Mentioned || !team.Following {
 			t.Errorf("followers %+v, %v", team.Followers, err)
 		}

@@ -58,9 +58,9 @@ func TestPresence(t *testing.T) {
 		// Another node asks the same database: nothing is held in memory.
 		other, err := queue.New(w.DB, w.Keys, queue.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets}, queue.Options{})
 		w.OK(err)
-		team, err := other.Team(ctx, w.Auditor, w.n)
+		team, err := other.Teamwork(ctx, w.Auditor, w.n)
 		w.Refused(err, ".01010002")
-		if team, err = other.Team(ctx, w.Chen, w.n); err != nil || len(team.Present) != 3 {
+		if team, err = other.Teamwork(ctx, w.Chen, w.n); err != nil || len(team.Present) != 3 {
 			t.Errorf("another node sees %+v, %v", team.Present, err)
 		}
 		w.OK(w.q.Leave(ctx, w.anna, w.n))
@@ -103,7 +103,7 @@ func TestPresence(t *testing.T) {
 		w.OK(err)
 		_, err = w.Tickets.Snooze(ctx, w.anna, w.n, ticket.UntilStirred, 0)
 		w.OK(err)
-		if team, err = w.q.Team(ctx, nora, w.n); err != nil || len(team.Followers) != 2 || len(team.Drafts) != 1 || len(team.Waiting) != 1 || !team.Following || team.Snooze.ByName != "alias of anna" {
+		if team, err = w.q.Teamwork(ctx, nora, w.n); err != nil || len(team.Followers) != 2 || len(team.Drafts) != 1 || len(team.Waiting) != 1 || !team.Following || team.Snooze.ByName != "alias of anna" {
 			t.Errorf("a partner's engineer sees %+v, %v", team, err)
 		}
 		team.Snooze.By = "" // no surface shows it

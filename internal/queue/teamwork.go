@@ -22,8 +22,8 @@ type Writing struct {
 	Changed    int64
 }
 
-// Team is what goes on at a ticket besides what is said.
-type Team struct {
+// Teamwork is what goes on at a ticket besides what is said.
+type Teamwork struct {
 	Version     int64
 	LastMessage string    // id of the newest message, what a reply carries back
 	Present     []Present // the caller too
@@ -34,16 +34,16 @@ type Team struct {
 	Snooze      ticket.Snooze
 }
 
-// Team reads who is at a ticket, who follows it, who has a draft, which messages
+// Teamwork reads who is at a ticket, who follows it, who has a draft, which messages
 // wait, and whether it rests. Failures: OSM.01010015 (no such ticket), .02 (role).
-func (s *Service) Team(ctx context.Context, who principal.Principal, number string) (out Team, err error) {
+func (s *Service) Teamwork(ctx context.Context, who principal.Principal, number string) (out Teamwork, err error) {
 	shown, err := s.tickets.DeskShow(ctx, who, number)
 	if err != nil {
 		return out, err
 	}
 	t := shown.Ticket
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		out = Team{Snooze: shown.Snooze}
+		out = Teamwork{Snooze: shown.Snooze}
 		now, err := ticket.In(tx, t.Domain, t.ID)
 		if err != nil {
 			return err
