@@ -24,9 +24,9 @@ type deskCmd struct {
 	Show deskShowCmd `cmd:"" help:"Show a ticket with all that is known of it, its messages, notes and files."`
 
 	Accept   stepCmd     `cmd:"" help:"Take a new ticket: to be processed becomes processing."`
-	Reply    sayCmd      `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
-	Ask      sayCmd      `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
-	Resolve  sayCmd      `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
+	Reply    sendCmd     `cmd:"" help:"Write to the customer; the first reply takes a new ticket."`
+	Ask      sendCmd     `cmd:"" help:"Ask the customer and wait: processing becomes pending feedback."`
+	Resolve  sendCmd     `cmd:"" help:"Submit the solution: the customer is asked to confirm it."`
 	Pause    stepCmd     `cmd:"" help:"Pause work, for example until a change window."`
 	Resume   stepCmd     `cmd:"" help:"Go on with a paused ticket."`
 	Invalid  textCmd     `cmd:"" help:"Judge that it is no ticket (spam, duplicate), with the reason."`
@@ -35,6 +35,14 @@ type deskCmd struct {
 	Download downloadCmd `cmd:"" help:"Save a file of a ticket; show prints the ids."`
 	Assign   assignCmd   `cmd:"" help:"Give the ticket to an engineer."`
 	Release  stepCmd     `cmd:"" help:"Give the ticket back: nobody handles it then."`
+
+	Snooze   snoozeCmd   `cmd:"" help:"Take a ticket out of the lists until --at or after --in; without them until the customer stirs."`
+	Unsnooze unsnoozeCmd `cmd:"" help:"Wake a snoozed ticket."`
+	Follow   followCmd   `cmd:"" help:"Be told of replies and changes of a ticket somebody else handles."`
+	Unfollow followCmd   `cmd:"" help:"Follow a ticket no more."`
+	Team     teamCmd     `cmd:"" help:"Show who is at a ticket, who follows it, who has a draft, and what waits to be sent."`
+	Drafts   draftsCmd   `cmd:"" help:"List the engineer's drafts, those that came back included."`
+	Later    laterCmd    `cmd:"" help:"Messages that wait: sent with --at or --in, or held to be undone."`
 
 	Preferences preferencesCmd `cmd:"" help:"Show or change what the engineer is told by mail, and when."`
 
@@ -79,6 +87,13 @@ type step struct {
 
 	Attachments []string `json:"attachment_ids,omitempty"`
 	files       attachFlags
+
+	SendAt     string `json:"send_at,omitempty"`
+	UndoWithin *int   `json:"undo_within,omitempty"`
+	Anyway     bool   `json:"anyway,omitempty"`
+	Seen       string `json:"last_message_id,omitempty"`
+	Force      bool   `json:"force,omitempty"`
+	Draft      string `json:"draft_id,omitempty"`
 }
 
 // ticketView is what the commands show of a ticket.
@@ -106,6 +121,8 @@ type ticketView struct {
 	Labels []struct {
 		Name string `json:"name"`
 	} `json:"labels"`
+	Later *laterView `json:"later"`
+
 	Related []struct {
 		Number      string `json:"number"`
 		StatusName  string `json:"status_name"`
@@ -169,6 +186,9 @@ func (d *deskCmd) step(ctx context.Context, o *output, number string, s step) er
 		return err
 	}
 	o.printf("%s\t%d\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName)
+	if t.Later != nil {
+		t.Later.print(o)
+	}
 	return nil
 }
 
@@ -262,6 +282,7 @@ type deskListCmd struct {
 	Assignee string `help:"Only of this engineer, by log-in name or user id; me is the one of --as, none is nobody's." placeholder:"NAME"`
 	Domain   string `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
 	Query    string `help:"Beginning of a ticket number; with --domain also words that must occur in the description." short:"q" placeholder:"TEXT"`
+	Snoozed  string `help:"Snoozed tickets: no leaves them out, only lists no others, all makes no difference. Default: no, with --query all." placeholder:"no|only|all"`
 	Limit    int    `help:"How many at most, up to 100." default:"50"`
 	Sort     string `help:"newest first, or by what is due next." enum:"newest,due" default:"newest"`
 }
@@ -299,6 +320,9 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	}
 	if c.Sort == "due" {
 		q.Set("sort", c.Sort)
+	}
+	if c.Snoozed != "" {
+		q.Set("snoozed", c.Snoozed)
 	}
 	if c.Domain != "" {
 		id, err := findDomain(ctx, cl, c.Domain)

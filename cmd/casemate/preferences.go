@@ -11,14 +11,15 @@ import (
 
 // preferencesCmd shows or changes what an engineer wants to be told by mail.
 type preferencesCmd struct {
-	Notice map[string]string `help:"How a kind of notice comes: assigned, replied, urged, created, authorized, warned or breached = mail or off; repeatable." placeholder:"KIND=HOW"`
+	Notice map[string]string `help:"How a kind of notice comes: assigned, replied, urged, created, authorized, warned, breached, mentioned, followed, woken or withheld = mail or off; repeatable." placeholder:"KIND=HOW"`
 	Quiet  *string           `help:"Range without notices, HH:mm-HH:mm; off = none." placeholder:"RANGE"`
 	Digest *string           `help:"Time of one mail a day for all notices, HH:mm; off = each its own." placeholder:"TIME"`
+	Undo   *string           `help:"For how many seconds, up to 60, messages wait and can be taken back; 0 = they go at once, off = the installation's default." placeholder:"SECONDS"`
 	Zone   *string           `help:"Zone of the times; off = the person's own." placeholder:"ZONE"`
 }
 
 // noticeKinds in the order they are shown.
-var noticeKinds = []string{"assigned", "replied", "urged", "created", "authorized", "warned", "breached"}
+var noticeKinds = []string{"assigned", "replied", "urged", "created", "authorized", "warned", "breached", "mentioned", "followed", "woken", "withheld"}
 
 // check refuses kinds and ways that there are not, naming those that there are.
 func (c *preferencesCmd) check() error {
@@ -53,7 +54,7 @@ func (c *preferencesCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	if err := cl.get(ctx, path, q, &raw); err != nil {
 		return err
 	}
-	var p map[string]string
+	var p map[string]any
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return err
 	}
@@ -69,6 +70,15 @@ func (c *preferencesCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 			p[field] = ""
 		}
 	}
+	if c.Undo != nil {
+		n, err := undoSeconds(*c.Undo)
+		if err != nil {
+			return err
+		}
+		if changed, p["undo_within"] = true, n; n == nil {
+			delete(p, "undo_within")
+		}
+	}
 	if changed {
 		if err := cl.call(ctx, http.MethodPut, path, q, p, &raw); err != nil {
 			return err
@@ -81,14 +91,14 @@ func (c *preferencesCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		return o.json(raw)
 	}
 	for _, kind := range noticeKinds {
-		o.printf("%s\t%s\n", kind, p[kind])
+		o.printf("%s\t%v\n", kind, p[kind])
 	}
-	for _, field := range []string{"quiet_hours", "digest", "zone"} {
+	for _, field := range []string{"quiet_hours", "digest", "zone", "undo_within"} {
 		v := p[field]
-		if v == "" {
+		if v == "" || v == nil {
 			v = "-"
 		}
-		o.printf("%s\t%s\n", field, v)
+		o.printf("%s\t%v\n", field, v)
 	}
 	return nil
 }

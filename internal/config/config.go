@@ -21,6 +21,7 @@ type Config struct {
 	Notify         Notify        `yaml:"notify"`
 	Verify         Verify        `yaml:"verify"`
 	Ticket         Ticket        `yaml:"ticket"`
+	Teamwork       Teamwork      `yaml:"teamwork"`
 	Webhooks       Webhooks      `yaml:"webhooks"`
 	Diagnose       Diagnose      `yaml:"diagnose"`
 	Authorization  Authorization `yaml:"authorization"`
@@ -76,7 +77,7 @@ func (c Config) check() error {
 		return errors.New("drain cannot be negative")
 	}
 	all := []error{listenAddress("metrics", c.Metrics), ranges("trusted_proxies", c.TrustedProxies), ranges("webhooks.allow", c.Webhooks.Allow),
-		c.Notify.Check(), c.Verify.Check(), c.Ticket.Check(), c.Diagnose.Check(), ranges("diagnose.allow", c.Diagnose.Allow),
+		c.Notify.Check(), c.Verify.Check(), c.Ticket.Check(), c.Teamwork.Check(), c.Diagnose.Check(), ranges("diagnose.allow", c.Diagnose.Allow),
 		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check(), c.Queue.Check()}
 	for i, g := range c.Notify.SMS {
 		all = append(all, ranges(fmt.Sprintf("notify.sms[%d].allow", i), g.Allow))

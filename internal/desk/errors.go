@@ -30,7 +30,7 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 	n := status(f)
 	wire.SetRetryAfter(ctx, f, n)
 	code, msg := wire.Texts(ctx, f)
-	return &oas.ErrorStatusCode{StatusCode: n, Response: oas.ErrorBody{ErrorCode: code, ErrorMsg: msg}}
+	return &oas.ErrorStatusCode{StatusCode: n, Response: oas.ErrorBody{ErrorCode: code, ErrorMsg: msg, Conflict: conflictOut(err)}}
 }
 
 // decodeError answers what the generated decoders and validators refuse.

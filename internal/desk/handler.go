@@ -55,6 +55,7 @@ type Handler struct {
 	teams
 	queues
 	savedViews
+	teamwork
 
 	authorizations
 	reads
@@ -129,7 +130,8 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		abuseReports:  abuseReports{tickets: n.Tickets},
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
-	h.notices = notices{notify: n.Notify, steps: h.tickets}
+	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
+	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	h.teams = teams{queue: n.Queue, steps: h.tickets}
 	h.queues = queues{queue: n.Queue, steps: h.tickets}

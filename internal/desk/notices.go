@@ -7,11 +7,13 @@ import (
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/queue"
 )
 
 // notices are the texts of messages and what people of the house want of them.
 type notices struct {
 	notify *notify.Service
+	queue  *queue.Service
 	steps  tickets // whose preferences they are
 }
 
@@ -80,7 +82,11 @@ func (h notices) PreviewTemplate(ctx context.Context, req oas.OptTemplateReq, pa
 	return &oas.TemplatePreview{Subject: p.Subject, Text: p.Text, HTML: p.HTML, SMS: text(p.SMS)}, nil
 }
 
-func preferencesOut(p notify.Preferences) *oas.Preferences {
+func preferencesOut(p notify.Preferences, own queue.Settings) *oas.Preferences {
+	var undo oas.OptInt32
+	if own.UndoWithin != nil {
+		undo.SetTo(int32(*own.UndoWithin))
+	}
 	choice := func(kind string) oas.OptNoticeChoice {
 		if p.Kinds[kind] {
 			return oas.NewOptNoticeChoice(oas.NoticeChoiceMail)
@@ -88,7 +94,9 @@ func preferencesOut(p notify.Preferences) *oas.Preferences {
 		return oas.NewOptNoticeChoice(oas.NoticeChoiceOff)
 	}
 	return &oas.Preferences{Assigned: choice(notify.KindAssigned), Replied: choice(notify.KindReplied), Urged: choice(notify.KindUrged), Created: choice(notify.KindNew),
-		Authorized: choice(notify.KindAuthorized), Warned: choice(notify.KindWarned), Breached: choice(notify.KindBreached), QuietHours: oas.NewOptString(p.QuietHours), Digest: oas.NewOptString(p.Digest), Zone: oas.NewOptString(p.Zone)}
+		Authorized: choice(notify.KindAuthorized), Warned: choice(notify.KindWarned), Breached: choice(notify.KindBreached),
+		Mentioned: choice(notify.KindMentioned), Followed: choice(notify.KindFollowed), Woken: choice(notify.KindWoken),
+		Withheld: choice(notify.KindWithheld), UndoWithin: undo, QuietHours: oas.NewOptString(p.QuietHours), Digest: oas.NewOptString(p.Digest), Zone: oas.NewOptString(p.Zone)}
 }
 
 // ShowPreferences shows the caller's preferences.
@@ -101,7 +109,11 @@ func (h notices) ShowPreferences(ctx context.Context, params oas.ShowPreferences
 	if err != nil {
 		return nil, err
 	}
-	return preferencesOut(p), nil
+	own, err := h.queue.Settings(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	return preferencesOut(p, own), nil
 }
 
 // PutPreferences replaces them.
@@ -112,7 +124,8 @@ func (h notices) PutPreferences(ctx context.Context, req *oas.Preferences, param
 	}
 	p := notify.Preferences{Kinds: map[string]bool{}, QuietHours: req.QuietHours.Or(""), Digest: req.Digest.Or(""), Zone: req.Zone.Or("")}
 	for kind, choice := range map[string]oas.OptNoticeChoice{notify.KindAssigned: req.Assigned, notify.KindReplied: req.Replied, notify.KindUrged: req.Urged,
-		notify.KindNew: req.Created, notify.KindAuthorized: req.Authorized, notify.KindWarned: req.Warned, notify.KindBreached: req.Breached} {
+		notify.KindNew: req.Created, notify.KindAuthorized: req.Authorized, notify.KindWarned: req.Warned, notify.KindBreached: req.Breached,
+		notify.KindMentioned: req.Mentioned, notify.KindFollowed: req.Followed, notify.KindWoken: req.Woken, notify.KindWithheld: req.Withheld} {
 		if v, ok := choice.Get(); ok {
 			p.Kinds[kind] = v == oas.NoticeChoiceMail
 		}
@@ -120,5 +133,16 @@ func (h notices) PutPreferences(ctx context.Context, req *oas.Preferences, param
 	if p, err = h.notify.SetPreferences(ctx, who, p); err != nil {
 		return nil, err
 	}
-	return preferencesOut(p), nil
+	var own queue.Settings
+	if v, ok := req.UndoWithin.Get(); ok {
+		n := int(v)
+		own.UndoWithin = &n
+	}
+	if err := h.queue.SetSettings(ctx, who, own); err != nil {
+		return nil, err
+	}
+	if own, err = h.queue.Settings(ctx, who); err != nil {
+		return nil, err
+	}
+	return preferencesOut(p, own), nil
 }

@@ -30,6 +30,9 @@ var (
 
 func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 	lang, c := locale.From(ctx).Language, h.catalog.Now()
+	if principal.From(ctx).Partner != "" {
+		t.Snooze.ByName = "" // a partner learns no log-in name of the house
+	}
 	return oas.Ticket{Owner: oas.NewOptOwner(owners[t.Ownership]), Number: t.Number, Version: t.Revision, Status: oas.TicketStatus(t.Status), StatusName: t.Status.Name(lang),
 		DomainID: t.Domain, DomainName: text(t.DomainName), CreatorID: text(t.Creator), CreatorName: text(t.CreatorName), Description: t.Description,
 		ProductCategoryID: text(t.Product), ProductCategoryName: text(c.Name(catalog.KindProduct, t.Product, lang)),
@@ -37,14 +40,15 @@ func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 		SeverityID: text(t.Severity), SeverityName: text(c.Name(catalog.KindSeverity, t.Severity, lang)),
 		RegionID: text(t.Region), RegionName: text(c.Name(catalog.KindRegion, t.Region, lang)),
 		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), TeamID: text(t.Team), TeamName: text(t.TeamName.In(lang)), Urges: oas.NewOptInt32(int32(t.Urges)),
-		DueAt: maybeAt(t.Due), DueKind: maybeKind(t.DueKind), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed)}
+		DueAt: maybeAt(t.Due), DueKind: maybeKind(t.DueKind), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed),
+		Snooze: snoozeOut(t.Snooze)}
 }
 
 // ListTickets lists tickets of all domains.
 func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) (*oas.TicketPage, error) {
 	who := principal.From(ctx)
 	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Team: params.Team.Or(""), Domain: params.Domain.Or(""),
-		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Sort: string(params.Sort.Or(""))}
+		Text: params.Q.Or(""), Snoozed: string(params.Snoozed.Or("")), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Sort: string(params.Sort.Or(""))}
 	if f.Assignee == "me" {
 		if who.Kind == principal.Local {
 			return nil, errMe
@@ -128,11 +132,16 @@ func (h tickets) CreateTicketStep(ctx context.Context, req *oas.StepReq, params 
 	if s.Action == ticket.StepAccept {
 		return h.accept(ctx, who, s)
 	}
-	t, err := h.tickets.Take(ctx, who, s)
+	taken, err := h.queue.Take(ctx, who, sendingOf(s, req))
 	if err != nil {
 		return nil, err
 	}
-	return h.after(ctx, t)
+	out, err := h.after(ctx, taken.Ticket)
+	if err == nil && taken.Later != nil {
+		taken.Later.Name = who.UserName
+		out.Later = oas.NewOptLater(laterOut(*taken.Later))
+	}
+	return out, err
 }
 
 // engineer is whose step it is: the caller's own, or for the operator on the

@@ -26,6 +26,11 @@ const (
 	KindWarned     = "warned"     // a target of my ticket is nearly used up
 	KindBreached   = "breached"   // a target is missed: to supervisors
 
+	KindMentioned = "mentioned" // a colleague named me in a note
+	KindFollowed  = "followed"  // something happened to a ticket I follow
+	KindWoken     = "woken"     // my snoozed ticket woke
+	KindWithheld  = "withheld"  // a message I wanted to send later was not sent
+
 	// KindDigest stands for all of them in links of daily mails.
 	KindDigest = "digest"
 )
@@ -43,6 +48,10 @@ var kinds = map[string]struct {
 	KindAuthorized: {TemplateAuthorized, true, locale.Texts{ZH: "授权已答复", EN: "authorization answered"}},
 	KindWarned:     {TemplateWarned, true, locale.Texts{ZH: "即将超时", EN: "nearly due"}},
 	KindBreached:   {TemplateBreached, true, locale.Texts{ZH: "已超时", EN: "overdue"}},
+	KindMentioned:  {TemplateMentioned, true, locale.Texts{ZH: "备注提到您", EN: "a note names you"}},
+	KindFollowed:   {TemplateFollowed, true, locale.Texts{ZH: "关注的工单有更新", EN: "changed, followed by you"}},
+	KindWoken:      {TemplateWoken, true, locale.Texts{ZH: "延后到期", EN: "woke"}},
+	KindWithheld:   {TemplateWithheld, true, locale.Texts{ZH: "消息未发送", EN: "message not sent"}},
 }
 
 // Faults of preferences.

@@ -25,6 +25,10 @@ const (
 	TemplateAuthorized = "desk.authorized" // {number}
 	TemplateWarned     = "desk.warned"     // {number}: a target is nearly used up
 	TemplateBreached   = "desk.breached"   // {number}: a target is missed
+	TemplateMentioned  = "desk.mentioned"  // {number}
+	TemplateFollowed   = "desk.followed"   // {number}
+	TemplateWoken      = "desk.woken"      // {number}
+	TemplateWithheld   = "desk.withheld"   // {number}
 	TemplateDigest     = "desk.digest"     // {count}, {list}: one line for each ticket
 )
 
@@ -59,6 +63,10 @@ var placeholders = map[string]about{
 	TemplateAuthorized: {may: []string{"number"}, must: []string{"number"}},
 	TemplateWarned:     {may: []string{"number"}, must: []string{"number"}},
 	TemplateBreached:   {may: []string{"number"}, must: []string{"number"}},
+	TemplateMentioned:  {may: []string{"number"}, must: []string{"number"}},
+	TemplateFollowed:   {may: []string{"number"}, must: []string{"number"}},
+	TemplateWoken:      {may: []string{"number"}, must: []string{"number"}},
+	TemplateWithheld:   {may: []string{"number"}, must: []string{"number"}},
 	TemplateDigest:     {may: []string{"count", "list"}, must: []string{"list"}},
 }
 
@@ -143,6 +151,22 @@ var templates = map[string]map[locale.Language]words{
 	TemplateBreached: {
 		locale.ZH: {"工单 {number} 已超时", "您好！\n\n工单 {number} 的服务时限已过，请登录工作台查看并协调处理。\n\n{product}", ""},
 		locale.EN: {"Ticket {number} is overdue", "Hello,\n\nthe promised time of ticket {number} has passed. Please see on the desk who can help.\n\n{product}", ""},
+	},
+	TemplateMentioned: {
+		locale.ZH: {"工单 {number} 的备注提到了您", "您好！\n\n同事在工单 {number} 的内部备注中提到了您，您已成为该工单的关注者。请登录工作台查看。\n\n{product}", ""},
+		locale.EN: {"Ticket {number}: a note names you", "Hello,\n\na colleague named you in a note of ticket {number}; you follow it now. Please read it on the desk.\n\n{product}", ""},
+	},
+	TemplateFollowed: {
+		locale.ZH: {"您关注的工单 {number} 有更新", "您好！\n\n您关注的工单 {number} 有新的动态，请登录工作台查看。\n\n{product}", ""},
+		locale.EN: {"Ticket {number}, which you follow, has news", "Hello,\n\nsomething happened to ticket {number}, which you follow. Please look at it on the desk.\n\n{product}", ""},
+	},
+	TemplateWoken: {
+		locale.ZH: {"延后的工单 {number} 已到期", "您好！\n\n延后处理的工单 {number} 已到期，重新出现在列表中，请继续处理。\n\n{product}", ""},
+		locale.EN: {"Ticket {number} is back", "Hello,\n\nticket {number} was snoozed until now and is in your lists again. Please go on with it.\n\n{product}", ""},
+	},
+	TemplateWithheld: {
+		locale.ZH: {"工单 {number} 的消息未发送", "您好！\n\n您在工单 {number} 中定时发送的消息没有发出：工单在此期间有变化。内容已存回您的草稿，请登录工作台查看后再决定是否发送。\n\n{product}", ""},
+		locale.EN: {"Ticket {number}: your message was not sent", "Hello,\n\nyour message in ticket {number} that was to go out now was not sent: the ticket has changed meanwhile. Its text is among your drafts again. Please look at the ticket on the desk and decide anew.\n\n{product}", ""},
 	},
 	TemplateDigest: {
 		locale.ZH: {"{product} 每日汇总：{count} 个工单", "您好！\n\n以下工单有新动态：\n\n{list}\n\n{product}", ""},

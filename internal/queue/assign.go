@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
-	"casemate/internal/job"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
 )
@@ -33,11 +31,6 @@ const (
 
 // errNobody: no engineer fits now.
 var errNobody = errors.New("queue: nobody fits")
-
-// Periodic is the work that one node at a time does again and again.
-func (s *Service) Periodic() []job.Periodic {
-	return []job.Periodic{{Name: "queue assignment", Every: time.Second, Run: s.Assign}}
-}
 
 // board is who serves which automatic queue.
 type board struct {

@@ -6,11 +6,13 @@ package queue
 
 import (
 	"log/slog"
+	"time"
 
 	"casemate/internal/catalog"
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/identity"
+	"casemate/internal/job"
 	"casemate/internal/notify"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
@@ -26,8 +28,9 @@ type Nouns struct {
 
 // Options of the service.
 type Options struct {
-	Log   *slog.Logger // nil = the default logger
-	Queue config.Queue
+	Queue  config.Queue
+	Config config.Teamwork
+	Log    *slog.Logger // nil = the default logger
 }
 
 // Service is the noun.
@@ -43,6 +46,9 @@ type Service struct {
 
 // New makes the service.
 func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
+	if err := o.Config.Check(); err != nil {
+		return nil, err
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -51,4 +57,18 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	}
 	o.Queue = o.Queue.WithDefaults()
 	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, notify: n.Notify, tickets: n.Tickets, o: o}, nil
+}
+
+// Kinds are the jobs of the package, for the runner.
+func (s *Service) Kinds() []job.Kind {
+	return []job.Kind{{Name: kindLater, Run: s.sendLater, Timeout: time.Minute}}
+}
+
+// Periodic is what one node at a time does again and again, for the runner.
+func (s *Service) Periodic() []job.Periodic {
+	return []job.Periodic{
+		{Name: "queue assignment", Every: time.Second, Run: s.Assign},
+		{Name: "presence", Every: time.Minute, Run: s.forgetAbsent},
+		{Name: "messages overdue", Every: time.Minute, Run: s.remake},
+	}
 }

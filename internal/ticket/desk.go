@@ -22,6 +22,7 @@ type DeskTicket struct {
 	DomainName, CreatorName, AssigneeName string
 	Team                                  string       // of the house, "" = none
 	TeamName                              locale.Texts // of a team that is there
+	Snooze                                Snooze
 
 	// Of DeskShow only.
 	Labels     []Label           // of all the customer's users
@@ -40,6 +41,7 @@ type DeskFilter struct {
 	Text     string // beginning of a number; with Domain also words of the description
 	Sort     string // "" = newest first, SortDue = by the time left
 	After    string // cursor of the page before, "" = from the beginning
+	Snoozed  string // SnoozedNot (also "", but with Text), SnoozedOnly, SnoozedAll
 	Limit    int    // 1..100, 0 = 20
 }
 
@@ -120,6 +122,7 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 	default:
 		w.and("team = ?", f.Team)
 	}
+	w.snoozed(f)
 	if f.Domain != "" {
 		w.and("domain_id = ?", f.Domain)
 	} else {
@@ -170,8 +173,10 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 				cursor = fmt.Sprint(dues[f.Limit-1], ".", cursor)
 			}
 		}
-		page, err = s.deskIn(tx, keys...)
-		return err
+		if page, err = s.deskIn(tx, keys...); err != nil {
+			return err
+		}
+		return snoozesOf(tx, page)
 	})
 	if err != nil {
 		return nil, 0, "", err
@@ -215,6 +220,9 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 		}
 		if len(page) == 0 {
 			return fault.NoTicket
+		}
+		if err := snoozesOf(tx, page); err != nil {
+			return err
 		}
 		out = page[0]
 		on, err := labelRows(tx, t.Domain, "", nil, []string{t.ID})

@@ -56,10 +56,11 @@ func (s *Service) deskNames(ctx context.Context, page []DeskTicket) error {
 	who := map[string][]string{}
 	for _, t := range page {
 		who[t.Domain] = append(who[t.Domain], t.Creator)
-		who[principal.House] = append(who[principal.House], t.Assignee)
+		who[principal.House] = append(who[principal.House], t.Assignee, t.Snooze.By)
 	}
 	names, err := s.namesOf(ctx, who)
 	for i, t := range page {
+		page[i].Snooze.ByName = names[principal.House][t.Snooze.By]
 		page[i].CreatorName, page[i].AssigneeName = names[t.Domain][t.Creator], names[principal.House][t.Assignee]
 	}
 	return err

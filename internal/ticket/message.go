@@ -88,6 +88,7 @@ func (s *Service) Reply(ctx context.Context, who principal.Principal, number, gr
 			return err
 		}
 		t, code := before, event.NoLog
+		t.stirred = true
 		switch before.Status {
 		case Submitted, Processing, Paused:
 		case Feedback:

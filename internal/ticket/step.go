@@ -54,6 +54,10 @@ type Step struct {
 	// a noun above locks, counts, refuses or decides. With it Number may be ""
 	// and StepAssign needs no Assignee. It may run several times.
 	Begin func(tx *db.Tx) (Given, error) `json:"-"`
+	// Guard, if set, runs in the step's transaction, with the ticket as it was
+	// read: what it writes is committed with the step, its error refuses it. It
+	// may run again. A transfer does not know it.
+	Guard func(tx *db.Tx, t Ticket) error
 }
 
 func (p Step) check() error {
@@ -142,6 +146,11 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 		}
 		if p.Version != 0 && p.Version != before.Revision {
 			return before, ErrVersion
+		}
+		if p.Guard != nil {
+			if err := p.Guard(tx, before); err != nil {
+				return before, err
+			}
 		}
 		mine, err := fitting(tx, who, before, p, assignee)
 		if err != nil {

@@ -39,8 +39,11 @@ func (s *Service) Follow(ctx context.Context) error {
 // hint is an event that some engineer may want to know.
 type hint struct {
 	event.Row
-	kind string
+	kind string // "" = for followers only
 	user string // whom, "" = the ticket's handler
+
+	mentioned []string // whom a note names
+	followed  bool     // the ticket's followers want to know
 }
 
 // hinted reads what an event means for engineers.
@@ -49,8 +52,12 @@ func hinted(r event.Row, now int64) (hint, bool) {
 	if r.Subject != "ticket" || r.At < now-stale {
 		return h, false
 	}
-	var data struct{ Assignee, Engineer string }
+	var data struct {
+		Assignee, Engineer, User string
+		Users                    []string
+	}
 	customer := r.ActorKind == principal.Customer
+	h.followed = followed[r.Kind] // whatever it means for its handler
 	switch {
 	case r.Kind == "ticket.create":
 		h.kind = notify.KindNew
@@ -59,8 +66,9 @@ func hinted(r event.Row, now int64) (hint, bool) {
 		if json.Unmarshal(r.Data, &data) != nil {
 			return h, false
 		}
-		h.user = data.Assignee
-		return h, h.user != "" && h.user != r.Actor // who takes it himself knows
+		if h.user = data.Assignee; h.user == "" || h.user == r.Actor {
+			h.kind = "" // who takes it himself knows
+		}
 	case r.Kind == "ticket.reply" && customer:
 		h.kind = notify.KindReplied
 	case r.Kind == "ticket.urge" && customer:
@@ -74,8 +82,24 @@ func hinted(r event.Row, now int64) (hint, bool) {
 		h.kind = notify.KindWarned
 	case r.Kind == eventBreached:
 		h.kind = notify.KindBreached
+	case r.Kind == kindMention:
+		h.kind = notify.KindMentioned
+		if json.Unmarshal(r.Data, &data) != nil {
+			return h, false
+		}
+		h.mentioned = data.Users
+	case r.Kind == kindWake:
+		h.kind = notify.KindWoken
+		if json.Unmarshal(r.Data, &data) == nil {
+			h.user = data.Engineer
+		}
+	case r.Kind == KindWithheld:
+		h.kind = notify.KindWithheld
+		if json.Unmarshal(r.Data, &data) == nil {
+			h.user = data.User // whose message it is, be he the handler or not
+		}
 	default:
-		return h, false
+		return h, h.followed
 	}
 	return h, true
 }
@@ -91,6 +115,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 		from, to int64
 		hints    []hint
 		rows     map[string]row
+		watched  map[string][]watcher
 	)
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		hints, rows = nil, map[string]row{}
@@ -108,12 +133,16 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 				hints = append(hints, h)
 			}
 		}
+		if watched, err = followersOf(tx, hints); err != nil {
+			return err
+		}
 		return deskRows(tx, hints, rows)
 	})
 	if err != nil || to == from {
 		return false, err
 	}
 	var news []notify.News
+	named := namedIn(hints)
 	var subscribed, bosses []string
 	asked := false
 	for _, h := range hints {
@@ -139,12 +168,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 		}
 		// A warning of a ticket that nobody has goes to those who want new ones.
 		if h.kind != notify.KindNew && (h.kind != notify.KindWarned || t.assignee != "") {
-			if n.User = h.user; n.User == "" {
-				n.User = t.assignee
-			}
-			if n.User != "" {
-				news = append(news, n)
-			}
+			news = append(news, h.whom(n, t, watched[h.SubjectID], named)...)
 			continue
 		}
 		if t.sandbox {
@@ -175,7 +199,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		s.notify.QueueTold(tx, told)
-		return nil
+		return wakeAnswered(tx, hints)
 	})
 	return more, err
 }

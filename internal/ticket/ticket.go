@@ -161,6 +161,7 @@ type Ticket struct {
 	contact         string
 	pace            pace
 	answered, heard bool // what a step is for the clocks; change takes it
+	stirred bool // the customer wrote: a snoozed ticket wakes with this change
 }
 
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
@@ -233,8 +234,9 @@ func change(tx *db.Tx, before, t Ticket) Ticket {
 		// Behind the row's own write, which waits for whoever puts labels on.
 		tx.Write(db.Any, "UPDATE ticket_labels SET status = ? WHERE domain_id = ? AND ticket_id = ?", int(t.Status), t.Domain, t.ID)
 	}
-	tx.Write(db.Any, "UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ?, due_at = ?, due_kind = ? WHERE ticket_id = ?",
-		int(t.Status), t.Assignee, t.Urges, t.Changed, t.Due, string(t.DueKind), t.ID)
+	tx.Write(db.Any, `UPDATE desk_tickets SET status = ?, assignee = ?, urges = ?, changed_at = ?, due_at = ?, due_kind = ?,
+		snoozed = CASE WHEN CAST(? AS BIGINT) = 1 THEN 0 ELSE snoozed END WHERE ticket_id = ?`,
+		int(t.Status), t.Assignee, t.Urges, t.Changed, t.Due, string(t.DueKind), number01(wakes(before, t)), t.ID)
 	return t
 }
 

@@ -3025,11 +3025,310 @@ func (s *CodeTrafficLineReasons) init() CodeTrafficLineReasons {
 	return m
 }
 
+// Ref: #/components/schemas/Conflict
+type Conflict struct {
+	// What it is: the ticket has another version than the caller saw; somebody wrote behind the message he
+	// saw; the ticket's state does not allow the step; the draft has another version.
+	Reason ConflictReason `json:"reason"`
+	// Version of the ticket now; of a draft its version, 0 when it is gone.
+	Version int64 `json:"version"`
+	// What happened behind the version or message the caller saw, oldest first; at most the newest 50.
+	// Empty when he did not tell what he saw.
+	Changes []ConflictChange `json:"changes"`
+	// Messages, not notes, of others behind what the caller saw.
+	NewMessages int32 `json:"new_messages"`
+	// Id of the newest message.
+	LastMessageID OptString `json:"last_message_id"`
+	// Where the text of the refused step is kept.
+	DraftID OptString `json:"draft_id"`
+	Draft   OptDraft  `json:"draft"`
+}
+
+// GetReason returns the value of Reason.
+func (s *Conflict) GetReason() ConflictReason {
+	return s.Reason
+}
+
+// GetVersion returns the value of Version.
+func (s *Conflict) GetVersion() int64 {
+	return s.Version
+}
+
+// GetChanges returns the value of Changes.
+func (s *Conflict) GetChanges() []ConflictChange {
+	return s.Changes
+}
+
+// GetNewMessages returns the value of NewMessages.
+func (s *Conflict) GetNewMessages() int32 {
+	return s.NewMessages
+}
+
+// GetLastMessageID returns the value of LastMessageID.
+func (s *Conflict) GetLastMessageID() OptString {
+	return s.LastMessageID
+}
+
+// GetDraftID returns the value of DraftID.
+func (s *Conflict) GetDraftID() OptString {
+	return s.DraftID
+}
+
+// GetDraft returns the value of Draft.
+func (s *Conflict) GetDraft() OptDraft {
+	return s.Draft
+}
+
+// SetReason sets the value of Reason.
+func (s *Conflict) SetReason(val ConflictReason) {
+	s.Reason = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Conflict) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetChanges sets the value of Changes.
+func (s *Conflict) SetChanges(val []ConflictChange) {
+	s.Changes = val
+}
+
+// SetNewMessages sets the value of NewMessages.
+func (s *Conflict) SetNewMessages(val int32) {
+	s.NewMessages = val
+}
+
+// SetLastMessageID sets the value of LastMessageID.
+func (s *Conflict) SetLastMessageID(val OptString) {
+	s.LastMessageID = val
+}
+
+// SetDraftID sets the value of DraftID.
+func (s *Conflict) SetDraftID(val OptString) {
+	s.DraftID = val
+}
+
+// SetDraft sets the value of Draft.
+func (s *Conflict) SetDraft(val OptDraft) {
+	s.Draft = val
+}
+
+// Ref: #/components/schemas/ConflictChange
+type ConflictChange struct {
+	// What happened, as the kind of its event without `ticket.`: reply, assign, close; `change` for what
+	// the caller may not know.
+	Kind string `json:"kind"`
+	// Who did it; absent for Casemate itself.
+	ActorName OptString `json:"actor_name"`
+	// On which side.
+	ActorSide ConflictChangeActorSide `json:"actor_side"`
+	At        Time                    `json:"at"`
+	// Version of the ticket after it.
+	Version    int64           `json:"version"`
+	FromStatus OptTicketStatus `json:"from_status"`
+	ToStatus   OptTicketStatus `json:"to_status"`
+	// The new handler, where it set one.
+	AssigneeName OptString `json:"assignee_name"`
+}
+
+// GetKind returns the value of Kind.
+func (s *ConflictChange) GetKind() string {
+	return s.Kind
+}
+
+// GetActorName returns the value of ActorName.
+func (s *ConflictChange) GetActorName() OptString {
+	return s.ActorName
+}
+
+// GetActorSide returns the value of ActorSide.
+func (s *ConflictChange) GetActorSide() ConflictChangeActorSide {
+	return s.ActorSide
+}
+
+// GetAt returns the value of At.
+func (s *ConflictChange) GetAt() Time {
+	return s.At
+}
+
+// GetVersion returns the value of Version.
+func (s *ConflictChange) GetVersion() int64 {
+	return s.Version
+}
+
+// GetFromStatus returns the value of FromStatus.
+func (s *ConflictChange) GetFromStatus() OptTicketStatus {
+	return s.FromStatus
+}
+
+// GetToStatus returns the value of ToStatus.
+func (s *ConflictChange) GetToStatus() OptTicketStatus {
+	return s.ToStatus
+}
+
+// GetAssigneeName returns the value of AssigneeName.
+func (s *ConflictChange) GetAssigneeName() OptString {
+	return s.AssigneeName
+}
+
+// SetKind sets the value of Kind.
+func (s *ConflictChange) SetKind(val string) {
+	s.Kind = val
+}
+
+// SetActorName sets the value of ActorName.
+func (s *ConflictChange) SetActorName(val OptString) {
+	s.ActorName = val
+}
+
+// SetActorSide sets the value of ActorSide.
+func (s *ConflictChange) SetActorSide(val ConflictChangeActorSide) {
+	s.ActorSide = val
+}
+
+// SetAt sets the value of At.
+func (s *ConflictChange) SetAt(val Time) {
+	s.At = val
+}
+
+// SetVersion sets the value of Version.
+func (s *ConflictChange) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetFromStatus sets the value of FromStatus.
+func (s *ConflictChange) SetFromStatus(val OptTicketStatus) {
+	s.FromStatus = val
+}
+
+// SetToStatus sets the value of ToStatus.
+func (s *ConflictChange) SetToStatus(val OptTicketStatus) {
+	s.ToStatus = val
+}
+
+// SetAssigneeName sets the value of AssigneeName.
+func (s *ConflictChange) SetAssigneeName(val OptString) {
+	s.AssigneeName = val
+}
+
+// On which side.
+type ConflictChangeActorSide string
+
+const (
+	ConflictChangeActorSideCustomer ConflictChangeActorSide = "customer"
+	ConflictChangeActorSideEngineer ConflictChangeActorSide = "engineer"
+	ConflictChangeActorSideSystem   ConflictChangeActorSide = "system"
+)
+
+// AllValues returns all ConflictChangeActorSide values.
+func (ConflictChangeActorSide) AllValues() []ConflictChangeActorSide {
+	return []ConflictChangeActorSide{
+		ConflictChangeActorSideCustomer,
+		ConflictChangeActorSideEngineer,
+		ConflictChangeActorSideSystem,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ConflictChangeActorSide) MarshalText() ([]byte, error) {
+	switch s {
+	case ConflictChangeActorSideCustomer:
+		return []byte(s), nil
+	case ConflictChangeActorSideEngineer:
+		return []byte(s), nil
+	case ConflictChangeActorSideSystem:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ConflictChangeActorSide) UnmarshalText(data []byte) error {
+	switch ConflictChangeActorSide(data) {
+	case ConflictChangeActorSideCustomer:
+		*s = ConflictChangeActorSideCustomer
+		return nil
+	case ConflictChangeActorSideEngineer:
+		*s = ConflictChangeActorSideEngineer
+		return nil
+	case ConflictChangeActorSideSystem:
+		*s = ConflictChangeActorSideSystem
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What it is: the ticket has another version than the caller saw; somebody wrote behind the message he
+// saw; the ticket's state does not allow the step; the draft has another version.
+type ConflictReason string
+
+const (
+	ConflictReasonVersion      ConflictReason = "version"
+	ConflictReasonDoubleAnswer ConflictReason = "double_answer"
+	ConflictReasonState        ConflictReason = "state"
+	ConflictReasonDraft        ConflictReason = "draft"
+)
+
+// AllValues returns all ConflictReason values.
+func (ConflictReason) AllValues() []ConflictReason {
+	return []ConflictReason{
+		ConflictReasonVersion,
+		ConflictReasonDoubleAnswer,
+		ConflictReasonState,
+		ConflictReasonDraft,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ConflictReason) MarshalText() ([]byte, error) {
+	switch s {
+	case ConflictReasonVersion:
+		return []byte(s), nil
+	case ConflictReasonDoubleAnswer:
+		return []byte(s), nil
+	case ConflictReasonState:
+		return []byte(s), nil
+	case ConflictReasonDraft:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ConflictReason) UnmarshalText(data []byte) error {
+	switch ConflictReason(data) {
+	case ConflictReasonVersion:
+		*s = ConflictReasonVersion
+		return nil
+	case ConflictReasonDoubleAnswer:
+		*s = ConflictReasonDoubleAnswer
+		return nil
+	case ConflictReasonState:
+		*s = ConflictReasonState
+		return nil
+	case ConflictReasonDraft:
+		*s = ConflictReasonDraft
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // DeleteAccessKeyNoContent is response for DeleteAccessKey operation.
 type DeleteAccessKeyNoContent struct{}
 
 // DeleteDomainAgencyNoContent is response for DeleteDomainAgency operation.
 type DeleteDomainAgencyNoContent struct{}
+
+// DeleteDraftNoContent is response for DeleteDraft operation.
+type DeleteDraftNoContent struct{}
+
+// DeletePresenceNoContent is response for DeletePresence operation.
+type DeletePresenceNoContent struct{}
 
 // DeleteQueueNoContent is response for DeleteQueue operation.
 type DeleteQueueNoContent struct{}
@@ -4376,6 +4675,539 @@ func (s *DownloadTicketAttachmentOKHeaders) SetResponse(val DownloadTicketAttach
 	s.Response = val
 }
 
+// Ref: #/components/schemas/Draft
+type Draft struct {
+	// `reply` or `note` for the one being written, else the id of a text that came back.
+	ID string `json:"id"`
+	// Ticket number.
+	Number string `json:"number"`
+	// Reply or note.
+	Kind DraftKind `json:"kind"`
+	// The step it is meant for.
+	Action DraftAction `json:"action"`
+	// The text.
+	Text string `json:"text"`
+	// Files that go with it.
+	AttachmentIds []string `json:"attachment_ids"`
+	// Id of the newest message its writer had seen.
+	LastMessageID OptString `json:"last_message_id"`
+	// Why it is there: typed; its sending was refused; it was taken back; it was to go out later, but the
+	// ticket had changed.
+	Origin DraftOrigin `json:"origin"`
+	// Error code that refused it.
+	Cause OptString `json:"cause"`
+	// Rises with each change; 0 = it is gone.
+	Version   int64 `json:"version"`
+	ChangedAt Time  `json:"changed_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Draft) GetID() string {
+	return s.ID
+}
+
+// GetNumber returns the value of Number.
+func (s *Draft) GetNumber() string {
+	return s.Number
+}
+
+// GetKind returns the value of Kind.
+func (s *Draft) GetKind() DraftKind {
+	return s.Kind
+}
+
+// GetAction returns the value of Action.
+func (s *Draft) GetAction() DraftAction {
+	return s.Action
+}
+
+// GetText returns the value of Text.
+func (s *Draft) GetText() string {
+	return s.Text
+}
+
+// GetAttachmentIds returns the value of AttachmentIds.
+func (s *Draft) GetAttachmentIds() []string {
+	return s.AttachmentIds
+}
+
+// GetLastMessageID returns the value of LastMessageID.
+func (s *Draft) GetLastMessageID() OptString {
+	return s.LastMessageID
+}
+
+// GetOrigin returns the value of Origin.
+func (s *Draft) GetOrigin() DraftOrigin {
+	return s.Origin
+}
+
+// GetCause returns the value of Cause.
+func (s *Draft) GetCause() OptString {
+	return s.Cause
+}
+
+// GetVersion returns the value of Version.
+func (s *Draft) GetVersion() int64 {
+	return s.Version
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Draft) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// SetID sets the value of ID.
+func (s *Draft) SetID(val string) {
+	s.ID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *Draft) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetKind sets the value of Kind.
+func (s *Draft) SetKind(val DraftKind) {
+	s.Kind = val
+}
+
+// SetAction sets the value of Action.
+func (s *Draft) SetAction(val DraftAction) {
+	s.Action = val
+}
+
+// SetText sets the value of Text.
+func (s *Draft) SetText(val string) {
+	s.Text = val
+}
+
+// SetAttachmentIds sets the value of AttachmentIds.
+func (s *Draft) SetAttachmentIds(val []string) {
+	s.AttachmentIds = val
+}
+
+// SetLastMessageID sets the value of LastMessageID.
+func (s *Draft) SetLastMessageID(val OptString) {
+	s.LastMessageID = val
+}
+
+// SetOrigin sets the value of Origin.
+func (s *Draft) SetOrigin(val DraftOrigin) {
+	s.Origin = val
+}
+
+// SetCause sets the value of Cause.
+func (s *Draft) SetCause(val OptString) {
+	s.Cause = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Draft) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Draft) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// The step it is meant for.
+type DraftAction string
+
+const (
+	DraftActionReply   DraftAction = "reply"
+	DraftActionAsk     DraftAction = "ask"
+	DraftActionResolve DraftAction = "resolve"
+	DraftActionNote    DraftAction = "note"
+)
+
+// AllValues returns all DraftAction values.
+func (DraftAction) AllValues() []DraftAction {
+	return []DraftAction{
+		DraftActionReply,
+		DraftActionAsk,
+		DraftActionResolve,
+		DraftActionNote,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DraftAction) MarshalText() ([]byte, error) {
+	switch s {
+	case DraftActionReply:
+		return []byte(s), nil
+	case DraftActionAsk:
+		return []byte(s), nil
+	case DraftActionResolve:
+		return []byte(s), nil
+	case DraftActionNote:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DraftAction) UnmarshalText(data []byte) error {
+	switch DraftAction(data) {
+	case DraftActionReply:
+		*s = DraftActionReply
+		return nil
+	case DraftActionAsk:
+		*s = DraftActionAsk
+		return nil
+	case DraftActionResolve:
+		*s = DraftActionResolve
+		return nil
+	case DraftActionNote:
+		*s = DraftActionNote
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Reply or note.
+type DraftKind string
+
+const (
+	DraftKindReply DraftKind = "reply"
+	DraftKindNote  DraftKind = "note"
+)
+
+// AllValues returns all DraftKind values.
+func (DraftKind) AllValues() []DraftKind {
+	return []DraftKind{
+		DraftKindReply,
+		DraftKindNote,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DraftKind) MarshalText() ([]byte, error) {
+	switch s {
+	case DraftKindReply:
+		return []byte(s), nil
+	case DraftKindNote:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DraftKind) UnmarshalText(data []byte) error {
+	switch DraftKind(data) {
+	case DraftKindReply:
+		*s = DraftKindReply
+		return nil
+	case DraftKindNote:
+		*s = DraftKindNote
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/DraftList
+type DraftList struct {
+	// The drafts.
+	Items []Draft `json:"items"`
+	// Goes on behind this page; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *DraftList) GetItems() []Draft {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *DraftList) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *DraftList) SetItems(val []Draft) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *DraftList) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Ref: #/components/schemas/DraftMark
+type DraftMark struct {
+	// User id.
+	UserID string `json:"user_id"`
+	// Name, as the caller may know it.
+	Name OptString `json:"name"`
+	// What is being written.
+	Kind      DraftMarkKind `json:"kind"`
+	ChangedAt Time          `json:"changed_at"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *DraftMark) GetUserID() string {
+	return s.UserID
+}
+
+// GetName returns the value of Name.
+func (s *DraftMark) GetName() OptString {
+	return s.Name
+}
+
+// GetKind returns the value of Kind.
+func (s *DraftMark) GetKind() DraftMarkKind {
+	return s.Kind
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *DraftMark) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// SetUserID sets the value of UserID.
+func (s *DraftMark) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetName sets the value of Name.
+func (s *DraftMark) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetKind sets the value of Kind.
+func (s *DraftMark) SetKind(val DraftMarkKind) {
+	s.Kind = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *DraftMark) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// What is being written.
+type DraftMarkKind string
+
+const (
+	DraftMarkKindReply DraftMarkKind = "reply"
+	DraftMarkKindNote  DraftMarkKind = "note"
+)
+
+// AllValues returns all DraftMarkKind values.
+func (DraftMarkKind) AllValues() []DraftMarkKind {
+	return []DraftMarkKind{
+		DraftMarkKindReply,
+		DraftMarkKindNote,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DraftMarkKind) MarshalText() ([]byte, error) {
+	switch s {
+	case DraftMarkKindReply:
+		return []byte(s), nil
+	case DraftMarkKindNote:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DraftMarkKind) UnmarshalText(data []byte) error {
+	switch DraftMarkKind(data) {
+	case DraftMarkKindReply:
+		*s = DraftMarkKindReply
+		return nil
+	case DraftMarkKindNote:
+		*s = DraftMarkKindNote
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Why it is there: typed; its sending was refused; it was taken back; it was to go out later, but the
+// ticket had changed.
+type DraftOrigin string
+
+const (
+	DraftOriginTyped    DraftOrigin = "typed"
+	DraftOriginRefused  DraftOrigin = "refused"
+	DraftOriginRecalled DraftOrigin = "recalled"
+	DraftOriginWithheld DraftOrigin = "withheld"
+)
+
+// AllValues returns all DraftOrigin values.
+func (DraftOrigin) AllValues() []DraftOrigin {
+	return []DraftOrigin{
+		DraftOriginTyped,
+		DraftOriginRefused,
+		DraftOriginRecalled,
+		DraftOriginWithheld,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DraftOrigin) MarshalText() ([]byte, error) {
+	switch s {
+	case DraftOriginTyped:
+		return []byte(s), nil
+	case DraftOriginRefused:
+		return []byte(s), nil
+	case DraftOriginRecalled:
+		return []byte(s), nil
+	case DraftOriginWithheld:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DraftOrigin) UnmarshalText(data []byte) error {
+	switch DraftOrigin(data) {
+	case DraftOriginTyped:
+		*s = DraftOriginTyped
+		return nil
+	case DraftOriginRefused:
+		*s = DraftOriginRefused
+		return nil
+	case DraftOriginRecalled:
+		*s = DraftOriginRecalled
+		return nil
+	case DraftOriginWithheld:
+		*s = DraftOriginWithheld
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/DraftReq
+type DraftReq struct {
+	// The step it is meant for; absent = as the draft id.
+	Action OptDraftReqAction `json:"action"`
+	// The text.
+	Text string `json:"text"`
+	// Files that engineers uploaded for this ticket; they are kept for 30 days after the last change of
+	// the draft.
+	AttachmentIds []string `json:"attachment_ids"`
+	// Id of the newest message the writer saw.
+	LastMessageID OptString `json:"last_message_id"`
+	// Version of the draft the writer knows, 0 = there was none.
+	Version int64 `json:"version"`
+}
+
+// GetAction returns the value of Action.
+func (s *DraftReq) GetAction() OptDraftReqAction {
+	return s.Action
+}
+
+// GetText returns the value of Text.
+func (s *DraftReq) GetText() string {
+	return s.Text
+}
+
+// GetAttachmentIds returns the value of AttachmentIds.
+func (s *DraftReq) GetAttachmentIds() []string {
+	return s.AttachmentIds
+}
+
+// GetLastMessageID returns the value of LastMessageID.
+func (s *DraftReq) GetLastMessageID() OptString {
+	return s.LastMessageID
+}
+
+// GetVersion returns the value of Version.
+func (s *DraftReq) GetVersion() int64 {
+	return s.Version
+}
+
+// SetAction sets the value of Action.
+func (s *DraftReq) SetAction(val OptDraftReqAction) {
+	s.Action = val
+}
+
+// SetText sets the value of Text.
+func (s *DraftReq) SetText(val string) {
+	s.Text = val
+}
+
+// SetAttachmentIds sets the value of AttachmentIds.
+func (s *DraftReq) SetAttachmentIds(val []string) {
+	s.AttachmentIds = val
+}
+
+// SetLastMessageID sets the value of LastMessageID.
+func (s *DraftReq) SetLastMessageID(val OptString) {
+	s.LastMessageID = val
+}
+
+// SetVersion sets the value of Version.
+func (s *DraftReq) SetVersion(val int64) {
+	s.Version = val
+}
+
+// The step it is meant for; absent = as the draft id.
+type DraftReqAction string
+
+const (
+	DraftReqActionReply   DraftReqAction = "reply"
+	DraftReqActionAsk     DraftReqAction = "ask"
+	DraftReqActionResolve DraftReqAction = "resolve"
+	DraftReqActionNote    DraftReqAction = "note"
+)
+
+// AllValues returns all DraftReqAction values.
+func (DraftReqAction) AllValues() []DraftReqAction {
+	return []DraftReqAction{
+		DraftReqActionReply,
+		DraftReqActionAsk,
+		DraftReqActionResolve,
+		DraftReqActionNote,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DraftReqAction) MarshalText() ([]byte, error) {
+	switch s {
+	case DraftReqActionReply:
+		return []byte(s), nil
+	case DraftReqActionAsk:
+		return []byte(s), nil
+	case DraftReqActionResolve:
+		return []byte(s), nil
+	case DraftReqActionNote:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DraftReqAction) UnmarshalText(data []byte) error {
+	switch DraftReqAction(data) {
+	case DraftReqActionReply:
+		*s = DraftReqActionReply
+		return nil
+	case DraftReqActionAsk:
+		*s = DraftReqActionAsk
+		return nil
+	case DraftReqActionResolve:
+		*s = DraftReqActionResolve
+		return nil
+	case DraftReqActionNote:
+		*s = DraftReqActionNote
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // DrainProviderNoContent is response for DrainProvider operation.
 type DrainProviderNoContent struct{}
 
@@ -4697,7 +5529,8 @@ type ErrorBody struct {
 	// Error code, for example OSM.01010001.
 	ErrorCode string `json:"error_code"`
 	// Error text in the caller's language; names the offending field.
-	ErrorMsg string `json:"error_msg"`
+	ErrorMsg string      `json:"error_msg"`
+	Conflict OptConflict `json:"conflict"`
 }
 
 // GetErrorCode returns the value of ErrorCode.
@@ -4710,6 +5543,11 @@ func (s *ErrorBody) GetErrorMsg() string {
 	return s.ErrorMsg
 }
 
+// GetConflict returns the value of Conflict.
+func (s *ErrorBody) GetConflict() OptConflict {
+	return s.Conflict
+}
+
 // SetErrorCode sets the value of ErrorCode.
 func (s *ErrorBody) SetErrorCode(val string) {
 	s.ErrorCode = val
@@ -4718,6 +5556,11 @@ func (s *ErrorBody) SetErrorCode(val string) {
 // SetErrorMsg sets the value of ErrorMsg.
 func (s *ErrorBody) SetErrorMsg(val string) {
 	s.ErrorMsg = val
+}
+
+// SetConflict sets the value of Conflict.
+func (s *ErrorBody) SetConflict(val OptConflict) {
+	s.Conflict = val
 }
 
 // ErrorStatusCode wraps ErrorBody with StatusCode.
@@ -4968,6 +5811,60 @@ func (s *EventList) SetLast(val int64) {
 	s.Last = val
 }
 
+// FollowTicketNoContent is response for FollowTicket operation.
+type FollowTicketNoContent struct{}
+
+// Ref: #/components/schemas/Follower
+type Follower struct {
+	// User id.
+	UserID string `json:"user_id"`
+	// Name, as the caller may know it.
+	Name OptString `json:"name"`
+	// A note named them; else they asked.
+	Mentioned bool `json:"mentioned"`
+	Since     Time `json:"since"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *Follower) GetUserID() string {
+	return s.UserID
+}
+
+// GetName returns the value of Name.
+func (s *Follower) GetName() OptString {
+	return s.Name
+}
+
+// GetMentioned returns the value of Mentioned.
+func (s *Follower) GetMentioned() bool {
+	return s.Mentioned
+}
+
+// GetSince returns the value of Since.
+func (s *Follower) GetSince() Time {
+	return s.Since
+}
+
+// SetUserID sets the value of UserID.
+func (s *Follower) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetName sets the value of Name.
+func (s *Follower) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetMentioned sets the value of Mentioned.
+func (s *Follower) SetMentioned(val bool) {
+	s.Mentioned = val
+}
+
+// SetSince sets the value of Since.
+func (s *Follower) SetSince(val Time) {
+	s.Since = val
+}
+
 // Ref: #/components/schemas/Group
 type Group struct {
 	// Group id.
@@ -5133,6 +6030,328 @@ func (s *Language) UnmarshalText(data []byte) error {
 		return nil
 	case LanguageEnUs:
 		*s = LanguageEnUs
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/Later
+type Later struct {
+	// Its id.
+	ID string `json:"id"`
+	// Ticket number.
+	Number string `json:"number"`
+	// Its writer.
+	UserID string `json:"user_id"`
+	// Name of its writer, as the caller may know it.
+	Name OptString `json:"name"`
+	// The step it is.
+	Action LaterAction `json:"action"`
+	// The text; only for its writer.
+	Text OptString `json:"text"`
+	// Files that go with it.
+	AttachmentIds []string `json:"attachment_ids"`
+	SendAt        Time     `json:"send_at"`
+	// It waits only so that it can be taken back.
+	Undo bool `json:"undo"`
+	// It goes out also when somebody writes until then.
+	Anyway bool `json:"anyway"`
+	// Rises with each change.
+	Version   int64 `json:"version"`
+	CreatedAt Time  `json:"created_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Later) GetID() string {
+	return s.ID
+}
+
+// GetNumber returns the value of Number.
+func (s *Later) GetNumber() string {
+	return s.Number
+}
+
+// GetUserID returns the value of UserID.
+func (s *Later) GetUserID() string {
+	return s.UserID
+}
+
+// GetName returns the value of Name.
+func (s *Later) GetName() OptString {
+	return s.Name
+}
+
+// GetAction returns the value of Action.
+func (s *Later) GetAction() LaterAction {
+	return s.Action
+}
+
+// GetText returns the value of Text.
+func (s *Later) GetText() OptString {
+	return s.Text
+}
+
+// GetAttachmentIds returns the value of AttachmentIds.
+func (s *Later) GetAttachmentIds() []string {
+	return s.AttachmentIds
+}
+
+// GetSendAt returns the value of SendAt.
+func (s *Later) GetSendAt() Time {
+	return s.SendAt
+}
+
+// GetUndo returns the value of Undo.
+func (s *Later) GetUndo() bool {
+	return s.Undo
+}
+
+// GetAnyway returns the value of Anyway.
+func (s *Later) GetAnyway() bool {
+	return s.Anyway
+}
+
+// GetVersion returns the value of Version.
+func (s *Later) GetVersion() int64 {
+	return s.Version
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Later) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// SetID sets the value of ID.
+func (s *Later) SetID(val string) {
+	s.ID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *Later) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *Later) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetName sets the value of Name.
+func (s *Later) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetAction sets the value of Action.
+func (s *Later) SetAction(val LaterAction) {
+	s.Action = val
+}
+
+// SetText sets the value of Text.
+func (s *Later) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetAttachmentIds sets the value of AttachmentIds.
+func (s *Later) SetAttachmentIds(val []string) {
+	s.AttachmentIds = val
+}
+
+// SetSendAt sets the value of SendAt.
+func (s *Later) SetSendAt(val Time) {
+	s.SendAt = val
+}
+
+// SetUndo sets the value of Undo.
+func (s *Later) SetUndo(val bool) {
+	s.Undo = val
+}
+
+// SetAnyway sets the value of Anyway.
+func (s *Later) SetAnyway(val bool) {
+	s.Anyway = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Later) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Later) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// The step it is.
+type LaterAction string
+
+const (
+	LaterActionReply   LaterAction = "reply"
+	LaterActionAsk     LaterAction = "ask"
+	LaterActionResolve LaterAction = "resolve"
+)
+
+// AllValues returns all LaterAction values.
+func (LaterAction) AllValues() []LaterAction {
+	return []LaterAction{
+		LaterActionReply,
+		LaterActionAsk,
+		LaterActionResolve,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s LaterAction) MarshalText() ([]byte, error) {
+	switch s {
+	case LaterActionReply:
+		return []byte(s), nil
+	case LaterActionAsk:
+		return []byte(s), nil
+	case LaterActionResolve:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *LaterAction) UnmarshalText(data []byte) error {
+	switch LaterAction(data) {
+	case LaterActionReply:
+		*s = LaterActionReply
+		return nil
+	case LaterActionAsk:
+		*s = LaterActionAsk
+		return nil
+	case LaterActionResolve:
+		*s = LaterActionResolve
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/LaterList
+type LaterList struct {
+	// The messages.
+	Items []Later `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *LaterList) GetItems() []Later {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *LaterList) SetItems(val []Later) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/LaterReq
+type LaterReq struct {
+	// The text.
+	Text OptString `json:"text"`
+	// Files that go with it.
+	AttachmentIds []string `json:"attachment_ids"`
+	SendAt        OptTime  `json:"send_at"`
+	// Send also when somebody writes until then.
+	Anyway OptBool `json:"anyway"`
+	// The version the writer knows; absent or 0 takes it as it is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetText returns the value of Text.
+func (s *LaterReq) GetText() OptString {
+	return s.Text
+}
+
+// GetAttachmentIds returns the value of AttachmentIds.
+func (s *LaterReq) GetAttachmentIds() []string {
+	return s.AttachmentIds
+}
+
+// GetSendAt returns the value of SendAt.
+func (s *LaterReq) GetSendAt() OptTime {
+	return s.SendAt
+}
+
+// GetAnyway returns the value of Anyway.
+func (s *LaterReq) GetAnyway() OptBool {
+	return s.Anyway
+}
+
+// GetVersion returns the value of Version.
+func (s *LaterReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetText sets the value of Text.
+func (s *LaterReq) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetAttachmentIds sets the value of AttachmentIds.
+func (s *LaterReq) SetAttachmentIds(val []string) {
+	s.AttachmentIds = val
+}
+
+// SetSendAt sets the value of SendAt.
+func (s *LaterReq) SetSendAt(val OptTime) {
+	s.SendAt = val
+}
+
+// SetAnyway sets the value of Anyway.
+func (s *LaterReq) SetAnyway(val OptBool) {
+	s.Anyway = val
+}
+
+// SetVersion sets the value of Version.
+func (s *LaterReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+type ListTicketsSnoozed string
+
+const (
+	ListTicketsSnoozedNo   ListTicketsSnoozed = "no"
+	ListTicketsSnoozedOnly ListTicketsSnoozed = "only"
+	ListTicketsSnoozedAll  ListTicketsSnoozed = "all"
+)
+
+// AllValues returns all ListTicketsSnoozed values.
+func (ListTicketsSnoozed) AllValues() []ListTicketsSnoozed {
+	return []ListTicketsSnoozed{
+		ListTicketsSnoozedNo,
+		ListTicketsSnoozedOnly,
+		ListTicketsSnoozedAll,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ListTicketsSnoozed) MarshalText() ([]byte, error) {
+	switch s {
+	case ListTicketsSnoozedNo:
+		return []byte(s), nil
+	case ListTicketsSnoozedOnly:
+		return []byte(s), nil
+	case ListTicketsSnoozedAll:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ListTicketsSnoozed) UnmarshalText(data []byte) error {
+	switch ListTicketsSnoozed(data) {
+	case ListTicketsSnoozedNo:
+		*s = ListTicketsSnoozedNo
+		return nil
+	case ListTicketsSnoozedOnly:
+		*s = ListTicketsSnoozedOnly
+		return nil
+	case ListTicketsSnoozedAll:
+		*s = ListTicketsSnoozedAll
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -6488,6 +7707,52 @@ func (o OptClockState) Or(d ClockState) ClockState {
 	return d
 }
 
+// NewOptConflict returns new OptConflict with value set to v.
+func NewOptConflict(v Conflict) OptConflict {
+	return OptConflict{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptConflict is optional Conflict.
+type OptConflict struct {
+	Value Conflict
+	Set   bool
+}
+
+// IsSet returns true if OptConflict was set.
+func (o OptConflict) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptConflict) Reset() {
+	var v Conflict
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptConflict) SetTo(v Conflict) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptConflict) Get() (v Conflict, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptConflict) Or(d Conflict) Conflict {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptDeliveryAttemptReceipt returns new OptDeliveryAttemptReceipt with value set to v.
 func NewOptDeliveryAttemptReceipt(v DeliveryAttemptReceipt) OptDeliveryAttemptReceipt {
 	return OptDeliveryAttemptReceipt{
@@ -6574,6 +7839,98 @@ func (o OptDeliveryState) Get() (v DeliveryState, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptDeliveryState) Or(d DeliveryState) DeliveryState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptDraft returns new OptDraft with value set to v.
+func NewOptDraft(v Draft) OptDraft {
+	return OptDraft{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptDraft is optional Draft.
+type OptDraft struct {
+	Value Draft
+	Set   bool
+}
+
+// IsSet returns true if OptDraft was set.
+func (o OptDraft) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptDraft) Reset() {
+	var v Draft
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptDraft) SetTo(v Draft) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptDraft) Get() (v Draft, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptDraft) Or(d Draft) Draft {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptDraftReqAction returns new OptDraftReqAction with value set to v.
+func NewOptDraftReqAction(v DraftReqAction) OptDraftReqAction {
+	return OptDraftReqAction{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptDraftReqAction is optional DraftReqAction.
+type OptDraftReqAction struct {
+	Value DraftReqAction
+	Set   bool
+}
+
+// IsSet returns true if OptDraftReqAction was set.
+func (o OptDraftReqAction) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptDraftReqAction) Reset() {
+	var v DraftReqAction
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptDraftReqAction) SetTo(v DraftReqAction) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptDraftReqAction) Get() (v DraftReqAction, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptDraftReqAction) Or(d DraftReqAction) DraftReqAction {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -6758,6 +8115,98 @@ func (o OptLanguage) Get() (v Language, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptLanguage) Or(d Language) Language {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptLater returns new OptLater with value set to v.
+func NewOptLater(v Later) OptLater {
+	return OptLater{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptLater is optional Later.
+type OptLater struct {
+	Value Later
+	Set   bool
+}
+
+// IsSet returns true if OptLater was set.
+func (o OptLater) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptLater) Reset() {
+	var v Later
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptLater) SetTo(v Later) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptLater) Get() (v Later, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptLater) Or(d Later) Later {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptListTicketsSnoozed returns new OptListTicketsSnoozed with value set to v.
+func NewOptListTicketsSnoozed(v ListTicketsSnoozed) OptListTicketsSnoozed {
+	return OptListTicketsSnoozed{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptListTicketsSnoozed is optional ListTicketsSnoozed.
+type OptListTicketsSnoozed struct {
+	Value ListTicketsSnoozed
+	Set   bool
+}
+
+// IsSet returns true if OptListTicketsSnoozed was set.
+func (o OptListTicketsSnoozed) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptListTicketsSnoozed) Reset() {
+	var v ListTicketsSnoozed
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptListTicketsSnoozed) SetTo(v ListTicketsSnoozed) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptListTicketsSnoozed) Get() (v ListTicketsSnoozed, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptListTicketsSnoozed) Or(d ListTicketsSnoozed) ListTicketsSnoozed {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -7316,6 +8765,52 @@ func (o OptSkills) Or(d Skills) Skills {
 	return d
 }
 
+// NewOptSnooze returns new OptSnooze with value set to v.
+func NewOptSnooze(v Snooze) OptSnooze {
+	return OptSnooze{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptSnooze is optional Snooze.
+type OptSnooze struct {
+	Value Snooze
+	Set   bool
+}
+
+// IsSet returns true if OptSnooze was set.
+func (o OptSnooze) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptSnooze) Reset() {
+	var v Snooze
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptSnooze) SetTo(v Snooze) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptSnooze) Get() (v Snooze, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptSnooze) Or(d Snooze) Snooze {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptString returns new OptString with value set to v.
 func NewOptString(v string) OptString {
 	return OptString{
@@ -7402,6 +8897,52 @@ func (o OptTemplateReq) Get() (v TemplateReq, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptTemplateReq) Or(d TemplateReq) TemplateReq {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptTicketStatus returns new OptTicketStatus with value set to v.
+func NewOptTicketStatus(v TicketStatus) OptTicketStatus {
+	return OptTicketStatus{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptTicketStatus is optional TicketStatus.
+type OptTicketStatus struct {
+	Value TicketStatus
+	Set   bool
+}
+
+// IsSet returns true if OptTicketStatus was set.
+func (o OptTicketStatus) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptTicketStatus) Reset() {
+	var v TicketStatus
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptTicketStatus) SetTo(v TicketStatus) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptTicketStatus) Get() (v TicketStatus, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptTicketStatus) Or(d TicketStatus) TicketStatus {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -8010,7 +9551,14 @@ type Preferences struct {
 	// Time of day, HH:mm, of one mail a day that stands for all notices. Empty = each notice is a mail.
 	Digest OptString `json:"digest"`
 	// Zone of the times, for example Europe/Paris or GMT+8. Empty = the person's.
-	Zone OptString `json:"zone"`
+	Zone      OptString       `json:"zone"`
+	Mentioned OptNoticeChoice `json:"mentioned"`
+	Followed  OptNoticeChoice `json:"followed"`
+	Woken     OptNoticeChoice `json:"woken"`
+	Withheld  OptNoticeChoice `json:"withheld"`
+	// For how many seconds the caller's messages can be taken back before they go out; 0 = they go at
+	// once. Absent takes the installation's default.
+	UndoWithin OptInt32 `json:"undo_within"`
 }
 
 // GetAssigned returns the value of Assigned.
@@ -8063,6 +9611,31 @@ func (s *Preferences) GetZone() OptString {
 	return s.Zone
 }
 
+// GetMentioned returns the value of Mentioned.
+func (s *Preferences) GetMentioned() OptNoticeChoice {
+	return s.Mentioned
+}
+
+// GetFollowed returns the value of Followed.
+func (s *Preferences) GetFollowed() OptNoticeChoice {
+	return s.Followed
+}
+
+// GetWoken returns the value of Woken.
+func (s *Preferences) GetWoken() OptNoticeChoice {
+	return s.Woken
+}
+
+// GetWithheld returns the value of Withheld.
+func (s *Preferences) GetWithheld() OptNoticeChoice {
+	return s.Withheld
+}
+
+// GetUndoWithin returns the value of UndoWithin.
+func (s *Preferences) GetUndoWithin() OptInt32 {
+	return s.UndoWithin
+}
+
 // SetAssigned sets the value of Assigned.
 func (s *Preferences) SetAssigned(val OptNoticeChoice) {
 	s.Assigned = val
@@ -8113,6 +9686,31 @@ func (s *Preferences) SetZone(val OptString) {
 	s.Zone = val
 }
 
+// SetMentioned sets the value of Mentioned.
+func (s *Preferences) SetMentioned(val OptNoticeChoice) {
+	s.Mentioned = val
+}
+
+// SetFollowed sets the value of Followed.
+func (s *Preferences) SetFollowed(val OptNoticeChoice) {
+	s.Followed = val
+}
+
+// SetWoken sets the value of Woken.
+func (s *Preferences) SetWoken(val OptNoticeChoice) {
+	s.Woken = val
+}
+
+// SetWithheld sets the value of Withheld.
+func (s *Preferences) SetWithheld(val OptNoticeChoice) {
+	s.Withheld = val
+}
+
+// SetUndoWithin sets the value of UndoWithin.
+func (s *Preferences) SetUndoWithin(val OptInt32) {
+	s.UndoWithin = val
+}
+
 // What the engineer says of himself.
 // Ref: #/components/schemas/Presence
 type Presence string
@@ -8150,6 +9748,111 @@ func (s *Presence) UnmarshalText(data []byte) error {
 		return nil
 	case PresenceAway:
 		*s = PresenceAway
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/PresenceList
+type PresenceList struct {
+	// Who else is there.
+	Items []TicketPresence `json:"items"`
+	// How often to tell that one is still there.
+	HeartbeatSeconds int32 `json:"heartbeat_seconds"`
+	// After so long without a word one is gone.
+	ForgottenSeconds int32 `json:"forgotten_seconds"`
+}
+
+// GetItems returns the value of Items.
+func (s *PresenceList) GetItems() []TicketPresence {
+	return s.Items
+}
+
+// GetHeartbeatSeconds returns the value of HeartbeatSeconds.
+func (s *PresenceList) GetHeartbeatSeconds() int32 {
+	return s.HeartbeatSeconds
+}
+
+// GetForgottenSeconds returns the value of ForgottenSeconds.
+func (s *PresenceList) GetForgottenSeconds() int32 {
+	return s.ForgottenSeconds
+}
+
+// SetItems sets the value of Items.
+func (s *PresenceList) SetItems(val []TicketPresence) {
+	s.Items = val
+}
+
+// SetHeartbeatSeconds sets the value of HeartbeatSeconds.
+func (s *PresenceList) SetHeartbeatSeconds(val int32) {
+	s.HeartbeatSeconds = val
+}
+
+// SetForgottenSeconds sets the value of ForgottenSeconds.
+func (s *PresenceList) SetForgottenSeconds(val int32) {
+	s.ForgottenSeconds = val
+}
+
+// Ref: #/components/schemas/PresenceReq
+type PresenceReq struct {
+	// What the caller does.
+	Doing PresenceReqDoing `json:"doing"`
+}
+
+// GetDoing returns the value of Doing.
+func (s *PresenceReq) GetDoing() PresenceReqDoing {
+	return s.Doing
+}
+
+// SetDoing sets the value of Doing.
+func (s *PresenceReq) SetDoing(val PresenceReqDoing) {
+	s.Doing = val
+}
+
+// What the caller does.
+type PresenceReqDoing string
+
+const (
+	PresenceReqDoingViewing  PresenceReqDoing = "viewing"
+	PresenceReqDoingReplying PresenceReqDoing = "replying"
+	PresenceReqDoingNoting   PresenceReqDoing = "noting"
+)
+
+// AllValues returns all PresenceReqDoing values.
+func (PresenceReqDoing) AllValues() []PresenceReqDoing {
+	return []PresenceReqDoing{
+		PresenceReqDoingViewing,
+		PresenceReqDoingReplying,
+		PresenceReqDoingNoting,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s PresenceReqDoing) MarshalText() ([]byte, error) {
+	switch s {
+	case PresenceReqDoingViewing:
+		return []byte(s), nil
+	case PresenceReqDoingReplying:
+		return []byte(s), nil
+	case PresenceReqDoingNoting:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *PresenceReqDoing) UnmarshalText(data []byte) error {
+	switch PresenceReqDoing(data) {
+	case PresenceReqDoingViewing:
+		*s = PresenceReqDoingViewing
+		return nil
+	case PresenceReqDoingReplying:
+		*s = PresenceReqDoingReplying
+		return nil
+	case PresenceReqDoingNoting:
+		*s = PresenceReqDoingNoting
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -10358,6 +12061,96 @@ func (s *Skills) SetRegionIds(val []string) {
 	s.RegionIds = val
 }
 
+// Ref: #/components/schemas/Snooze
+type Snooze struct {
+	Until OptTime `json:"until"`
+	// It rests until the customer stirs; `until` is absent then.
+	UntilCustomer bool `json:"until_customer"`
+	// Who snoozed it.
+	ByName OptString `json:"by_name"`
+	Since  Time      `json:"since"`
+}
+
+// GetUntil returns the value of Until.
+func (s *Snooze) GetUntil() OptTime {
+	return s.Until
+}
+
+// GetUntilCustomer returns the value of UntilCustomer.
+func (s *Snooze) GetUntilCustomer() bool {
+	return s.UntilCustomer
+}
+
+// GetByName returns the value of ByName.
+func (s *Snooze) GetByName() OptString {
+	return s.ByName
+}
+
+// GetSince returns the value of Since.
+func (s *Snooze) GetSince() Time {
+	return s.Since
+}
+
+// SetUntil sets the value of Until.
+func (s *Snooze) SetUntil(val OptTime) {
+	s.Until = val
+}
+
+// SetUntilCustomer sets the value of UntilCustomer.
+func (s *Snooze) SetUntilCustomer(val bool) {
+	s.UntilCustomer = val
+}
+
+// SetByName sets the value of ByName.
+func (s *Snooze) SetByName(val OptString) {
+	s.ByName = val
+}
+
+// SetSince sets the value of Since.
+func (s *Snooze) SetSince(val Time) {
+	s.Since = val
+}
+
+// Ref: #/components/schemas/SnoozeReq
+type SnoozeReq struct {
+	Until OptTime `json:"until"`
+	// Until the customer stirs; excludes `until`.
+	UntilCustomer OptBool `json:"until_customer"`
+	// The version the caller saw; when the ticket has another one the call is refused with 409. Absent or
+	// 0 takes the ticket as it is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetUntil returns the value of Until.
+func (s *SnoozeReq) GetUntil() OptTime {
+	return s.Until
+}
+
+// GetUntilCustomer returns the value of UntilCustomer.
+func (s *SnoozeReq) GetUntilCustomer() OptBool {
+	return s.UntilCustomer
+}
+
+// GetVersion returns the value of Version.
+func (s *SnoozeReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetUntil sets the value of Until.
+func (s *SnoozeReq) SetUntil(val OptTime) {
+	s.Until = val
+}
+
+// SetUntilCustomer sets the value of UntilCustomer.
+func (s *SnoozeReq) SetUntilCustomer(val OptBool) {
+	s.UntilCustomer = val
+}
+
+// SetVersion sets the value of Version.
+func (s *SnoozeReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
 // Ref: #/components/schemas/StepReq
 type StepReq struct {
 	// The step.
@@ -10381,6 +12174,21 @@ type StepReq struct {
 	// Files that engineers uploaded for this ticket, sent with the text of reply, ask, resolve or note;
 	// those of a note stay internal.
 	AttachmentIds []string `json:"attachment_ids"`
+	// For reply, ask and resolve, id of the newest message the writer saw; a newer one of somebody else
+	// refuses the step with 409.
+	LastMessageID OptString `json:"last_message_id"`
+	// Send although there are newer messages than `last_message_id`.
+	Force OptBool `json:"force"`
+	// For reply, ask and resolve, for how many seconds the message can be taken back before it goes out;
+	// absent takes the writer's preference, 0 sends at once.
+	UndoWithin OptInt32 `json:"undo_within"`
+	SendAt     OptTime  `json:"send_at"`
+	// With `send_at`, send also when somebody wrote until then. A ticket whose state does not allow the
+	// step is left alone all the same.
+	Anyway OptBool `json:"anyway"`
+	// The draft that is sent; it ends with the step. Without it the draft being written ends when all of
+	// it stands in the text.
+	DraftID OptString `json:"draft_id"`
 }
 
 // GetAction returns the value of Action.
@@ -10428,6 +12236,36 @@ func (s *StepReq) GetAttachmentIds() []string {
 	return s.AttachmentIds
 }
 
+// GetLastMessageID returns the value of LastMessageID.
+func (s *StepReq) GetLastMessageID() OptString {
+	return s.LastMessageID
+}
+
+// GetForce returns the value of Force.
+func (s *StepReq) GetForce() OptBool {
+	return s.Force
+}
+
+// GetUndoWithin returns the value of UndoWithin.
+func (s *StepReq) GetUndoWithin() OptInt32 {
+	return s.UndoWithin
+}
+
+// GetSendAt returns the value of SendAt.
+func (s *StepReq) GetSendAt() OptTime {
+	return s.SendAt
+}
+
+// GetAnyway returns the value of Anyway.
+func (s *StepReq) GetAnyway() OptBool {
+	return s.Anyway
+}
+
+// GetDraftID returns the value of DraftID.
+func (s *StepReq) GetDraftID() OptString {
+	return s.DraftID
+}
+
 // SetAction sets the value of Action.
 func (s *StepReq) SetAction(val StepReqAction) {
 	s.Action = val
@@ -10471,6 +12309,36 @@ func (s *StepReq) SetAs(val OptString) {
 // SetAttachmentIds sets the value of AttachmentIds.
 func (s *StepReq) SetAttachmentIds(val []string) {
 	s.AttachmentIds = val
+}
+
+// SetLastMessageID sets the value of LastMessageID.
+func (s *StepReq) SetLastMessageID(val OptString) {
+	s.LastMessageID = val
+}
+
+// SetForce sets the value of Force.
+func (s *StepReq) SetForce(val OptBool) {
+	s.Force = val
+}
+
+// SetUndoWithin sets the value of UndoWithin.
+func (s *StepReq) SetUndoWithin(val OptInt32) {
+	s.UndoWithin = val
+}
+
+// SetSendAt sets the value of SendAt.
+func (s *StepReq) SetSendAt(val OptTime) {
+	s.SendAt = val
+}
+
+// SetAnyway sets the value of Anyway.
+func (s *StepReq) SetAnyway(val OptBool) {
+	s.Anyway = val
+}
+
+// SetDraftID sets the value of DraftID.
+func (s *StepReq) SetDraftID(val OptString) {
+	s.DraftID = val
 }
 
 // The step.
@@ -10917,6 +12785,105 @@ func (s *TeamReq) SetVersion(val OptInt64) {
 	s.Version = val
 }
 
+// Ref: #/components/schemas/Teamwork
+type Teamwork struct {
+	// Version of the ticket.
+	Version int64 `json:"version"`
+	// Id of the newest message, which a reply carries back.
+	LastMessageID OptString `json:"last_message_id"`
+	// Who is at the ticket, the caller too.
+	Presence []TicketPresence `json:"presence"`
+	// Who follows it, the first first.
+	Followers []Follower `json:"followers"`
+	// The caller follows it.
+	Following bool `json:"following"`
+	// Who has a draft, without its text.
+	Drafts []DraftMark `json:"drafts"`
+	// Messages that wait, the first to go first; text and files only of the callers own.
+	Later  []Later   `json:"later"`
+	Snooze OptSnooze `json:"snooze"`
+}
+
+// GetVersion returns the value of Version.
+func (s *Teamwork) GetVersion() int64 {
+	return s.Version
+}
+
+// GetLastMessageID returns the value of LastMessageID.
+func (s *Teamwork) GetLastMessageID() OptString {
+	return s.LastMessageID
+}
+
+// GetPresence returns the value of Presence.
+func (s *Teamwork) GetPresence() []TicketPresence {
+	return s.Presence
+}
+
+// GetFollowers returns the value of Followers.
+func (s *Teamwork) GetFollowers() []Follower {
+	return s.Followers
+}
+
+// GetFollowing returns the value of Following.
+func (s *Teamwork) GetFollowing() bool {
+	return s.Following
+}
+
+// GetDrafts returns the value of Drafts.
+func (s *Teamwork) GetDrafts() []DraftMark {
+	return s.Drafts
+}
+
+// GetLater returns the value of Later.
+func (s *Teamwork) GetLater() []Later {
+	return s.Later
+}
+
+// GetSnooze returns the value of Snooze.
+func (s *Teamwork) GetSnooze() OptSnooze {
+	return s.Snooze
+}
+
+// SetVersion sets the value of Version.
+func (s *Teamwork) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetLastMessageID sets the value of LastMessageID.
+func (s *Teamwork) SetLastMessageID(val OptString) {
+	s.LastMessageID = val
+}
+
+// SetPresence sets the value of Presence.
+func (s *Teamwork) SetPresence(val []TicketPresence) {
+	s.Presence = val
+}
+
+// SetFollowers sets the value of Followers.
+func (s *Teamwork) SetFollowers(val []Follower) {
+	s.Followers = val
+}
+
+// SetFollowing sets the value of Following.
+func (s *Teamwork) SetFollowing(val bool) {
+	s.Following = val
+}
+
+// SetDrafts sets the value of Drafts.
+func (s *Teamwork) SetDrafts(val []DraftMark) {
+	s.Drafts = val
+}
+
+// SetLater sets the value of Later.
+func (s *Teamwork) SetLater(val []Later) {
+	s.Later = val
+}
+
+// SetSnooze sets the value of Snooze.
+func (s *Teamwork) SetSnooze(val OptSnooze) {
+	s.Snooze = val
+}
+
 // Ref: #/components/schemas/Template
 type Template struct {
 	Name     string `json:"name"`
@@ -11284,6 +13251,8 @@ type Ticket struct {
 	Waiting OptString `json:"waiting"`
 	// After accept or claim, that the engineer now has more open tickets than his capacity.
 	Warning OptString `json:"warning"`
+	Snooze  OptSnooze `json:"snooze"`
+	Later   OptLater  `json:"later"`
 }
 
 // GetNumber returns the value of Number.
@@ -11451,6 +13420,16 @@ func (s *Ticket) GetWarning() OptString {
 	return s.Warning
 }
 
+// GetSnooze returns the value of Snooze.
+func (s *Ticket) GetSnooze() OptSnooze {
+	return s.Snooze
+}
+
+// GetLater returns the value of Later.
+func (s *Ticket) GetLater() OptLater {
+	return s.Later
+}
+
 // SetNumber sets the value of Number.
 func (s *Ticket) SetNumber(val string) {
 	s.Number = val
@@ -11614,6 +13593,16 @@ func (s *Ticket) SetWaiting(val OptString) {
 // SetWarning sets the value of Warning.
 func (s *Ticket) SetWarning(val OptString) {
 	s.Warning = val
+}
+
+// SetSnooze sets the value of Snooze.
+func (s *Ticket) SetSnooze(val OptSnooze) {
+	s.Snooze = val
+}
+
+// SetLater sets the value of Later.
+func (s *Ticket) SetLater(val OptLater) {
+	s.Later = val
 }
 
 // Ref: #/components/schemas/TicketClock
@@ -12198,6 +14187,106 @@ func (s *TicketParam) SetChangedAt(val Time) {
 	s.ChangedAt = val
 }
 
+// Ref: #/components/schemas/TicketPresence
+type TicketPresence struct {
+	// User id.
+	UserID string `json:"user_id"`
+	// Name, as the caller may know it.
+	Name OptString `json:"name"`
+	// What they do.
+	Doing  TicketPresenceDoing `json:"doing"`
+	SeenAt Time                `json:"seen_at"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *TicketPresence) GetUserID() string {
+	return s.UserID
+}
+
+// GetName returns the value of Name.
+func (s *TicketPresence) GetName() OptString {
+	return s.Name
+}
+
+// GetDoing returns the value of Doing.
+func (s *TicketPresence) GetDoing() TicketPresenceDoing {
+	return s.Doing
+}
+
+// GetSeenAt returns the value of SeenAt.
+func (s *TicketPresence) GetSeenAt() Time {
+	return s.SeenAt
+}
+
+// SetUserID sets the value of UserID.
+func (s *TicketPresence) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetName sets the value of Name.
+func (s *TicketPresence) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetDoing sets the value of Doing.
+func (s *TicketPresence) SetDoing(val TicketPresenceDoing) {
+	s.Doing = val
+}
+
+// SetSeenAt sets the value of SeenAt.
+func (s *TicketPresence) SetSeenAt(val Time) {
+	s.SeenAt = val
+}
+
+// What they do.
+type TicketPresenceDoing string
+
+const (
+	TicketPresenceDoingViewing  TicketPresenceDoing = "viewing"
+	TicketPresenceDoingReplying TicketPresenceDoing = "replying"
+	TicketPresenceDoingNoting   TicketPresenceDoing = "noting"
+)
+
+// AllValues returns all TicketPresenceDoing values.
+func (TicketPresenceDoing) AllValues() []TicketPresenceDoing {
+	return []TicketPresenceDoing{
+		TicketPresenceDoingViewing,
+		TicketPresenceDoingReplying,
+		TicketPresenceDoingNoting,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s TicketPresenceDoing) MarshalText() ([]byte, error) {
+	switch s {
+	case TicketPresenceDoingViewing:
+		return []byte(s), nil
+	case TicketPresenceDoingReplying:
+		return []byte(s), nil
+	case TicketPresenceDoingNoting:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *TicketPresenceDoing) UnmarshalText(data []byte) error {
+	switch TicketPresenceDoing(data) {
+	case TicketPresenceDoingViewing:
+		*s = TicketPresenceDoingViewing
+		return nil
+	case TicketPresenceDoingReplying:
+		*s = TicketPresenceDoingReplying
+		return nil
+	case TicketPresenceDoingNoting:
+		*s = TicketPresenceDoingNoting
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid,
 // 13 deleted, 17 pending feedback.
 // Ref: #/components/schemas/TicketStatus
@@ -12415,6 +14504,9 @@ func (s *TransferResult) SetErrorMsg(val OptString) {
 
 // UndrainProviderNoContent is response for UndrainProvider operation.
 type UndrainProviderNoContent struct{}
+
+// UnfollowTicketNoContent is response for UnfollowTicket operation.
+type UnfollowTicketNoContent struct{}
 
 // Ref: #/components/schemas/UpdateWebhookReq
 type UpdateWebhookReq struct {

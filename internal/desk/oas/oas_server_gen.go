@@ -42,6 +42,12 @@ type Handler interface {
 	//
 	// PUT /desk/v1/engineer-profiles/{user_id}
 	ChangeEngineerProfile(ctx context.Context, req *EngineerProfileReq, params ChangeEngineerProfileParams) (*EngineerProfile, error)
+	// ChangeLater implements ChangeLater operation.
+	//
+	// Changes what is given. It is refused with OSM.01010001 when the message went out meanwhile.
+	//
+	// PUT /desk/v1/later/{later_id}
+	ChangeLater(ctx context.Context, req *LaterReq, params ChangeLaterParams) (*Later, error)
 	// ChangePartner implements ChangePartner operation.
 	//
 	// Replaces all of a partner but his id.
@@ -216,6 +222,18 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/agencies/{agency_id}
 	DeleteDomainAgency(ctx context.Context, params DeleteDomainAgencyParams) error
+	// DeleteDraft implements DeleteDraft operation.
+	//
+	// Discards a draft; with `version`, only when it is still of that version.
+	//
+	// DELETE /desk/v1/tickets/{number}/drafts/{draft_id}
+	DeleteDraft(ctx context.Context, params DeleteDraftParams) error
+	// DeletePresence implements DeletePresence operation.
+	//
+	// Tells that the caller is at the ticket no more.
+	//
+	// DELETE /desk/v1/tickets/{number}/presence
+	DeletePresence(ctx context.Context, params DeletePresenceParams) error
 	// DeleteQueue implements DeleteQueue operation.
 	//
 	// Deletes a queue; its tickets stay as they are. For supervisors and administrators.
@@ -315,6 +333,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/catalog
 	ExportCatalog(ctx context.Context) (*CatalogFiles, error)
+	// FollowTicket implements FollowTicket operation.
+	//
+	// The caller is told of replies and changes; a second time changes nothing. At most 100 follow one
+	// ticket.
+	//
+	// PUT /desk/v1/tickets/{number}/follow
+	FollowTicket(ctx context.Context, params FollowTicketParams) error
 	// HandleAbuseReport implements HandleAbuseReport operation.
 	//
 	// Notes that the house has dealt with the report. A report that is handled already is refused with
@@ -378,6 +403,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains
 	ListDomains(ctx context.Context) (*DomainList, error)
+	// ListDrafts implements ListDrafts operation.
+	//
+	// All drafts of the caller, the newest first, of tickets that are his business. A page may be short.
+	//
+	// GET /desk/v1/drafts
+	ListDrafts(ctx context.Context, params ListDraftsParams) (*DraftList, error)
 	// ListEngineerProfiles implements ListEngineerProfiles operation.
 	//
 	// Lists the people of the house who can take tickets, by alias: skills, capacity, shifts, whether they
@@ -406,6 +437,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/groups
 	ListGroups(ctx context.Context, params ListGroupsParams) (*GroupList, error)
+	// ListLater implements ListLater operation.
+	//
+	// Messages of the caller that go out later, the first to go first.
+	//
+	// GET /desk/v1/later
+	ListLater(ctx context.Context, params ListLaterParams) (*LaterList, error)
 	// ListOutbox implements ListOutbox operation.
 	//
 	// What the catcher of a demo world or sandbox holds, newest first. For administrators and the operator
@@ -477,6 +514,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}/authorizations
 	ListTicketAuthorizations(ctx context.Context, params ListTicketAuthorizationsParams) (*AuthorizationPage, error)
+	// ListTicketDrafts implements ListTicketDrafts operation.
+	//
+	// The reply and the note being written, and texts that came back because their sending was refused or
+	// undone while another text was there.
+	//
+	// GET /desk/v1/tickets/{number}/drafts
+	ListTicketDrafts(ctx context.Context, params ListTicketDraftsParams) (*DraftList, error)
 	// ListTicketMessages implements ListTicketMessages operation.
 	//
 	// Lists all messages of a ticket, oldest first, internal notes included.
@@ -559,6 +603,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/agreements
 	PublishAgreement(ctx context.Context, req *NewAgreementReq) (*PublishedAgreement, error)
+	// PutDraft implements PutDraft operation.
+	//
+	// Saves the reply or the note the caller writes, where it is still of the `version` he knew. Else it
+	// is refused with 409 and the other text in `conflict.draft`. A draft without text and files ends; its
+	// version is 0 then.
+	//
+	// PUT /desk/v1/tickets/{number}/drafts/{draft_id}
+	PutDraft(ctx context.Context, req *DraftReq, params PutDraftParams) (*Draft, error)
 	// PutMyShift implements PutMyShift operation.
 	//
 	// Says online or away, or replaces the callers plan; what is absent stays. With a plan a person is at
@@ -573,6 +625,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/preferences
 	PutPreferences(ctx context.Context, req *Preferences, params PutPreferencesParams) (*Preferences, error)
+	// PutPresence implements PutPresence operation.
+	//
+	// Tells that the caller looks at the ticket or writes in it, and answers who else does. Repeat it
+	// every `heartbeat_seconds`; who says nothing for `forgotten_seconds` is gone.
+	//
+	// PUT /desk/v1/tickets/{number}/presence
+	PutPresence(ctx context.Context, req *PresenceReq, params PutPresenceParams) (*PresenceList, error)
 	// PutResource implements PutResource operation.
 	//
 	// Enters a resource that the domain's users can diagnose, or replaces the one with this id. Diagnoses
@@ -587,6 +646,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/templates/{name}/{language}
 	PutTemplate(ctx context.Context, req *TemplateReq, params PutTemplateParams) (*Template, error)
+	// RecallLater implements RecallLater operation.
+	//
+	// Takes a message back that waits, to undo a sending or to cancel one that was to go out later. Nobody
+	// has seen it; its text is a draft again.
+	//
+	// DELETE /desk/v1/later/{later_id}
+	RecallLater(ctx context.Context, params RecallLaterParams) (*Draft, error)
 	// RemoveGroupMember implements RemoveGroupMember operation.
 	//
 	// Takes a user out of a group; rights that came with it end at once.
@@ -771,6 +837,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}/details
 	ShowTicketDetails(ctx context.Context, params ShowTicketDetailsParams) (*TicketDetails, error)
+	// ShowTicketTeam implements ShowTicketTeam operation.
+	//
+	// Who is at the ticket, who follows it, who has a draft, which messages wait, and whether it is
+	// snoozed.
+	//
+	// GET /desk/v1/tickets/{number}/team
+	ShowTicketTeam(ctx context.Context, params ShowTicketTeamParams) (*Teamwork, error)
 	// ShowUser implements ShowUser operation.
 	//
 	// Shows one user.
@@ -798,6 +871,15 @@ type Handler interface {
 	//
 	// POST /desk/v1/sla/simulate
 	SimulateServiceLevels(ctx context.Context, req *SimulateReq) (*Simulation, error)
+	// SnoozeTicket implements SnoozeTicket operation.
+	//
+	// Takes an open ticket out of the lists until an instant, at most 366 days ahead, or until the
+	// customer stirs. His message, urge or answer to a request for an authorization, a new handler and the
+	// end of the ticket wake it in any case. At the instant its handler is told. A second time replaces
+	// the first; the version of the ticket does not change.
+	//
+	// PUT /desk/v1/tickets/{number}/snooze
+	SnoozeTicket(ctx context.Context, req *SnoozeReq, params SnoozeTicketParams) (*Ticket, error)
 	// TestProvider implements TestProvider operation.
 	//
 	// Sends a test message to a contact through this provider now, past the queue and the catcher, and
@@ -829,6 +911,18 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/providers/{name}/drain
 	UndrainProvider(ctx context.Context, params UndrainProviderParams) error
+	// UnfollowTicket implements UnfollowTicket operation.
+	//
+	// The caller is told no more.
+	//
+	// DELETE /desk/v1/tickets/{number}/follow
+	UnfollowTicket(ctx context.Context, params UnfollowTicketParams) error
+	// UnsnoozeTicket implements UnsnoozeTicket operation.
+	//
+	// Wakes a snoozed ticket.
+	//
+	// DELETE /desk/v1/tickets/{number}/snooze
+	UnsnoozeTicket(ctx context.Context, params UnsnoozeTicketParams) (*Ticket, error)
 	// UpdateWebhook implements UpdateWebhook operation.
 	//
 	// Changes what is given. Switched on again, a webhook goes on behind the last event it took.

@@ -1,0 +1,4 @@
+package queue
+
+// Mentions is for the table of what names somebody.
+func Mentions(text string) []string { return mentions(text) }
