@@ -11,14 +11,14 @@ import (
 
 // preferencesCmd shows or changes what an engineer wants to be told by mail.
 type preferencesCmd struct {
-	Notice map[string]string `help:"How a kind of notice comes: assigned, replied, urged, created or authorized = mail or off; repeatable." placeholder:"KIND=HOW"`
+	Notice map[string]string `help:"How a kind of notice comes: assigned, replied, urged, created, authorized, asked or rule = mail or off; repeatable." placeholder:"KIND=HOW"`
 	Quiet  *string           `help:"Range without notices, HH:mm-HH:mm; off = none." placeholder:"RANGE"`
 	Digest *string           `help:"Time of one mail a day for all notices, HH:mm; off = each its own." placeholder:"TIME"`
 	Zone   *string           `help:"Zone of the times; off = the person's own." placeholder:"ZONE"`
 }
 
 // noticeKinds in the order they are shown.
-var noticeKinds = []string{"assigned", "replied", "urged", "created", "authorized"}
+var noticeKinds = []string{"assigned", "replied", "urged", "created", "authorized", "asked", "rule"}
 
 // check refuses kinds and ways that there are not, naming those that there are.
 func (c *preferencesCmd) check() error {

@@ -88,7 +88,7 @@ func preferencesOut(p notify.Preferences) *oas.Preferences {
 		return oas.NewOptNoticeChoice(oas.NoticeChoiceOff)
 	}
 	return &oas.Preferences{Assigned: choice(notify.KindAssigned), Replied: choice(notify.KindReplied), Urged: choice(notify.KindUrged), Created: choice(notify.KindNew),
-		Authorized: choice(notify.KindAuthorized), QuietHours: oas.NewOptString(p.QuietHours), Digest: oas.NewOptString(p.Digest), Zone: oas.NewOptString(p.Zone)}
+		Authorized: choice(notify.KindAuthorized), Asked: choice(notify.KindAsked), Rule: choice(notify.KindRule), QuietHours: oas.NewOptString(p.QuietHours), Digest: oas.NewOptString(p.Digest), Zone: oas.NewOptString(p.Zone)}
 }
 
 // ShowPreferences shows the caller's preferences.
@@ -112,7 +112,7 @@ func (h notices) PutPreferences(ctx context.Context, req *oas.Preferences, param
 	}
 	p := notify.Preferences{Kinds: map[string]bool{}, QuietHours: req.QuietHours.Or(""), Digest: req.Digest.Or(""), Zone: req.Zone.Or("")}
 	for kind, choice := range map[string]oas.OptNoticeChoice{notify.KindAssigned: req.Assigned, notify.KindReplied: req.Replied, notify.KindUrged: req.Urged,
-		notify.KindNew: req.Created, notify.KindAuthorized: req.Authorized} {
+		notify.KindNew: req.Created, notify.KindAuthorized: req.Authorized, notify.KindAsked: req.Asked, notify.KindRule: req.Rule} {
 		if v, ok := choice.Get(); ok {
 			p.Kinds[kind] = v == oas.NoticeChoiceMail
 		}

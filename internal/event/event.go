@@ -10,6 +10,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"casemate/internal/db"
 	"casemate/internal/principal"
@@ -20,8 +21,8 @@ const NoLog = -1
 
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
-	"abuse", "agency", "agreement", "attachment", "authorization", "catalog", "code", "codes", "contact", "diagnosis", "domain", "group",
-	"key", "label", "notify", "partner", "provider", "resource", "session", "template", "ticket", "token", "user", "webhook",
+	"abuse", "agency", "agreement", "attachment", "authorization", "bulk", "catalog", "code", "codes", "contact", "diagnosis", "domain", "group",
+	"key", "label", "macro", "notify", "partner", "provider", "resource", "rule", "session", "snippet", "template", "ticket", "token", "user", "webhook",
 }
 
 // Wake is the topic that wakes the sealer.
@@ -142,4 +143,18 @@ func After(tx *db.Tx, domain string, after int64, limit int) ([]Row, error) {
 func Head(tx *db.Tx, domain string) (int64, error) {
 	h, err := loadHead(tx, domain)
 	return h.seq, err
+}
+
+// OfSubjects is what happened to several subjects of a domain, of each in the
+// order of its revisions; sealed or not, at most limit events.
+func OfSubjects(tx *db.Tx, domain, subject string, ids []string, limit int) ([]Row, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	args := []any{domain, subject}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND subject_id IN (?"+strings.Repeat(", ?", len(ids)-1)+`)
+		ORDER BY subject_id, revision, id LIMIT ?`, append(args, limit)...)
 }

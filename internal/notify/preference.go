@@ -23,6 +23,8 @@ const (
 	KindUrged      = "urged"      // the customer urges it
 	KindNew        = "created"    // a ticket is new
 	KindAuthorized = "authorized" // the customer answered a request for an authorization
+	KindAsked      = "asked"      // a colleague's macro or a rule asks me to look at a ticket
+	KindRule       = "rule"       // a rule was switched off because it went in circles
 
 	// KindDigest stands for all of them in links of daily mails.
 	KindDigest = "digest"
@@ -39,6 +41,8 @@ var kinds = map[string]struct {
 	KindUrged:      {TemplateUrged, true, locale.Texts{ZH: "客户催办", EN: "urged"}},
 	KindNew:        {TemplateNew, false, locale.Texts{ZH: "新工单", EN: "new"}},
 	KindAuthorized: {TemplateAuthorized, true, locale.Texts{ZH: "授权已答复", EN: "authorization answered"}},
+	KindAsked:      {TemplateAsked, true, locale.Texts{ZH: "请您关注", EN: "please look"}},
+	KindRule:       {TemplateRule, true, locale.Texts{ZH: "自动规则已停用", EN: "a rule was switched off"}},
 }
 
 // Faults of preferences.

@@ -23,6 +23,8 @@ const (
 	TemplateUrged      = "desk.urged"      // {number}
 	TemplateNew        = "desk.created"    // {number}
 	TemplateAuthorized = "desk.authorized" // {number}
+	TemplateAsked      = "desk.asked"      // {number}
+	TemplateRule       = "desk.rule"       // {number}
 	TemplateDigest     = "desk.digest"     // {count}, {list}: one line for each ticket
 )
 
@@ -55,6 +57,8 @@ var placeholders = map[string]about{
 	TemplateUrged:      {may: []string{"number"}, must: []string{"number"}},
 	TemplateNew:        {may: []string{"number"}, must: []string{"number"}},
 	TemplateAuthorized: {may: []string{"number"}, must: []string{"number"}},
+	TemplateAsked:      {may: []string{"number"}, must: []string{"number"}},
+	TemplateRule:       {may: []string{"number"}, must: []string{"number"}},
 	TemplateDigest:     {may: []string{"count", "list"}, must: []string{"list"}},
 }
 
@@ -131,6 +135,14 @@ var templates = map[string]map[locale.Language]words{
 	TemplateAuthorized: {
 		locale.ZH: {"工单 {number} 的授权申请已有答复", "您好！\n\n客户已答复工单 {number} 的授权申请，请登录工作台查看。\n\n{product}", ""},
 		locale.EN: {"Ticket {number}: the authorization was answered", "Hello,\n\nthe customer has answered your request for an authorization in ticket {number}. Please look at it on the desk.\n\n{product}", ""},
+	},
+	TemplateAsked: {
+		locale.ZH: {"请关注工单 {number}", "您好！\n\n同事或自动规则请您关注工单 {number}，请登录工作台查看。\n\n{product}", ""},
+		locale.EN: {"Please look at ticket {number}", "Hello,\n\na colleague or a rule asks you to look at ticket {number} on the desk.\n\n{product}", ""},
+	},
+	TemplateRule: {
+		locale.ZH: {"自动规则因循环已停用（工单 {number}）", "您好！\n\n一条自动规则在工单 {number} 上反复触发自身，系统已将其停用。请登录工作台查看规则的运行记录。\n\n{product}", ""},
+		locale.EN: {"A rule was switched off (ticket {number})", "Hello,\n\na rule went in circles on ticket {number} and was switched off. Please look at its runs on the desk.\n\n{product}", ""},
 	},
 	TemplateDigest: {
 		locale.ZH: {"{product} 每日汇总：{count} 个工单", "您好！\n\n以下工单有新动态：\n\n{list}\n\n{product}", ""},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"casemate/internal/catalog"
+	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/identity"
 	"casemate/internal/notify"
@@ -25,7 +26,8 @@ type Nouns struct {
 
 // Options of the service.
 type Options struct {
-	Log *slog.Logger // nil = the default logger
+	Log        *slog.Logger // nil = the default logger
+	Automation config.Automation
 }
 
 // Service is the noun.
@@ -37,6 +39,8 @@ type Service struct {
 	notify  *notify.Service
 	tickets *ticket.Service
 	o       Options
+
+	interrupt func(at string) error // tests end a rule's run here; nil = nobody does
 }
 
 // New makes the service.
@@ -44,5 +48,9 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if err := o.Automation.Check(); err != nil {
+		return nil, err
+	}
+	o.Automation = o.Automation.WithDefaults()
 	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, notify: n.Notify, tickets: n.Tickets, o: o}, nil
 }

@@ -49,10 +49,20 @@ type Step struct {
 	// Attachments go with the text of StepReply, StepAsk, StepResolve and
 	// StepNote: ids of files that engineers uploaded for this ticket.
 	Attachments []string
+	Severity    string   // StepSeverity
+	Tags        []string // StepTag, StepUntag
 }
 
 func (p Step) check() error {
 	switch p.Action {
+	case StepSeverity:
+		if p.Severity == "" {
+			return fault.Missing.In("severity")
+		}
+		return nil
+	case StepTag, StepUntag:
+		_, err := CheckTags(p.Tags)
+		return err
 	case StepReply, StepAsk, StepResolve, StepInvalid, StepNote:
 		if p.Action == StepInvalid && len(p.Attachments) > 0 {
 			return errNoFiles
@@ -101,8 +111,13 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 	if p.Action == StepAccept && who.Kind == principal.System {
 		return t, fault.NoPermission // nobody would be the handler
 	}
-	if p.Action == StepTransfer {
+	switch p.Action {
+	case StepTransfer:
 		return s.transferOne(ctx, who, p)
+	case StepSeverity:
+		return s.severityStep(ctx, who, p)
+	case StepTag, StepUntag:
+		return s.tagStep(ctx, who, p)
 	}
 	assignee, err := s.assignee(ctx, p)
 	if err != nil {
