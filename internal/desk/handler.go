@@ -54,6 +54,7 @@ type Handler struct {
 	authorizations
 	reads
 	attachments
+	automation
 
 	mapper
 }
@@ -125,6 +126,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	}
 	h.notices = notices{notify: n.Notify, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
+	h.automation = automation{queue: n.Queue, steps: h.tickets}
 	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),

@@ -40,7 +40,7 @@ func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 // ListTickets lists tickets of all domains, newest first.
 func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) (*oas.TicketPage, error) {
 	who := principal.From(ctx)
-	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Domain: params.Domain.Or(""),
+	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Domain: params.Domain.Or(""), Tag: params.Tag.Or(""),
 		Text: params.Q.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
 	if f.Assignee == "me" {
 		if who.Kind == principal.Local {
@@ -70,7 +70,7 @@ func (h tickets) ShowTicket(ctx context.Context, params oas.ShowTicketParams) (*
 	}
 	out := h.ticket(ctx, t)
 	lang := locale.From(ctx).Language
-	out.Labels, out.Related = []oas.TicketLabel{}, []oas.RelatedTicket{}
+	out.Labels, out.Related, out.Tags = []oas.TicketLabel{}, []oas.RelatedTicket{}, t.Tags
 	for _, l := range t.Labels {
 		out.Labels = append(out.Labels, oas.TicketLabel{ID: l.ID, Name: l.Name, Color: l.Color, OwnerName: text(t.OwnerNames[l.Owner])})
 	}

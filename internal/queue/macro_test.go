@@ -20,7 +20,9 @@ import (
 func words(zh, en string) *locale.Texts { return &locale.Texts{ZH: zh, EN: en} }
 
 // lead is a supervisor of the house.
-func (w *world) lead() principal.Principal { return w.Engineer("zhao", "赵主管", principal.RoleSupervisor) }
+func (w *world) lead() principal.Principal {
+	return w.Engineer("zhao", "赵主管", principal.RoleSupervisor)
+}
 
 // field wants a refusal that names the field.
 func (w *world) field(err error, field string) {

@@ -213,15 +213,12 @@ func TestRuleLoop(t *testing.T) {
 		// Four rules in a row: the fourth is cut, none is switched off.
 		var row []queue.Rule
 		for i := range 4 {
-			row = append(row, w.rule(queue.ModeOn, queue.Definition{When: on("ticket.tag"), If: &queue.Condition{All: []queue.Condition{
-				{Field: "tags", Op: "contains", Value: fmt.Sprint("t", i)}, {Not: &queue.Condition{Field: "tags", Op: "contains", Value: fmt.Sprint("t", i+1)}}}},
-				Then: []queue.Action{{Do: "tag", Tags: []string{fmt.Sprint("t", i+1)}}}}))
+			row = append(row, w.rule(queue.ModeOn, queue.Definition{When: on("ticket.note"), If: &queue.Condition{Field: "message", Op: "contains", Value: fmt.Sprint("step ", i)}, Then: note(fmt.Sprint("step ", i+1))}))
 		}
-		_, err = w.Tickets.Take(ctx, w.Chen, ticket.Step{Number: n, Action: "tag", Tags: []string{"t0"}})
-		w.OK(err)
+		w.OK(w.Step(w.Chen, n, "note", "step 0"))
 		w.follow()
-		if got := w.show(n).Tags; !slices.Equal(got, []string{"t0", "t1", "t2", "t3"}) {
-			t.Errorf("tags %v", got)
+		if got := w.said(n); got[len(got)-1] != "note step 3" {
+			t.Errorf("said %q", got)
 		}
 		cut := w.runs(row[3])
 		if len(cut) != 1 || cut[0].Skipped != "depth" {

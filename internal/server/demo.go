@@ -159,6 +159,9 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 	if err := s.writeCredentials(c); err != nil {
 		return err
 	}
+	if err := s.fillAutomation(ctx, engineers[2]); err != nil {
+		return err
+	}
 	return s.fillTickets(ctx, customers, engineers, languages)
 }
 
