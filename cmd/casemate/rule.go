@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -168,7 +169,9 @@ func (c *ruleShowCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 		return orJSON(o, err, raw)
 	}
 	var whole map[string]any
-	if err := json.Unmarshal(raw, &whole); err != nil {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&whole); err != nil {
 		return err
 	}
 	file := yaml.MapSlice{}

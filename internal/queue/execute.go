@@ -96,6 +96,9 @@ func (s *Service) planActions(ctx context.Context, who principal.Principal, t ti
 			f := ahead[0]
 			now, tags = f.After, f.Tags
 			e.Refusal, e.Same, e.Customer = f.Refusal, f.Same, f.Customer
+			if e.Refusal != nil && there(a.Do, e.Refusal) {
+				e.Refusal, e.Same = nil, true
+			}
 			if f.Assigned != "" {
 				e.Engineers = []string{f.Assigned}
 			}
@@ -115,6 +118,12 @@ func (s *Service) planActions(ctx context.Context, who principal.Principal, t ti
 		e.Engineers = told
 	}
 	return steps, effects, err
+}
+
+// there tells whether an action was refused because it is so already: to give a
+// ticket to its handler is a mistake of a person, but not of a macro.
+func there(do string, err error) bool {
+	return do == ticket.StepAssign && errors.Is(err, ticket.ErrHandler)
 }
 
 // recipients are those a notify action means, "" of a handler when there is none.
@@ -197,7 +206,7 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, version
 			if version != 0 {
 				version = t.Revision
 			}
-		case errors.Is(err, ticket.ErrUnchanged):
+		case errors.Is(err, ticket.ErrUnchanged), there(p.Do, err):
 			all = append(all, Outcome{Do: p.Do, Same: true})
 		case !is || f.Kind == fault.Unavailable:
 			return all, err

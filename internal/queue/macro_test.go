@@ -238,6 +238,7 @@ func TestPreviewIsRun(t *testing.T) {
 		w.OK(err)
 		m, err := w.q.CreateMacro(ctx, lead, queue.NewMacro{Name: locale.Texts{ZH: "转二线"}, Shared: true, Actions: []queue.Action{
 			{Do: "assign", To: "me"},
+			{Do: "assign", To: "chen"},
 			{Do: "reply", Text: words("{{customer.user}} 您好，{{engineer.alias}} 正在处理 {{ticket.number}}（{{status}}，{{severity}}）", "")},
 			{Do: "severity", Severity: severities[0]},
 			{Do: "tag", Tags: []string{"VIP", "二线"}},
@@ -289,7 +290,7 @@ func TestPreviewIsRun(t *testing.T) {
 			if now.Status != ticket.Feedback || now.AssigneeName != "mailed" || now.Severity != severities[0] || !slices.Equal(now.Tags, []string{"VIP", "二线"}) {
 				t.Errorf("the ticket is %d %s %s %v", now.Status, now.AssigneeName, now.Severity, now.Tags)
 			}
-			if !p.Effects[4].Same {
+			if !p.Effects[5].Same || !p.Effects[1].Same {
 				t.Error("a tag that is there is told as a change")
 			}
 			said := w.said(n)[1:]
@@ -310,7 +311,7 @@ func TestPreviewIsRun(t *testing.T) {
 			if want := map[locale.Language]string{locale.ZH: "message 请提供日志", locale.EN: "message please send the log"}[lang]; said[2] != want {
 				t.Errorf("the question is %q", said[2])
 			}
-			if miss := p.Effects[5].Missing; !slices.Equal(miss, []string{"handler.alias"}) {
+			if miss := p.Effects[6].Missing; !slices.Equal(miss, []string{"handler.alias"}) {
 				t.Errorf("missing values %v", miss)
 			}
 			// Who was notified: the notices queued by the run and by those who follow.
