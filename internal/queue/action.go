@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -57,6 +58,9 @@ var actionParts = map[string]string{
 	ticket.StepPause: "t", ticket.StepResume: "t", ticket.StepAssign: "t to", ticket.StepTransfer: "t to handler",
 	ticket.StepSeverity: "severity", ticket.StepTag: "tags", ticket.StepUntag: "tags", DoNotify: "to",
 }
+
+// ActionNames are what actions do, in alphabetical order.
+func ActionNames() []string { return slices.Sorted(maps.Keys(actionParts)) }
 
 // publicActions are the actions whose text the customer reads as an answer.
 var publicActions = []string{ticket.StepReply, ticket.StepAsk, ticket.StepResolve}

@@ -231,7 +231,7 @@ func (s *Service) bulkOne(ctx context.Context, who principal.Principal, b Bulk, 
 		if err != nil {
 			return err
 		}
-		if item.Outcomes, err = s.carryOut(ctx, who, 0, b.ID+"."+item.Number, steps); err != nil {
+		if item.Outcomes, err = s.carryOut(ctx, who, 0, b.ID+"."+item.Number, onceForRun, steps); err != nil {
 			return err
 		}
 	}
@@ -239,6 +239,7 @@ func (s *Service) bulkOne(ctx context.Context, who principal.Principal, b Bulk, 
 	return s.db.Update(db.WithoutRequestKey(ctx), func(tx *db.Tx) error {
 		tx.Write(db.Any, "UPDATE bulk_items SET revision_before = ?, revision_after = ?, outcomes = ?, done_at = ? WHERE domain_id = ? AND bulk_id = ? AND place = ? AND done_at = 0",
 			item.Before, item.After, autoJSON(item.Outcomes), tx.Now, item.Domain, b.ID, place)
+		letGo(tx, b.ID+"."+item.Number, len(item.Outcomes))
 		return nil
 	})
 }

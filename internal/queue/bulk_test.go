@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -83,6 +84,45 @@ func TestBulk(t *testing.T) {
 			}
 			if len(all) == 1 && (all[0].Done != 6 || all[0].Refused != 2) {
 				t.Errorf("listed %+v", all[0])
+			}
+		}
+	})
+}
+
+// TestBulkInterrupted: a repeat of a request that was cut off does what is left,
+// nothing twice.
+func TestBulkInterrupted(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		var numbers []string
+		for i := range 3 {
+			numbers = append(numbers, w.Create(w.Li, fmt.Sprint("ticket ", i)))
+		}
+		in := queue.NewBulk{Numbers: numbers, Actions: []queue.Action{{Do: "note", Text: words("甲", "")}, {Do: "note", Text: words("乙", "")}}}
+		calls, died := 0, errors.New("the node died")
+		w.q.Interrupt(func(string) error {
+			if calls++; calls == 4 { // before the second action of the second ticket
+				return died
+			}
+			return nil
+		})
+		if _, err := w.q.RunBulk(w.once("b"), w.Chen, in); !errors.Is(err, died) {
+			t.Fatalf("%v", err)
+		}
+		all, _, err := w.q.Bulks(t.Context(), w.Chen, "", 0)
+		w.OK(err)
+		if len(all) != 1 || all[0].Done != 1 || all[0].End != 0 {
+			t.Errorf("listed %+v", all)
+		}
+		w.q.Interrupt(nil)
+		b, err := w.q.RunBulk(w.once("b"), w.Chen, in)
+		w.OK(err)
+		if b.ID != all[0].ID || b.Done != 3 || b.Refused != 0 || b.End == 0 {
+			t.Errorf("%+v", b)
+		}
+		for i, n := range numbers {
+			if got := w.said(n); !slices.Equal(got[1:], []string{"note 甲", "note 乙"}) || b.Items[i].Before != 1 || b.Items[i].After != 3 {
+				t.Errorf("%s holds %q, %+v", n, got, b.Items[i])
 			}
 		}
 	})

@@ -171,9 +171,22 @@ func refusedAs(do string, f *fault.Error) Outcome {
 // anyRefused tells whether the last of the outcomes is a refusal.
 func anyRefused(all []Outcome) bool { return len(all) > 0 && all[len(all)-1].Code != "" }
 
-// onceFor is how long a run's actions are known, so that a run that was
-// interrupted is gone on with and does nothing twice.
-const onceFor = 7 * 24 * time.Hour
+// How long a run's actions are known, so that a run that was interrupted is gone
+// on with and does nothing twice.
+const (
+	onceForRequest = 24 * time.Hour     // a macro's: as long as its request can be repeated
+	onceForRun     = 7 * 24 * time.Hour // of what is gone on with whenever somebody comes back
+	onceOver       = time.Hour          // when it is over: a runner that was taken over may still be about
+)
+
+func onceKey(run string, i int) string { return fmt.Sprint("auto:", run, ":", i) }
+
+// letGo lets the results of a run that is over go soon.
+func letGo(tx *db.Tx, run string, steps int) {
+	for i := range steps {
+		db.KeepResults(tx, tx.Real+onceOver.Milliseconds(), onceKey(run, i))
+	}
+}
 
 // carryOut does what was planned, action by action through ticket.Take, and
 // stops at the first refusal, which is an outcome and no error. version is the
@@ -181,10 +194,13 @@ const onceFor = 7 * 24 * time.Hour
 // goes on from the last one's. Every action is known by the key and its place: to
 // carry the same plan out again, after an error or a crash, does what is left and
 // answers the same outcomes. Errors are those of the store.
-func (s *Service) carryOut(ctx context.Context, who principal.Principal, version int64, key string, steps []planned) ([]Outcome, error) {
+func (s *Service) carryOut(ctx context.Context, who principal.Principal, version int64, key string, keep time.Duration, steps []planned) ([]Outcome, error) {
 	var all []Outcome
 	for i, p := range steps {
-		once := db.WithRequestKey(ctx, db.RequestKey{ID: fmt.Sprint("auto:", key, ":", i), Domain: who.Domain, Until: s.db.Now().Add(onceFor).UnixMilli()})
+		if err := s.interrupted("action"); err != nil {
+			return all, err
+		}
+		once := db.WithRequestKey(ctx, db.RequestKey{ID: onceKey(key, i), Domain: who.Domain, Until: s.db.Now().Add(keep).UnixMilli()})
 		if p.Do == DoNotify {
 			if err := s.tellEngineers(once, who, p.Step.Number, key, p.Notify); err != nil {
 				f, is := fault.As(err)

@@ -1,4 +1,4 @@
 package queue
 
-// Interrupt ends runs of rules at a place with an error; nil ends none.
+// Interrupt ends runs of macros, bulk runs and rules at a place with an error; nil ends none.
 func (s *Service) Interrupt(f func(at string) error) { s.interrupt = f }

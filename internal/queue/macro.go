@@ -342,7 +342,7 @@ func (s *Service) RunMacro(ctx context.Context, who principal.Principal, u Use) 
 	if err != nil {
 		return Used{}, err
 	}
-	out, err := s.carryOut(ctx, who, run.Version, run.ID, run.Steps)
+	out, err := s.carryOut(ctx, who, run.Version, run.ID, onceForRequest, run.Steps)
 	used := Used{ID: run.ID, Number: u.Number, Version: run.Version, Outcomes: out, Done: len(out) == len(run.Steps) && !anyRefused(out)}
 	for _, o := range out {
 		used.Version = max(used.Version, o.Version)

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -420,6 +421,27 @@ func TestMacroOnce(t *testing.T) {
 		}
 		if got := w.said(n); len(got) != 3 {
 			t.Errorf("written %q", got)
+		}
+		// Cut off before the second action: the repeat does what is left.
+		use = queue.Use{Actions: []queue.Action{{Do: "resume"}, {Do: "note", Text: words("四", "four")}, {Do: "note", Text: words("五", "five")}}, Number: n, Version: w.show(n).Revision}
+		calls, died := 0, errors.New("the node died")
+		w.q.Interrupt(func(at string) error {
+			if calls++; calls == 2 {
+				return died
+			}
+			return nil
+		})
+		if _, err := w.q.RunMacro(w.once("k3"), w.Chen, use); !errors.Is(err, died) {
+			t.Fatalf("%v", err)
+		}
+		w.q.Interrupt(nil)
+		if got := w.said(n); len(got) != 3 {
+			t.Errorf("written %q", got)
+		}
+		ran, err := w.q.RunMacro(w.once("k3"), w.Chen, use)
+		w.OK(err)
+		if got := w.said(n); !ran.Done || len(got) != 5 || w.show(n).Revision != use.Version+3 || ran.Version != use.Version+3 {
+			t.Errorf("written %q, %+v", got, ran)
 		}
 		use.Version = w.show(n).Revision
 		use.Actions = []queue.Action{{Do: "note", Text: words("三", "three")}}

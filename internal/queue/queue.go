@@ -40,7 +40,7 @@ type Service struct {
 	tickets *ticket.Service
 	o       Options
 
-	interrupt func(at string) error // tests end a rule's run here; nil = nobody does
+	interrupt func(at string) error // tests end runs here; nil = nobody does
 }
 
 // New makes the service.

@@ -252,7 +252,7 @@ func (s *Service) executeRule(ctx context.Context, r Rule, t ticket.Ticket, e ev
 		return err
 	}
 	who.RequestID = ruleRequest + run.ID
-	out, err := s.carryOut(ctx, who, 0, run.ID, run.Steps)
+	out, err := s.carryOut(ctx, who, 0, run.ID, onceForRun, run.Steps)
 	if err == nil {
 		err = s.interrupted("carried")
 	}
@@ -361,6 +361,7 @@ func (s *Service) finishRun(ctx context.Context, r Rule, t ticket.Ticket, e even
 		if err != nil {
 			return err
 		}
+		letGo(tx, id, len(out))
 		event.Record(tx, principal.AsSystem(t.Domain), event.Event{Domain: t.Domain, Kind: "rule.run", Subject: "rule", SubjectID: r.ID, LogCode: event.NoLog,
 			Data: map[string]any{"run": id, "ticket": t.ID, "state": state, "version": r.Version}})
 		return nil
