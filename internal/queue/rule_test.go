@@ -565,3 +565,37 @@ func TestRuleForms(t *testing.T) {
 		}
 	})
 }
+
+// TestRuleGivenUp: a run that ends every node that begins it fails in the end and
+// no longer holds up what is behind it.
+func TestRuleGivenUp(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := t.Context()
+		r := w.rule(queue.ModeOn, queue.Definition{When: on("ticket.create"), Then: []queue.Action{{Do: "tag", Tags: []string{"x"}}}})
+		first, second := w.Create(w.Li, "first"), w.Create(w.Li, "second")
+		w.seal()
+		died, deaths := errors.New("the node died"), 0
+		w.q.Interrupt(func(at string) error {
+			if at == "claimed" && deaths < 5 {
+				deaths++
+				return died
+			}
+			return nil
+		})
+		for range 5 {
+			if err := w.q.FollowRules(ctx); !errors.Is(err, died) {
+				t.Fatalf("%v", err)
+			}
+			w.Clock.Add(61 * time.Second)
+		}
+		w.follow()
+		runs := w.runs(r)
+		if len(runs) != 2 || runs[0].State != "failed" || runs[0].Outcomes[0].Code != fault.CodeInternal || runs[1].State != "done" {
+			t.Errorf("runs %+v", runs)
+		}
+		if a, b := w.show(first).Tags, w.show(second).Tags; len(a) != 0 || len(b) != 1 {
+			t.Errorf("tags %v and %v", a, b)
+		}
+	})
+}

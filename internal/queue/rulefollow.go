@@ -202,29 +202,44 @@ type claimedRun struct {
 	Over, Busy bool // it is done; another runner is about it
 }
 
+// attempt is a rule about to act on an event.
+type attempt struct {
+	rule    Rule
+	t       ticket.Ticket
+	e       event.Row
+	cause   ruleCause
+	skip    string // why it does not act, "" = it does
+	steps   []planned
+	effects []Effect
+	broken  []Outcome   // planning failed for a reason that nobody foresaw
+	told    notify.Told // for administrators, with skipLoop
+}
+
 // executeRule records that a rule acts on an event, and does it.
 func (s *Service) executeRule(ctx context.Context, r Rule, t ticket.Ticket, e event.Row, c ruleCause) error {
 	who := principal.AsSystem(t.Domain)
-	skip := ""
+	a := attempt{rule: r, t: t, e: e, cause: c}
 	if c.depth >= s.o.Automation.RuleDepth {
-		if skip = skipDepth; slices.Contains(c.chain, r.ID) {
-			skip = skipLoop
+		if a.skip = skipDepth; slices.Contains(c.chain, r.ID) {
+			a.skip = skipLoop
 		}
 	}
-	var steps []planned
-	var effects []Effect
-	var told notify.Told
-	switch skip {
+	switch a.skip {
 	case "":
 		shown, err := s.tickets.DeskShow(ctx, who, t.Number)
 		if fault.KindOf(err) == fault.NotFound {
 			return nil // gone meanwhile
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			a.steps, a.effects, err = s.planActions(ctx, who, shown, r.Then, "", false)
 		}
-		if steps, effects, err = s.planActions(ctx, who, shown, r.Then, "", false); err != nil {
-			return err
+		if err != nil {
+			if ctx.Err() != nil || fault.KindOf(err) == fault.Unavailable {
+				return err
+			}
+			// It would fail again and hold up all that is behind it.
+			s.o.Log.Error("planning a rule's actions", "rule", r.ID, "ticket", t.Number, "error", err)
+			a.steps, a.broken = nil, []Outcome{refusedAs(r.Then[0].Do, fault.Broken)}
 		}
 	case skipLoop:
 		admins, err := s.peopleOf(ctx, principal.RoleAdministrator)
@@ -235,11 +250,11 @@ func (s *Service) executeRule(ctx context.Context, r Rule, t ticket.Ticket, e ev
 		for i := range all {
 			all[i].Kind = notify.KindRule
 		}
-		if told, err = s.notify.Tell(ctx, all); err != nil {
+		if a.told, err = s.notify.Tell(ctx, all); err != nil {
 			return err
 		}
 	}
-	run, err := s.claimRun(ctx, r, t, e, c, skip, steps, effects, told)
+	run, err := s.claimRun(ctx, a)
 	switch {
 	case err != nil:
 		return err
@@ -262,10 +277,10 @@ func (s *Service) executeRule(ctx context.Context, r Rule, t ticket.Ticket, e ev
 	return s.finishRun(ctx, r, t, e, run.ID, out)
 }
 
-// claimRun writes the run, or takes over one whose runner died. What was planned by
-// the first runner is what is done.
-func (s *Service) claimRun(ctx context.Context, r Rule, t ticket.Ticket, e event.Row, c ruleCause, skip string, steps []planned, effects []Effect, told notify.Told) (claimedRun, error) {
-	by := s.db.NewID()
+// claimRun writes the run, or takes over one whose runner died. What was planned
+// by the first runner is what is done.
+func (s *Service) claimRun(ctx context.Context, a attempt) (claimedRun, error) {
+	by, r, t, e := s.db.NewID(), a.rule, a.t, a.e
 	return db.Do(ctx, s.db, func(tx *db.Tx) (claimedRun, error) {
 		var run claimedRun
 		var state, planning, holder string
@@ -280,49 +295,54 @@ func (s *Service) claimRun(ctx context.Context, r Rule, t ticket.Ticket, e event
 			run.Busy = true
 			return run, nil
 		case err == nil:
-			state = runRunning
+			outcomes := []Outcome{}
 			if tries >= ruleTries {
-				state, run.Over = runFailed, true
+				state, run.Over, outcomes = runFailed, true, []Outcome{refusedAs(r.Then[0].Do, fault.Broken)}
 			}
-			tx.Write(1, "UPDATE rule_runs SET state = ?, claimed_by = ?, claimed_until = ?, tries = ? WHERE domain_id = ? AND rule_id = ? AND event_id = ? AND claimed_by = ?",
-				state, by, tx.Real+ruleClaim.Milliseconds(), tries+1, t.Domain, r.ID, e.ID, holder)
+			tx.Write(1, "UPDATE rule_runs SET state = ?, outcomes = ?, claimed_by = ?, claimed_until = ?, tries = ? WHERE domain_id = ? AND rule_id = ? AND event_id = ? AND claimed_by = ?",
+				state, autoJSON(outcomes), by, tx.Real+ruleClaim.Milliseconds(), tries+1, t.Domain, r.ID, e.ID, holder)
 			return run, json.Unmarshal([]byte(planning), &run.Steps)
 		case !errors.Is(err, db.ErrNone):
 			return run, err
 		}
+		skip := a.skip
 		if skip == "" {
-			var lately int
-			err := tx.Get("SELECT count(*) FROM rule_runs WHERE domain_id = ? AND ticket_id = ? AND rule_id = ? AND at > ? AND state <> 'skipped'",
-				t.Domain, t.ID, r.ID, tx.Now-time.Hour.Milliseconds()).Scan(&lately)
-			if err != nil {
+			if skip, err = s.rated(tx, r, t); err != nil {
 				return run, err
 			}
-			if lately >= s.o.Automation.RulePerHour {
-				skip = skipRate
-			}
 		}
-		run = claimedRun{ID: tx.NewID(), Steps: steps, Over: true}
+		run = claimedRun{ID: tx.NewID(), Steps: append([]planned{}, a.steps...), Over: true}
 		outcomes, done, until := []Outcome{}, tx.Now, int64(0)
 		switch {
 		case skip != "":
-			state, run.Steps = runSkipped, nil
+			state, run.Steps = runSkipped, []planned{}
+		case a.broken != nil:
+			state, outcomes = runFailed, a.broken
 		case r.Mode == ModeShadow:
-			state, outcomes = runShadow, foreseenAs(effects)
+			state, outcomes = runShadow, foreseenAs(a.effects)
 		default:
 			state, run.Over, done, until = runRunning, false, 0, tx.Real+ruleClaim.Milliseconds()
 		}
-		if run.Steps == nil {
-			run.Steps = []planned{}
-		}
 		tx.Write(1, `INSERT INTO rule_runs (domain_id, rule_id, event_id, id, ticket_id, rule_version, mode, state, kind, depth, chain, code, steps, outcomes, tries, claimed_by, claimed_until, at, done_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)`,
-			t.Domain, r.ID, e.ID, run.ID, t.ID, r.Version, r.Mode, state, e.Kind, c.depth+1, strings.Join(append(slices.Clone(c.chain), r.ID), ","), skip,
+			t.Domain, r.ID, e.ID, run.ID, t.ID, r.Version, r.Mode, state, e.Kind, a.cause.depth+1, strings.Join(append(slices.Clone(a.cause.chain), r.ID), ","), skip,
 			autoJSON(run.Steps), autoJSON(outcomes), by, until, tx.Now, done)
 		if skip == skipLoop {
-			return run, s.switchOff(tx, r.ID, told)
+			return run, s.switchOff(tx, r.ID, a.told)
 		}
 		return run, nil
 	})
+}
+
+// rated is skipRate when the rule ran too often on the ticket within an hour.
+func (s *Service) rated(tx *db.Tx, r Rule, t ticket.Ticket) (skip string, err error) {
+	var lately int
+	err = tx.Get("SELECT count(*) FROM rule_runs WHERE domain_id = ? AND ticket_id = ? AND rule_id = ? AND at > ? AND state <> 'skipped'",
+		t.Domain, t.ID, r.ID, tx.Now-time.Hour.Milliseconds()).Scan(&lately)
+	if lately >= s.o.Automation.RulePerHour {
+		skip = skipRate
+	}
+	return skip, err
 }
 
 // switchOff ends a rule that goes in circles and tells the administrators.
