@@ -97,6 +97,7 @@ type ticketView struct {
 	Urges        int       `json:"urges"`
 	Created      time.Time `json:"created_at"`
 
+	Tags   []string `json:"tags"`
 	Labels []struct {
 		Name string `json:"name"`
 	} `json:"labels"`
@@ -255,6 +256,7 @@ type deskListCmd struct {
 	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted (supervisors and administrators), 17 pending feedback." placeholder:"N"`
 	Assignee string `help:"Only of this engineer, by log-in name or user id; me is the one of --as, none is nobody's." placeholder:"NAME"`
 	Domain   string `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
+	Tag      string `help:"Only with this tag of engineers'." placeholder:"TAG"`
 	Query    string `help:"Beginning of a ticket number; with --domain also words that must occur in the description." short:"q" placeholder:"TEXT"`
 	Limit    int    `help:"How many at most, up to 100." default:"50"`
 }
@@ -289,6 +291,9 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	}
 	if c.Query != "" {
 		q.Set("q", c.Query)
+	}
+	if c.Tag != "" {
+		q.Set("tag", c.Tag)
 	}
 	if c.Domain != "" {
 		id, err := findDomain(ctx, cl, c.Domain)
