@@ -40,7 +40,7 @@ type deskCmd struct {
 	Unsnooze unsnoozeCmd `cmd:"" help:"Wake a snoozed ticket."`
 	Follow   followCmd   `cmd:"" help:"Be told of replies and changes of a ticket somebody else handles."`
 	Unfollow followCmd   `cmd:"" help:"Follow a ticket no more."`
-	Team     teamCmd     `cmd:"" help:"Show who is at a ticket, who follows it, who has a draft, and what waits to be sent."`
+	Team     atTicketCmd `cmd:"" help:"Show who is at a ticket, who follows it, who has a draft, and what waits to be sent."`
 	Drafts   draftsCmd   `cmd:"" help:"List the engineer's drafts, those that came back included."`
 	Later    laterCmd    `cmd:"" help:"Messages that wait: sent with --at or --in, or held to be undone."`
 
@@ -118,6 +118,7 @@ type ticketView struct {
 	Created      time.Time `json:"created_at"`
 	Due          time.Time `json:"due_at"`
 
+	Tags   []string `json:"tags"`
 	Labels []struct {
 		Name string `json:"name"`
 	} `json:"labels"`
@@ -281,6 +282,7 @@ type deskListCmd struct {
 	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted (supervisors and administrators), 17 pending feedback." placeholder:"N"`
 	Assignee string `help:"Only of this engineer, by log-in name or user id; me is the one of --as, none is nobody's." placeholder:"NAME"`
 	Domain   string `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
+	Tag      string `help:"Only with this tag of engineers'." placeholder:"TAG"`
 	Query    string `help:"Beginning of a ticket number; with --domain also words that must occur in the description." short:"q" placeholder:"TEXT"`
 	Snoozed  string `help:"Snoozed tickets: no leaves them out, only lists no others, all makes no difference. Default: no, with --query all." placeholder:"no|only|all"`
 	Limit    int    `help:"How many at most, up to 100." default:"50"`
@@ -323,6 +325,9 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	}
 	if c.Snoozed != "" {
 		q.Set("snoozed", c.Snoozed)
+	}
+	if c.Tag != "" {
+		q.Set("tag", c.Tag)
 	}
 	if c.Domain != "" {
 		id, err := findDomain(ctx, cl, c.Domain)

@@ -120,6 +120,7 @@ func (t ticketView) print(o *output, d detailsView) {
 		labels = append(labels, l.Name)
 	}
 	line("标签", "Labels", strings.Join(labels, ", "))
+	line("内部标签", "Tags", strings.Join(t.Tags, ", "))
 	for _, r := range t.Related {
 		line("关联工单", "Related ticket", r.Number, r.StatusName, oneLine(r.Description, 60))
 	}

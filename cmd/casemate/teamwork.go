@@ -157,12 +157,12 @@ func (c *followCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *out
 	return cl.call(ctx, method, ticketPath(c.Case)+"/follow", q, nil, nil)
 }
 
-type teamCmd struct {
+type atTicketCmd struct {
 	Case string `arg:"" name:"case-id" help:"Ticket number."`
 }
 
 // Run shows who works on a ticket.
-func (c *teamCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+func (c *atTicketCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	cl, q, err := d.mine(ctx, o, c.Case)
 	if err != nil {
 		return err

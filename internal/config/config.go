@@ -28,6 +28,7 @@ type Config struct {
 	Attachment     Attachment    `yaml:"attachment"`
 	Identity       Identity      `yaml:"identity"`
 	Queue          Queue         `yaml:"queue"`
+	Automation     Automation    `yaml:"automation"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
@@ -78,7 +79,7 @@ func (c Config) check() error {
 	}
 	all := []error{listenAddress("metrics", c.Metrics), ranges("trusted_proxies", c.TrustedProxies), ranges("webhooks.allow", c.Webhooks.Allow),
 		c.Notify.Check(), c.Verify.Check(), c.Ticket.Check(), c.Teamwork.Check(), c.Diagnose.Check(), ranges("diagnose.allow", c.Diagnose.Allow),
-		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check(), c.Queue.Check()}
+		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check(), c.Queue.Check(), c.Automation.Check()}
 	for i, g := range c.Notify.SMS {
 		all = append(all, ranges(fmt.Sprintf("notify.sms[%d].allow", i), g.Allow))
 	}
@@ -104,6 +105,7 @@ func (c Config) WithDefaults() Config {
 	c.Verify, c.Ticket, c.Diagnose = c.Verify.WithDefaults(), c.Ticket.WithDefaults(), c.Diagnose.WithDefaults()
 	c.Authorization, c.Attachment = c.Authorization.WithDefaults(), c.Attachment.WithDefaults()
 	c.Queue = c.Queue.WithDefaults()
+	c.Automation = c.Automation.WithDefaults()
 	return c
 }
 

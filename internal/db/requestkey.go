@@ -107,6 +107,15 @@ func storeResult[T any](tx *Tx, k *requestKey, result T, first bool) error {
 	return nil
 }
 
+// KeepResults sets until when results of request keys are kept, milliseconds UTC
+// on the installation's clock: those of work that is over need not wait for their
+// time. Unknown ids do no harm.
+func KeepResults(tx *Tx, until int64, ids ...string) {
+	for _, id := range ids {
+		tx.Write(Any, "UPDATE request_keys SET kept_until = ? WHERE id = ? AND kept_until > ?", until, id, until)
+	}
+}
+
 // PurgeRequestKeys removes results that are kept no longer, at most 1,000 a
 // call, and tells how many.
 func (d *DB) PurgeRequestKeys(ctx context.Context) (int, error) {

@@ -60,6 +60,7 @@ type Handler struct {
 	authorizations
 	reads
 	attachments
+	automation
 
 	mapper
 }
@@ -136,6 +137,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h.teams = teams{queue: n.Queue, steps: h.tickets}
 	h.queues = queues{queue: n.Queue, steps: h.tickets}
 	h.savedViews = savedViews{of: h.queues}
+	h.automation = automation{queue: n.Queue, steps: h.tickets}
 	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),

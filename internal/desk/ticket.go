@@ -47,7 +47,7 @@ func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 // ListTickets lists tickets of all domains.
 func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) (*oas.TicketPage, error) {
 	who := principal.From(ctx)
-	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Team: params.Team.Or(""), Domain: params.Domain.Or(""),
+	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Team: params.Team.Or(""), Tag: params.Tag.Or(""), Domain: params.Domain.Or(""),
 		Text: params.Q.Or(""), Snoozed: string(params.Snoozed.Or("")), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Sort: string(params.Sort.Or(""))}
 	if f.Assignee == "me" {
 		if who.Kind == principal.Local {
@@ -77,7 +77,7 @@ func (h tickets) ShowTicket(ctx context.Context, params oas.ShowTicketParams) (*
 	}
 	out := h.ticket(ctx, t)
 	lang := locale.From(ctx).Language
-	out.Labels, out.Related = []oas.TicketLabel{}, []oas.RelatedTicket{}
+	out.Labels, out.Related, out.Tags = []oas.TicketLabel{}, []oas.RelatedTicket{}, t.Tags
 	for _, l := range t.Labels {
 		out.Labels = append(out.Labels, oas.TicketLabel{ID: l.ID, Name: l.Name, Color: l.Color, OwnerName: text(t.OwnerNames[l.Owner])})
 	}

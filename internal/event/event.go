@@ -21,9 +21,9 @@ const NoLog = -1
 
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
-	"abuse", "agency", "agreement", "attachment", "authorization", "catalog", "code", "codes", "contact", "diagnosis", "domain", "group", "key",
-	"label", "notify", "partner", "provider", "queue", "resource", "session", "sla", "team", "template", "ticket", "token", "user", "view",
-	"webhook",
+	"abuse", "agency", "agreement", "attachment", "authorization", "bulk", "catalog", "code", "codes", "contact", "diagnosis", "domain",
+	"group", "key", "label", "macro", "notify", "partner", "provider", "queue", "resource", "rule", "session", "sla", "snippet", "team",
+	"template", "ticket", "token", "user", "view", "webhook",
 }
 
 // Wake is the topic that wakes the sealer.
@@ -127,23 +127,22 @@ func OfSubject(tx *db.Tx, domain, subject, id string, logOnly, newestFirst bool,
 	return rows, total, err
 }
 
-// OfSubjects is everything that happened to several subjects of a domain, those
-// of each in the order of its revisions; sealed or not.
-func OfSubjects(tx *db.Tx, domain, subject string, ids []string) (map[string][]Row, error) {
-	all := map[string][]Row{}
+// OfSubjects is what happened to several subjects of a domain, of each in the
+// order of its revisions; sealed or not. limit bounds the events, 0 = all.
+func OfSubjects(tx *db.Tx, domain, subject string, ids []string, limit int) ([]Row, error) {
 	if len(ids) == 0 {
-		return all, nil
+		return nil, nil
 	}
 	args := []any{domain, subject}
 	for _, id := range ids {
 		args = append(args, id)
 	}
-	rows, err := list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND subject_id IN (?"+strings.Repeat(", ?", len(ids)-1)+
-		") ORDER BY subject_id, revision, id", args...)
-	for _, r := range rows {
-		all[r.SubjectID] = append(all[r.SubjectID], r)
+	text := "SELECT " + columns + " FROM events WHERE domain_id = ? AND subject = ? AND subject_id IN (?" + strings.Repeat(", ?", len(ids)-1) +
+		") ORDER BY subject_id, revision, id"
+	if limit > 0 {
+		text, args = text+" LIMIT ?", append(args, limit)
 	}
-	return all, err
+	return list(tx, text, args...)
 }
 
 // After is the change feed: sealed events after a number, at most limit, in

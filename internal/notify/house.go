@@ -35,6 +35,17 @@ type Told struct {
 	later []digestItem
 }
 
+// Users are the ids of those who are told.
+func (t Told) Users() (all []string) {
+	for _, m := range t.mails {
+		all = append(all, m.m.Person)
+	}
+	for _, d := range t.later {
+		all = append(all, d.User)
+	}
+	return all
+}
+
 type digestItem struct {
 	News
 	due int64

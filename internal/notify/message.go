@@ -49,6 +49,9 @@ type Prepared struct {
 // reaches nobody.
 func (p Prepared) Caught() bool { return p.caught }
 
+// Addressee is whom the message goes to and how, masked.
+func (p Prepared) Addressee() (Way, string) { return p.m.Way, Mask(p.m.To) }
+
 // payload is what is sealed: all that a channel needs.
 type payload struct {
 	Subject string `json:"subject,omitempty"`

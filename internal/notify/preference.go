@@ -30,6 +30,8 @@ const (
 	KindFollowed  = "followed"  // something happened to a ticket I follow
 	KindWoken     = "woken"     // my snoozed ticket woke
 	KindWithheld  = "withheld"  // a message I wanted to send later was not sent
+	KindAsked     = "asked"     // a colleague's macro or a rule asks me to look at a ticket
+	KindRule      = "rule"      // a rule was switched off because it went in circles
 
 	// KindDigest stands for all of them in links of daily mails.
 	KindDigest = "digest"
@@ -52,6 +54,8 @@ var kinds = map[string]struct {
 	KindFollowed:   {TemplateFollowed, true, locale.Texts{ZH: "关注的工单有更新", EN: "changed, followed by you"}},
 	KindWoken:      {TemplateWoken, true, locale.Texts{ZH: "延后到期", EN: "woke"}},
 	KindWithheld:   {TemplateWithheld, true, locale.Texts{ZH: "消息未发送", EN: "message not sent"}},
+	KindAsked:      {TemplateAsked, true, locale.Texts{ZH: "请您关注", EN: "please look"}},
+	KindRule:       {TemplateRule, true, locale.Texts{ZH: "自动规则已停用", EN: "a rule was switched off"}},
 }
 
 // Faults of preferences.

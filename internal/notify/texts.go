@@ -29,6 +29,8 @@ const (
 	TemplateFollowed   = "desk.followed"   // {number}
 	TemplateWoken      = "desk.woken"      // {number}
 	TemplateWithheld   = "desk.withheld"   // {number}
+	TemplateAsked      = "desk.asked"      // {number}
+	TemplateRule       = "desk.rule"       // {number}
 	TemplateDigest     = "desk.digest"     // {count}, {list}: one line for each ticket
 )
 
@@ -67,6 +69,8 @@ var placeholders = map[string]about{
 	TemplateFollowed:   {may: []string{"number"}, must: []string{"number"}},
 	TemplateWoken:      {may: []string{"number"}, must: []string{"number"}},
 	TemplateWithheld:   {may: []string{"number"}, must: []string{"number"}},
+	TemplateAsked:      {may: []string{"number"}, must: []string{"number"}},
+	TemplateRule:       {may: []string{"number"}, must: []string{"number"}},
 	TemplateDigest:     {may: []string{"count", "list"}, must: []string{"list"}},
 }
 
@@ -167,6 +171,14 @@ var templates = map[string]map[locale.Language]words{
 	TemplateWithheld: {
 		locale.ZH: {"工单 {number} 的消息未发送", "您好！\n\n您在工单 {number} 中定时发送的消息没有发出：工单在此期间有变化。内容已存回您的草稿，请登录工作台查看后再决定是否发送。\n\n{product}", ""},
 		locale.EN: {"Ticket {number}: your message was not sent", "Hello,\n\nyour message in ticket {number} that was to go out now was not sent: the ticket has changed meanwhile. Its text is among your drafts again. Please look at the ticket on the desk and decide anew.\n\n{product}", ""},
+	},
+	TemplateAsked: {
+		locale.ZH: {"请关注工单 {number}", "您好！\n\n同事或自动规则请您关注工单 {number}，请登录工作台查看。\n\n{product}", ""},
+		locale.EN: {"Please look at ticket {number}", "Hello,\n\na colleague or a rule asks you to look at ticket {number} on the desk.\n\n{product}", ""},
+	},
+	TemplateRule: {
+		locale.ZH: {"自动规则因循环已停用（工单 {number}）", "您好！\n\n一条自动规则在工单 {number} 上反复触发自身，系统已将其停用。请登录工作台查看规则的运行记录。\n\n{product}", ""},
+		locale.EN: {"A rule was switched off (ticket {number})", "Hello,\n\na rule went in circles on ticket {number} and was switched off. Please look at its runs on the desk.\n\n{product}", ""},
 	},
 	TemplateDigest: {
 		locale.ZH: {"{product} 每日汇总：{count} 个工单", "您好！\n\n以下工单有新动态：\n\n{list}\n\n{product}", ""},

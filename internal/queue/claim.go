@@ -19,7 +19,7 @@ var (
 	errFull      = fault.New(fault.Conflict, fault.CodeNoPermission, "您有 {load} 个未完成工单，已达容量上限 {capacity}；该队列不允许超出",
 		"you have {load} open tickets and a capacity of {capacity}, which this queue does not let you exceed")
 	errNotTaken = fault.New(fault.Conflict, fault.CodeNoPermission, "该队列的筛选条件不包含转入后的工单", "the queue does not hold such tickets: its filter leaves it out").In("queue_id")
-	errOneOf    = fault.New(fault.Invalid, fault.CodeInvalid, "team_id 与 queue_id 只能填写一个", "team_id and queue_id exclude each other").In("queue_id")
+	errTarget   = fault.New(fault.Invalid, fault.CodeInvalid, "team_id 与 queue_id 只能填写一个", "team_id and queue_id exclude each other").In("queue_id")
 	errNoServer = fault.New(fault.Conflict, fault.CodeNoPermission, "该队列没有负责的团队，不能转入", "no team serves the queue, so tickets cannot be given to it").In("queue_id")
 )
 
@@ -189,7 +189,7 @@ func ignore(err error) error {
 // ErrNoQueue; of each ticket OSM.01010002 when the queue would not hold it.
 func (s *Service) Transfer(ctx context.Context, who principal.Principal, in ticket.Transfer, team, queue string) ([]ticket.Transferred, error) {
 	if team != "" && queue != "" {
-		return nil, errOneOf
+		return nil, errTarget
 	}
 	if team == "" && queue == "" {
 		return s.tickets.Transfer(ctx, who, in)

@@ -28,9 +28,10 @@ type Nouns struct {
 
 // Options of the service.
 type Options struct {
-	Queue  config.Queue
-	Config config.Teamwork
-	Log    *slog.Logger // nil = the default logger
+	Queue      config.Queue
+	Config     config.Teamwork
+	Log        *slog.Logger // nil = the default logger
+	Automation config.Automation
 }
 
 // Service is the noun.
@@ -42,6 +43,8 @@ type Service struct {
 	notify  *notify.Service
 	tickets *ticket.Service
 	o       Options
+
+	interrupt func(at string) error // tests end runs here; nil = nobody does
 }
 
 // New makes the service.
@@ -56,6 +59,10 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 		return nil, err
 	}
 	o.Queue = o.Queue.WithDefaults()
+	if err := o.Automation.Check(); err != nil {
+		return nil, err
+	}
+	o.Automation = o.Automation.WithDefaults()
 	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, notify: n.Notify, tickets: n.Tickets, o: o}, nil
 }
 

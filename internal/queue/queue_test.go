@@ -78,13 +78,6 @@ func (w *world) set(who principal.Principal, capacity int, skills queue.Skills) 
 	w.OK(err)
 }
 
-func (w *world) show(number string) ticket.DeskTicket {
-	w.t.Helper()
-	t, err := w.Tickets.DeskShow(w.t.Context(), root, number)
-	w.OK(err)
-	return t
-}
-
 func (w *world) load(who principal.Principal) int {
 	w.t.Helper()
 	e, err := w.q.Engineer(w.t.Context(), root, who.User)

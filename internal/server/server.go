@@ -224,7 +224,7 @@ func (s *Server) build(ctx context.Context) error {
 		ticket.Options{Config: s.o.Config.Ticket, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
-	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket}, queue.Options{Log: s.o.Log, Queue: s.o.Config.Queue, Config: s.o.Config.Teamwork}); err != nil {
+	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket}, queue.Options{Log: s.o.Log, Queue: s.o.Config.Queue, Config: s.o.Config.Teamwork, Automation: s.o.Config.Automation}); err != nil {
 		return err
 	}
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
@@ -250,6 +250,7 @@ func (s *Server) build(ctx context.Context) error {
 	s.runner.Add(s.queue.Kinds()...)
 	s.runner.Every(s.queue.Periodic()...)
 	s.runner.Every(s.ticket.Periodic()...)
+	s.runner.Every(s.queue.RulePeriodic()...)
 	s.runner.Every(s.files.Periodic()...)
 	s.runner.Every(s.notify.Periodic()...)
 	s.runner.Every(s.verify.Periodic()...)

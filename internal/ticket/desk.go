@@ -28,7 +28,8 @@ type DeskTicket struct {
 	Labels     []Label           // of all the customer's users
 	OwnerNames map[string]string // whose they are, by user id
 	Related    []Related
-	Unread     int // the customer's messages behind the caller's mark; -1 = the caller has no marks
+	Tags       []string // engineers' own; not for partners' people
+	Unread     int      // the customer's messages behind the caller's mark; -1 = the caller has no marks
 }
 
 // DeskFilter of the engineers' list. Zero values do not filter.
@@ -39,6 +40,7 @@ type DeskFilter struct {
 	Team     string // team id; "none" = no team's
 	Domain   string // also the only way to list a sandbox's tickets
 	Text     string // beginning of a number; with Domain also words of the description
+	Tag      string // an engineers' tag
 	Sort     string // "" = newest first, SortDue = by the time left
 	After    string // cursor of the page before, "" = from the beginning
 	Snoozed  string // SnoozedNot (also "", but with Text), SnoozedOnly, SnoozedAll
@@ -123,6 +125,12 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 		w.and("team = ?", f.Team)
 	}
 	w.snoozed(f)
+	if f.Tag != "" {
+		if who.Partner != "" {
+			return nil, 0, "", fault.NoPermission
+		}
+		w.tagged(f.Tag)
+	}
 	if f.Domain != "" {
 		w.and("domain_id = ?", f.Domain)
 	} else {
@@ -232,6 +240,13 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 		out.Labels = on[t.ID]
 		if out.Related, _, err = relatedOf(tx, t.Domain, t.ID); err != nil {
 			return err
+		}
+		if who.Partner == "" {
+			tags, err := TagsIn(tx, t.Domain, t.ID)
+			if err != nil {
+				return err
+			}
+			out.Tags = tags[t.ID]
 		}
 		if out.Unread = -1; mayWork(who) == nil && writer(who) != "" {
 			reader, p := who, []Polled{{id: t.ID}}

@@ -154,11 +154,15 @@ func historiesOf(tx *db.Tx, page []Ticket) (map[string][]sla.Moment, error) {
 	}
 	all := map[string][]sla.Moment{}
 	for domain, some := range ids {
-		rows, err := event.OfSubjects(tx, domain, "ticket", some)
+		rows, err := event.OfSubjects(tx, domain, "ticket", some, 0)
 		if err != nil {
 			return nil, err
 		}
-		for id, r := range rows {
+		of := map[string][]event.Row{}
+		for _, r := range rows {
+			of[r.SubjectID] = append(of[r.SubjectID], r)
+		}
+		for id, r := range of {
 			all[id] = history(r)
 		}
 	}

@@ -57,11 +57,21 @@ type Step struct {
 	// Guard, if set, runs in the step's transaction, with the ticket as it was
 	// read: what it writes is committed with the step, its error refuses it. It
 	// may run again. A transfer does not know it.
-	Guard func(tx *db.Tx, t Ticket) error
+	Guard    func(tx *db.Tx, t Ticket) error
+	Severity string   // StepSeverity
+	Tags     []string // StepTag, StepUntag
 }
 
 func (p Step) check() error {
 	switch p.Action {
+	case StepSeverity:
+		if p.Severity == "" {
+			return fault.Missing.In("severity")
+		}
+		return nil
+	case StepTag, StepUntag:
+		_, err := CheckTags(p.Tags)
+		return err
 	case StepReply, StepAsk, StepResolve, StepInvalid, StepNote:
 		if p.Action == StepInvalid && len(p.Attachments) > 0 {
 			return errNoFiles
@@ -110,8 +120,13 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 	if p.Action == StepAccept && who.Kind == principal.System {
 		return t, fault.NoPermission // nobody would be the handler
 	}
-	if p.Action == StepTransfer {
+	switch p.Action {
+	case StepTransfer:
 		return s.transferOne(ctx, who, p)
+	case StepSeverity:
+		return s.severityStep(ctx, who, p)
+	case StepTag, StepUntag:
+		return s.tagStep(ctx, who, p)
 	}
 	assignee, err := s.assignee(ctx, p)
 	if err != nil {

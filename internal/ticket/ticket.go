@@ -161,7 +161,7 @@ type Ticket struct {
 	contact         string
 	pace            pace
 	answered, heard bool // what a step is for the clocks; change takes it
-	stirred bool // the customer wrote: a snoozed ticket wakes with this change
+	stirred         bool // the customer wrote: a snoozed ticket wakes with this change
 }
 
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,

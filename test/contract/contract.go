@@ -162,6 +162,9 @@ func (r reader) field(name, in string, schema object) Field {
 	return f
 }
 
+// maxLevels is how far down fields are read: a schema may hold itself.
+const maxLevels = 8
+
 func (r reader) properties(op *Operation, prefix string, s object, required bool) {
 	var must []string
 	list, _ := s["required"].([]any)
@@ -172,7 +175,7 @@ func (r reader) properties(op *Operation, prefix string, s object, required bool
 	for _, name := range slices.Sorted(maps.Keys(props)) {
 		f := r.field(prefix+name, "body", props[name].(object))
 		f.Required = required && slices.Contains(must, name)
-		if f.Type == "object" && r.resolve(props[name].(object))["properties"] != nil {
+		if f.Type == "object" && r.resolve(props[name].(object))["properties"] != nil && strings.Count(prefix, ".") < maxLevels {
 			r.properties(op, prefix+name+".", r.resolve(props[name].(object)), f.Required)
 			continue
 		}

@@ -500,6 +500,614 @@ func (s *AccessKeyList) SetItems(val []AccessKey) {
 	s.Items = val
 }
 
+// One thing that macros, bulk runs and rules do to a ticket.
+// Ref: #/components/schemas/Action
+type Action struct {
+	// Note, reply, ask, resolve, invalid: with a text. pause, resume: a text is a note. assign: to an
+	// engineer. transfer: to a side. severity, tag, untag. notify: tells somebody of the house by mail to
+	// look at the ticket.
+	Do   ActionDo     `json:"do"`
+	Text OptBilingual `json:"text"`
+	// Assign: user id or log-in name of the engineer, or me (not in rules). transfer: house, partner or
+	// isv. notify: an engineer, handler, supervisors or administrators.
+	To OptString `json:"to"`
+	// Transfer: who handles it there, by user id or log-in name.
+	Handler OptString `json:"handler"`
+	// Severity: its id. The plan of the ticket must give it.
+	Severity OptString `json:"severity"`
+	Tags     []string  `json:"tags"`
+}
+
+// GetDo returns the value of Do.
+func (s *Action) GetDo() ActionDo {
+	return s.Do
+}
+
+// GetText returns the value of Text.
+func (s *Action) GetText() OptBilingual {
+	return s.Text
+}
+
+// GetTo returns the value of To.
+func (s *Action) GetTo() OptString {
+	return s.To
+}
+
+// GetHandler returns the value of Handler.
+func (s *Action) GetHandler() OptString {
+	return s.Handler
+}
+
+// GetSeverity returns the value of Severity.
+func (s *Action) GetSeverity() OptString {
+	return s.Severity
+}
+
+// GetTags returns the value of Tags.
+func (s *Action) GetTags() []string {
+	return s.Tags
+}
+
+// SetDo sets the value of Do.
+func (s *Action) SetDo(val ActionDo) {
+	s.Do = val
+}
+
+// SetText sets the value of Text.
+func (s *Action) SetText(val OptBilingual) {
+	s.Text = val
+}
+
+// SetTo sets the value of To.
+func (s *Action) SetTo(val OptString) {
+	s.To = val
+}
+
+// SetHandler sets the value of Handler.
+func (s *Action) SetHandler(val OptString) {
+	s.Handler = val
+}
+
+// SetSeverity sets the value of Severity.
+func (s *Action) SetSeverity(val OptString) {
+	s.Severity = val
+}
+
+// SetTags sets the value of Tags.
+func (s *Action) SetTags(val []string) {
+	s.Tags = val
+}
+
+// Note, reply, ask, resolve, invalid: with a text. pause, resume: a text is a note. assign: to an
+// engineer. transfer: to a side. severity, tag, untag. notify: tells somebody of the house by mail to
+// look at the ticket.
+type ActionDo string
+
+const (
+	ActionDoNote     ActionDo = "note"
+	ActionDoReply    ActionDo = "reply"
+	ActionDoAsk      ActionDo = "ask"
+	ActionDoResolve  ActionDo = "resolve"
+	ActionDoInvalid  ActionDo = "invalid"
+	ActionDoPause    ActionDo = "pause"
+	ActionDoResume   ActionDo = "resume"
+	ActionDoAssign   ActionDo = "assign"
+	ActionDoTransfer ActionDo = "transfer"
+	ActionDoSeverity ActionDo = "severity"
+	ActionDoTag      ActionDo = "tag"
+	ActionDoUntag    ActionDo = "untag"
+	ActionDoNotify   ActionDo = "notify"
+)
+
+// AllValues returns all ActionDo values.
+func (ActionDo) AllValues() []ActionDo {
+	return []ActionDo{
+		ActionDoNote,
+		ActionDoReply,
+		ActionDoAsk,
+		ActionDoResolve,
+		ActionDoInvalid,
+		ActionDoPause,
+		ActionDoResume,
+		ActionDoAssign,
+		ActionDoTransfer,
+		ActionDoSeverity,
+		ActionDoTag,
+		ActionDoUntag,
+		ActionDoNotify,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ActionDo) MarshalText() ([]byte, error) {
+	switch s {
+	case ActionDoNote:
+		return []byte(s), nil
+	case ActionDoReply:
+		return []byte(s), nil
+	case ActionDoAsk:
+		return []byte(s), nil
+	case ActionDoResolve:
+		return []byte(s), nil
+	case ActionDoInvalid:
+		return []byte(s), nil
+	case ActionDoPause:
+		return []byte(s), nil
+	case ActionDoResume:
+		return []byte(s), nil
+	case ActionDoAssign:
+		return []byte(s), nil
+	case ActionDoTransfer:
+		return []byte(s), nil
+	case ActionDoSeverity:
+		return []byte(s), nil
+	case ActionDoTag:
+		return []byte(s), nil
+	case ActionDoUntag:
+		return []byte(s), nil
+	case ActionDoNotify:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ActionDo) UnmarshalText(data []byte) error {
+	switch ActionDo(data) {
+	case ActionDoNote:
+		*s = ActionDoNote
+		return nil
+	case ActionDoReply:
+		*s = ActionDoReply
+		return nil
+	case ActionDoAsk:
+		*s = ActionDoAsk
+		return nil
+	case ActionDoResolve:
+		*s = ActionDoResolve
+		return nil
+	case ActionDoInvalid:
+		*s = ActionDoInvalid
+		return nil
+	case ActionDoPause:
+		*s = ActionDoPause
+		return nil
+	case ActionDoResume:
+		*s = ActionDoResume
+		return nil
+	case ActionDoAssign:
+		*s = ActionDoAssign
+		return nil
+	case ActionDoTransfer:
+		*s = ActionDoTransfer
+		return nil
+	case ActionDoSeverity:
+		*s = ActionDoSeverity
+		return nil
+	case ActionDoTag:
+		*s = ActionDoTag
+		return nil
+	case ActionDoUntag:
+		*s = ActionDoUntag
+		return nil
+	case ActionDoNotify:
+		*s = ActionDoNotify
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ActionEffect
+type ActionEffect struct {
+	Do string `json:"do"`
+	// As it would be written.
+	Text OptString `json:"text"`
+	// Of the text.
+	Language OptString `json:"language"`
+	// Placeholders that had no value on this ticket; general words stand for them.
+	Missing      []string     `json:"missing"`
+	Status       TicketStatus `json:"status"`
+	StatusName   string       `json:"status_name"`
+	AssigneeID   OptString    `json:"assignee_id"`
+	AssigneeName OptString    `json:"assignee_name"`
+	SeverityID   OptString    `json:"severity_id"`
+	Owner        Owner        `json:"owner"`
+	Tags         []string     `json:"tags"`
+	// The ticket's behind the action.
+	Version int64 `json:"version"`
+	// Contacts of the customer that would be notified, masked.
+	Customer []ActionEffectCustomerItem `json:"customer"`
+	// Log-in names of people of the house that would be told.
+	Engineers []string `json:"engineers"`
+	// It is so already; nothing would be written.
+	Same    bool             `json:"same"`
+	Refusal OptActionRefusal `json:"refusal"`
+}
+
+// GetDo returns the value of Do.
+func (s *ActionEffect) GetDo() string {
+	return s.Do
+}
+
+// GetText returns the value of Text.
+func (s *ActionEffect) GetText() OptString {
+	return s.Text
+}
+
+// GetLanguage returns the value of Language.
+func (s *ActionEffect) GetLanguage() OptString {
+	return s.Language
+}
+
+// GetMissing returns the value of Missing.
+func (s *ActionEffect) GetMissing() []string {
+	return s.Missing
+}
+
+// GetStatus returns the value of Status.
+func (s *ActionEffect) GetStatus() TicketStatus {
+	return s.Status
+}
+
+// GetStatusName returns the value of StatusName.
+func (s *ActionEffect) GetStatusName() string {
+	return s.StatusName
+}
+
+// GetAssigneeID returns the value of AssigneeID.
+func (s *ActionEffect) GetAssigneeID() OptString {
+	return s.AssigneeID
+}
+
+// GetAssigneeName returns the value of AssigneeName.
+func (s *ActionEffect) GetAssigneeName() OptString {
+	return s.AssigneeName
+}
+
+// GetSeverityID returns the value of SeverityID.
+func (s *ActionEffect) GetSeverityID() OptString {
+	return s.SeverityID
+}
+
+// GetOwner returns the value of Owner.
+func (s *ActionEffect) GetOwner() Owner {
+	return s.Owner
+}
+
+// GetTags returns the value of Tags.
+func (s *ActionEffect) GetTags() []string {
+	return s.Tags
+}
+
+// GetVersion returns the value of Version.
+func (s *ActionEffect) GetVersion() int64 {
+	return s.Version
+}
+
+// GetCustomer returns the value of Customer.
+func (s *ActionEffect) GetCustomer() []ActionEffectCustomerItem {
+	return s.Customer
+}
+
+// GetEngineers returns the value of Engineers.
+func (s *ActionEffect) GetEngineers() []string {
+	return s.Engineers
+}
+
+// GetSame returns the value of Same.
+func (s *ActionEffect) GetSame() bool {
+	return s.Same
+}
+
+// GetRefusal returns the value of Refusal.
+func (s *ActionEffect) GetRefusal() OptActionRefusal {
+	return s.Refusal
+}
+
+// SetDo sets the value of Do.
+func (s *ActionEffect) SetDo(val string) {
+	s.Do = val
+}
+
+// SetText sets the value of Text.
+func (s *ActionEffect) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *ActionEffect) SetLanguage(val OptString) {
+	s.Language = val
+}
+
+// SetMissing sets the value of Missing.
+func (s *ActionEffect) SetMissing(val []string) {
+	s.Missing = val
+}
+
+// SetStatus sets the value of Status.
+func (s *ActionEffect) SetStatus(val TicketStatus) {
+	s.Status = val
+}
+
+// SetStatusName sets the value of StatusName.
+func (s *ActionEffect) SetStatusName(val string) {
+	s.StatusName = val
+}
+
+// SetAssigneeID sets the value of AssigneeID.
+func (s *ActionEffect) SetAssigneeID(val OptString) {
+	s.AssigneeID = val
+}
+
+// SetAssigneeName sets the value of AssigneeName.
+func (s *ActionEffect) SetAssigneeName(val OptString) {
+	s.AssigneeName = val
+}
+
+// SetSeverityID sets the value of SeverityID.
+func (s *ActionEffect) SetSeverityID(val OptString) {
+	s.SeverityID = val
+}
+
+// SetOwner sets the value of Owner.
+func (s *ActionEffect) SetOwner(val Owner) {
+	s.Owner = val
+}
+
+// SetTags sets the value of Tags.
+func (s *ActionEffect) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetVersion sets the value of Version.
+func (s *ActionEffect) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetCustomer sets the value of Customer.
+func (s *ActionEffect) SetCustomer(val []ActionEffectCustomerItem) {
+	s.Customer = val
+}
+
+// SetEngineers sets the value of Engineers.
+func (s *ActionEffect) SetEngineers(val []string) {
+	s.Engineers = val
+}
+
+// SetSame sets the value of Same.
+func (s *ActionEffect) SetSame(val bool) {
+	s.Same = val
+}
+
+// SetRefusal sets the value of Refusal.
+func (s *ActionEffect) SetRefusal(val OptActionRefusal) {
+	s.Refusal = val
+}
+
+type ActionEffectCustomerItem struct {
+	Channel string `json:"channel"`
+	To      string `json:"to"`
+}
+
+// GetChannel returns the value of Channel.
+func (s *ActionEffectCustomerItem) GetChannel() string {
+	return s.Channel
+}
+
+// GetTo returns the value of To.
+func (s *ActionEffectCustomerItem) GetTo() string {
+	return s.To
+}
+
+// SetChannel sets the value of Channel.
+func (s *ActionEffectCustomerItem) SetChannel(val string) {
+	s.Channel = val
+}
+
+// SetTo sets the value of To.
+func (s *ActionEffectCustomerItem) SetTo(val string) {
+	s.To = val
+}
+
+// Ref: #/components/schemas/ActionOutcome
+type ActionOutcome struct {
+	Do string `json:"do"`
+	// The ticket's behind it; absent when it changed nothing.
+	Version OptInt64 `json:"version"`
+	// It was so already.
+	Same    OptBool          `json:"same"`
+	Refusal OptActionRefusal `json:"refusal"`
+}
+
+// GetDo returns the value of Do.
+func (s *ActionOutcome) GetDo() string {
+	return s.Do
+}
+
+// GetVersion returns the value of Version.
+func (s *ActionOutcome) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// GetSame returns the value of Same.
+func (s *ActionOutcome) GetSame() OptBool {
+	return s.Same
+}
+
+// GetRefusal returns the value of Refusal.
+func (s *ActionOutcome) GetRefusal() OptActionRefusal {
+	return s.Refusal
+}
+
+// SetDo sets the value of Do.
+func (s *ActionOutcome) SetDo(val string) {
+	s.Do = val
+}
+
+// SetVersion sets the value of Version.
+func (s *ActionOutcome) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// SetSame sets the value of Same.
+func (s *ActionOutcome) SetSame(val OptBool) {
+	s.Same = val
+}
+
+// SetRefusal sets the value of Refusal.
+func (s *ActionOutcome) SetRefusal(val OptActionRefusal) {
+	s.Refusal = val
+}
+
+// Ref: #/components/schemas/ActionPreview
+type ActionPreview struct {
+	Number string `json:"number"`
+	// The ticket's; run with it to have these effects or none.
+	Version int64          `json:"version"`
+	Effects []ActionEffect `json:"effects"`
+}
+
+// GetNumber returns the value of Number.
+func (s *ActionPreview) GetNumber() string {
+	return s.Number
+}
+
+// GetVersion returns the value of Version.
+func (s *ActionPreview) GetVersion() int64 {
+	return s.Version
+}
+
+// GetEffects returns the value of Effects.
+func (s *ActionPreview) GetEffects() []ActionEffect {
+	return s.Effects
+}
+
+// SetNumber sets the value of Number.
+func (s *ActionPreview) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetVersion sets the value of Version.
+func (s *ActionPreview) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetEffects sets the value of Effects.
+func (s *ActionPreview) SetEffects(val []ActionEffect) {
+	s.Effects = val
+}
+
+// Ref: #/components/schemas/ActionRefusal
+type ActionRefusal struct {
+	ErrorCode string `json:"error_code"`
+	// In the caller's language.
+	ErrorMsg string `json:"error_msg"`
+	Zh       string `json:"zh"`
+	En       string `json:"en"`
+}
+
+// GetErrorCode returns the value of ErrorCode.
+func (s *ActionRefusal) GetErrorCode() string {
+	return s.ErrorCode
+}
+
+// GetErrorMsg returns the value of ErrorMsg.
+func (s *ActionRefusal) GetErrorMsg() string {
+	return s.ErrorMsg
+}
+
+// GetZh returns the value of Zh.
+func (s *ActionRefusal) GetZh() string {
+	return s.Zh
+}
+
+// GetEn returns the value of En.
+func (s *ActionRefusal) GetEn() string {
+	return s.En
+}
+
+// SetErrorCode sets the value of ErrorCode.
+func (s *ActionRefusal) SetErrorCode(val string) {
+	s.ErrorCode = val
+}
+
+// SetErrorMsg sets the value of ErrorMsg.
+func (s *ActionRefusal) SetErrorMsg(val string) {
+	s.ErrorMsg = val
+}
+
+// SetZh sets the value of Zh.
+func (s *ActionRefusal) SetZh(val string) {
+	s.Zh = val
+}
+
+// SetEn sets the value of En.
+func (s *ActionRefusal) SetEn(val string) {
+	s.En = val
+}
+
+// Ref: #/components/schemas/ActionRun
+type ActionRun struct {
+	ID      string `json:"id"`
+	Number  string `json:"number"`
+	Version int64  `json:"version"`
+	// Every action was done; else the last outcome tells why not.
+	Done     bool            `json:"done"`
+	Outcomes []ActionOutcome `json:"outcomes"`
+}
+
+// GetID returns the value of ID.
+func (s *ActionRun) GetID() string {
+	return s.ID
+}
+
+// GetNumber returns the value of Number.
+func (s *ActionRun) GetNumber() string {
+	return s.Number
+}
+
+// GetVersion returns the value of Version.
+func (s *ActionRun) GetVersion() int64 {
+	return s.Version
+}
+
+// GetDone returns the value of Done.
+func (s *ActionRun) GetDone() bool {
+	return s.Done
+}
+
+// GetOutcomes returns the value of Outcomes.
+func (s *ActionRun) GetOutcomes() []ActionOutcome {
+	return s.Outcomes
+}
+
+// SetID sets the value of ID.
+func (s *ActionRun) SetID(val string) {
+	s.ID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *ActionRun) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetVersion sets the value of Version.
+func (s *ActionRun) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetDone sets the value of Done.
+func (s *ActionRun) SetDone(val bool) {
+	s.Done = val
+}
+
+// SetOutcomes sets the value of Outcomes.
+func (s *ActionRun) SetOutcomes(val []ActionOutcome) {
+	s.Outcomes = val
+}
+
 // AddGroupMemberNoContent is response for AddGroupMember operation.
 type AddGroupMemberNoContent struct{}
 
@@ -1744,6 +2352,397 @@ func (s *AuthorizationStepReqAction) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// A name or text in Chinese and English. One may be missing; the other stands for it.
+// Ref: #/components/schemas/Bilingual
+type Bilingual struct {
+	Zh OptString `json:"zh"`
+	En OptString `json:"en"`
+}
+
+// GetZh returns the value of Zh.
+func (s *Bilingual) GetZh() OptString {
+	return s.Zh
+}
+
+// GetEn returns the value of En.
+func (s *Bilingual) GetEn() OptString {
+	return s.En
+}
+
+// SetZh sets the value of Zh.
+func (s *Bilingual) SetZh(val OptString) {
+	s.Zh = val
+}
+
+// SetEn sets the value of En.
+func (s *Bilingual) SetEn(val OptString) {
+	s.En = val
+}
+
+// Tickets as ListTickets finds them.
+// Ref: #/components/schemas/BulkFilter
+type BulkFilter struct {
+	Status   []TicketStatus `json:"status"`
+	Severity OptString      `json:"severity"`
+	// User id, me or none.
+	Assignee OptString `json:"assignee"`
+	Domain   OptString `json:"domain"`
+	Tag      OptString `json:"tag"`
+	Q        OptString `json:"q"`
+}
+
+// GetStatus returns the value of Status.
+func (s *BulkFilter) GetStatus() []TicketStatus {
+	return s.Status
+}
+
+// GetSeverity returns the value of Severity.
+func (s *BulkFilter) GetSeverity() OptString {
+	return s.Severity
+}
+
+// GetAssignee returns the value of Assignee.
+func (s *BulkFilter) GetAssignee() OptString {
+	return s.Assignee
+}
+
+// GetDomain returns the value of Domain.
+func (s *BulkFilter) GetDomain() OptString {
+	return s.Domain
+}
+
+// GetTag returns the value of Tag.
+func (s *BulkFilter) GetTag() OptString {
+	return s.Tag
+}
+
+// GetQ returns the value of Q.
+func (s *BulkFilter) GetQ() OptString {
+	return s.Q
+}
+
+// SetStatus sets the value of Status.
+func (s *BulkFilter) SetStatus(val []TicketStatus) {
+	s.Status = val
+}
+
+// SetSeverity sets the value of Severity.
+func (s *BulkFilter) SetSeverity(val OptString) {
+	s.Severity = val
+}
+
+// SetAssignee sets the value of Assignee.
+func (s *BulkFilter) SetAssignee(val OptString) {
+	s.Assignee = val
+}
+
+// SetDomain sets the value of Domain.
+func (s *BulkFilter) SetDomain(val OptString) {
+	s.Domain = val
+}
+
+// SetTag sets the value of Tag.
+func (s *BulkFilter) SetTag(val OptString) {
+	s.Tag = val
+}
+
+// SetQ sets the value of Q.
+func (s *BulkFilter) SetQ(val OptString) {
+	s.Q = val
+}
+
+// Ref: #/components/schemas/BulkItem
+type BulkItem struct {
+	Number string `json:"number"`
+	Ok     bool   `json:"ok"`
+	// False when the run was interrupted before this ticket.
+	Done bool `json:"done"`
+	// Absent when nothing was changed.
+	VersionBefore OptInt64        `json:"version_before"`
+	VersionAfter  OptInt64        `json:"version_after"`
+	Outcomes      []ActionOutcome `json:"outcomes"`
+}
+
+// GetNumber returns the value of Number.
+func (s *BulkItem) GetNumber() string {
+	return s.Number
+}
+
+// GetOk returns the value of Ok.
+func (s *BulkItem) GetOk() bool {
+	return s.Ok
+}
+
+// GetDone returns the value of Done.
+func (s *BulkItem) GetDone() bool {
+	return s.Done
+}
+
+// GetVersionBefore returns the value of VersionBefore.
+func (s *BulkItem) GetVersionBefore() OptInt64 {
+	return s.VersionBefore
+}
+
+// GetVersionAfter returns the value of VersionAfter.
+func (s *BulkItem) GetVersionAfter() OptInt64 {
+	return s.VersionAfter
+}
+
+// GetOutcomes returns the value of Outcomes.
+func (s *BulkItem) GetOutcomes() []ActionOutcome {
+	return s.Outcomes
+}
+
+// SetNumber sets the value of Number.
+func (s *BulkItem) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetOk sets the value of Ok.
+func (s *BulkItem) SetOk(val bool) {
+	s.Ok = val
+}
+
+// SetDone sets the value of Done.
+func (s *BulkItem) SetDone(val bool) {
+	s.Done = val
+}
+
+// SetVersionBefore sets the value of VersionBefore.
+func (s *BulkItem) SetVersionBefore(val OptInt64) {
+	s.VersionBefore = val
+}
+
+// SetVersionAfter sets the value of VersionAfter.
+func (s *BulkItem) SetVersionAfter(val OptInt64) {
+	s.VersionAfter = val
+}
+
+// SetOutcomes sets the value of Outcomes.
+func (s *BulkItem) SetOutcomes(val []ActionOutcome) {
+	s.Outcomes = val
+}
+
+// Ref: #/components/schemas/BulkPreview
+type BulkPreview struct {
+	Total int32      `json:"total"`
+	Items []BulkItem `json:"items"`
+}
+
+// GetTotal returns the value of Total.
+func (s *BulkPreview) GetTotal() int32 {
+	return s.Total
+}
+
+// GetItems returns the value of Items.
+func (s *BulkPreview) GetItems() []BulkItem {
+	return s.Items
+}
+
+// SetTotal sets the value of Total.
+func (s *BulkPreview) SetTotal(val int32) {
+	s.Total = val
+}
+
+// SetItems sets the value of Items.
+func (s *BulkPreview) SetItems(val []BulkItem) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/BulkRun
+type BulkRun struct {
+	ID        string    `json:"id"`
+	ActorID   OptString `json:"actor_id"`
+	ActorName OptString `json:"actor_name"`
+	Actions   []Action  `json:"actions"`
+	Total     int32     `json:"total"`
+	// Tickets that are through.
+	Done int32 `json:"done"`
+	// Those of them with an action that was refused.
+	Refused   int32   `json:"refused"`
+	CreatedAt Time    `json:"created_at"`
+	EndedAt   OptTime `json:"ended_at"`
+	// Not in lists.
+	Items []BulkItem `json:"items"`
+}
+
+// GetID returns the value of ID.
+func (s *BulkRun) GetID() string {
+	return s.ID
+}
+
+// GetActorID returns the value of ActorID.
+func (s *BulkRun) GetActorID() OptString {
+	return s.ActorID
+}
+
+// GetActorName returns the value of ActorName.
+func (s *BulkRun) GetActorName() OptString {
+	return s.ActorName
+}
+
+// GetActions returns the value of Actions.
+func (s *BulkRun) GetActions() []Action {
+	return s.Actions
+}
+
+// GetTotal returns the value of Total.
+func (s *BulkRun) GetTotal() int32 {
+	return s.Total
+}
+
+// GetDone returns the value of Done.
+func (s *BulkRun) GetDone() int32 {
+	return s.Done
+}
+
+// GetRefused returns the value of Refused.
+func (s *BulkRun) GetRefused() int32 {
+	return s.Refused
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *BulkRun) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetEndedAt returns the value of EndedAt.
+func (s *BulkRun) GetEndedAt() OptTime {
+	return s.EndedAt
+}
+
+// GetItems returns the value of Items.
+func (s *BulkRun) GetItems() []BulkItem {
+	return s.Items
+}
+
+// SetID sets the value of ID.
+func (s *BulkRun) SetID(val string) {
+	s.ID = val
+}
+
+// SetActorID sets the value of ActorID.
+func (s *BulkRun) SetActorID(val OptString) {
+	s.ActorID = val
+}
+
+// SetActorName sets the value of ActorName.
+func (s *BulkRun) SetActorName(val OptString) {
+	s.ActorName = val
+}
+
+// SetActions sets the value of Actions.
+func (s *BulkRun) SetActions(val []Action) {
+	s.Actions = val
+}
+
+// SetTotal sets the value of Total.
+func (s *BulkRun) SetTotal(val int32) {
+	s.Total = val
+}
+
+// SetDone sets the value of Done.
+func (s *BulkRun) SetDone(val int32) {
+	s.Done = val
+}
+
+// SetRefused sets the value of Refused.
+func (s *BulkRun) SetRefused(val int32) {
+	s.Refused = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *BulkRun) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetEndedAt sets the value of EndedAt.
+func (s *BulkRun) SetEndedAt(val OptTime) {
+	s.EndedAt = val
+}
+
+// SetItems sets the value of Items.
+func (s *BulkRun) SetItems(val []BulkItem) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/BulkRunPage
+type BulkRunPage struct {
+	Items      []BulkRun `json:"items"`
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *BulkRunPage) GetItems() []BulkRun {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *BulkRunPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *BulkRunPage) SetItems(val []BulkRun) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *BulkRunPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Ref: #/components/schemas/BulkRunReq
+type BulkRunReq struct {
+	// Ticket numbers, each once; or a filter.
+	Numbers []string      `json:"numbers"`
+	Filter  OptBulkFilter `json:"filter"`
+	Actions []Action      `json:"actions"`
+	// Log-in name of the engineer whose doing this is. Mandatory for the operator on the machine, refused
+	// for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetNumbers returns the value of Numbers.
+func (s *BulkRunReq) GetNumbers() []string {
+	return s.Numbers
+}
+
+// GetFilter returns the value of Filter.
+func (s *BulkRunReq) GetFilter() OptBulkFilter {
+	return s.Filter
+}
+
+// GetActions returns the value of Actions.
+func (s *BulkRunReq) GetActions() []Action {
+	return s.Actions
+}
+
+// GetAs returns the value of As.
+func (s *BulkRunReq) GetAs() OptString {
+	return s.As
+}
+
+// SetNumbers sets the value of Numbers.
+func (s *BulkRunReq) SetNumbers(val []string) {
+	s.Numbers = val
+}
+
+// SetFilter sets the value of Filter.
+func (s *BulkRunReq) SetFilter(val OptBulkFilter) {
+	s.Filter = val
+}
+
+// SetActions sets the value of Actions.
+func (s *BulkRunReq) SetActions(val []Action) {
+	s.Actions = val
+}
+
+// SetAs sets the value of As.
+func (s *BulkRunReq) SetAs(val OptString) {
+	s.As = val
 }
 
 // Ref: #/components/schemas/CatalogChange
@@ -3025,6 +4024,92 @@ func (s *CodeTrafficLineReasons) init() CodeTrafficLineReasons {
 	return m
 }
 
+// Exactly one of all, any, not and field. Words (severity, product, sub_type, problem_type, region,
+// plan, language, assignee, owner, domain, creator, event, by) take eq, ne and in; status and urges
+// also at_least; tags, text, message and description take contains; created, changed and in_state take
+// older_than with a time such as 30m, 48h or 3d.
+// Ref: #/components/schemas/Condition
+type Condition struct {
+	All   []Condition `json:"all"`
+	Any   []Condition `json:"any"`
+	Not   *Condition  `json:"not"`
+	Field OptString   `json:"field"`
+	Op    OptString   `json:"op"`
+	Value OptString   `json:"value"`
+	// Of op in.
+	Values []string `json:"values"`
+}
+
+// GetAll returns the value of All.
+func (s *Condition) GetAll() []Condition {
+	return s.All
+}
+
+// GetAny returns the value of Any.
+func (s *Condition) GetAny() []Condition {
+	return s.Any
+}
+
+// GetNot returns the value of Not.
+func (s *Condition) GetNot() *Condition {
+	return s.Not
+}
+
+// GetField returns the value of Field.
+func (s *Condition) GetField() OptString {
+	return s.Field
+}
+
+// GetOp returns the value of Op.
+func (s *Condition) GetOp() OptString {
+	return s.Op
+}
+
+// GetValue returns the value of Value.
+func (s *Condition) GetValue() OptString {
+	return s.Value
+}
+
+// GetValues returns the value of Values.
+func (s *Condition) GetValues() []string {
+	return s.Values
+}
+
+// SetAll sets the value of All.
+func (s *Condition) SetAll(val []Condition) {
+	s.All = val
+}
+
+// SetAny sets the value of Any.
+func (s *Condition) SetAny(val []Condition) {
+	s.Any = val
+}
+
+// SetNot sets the value of Not.
+func (s *Condition) SetNot(val *Condition) {
+	s.Not = val
+}
+
+// SetField sets the value of Field.
+func (s *Condition) SetField(val OptString) {
+	s.Field = val
+}
+
+// SetOp sets the value of Op.
+func (s *Condition) SetOp(val OptString) {
+	s.Op = val
+}
+
+// SetValue sets the value of Value.
+func (s *Condition) SetValue(val OptString) {
+	s.Value = val
+}
+
+// SetValues sets the value of Values.
+func (s *Condition) SetValues(val []string) {
+	s.Values = val
+}
+
 // Ref: #/components/schemas/Conflict
 type Conflict struct {
 	// What it is: the ticket has another version than the caller saw; somebody wrote behind the message he
@@ -3327,6 +4412,9 @@ type DeleteDomainAgencyNoContent struct{}
 // DeleteDraftNoContent is response for DeleteDraft operation.
 type DeleteDraftNoContent struct{}
 
+// DeleteMacroNoContent is response for DeleteMacro operation.
+type DeleteMacroNoContent struct{}
+
 // DeletePresenceNoContent is response for DeletePresence operation.
 type DeletePresenceNoContent struct{}
 
@@ -3336,8 +4424,14 @@ type DeleteQueueNoContent struct{}
 // DeleteResourceNoContent is response for DeleteResource operation.
 type DeleteResourceNoContent struct{}
 
+// DeleteRuleNoContent is response for DeleteRule operation.
+type DeleteRuleNoContent struct{}
+
 // DeleteSessionNoContent is response for DeleteSession operation.
 type DeleteSessionNoContent struct{}
+
+// DeleteSnippetNoContent is response for DeleteSnippet operation.
+type DeleteSnippetNoContent struct{}
 
 // DeleteTeamNoContent is response for DeleteTeam operation.
 type DeleteTeamNoContent struct{}
@@ -5211,6 +6305,201 @@ func (s *DraftReqAction) UnmarshalText(data []byte) error {
 // DrainProviderNoContent is response for DrainProvider operation.
 type DrainProviderNoContent struct{}
 
+// Ref: #/components/schemas/DryRunMatch
+type DryRunMatch struct {
+	Number   string          `json:"number"`
+	Event    string          `json:"event"`
+	At       Time            `json:"at"`
+	Outcomes []ActionOutcome `json:"outcomes"`
+	Texts    []string        `json:"texts"`
+}
+
+// GetNumber returns the value of Number.
+func (s *DryRunMatch) GetNumber() string {
+	return s.Number
+}
+
+// GetEvent returns the value of Event.
+func (s *DryRunMatch) GetEvent() string {
+	return s.Event
+}
+
+// GetAt returns the value of At.
+func (s *DryRunMatch) GetAt() Time {
+	return s.At
+}
+
+// GetOutcomes returns the value of Outcomes.
+func (s *DryRunMatch) GetOutcomes() []ActionOutcome {
+	return s.Outcomes
+}
+
+// GetTexts returns the value of Texts.
+func (s *DryRunMatch) GetTexts() []string {
+	return s.Texts
+}
+
+// SetNumber sets the value of Number.
+func (s *DryRunMatch) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetEvent sets the value of Event.
+func (s *DryRunMatch) SetEvent(val string) {
+	s.Event = val
+}
+
+// SetAt sets the value of At.
+func (s *DryRunMatch) SetAt(val Time) {
+	s.At = val
+}
+
+// SetOutcomes sets the value of Outcomes.
+func (s *DryRunMatch) SetOutcomes(val []ActionOutcome) {
+	s.Outcomes = val
+}
+
+// SetTexts sets the value of Texts.
+func (s *DryRunMatch) SetTexts(val []string) {
+	s.Texts = val
+}
+
+// Ref: #/components/schemas/DryRunReq
+type DryRunReq struct {
+	When RuleWhen     `json:"when"`
+	If   OptCondition `json:"if"`
+	Then []Action     `json:"then"`
+	// The newest so many tickets; 500 when absent.
+	Tickets OptInt32 `json:"tickets"`
+	// Only tickets made within so many days.
+	Days OptInt32 `json:"days"`
+}
+
+// GetWhen returns the value of When.
+func (s *DryRunReq) GetWhen() RuleWhen {
+	return s.When
+}
+
+// GetIf returns the value of If.
+func (s *DryRunReq) GetIf() OptCondition {
+	return s.If
+}
+
+// GetThen returns the value of Then.
+func (s *DryRunReq) GetThen() []Action {
+	return s.Then
+}
+
+// GetTickets returns the value of Tickets.
+func (s *DryRunReq) GetTickets() OptInt32 {
+	return s.Tickets
+}
+
+// GetDays returns the value of Days.
+func (s *DryRunReq) GetDays() OptInt32 {
+	return s.Days
+}
+
+// SetWhen sets the value of When.
+func (s *DryRunReq) SetWhen(val RuleWhen) {
+	s.When = val
+}
+
+// SetIf sets the value of If.
+func (s *DryRunReq) SetIf(val OptCondition) {
+	s.If = val
+}
+
+// SetThen sets the value of Then.
+func (s *DryRunReq) SetThen(val []Action) {
+	s.Then = val
+}
+
+// SetTickets sets the value of Tickets.
+func (s *DryRunReq) SetTickets(val OptInt32) {
+	s.Tickets = val
+}
+
+// SetDays sets the value of Days.
+func (s *DryRunReq) SetDays(val OptInt32) {
+	s.Days = val
+}
+
+// Ref: #/components/schemas/DryRunResult
+type DryRunResult struct {
+	// Looked at.
+	Tickets int32 `json:"tickets"`
+	// Looked at.
+	Events int32 `json:"events"`
+	// Events on which the rule would have acted; the items are at most 200 of them.
+	Matched int32 `json:"matched"`
+	// Items with an action that would have been refused.
+	Refused int32 `json:"refused"`
+	// More tickets were made within the days than were looked at.
+	Cut   bool          `json:"cut"`
+	Items []DryRunMatch `json:"items"`
+}
+
+// GetTickets returns the value of Tickets.
+func (s *DryRunResult) GetTickets() int32 {
+	return s.Tickets
+}
+
+// GetEvents returns the value of Events.
+func (s *DryRunResult) GetEvents() int32 {
+	return s.Events
+}
+
+// GetMatched returns the value of Matched.
+func (s *DryRunResult) GetMatched() int32 {
+	return s.Matched
+}
+
+// GetRefused returns the value of Refused.
+func (s *DryRunResult) GetRefused() int32 {
+	return s.Refused
+}
+
+// GetCut returns the value of Cut.
+func (s *DryRunResult) GetCut() bool {
+	return s.Cut
+}
+
+// GetItems returns the value of Items.
+func (s *DryRunResult) GetItems() []DryRunMatch {
+	return s.Items
+}
+
+// SetTickets sets the value of Tickets.
+func (s *DryRunResult) SetTickets(val int32) {
+	s.Tickets = val
+}
+
+// SetEvents sets the value of Events.
+func (s *DryRunResult) SetEvents(val int32) {
+	s.Events = val
+}
+
+// SetMatched sets the value of Matched.
+func (s *DryRunResult) SetMatched(val int32) {
+	s.Matched = val
+}
+
+// SetRefused sets the value of Refused.
+func (s *DryRunResult) SetRefused(val int32) {
+	s.Refused = val
+}
+
+// SetCut sets the value of Cut.
+func (s *DryRunResult) SetCut(val bool) {
+	s.Cut = val
+}
+
+// SetItems sets the value of Items.
+func (s *DryRunResult) SetItems(val []DryRunMatch) {
+	s.Items = val
+}
+
 // EnableAccessKeyNoContent is response for EnableAccessKey operation.
 type EnableAccessKeyNoContent struct{}
 
@@ -6310,6 +7599,109 @@ func (s *LaterReq) SetVersion(val OptInt64) {
 	s.Version = val
 }
 
+type ListRuleRunsState string
+
+const (
+	ListRuleRunsStateRunning ListRuleRunsState = "running"
+	ListRuleRunsStateDone    ListRuleRunsState = "done"
+	ListRuleRunsStateFailed  ListRuleRunsState = "failed"
+	ListRuleRunsStateShadow  ListRuleRunsState = "shadow"
+	ListRuleRunsStateSkipped ListRuleRunsState = "skipped"
+)
+
+// AllValues returns all ListRuleRunsState values.
+func (ListRuleRunsState) AllValues() []ListRuleRunsState {
+	return []ListRuleRunsState{
+		ListRuleRunsStateRunning,
+		ListRuleRunsStateDone,
+		ListRuleRunsStateFailed,
+		ListRuleRunsStateShadow,
+		ListRuleRunsStateSkipped,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ListRuleRunsState) MarshalText() ([]byte, error) {
+	switch s {
+	case ListRuleRunsStateRunning:
+		return []byte(s), nil
+	case ListRuleRunsStateDone:
+		return []byte(s), nil
+	case ListRuleRunsStateFailed:
+		return []byte(s), nil
+	case ListRuleRunsStateShadow:
+		return []byte(s), nil
+	case ListRuleRunsStateSkipped:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ListRuleRunsState) UnmarshalText(data []byte) error {
+	switch ListRuleRunsState(data) {
+	case ListRuleRunsStateRunning:
+		*s = ListRuleRunsStateRunning
+		return nil
+	case ListRuleRunsStateDone:
+		*s = ListRuleRunsStateDone
+		return nil
+	case ListRuleRunsStateFailed:
+		*s = ListRuleRunsStateFailed
+		return nil
+	case ListRuleRunsStateShadow:
+		*s = ListRuleRunsStateShadow
+		return nil
+	case ListRuleRunsStateSkipped:
+		*s = ListRuleRunsStateSkipped
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+type ListSnippetsKind string
+
+const (
+	ListSnippetsKindSnippet  ListSnippetsKind = "snippet"
+	ListSnippetsKindTemplate ListSnippetsKind = "template"
+)
+
+// AllValues returns all ListSnippetsKind values.
+func (ListSnippetsKind) AllValues() []ListSnippetsKind {
+	return []ListSnippetsKind{
+		ListSnippetsKindSnippet,
+		ListSnippetsKindTemplate,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ListSnippetsKind) MarshalText() ([]byte, error) {
+	switch s {
+	case ListSnippetsKindSnippet:
+		return []byte(s), nil
+	case ListSnippetsKindTemplate:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ListSnippetsKind) UnmarshalText(data []byte) error {
+	switch ListSnippetsKind(data) {
+	case ListSnippetsKindSnippet:
+		*s = ListSnippetsKindSnippet
+		return nil
+	case ListSnippetsKindTemplate:
+		*s = ListSnippetsKindTemplate
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 type ListTicketsSnoozed string
 
 const (
@@ -6390,6 +7782,177 @@ func (s *ListTicketsSort) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/Macro
+type Macro struct {
+	ID        string    `json:"id"`
+	Name      Bilingual `json:"name"`
+	Shared    bool      `json:"shared"`
+	Actions   []Action  `json:"actions"`
+	Version   int64     `json:"version"`
+	CreatedAt Time      `json:"created_at"`
+	ChangedAt Time      `json:"changed_at"`
+	// Who changed it last.
+	ActorID OptString `json:"actor_id"`
+}
+
+// GetID returns the value of ID.
+func (s *Macro) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *Macro) GetName() Bilingual {
+	return s.Name
+}
+
+// GetShared returns the value of Shared.
+func (s *Macro) GetShared() bool {
+	return s.Shared
+}
+
+// GetActions returns the value of Actions.
+func (s *Macro) GetActions() []Action {
+	return s.Actions
+}
+
+// GetVersion returns the value of Version.
+func (s *Macro) GetVersion() int64 {
+	return s.Version
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Macro) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Macro) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// GetActorID returns the value of ActorID.
+func (s *Macro) GetActorID() OptString {
+	return s.ActorID
+}
+
+// SetID sets the value of ID.
+func (s *Macro) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *Macro) SetName(val Bilingual) {
+	s.Name = val
+}
+
+// SetShared sets the value of Shared.
+func (s *Macro) SetShared(val bool) {
+	s.Shared = val
+}
+
+// SetActions sets the value of Actions.
+func (s *Macro) SetActions(val []Action) {
+	s.Actions = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Macro) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Macro) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Macro) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// SetActorID sets the value of ActorID.
+func (s *Macro) SetActorID(val OptString) {
+	s.ActorID = val
+}
+
+// Ref: #/components/schemas/MacroList
+type MacroList struct {
+	Items []Macro `json:"items"`
+	// What may stand in texts between double braces.
+	Placeholders []string `json:"placeholders"`
+}
+
+// GetItems returns the value of Items.
+func (s *MacroList) GetItems() []Macro {
+	return s.Items
+}
+
+// GetPlaceholders returns the value of Placeholders.
+func (s *MacroList) GetPlaceholders() []string {
+	return s.Placeholders
+}
+
+// SetItems sets the value of Items.
+func (s *MacroList) SetItems(val []Macro) {
+	s.Items = val
+}
+
+// SetPlaceholders sets the value of Placeholders.
+func (s *MacroList) SetPlaceholders(val []string) {
+	s.Placeholders = val
+}
+
+// Ref: #/components/schemas/MacroReq
+type MacroReq struct {
+	Name Bilingual `json:"name"`
+	// Everybody's; only when it is made.
+	Shared  OptBool  `json:"shared"`
+	Actions []Action `json:"actions"`
+	// The version the caller saw; what changed meanwhile is refused with 409. Absent or 0 takes it as it
+	// is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetName returns the value of Name.
+func (s *MacroReq) GetName() Bilingual {
+	return s.Name
+}
+
+// GetShared returns the value of Shared.
+func (s *MacroReq) GetShared() OptBool {
+	return s.Shared
+}
+
+// GetActions returns the value of Actions.
+func (s *MacroReq) GetActions() []Action {
+	return s.Actions
+}
+
+// GetVersion returns the value of Version.
+func (s *MacroReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetName sets the value of Name.
+func (s *MacroReq) SetName(val Bilingual) {
+	s.Name = val
+}
+
+// SetShared sets the value of Shared.
+func (s *MacroReq) SetShared(val OptBool) {
+	s.Shared = val
+}
+
+// SetActions sets the value of Actions.
+func (s *MacroReq) SetActions(val []Action) {
+	s.Actions = val
+}
+
+// SetVersion sets the value of Version.
+func (s *MacroReq) SetVersion(val OptInt64) {
+	s.Version = val
 }
 
 // MarkTicketReadNoContent is response for MarkTicketRead operation.
@@ -7523,6 +9086,52 @@ func (o OptAbuseReportState) Or(d AbuseReportState) AbuseReportState {
 	return d
 }
 
+// NewOptActionRefusal returns new OptActionRefusal with value set to v.
+func NewOptActionRefusal(v ActionRefusal) OptActionRefusal {
+	return OptActionRefusal{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptActionRefusal is optional ActionRefusal.
+type OptActionRefusal struct {
+	Value ActionRefusal
+	Set   bool
+}
+
+// IsSet returns true if OptActionRefusal was set.
+func (o OptActionRefusal) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptActionRefusal) Reset() {
+	var v ActionRefusal
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptActionRefusal) SetTo(v ActionRefusal) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptActionRefusal) Get() (v ActionRefusal, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptActionRefusal) Or(d ActionRefusal) ActionRefusal {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptAgreementText returns new OptAgreementText with value set to v.
 func NewOptAgreementText(v AgreementText) OptAgreementText {
 	return OptAgreementText{
@@ -7569,6 +9178,52 @@ func (o OptAgreementText) Or(d AgreementText) AgreementText {
 	return d
 }
 
+// NewOptBilingual returns new OptBilingual with value set to v.
+func NewOptBilingual(v Bilingual) OptBilingual {
+	return OptBilingual{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptBilingual is optional Bilingual.
+type OptBilingual struct {
+	Value Bilingual
+	Set   bool
+}
+
+// IsSet returns true if OptBilingual was set.
+func (o OptBilingual) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptBilingual) Reset() {
+	var v Bilingual
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptBilingual) SetTo(v Bilingual) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptBilingual) Get() (v Bilingual, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptBilingual) Or(d Bilingual) Bilingual {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptBool returns new OptBool with value set to v.
 func NewOptBool(v bool) OptBool {
 	return OptBool{
@@ -7609,6 +9264,52 @@ func (o OptBool) Get() (v bool, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptBool) Or(d bool) bool {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptBulkFilter returns new OptBulkFilter with value set to v.
+func NewOptBulkFilter(v BulkFilter) OptBulkFilter {
+	return OptBulkFilter{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptBulkFilter is optional BulkFilter.
+type OptBulkFilter struct {
+	Value BulkFilter
+	Set   bool
+}
+
+// IsSet returns true if OptBulkFilter was set.
+func (o OptBulkFilter) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptBulkFilter) Reset() {
+	var v BulkFilter
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptBulkFilter) SetTo(v BulkFilter) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptBulkFilter) Get() (v BulkFilter, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptBulkFilter) Or(d BulkFilter) BulkFilter {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -7701,6 +9402,52 @@ func (o OptClockState) Get() (v ClockState, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptClockState) Or(d ClockState) ClockState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptCondition returns new OptCondition with value set to v.
+func NewOptCondition(v Condition) OptCondition {
+	return OptCondition{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptCondition is optional Condition.
+type OptCondition struct {
+	Value Condition
+	Set   bool
+}
+
+// IsSet returns true if OptCondition was set.
+func (o OptCondition) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptCondition) Reset() {
+	var v Condition
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptCondition) SetTo(v Condition) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptCondition) Get() (v Condition, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptCondition) Or(d Condition) Condition {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -8167,6 +9914,98 @@ func (o OptLater) Or(d Later) Later {
 	return d
 }
 
+// NewOptListRuleRunsState returns new OptListRuleRunsState with value set to v.
+func NewOptListRuleRunsState(v ListRuleRunsState) OptListRuleRunsState {
+	return OptListRuleRunsState{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptListRuleRunsState is optional ListRuleRunsState.
+type OptListRuleRunsState struct {
+	Value ListRuleRunsState
+	Set   bool
+}
+
+// IsSet returns true if OptListRuleRunsState was set.
+func (o OptListRuleRunsState) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptListRuleRunsState) Reset() {
+	var v ListRuleRunsState
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptListRuleRunsState) SetTo(v ListRuleRunsState) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptListRuleRunsState) Get() (v ListRuleRunsState, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptListRuleRunsState) Or(d ListRuleRunsState) ListRuleRunsState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptListSnippetsKind returns new OptListSnippetsKind with value set to v.
+func NewOptListSnippetsKind(v ListSnippetsKind) OptListSnippetsKind {
+	return OptListSnippetsKind{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptListSnippetsKind is optional ListSnippetsKind.
+type OptListSnippetsKind struct {
+	Value ListSnippetsKind
+	Set   bool
+}
+
+// IsSet returns true if OptListSnippetsKind was set.
+func (o OptListSnippetsKind) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptListSnippetsKind) Reset() {
+	var v ListSnippetsKind
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptListSnippetsKind) SetTo(v ListSnippetsKind) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptListSnippetsKind) Get() (v ListSnippetsKind, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptListSnippetsKind) Or(d ListSnippetsKind) ListSnippetsKind {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptListTicketsSnoozed returns new OptListTicketsSnoozed with value set to v.
 func NewOptListTicketsSnoozed(v ListTicketsSnoozed) OptListTicketsSnoozed {
 	return OptListTicketsSnoozed{
@@ -8575,6 +10414,190 @@ func (o OptRowSort) Get() (v RowSort, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptRowSort) Or(d RowSort) RowSort {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptRuleMode returns new OptRuleMode with value set to v.
+func NewOptRuleMode(v RuleMode) OptRuleMode {
+	return OptRuleMode{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRuleMode is optional RuleMode.
+type OptRuleMode struct {
+	Value RuleMode
+	Set   bool
+}
+
+// IsSet returns true if OptRuleMode was set.
+func (o OptRuleMode) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRuleMode) Reset() {
+	var v RuleMode
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRuleMode) SetTo(v RuleMode) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRuleMode) Get() (v RuleMode, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRuleMode) Or(d RuleMode) RuleMode {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptRuleRunSkipped returns new OptRuleRunSkipped with value set to v.
+func NewOptRuleRunSkipped(v RuleRunSkipped) OptRuleRunSkipped {
+	return OptRuleRunSkipped{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRuleRunSkipped is optional RuleRunSkipped.
+type OptRuleRunSkipped struct {
+	Value RuleRunSkipped
+	Set   bool
+}
+
+// IsSet returns true if OptRuleRunSkipped was set.
+func (o OptRuleRunSkipped) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRuleRunSkipped) Reset() {
+	var v RuleRunSkipped
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRuleRunSkipped) SetTo(v RuleRunSkipped) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRuleRunSkipped) Get() (v RuleRunSkipped, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRuleRunSkipped) Or(d RuleRunSkipped) RuleRunSkipped {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptRuleRuns returns new OptRuleRuns with value set to v.
+func NewOptRuleRuns(v RuleRuns) OptRuleRuns {
+	return OptRuleRuns{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRuleRuns is optional RuleRuns.
+type OptRuleRuns struct {
+	Value RuleRuns
+	Set   bool
+}
+
+// IsSet returns true if OptRuleRuns was set.
+func (o OptRuleRuns) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRuleRuns) Reset() {
+	var v RuleRuns
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRuleRuns) SetTo(v RuleRuns) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRuleRuns) Get() (v RuleRuns, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRuleRuns) Or(d RuleRuns) RuleRuns {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptRuleWhenBy returns new OptRuleWhenBy with value set to v.
+func NewOptRuleWhenBy(v RuleWhenBy) OptRuleWhenBy {
+	return OptRuleWhenBy{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRuleWhenBy is optional RuleWhenBy.
+type OptRuleWhenBy struct {
+	Value RuleWhenBy
+	Set   bool
+}
+
+// IsSet returns true if OptRuleWhenBy was set.
+func (o OptRuleWhenBy) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRuleWhenBy) Reset() {
+	var v RuleWhenBy
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRuleWhenBy) SetTo(v RuleWhenBy) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRuleWhenBy) Get() (v RuleWhenBy, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRuleWhenBy) Or(d RuleWhenBy) RuleWhenBy {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -9558,7 +11581,9 @@ type Preferences struct {
 	Withheld  OptNoticeChoice `json:"withheld"`
 	// For how many seconds the caller's messages can be taken back before they go out; 0 = they go at
 	// once. Absent takes the installation's default.
-	UndoWithin OptInt32 `json:"undo_within"`
+	UndoWithin OptInt32        `json:"undo_within"`
+	Asked      OptNoticeChoice `json:"asked"`
+	Rule       OptNoticeChoice `json:"rule"`
 }
 
 // GetAssigned returns the value of Assigned.
@@ -9636,6 +11661,16 @@ func (s *Preferences) GetUndoWithin() OptInt32 {
 	return s.UndoWithin
 }
 
+// GetAsked returns the value of Asked.
+func (s *Preferences) GetAsked() OptNoticeChoice {
+	return s.Asked
+}
+
+// GetRule returns the value of Rule.
+func (s *Preferences) GetRule() OptNoticeChoice {
+	return s.Rule
+}
+
 // SetAssigned sets the value of Assigned.
 func (s *Preferences) SetAssigned(val OptNoticeChoice) {
 	s.Assigned = val
@@ -9709,6 +11744,16 @@ func (s *Preferences) SetWithheld(val OptNoticeChoice) {
 // SetUndoWithin sets the value of UndoWithin.
 func (s *Preferences) SetUndoWithin(val OptInt32) {
 	s.UndoWithin = val
+}
+
+// SetAsked sets the value of Asked.
+func (s *Preferences) SetAsked(val OptNoticeChoice) {
+	s.Asked = val
+}
+
+// SetRule sets the value of Rule.
+func (s *Preferences) SetRule(val OptNoticeChoice) {
+	s.Rule = val
 }
 
 // What the engineer says of himself.
@@ -10511,6 +12556,43 @@ type RemoveGroupMemberNoContent struct{}
 // RemovePartnerNoContent is response for RemovePartner operation.
 type RemovePartnerNoContent struct{}
 
+// Ref: #/components/schemas/RenderedSnippet
+type RenderedSnippet struct {
+	Text     string   `json:"text"`
+	Language string   `json:"language"`
+	Missing  []string `json:"missing"`
+}
+
+// GetText returns the value of Text.
+func (s *RenderedSnippet) GetText() string {
+	return s.Text
+}
+
+// GetLanguage returns the value of Language.
+func (s *RenderedSnippet) GetLanguage() string {
+	return s.Language
+}
+
+// GetMissing returns the value of Missing.
+func (s *RenderedSnippet) GetMissing() []string {
+	return s.Missing
+}
+
+// SetText sets the value of Text.
+func (s *RenderedSnippet) SetText(val string) {
+	s.Text = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *RenderedSnippet) SetLanguage(val string) {
+	s.Language = val
+}
+
+// SetMissing sets the value of Missing.
+func (s *RenderedSnippet) SetMissing(val []string) {
+	s.Missing = val
+}
+
 // ReopenCodeBreakerNoContent is response for ReopenCodeBreaker operation.
 type ReopenCodeBreakerNoContent struct{}
 
@@ -11148,6 +13230,771 @@ func (s *RowSort) UnmarshalText(data []byte) error {
 		return nil
 	case RowSortChanged:
 		*s = RowSortChanged
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/Rule
+type Rule struct {
+	ID      string       `json:"id"`
+	Name    Bilingual    `json:"name"`
+	Mode    RuleMode     `json:"mode"`
+	Place   int64        `json:"place"`
+	When    RuleWhen     `json:"when"`
+	If      OptCondition `json:"if"`
+	Then    []Action     `json:"then"`
+	Version int64        `json:"version"`
+	Since   OptTime      `json:"since"`
+	// Loop when Casemate switched it off because it went in circles.
+	Cause OptString `json:"cause"`
+	// How many runs there are, by state.
+	Runs      OptRuleRuns `json:"runs"`
+	CreatedAt Time        `json:"created_at"`
+	ChangedAt Time        `json:"changed_at"`
+	ActorID   OptString   `json:"actor_id"`
+}
+
+// GetID returns the value of ID.
+func (s *Rule) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *Rule) GetName() Bilingual {
+	return s.Name
+}
+
+// GetMode returns the value of Mode.
+func (s *Rule) GetMode() RuleMode {
+	return s.Mode
+}
+
+// GetPlace returns the value of Place.
+func (s *Rule) GetPlace() int64 {
+	return s.Place
+}
+
+// GetWhen returns the value of When.
+func (s *Rule) GetWhen() RuleWhen {
+	return s.When
+}
+
+// GetIf returns the value of If.
+func (s *Rule) GetIf() OptCondition {
+	return s.If
+}
+
+// GetThen returns the value of Then.
+func (s *Rule) GetThen() []Action {
+	return s.Then
+}
+
+// GetVersion returns the value of Version.
+func (s *Rule) GetVersion() int64 {
+	return s.Version
+}
+
+// GetSince returns the value of Since.
+func (s *Rule) GetSince() OptTime {
+	return s.Since
+}
+
+// GetCause returns the value of Cause.
+func (s *Rule) GetCause() OptString {
+	return s.Cause
+}
+
+// GetRuns returns the value of Runs.
+func (s *Rule) GetRuns() OptRuleRuns {
+	return s.Runs
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Rule) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Rule) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// GetActorID returns the value of ActorID.
+func (s *Rule) GetActorID() OptString {
+	return s.ActorID
+}
+
+// SetID sets the value of ID.
+func (s *Rule) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *Rule) SetName(val Bilingual) {
+	s.Name = val
+}
+
+// SetMode sets the value of Mode.
+func (s *Rule) SetMode(val RuleMode) {
+	s.Mode = val
+}
+
+// SetPlace sets the value of Place.
+func (s *Rule) SetPlace(val int64) {
+	s.Place = val
+}
+
+// SetWhen sets the value of When.
+func (s *Rule) SetWhen(val RuleWhen) {
+	s.When = val
+}
+
+// SetIf sets the value of If.
+func (s *Rule) SetIf(val OptCondition) {
+	s.If = val
+}
+
+// SetThen sets the value of Then.
+func (s *Rule) SetThen(val []Action) {
+	s.Then = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Rule) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetSince sets the value of Since.
+func (s *Rule) SetSince(val OptTime) {
+	s.Since = val
+}
+
+// SetCause sets the value of Cause.
+func (s *Rule) SetCause(val OptString) {
+	s.Cause = val
+}
+
+// SetRuns sets the value of Runs.
+func (s *Rule) SetRuns(val OptRuleRuns) {
+	s.Runs = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Rule) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Rule) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// SetActorID sets the value of ActorID.
+func (s *Rule) SetActorID(val OptString) {
+	s.ActorID = val
+}
+
+// Ref: #/components/schemas/RuleList
+type RuleList struct {
+	Items []Rule `json:"items"`
+	// What rules can begin with.
+	Events []string `json:"events"`
+	// What conditions compare.
+	Fields []string `json:"fields"`
+}
+
+// GetItems returns the value of Items.
+func (s *RuleList) GetItems() []Rule {
+	return s.Items
+}
+
+// GetEvents returns the value of Events.
+func (s *RuleList) GetEvents() []string {
+	return s.Events
+}
+
+// GetFields returns the value of Fields.
+func (s *RuleList) GetFields() []string {
+	return s.Fields
+}
+
+// SetItems sets the value of Items.
+func (s *RuleList) SetItems(val []Rule) {
+	s.Items = val
+}
+
+// SetEvents sets the value of Events.
+func (s *RuleList) SetEvents(val []string) {
+	s.Events = val
+}
+
+// SetFields sets the value of Fields.
+func (s *RuleList) SetFields(val []string) {
+	s.Fields = val
+}
+
+// In shadow a rule records what it would have done and does nothing.
+// Ref: #/components/schemas/RuleMode
+type RuleMode string
+
+const (
+	RuleModeOn     RuleMode = "on"
+	RuleModeOff    RuleMode = "off"
+	RuleModeShadow RuleMode = "shadow"
+)
+
+// AllValues returns all RuleMode values.
+func (RuleMode) AllValues() []RuleMode {
+	return []RuleMode{
+		RuleModeOn,
+		RuleModeOff,
+		RuleModeShadow,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s RuleMode) MarshalText() ([]byte, error) {
+	switch s {
+	case RuleModeOn:
+		return []byte(s), nil
+	case RuleModeOff:
+		return []byte(s), nil
+	case RuleModeShadow:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *RuleMode) UnmarshalText(data []byte) error {
+	switch RuleMode(data) {
+	case RuleModeOn:
+		*s = RuleModeOn
+		return nil
+	case RuleModeOff:
+		*s = RuleModeOff
+		return nil
+	case RuleModeShadow:
+		*s = RuleModeShadow
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/RuleReq
+type RuleReq struct {
+	Name Bilingual   `json:"name"`
+	Mode OptRuleMode `json:"mode"`
+	// Lower ones are tried first.
+	Place OptInt64     `json:"place"`
+	When  RuleWhen     `json:"when"`
+	If    OptCondition `json:"if"`
+	Then  []Action     `json:"then"`
+	// The version the caller saw; what changed meanwhile is refused with 409. Absent or 0 takes it as it
+	// is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetName returns the value of Name.
+func (s *RuleReq) GetName() Bilingual {
+	return s.Name
+}
+
+// GetMode returns the value of Mode.
+func (s *RuleReq) GetMode() OptRuleMode {
+	return s.Mode
+}
+
+// GetPlace returns the value of Place.
+func (s *RuleReq) GetPlace() OptInt64 {
+	return s.Place
+}
+
+// GetWhen returns the value of When.
+func (s *RuleReq) GetWhen() RuleWhen {
+	return s.When
+}
+
+// GetIf returns the value of If.
+func (s *RuleReq) GetIf() OptCondition {
+	return s.If
+}
+
+// GetThen returns the value of Then.
+func (s *RuleReq) GetThen() []Action {
+	return s.Then
+}
+
+// GetVersion returns the value of Version.
+func (s *RuleReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetName sets the value of Name.
+func (s *RuleReq) SetName(val Bilingual) {
+	s.Name = val
+}
+
+// SetMode sets the value of Mode.
+func (s *RuleReq) SetMode(val OptRuleMode) {
+	s.Mode = val
+}
+
+// SetPlace sets the value of Place.
+func (s *RuleReq) SetPlace(val OptInt64) {
+	s.Place = val
+}
+
+// SetWhen sets the value of When.
+func (s *RuleReq) SetWhen(val RuleWhen) {
+	s.When = val
+}
+
+// SetIf sets the value of If.
+func (s *RuleReq) SetIf(val OptCondition) {
+	s.If = val
+}
+
+// SetThen sets the value of Then.
+func (s *RuleReq) SetThen(val []Action) {
+	s.Then = val
+}
+
+// SetVersion sets the value of Version.
+func (s *RuleReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// Ref: #/components/schemas/RuleRun
+type RuleRun struct {
+	ID          string    `json:"id"`
+	RuleID      string    `json:"rule_id"`
+	RuleName    Bilingual `json:"rule_name"`
+	RuleVersion int64     `json:"rule_version"`
+	Mode        RuleMode  `json:"mode"`
+	// Done; failed: an action was refused, those before it were done; shadow: nothing was done, the
+	// outcomes are what would have been; skipped, see skipped.
+	State RuleRunState `json:"state"`
+	// Ticket number.
+	Number string `json:"number"`
+	// Kind of the event, or time.
+	Event string `json:"event"`
+	Depth int32  `json:"depth"`
+	// Ids of the rules that led here, this one last.
+	Chain []string `json:"chain"`
+	// Depth: too many rules followed one another. loop: and this one was among them, so it was switched
+	// off. rate: it ran too often on this ticket within an hour.
+	Skipped  OptRuleRunSkipped `json:"skipped"`
+	Outcomes []ActionOutcome   `json:"outcomes"`
+	// Of the actions as written, one for each.
+	Texts []string `json:"texts"`
+	At    Time     `json:"at"`
+}
+
+// GetID returns the value of ID.
+func (s *RuleRun) GetID() string {
+	return s.ID
+}
+
+// GetRuleID returns the value of RuleID.
+func (s *RuleRun) GetRuleID() string {
+	return s.RuleID
+}
+
+// GetRuleName returns the value of RuleName.
+func (s *RuleRun) GetRuleName() Bilingual {
+	return s.RuleName
+}
+
+// GetRuleVersion returns the value of RuleVersion.
+func (s *RuleRun) GetRuleVersion() int64 {
+	return s.RuleVersion
+}
+
+// GetMode returns the value of Mode.
+func (s *RuleRun) GetMode() RuleMode {
+	return s.Mode
+}
+
+// GetState returns the value of State.
+func (s *RuleRun) GetState() RuleRunState {
+	return s.State
+}
+
+// GetNumber returns the value of Number.
+func (s *RuleRun) GetNumber() string {
+	return s.Number
+}
+
+// GetEvent returns the value of Event.
+func (s *RuleRun) GetEvent() string {
+	return s.Event
+}
+
+// GetDepth returns the value of Depth.
+func (s *RuleRun) GetDepth() int32 {
+	return s.Depth
+}
+
+// GetChain returns the value of Chain.
+func (s *RuleRun) GetChain() []string {
+	return s.Chain
+}
+
+// GetSkipped returns the value of Skipped.
+func (s *RuleRun) GetSkipped() OptRuleRunSkipped {
+	return s.Skipped
+}
+
+// GetOutcomes returns the value of Outcomes.
+func (s *RuleRun) GetOutcomes() []ActionOutcome {
+	return s.Outcomes
+}
+
+// GetTexts returns the value of Texts.
+func (s *RuleRun) GetTexts() []string {
+	return s.Texts
+}
+
+// GetAt returns the value of At.
+func (s *RuleRun) GetAt() Time {
+	return s.At
+}
+
+// SetID sets the value of ID.
+func (s *RuleRun) SetID(val string) {
+	s.ID = val
+}
+
+// SetRuleID sets the value of RuleID.
+func (s *RuleRun) SetRuleID(val string) {
+	s.RuleID = val
+}
+
+// SetRuleName sets the value of RuleName.
+func (s *RuleRun) SetRuleName(val Bilingual) {
+	s.RuleName = val
+}
+
+// SetRuleVersion sets the value of RuleVersion.
+func (s *RuleRun) SetRuleVersion(val int64) {
+	s.RuleVersion = val
+}
+
+// SetMode sets the value of Mode.
+func (s *RuleRun) SetMode(val RuleMode) {
+	s.Mode = val
+}
+
+// SetState sets the value of State.
+func (s *RuleRun) SetState(val RuleRunState) {
+	s.State = val
+}
+
+// SetNumber sets the value of Number.
+func (s *RuleRun) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetEvent sets the value of Event.
+func (s *RuleRun) SetEvent(val string) {
+	s.Event = val
+}
+
+// SetDepth sets the value of Depth.
+func (s *RuleRun) SetDepth(val int32) {
+	s.Depth = val
+}
+
+// SetChain sets the value of Chain.
+func (s *RuleRun) SetChain(val []string) {
+	s.Chain = val
+}
+
+// SetSkipped sets the value of Skipped.
+func (s *RuleRun) SetSkipped(val OptRuleRunSkipped) {
+	s.Skipped = val
+}
+
+// SetOutcomes sets the value of Outcomes.
+func (s *RuleRun) SetOutcomes(val []ActionOutcome) {
+	s.Outcomes = val
+}
+
+// SetTexts sets the value of Texts.
+func (s *RuleRun) SetTexts(val []string) {
+	s.Texts = val
+}
+
+// SetAt sets the value of At.
+func (s *RuleRun) SetAt(val Time) {
+	s.At = val
+}
+
+// Ref: #/components/schemas/RuleRunPage
+type RuleRunPage struct {
+	Items      []RuleRun `json:"items"`
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *RuleRunPage) GetItems() []RuleRun {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *RuleRunPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *RuleRunPage) SetItems(val []RuleRun) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *RuleRunPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Depth: too many rules followed one another. loop: and this one was among them, so it was switched
+// off. rate: it ran too often on this ticket within an hour.
+type RuleRunSkipped string
+
+const (
+	RuleRunSkippedDepth RuleRunSkipped = "depth"
+	RuleRunSkippedLoop  RuleRunSkipped = "loop"
+	RuleRunSkippedRate  RuleRunSkipped = "rate"
+)
+
+// AllValues returns all RuleRunSkipped values.
+func (RuleRunSkipped) AllValues() []RuleRunSkipped {
+	return []RuleRunSkipped{
+		RuleRunSkippedDepth,
+		RuleRunSkippedLoop,
+		RuleRunSkippedRate,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s RuleRunSkipped) MarshalText() ([]byte, error) {
+	switch s {
+	case RuleRunSkippedDepth:
+		return []byte(s), nil
+	case RuleRunSkippedLoop:
+		return []byte(s), nil
+	case RuleRunSkippedRate:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *RuleRunSkipped) UnmarshalText(data []byte) error {
+	switch RuleRunSkipped(data) {
+	case RuleRunSkippedDepth:
+		*s = RuleRunSkippedDepth
+		return nil
+	case RuleRunSkippedLoop:
+		*s = RuleRunSkippedLoop
+		return nil
+	case RuleRunSkippedRate:
+		*s = RuleRunSkippedRate
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Done; failed: an action was refused, those before it were done; shadow: nothing was done, the
+// outcomes are what would have been; skipped, see skipped.
+type RuleRunState string
+
+const (
+	RuleRunStateRunning RuleRunState = "running"
+	RuleRunStateDone    RuleRunState = "done"
+	RuleRunStateFailed  RuleRunState = "failed"
+	RuleRunStateShadow  RuleRunState = "shadow"
+	RuleRunStateSkipped RuleRunState = "skipped"
+)
+
+// AllValues returns all RuleRunState values.
+func (RuleRunState) AllValues() []RuleRunState {
+	return []RuleRunState{
+		RuleRunStateRunning,
+		RuleRunStateDone,
+		RuleRunStateFailed,
+		RuleRunStateShadow,
+		RuleRunStateSkipped,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s RuleRunState) MarshalText() ([]byte, error) {
+	switch s {
+	case RuleRunStateRunning:
+		return []byte(s), nil
+	case RuleRunStateDone:
+		return []byte(s), nil
+	case RuleRunStateFailed:
+		return []byte(s), nil
+	case RuleRunStateShadow:
+		return []byte(s), nil
+	case RuleRunStateSkipped:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *RuleRunState) UnmarshalText(data []byte) error {
+	switch RuleRunState(data) {
+	case RuleRunStateRunning:
+		*s = RuleRunStateRunning
+		return nil
+	case RuleRunStateDone:
+		*s = RuleRunStateDone
+		return nil
+	case RuleRunStateFailed:
+		*s = RuleRunStateFailed
+		return nil
+	case RuleRunStateShadow:
+		*s = RuleRunStateShadow
+		return nil
+	case RuleRunStateSkipped:
+		*s = RuleRunStateSkipped
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// How many runs there are, by state.
+type RuleRuns map[string]int32
+
+func (s *RuleRuns) init() RuleRuns {
+	m := *s
+	if m == nil {
+		m = map[string]int32{}
+		*s = m
+	}
+	return m
+}
+
+// Ref: #/components/schemas/RuleVersionList
+type RuleVersionList struct {
+	Items []Rule `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *RuleVersionList) GetItems() []Rule {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *RuleVersionList) SetItems(val []Rule) {
+	s.Items = val
+}
+
+// Either events, or state and hours.
+// Ref: #/components/schemas/RuleWhen
+type RuleWhen struct {
+	Events []string `json:"events"`
+	// Only events by these; absent = whoever.
+	By    OptRuleWhenBy   `json:"by"`
+	State OptTicketStatus `json:"state"`
+	Hours OptInt32        `json:"hours"`
+}
+
+// GetEvents returns the value of Events.
+func (s *RuleWhen) GetEvents() []string {
+	return s.Events
+}
+
+// GetBy returns the value of By.
+func (s *RuleWhen) GetBy() OptRuleWhenBy {
+	return s.By
+}
+
+// GetState returns the value of State.
+func (s *RuleWhen) GetState() OptTicketStatus {
+	return s.State
+}
+
+// GetHours returns the value of Hours.
+func (s *RuleWhen) GetHours() OptInt32 {
+	return s.Hours
+}
+
+// SetEvents sets the value of Events.
+func (s *RuleWhen) SetEvents(val []string) {
+	s.Events = val
+}
+
+// SetBy sets the value of By.
+func (s *RuleWhen) SetBy(val OptRuleWhenBy) {
+	s.By = val
+}
+
+// SetState sets the value of State.
+func (s *RuleWhen) SetState(val OptTicketStatus) {
+	s.State = val
+}
+
+// SetHours sets the value of Hours.
+func (s *RuleWhen) SetHours(val OptInt32) {
+	s.Hours = val
+}
+
+// Only events by these; absent = whoever.
+type RuleWhenBy string
+
+const (
+	RuleWhenByCustomer RuleWhenBy = "customer"
+	RuleWhenByEngineer RuleWhenBy = "engineer"
+	RuleWhenBySystem   RuleWhenBy = "system"
+)
+
+// AllValues returns all RuleWhenBy values.
+func (RuleWhenBy) AllValues() []RuleWhenBy {
+	return []RuleWhenBy{
+		RuleWhenByCustomer,
+		RuleWhenByEngineer,
+		RuleWhenBySystem,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s RuleWhenBy) MarshalText() ([]byte, error) {
+	switch s {
+	case RuleWhenByCustomer:
+		return []byte(s), nil
+	case RuleWhenByEngineer:
+		return []byte(s), nil
+	case RuleWhenBySystem:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *RuleWhenBy) UnmarshalText(data []byte) error {
+	switch RuleWhenBy(data) {
+	case RuleWhenByCustomer:
+		*s = RuleWhenByCustomer
+		return nil
+	case RuleWhenByEngineer:
+		*s = RuleWhenByEngineer
+		return nil
+	case RuleWhenBySystem:
+		*s = RuleWhenBySystem
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -12059,6 +14906,304 @@ func (s *Skills) SetLanguages(val []string) {
 // SetRegionIds sets the value of RegionIds.
 func (s *Skills) SetRegionIds(val []string) {
 	s.RegionIds = val
+}
+
+// Ref: #/components/schemas/Snippet
+type Snippet struct {
+	ID        string      `json:"id"`
+	Kind      SnippetKind `json:"kind"`
+	Shared    bool        `json:"shared"`
+	Shortcut  OptString   `json:"shortcut"`
+	Folder    OptString   `json:"folder"`
+	Title     Bilingual   `json:"title"`
+	Text      Bilingual   `json:"text"`
+	Version   int64       `json:"version"`
+	CreatedAt Time        `json:"created_at"`
+	ChangedAt Time        `json:"changed_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Snippet) GetID() string {
+	return s.ID
+}
+
+// GetKind returns the value of Kind.
+func (s *Snippet) GetKind() SnippetKind {
+	return s.Kind
+}
+
+// GetShared returns the value of Shared.
+func (s *Snippet) GetShared() bool {
+	return s.Shared
+}
+
+// GetShortcut returns the value of Shortcut.
+func (s *Snippet) GetShortcut() OptString {
+	return s.Shortcut
+}
+
+// GetFolder returns the value of Folder.
+func (s *Snippet) GetFolder() OptString {
+	return s.Folder
+}
+
+// GetTitle returns the value of Title.
+func (s *Snippet) GetTitle() Bilingual {
+	return s.Title
+}
+
+// GetText returns the value of Text.
+func (s *Snippet) GetText() Bilingual {
+	return s.Text
+}
+
+// GetVersion returns the value of Version.
+func (s *Snippet) GetVersion() int64 {
+	return s.Version
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Snippet) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Snippet) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// SetID sets the value of ID.
+func (s *Snippet) SetID(val string) {
+	s.ID = val
+}
+
+// SetKind sets the value of Kind.
+func (s *Snippet) SetKind(val SnippetKind) {
+	s.Kind = val
+}
+
+// SetShared sets the value of Shared.
+func (s *Snippet) SetShared(val bool) {
+	s.Shared = val
+}
+
+// SetShortcut sets the value of Shortcut.
+func (s *Snippet) SetShortcut(val OptString) {
+	s.Shortcut = val
+}
+
+// SetFolder sets the value of Folder.
+func (s *Snippet) SetFolder(val OptString) {
+	s.Folder = val
+}
+
+// SetTitle sets the value of Title.
+func (s *Snippet) SetTitle(val Bilingual) {
+	s.Title = val
+}
+
+// SetText sets the value of Text.
+func (s *Snippet) SetText(val Bilingual) {
+	s.Text = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Snippet) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Snippet) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Snippet) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+type SnippetKind string
+
+const (
+	SnippetKindSnippet  SnippetKind = "snippet"
+	SnippetKindTemplate SnippetKind = "template"
+)
+
+// AllValues returns all SnippetKind values.
+func (SnippetKind) AllValues() []SnippetKind {
+	return []SnippetKind{
+		SnippetKindSnippet,
+		SnippetKindTemplate,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SnippetKind) MarshalText() ([]byte, error) {
+	switch s {
+	case SnippetKindSnippet:
+		return []byte(s), nil
+	case SnippetKindTemplate:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SnippetKind) UnmarshalText(data []byte) error {
+	switch SnippetKind(data) {
+	case SnippetKindSnippet:
+		*s = SnippetKindSnippet
+		return nil
+	case SnippetKindTemplate:
+		*s = SnippetKindTemplate
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/SnippetList
+type SnippetList struct {
+	Items []Snippet `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *SnippetList) GetItems() []Snippet {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *SnippetList) SetItems(val []Snippet) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/SnippetReq
+type SnippetReq struct {
+	// Snippet, a few words, or template, a whole answer.
+	Kind SnippetReqKind `json:"kind"`
+	// Everybody's; only when it is made.
+	Shared OptBool `json:"shared"`
+	// Without blanks, each once among the owner's.
+	Shortcut OptString `json:"shortcut"`
+	Folder   OptString `json:"folder"`
+	Title    Bilingual `json:"title"`
+	Text     Bilingual `json:"text"`
+	// The version the caller saw; what changed meanwhile is refused with 409. Absent or 0 takes it as it
+	// is.
+	Version OptInt64 `json:"version"`
+}
+
+// GetKind returns the value of Kind.
+func (s *SnippetReq) GetKind() SnippetReqKind {
+	return s.Kind
+}
+
+// GetShared returns the value of Shared.
+func (s *SnippetReq) GetShared() OptBool {
+	return s.Shared
+}
+
+// GetShortcut returns the value of Shortcut.
+func (s *SnippetReq) GetShortcut() OptString {
+	return s.Shortcut
+}
+
+// GetFolder returns the value of Folder.
+func (s *SnippetReq) GetFolder() OptString {
+	return s.Folder
+}
+
+// GetTitle returns the value of Title.
+func (s *SnippetReq) GetTitle() Bilingual {
+	return s.Title
+}
+
+// GetText returns the value of Text.
+func (s *SnippetReq) GetText() Bilingual {
+	return s.Text
+}
+
+// GetVersion returns the value of Version.
+func (s *SnippetReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// SetKind sets the value of Kind.
+func (s *SnippetReq) SetKind(val SnippetReqKind) {
+	s.Kind = val
+}
+
+// SetShared sets the value of Shared.
+func (s *SnippetReq) SetShared(val OptBool) {
+	s.Shared = val
+}
+
+// SetShortcut sets the value of Shortcut.
+func (s *SnippetReq) SetShortcut(val OptString) {
+	s.Shortcut = val
+}
+
+// SetFolder sets the value of Folder.
+func (s *SnippetReq) SetFolder(val OptString) {
+	s.Folder = val
+}
+
+// SetTitle sets the value of Title.
+func (s *SnippetReq) SetTitle(val Bilingual) {
+	s.Title = val
+}
+
+// SetText sets the value of Text.
+func (s *SnippetReq) SetText(val Bilingual) {
+	s.Text = val
+}
+
+// SetVersion sets the value of Version.
+func (s *SnippetReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// Snippet, a few words, or template, a whole answer.
+type SnippetReqKind string
+
+const (
+	SnippetReqKindSnippet  SnippetReqKind = "snippet"
+	SnippetReqKindTemplate SnippetReqKind = "template"
+)
+
+// AllValues returns all SnippetReqKind values.
+func (SnippetReqKind) AllValues() []SnippetReqKind {
+	return []SnippetReqKind{
+		SnippetReqKindSnippet,
+		SnippetReqKindTemplate,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SnippetReqKind) MarshalText() ([]byte, error) {
+	switch s {
+	case SnippetReqKindSnippet:
+		return []byte(s), nil
+	case SnippetReqKindTemplate:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SnippetReqKind) UnmarshalText(data []byte) error {
+	switch SnippetReqKind(data) {
+	case SnippetReqKindSnippet:
+		*s = SnippetReqKindSnippet
+		return nil
+	case SnippetReqKindTemplate:
+		*s = SnippetReqKindTemplate
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/Snooze
@@ -13253,6 +16398,8 @@ type Ticket struct {
 	Warning OptString `json:"warning"`
 	Snooze  OptSnooze `json:"snooze"`
 	Later   OptLater  `json:"later"`
+	// Engineers' own marks, never shown to the customer; in the detail only, absent for partners' people.
+	Tags []string `json:"tags"`
 }
 
 // GetNumber returns the value of Number.
@@ -13430,6 +16577,11 @@ func (s *Ticket) GetLater() OptLater {
 	return s.Later
 }
 
+// GetTags returns the value of Tags.
+func (s *Ticket) GetTags() []string {
+	return s.Tags
+}
+
 // SetNumber sets the value of Number.
 func (s *Ticket) SetNumber(val string) {
 	s.Number = val
@@ -13603,6 +16755,65 @@ func (s *Ticket) SetSnooze(val OptSnooze) {
 // SetLater sets the value of Later.
 func (s *Ticket) SetLater(val OptLater) {
 	s.Later = val
+}
+
+// SetTags sets the value of Tags.
+func (s *Ticket) SetTags(val []string) {
+	s.Tags = val
+}
+
+// Ref: #/components/schemas/TicketActionsReq
+type TicketActionsReq struct {
+	Actions []Action `json:"actions"`
+	// The version the caller saw; what changed meanwhile is refused with 409. Absent or 0 takes it as it
+	// is.
+	Version OptInt64 `json:"version"`
+	// What the caller typed. It stands for the text of the first reply, ask or resolve, as it is; without
+	// one it is refused, so that nothing typed is lost.
+	Text OptString `json:"text"`
+	// Log-in name of the engineer whose doing this is. Mandatory for the operator on the machine, refused
+	// for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetActions returns the value of Actions.
+func (s *TicketActionsReq) GetActions() []Action {
+	return s.Actions
+}
+
+// GetVersion returns the value of Version.
+func (s *TicketActionsReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// GetText returns the value of Text.
+func (s *TicketActionsReq) GetText() OptString {
+	return s.Text
+}
+
+// GetAs returns the value of As.
+func (s *TicketActionsReq) GetAs() OptString {
+	return s.As
+}
+
+// SetActions sets the value of Actions.
+func (s *TicketActionsReq) SetActions(val []Action) {
+	s.Actions = val
+}
+
+// SetVersion sets the value of Version.
+func (s *TicketActionsReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// SetText sets the value of Text.
+func (s *TicketActionsReq) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetAs sets the value of As.
+func (s *TicketActionsReq) SetAs(val OptString) {
+	s.As = val
 }
 
 // Ref: #/components/schemas/TicketClock
@@ -14558,6 +17769,61 @@ func (s *UpdateWebhookReq) SetKinds(val []string) {
 // SetEnabled sets the value of Enabled.
 func (s *UpdateWebhookReq) SetEnabled(val OptBool) {
 	s.Enabled = val
+}
+
+// Ref: #/components/schemas/UseMacroReq
+type UseMacroReq struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// The version the caller saw; what changed meanwhile is refused with 409. Absent or 0 takes it as it
+	// is.
+	Version OptInt64 `json:"version"`
+	// What the caller typed. It stands for the text of the first reply, ask or resolve, as it is; without
+	// one it is refused, so that nothing typed is lost.
+	Text OptString `json:"text"`
+	// Log-in name of the engineer whose doing this is. Mandatory for the operator on the machine, refused
+	// for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetNumber returns the value of Number.
+func (s *UseMacroReq) GetNumber() string {
+	return s.Number
+}
+
+// GetVersion returns the value of Version.
+func (s *UseMacroReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// GetText returns the value of Text.
+func (s *UseMacroReq) GetText() OptString {
+	return s.Text
+}
+
+// GetAs returns the value of As.
+func (s *UseMacroReq) GetAs() OptString {
+	return s.As
+}
+
+// SetNumber sets the value of Number.
+func (s *UseMacroReq) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetVersion sets the value of Version.
+func (s *UseMacroReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// SetText sets the value of Text.
+func (s *UseMacroReq) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetAs sets the value of As.
+func (s *UseMacroReq) SetAs(val OptString) {
+	s.As = val
 }
 
 // Ref: #/components/schemas/User

@@ -48,6 +48,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/later/{later_id}
 	ChangeLater(ctx context.Context, req *LaterReq, params ChangeLaterParams) (*Later, error)
+	// ChangeMacro implements ChangeMacro operation.
+	//
+	// Replaces name and actions; whose it is stays. With a version, a macro that changed meanwhile is
+	// refused with 409.
+	//
+	// PUT /desk/v1/macros/{macro_id}
+	ChangeMacro(ctx context.Context, req *MacroReq, params ChangeMacroParams) (*Macro, error)
 	// ChangePartner implements ChangePartner operation.
 	//
 	// Replaces all of a partner but his id.
@@ -61,6 +68,19 @@ type Handler interface {
 	//
 	// PUT /desk/v1/queues/{queue_id}
 	ChangeQueue(ctx context.Context, req *QueueReq, params ChangeQueueParams) (*Queue, error)
+	// ChangeRule implements ChangeRule operation.
+	//
+	// Replaces a rule. With another mode or definition it acts on what happens from now on. With a
+	// version, one that changed meanwhile is refused with 409.
+	//
+	// PUT /desk/v1/rules/{rule_id}
+	ChangeRule(ctx context.Context, req *RuleReq, params ChangeRuleParams) (*Rule, error)
+	// ChangeSnippet implements ChangeSnippet operation.
+	//
+	// Replaces a text; whose it is stays. With a version, one that changed meanwhile is refused with 409.
+	//
+	// PUT /desk/v1/snippets/{snippet_id}
+	ChangeSnippet(ctx context.Context, req *SnippetReq, params ChangeSnippetParams) (*Snippet, error)
 	// ChangeTeam implements ChangeTeam operation.
 	//
 	// Replaces name, lead and members. With `version`, a team that somebody has changed meanwhile is
@@ -121,6 +141,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/authorizations/{authorization_id}/steps
 	CreateAuthorizationStep(ctx context.Context, req *AuthorizationStepReq, params CreateAuthorizationStepParams) (*Authorization, error)
+	// CreateBulkRun implements CreateBulkRun operation.
+	//
+	// Does actions to up to 100 tickets, named or those a filter matches, one after another. A ticket's
+	// actions end at the first refusal; the others go on. A repeat with the same Idempotency-Key does what
+	// an interrupted request has left, nothing twice, and answers the same results.
+	//
+	// POST /desk/v1/bulk-runs
+	CreateBulkRun(ctx context.Context, req *BulkRunReq) (*BulkRun, error)
 	// CreateDomain implements CreateDomain operation.
 	//
 	// Creates a customer's account. Its first user, the main account, is created afterwards.
@@ -139,6 +167,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/groups
 	CreateGroup(ctx context.Context, req *NewGroupReq, params CreateGroupParams) (*Group, error)
+	// CreateMacro implements CreateMacro operation.
+	//
+	// Makes a macro. Shared ones are made and changed by supervisors and administrators; an engineer makes
+	// his own, which nobody else sees. A mistake is refused with the path of the field, such as
+	// actions[2].text.zh.
+	//
+	// POST /desk/v1/macros
+	CreateMacro(ctx context.Context, req *MacroReq) (*Macro, error)
 	// CreatePartner implements CreatePartner operation.
 	//
 	// Adds an organisation that serves customers with people of its own.
@@ -152,6 +188,15 @@ type Handler interface {
 	//
 	// POST /desk/v1/queues
 	CreateQueue(ctx context.Context, req *QueueReq) (*Queue, error)
+	// CreateRule implements CreateRule operation.
+	//
+	// Makes a rule: when (events, or a state a ticket has been in for hours), if (conditions), then
+	// (actions). It acts on what happens from now on. A new rule is in shadow unless its mode says
+	// otherwise: it records what it would have done. A mistake is refused with the path of the field, such
+	// as if.all[1].value.
+	//
+	// POST /desk/v1/rules
+	CreateRule(ctx context.Context, req *RuleReq) (*Rule, error)
 	// CreateSession implements CreateSession operation.
 	//
 	// Logs an engineer, supervisor, auditor or administrator in. A locked, an unknown and a wrong name or
@@ -159,6 +204,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/sessions
 	CreateSession(ctx context.Context, req *NewSessionReq) (*NewSession, error)
+	// CreateSnippet implements CreateSnippet operation.
+	//
+	// Makes a text to write with. Shared ones are made and changed by supervisors and administrators.
+	//
+	// POST /desk/v1/snippets
+	CreateSnippet(ctx context.Context, req *SnippetReq) (*Snippet, error)
 	// CreateTeam implements CreateTeam operation.
 	//
 	// Adds a team. Members are engineers, supervisors or administrators of the house; the lead is one of
@@ -166,6 +217,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/teams
 	CreateTeam(ctx context.Context, req *TeamReq) (*Team, error)
+	// CreateTicketActions implements CreateTicketActions operation.
+	//
+	// Does actions that have no name, as RunMacro does those of a macro.
+	//
+	// POST /desk/v1/tickets/{number}/actions
+	CreateTicketActions(ctx context.Context, req *TicketActionsReq, params CreateTicketActionsParams) (*ActionRun, error)
 	// CreateTicketAttachment implements CreateTicketAttachment operation.
 	//
 	// Takes a file as multipart/form-data; it streams. The file is for this ticket and is seen by
@@ -185,6 +242,12 @@ type Handler interface {
 	// shown to the customer. assign: makes another engineer of the same side the handler, 0 becomes 1.
 	// transfer: makes it the business of the side `to`, or gives it to a team or a queue of the house.
 	// release: the handler, or a supervisor, gives it back; nobody handles it then.
+	//
+	// reply, ask and resolve with `last_message_id` are refused with 409 when a customer or colleague
+	// wrote behind it, unless `force` is set. With `send_at` or `undo_within` the message waits (`later`
+	// in the answer) and can be taken back; nobody but its writer sees it. A text that met a conflict is
+	// kept as a draft (`conflict.draft_id`). In a note, `@name` names an engineer, who is told and follows
+	// the ticket; names in code and mail addresses are not looked at.
 	//
 	// POST /desk/v1/tickets/{number}/steps
 	CreateTicketStep(ctx context.Context, req *StepReq, params CreateTicketStepParams) (*Ticket, error)
@@ -228,6 +291,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/tickets/{number}/drafts/{draft_id}
 	DeleteDraft(ctx context.Context, params DeleteDraftParams) error
+	// DeleteMacro implements DeleteMacro operation.
+	//
+	// Deletes a macro.
+	//
+	// DELETE /desk/v1/macros/{macro_id}
+	DeleteMacro(ctx context.Context, params DeleteMacroParams) error
 	// DeletePresence implements DeletePresence operation.
 	//
 	// Tells that the caller is at the ticket no more.
@@ -246,12 +315,24 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/resources/{resource_id}
 	DeleteResource(ctx context.Context, params DeleteResourceParams) error
+	// DeleteRule implements DeleteRule operation.
+	//
+	// Deletes a rule; the records of its runs stay.
+	//
+	// DELETE /desk/v1/rules/{rule_id}
+	DeleteRule(ctx context.Context, params DeleteRuleParams) error
 	// DeleteSession implements DeleteSession operation.
 	//
 	// Revokes the token of this request.
 	//
 	// DELETE /desk/v1/sessions
 	DeleteSession(ctx context.Context) error
+	// DeleteSnippet implements DeleteSnippet operation.
+	//
+	// Deletes a text.
+	//
+	// DELETE /desk/v1/snippets/{snippet_id}
+	DeleteSnippet(ctx context.Context, params DeleteSnippetParams) error
 	// DeleteTeam implements DeleteTeam operation.
 	//
 	// Deletes a team that serves no queue (else 409). Its tickets have no team then; views shared with it
@@ -309,6 +390,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/providers/{name}/drain
 	DrainProvider(ctx context.Context, params DrainProviderParams) error
+	// DryRunRule implements DryRunRule operation.
+	//
+	// Tells on which events of past tickets the rule would have acted and what it would have done, and
+	// does nothing. State, handler, severity and owner are as the history says they were, tags and urges
+	// as they are now.
+	//
+	// POST /desk/v1/rules/dry-run
+	DryRunRule(ctx context.Context, req *DryRunReq) (*DryRunResult, error)
 	// EnableAccessKey implements EnableAccessKey operation.
 	//
 	// Lets a disabled key sign again.
@@ -372,6 +461,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/authorizations
 	ListAuthorizations(ctx context.Context, params ListAuthorizationsParams) (*AuthorizationPage, error)
+	// ListBulkRuns implements ListBulkRuns operation.
+	//
+	// Lists bulk runs, newest first, without their tickets: the caller's own; supervisors, administrators
+	// and the operator see all.
+	//
+	// GET /desk/v1/bulk-runs
+	ListBulkRuns(ctx context.Context, params ListBulkRunsParams) (*BulkRunPage, error)
 	// ListCodeBreakers implements ListCodeBreakers operation.
 	//
 	// Calling codes and domains whose text messages were stopped because hardly anybody entered a code.
@@ -443,6 +539,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/later
 	ListLater(ctx context.Context, params ListLaterParams) (*LaterList, error)
+	// ListMacros implements ListMacros operation.
+	//
+	// Lists the macros the caller may use, shared ones first, with the placeholders that may stand in
+	// texts.
+	//
+	// GET /desk/v1/macros
+	ListMacros(ctx context.Context) (*MacroList, error)
 	// ListOutbox implements ListOutbox operation.
 	//
 	// What the catcher of a demo world or sandbox holds, newest first. For administrators and the operator
@@ -484,12 +587,39 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/resources
 	ListResources(ctx context.Context, params ListResourcesParams) (*ResourceList, error)
+	// ListRuleRuns implements ListRuleRuns operation.
+	//
+	// Lists what rules did, newest first; of rules in shadow what they would have done.
+	//
+	// GET /desk/v1/rule-runs
+	ListRuleRuns(ctx context.Context, params ListRuleRunsParams) (*RuleRunPage, error)
+	// ListRuleVersions implements ListRuleVersions operation.
+	//
+	// Lists the versions a rule had, newest first, at most 100.
+	//
+	// GET /desk/v1/rules/{rule_id}/versions
+	ListRuleVersions(ctx context.Context, params ListRuleVersionsParams) (*RuleVersionList, error)
+	// ListRules implements ListRules operation.
+	//
+	// Lists all rules in the order in which they are tried, with how often they ran, and what they can be
+	// made of.
+	//
+	// GET /desk/v1/rules
+	ListRules(ctx context.Context) (*RuleList, error)
 	// ListSignatures implements ListSignatures operation.
 	//
 	// Lists who accepted a version of an agreement, newest first.
 	//
 	// GET /desk/v1/agreements/{agreement_id}/signatures
 	ListSignatures(ctx context.Context, params ListSignaturesParams) (*SignaturePage, error)
+	// ListSnippets implements ListSnippets operation.
+	//
+	// Lists texts to write with that the caller may use: snippets and whole answers (templates). With q
+	// those whose shortcut it is come first, then those whose shortcut begins with it, then titles and
+	// texts that hold it in either language, whatever case and width.
+	//
+	// GET /desk/v1/snippets
+	ListSnippets(ctx context.Context, params ListSnippetsParams) (*SnippetList, error)
 	// ListTeams implements ListTeams operation.
 	//
 	// Lists the teams of the house with their members, by name.
@@ -588,6 +718,21 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/plan
 	PlanCatalog(ctx context.Context, req *PlanCatalogReq) (*CatalogDiff, error)
+	// PreviewBulkRun implements PreviewBulkRun operation.
+	//
+	// Tells how many tickets are meant and what the actions would do to each, and does nothing. When a
+	// filter matches more than 100 the items are missing.
+	//
+	// POST /desk/v1/bulk-runs/preview
+	PreviewBulkRun(ctx context.Context, req *BulkRunReq) (*BulkPreview, error)
+	// PreviewMacro implements PreviewMacro operation.
+	//
+	// Tells all that the macro would do to the ticket, action by action, and does nothing: texts as they
+	// would be written, state and handler behind each action, who would be notified, what would be refused
+	// and why. Run with the version told, nothing having changed, it has just these effects.
+	//
+	// POST /desk/v1/macros/{macro_id}/preview
+	PreviewMacro(ctx context.Context, req *UseMacroReq, params PreviewMacroParams) (*ActionPreview, error)
 	// PreviewTemplate implements PreviewTemplate operation.
 	//
 	// Checks a text and renders it with sample values; without a body, the text in force. Nothing is
@@ -595,6 +740,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/templates/{name}/{language}/preview
 	PreviewTemplate(ctx context.Context, req OptTemplateReq, params PreviewTemplateParams) (*TemplatePreview, error)
+	// PreviewTicketActions implements PreviewTicketActions operation.
+	//
+	// Tells what the actions would do, as PreviewMacro does of a macro.
+	//
+	// POST /desk/v1/tickets/{number}/actions/preview
+	PreviewTicketActions(ctx context.Context, req *TicketActionsReq, params PreviewTicketActionsParams) (*ActionPreview, error)
 	// PublishAgreement implements PublishAgreement operation.
 	//
 	// Publishes a new version of an agreement. Id and version are given by the server; customers are asked
@@ -666,6 +817,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/partners/{partner_id}
 	RemovePartner(ctx context.Context, params RemovePartnerParams) error
+	// RenderSnippet implements RenderSnippet operation.
+	//
+	// Shows the text in the ticket's language, else in the other one, its placeholders filled.
+	//
+	// GET /desk/v1/snippets/{snippet_id}/render
+	RenderSnippet(ctx context.Context, params RenderSnippetParams) (*RenderedSnippet, error)
 	// ReopenCodeBreaker implements ReopenCodeBreaker operation.
 	//
 	// Lets text messages through again; what came before is not held against the subject any more.
@@ -712,6 +869,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/webhooks/{webhook_id}/secret
 	RotateWebhookSecret(ctx context.Context, params RotateWebhookSecretParams) (*Webhook, error)
+	// RunMacro implements RunMacro operation.
+	//
+	// Does the actions in order. What would be refused is refused before anything is done. A colleague's
+	// step in between stops a run, which the outcomes tell; what was done until then stays. A repeat with
+	// the same Idempotency-Key does nothing twice.
+	//
+	// POST /desk/v1/macros/{macro_id}/run
+	RunMacro(ctx context.Context, req *UseMacroReq, params RunMacroParams) (*ActionRun, error)
 	// SetDomainPartner implements SetDomainPartner operation.
 	//
 	// Says which partner serves a customer; an empty id says nobody does.
@@ -738,6 +903,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/authorizations/{authorization_id}
 	ShowAuthorization(ctx context.Context, params ShowAuthorizationParams) (*Authorization, error)
+	// ShowBulkRun implements ShowBulkRun operation.
+	//
+	// Shows a run with what became of each ticket and the versions each went through.
+	//
+	// GET /desk/v1/bulk-runs/{bulk_id}
+	ShowBulkRun(ctx context.Context, params ShowBulkRunParams) (*BulkRun, error)
 	// ShowCodeTraffic implements ShowCodeTraffic operation.
 	//
 	// What was sent, delivered, entered, refused and what it cost, in the last hours.
@@ -762,6 +933,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/engineer-profiles/{user_id}
 	ShowEngineerProfile(ctx context.Context, params ShowEngineerProfileParams) (*EngineerProfile, error)
+	// ShowMacro implements ShowMacro operation.
+	//
+	// Shows a macro the caller may use.
+	//
+	// GET /desk/v1/macros/{macro_id}
+	ShowMacro(ctx context.Context, params ShowMacroParams) (*Macro, error)
 	// ShowMyShift implements ShowMyShift operation.
 	//
 	// Whether the caller is at work, his plan, capacity and load.
@@ -793,12 +970,24 @@ type Handler interface {
 	//
 	// GET /desk/v1/queues/{queue_id}
 	ShowQueue(ctx context.Context, params ShowQueueParams) (*Queue, error)
+	// ShowRule implements ShowRule operation.
+	//
+	// Shows a rule.
+	//
+	// GET /desk/v1/rules/{rule_id}
+	ShowRule(ctx context.Context, params ShowRuleParams) (*Rule, error)
 	// ShowSession implements ShowSession operation.
 	//
 	// Tells who the caller is.
 	//
 	// GET /desk/v1/sessions
 	ShowSession(ctx context.Context) (*Session, error)
+	// ShowSnippet implements ShowSnippet operation.
+	//
+	// Shows a text the caller may use.
+	//
+	// GET /desk/v1/snippets/{snippet_id}
+	ShowSnippet(ctx context.Context, params ShowSnippetParams) (*Snippet, error)
 	// ShowSystem implements ShowSystem operation.
 	//
 	// Version, database, counts and queue depth.
