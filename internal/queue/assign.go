@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +85,8 @@ func (b board) mark(now int64) string {
 	if slices.ContainsFunc(b.queues, func(q Queue) bool { return q.Filter.Timed() }) {
 		parts = append(parts, fmt.Sprint(now/60000))
 	}
-	return strings.Join(parts, " ")
+	sum := sha256.Sum256([]byte(strings.Join(parts, " ")))
+	return hex.EncodeToString(sum[:16])
 }
 
 // stirs tells whether an event can bring a ticket into a queue or an engineer to
