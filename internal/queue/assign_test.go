@@ -420,7 +420,7 @@ func TestClaim(t *testing.T) {
 	each(t, func(w *world) {
 		w.Unlimited()
 		const n = 32
-		people := make([]principal.Principal, n)
+		people := make([]principal.Principal, 8) // each claims four times at once
 		for i := range people {
 			people[i] = w.Engineer(fmt.Sprint("e", i), fmt.Sprint("E", i), principal.RoleEngineer)
 		}
@@ -433,7 +433,8 @@ func TestClaim(t *testing.T) {
 		var mu sync.Mutex
 		got := map[string]string{}
 		var wg sync.WaitGroup
-		for _, p := range people {
+		for i := range n {
+			p := people[i%len(people)]
 			wg.Go(func() {
 				t, over, err := w.q.Claim(w.t.Context(), p, q.ID)
 				if err != nil || over.Load != 0 {
@@ -687,6 +688,43 @@ func TestPartnersPeople(t *testing.T) {
 		}
 		if views, err := w.q.Views(ctx, w.Chen); err != nil || len(views) != 0 {
 			w.t.Errorf("the house has %v", views)
+		}
+	})
+}
+
+// TestByTime: tickets that come into a queue by age are given then; those that
+// wait already when a queue begins to give by itself are given at once.
+func TestByTime(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		team := w.team("t", w.Chen)
+		w.say(w.Chen, queue.Online)
+		old := w.Create(w.Boss, "old")
+		q := w.queue(queue.Queue{Team: team.ID, Filter: ticket.RowFilter{Older: 5}})
+		w.assign()
+		if got := w.show(old).Assignee; got != "" {
+			w.t.Errorf("a queue to claim from gave the ticket to %q", got)
+		}
+		q.Way = queue.RoundRobin
+		_, err := w.q.ChangeQueue(w.t.Context(), root, q)
+		w.OK(err)
+		w.Clock.Add(4 * time.Minute)
+		w.assign()
+		if got := w.show(old).Assignee; got != "" {
+			w.t.Errorf("after four minutes it is %q's", got)
+		}
+		w.Clock.Add(time.Minute)
+		w.OK(w.q.Assign(w.t.Context())) // nothing happened but time
+		if got := w.show(old).Assignee; got != w.Chen.User {
+			w.t.Errorf("after five minutes it is %q's", got)
+		}
+		waiting := w.Create(w.Foreign, "waits")
+		w.assign()
+		_, err = w.q.CreateQueue(w.t.Context(), root, queue.Queue{Name: named("late"), Team: team.ID, Way: queue.LeastLoaded, Filter: ticket.RowFilter{Domains: []string{w.Foreign.Domain}}})
+		w.OK(err)
+		w.assign()
+		if got := w.show(waiting).Assignee; got != w.Chen.User {
+			w.t.Errorf("the new queue left it with %q", got)
 		}
 	})
 }
