@@ -141,10 +141,12 @@ func (s *Service) assign(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if stirred || mark != before {
+		var failed error
 		for _, q := range b.queues {
-			if err := s.serve(ctx, b, q); err != nil {
-				return false, err
-			}
+			failed = errors.Join(failed, s.serve(ctx, b, q))
+		}
+		if failed != nil {
+			return false, failed // the cursor stays: it is tried again
 		}
 	}
 	// Behind the work: a node that dies meanwhile leaves it to be done again.
@@ -156,8 +158,8 @@ func (s *Service) assign(ctx context.Context) (more bool, err error) {
 }
 
 // serve gives the tickets of a queue to those who fit, the severest and oldest
-// first.
-func (s *Service) serve(ctx context.Context, b board, q Queue) error {
+// first. A ticket that cannot be given for an error keeps nobody else's waiting.
+func (s *Service) serve(ctx context.Context, b board, q Queue) (failed error) {
 	filter, ok := q.free()
 	if !ok {
 		return nil
@@ -165,7 +167,7 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) error {
 	team, house := b.teams[q.Team], principal.AsSystem(principal.House)
 	for after := ""; ; {
 		if !slices.ContainsFunc(team, func(e Engineer) bool { return e.Available && e.room() }) {
-			return nil
+			return failed
 		}
 		var rows []ticket.Row
 		var refused refusals
@@ -184,8 +186,11 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) error {
 				continue
 			}
 			chosen, err := s.give(ctx, q.ID, t)
-			if fault.KindOf(err) == fault.Internal && !errors.Is(err, errNobody) {
+			if fault.KindOf(err) == fault.Unavailable {
 				return err
+			}
+			if fault.KindOf(err) == fault.Internal && !errors.Is(err, errNobody) {
+				failed = errors.Join(failed, fmt.Errorf("giving ticket %s: %w", t.Number, err))
 			}
 			// A refusal is somebody's who was faster.
 			for i := range team {
@@ -195,7 +200,7 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) error {
 			}
 		}
 		if after == "" {
-			return nil
+			return failed
 		}
 	}
 }
