@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,7 +78,8 @@ func (b board) mark(now int64) string {
 	if slices.ContainsFunc(b.queues, func(q Queue) bool { return q.Filter.Timed() }) {
 		parts = append(parts, fmt.Sprint(now/60000))
 	}
-	return strings.Join(parts, " ")
+	sum := sha256.Sum256([]byte(strings.Join(parts, " ")))
+	return hex.EncodeToString(sum[:16])
 }
 
 // stirs tells whether an event can bring a ticket into a queue or an engineer to
@@ -131,10 +134,12 @@ func (s *Service) assign(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if stirred || mark != before {
+		var failed error
 		for _, q := range b.queues {
-			if err := s.serve(ctx, b, q); err != nil {
-				return false, err
-			}
+			failed = errors.Join(failed, s.serve(ctx, b, q))
+		}
+		if failed != nil {
+			return false, failed // the cursor stays: it is tried again
 		}
 	}
 	// Behind the work: a node that dies meanwhile leaves it to be done again.
@@ -146,8 +151,8 @@ func (s *Service) assign(ctx context.Context) (more bool, err error) {
 }
 
 // serve gives the tickets of a queue to those who fit, the severest and oldest
-// first.
-func (s *Service) serve(ctx context.Context, b board, q Queue) error {
+// first. A ticket that cannot be given for an error keeps nobody else's waiting.
+func (s *Service) serve(ctx context.Context, b board, q Queue) (failed error) {
 	filter, ok := q.free()
 	if !ok {
 		return nil
@@ -155,7 +160,7 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) error {
 	team, house := b.teams[q.Team], principal.AsSystem(principal.House)
 	for after := ""; ; {
 		if !slices.ContainsFunc(team, func(e Engineer) bool { return e.Available && e.room() }) {
-			return nil
+			return failed
 		}
 		var rows []ticket.Row
 		var refused refusals
@@ -174,8 +179,11 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) error {
 				continue
 			}
 			chosen, err := s.give(ctx, q.ID, t)
-			if fault.KindOf(err) == fault.Internal && !errors.Is(err, errNobody) {
+			if fault.KindOf(err) == fault.Unavailable {
 				return err
+			}
+			if fault.KindOf(err) == fault.Internal && !errors.Is(err, errNobody) {
+				failed = errors.Join(failed, fmt.Errorf("giving ticket %s: %w", t.Number, err))
 			}
 			// A refusal is somebody's who was faster.
 			for i := range team {
@@ -185,7 +193,7 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) error {
 			}
 		}
 		if after == "" {
-			return nil
+			return failed
 		}
 	}
 }

@@ -102,7 +102,7 @@ type Engineer struct {
 	Load      int   // open tickets now
 	OnShift   bool  // his plan says so, or he has none
 	Available bool  // gets tickets, but for his load
-	Changes   int64 // when his shift begins or ends, 0 = it does not
+	Changes   int64 // when his shift begins or ends, 0 = it does not; of what is shown only
 }
 
 // room tells whether he may get another ticket.
@@ -115,14 +115,9 @@ func (s *Service) judge(e *Engineer, now time.Time) {
 	if e.Limit = e.Capacity; e.Limit == 0 {
 		e.Limit = s.o.Queue.Capacity
 	}
-	planned := len(e.Plan.Week)+len(e.Plan.Exceptions) > 0
+	planned := e.Plan.some()
 	e.OnShift = !planned || e.Plan.On(now)
 	e.Available = e.OnShift && e.Presence != Away && (planned || e.Presence == Online)
-	if planned {
-		if next := e.Plan.Next(now); !next.IsZero() {
-			e.Changes = next.UnixMilli()
-		}
-	}
 }
 
 // engineers reads people of the house who can work, in the order of their ids:
@@ -201,8 +196,13 @@ func (s *Service) nameEngineers(ctx context.Context, all []Engineer) error {
 		ids[i] = e.ID
 	}
 	names, err := s.ident.Names(ctx, principal.House, ids)
-	for i := range all {
-		all[i].Name = names[all[i].ID]
+	for i, e := range all {
+		all[i].Name = names[e.ID]
+		if e.Plan.some() {
+			if next := e.Plan.Next(s.db.Now()); !next.IsZero() {
+				all[i].Changes = next.UnixMilli()
+			}
+		}
 	}
 	return err
 }

@@ -309,7 +309,7 @@ func (s *Service) CreateQueue(ctx context.Context, who principal.Principal, in Q
 
 // told is what an event tells of a queue.
 func (q Queue) told() map[string]any {
-	return map[string]any{"place": q.Place, "filter": q.Filter, "sort": q.Sort, "team": q.Team, "way": q.Way, "hard": q.Hard}
+	return map[string]any{"name_zh": q.Name.ZH, "name_en": q.Name.EN, "place": q.Place, "filter": q.Filter, "sort": q.Sort, "team": q.Team, "way": q.Way, "hard": q.Hard}
 }
 
 func number(b bool) int {

@@ -44,13 +44,24 @@ func (s *Service) reasons(ctx context.Context, who principal.Principal, rows []t
 	if err != nil {
 		return nil, err
 	}
+	changes := map[string]int64{} // worked out once, for those who are off shift
+	begins := func(e Engineer) int64 {
+		at, ok := changes[e.ID]
+		if !ok {
+			if next := e.Plan.Next(time.UnixMilli(now)); !next.IsZero() {
+				at = next.UnixMilli()
+			}
+			changes[e.ID] = at
+		}
+		return at
+	}
 	for _, t := range rows {
 		for _, q := range b.queues {
 			f, ok := q.free()
 			if !ok || t.Ownership != ticket.HouseBusiness || !f.Matches(t, "", now) {
 				continue
 			}
-			r := s.reason(q, b.teams[q.Team], t, refused, now)
+			r := s.reason(q, b.teams[q.Team], t, refused, begins)
 			if first, ok := out[t.ID]; !ok || r.Code == "soon" && first.Code != "soon" {
 				out[t.ID] = r
 			}
@@ -74,7 +85,7 @@ func (s *Service) Waiting(ctx context.Context, who principal.Principal, number s
 	return r, ok, err
 }
 
-func (s *Service) reason(q Queue, team []Engineer, t ticket.Row, refused refusals, now int64) Reason {
+func (s *Service) reason(q Queue, team []Engineer, t ticket.Row, refused refusals, begins func(e Engineer) int64) Reason {
 	r := Reason{Queue: q.ID}
 	var skilled, willing, present, free int
 	lacks := map[string]bool{}
@@ -90,8 +101,10 @@ func (s *Service) reason(q Queue, team []Engineer, t ticket.Row, refused refusal
 		}
 		willing++
 		if !e.Available {
-			if e.Presence != Away && !e.OnShift && e.Changes > now && (next == 0 || e.Changes < next) {
-				next = e.Changes
+			if e.Presence != Away && !e.OnShift {
+				if at := begins(e); at > 0 && (next == 0 || at < next) {
+					next = at
+				}
 			}
 			continue
 		}

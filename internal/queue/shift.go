@@ -67,6 +67,9 @@ func (p Plan) check() error {
 	return nil
 }
 
+// some tells whether there is a plan at all.
+func (p Plan) some() bool { return len(p.Week)+len(p.Exceptions) > 0 }
+
 func (p Plan) location() *time.Location {
 	if zone, err := locale.ParseZone(p.Zone); err == nil {
 		return zone

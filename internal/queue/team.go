@@ -227,7 +227,7 @@ func (s *Service) CreateTeam(ctx context.Context, who principal.Principal, in Te
 		tx.Write(1, "INSERT INTO desk_teams (id, name_zh, name_en, lead, version, created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
 			t.ID, t.Name.ZH, t.Name.EN, t.Lead, t.Version, t.Created, t.Changed)
 		members(tx, t)
-		record(tx, who, "team.create", "team", t.ID, t.Version, map[string]any{"lead": t.Lead, "members": t.Members})
+		record(tx, who, "team.create", "team", t.ID, t.Version, map[string]any{"name_zh": t.Name.ZH, "name_en": t.Name.EN, "lead": t.Lead, "members": t.Members})
 		return t, nil
 	})
 	return s.shown(ctx, t, err)
@@ -267,7 +267,7 @@ func (s *Service) ChangeTeam(ctx context.Context, who principal.Principal, in Te
 		tx.Write(1, "UPDATE desk_teams SET name_zh = ?, name_en = ?, lead = ?, version = ?, changed_at = ? WHERE id = ? AND version = ?",
 			t.Name.ZH, t.Name.EN, t.Lead, t.Version, t.Changed, t.ID, before.Version)
 		members(tx, t)
-		record(tx, who, "team.update", "team", t.ID, t.Version, map[string]any{"lead": t.Lead, "members_from": before.Members, "members_to": t.Members})
+		record(tx, who, "team.update", "team", t.ID, t.Version, map[string]any{"name_zh": t.Name.ZH, "name_en": t.Name.EN, "lead": t.Lead, "members_from": before.Members, "members_to": t.Members})
 		return t, nil
 	})
 	return s.shown(ctx, t, err)
