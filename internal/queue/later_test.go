@@ -383,3 +383,34 @@ func TestLaterLimit(t *testing.T) {
 		w.OK(err)
 	})
 }
+
+// TestHeldOnce: a repeated request gets the first one's answer, also when the
+// ticket is over meanwhile; a text that was refused comes back once.
+func TestHeldOnce(t *testing.T) {
+	t.Parallel()
+	eachTeam(t, func(w *team) {
+		_, err := w.take(w.anna, ticket.StepAccept, "")
+		w.OK(err)
+		send := func(key, text string) (queue.Taken, error) {
+			ctx := db.WithRequestKey(w.t.Context(), db.RequestKey{ID: key, Domain: principal.House, Until: w.Clock.Now().Add(24 * time.Hour).UnixMilli()})
+			p := queue.Sending{Step: ticket.Step{Number: w.n, Action: ticket.StepReply, Text: text}}
+			seconds(60)(&p)
+			return w.q.Take(ctx, w.anna, p)
+		}
+		first, err := send("one", "hello")
+		w.OK(err)
+		again, err := send("one", "hello")
+		if err != nil || again.Later == nil || again.Later.ID != first.Later.ID || len(w.waits(w.anna)) != 1 {
+			t.Errorf("again: %+v, %v; waiting %v", again.Later, err, w.waits(w.anna))
+		}
+		w.OK(w.Act(w.Li, w.n, ticket.Close))
+		if again, err = send("one", "hello"); err != nil || again.Later.ID != first.Later.ID {
+			t.Errorf("again, when the ticket is over: %+v, %v", again.Later, err)
+		}
+		for range 2 {
+			_, err = send("two", "too late")
+			w.conflict(err, queue.ReasonState)
+			w.wantDraft("too late", w.anna, "too late", queue.OriginRefused)
+		}
+	})
+}
