@@ -82,7 +82,11 @@ func (s *Service) planActions(ctx context.Context, who principal.Principal, t ti
 			}
 			e.Engineers = p.Notify
 			if notices && len(p.Notify) > 0 {
-				told, err := s.notify.Tell(ctx, askNews(now, p.Notify, "foreseen"))
+				ask, err := s.askNews(ctx, now, p.Notify, "foreseen")
+				if err != nil {
+					return nil, nil, err
+				}
+				told, err := s.notify.Tell(ctx, ask)
 				if err != nil {
 					return nil, nil, err
 				}
@@ -143,11 +147,13 @@ func (s *Service) recipients(ctx context.Context, to, handler string) ([]string,
 	return []string{id}, err
 }
 
-func askNews(t ticket.Ticket, users []string, event string) (all []notify.News) {
+// askNews asks people of the house to look at a ticket; a sandbox's mails are caught.
+func (s *Service) askNews(ctx context.Context, t ticket.Ticket, users []string, event string) (all []notify.News, err error) {
+	sandbox, err := s.ident.InSandbox(ctx, t.Domain)
 	for _, u := range users {
-		all = append(all, notify.News{User: u, Kind: notify.KindAsked, Event: event, Domain: t.Domain, Number: t.Number})
+		all = append(all, notify.News{User: u, Kind: notify.KindAsked, Event: event, Domain: t.Domain, Number: t.Number, Sandbox: sandbox})
 	}
-	return all
+	return all, err
 }
 
 // Outcome is what became of one action.
@@ -239,7 +245,11 @@ func (s *Service) tellEngineers(ctx context.Context, who principal.Principal, nu
 	if err != nil || len(users) == 0 {
 		return err
 	}
-	told, err := s.notify.Tell(ctx, askNews(t.Ticket, users, key))
+	ask, err := s.askNews(ctx, t.Ticket, users, key)
+	if err != nil {
+		return err
+	}
+	told, err := s.notify.Tell(ctx, ask)
 	if err != nil {
 		return err
 	}

@@ -246,7 +246,10 @@ func (s *Service) executeRule(ctx context.Context, r Rule, t ticket.Ticket, e ev
 		if err != nil {
 			return err
 		}
-		all := askNews(t, admins, e.ID)
+		all, err := s.askNews(ctx, t, admins, e.ID)
+		if err != nil {
+			return err
+		}
 		for i := range all {
 			all[i].Kind = notify.KindRule
 		}
