@@ -10,6 +10,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"casemate/internal/db"
 	"casemate/internal/principal"
@@ -142,4 +143,30 @@ func After(tx *db.Tx, domain string, after int64, limit int) ([]Row, error) {
 func Head(tx *db.Tx, domain string) (int64, error) {
 	h, err := loadHead(tx, domain)
 	return h.seq, err
+}
+
+// OfSubjects is what happened to several subjects of one kind, by domain and id,
+// each in the order of its revisions, sealed or not.
+func OfSubjects(tx *db.Tx, subject string, keys [][2]string) (map[[2]string][]Row, error) {
+	out := map[[2]string][]Row{}
+	if len(keys) == 0 {
+		return out, nil
+	}
+	var args []any
+	for _, k := range keys {
+		args = append(args, k[0], k[1])
+	}
+	rows, err := list(tx, "WITH wanted(in_domain, wanted_id) AS (VALUES (CAST(? AS TEXT), CAST(? AS TEXT))"+strings.Repeat(", (?, ?)", len(keys)-1)+") SELECT "+columns+
+		" FROM wanted JOIN events ON domain_id = in_domain AND subject = ? AND subject_id = wanted_id ORDER BY revision, id", append(args, subject)...)
+	for _, r := range rows {
+		k := [2]string{r.Domain, r.SubjectID}
+		out[k] = append(out[k], r)
+	}
+	return out, err
+}
+
+// OfKind is what happened in a domain of one kind up to an instant, oldest
+// first, sealed or not.
+func OfKind(tx *db.Tx, domain, subject, kind string, until int64) ([]Row, error) {
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND kind = ? AND at <= ? ORDER BY at, id", domain, subject, kind, until)
 }

@@ -34,6 +34,7 @@ type DeskFilter struct {
 	Text     string // beginning of a number; with Domain also words of the description
 	After    string // ticket id to go on behind, "" = from the newest
 	Limit    int    // 1..100, 0 = 20
+	AsOf     int64  // states and handlers as of this instant, milliseconds UTC; 0 = now
 }
 
 // numberStart is how a ticket number can begin.
@@ -67,24 +68,13 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 		f.Limit = 20
 	}
 	var w where
-	if !slices.Contains(f.Statuses, Deleted) {
-		w.and("status <> ?", int(Deleted))
-	} else if who.Partner != "" || !who.Admin() && who.Role != principal.RoleSupervisor {
+	lead := who.Partner == "" && (who.Admin() || who.Role == principal.RoleSupervisor)
+	if slices.Contains(f.Statuses, Deleted) && !lead {
 		return nil, 0, "", fault.NoPermission
 	}
 	w.onlyTheirs(who)
-	if len(f.Statuses) > 0 {
-		w.anyOf("status", f.Statuses)
-	}
 	if f.Severity != "" {
 		w.and("severity = ?", f.Severity)
-	}
-	switch f.Assignee {
-	case "":
-	case Nobody:
-		w.and("assignee = ''")
-	default:
-		w.and("assignee = ?", f.Assignee)
 	}
 	if f.Domain != "" {
 		w.and("domain_id = ?", f.Domain)
@@ -102,6 +92,13 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 		}
 		w.and(cond, args...)
 	}
+	if f.AsOf > 0 {
+		if !lead {
+			w.and("status <> ?", int(Deleted))
+		}
+		return s.deskAt(ctx, who, f, w)
+	}
+	w.state(f)
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		page, cursor = nil, ""
 		if err := tx.Get("SELECT count(*) FROM desk_tickets WHERE "+strings.Join(w.cond, " AND "), w.args...).Scan(&total); err != nil {
@@ -254,6 +251,9 @@ func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, num
 		if err != nil {
 			return err
 		}
+		if err := nameOrigins(tx, t.Domain, all); err != nil {
+			return err
+		}
 		return filesOf(tx, t, all, false)
 	})
 	if err == nil {
@@ -265,19 +265,5 @@ func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, num
 	if who.Partner != "" {
 		return all, s.nameCustomers(ctx, t.Domain, all)
 	}
-	home := func(m Message) string {
-		if m.Side == EngineerSide || m.Side == PartnerSide {
-			return principal.House
-		}
-		return t.Domain
-	}
-	writers := map[string][]string{}
-	for _, m := range all {
-		writers[home(m)] = append(writers[home(m)], m.Author)
-	}
-	names, err := s.namesOf(ctx, writers)
-	for i, m := range all {
-		all[i].AuthorName = names[home(m)][m.Author]
-	}
-	return all, err
+	return all, s.nameWriters(ctx, t.Domain, all)
 }

@@ -289,7 +289,8 @@ func (m move) write(tx *db.Tx, who principal.Principal, before Ticket) Ticket {
 	t = change(tx, before, t)
 	own(tx, t, t.Ownership)
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.transfer", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
-		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee}})
+		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee, "assignee_from": before.Assignee}})
+	remember(tx, before, t, StepTransfer)
 	return t
 }
 
