@@ -165,6 +165,17 @@ func OfSubjects(tx *db.Tx, subject string, keys [][2]string) (map[[2]string][]Ro
 	return out, err
 }
 
+// OfSubjectKinds is what happened in a domain to some subjects, of some kinds, up
+// to an instant, oldest first, sealed or not.
+func OfSubjectKinds(tx *db.Tx, domain string, subjects, kinds []string, until int64) ([]Row, error) {
+	args := []any{domain}
+	for _, s := range append(append([]string{}, subjects...), kinds...) {
+		args = append(args, s)
+	}
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject IN (?"+strings.Repeat(", ?", len(subjects)-1)+") AND kind IN (?"+
+		strings.Repeat(", ?", len(kinds)-1)+") AND at <= ? ORDER BY at, id", append(args, until)...)
+}
+
 // OfKind is what happened in a domain of one kind up to an instant, oldest
 // first, sealed or not.
 func OfKind(tx *db.Tx, domain, subject, kind string, until int64) ([]Row, error) {
