@@ -55,6 +55,8 @@ type Handler struct {
 	reads
 	attachments
 
+	histories
+
 	mapper
 }
 
@@ -123,6 +125,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},
 		abuseReports:  abuseReports{tickets: n.Tickets},
 	}
+	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}
 	h.notices = notices{notify: n.Notify, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}

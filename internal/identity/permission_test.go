@@ -15,7 +15,6 @@ import (
 // TestPermissionsAt: random changes of rights with snapshots by plain reads on
 // the way; each instant, asked for afterwards, is what it was.
 func TestPermissionsAt(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		ctx, main := t.Context(), w.customer(w.main)
 		rng := rand.New(rand.NewPCG(5, 27))

@@ -13,6 +13,9 @@ import (
 
 // SecurityHandler is handler for security parameters.
 type SecurityHandler interface {
+	// HandleAkSkAuth handles AkSkAuth security.
+	// Request signature, as for the customer API.
+	HandleAkSkAuth(ctx context.Context, operationName OperationName, t AkSkAuth) (context.Context, error)
 	// HandleCsrfHeader handles CsrfHeader security.
 	// The `csrf` of the session.
 	HandleCsrfHeader(ctx context.Context, operationName OperationName, t CsrfHeader) (context.Context, error)
@@ -22,6 +25,9 @@ type SecurityHandler interface {
 	// HandleSessionCookie handles SessionCookie security.
 	// The session.
 	HandleSessionCookie(ctx context.Context, operationName OperationName, t SessionCookie) (context.Context, error)
+	// HandleTokenAuth handles TokenAuth security.
+	// Token of the identity service, as for the customer API.
+	HandleTokenAuth(ctx context.Context, operationName OperationName, t TokenAuth) (context.Context, error)
 }
 
 func findAuthorization(h http.Header, prefix string) (string, bool) {
@@ -37,6 +43,32 @@ func findAuthorization(h http.Header, prefix string) (string, bool) {
 		return value, true
 	}
 	return "", false
+}
+
+// operationRolesAkSkAuth is a private map storing roles per operation.
+var operationRolesAkSkAuth = map[string][]string{
+	ListAuditOperation: []string{},
+}
+
+// GetRolesForAkSkAuth returns the required roles for the given operation.
+//
+// This is useful for authorization scenarios where you need to know which roles
+// are required for an operation.
+//
+// Example:
+//
+//	requiredRoles := GetRolesForAkSkAuth(AddPetOperation)
+//
+// Returns nil if the operation has no role requirements or if the operation is unknown.
+func GetRolesForAkSkAuth(operation string) []string {
+	roles, ok := operationRolesAkSkAuth[operation]
+	if !ok {
+		return nil
+	}
+	// Return a copy to prevent external modification
+	result := make([]string, len(roles))
+	copy(result, roles)
+	return result
 }
 
 // operationRolesCsrfHeader is a private map storing roles per operation.
@@ -121,6 +153,50 @@ func GetRolesForSessionCookie(operation string) []string {
 	return result
 }
 
+// operationRolesTokenAuth is a private map storing roles per operation.
+var operationRolesTokenAuth = map[string][]string{
+	ListAuditOperation: []string{},
+}
+
+// GetRolesForTokenAuth returns the required roles for the given operation.
+//
+// This is useful for authorization scenarios where you need to know which roles
+// are required for an operation.
+//
+// Example:
+//
+//	requiredRoles := GetRolesForTokenAuth(AddPetOperation)
+//
+// Returns nil if the operation has no role requirements or if the operation is unknown.
+func GetRolesForTokenAuth(operation string) []string {
+	roles, ok := operationRolesTokenAuth[operation]
+	if !ok {
+		return nil
+	}
+	// Return a copy to prevent external modification
+	result := make([]string, len(roles))
+	copy(result, roles)
+	return result
+}
+
+func (s *Server) securityAkSkAuth(ctx context.Context, operationName OperationName, req *http.Request) (context.Context, bool, error) {
+	var t AkSkAuth
+	const parameterName = "Authorization"
+	value := req.Header.Get(parameterName)
+	if value == "" {
+		return ctx, false, nil
+	}
+	t.APIKey = value
+	t.Roles = operationRolesAkSkAuth[operationName]
+	rctx, err := s.sec.HandleAkSkAuth(ctx, operationName, t)
+	if errors.Is(err, ogenerrors.ErrSkipServerSecurity) {
+		return nil, false, nil
+	} else if err != nil {
+		return nil, false, err
+	}
+	return rctx, true, err
+}
+
 func (s *Server) securityCsrfHeader(ctx context.Context, operationName OperationName, req *http.Request) (context.Context, bool, error) {
 	var t CsrfHeader
 	const parameterName = "X-Csrf"
@@ -177,6 +253,24 @@ func (s *Server) securitySessionCookie(ctx context.Context, operationName Operat
 	t.APIKey = value
 	t.Roles = operationRolesSessionCookie[operationName]
 	rctx, err := s.sec.HandleSessionCookie(ctx, operationName, t)
+	if errors.Is(err, ogenerrors.ErrSkipServerSecurity) {
+		return nil, false, nil
+	} else if err != nil {
+		return nil, false, err
+	}
+	return rctx, true, err
+}
+
+func (s *Server) securityTokenAuth(ctx context.Context, operationName OperationName, req *http.Request) (context.Context, bool, error) {
+	var t TokenAuth
+	const parameterName = "X-Auth-Token"
+	value := req.Header.Get(parameterName)
+	if value == "" {
+		return ctx, false, nil
+	}
+	t.APIKey = value
+	t.Roles = operationRolesTokenAuth[operationName]
+	rctx, err := s.sec.HandleTokenAuth(ctx, operationName, t)
 	if errors.Is(err, ogenerrors.ErrSkipServerSecurity) {
 		return nil, false, nil
 	} else if err != nil {
