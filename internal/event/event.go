@@ -176,6 +176,38 @@ func OfSubjectKinds(tx *db.Tx, domain string, subjects, kinds []string, until in
 		strings.Repeat(", ?", len(kinds)-1)+") AND at <= ? ORDER BY at, id", append(args, until)...)
 }
 
+// Query asks for events of one domain.
+type Query struct {
+	Kinds     []string // at least one
+	From, To  int64    // milliseconds UTC, both included
+	Actor     string   // "" = whoever
+	Customers bool     // only what the domain's own users did
+	Subject   string   // "" = whatever
+	SubjectID string   // with Subject
+	Before    string   // id to go on behind, "" = from the newest
+	FirstID   string   // the least id that can match, for the index; "" = any
+	Limit     int
+}
+
+// Find is a page of a domain's events, newest first by their ids, sealed or not.
+func Find(tx *db.Tx, domain string, q Query) ([]Row, error) {
+	cond, args := "domain_id = ? AND at >= ? AND at <= ? AND kind IN (?"+strings.Repeat(", ?", len(q.Kinds)-1)+")", []any{domain, q.From, q.To}
+	for _, k := range q.Kinds {
+		args = append(args, k)
+	}
+	for _, c := range []struct {
+		sql, value string
+	}{{" AND actor = ?", q.Actor}, {" AND subject = ?", q.Subject}, {" AND subject_id = ?", q.SubjectID}, {" AND id < ?", q.Before}, {" AND id >= ?", q.FirstID}} {
+		if c.value != "" {
+			cond, args = cond+c.sql, append(args, c.value)
+		}
+	}
+	if q.Customers {
+		cond, args = cond+" AND actor_kind = ?", append(args, int64(principal.Customer))
+	}
+	return list(tx, "SELECT "+columns+" FROM events WHERE "+cond+" ORDER BY id DESC LIMIT ? /* domain_id is in the condition */", append(args, q.Limit)...)
+}
+
 // OfKind is what happened in a domain of one kind up to an instant, oldest
 // first, sealed or not.
 func OfKind(tx *db.Tx, domain, subject, kind string, until int64) ([]Row, error) {

@@ -322,7 +322,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"GET /{$}", "/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
-// Package webapi is the browsers' surface: sessions kept in a cookie and live
-// events, by the contract api/web.yaml. It translates and decides nothing.
-// Nothing behind it is built yet: every operation says so with 501
-// (semantics.md D28).
+// Package webapi is the browsers' surface by the contract api/web.yaml: sessions
+// kept in a cookie, live events, and what customers read beyond the vendor's
+// API. It translates and decides nothing. Sessions and live events are not built
+// yet: they say so with 501 (semantics.md D28).
 package webapi
 
 import (
@@ -14,7 +14,9 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
+	"casemate/internal/ticket"
 	"casemate/internal/webapi/oas"
+	"casemate/internal/wire"
 )
 
 var (
@@ -27,15 +29,22 @@ var (
 type Handler struct {
 	sessions
 	events
+	audits
 
 	mapper
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
-// New makes the HTTP handler of the surface.
-func New(log *slog.Logger) (http.Handler, error) {
-	h := &Handler{mapper: mapper{log: log}}
+// Nouns are what the surface translates to.
+type Nouns struct {
+	Tickets *ticket.Service
+}
+
+// New makes the HTTP handler of the surface. The caller's principal and locale
+// must be in the request's context.
+func New(n Nouns, log *slog.Logger) (http.Handler, error) {
+	h := &Handler{audits: audits{tickets: n.Tickets}, mapper: mapper{log: log}}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
@@ -53,8 +62,24 @@ func admit(req middleware.Request, next middleware.Next) (middleware.Response, e
 	return next(req)
 }
 
-// door refuses every cookie: no session was ever given out.
+// door accepts what the server's authentication has already verified, and
+// refuses every cookie: no session was ever given out.
 type door struct{}
+
+func (door) HandleTokenAuth(ctx context.Context, _ oas.OperationName, _ oas.TokenAuth) (context.Context, error) {
+	return verified(ctx)
+}
+
+func (door) HandleAkSkAuth(ctx context.Context, _ oas.OperationName, _ oas.AkSkAuth) (context.Context, error) {
+	return verified(ctx)
+}
+
+func verified(ctx context.Context) (context.Context, error) {
+	if principal.From(ctx).Kind == principal.Anonymous {
+		return ctx, wire.ErrNoToken
+	}
+	return ctx, nil
+}
 
 func (door) HandleSessionCookie(ctx context.Context, _ oas.OperationName, _ oas.SessionCookie) (context.Context, error) {
 	return ctx, errSession
