@@ -136,7 +136,7 @@ func (h histories) ListTicketHistory(ctx context.Context, params oas.ListTicketH
 			one.OwnerTo.SetTo(owners[*p.Owner])
 		}
 		if p.Why != nil {
-			one.WhyNot = text(locale.Text(lang, p.Why))
+			one.WhyNot = text(locale.Text(lang, p.Why.In("")))
 		}
 		out.Items = append(out.Items, one)
 	}

@@ -114,7 +114,7 @@ func byMessage(files []attachment.File) map[string][]attachment.File {
 }
 
 // rewind takes back, from a ticket as it is, what events behind an instant did
-// to state, handler and side.
+// to state, handler and side, and counts revision and urges anew.
 func rewind(t *Ticket, events []event.Row, at int64) {
 	handler := func(before int) string { // of histories that do not tell who it was
 		for _, e := range slices.Backward(events[:before]) {
@@ -124,10 +124,15 @@ func rewind(t *Ticket, events []event.Row, at int64) {
 		}
 		return ""
 	}
-	t.Revision = 1
+	t.Revision, t.Urges, t.Changed = 1, 0, t.Created
 	for i, e := range slices.Backward(events) {
 		if e.At <= at {
-			t.Revision = max(t.Revision, e.Revision)
+			if t.Revision = max(t.Revision, e.Revision); e.Revision > 0 {
+				t.Changed = max(t.Changed, e.At)
+			}
+			if e.Kind == "ticket.urge" {
+				t.Urges++
+			}
 			continue
 		}
 		st := stepOf(e)
@@ -405,7 +410,7 @@ func (s *Service) deskAt(ctx context.Context, who principal.Principal, f DeskFil
 		for i := range page {
 			if t, ok := then[page[i].ID]; ok {
 				p := &page[i].Ticket
-				p.Status, p.Assignee, p.Ownership, p.Revision = t.Status, t.Assignee, t.Ownership, t.Revision
+				p.Status, p.Assignee, p.Ownership, p.Revision, p.Urges, p.Changed = t.Status, t.Assignee, t.Ownership, t.Revision, t.Urges, t.Changed
 			}
 		}
 		return nil
@@ -455,7 +460,7 @@ func (f DeskFilter) matches(t Ticket) bool {
 	return f.Assignee == "" || f.Assignee == t.Assignee
 }
 
-// ticketsAt works out tickets as of an instant: state, handler, side, revision.
+// ticketsAt works out tickets as of an instant.
 func ticketsAt(tx *db.Tx, keys [][2]string, at int64) (all []Ticket, err error) {
 	var args []any
 	for _, k := range keys {

@@ -158,7 +158,9 @@ func TestUndoRandom(t *testing.T) {
 			left := func(lines []string) []string {
 				return slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
 					return strings.HasPrefix(l, "count: ") && strings.Contains(l, " 13 ") ||
-						slices.ContainsFunc(r.news, func(id string) bool { return strings.Contains(l, "ticket_id="+id) || strings.Contains(l, "parent="+id) || strings.Contains(l, "|id="+id) })
+						slices.ContainsFunc(r.news, func(id string) bool {
+							return strings.Contains(l, "ticket_id="+id) || strings.Contains(l, "parent="+id) || strings.Contains(l, "|id="+id)
+						})
 				})
 			}
 			for _, d := range slices.Backward(r.done) {

@@ -234,9 +234,18 @@ func docKind(internal bool) string {
 // tellBoth leaves a line in each of two tickets that tells where messages went,
 // for the customer when he sees one of them; the tickets are as they were read.
 func tellBoth(tx *db.Tx, from, to Ticket, said []Message, away, here locale.Texts) (gone, came string) {
-	internal := !slices.ContainsFunc(said, func(m Message) bool { return !m.Internal })
+	n := 0 // the customer is not told how many notes there are
+	for _, m := range said {
+		if !m.Internal {
+			n++
+		}
+	}
+	internal := n == 0
+	if internal {
+		n = len(said)
+	}
 	say := func(t, other Ticket, text locale.Texts) string {
-		return addMessage(tx, t, message{Side: SystemSide, Text: fmt.Sprintf(text.In(t.Language), len(said), other.Number), Internal: internal})
+		return addMessage(tx, t, message{Side: SystemSide, Text: fmt.Sprintf(text.In(t.Language), n, other.Number), Internal: internal})
 	}
 	return say(from, to, away), say(to, from, here)
 }

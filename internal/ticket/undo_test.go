@@ -539,8 +539,14 @@ func TestUndoPartner(t *testing.T) {
 			func() error { _, _, err := w.s.History(ctx, stranger, a, 0, 0); return err }(),
 			func() error { _, err := w.s.AsOf(ctx, stranger, a, w.clock.Now().UnixMilli()); return err }(),
 			func() error { _, err := w.s.Merge(ctx, stranger, ticket.Merge{Source: a, Into: b}); return err }(),
-			func() error { _, err := w.s.Split(ctx, stranger, ticket.Split{Number: a, Messages: []string{"x"}}); return err }(),
-			func() error { _, err := w.s.MoveMessages(ctx, stranger, ticket.Move{From: a, To: b, Messages: []string{"x"}}); return err }(),
+			func() error {
+				_, err := w.s.Split(ctx, stranger, ticket.Split{Number: a, Messages: []string{"x"}})
+				return err
+			}(),
+			func() error {
+				_, err := w.s.MoveMessages(ctx, stranger, ticket.Move{From: a, To: b, Messages: []string{"x"}})
+				return err
+			}(),
 		} {
 			w.refused(err, "01010015")
 		}
@@ -549,4 +555,3 @@ func TestUndoPartner(t *testing.T) {
 		}
 	})
 }
-
