@@ -19,7 +19,8 @@ import (
 // partners is closed to them.
 func TestPartnersReach(t *testing.T) {
 	open := []string{"desk.CreateSession", "desk.CreateTicketAttachment", "desk.DownloadTicketAttachment", "desk.ListTicketAttachments", "desk.MarkTicketRead", "desk.CreateTicketStep", "desk.DeleteSession", "desk.ListEngineers", "desk.ListTicketMessages", "desk.ListTickets",
-		"desk.SetUp", "desk.ShowSession", "desk.ShowTicket", "desk.TransferTickets"}
+		"desk.SetUp", "desk.ShowSession", "desk.ShowTicket", "desk.TransferTickets",
+		"desk.ListTicketHistory", "desk.MergeTicket", "desk.MoveTicketMessages", "desk.ShowTicketAsOf", "desk.SplitTicket", "desk.UndoTicketChange", "desk.UndoTicketChanges"}
 	for _, role := range []string{principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator, principal.RoleAuditor} {
 		who := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "u", Role: role, Partner: "p"}
 		for name, audience := range privilege.Policy {

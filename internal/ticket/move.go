@@ -54,7 +54,6 @@ var (
 	errDescribes = fault.New(fault.Conflict, fault.CodeInvalid, "工单的问题描述不能移走：{id}", "the description of a ticket cannot be taken out of it: {id}").In("message_ids")
 
 	actMerge = locale.Texts{ZH: "合并", EN: "merged"}
-	actSplit = locale.Texts{ZH: "拆分", EN: "split"}
 	actMove  = locale.Texts{ZH: "移动消息", EN: "changed by moving messages"}
 
 	saidMovedAway = locale.Texts{ZH: "%d 条消息已移至工单 %s。", EN: "%d of its messages were moved to ticket %s."}
