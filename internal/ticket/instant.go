@@ -199,8 +199,6 @@ func newMessages(tx *db.Tx, domain string, all []Polled, at positions) (position
 		on string // whose stream
 	}
 	var rows []row
-	var args2 []any
-	args2 = append(append(args2, args...), domain, domain, maxPerPoll+1)
 	err := tx.List(func(r db.Row) error {
 		var on string
 		var at int64
@@ -213,7 +211,7 @@ func newMessages(tx *db.Tx, domain string, all []Polled, at positions) (position
 		UNION ALL SELECT `+aliased("m", messageColumns)+`, b.ticket, v.from_revision FROM behind AS b
 		JOIN message_moves AS v ON v.domain_id = ? AND v.from_ticket = b.ticket AND v.from_revision > b.after AND v.silent = 0 AND v.undone_at = 0
 		JOIN messages AS m ON m.domain_id = v.domain_id AND m.id = v.message_id AND m.internal = 0
-		ORDER BY stream, at_revision, id LIMIT ?`, args2...)
+		ORDER BY stream, at_revision, id LIMIT ?`, append(args, domain, domain, maxPerPoll+1)...)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,8 @@ var (
 		"revision {n} cannot be undone: messages of it have been moved on").In("revision")
 	errContactSince = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：工单 {number} 的联系方式之后被修改",
 		"revision {n} cannot be undone: the contact of ticket {number} was changed since").In("revision")
+	errHandlerGone = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：工单 {number} 之前的处理人已停用",
+		"revision {n} cannot be undone: who handled ticket {number} before is shut out now").In("revision")
 	errClocks = fault.New(fault.Conflict, fault.CodeInvalid, "沙箱的工单不能与其他客户的工单一起撤销", "changes in a sandbox are not undone together with others'").In("items")
 )
 
@@ -223,6 +225,16 @@ func (j *judge) against(c changed) error {
 		// What the events say is what the row says; anything else is damage.
 		if c.Status != nil && p.t.Status != c.Status[1] || c.Assignee != nil && p.t.Assignee != c.Assignee[1] || c.Owner != nil && p.t.Ownership != c.Owner[1] {
 			return errDepends.With("n", n).With("number", p.t.Number).With("by", p.t.Revision).With("kind", "?")
+		}
+		if c.Assignee != nil && c.Assignee[0] != "" {
+			var out int
+			err := j.tx.Get("SELECT count(*) FROM users WHERE domain_id = ? AND id = ? AND disabled = 1", principal.House, c.Assignee[0]).Scan(&out)
+			if err != nil {
+				return err
+			}
+			if out > 0 {
+				return errHandlerGone.With("n", n).With("number", p.t.Number)
+			}
 		}
 		for _, id := range c.Notices {
 			notices = append(notices, id)

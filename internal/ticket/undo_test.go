@@ -459,6 +459,19 @@ func TestUndoSteps(t *testing.T) {
 		w.refused(w.undo(w.chen, n, 1), "01010002") // creation
 		w.refused(w.undo(w.chen, "TS2601010000000000000", 1), "01010015")
 		w.refused(w.undo(w.li, n, paused), "01010002")
+		// Nothing goes back to somebody who is shut out.
+		gone := w.Engineer("gone", "Gone", principal.RoleEngineer)
+		for _, to := range []string{"gone", "emma"} {
+			_, err := w.s.Take(ctx, w.chen, ticket.Step{Number: n, Action: "assign", Assignee: to})
+			w.ok(err)
+		}
+		last := w.revision(n)
+		house := principal.AsSystem(principal.House)
+		w.ok(w.ident.Disable(ctx, house, principal.House, gone.User, true))
+		w.refused(w.undo(w.chen, n, last), "01010002")
+		w.ok(w.ident.Disable(ctx, house, principal.House, gone.User, false))
+		w.ok(w.undo(w.chen, n, last))
+		w.ok(w.undo(w.chen, n, last-1))
 		// Several at once, each with its result, in their order.
 		w.ok(w.step(w.chen, n, "pause", ""))
 		p := w.revision(n)
@@ -484,7 +497,7 @@ func TestUndoSteps(t *testing.T) {
 			switch {
 			case e.Kind == "ticket.pause" && (e.UndoneBy == 0 || e.Undoable || e.Why == nil):
 				w.t.Errorf("pause %+v", e)
-			case e.Kind == "ticket.assign" && (e.Names[w.emma.User] != "emma" || *e.AssigneeFrom != w.chen.User):
+			case e.Kind == "ticket.assign" && e.Revision == assigned && (e.Names[w.emma.User] != "emma" || *e.AssigneeFrom != w.chen.User):
 				w.t.Errorf("assign %+v", e)
 			case e.Kind == "ticket.create" && (e.Undoable || e.Side != ticket.CustomerSide || e.ActorName != "li"):
 				w.t.Errorf("create %+v", e)
