@@ -44,6 +44,13 @@ type deskCmd struct {
 	Drafts   draftsCmd   `cmd:"" help:"List the engineer's drafts, those that came back included."`
 	Later    laterCmd    `cmd:"" help:"Messages that wait: sent with --at or --in, or held to be undone."`
 
+	Merge   mergeCmd   `cmd:"" help:"Merge a ticket into another one of the same customer."`
+	Split   splitCmd   `cmd:"" help:"Make a new ticket out of chosen messages."`
+	Move    moveCmd    `cmd:"" help:"Move chosen messages to another ticket of the same customer."`
+	Undo    undoCmd    `cmd:"" help:"Take a change back: merge, split, move, accept, assign, transfer, pause, resume, invalid."`
+	History historyCmd `cmd:"" help:"All that happened to a ticket, newest first, and what can be undone."`
+	AsOf    asOfCmd    `cmd:"" help:"Show a ticket as it was at an instant."`
+
 	Preferences preferencesCmd `cmd:"" help:"Show or change what the engineer is told by mail, and when."`
 
 	Authorize      authorizeCmd      `cmd:"" help:"Ask the customer for an authorization; prints its id."`

@@ -18,6 +18,7 @@ import (
 
 type deskShowCmd struct {
 	Case string `arg:"" name:"case-id" help:"Ticket number."`
+	IDs  bool   `help:"Print the ids of messages, as split and move take them." name:"ids"`
 }
 
 // fileView is a file of a ticket.
@@ -29,6 +30,8 @@ type fileView struct {
 
 // messageView is a message or note of a ticket.
 type messageView struct {
+	ID      string     `json:"id"`
+	From    string     `json:"moved_from"`
 	Kind    string     `json:"kind"`
 	Side    string     `json:"side"`
 	Author  string     `json:"author_name"`
@@ -84,6 +87,9 @@ func (c *deskShowCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	t.print(o, m)
 	for _, m := range all {
 		m.print(o)
+		if c.IDs {
+			o.printf("%s\t%s\n", o.say("消息", "message"), m.ID)
+		}
 	}
 	return nil
 }
@@ -144,6 +150,9 @@ func (m messageView) print(o *output) {
 	side := map[string]string{"customer": o.say("客户", "customer"), "engineer": o.say("工程师", "engineer"), "partner": o.say("伙伴", "partner"),
 		"system": o.say("系统", "system")}[m.Side]
 	o.printf("\n%s  %s  %s %s\n%s\n", m.Created.Format(time.RFC3339), kind, side, clean(m.Author), clean(m.Text))
+	if m.From != "" {
+		o.printf("%s\t%s\n", o.say("来自工单", "moved from"), m.From)
+	}
 	for _, f := range m.Files {
 		o.printf("%s\t%s\t%s\t%s\n", o.say("附件", "attachment"), f.ID, clean(f.Name), size(f.Size))
 	}

@@ -136,7 +136,11 @@ func (c configCmd) Run(o *output) error {
 }
 
 type auditCmd struct {
-	Verify auditVerifyCmd `cmd:"" help:"Recompute the chain over all sealed events."`
+	Verify     auditVerifyCmd     `cmd:"" help:"Recompute the chain over all sealed events and compare it with anchors and signed checkpoints."`
+	Checkpoint auditCheckpointCmd `cmd:"" help:"Sign a checkpoint of all that is sealed now; a running server does it each hour and every 1,000 events."`
+	Key        auditKeyCmd        `cmd:"" help:"Print the public key that checks the checkpoints."`
+	Export     auditExportCmd     `cmd:"" help:"Write all sealed events, one line of JSON each."`
+	Check      auditCheckCmd      `cmd:"" help:"Check an export against checkpoints with the public key alone, away from the installation."`
 }
 
 type auditVerifyCmd struct{ storeFlags }

@@ -107,3 +107,13 @@ func OfTickets(tx *db.Tx, domain string, tickets []string, customers bool) (map[
 	}, "SELECT "+columns+" FROM attachments WHERE domain_id = ? AND ticket_id IN ("+in+") AND ticket_id <> ''"+cond+" ORDER BY id", append([]any{domain}, args...)...)
 	return out, err
 }
+
+// Move gives the files of messages to another ticket of the domain, with the
+// messages, in the transaction that moves these; owner is that ticket's creator.
+func Move(tx *db.Tx, domain string, messages []string, ticket, owner string) {
+	if len(messages) == 0 {
+		return
+	}
+	in, args := marks(messages)
+	tx.Write(db.Any, "UPDATE attachments SET ticket_id = ?, owner = ? WHERE domain_id = ? AND message_id IN ("+in+")", append([]any{ticket, owner, domain}, args...)...)
+}

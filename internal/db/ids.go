@@ -51,6 +51,16 @@ func (g *ids) next() string {
 	return encode(b)
 }
 
+// IDAt is the least id that NewID gives at an instant, milliseconds UTC on the
+// installation's clock.
+func IDAt(ms int64) string {
+	var b [16]byte
+	for i := range 6 {
+		b[i] = byte(uint64(max(ms, 0)) >> (40 - 8*i))
+	}
+	return encode(b)
+}
+
 func (g *ids) read(p []byte) {
 	if _, err := io.ReadFull(g.rand, p); err != nil {
 		panic(fmt.Errorf("db: source of randomness: %w", err))

@@ -62,6 +62,8 @@ type Handler struct {
 	attachments
 	automation
 
+	histories
+
 	mapper
 }
 
@@ -133,6 +135,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
+	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	h.teams = teams{queue: n.Queue, steps: h.tickets}
 	h.queues = queues{queue: n.Queue, steps: h.tickets}

@@ -48,7 +48,7 @@ func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 func (h tickets) ListTickets(ctx context.Context, params oas.ListTicketsParams) (*oas.TicketPage, error) {
 	who := principal.From(ctx)
 	f := ticket.DeskFilter{Severity: params.Severity.Or(""), Assignee: params.Assignee.Or(""), Team: params.Team.Or(""), Tag: params.Tag.Or(""), Domain: params.Domain.Or(""),
-		Text: params.Q.Or(""), Snoozed: string(params.Snoozed.Or("")), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Sort: string(params.Sort.Or(""))}
+		Text: params.Q.Or(""), Snoozed: string(params.Snoozed.Or("")), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Sort: string(params.Sort.Or("")), AsOf: instant(params.AsOf)}
 	if f.Assignee == "me" {
 		if who.Kind == principal.Local {
 			return nil, errMe
@@ -102,14 +102,18 @@ func (h tickets) ListTicketMessages(ctx context.Context, params oas.ListTicketMe
 	}
 	list := &oas.MessageList{Items: []oas.Message{}}
 	for _, m := range all {
-		kind := oas.MessageKindMessage
-		if m.Internal {
-			kind = oas.MessageKindNote
-		}
-		list.Items = append(list.Items, oas.Message{ID: m.ID, Kind: kind, Side: sides[m.Side], AuthorID: text(m.Author), AuthorName: text(m.AuthorName),
-			First: m.Opening, Text: m.Text, Attachments: fileList(m.Files), Withdrawn: oas.NewOptBool(m.Withdrawn > 0), CreatedAt: at(m.Created)})
+		list.Items = append(list.Items, said(m))
 	}
 	return list, nil
+}
+
+func said(m ticket.Message) oas.Message {
+	kind := oas.MessageKindMessage
+	if m.Internal {
+		kind = oas.MessageKindNote
+	}
+	return oas.Message{ID: m.ID, Kind: kind, Side: sides[m.Side], AuthorID: text(m.Author), AuthorName: text(m.AuthorName), First: m.Opening, Text: m.Text,
+		MovedFrom: text(m.Origin), Attachments: fileList(m.Files), Withdrawn: oas.NewOptBool(m.Withdrawn > 0), CreatedAt: at(m.Created)}
 }
 
 // CreateTicketStep takes an engineer's step.

@@ -41,6 +41,12 @@ func (m mac) sum() string { return base64.RawURLEncoding.EncodeToString(m.h.Sum(
 // link is the event's hash behind the hash before it ("" for the first).
 func link(key []byte, before string, r Row) string {
 	m := newMAC(key, linkLabel)
+	m.row(before, r)
+	return m.sum()
+}
+
+// row writes what is stored of an event, but its hash, behind the hash before it.
+func (m mac) row(before string, r Row) {
 	m.text(before)
 	m.number(r.Seq)
 	m.number(r.DomainSeq)
@@ -55,7 +61,6 @@ func link(key []byte, before string, r Row) string {
 	}
 	m.number(r.At)
 	m.text(string(r.Data))
-	return m.sum()
 }
 
 // Anchor is a signed statement kept outside the database: at a time the chain

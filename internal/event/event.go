@@ -163,3 +163,72 @@ func Head(tx *db.Tx, domain string) (int64, error) {
 	h, err := loadHead(tx, domain)
 	return h.seq, err
 }
+
+// OfMany is what happened to several subjects of one kind, by domain and id,
+// each in the order of its revisions, sealed or not.
+func OfMany(tx *db.Tx, subject string, keys [][2]string) (map[[2]string][]Row, error) {
+	out := map[[2]string][]Row{}
+	if len(keys) == 0 {
+		return out, nil
+	}
+	var args []any
+	for _, k := range keys {
+		args = append(args, k[0], k[1])
+	}
+	rows, err := list(tx, "WITH wanted(in_domain, wanted_id) AS (VALUES (CAST(? AS TEXT), CAST(? AS TEXT))"+strings.Repeat(", (?, ?)", len(keys)-1)+") SELECT "+columns+
+		" FROM wanted JOIN events ON domain_id = in_domain AND subject = ? AND subject_id = wanted_id ORDER BY revision, id", append(args, subject)...)
+	for _, r := range rows {
+		k := [2]string{r.Domain, r.SubjectID}
+		out[k] = append(out[k], r)
+	}
+	return out, err
+}
+
+// OfSubjectKinds is what happened in a domain to some subjects, of some kinds, up
+// to an instant, oldest first, sealed or not.
+func OfSubjectKinds(tx *db.Tx, domain string, subjects, kinds []string, until int64) ([]Row, error) {
+	args := []any{domain}
+	for _, s := range append(append([]string{}, subjects...), kinds...) {
+		args = append(args, s)
+	}
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject IN (?"+strings.Repeat(", ?", len(subjects)-1)+") AND kind IN (?"+
+		strings.Repeat(", ?", len(kinds)-1)+") AND at <= ? ORDER BY at, id", append(args, until)...)
+}
+
+// Query asks for events of one domain.
+type Query struct {
+	Kinds     []string // at least one
+	From, To  int64    // milliseconds UTC, both included
+	Actor     string   // "" = whoever
+	Customers bool     // only what the domain's own users did
+	Subject   string   // "" = whatever
+	SubjectID string   // with Subject
+	Before    string   // id to go on behind, "" = from the newest
+	FirstID   string   // the least id that can match, for the index; "" = any
+	Limit     int
+}
+
+// Find is a page of a domain's events, newest first by their ids, sealed or not.
+func Find(tx *db.Tx, domain string, q Query) ([]Row, error) {
+	cond, args := "domain_id = ? AND at >= ? AND at <= ? AND kind IN (?"+strings.Repeat(", ?", len(q.Kinds)-1)+")", []any{domain, q.From, q.To}
+	for _, k := range q.Kinds {
+		args = append(args, k)
+	}
+	for _, c := range []struct {
+		sql, value string
+	}{{" AND actor = ?", q.Actor}, {" AND subject = ?", q.Subject}, {" AND subject_id = ?", q.SubjectID}, {" AND id < ?", q.Before}, {" AND id >= ?", q.FirstID}} {
+		if c.value != "" {
+			cond, args = cond+c.sql, append(args, c.value)
+		}
+	}
+	if q.Customers {
+		cond, args = cond+" AND actor_kind = ?", append(args, int64(principal.Customer))
+	}
+	return list(tx, "SELECT "+columns+" FROM events WHERE "+cond+" ORDER BY id DESC LIMIT ? /* domain_id is in the condition */", append(args, q.Limit)...)
+}
+
+// OfKind is what happened in a domain of one kind up to an instant, oldest
+// first, sealed or not.
+func OfKind(tx *db.Tx, domain, subject, kind string, until int64) ([]Row, error) {
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND kind = ? AND at <= ? ORDER BY at, id", domain, subject, kind, until)
+}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"crypto/ed25519"
 
 	"casemate/internal/db"
 )
@@ -9,7 +10,13 @@ import (
 // Inspect is Verify within a transaction, so that a test can roll back what it
 // damaged.
 func Inspect(tx *db.Tx, key []byte, anchors ...Anchor) (Report, error) {
+	return InspectSigned(tx, key, nil, nil, anchors...)
+}
+
+// InspectSigned is VerifySigned within a transaction.
+func InspectSigned(tx *db.Tx, key []byte, public ed25519.PublicKey, checkpoints []Checkpoint, anchors ...Anchor) (Report, error) {
 	v := verifier{key: key}
+	v.addCheckpoints(public, "test", checkpoints)
 	v.add("test", anchors)
 	err := v.run(tx)
 	return v.report, err
@@ -19,6 +26,7 @@ var (
 	Link        = link
 	Order       = order
 	ReadAnchors = readAnchors
+	Checkpoints = parseCheckpoints
 )
 
 // Signed is the anchor with its signature.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	"casemate/internal/db"
@@ -204,8 +205,11 @@ func TestTampering(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		rng := rand.New(rand.NewPCG(20260115, 7))
 		s := event.NewSealer(d, key, "n", quiet)
+		signer := event.NewSigner(key[:32])
+		writer := event.NewCheckpointer(d, key, signer, filepath.Join(t.TempDir(), "checkpoints.log"), quiet)
+		var checkpoints []event.Checkpoint
 		var n int64
-		for range 8 {
+		for round := range 8 {
 			for range 2 + rng.IntN(4) {
 				e := event.Event{Domain: fmt.Sprint("d", rng.IntN(3)), Kind: fmt.Sprint("ticket.k", rng.IntN(4)), Subject: "ticket", SubjectID: fmt.Sprint("t", n), Revision: n + 1, LogCode: rng.IntN(5),
 					Data: map[string]any{"n": n}}
@@ -217,6 +221,13 @@ func TestTampering(t *testing.T) {
 				n++
 			}
 			sealAll(t, s)
+			if round%3 == 1 {
+				c, err := writer.Write(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkpoints = append(checkpoints, c)
+			}
 		}
 		var anchors []event.Anchor
 		rows := after(t, d, "", 0, 1000)
@@ -234,7 +245,7 @@ func TestTampering(t *testing.T) {
 			how := tamperings[i%len(tamperings)]
 			err := d.Update(t.Context(), func(tx *db.Tx) error {
 				if i%10 == 0 {
-					rep, err := event.Inspect(tx, key, anchors...)
+					rep, err := event.InspectSigned(tx, key, signer.Public(), checkpoints, anchors...)
 					if err != nil {
 						return err
 					}
@@ -243,7 +254,7 @@ func TestTampering(t *testing.T) {
 					}
 				}
 				first := how.do(tx, rng, n)
-				rep, err := event.Inspect(tx, key, anchors...)
+				rep, err := event.InspectSigned(tx, key, signer.Public(), checkpoints, anchors...)
 				if err != nil {
 					return fmt.Errorf("%s: %w", how.name, err)
 				}

@@ -3,6 +3,7 @@ package event
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"math"
 	"slices"
@@ -22,7 +23,8 @@ const (
 	Moved    Damage = "moved"    // the event was sealed at another place
 	Cut      Damage = "cut"      // events are missing at the end
 	BadHead  Damage = "head"     // the end of a numbering is not that of its events
-	Forged   Damage = "anchor"   // a line of an anchor file is not genuine
+	Forged   Damage = "anchor"   // a line of a file of anchors or checkpoints is not genuine
+	Unsigned Damage = "signed"   // the events up to here are not those a checkpoint signed
 )
 
 // Break is a place where the chain does not hold.
@@ -51,8 +53,10 @@ type Report struct {
 	Unsealed int64 // events not sealed yet: the chain says nothing about them
 	Last     int64 // the newest number
 	Anchors  int   // genuine anchors that were compared
-	Damages  int   // places that do not hold
-	Broken   []Break
+	// Checkpoints are genuine ones that were compared.
+	Checkpoints int
+	Damages     int // places that do not hold
+	Broken      []Break
 }
 
 // OK tells whether the chain holds.
@@ -60,18 +64,30 @@ func (r Report) OK() bool { return r.Damages == 0 }
 
 func (r Report) String() string {
 	if r.OK() {
-		return fmt.Sprintf("%d events, the chain holds up to number %d (%d anchors, %d events not sealed yet)", r.Events, r.Last, r.Anchors, r.Unsealed)
+		return fmt.Sprintf("%d events, the chain holds up to number %d (%d anchors, %d checkpoints, %d events not sealed yet)", r.Events, r.Last, r.Anchors, r.Checkpoints, r.Unsealed)
 	}
 	b := r.Broken[0]
 	return fmt.Sprintf("%d events, %d places do not hold, the first at number %d (%s): %s", r.Events, r.Damages, b.Seq, b.Damage, b.Why)
 }
 
 // Verify recomputes the chain over all sealed events, compares it with its
-// heads and with the anchors of the files, and names the places where it does
-// not hold, the first one first. It reads one snapshot while others go on
+// heads, with the anchors of the files and with signed checkpoints, and names the
+// places where it does not hold, the first one first. It reads one snapshot while others go on
 // writing. An error means that it could not look, not that something is wrong.
 func Verify(ctx context.Context, d *db.DB, key []byte, anchorFiles ...string) (Report, error) {
+	return VerifySigned(ctx, d, key, nil, nil, anchorFiles...)
+}
+
+// VerifySigned is Verify with checkpoints of files as well.
+func VerifySigned(ctx context.Context, d *db.DB, key []byte, public ed25519.PublicKey, checkpointFiles []string, anchorFiles ...string) (Report, error) {
 	v := verifier{key: key}
+	for _, path := range checkpointFiles {
+		found, err := readCheckpoints(path)
+		if err != nil {
+			return Report{}, err
+		}
+		v.addCheckpoints(public, path, found)
+	}
 	for _, path := range anchorFiles {
 		found, err := readAnchors(path)
 		if err != nil {
@@ -95,6 +111,11 @@ type verifier struct {
 	computed  string // hash that event should have
 	known     bool   // whether the event before is there
 	domainSeq map[string]int64
+
+	checkpoints []Checkpoint // genuine, by number
+	digest      string       // of the events so far
+	folded      int64        // number of the last of them
+	signed      int64        // number of the last checkpoint that was compared
 }
 
 // suspect is an event that does not link and the hashes it could follow.
@@ -124,6 +145,7 @@ func (v *verifier) bad(b Break) {
 func (v *verifier) run(tx *db.Tx) error {
 	slices.SortFunc(v.anchors, func(a, b Anchor) int { return cmp.Compare(a.Seq, b.Seq) })
 	v.report.Anchors = len(v.anchors)
+	v.sortCheckpoints()
 	v.next, v.known, v.domainSeq = 1, true, map[string]int64{}
 	var group []Row // events with the same number: one, if all is well
 	last := Row{}
@@ -188,6 +210,7 @@ func (v *verifier) number(group []Row) {
 		}
 		v.anchors = v.anchors[1:]
 	}
+	v.signedUpTo(r)
 	v.computed = link(v.key, v.before, r)
 	v.before, v.known = r.Hash, true
 	v.next = seq + 1
@@ -248,6 +271,7 @@ func (v *verifier) rest(tx *db.Tx) error {
 		a := v.anchors[len(v.anchors)-1]
 		v.bad(Break{Seq: v.report.Last + 1, Damage: Cut, Why: fmt.Sprintf("the chain ends before this, an anchor says number %d", a.Seq)})
 	}
+	v.missing()
 	end := max(v.report.Last, all.seq)
 	for d, n := range v.domainSeq {
 		if heads[d] != n {

@@ -147,8 +147,13 @@ func (s *Service) changeMember(ctx context.Context, who principal.Principal, dom
 		case users == 0:
 			return ErrNoUser
 		}
+		var in int
+		if err := tx.Get("SELECT count(*) FROM group_members WHERE domain_id = ? AND group_id = ? AND user_id = ?", domain, group, user).Scan(&in); err != nil {
+			return err
+		}
 		tx.Write(db.Any, sql, domain, group, user)
-		event.Record(tx, who, event.Event{Domain: domain, Kind: kind, Subject: "group", SubjectID: group, LogCode: event.NoLog, Data: map[string]any{"user": user}})
+		event.Record(tx, who, event.Event{Domain: domain, Kind: kind, Subject: "group", SubjectID: group, LogCode: event.NoLog,
+			Data: map[string]any{"user": user, "from": in == 1, "to": kind == "group.add"}})
 		return nil
 	})
 }

@@ -241,14 +241,16 @@ func (s *Service) DisableDomain(ctx context.Context, who principal.Principal, id
 	}
 	defer s.cache.forget()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if _, err := DomainIn(tx, id); err != nil {
+		before, err := DomainIn(tx, id)
+		if err != nil {
 			return err
 		}
 		tx.Write(1, "UPDATE domains SET disabled = ? WHERE id = ?", number(disabled), id)
 		if disabled {
 			tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ?", id)
 		}
-		event.Record(tx, who, event.Event{Domain: id, Kind: "domain.disable", Subject: "domain", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"disabled": disabled}})
+		event.Record(tx, who, event.Event{Domain: id, Kind: "domain.disable", Subject: "domain", SubjectID: id, LogCode: event.NoLog,
+			Data: map[string]any{"disabled": disabled, "from": before.Disabled, "to": disabled}})
 		return nil
 	})
 }
@@ -367,7 +369,7 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
 			u.Domain, u.ID, row.nameHash, row.name, row.mobile, row.mail, u.AreaCode, row.mobileHash, row.mailHash, row.password, tx.Now,
 			number(u.Main), u.Role, u.Partner, u.Alias, u.PublicID, string(u.Language), u.Zone, tx.Now)
-		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.create", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"role": u.Role, "main": u.Main}})
+		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.create", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"role": u.Role, "main": u.Main, "partner": u.Partner}})
 		return u, nil
 	})
 }
@@ -559,14 +561,16 @@ func (s *Service) Disable(ctx context.Context, who principal.Principal, domain, 
 	}
 	defer s.cache.forget()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if _, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", domain, id)); err != nil {
+		before, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", domain, id))
+		if err != nil {
 			return err
 		}
 		tx.Write(1, "UPDATE users SET disabled = ? WHERE domain_id = ? AND id = ?", number(disabled), domain, id)
 		if disabled {
 			tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id = ?", domain, id)
 		}
-		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.disable", Subject: "user", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"disabled": disabled}})
+		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.disable", Subject: "user", SubjectID: id, LogCode: event.NoLog,
+			Data: map[string]any{"disabled": disabled, "from": before.Disabled, "to": disabled}})
 		return nil
 	})
 }

@@ -46,7 +46,7 @@ func (s *Service) Set(ctx context.Context, who principal.Principal, sw Switch, o
 		}
 		tx.Write(1, sql, number(on), d.ID)
 		event.Record(tx, who, event.Event{Domain: d.ID, Kind: "domain.privilege", Subject: "domain", SubjectID: d.ID, LogCode: event.NoLog,
-			Data: map[string]any{"switch": sw, "on": on}})
+			Data: map[string]any{"switch": sw, "on": on, "from": !on, "to": on}})
 		return nil
 	})
 }

@@ -53,7 +53,8 @@ func (s *Service) issue(ctx context.Context, u User, d Domain, methods []string,
 		if clearFailures != "" {
 			tx.Write(db.Any, "DELETE FROM login_failures WHERE subject = ?", clearFailures)
 		}
-		event.Record(tx, principal.Principal{Kind: kindOf(u), Domain: u.Domain, User: u.ID}, event.Event{Domain: u.Domain, Kind: "token.issue", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog})
+		from := principal.From(ctx) // who is logging in is nobody yet, but the request has an address
+		event.Record(tx, principal.Principal{Kind: kindOf(u), Domain: u.Domain, User: u.ID, Address: from.Address, RequestID: from.RequestID}, event.Event{Domain: u.Domain, Kind: "token.issue", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog})
 		return t, nil
 	})
 }

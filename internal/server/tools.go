@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"casemate/internal/attachment"
 	"casemate/internal/config"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/job"
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
@@ -39,6 +41,7 @@ func (s *Server) anchor() {
 	}
 	_ = f.Close() // nothing was written
 	s.sealer.AnchorTo(path, 0)
+	s.runner.Every(job.Periodic{Name: "event checkpoints", Every: time.Minute, Run: s.checkpointer(checkpointFile(s.o.keysDir())).Due})
 }
 
 // CheckConfig refuses settings that the nouns would refuse, beyond what
@@ -71,13 +74,17 @@ func VerifyEvents(ctx context.Context, o Options) (event.Report, error) {
 	if err != nil {
 		return event.Report{}, errors.Join(err, s.Close())
 	}
-	var anchors []string
+	var anchors, checkpoints []string
 	for _, f := range files {
-		if strings.HasPrefix(f.Name(), anchorPrefix) && strings.HasSuffix(f.Name(), anchorSuffix) {
-			anchors = append(anchors, filepath.Join(o.keysDir(), f.Name()))
+		switch path := filepath.Join(o.keysDir(), f.Name()); {
+		case !strings.HasSuffix(f.Name(), anchorSuffix):
+		case strings.HasPrefix(f.Name(), anchorPrefix):
+			anchors = append(anchors, path)
+		case strings.HasPrefix(f.Name(), checkpointPrefix):
+			checkpoints = append(checkpoints, path)
 		}
 	}
-	report, err := event.Verify(ctx, s.db, s.keys.Derive("event-chain"), anchors...)
+	report, err := event.VerifySigned(ctx, s.db, s.keys.Derive("event-chain"), s.signer().Public(), checkpoints, anchors...)
 	return report, errors.Join(err, s.Close())
 }
 

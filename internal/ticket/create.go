@@ -261,7 +261,7 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening 
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0, 0, ?, ?, ?, 0, 0, 0, ?)`,
 		t.Domain, t.ID, t.Number, t.Creator, int(t.Status), t.Revision, t.ProblemType, t.SubType, t.Product, t.Region, t.Severity, t.Project, t.Plan,
 		t.Description, t.contact, t.RemindTime, string(t.Language), t.Zone, t.Created, t.Changed, t.StatusAt, t.pace.text())
-	opening = addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: t.Description, Opening: true})
+	opening = addMessage(tx, t, message{Side: CustomerSide, Author: t.Creator, Text: t.Description, Opening: true})
 	sandbox := 0
 	if who.Sandbox {
 		sandbox = 1

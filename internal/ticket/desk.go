@@ -45,6 +45,7 @@ type DeskFilter struct {
 	After    string // cursor of the page before, "" = from the beginning
 	Snoozed  string // SnoozedNot (also "", but with Text), SnoozedOnly, SnoozedAll
 	Limit    int    // 1..100, 0 = 20
+	AsOf     int64  // states and handlers as of this instant, milliseconds UTC; 0 = now
 }
 
 // numberStart is how a ticket number can begin.
@@ -65,6 +66,9 @@ var (
 	errSort   = fault.Unknown.In("sort")
 	errBehind = fault.Unknown.In("cursor")
 )
+
+// errNowOnly: the history does not keep what these were.
+var errNowOnly = fault.New(fault.Invalid, fault.CodeInvalid, "{field} 不能与 team、tag、snoozed、sort 同时使用", "{field} does not go with team, tag, snoozed or sort").In("as_of")
 
 // Nobody is the filter for tickets without a handler.
 const Nobody = "none"
@@ -98,38 +102,13 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 		return nil, 0, "", errSort
 	}
 	var w where
-	if !slices.Contains(f.Statuses, Deleted) {
-		w.and("status <> ?", int(Deleted))
-	} else if who.Partner != "" || !who.Admin() && who.Role != principal.RoleSupervisor {
+	lead := who.Partner == "" && (who.Admin() || who.Role == principal.RoleSupervisor)
+	if slices.Contains(f.Statuses, Deleted) && !lead {
 		return nil, 0, "", fault.NoPermission
 	}
 	w.onlyTheirs(who)
-	if len(f.Statuses) > 0 {
-		w.anyOf("status", f.Statuses)
-	}
 	if f.Severity != "" {
 		w.and("severity = ?", f.Severity)
-	}
-	switch f.Assignee {
-	case "":
-	case Nobody:
-		w.and("assignee = ''")
-	default:
-		w.and("assignee = ?", f.Assignee)
-	}
-	switch f.Team {
-	case "":
-	case Nobody:
-		w.and("team = ''")
-	default:
-		w.and("team = ?", f.Team)
-	}
-	w.snoozed(f)
-	if f.Tag != "" {
-		if who.Partner != "" {
-			return nil, 0, "", fault.NoPermission
-		}
-		w.tagged(f.Tag)
 	}
 	if f.Domain != "" {
 		w.and("domain_id = ?", f.Domain)
@@ -146,6 +125,30 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 			cond, args = "("+cond+" OR ticket_id "+in+")", append(args, more...)
 		}
 		w.and(cond, args...)
+	}
+	if f.Tag != "" && who.Partner != "" {
+		return nil, 0, "", fault.NoPermission
+	}
+	if f.AsOf > 0 {
+		if f.Team != "" || f.Tag != "" || f.Snoozed != "" || f.Sort != "" {
+			return nil, 0, "", errNowOnly
+		}
+		if !lead {
+			w.and("status <> ?", int(Deleted))
+		}
+		return s.deskAt(ctx, who, f, w)
+	}
+	w.state(f)
+	switch f.Team {
+	case "":
+	case Nobody:
+		w.and("team = ''")
+	default:
+		w.and("team = ?", f.Team)
+	}
+	w.snoozed(f)
+	if f.Tag != "" {
+		w.tagged(f.Tag)
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		page, cursor = nil, ""
@@ -322,6 +325,9 @@ func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, num
 		if err != nil {
 			return err
 		}
+		if err := nameOrigins(tx, t.Domain, all); err != nil {
+			return err
+		}
 		return filesOf(tx, t, all, false)
 	})
 	if err == nil {
@@ -333,19 +339,5 @@ func (s *Service) DeskMessages(ctx context.Context, who principal.Principal, num
 	if who.Partner != "" {
 		return all, s.nameCustomers(ctx, t.Domain, all)
 	}
-	home := func(m Message) string {
-		if m.Side == EngineerSide || m.Side == PartnerSide {
-			return principal.House
-		}
-		return t.Domain
-	}
-	writers := map[string][]string{}
-	for _, m := range all {
-		writers[home(m)] = append(writers[home(m)], m.Author)
-	}
-	names, err := s.namesOf(ctx, writers)
-	for i, m := range all {
-		all[i].AuthorName = names[home(m)][m.Author]
-	}
-	return all, err
+	return all, s.nameWriters(ctx, t.Domain, all)
 }

@@ -24,8 +24,10 @@ func filesOf(tx *db.Tx, t Ticket, page []Message, customers bool) error {
 func newFiles(tx *db.Tx, domain string, all []Polled) error {
 	var ids []string
 	for _, p := range all {
-		if len(p.New) > 0 {
-			ids = append(ids, p.id)
+		for _, m := range p.New { // most are of the ticket itself
+			if !slices.Contains(ids, m.on) {
+				ids = append(ids, m.on)
+			}
 		}
 	}
 	files, err := attachment.OfTickets(tx, domain, ids, true)

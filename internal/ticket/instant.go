@@ -196,17 +196,22 @@ func newMessages(tx *db.Tx, domain string, all []Polled, at positions) (position
 	}
 	type row struct {
 		m  Message
-		on string
+		on string // whose stream
 	}
 	var rows []row
 	err := tx.List(func(r db.Row) error {
 		var on string
-		m, err := scanMessage(r, &on)
+		var at int64
+		m, err := scanMessage(r, &on, &at)
+		m.Revision = at
 		rows = append(rows, row{m, on})
 		return err
-	}, "WITH behind(ticket, after) AS (VALUES "+strings.Join(behind, ", ")+") SELECT "+messageColumns+`, ticket_id FROM behind
-		JOIN messages ON domain_id = ? AND ticket_id = ticket AND revision > after AND internal = 0 ORDER BY ticket_id, revision, id LIMIT ?`,
-		append(args, domain, maxPerPoll+1)...)
+	}, "WITH behind(ticket, after) AS (VALUES "+strings.Join(behind, ", ")+") SELECT "+aliased("m", messageColumns)+`, b.ticket AS stream, m.revision AS at_revision FROM behind AS b
+		JOIN messages AS m ON m.domain_id = ? AND m.ticket_id = b.ticket AND m.revision > b.after AND m.internal = 0
+		UNION ALL SELECT `+aliased("m", messageColumns)+`, b.ticket, v.from_revision FROM behind AS b
+		JOIN message_moves AS v ON v.domain_id = ? AND v.from_ticket = b.ticket AND v.from_revision > b.after AND v.silent = 0 AND v.undone_at = 0
+		JOIN messages AS m ON m.domain_id = v.domain_id AND m.id = v.message_id AND m.internal = 0
+		ORDER BY stream, at_revision, id LIMIT ?`, append(args, domain, domain, maxPerPoll+1)...)
 	if err != nil {
 		return nil, err
 	}
@@ -219,12 +224,28 @@ func newMessages(tx *db.Tx, domain string, all []Polled, at positions) (position
 			rows = rows[:len(rows)-1]
 		}
 	}
+	var wandered []string // messages that are in several streams
+	for _, r := range rows {
+		if r.m.Origin != "" {
+			wandered = append(wandered, r.m.ID)
+		}
+	}
+	passed, err := passedBy(tx, domain, distinct(wandered), at)
+	if err != nil {
+		return nil, err
+	}
 	for _, r := range rows {
 		p := &all[index[r.on]]
-		p.New = append(p.New, r.m)
 		if r.on == cut {
 			moved[tag(r.on)] = r.m.Revision
 		}
+		if passed[r.m.ID] {
+			continue // shown in another stream
+		}
+		if r.m.Origin != "" {
+			passed[r.m.ID] = true
+		}
+		p.New = append(p.New, r.m)
 	}
 	for _, p := range all {
 		if p.revision > at[tag(p.id)] && (cut == "" || p.id < cut) {
@@ -232,6 +253,38 @@ func newMessages(tx *db.Tx, domain string, all []Polled, at positions) (position
 		}
 	}
 	return moved, nil
+}
+
+// passedBy are those of the messages that a cursor has passed in one of the
+// streams they are in (move.go).
+func passedBy(tx *db.Tx, domain string, ids []string, at positions) (map[string]bool, error) {
+	passed := map[string]bool{}
+	if len(ids) == 0 {
+		return passed, nil
+	}
+	type place struct {
+		message, ticket string
+		revision        int64
+	}
+	var left, came []place
+	dropped := map[place]bool{} // the stream lost the message
+	err := tx.List(func(r db.Row) error {
+		var from, to place
+		var silent int64
+		err := r.Scan(&from.message, &from.ticket, &from.revision, &to.ticket, &to.revision, &silent)
+		to.message = from.message
+		if left, came = append(left, from), append(came, to); silent == 1 {
+			dropped[from] = true
+		}
+		return err
+	}, "SELECT message_id, from_ticket, from_revision, to_ticket, to_revision, silent FROM message_moves WHERE domain_id = ? AND undone_at = 0 AND message_id IN ("+questions(len(ids))+")",
+		append([]any{domain}, anys(ids)...)...)
+	for _, p := range append(left, came...) {
+		if !dropped[p] && at[tag(p.ticket)] >= p.revision {
+			passed[p.message] = true
+		}
+	}
+	return passed, err
 }
 
 // Unread is, for each of the tickets, its state and how many messages of the
@@ -321,7 +374,7 @@ func (s *Service) Older(ctx context.Context, who principal.Principal, number, gr
 			m, err := scanMessage(r)
 			page = append(page, m)
 			return err
-		}, "SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND ticket_id = ? AND internal = 0 AND created_at < ? ORDER BY revision DESC, id DESC LIMIT ?",
+		}, "SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND ticket_id = ? AND internal = 0 AND created_at < ? ORDER BY created_at DESC, id DESC LIMIT ?",
 			t.Domain, t.ID, pivot, most)
 		if err != nil {
 			return err

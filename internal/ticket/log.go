@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"casemate/internal/db"
@@ -60,6 +61,8 @@ func (s *Service) Log(ctx context.Context, who principal.Principal, number, grou
 			case e.Remark != "":
 			case r.Kind == kindAutoClose:
 				e.Remark = autoClosed.In(lang)
+			case r.Kind == kindMerge:
+				e.Remark = strings.ReplaceAll(mergedRemark.In(lang), "{number}", stepOf(r).Other)
 			default:
 				e.Remark = logNames[e.Code].In(lang)
 			}

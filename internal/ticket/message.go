@@ -23,10 +23,13 @@ type Message struct {
 	Internal   bool   // a note
 	Opening    bool
 	Text       string // "" once withdrawn
-	Created    int64  // milliseconds UTC; rises strictly within a ticket
+	Created    int64  // milliseconds UTC; no two of a ticket have the same
 	Withdrawn  int64  // when its writer took it back, milliseconds UTC, 0 = he did not
 	Revision   int64  // the ticket's when it was added
 	Files      []attachment.File
+	Origin     string // on the desk the number of the ticket it was said in, when it was moved since
+
+	on string // id of the ticket it is in
 }
 
 type message struct {
@@ -148,12 +151,12 @@ func (s *Service) Messages(ctx context.Context, who principal.Principal, number,
 	return page, total, s.nameCustomers(ctx, who.Domain, page)
 }
 
-const messageColumns = "id, side, author, internal, opening, text, created_at, revision, withdrawn_at"
+const messageColumns = "id, side, author, internal, opening, text, created_at, revision, withdrawn_at, origin, ticket_id"
 
 // scanMessage reads messageColumns, and into more what is selected behind them.
 func scanMessage(r db.Row, more ...any) (m Message, err error) {
 	var side, internal, opening int64
-	err = r.Scan(append([]any{&m.ID, &side, &m.Author, &internal, &opening, &m.Text, &m.Created, &m.Revision, &m.Withdrawn}, more...)...)
+	err = r.Scan(append([]any{&m.ID, &side, &m.Author, &internal, &opening, &m.Text, &m.Created, &m.Revision, &m.Withdrawn, &m.Origin, &m.on}, more...)...)
 	m.Side, m.Internal, m.Opening = Side(side), internal == 1, opening == 1
 	return m, err
 }
@@ -163,7 +166,7 @@ func messagesOf(tx *db.Tx, t Ticket, cond string, offset, limit int, args ...any
 		m, err := scanMessage(r)
 		page = append(page, m)
 		return err
-	}, "SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY revision, id LIMIT ? OFFSET ?",
+	}, "SELECT "+messageColumns+" FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY created_at, id LIMIT ? OFFSET ?",
 		append(append([]any{t.Domain, t.ID}, args...), limit, offset)...)
 	return page, err
 }

@@ -205,7 +205,8 @@ func (s *Service) Take(ctx context.Context, who principal.Principal, p Step) (t 
 			code = logInvalid
 		}
 		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket." + p.Action, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
-			Data: map[string]any{"from": before.Status, "to": t.Status, "assignee": t.Assignee}})
+			Data: map[string]any{"from": before.Status, "to": t.Status, "assignee": t.Assignee, "assignee_from": before.Assignee}})
+		remember(tx, before, t, p.Action)
 		s.queue(tx, tell)
 		s.startClock(tx, t)
 		return t, nil

@@ -306,7 +306,8 @@ func (m move) write(tx *db.Tx, who principal.Principal, before Ticket) Ticket {
 	own(tx, t, t.Ownership)
 	setTeam(tx, t, m.Team)
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.transfer", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
-		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee, "team": m.Team}})
+		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee, "assignee_from": before.Assignee, "team": m.Team}})
+	remember(tx, before, t, StepTransfer)
 	return t
 }
 

@@ -27,14 +27,14 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 	return &oas.ErrorStatusCode{StatusCode: status, Response: oas.ErrorBody{ErrorCode: code, ErrorMsg: msg}}
 }
 
+// ofSessions are the operations that only a browser's session opens.
+var ofSessions = map[string]bool{"ShowBrowserSession": true, "DeleteBrowserSession": true, "StreamEvents": true}
+
 func (m mapper) fault(ctx context.Context, err error) *fault.Error {
 	// No session can exist before sessions are built, so a request without one
 	// is told that, not that it should have logged in.
-	if denied := (*ogenerrors.SecurityError)(nil); errors.As(err, &denied) {
-		switch denied.OperationName() {
-		case oas.ShowBrowserSessionOperation, oas.DeleteBrowserSessionOperation, oas.StreamEventsOperation:
-			return errSession
-		}
+	if denied := (*ogenerrors.SecurityError)(nil); errors.As(err, &denied) && ofSessions[denied.ID] {
+		return errSession
 	}
 	return wire.Fault(ctx, m.log, err)
 }

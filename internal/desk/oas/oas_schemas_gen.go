@@ -7282,6 +7282,329 @@ func (s *HandleAbuseReportReqState) UnmarshalText(data []byte) error {
 	}
 }
 
+type HistoryAs string
+
+// Ref: #/components/schemas/HistoryEntry
+type HistoryEntry struct {
+	// Event id.
+	ID string `json:"id"`
+	// What happened, for example ticket.assign.
+	Kind string `json:"kind"`
+	// The ticket's version after it; absent when it did not change the ticket.
+	Revision OptInt64 `json:"revision"`
+	At       Time     `json:"at"`
+	// The same in milliseconds since 1970, UTC.
+	AtMs int64 `json:"at_ms"`
+	// Who did it.
+	Side HistoryEntrySide `json:"side"`
+	// User id; absent for the system.
+	ActorID OptString `json:"actor_id"`
+	// Log-in name; to partners' people the alias of the house's.
+	ActorName OptString       `json:"actor_name"`
+	From      OptTicketStatus `json:"from"`
+	To        OptTicketStatus `json:"to"`
+	// Name of the state before.
+	FromName OptString `json:"from_name"`
+	// Name of the state after.
+	ToName OptString `json:"to_name"`
+	// The handler changed.
+	AssigneeChanged OptBool `json:"assignee_changed"`
+	// Name of the handler before; absent when there was none.
+	AssigneeFrom OptString `json:"assignee_from"`
+	// Name of the handler after; absent when there is none.
+	AssigneeTo OptString `json:"assignee_to"`
+	OwnerFrom  OptOwner  `json:"owner_from"`
+	OwnerTo    OptOwner  `json:"owner_to"`
+	// Number of the other ticket of a merge, split or move.
+	Other OptString `json:"other"`
+	// The revision that this took back.
+	Undoes OptInt64 `json:"undoes"`
+	// The revision that took this back.
+	UndoneBy OptInt64 `json:"undone_by"`
+	// Whether undo would take it back now.
+	Undoable bool `json:"undoable"`
+	// Why a change that can be undone in general cannot now, in the caller's language.
+	WhyNot OptString `json:"why_not"`
+}
+
+// GetID returns the value of ID.
+func (s *HistoryEntry) GetID() string {
+	return s.ID
+}
+
+// GetKind returns the value of Kind.
+func (s *HistoryEntry) GetKind() string {
+	return s.Kind
+}
+
+// GetRevision returns the value of Revision.
+func (s *HistoryEntry) GetRevision() OptInt64 {
+	return s.Revision
+}
+
+// GetAt returns the value of At.
+func (s *HistoryEntry) GetAt() Time {
+	return s.At
+}
+
+// GetAtMs returns the value of AtMs.
+func (s *HistoryEntry) GetAtMs() int64 {
+	return s.AtMs
+}
+
+// GetSide returns the value of Side.
+func (s *HistoryEntry) GetSide() HistoryEntrySide {
+	return s.Side
+}
+
+// GetActorID returns the value of ActorID.
+func (s *HistoryEntry) GetActorID() OptString {
+	return s.ActorID
+}
+
+// GetActorName returns the value of ActorName.
+func (s *HistoryEntry) GetActorName() OptString {
+	return s.ActorName
+}
+
+// GetFrom returns the value of From.
+func (s *HistoryEntry) GetFrom() OptTicketStatus {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *HistoryEntry) GetTo() OptTicketStatus {
+	return s.To
+}
+
+// GetFromName returns the value of FromName.
+func (s *HistoryEntry) GetFromName() OptString {
+	return s.FromName
+}
+
+// GetToName returns the value of ToName.
+func (s *HistoryEntry) GetToName() OptString {
+	return s.ToName
+}
+
+// GetAssigneeChanged returns the value of AssigneeChanged.
+func (s *HistoryEntry) GetAssigneeChanged() OptBool {
+	return s.AssigneeChanged
+}
+
+// GetAssigneeFrom returns the value of AssigneeFrom.
+func (s *HistoryEntry) GetAssigneeFrom() OptString {
+	return s.AssigneeFrom
+}
+
+// GetAssigneeTo returns the value of AssigneeTo.
+func (s *HistoryEntry) GetAssigneeTo() OptString {
+	return s.AssigneeTo
+}
+
+// GetOwnerFrom returns the value of OwnerFrom.
+func (s *HistoryEntry) GetOwnerFrom() OptOwner {
+	return s.OwnerFrom
+}
+
+// GetOwnerTo returns the value of OwnerTo.
+func (s *HistoryEntry) GetOwnerTo() OptOwner {
+	return s.OwnerTo
+}
+
+// GetOther returns the value of Other.
+func (s *HistoryEntry) GetOther() OptString {
+	return s.Other
+}
+
+// GetUndoes returns the value of Undoes.
+func (s *HistoryEntry) GetUndoes() OptInt64 {
+	return s.Undoes
+}
+
+// GetUndoneBy returns the value of UndoneBy.
+func (s *HistoryEntry) GetUndoneBy() OptInt64 {
+	return s.UndoneBy
+}
+
+// GetUndoable returns the value of Undoable.
+func (s *HistoryEntry) GetUndoable() bool {
+	return s.Undoable
+}
+
+// GetWhyNot returns the value of WhyNot.
+func (s *HistoryEntry) GetWhyNot() OptString {
+	return s.WhyNot
+}
+
+// SetID sets the value of ID.
+func (s *HistoryEntry) SetID(val string) {
+	s.ID = val
+}
+
+// SetKind sets the value of Kind.
+func (s *HistoryEntry) SetKind(val string) {
+	s.Kind = val
+}
+
+// SetRevision sets the value of Revision.
+func (s *HistoryEntry) SetRevision(val OptInt64) {
+	s.Revision = val
+}
+
+// SetAt sets the value of At.
+func (s *HistoryEntry) SetAt(val Time) {
+	s.At = val
+}
+
+// SetAtMs sets the value of AtMs.
+func (s *HistoryEntry) SetAtMs(val int64) {
+	s.AtMs = val
+}
+
+// SetSide sets the value of Side.
+func (s *HistoryEntry) SetSide(val HistoryEntrySide) {
+	s.Side = val
+}
+
+// SetActorID sets the value of ActorID.
+func (s *HistoryEntry) SetActorID(val OptString) {
+	s.ActorID = val
+}
+
+// SetActorName sets the value of ActorName.
+func (s *HistoryEntry) SetActorName(val OptString) {
+	s.ActorName = val
+}
+
+// SetFrom sets the value of From.
+func (s *HistoryEntry) SetFrom(val OptTicketStatus) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *HistoryEntry) SetTo(val OptTicketStatus) {
+	s.To = val
+}
+
+// SetFromName sets the value of FromName.
+func (s *HistoryEntry) SetFromName(val OptString) {
+	s.FromName = val
+}
+
+// SetToName sets the value of ToName.
+func (s *HistoryEntry) SetToName(val OptString) {
+	s.ToName = val
+}
+
+// SetAssigneeChanged sets the value of AssigneeChanged.
+func (s *HistoryEntry) SetAssigneeChanged(val OptBool) {
+	s.AssigneeChanged = val
+}
+
+// SetAssigneeFrom sets the value of AssigneeFrom.
+func (s *HistoryEntry) SetAssigneeFrom(val OptString) {
+	s.AssigneeFrom = val
+}
+
+// SetAssigneeTo sets the value of AssigneeTo.
+func (s *HistoryEntry) SetAssigneeTo(val OptString) {
+	s.AssigneeTo = val
+}
+
+// SetOwnerFrom sets the value of OwnerFrom.
+func (s *HistoryEntry) SetOwnerFrom(val OptOwner) {
+	s.OwnerFrom = val
+}
+
+// SetOwnerTo sets the value of OwnerTo.
+func (s *HistoryEntry) SetOwnerTo(val OptOwner) {
+	s.OwnerTo = val
+}
+
+// SetOther sets the value of Other.
+func (s *HistoryEntry) SetOther(val OptString) {
+	s.Other = val
+}
+
+// SetUndoes sets the value of Undoes.
+func (s *HistoryEntry) SetUndoes(val OptInt64) {
+	s.Undoes = val
+}
+
+// SetUndoneBy sets the value of UndoneBy.
+func (s *HistoryEntry) SetUndoneBy(val OptInt64) {
+	s.UndoneBy = val
+}
+
+// SetUndoable sets the value of Undoable.
+func (s *HistoryEntry) SetUndoable(val bool) {
+	s.Undoable = val
+}
+
+// SetWhyNot sets the value of WhyNot.
+func (s *HistoryEntry) SetWhyNot(val OptString) {
+	s.WhyNot = val
+}
+
+// Who did it.
+type HistoryEntrySide string
+
+const (
+	HistoryEntrySideCustomer HistoryEntrySide = "customer"
+	HistoryEntrySideEngineer HistoryEntrySide = "engineer"
+	HistoryEntrySidePartner  HistoryEntrySide = "partner"
+	HistoryEntrySideSystem   HistoryEntrySide = "system"
+)
+
+// AllValues returns all HistoryEntrySide values.
+func (HistoryEntrySide) AllValues() []HistoryEntrySide {
+	return []HistoryEntrySide{
+		HistoryEntrySideCustomer,
+		HistoryEntrySideEngineer,
+		HistoryEntrySidePartner,
+		HistoryEntrySideSystem,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s HistoryEntrySide) MarshalText() ([]byte, error) {
+	switch s {
+	case HistoryEntrySideCustomer:
+		return []byte(s), nil
+	case HistoryEntrySideEngineer:
+		return []byte(s), nil
+	case HistoryEntrySidePartner:
+		return []byte(s), nil
+	case HistoryEntrySideSystem:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *HistoryEntrySide) UnmarshalText(data []byte) error {
+	switch HistoryEntrySide(data) {
+	case HistoryEntrySideCustomer:
+		*s = HistoryEntrySideCustomer
+		return nil
+	case HistoryEntrySideEngineer:
+		*s = HistoryEntrySideEngineer
+		return nil
+	case HistoryEntrySidePartner:
+		*s = HistoryEntrySidePartner
+		return nil
+	case HistoryEntrySideSystem:
+		*s = HistoryEntrySideSystem
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+type HistoryVersion int64
+
 // Language of mails and text messages to the user.
 // Ref: #/components/schemas/Language
 type Language string
@@ -7958,6 +8281,55 @@ func (s *MacroReq) SetVersion(val OptInt64) {
 // MarkTicketReadNoContent is response for MarkTicketRead operation.
 type MarkTicketReadNoContent struct{}
 
+// Ref: #/components/schemas/MergeReq
+type MergeReq struct {
+	// Number of the ticket that stays.
+	Into        string            `json:"into"`
+	Version     OptHistoryVersion `json:"version"`
+	IntoVersion OptHistoryVersion `json:"into_version"`
+	As          OptHistoryAs      `json:"as"`
+}
+
+// GetInto returns the value of Into.
+func (s *MergeReq) GetInto() string {
+	return s.Into
+}
+
+// GetVersion returns the value of Version.
+func (s *MergeReq) GetVersion() OptHistoryVersion {
+	return s.Version
+}
+
+// GetIntoVersion returns the value of IntoVersion.
+func (s *MergeReq) GetIntoVersion() OptHistoryVersion {
+	return s.IntoVersion
+}
+
+// GetAs returns the value of As.
+func (s *MergeReq) GetAs() OptHistoryAs {
+	return s.As
+}
+
+// SetInto sets the value of Into.
+func (s *MergeReq) SetInto(val string) {
+	s.Into = val
+}
+
+// SetVersion sets the value of Version.
+func (s *MergeReq) SetVersion(val OptHistoryVersion) {
+	s.Version = val
+}
+
+// SetIntoVersion sets the value of IntoVersion.
+func (s *MergeReq) SetIntoVersion(val OptHistoryVersion) {
+	s.IntoVersion = val
+}
+
+// SetAs sets the value of As.
+func (s *MergeReq) SetAs(val OptHistoryAs) {
+	s.As = val
+}
+
 // Ref: #/components/schemas/Message
 type Message struct {
 	// Message id.
@@ -7976,6 +8348,8 @@ type Message struct {
 	Text string `json:"text"`
 	// Its writer took the message back.
 	Withdrawn OptBool `json:"withdrawn"`
+	// Number of the ticket it was said in, when it came here by a merge, a split or a move.
+	MovedFrom OptString `json:"moved_from"`
 	// The files sent with it.
 	Attachments []Attachment `json:"attachments"`
 	CreatedAt   Time         `json:"created_at"`
@@ -8019,6 +8393,11 @@ func (s *Message) GetText() string {
 // GetWithdrawn returns the value of Withdrawn.
 func (s *Message) GetWithdrawn() OptBool {
 	return s.Withdrawn
+}
+
+// GetMovedFrom returns the value of MovedFrom.
+func (s *Message) GetMovedFrom() OptString {
+	return s.MovedFrom
 }
 
 // GetAttachments returns the value of Attachments.
@@ -8069,6 +8448,11 @@ func (s *Message) SetText(val string) {
 // SetWithdrawn sets the value of Withdrawn.
 func (s *Message) SetWithdrawn(val OptBool) {
 	s.Withdrawn = val
+}
+
+// SetMovedFrom sets the value of MovedFrom.
+func (s *Message) SetMovedFrom(val OptString) {
+	s.MovedFrom = val
 }
 
 // SetAttachments sets the value of Attachments.
@@ -8208,6 +8592,56 @@ func (s *MoveClockReq) GetSeconds() int64 {
 // SetSeconds sets the value of Seconds.
 func (s *MoveClockReq) SetSeconds(val int64) {
 	s.Seconds = val
+}
+
+// Ref: #/components/schemas/MoveMessagesReq
+type MoveMessagesReq struct {
+	// Messages and notes to move.
+	MessageIds []string `json:"message_ids"`
+	// Number of the ticket they go to.
+	To      string            `json:"to"`
+	Version OptHistoryVersion `json:"version"`
+	As      OptHistoryAs      `json:"as"`
+}
+
+// GetMessageIds returns the value of MessageIds.
+func (s *MoveMessagesReq) GetMessageIds() []string {
+	return s.MessageIds
+}
+
+// GetTo returns the value of To.
+func (s *MoveMessagesReq) GetTo() string {
+	return s.To
+}
+
+// GetVersion returns the value of Version.
+func (s *MoveMessagesReq) GetVersion() OptHistoryVersion {
+	return s.Version
+}
+
+// GetAs returns the value of As.
+func (s *MoveMessagesReq) GetAs() OptHistoryAs {
+	return s.As
+}
+
+// SetMessageIds sets the value of MessageIds.
+func (s *MoveMessagesReq) SetMessageIds(val []string) {
+	s.MessageIds = val
+}
+
+// SetTo sets the value of To.
+func (s *MoveMessagesReq) SetTo(val string) {
+	s.To = val
+}
+
+// SetVersion sets the value of Version.
+func (s *MoveMessagesReq) SetVersion(val OptHistoryVersion) {
+	s.Version = val
+}
+
+// SetAs sets the value of As.
+func (s *MoveMessagesReq) SetAs(val OptHistoryAs) {
+	s.As = val
 }
 
 // Ref: #/components/schemas/MyShift
@@ -9724,6 +10158,98 @@ func (o OptEventData) Get() (v EventData, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptEventData) Or(d EventData) EventData {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptHistoryAs returns new OptHistoryAs with value set to v.
+func NewOptHistoryAs(v HistoryAs) OptHistoryAs {
+	return OptHistoryAs{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptHistoryAs is optional HistoryAs.
+type OptHistoryAs struct {
+	Value HistoryAs
+	Set   bool
+}
+
+// IsSet returns true if OptHistoryAs was set.
+func (o OptHistoryAs) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptHistoryAs) Reset() {
+	var v HistoryAs
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptHistoryAs) SetTo(v HistoryAs) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptHistoryAs) Get() (v HistoryAs, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptHistoryAs) Or(d HistoryAs) HistoryAs {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptHistoryVersion returns new OptHistoryVersion with value set to v.
+func NewOptHistoryVersion(v HistoryVersion) OptHistoryVersion {
+	return OptHistoryVersion{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptHistoryVersion is optional HistoryVersion.
+type OptHistoryVersion struct {
+	Value HistoryVersion
+	Set   bool
+}
+
+// IsSet returns true if OptHistoryVersion was set.
+func (o OptHistoryVersion) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptHistoryVersion) Reset() {
+	var v HistoryVersion
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptHistoryVersion) SetTo(v HistoryVersion) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptHistoryVersion) Get() (v HistoryVersion, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptHistoryVersion) Or(d HistoryVersion) HistoryVersion {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -11543,6 +12069,191 @@ func (s *PasswordReq) GetPassword() string {
 // SetPassword sets the value of Password.
 func (s *PasswordReq) SetPassword(val string) {
 	s.Password = val
+}
+
+// Ref: #/components/schemas/PermissionUser
+type PermissionUser struct {
+	// User id.
+	ID string `json:"id"`
+	// Log-in name of today.
+	Name string `json:"name"`
+	// The main account, which has all rights.
+	Main bool `json:"main"`
+	// Role of a person of the house.
+	Role OptString `json:"role"`
+	// The partner he works for.
+	PartnerID OptString `json:"partner_id"`
+	// Was shut out.
+	Disabled bool `json:"disabled"`
+}
+
+// GetID returns the value of ID.
+func (s *PermissionUser) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *PermissionUser) GetName() string {
+	return s.Name
+}
+
+// GetMain returns the value of Main.
+func (s *PermissionUser) GetMain() bool {
+	return s.Main
+}
+
+// GetRole returns the value of Role.
+func (s *PermissionUser) GetRole() OptString {
+	return s.Role
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *PermissionUser) GetPartnerID() OptString {
+	return s.PartnerID
+}
+
+// GetDisabled returns the value of Disabled.
+func (s *PermissionUser) GetDisabled() bool {
+	return s.Disabled
+}
+
+// SetID sets the value of ID.
+func (s *PermissionUser) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *PermissionUser) SetName(val string) {
+	s.Name = val
+}
+
+// SetMain sets the value of Main.
+func (s *PermissionUser) SetMain(val bool) {
+	s.Main = val
+}
+
+// SetRole sets the value of Role.
+func (s *PermissionUser) SetRole(val OptString) {
+	s.Role = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *PermissionUser) SetPartnerID(val OptString) {
+	s.PartnerID = val
+}
+
+// SetDisabled sets the value of Disabled.
+func (s *PermissionUser) SetDisabled(val bool) {
+	s.Disabled = val
+}
+
+// Ref: #/components/schemas/Permissions
+type Permissions struct {
+	AsOf Time `json:"as_of"`
+	// Domain.
+	DomainID string `json:"domain_id"`
+	// The account was shut.
+	Disabled bool `json:"disabled"`
+	// The partner who served it.
+	PartnerID OptString `json:"partner_id"`
+	// Sub-users submitted only with a group's right.
+	SubmitByPermission bool `json:"submit_by_permission"`
+	// Sub-users might export.
+	ExportByUsers bool `json:"export_by_users"`
+	// Sub-users might act on every ticket of the domain.
+	AssumeAll bool             `json:"assume_all"`
+	Users     []PermissionUser `json:"users"`
+	Groups    []Group          `json:"groups"`
+}
+
+// GetAsOf returns the value of AsOf.
+func (s *Permissions) GetAsOf() Time {
+	return s.AsOf
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *Permissions) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetDisabled returns the value of Disabled.
+func (s *Permissions) GetDisabled() bool {
+	return s.Disabled
+}
+
+// GetPartnerID returns the value of PartnerID.
+func (s *Permissions) GetPartnerID() OptString {
+	return s.PartnerID
+}
+
+// GetSubmitByPermission returns the value of SubmitByPermission.
+func (s *Permissions) GetSubmitByPermission() bool {
+	return s.SubmitByPermission
+}
+
+// GetExportByUsers returns the value of ExportByUsers.
+func (s *Permissions) GetExportByUsers() bool {
+	return s.ExportByUsers
+}
+
+// GetAssumeAll returns the value of AssumeAll.
+func (s *Permissions) GetAssumeAll() bool {
+	return s.AssumeAll
+}
+
+// GetUsers returns the value of Users.
+func (s *Permissions) GetUsers() []PermissionUser {
+	return s.Users
+}
+
+// GetGroups returns the value of Groups.
+func (s *Permissions) GetGroups() []Group {
+	return s.Groups
+}
+
+// SetAsOf sets the value of AsOf.
+func (s *Permissions) SetAsOf(val Time) {
+	s.AsOf = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *Permissions) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetDisabled sets the value of Disabled.
+func (s *Permissions) SetDisabled(val bool) {
+	s.Disabled = val
+}
+
+// SetPartnerID sets the value of PartnerID.
+func (s *Permissions) SetPartnerID(val OptString) {
+	s.PartnerID = val
+}
+
+// SetSubmitByPermission sets the value of SubmitByPermission.
+func (s *Permissions) SetSubmitByPermission(val bool) {
+	s.SubmitByPermission = val
+}
+
+// SetExportByUsers sets the value of ExportByUsers.
+func (s *Permissions) SetExportByUsers(val bool) {
+	s.ExportByUsers = val
+}
+
+// SetAssumeAll sets the value of AssumeAll.
+func (s *Permissions) SetAssumeAll(val bool) {
+	s.AssumeAll = val
+}
+
+// SetUsers sets the value of Users.
+func (s *Permissions) SetUsers(val []PermissionUser) {
+	s.Users = val
+}
+
+// SetGroups sets the value of Groups.
+func (s *Permissions) SetGroups(val []Group) {
+	s.Groups = val
 }
 
 // Ref: #/components/schemas/PlanCatalogReq
@@ -15296,6 +16007,56 @@ func (s *SnoozeReq) SetVersion(val OptInt64) {
 	s.Version = val
 }
 
+// Ref: #/components/schemas/SplitReq
+type SplitReq struct {
+	// Messages and notes to take along.
+	MessageIds []string `json:"message_ids"`
+	// Description of the new ticket; absent = the first chosen text of the customer's.
+	Description OptString         `json:"description"`
+	Version     OptHistoryVersion `json:"version"`
+	As          OptHistoryAs      `json:"as"`
+}
+
+// GetMessageIds returns the value of MessageIds.
+func (s *SplitReq) GetMessageIds() []string {
+	return s.MessageIds
+}
+
+// GetDescription returns the value of Description.
+func (s *SplitReq) GetDescription() OptString {
+	return s.Description
+}
+
+// GetVersion returns the value of Version.
+func (s *SplitReq) GetVersion() OptHistoryVersion {
+	return s.Version
+}
+
+// GetAs returns the value of As.
+func (s *SplitReq) GetAs() OptHistoryAs {
+	return s.As
+}
+
+// SetMessageIds sets the value of MessageIds.
+func (s *SplitReq) SetMessageIds(val []string) {
+	s.MessageIds = val
+}
+
+// SetDescription sets the value of Description.
+func (s *SplitReq) SetDescription(val OptString) {
+	s.Description = val
+}
+
+// SetVersion sets the value of Version.
+func (s *SplitReq) SetVersion(val OptHistoryVersion) {
+	s.Version = val
+}
+
+// SetAs sets the value of As.
+func (s *SplitReq) SetAs(val OptHistoryAs) {
+	s.As = val
+}
+
 // Ref: #/components/schemas/StepReq
 type StepReq struct {
 	// The step.
@@ -16816,6 +17577,54 @@ func (s *TicketActionsReq) SetAs(val OptString) {
 	s.As = val
 }
 
+// Ref: #/components/schemas/TicketAsOf
+type TicketAsOf struct {
+	AsOf        Time         `json:"as_of"`
+	Ticket      Ticket       `json:"ticket"`
+	Messages    []Message    `json:"messages"`
+	Attachments []Attachment `json:"attachments"`
+}
+
+// GetAsOf returns the value of AsOf.
+func (s *TicketAsOf) GetAsOf() Time {
+	return s.AsOf
+}
+
+// GetTicket returns the value of Ticket.
+func (s *TicketAsOf) GetTicket() Ticket {
+	return s.Ticket
+}
+
+// GetMessages returns the value of Messages.
+func (s *TicketAsOf) GetMessages() []Message {
+	return s.Messages
+}
+
+// GetAttachments returns the value of Attachments.
+func (s *TicketAsOf) GetAttachments() []Attachment {
+	return s.Attachments
+}
+
+// SetAsOf sets the value of AsOf.
+func (s *TicketAsOf) SetAsOf(val Time) {
+	s.AsOf = val
+}
+
+// SetTicket sets the value of Ticket.
+func (s *TicketAsOf) SetTicket(val Ticket) {
+	s.Ticket = val
+}
+
+// SetMessages sets the value of Messages.
+func (s *TicketAsOf) SetMessages(val []Message) {
+	s.Messages = val
+}
+
+// SetAttachments sets the value of Attachments.
+func (s *TicketAsOf) SetAttachments(val []Attachment) {
+	s.Attachments = val
+}
+
 // Ref: #/components/schemas/TicketClock
 type TicketClock struct {
 	Kind ClockKind `json:"kind"`
@@ -17205,6 +18014,33 @@ func (s *TicketDetails) SetEncryptedCopy(val OptString) {
 // SetParams sets the value of Params.
 func (s *TicketDetails) SetParams(val []TicketParam) {
 	s.Params = val
+}
+
+// Ref: #/components/schemas/TicketHistory
+type TicketHistory struct {
+	Items []HistoryEntry `json:"items"`
+	// How many there are.
+	TotalCount int32 `json:"total_count"`
+}
+
+// GetItems returns the value of Items.
+func (s *TicketHistory) GetItems() []HistoryEntry {
+	return s.Items
+}
+
+// GetTotalCount returns the value of TotalCount.
+func (s *TicketHistory) GetTotalCount() int32 {
+	return s.TotalCount
+}
+
+// SetItems sets the value of Items.
+func (s *TicketHistory) SetItems(val []HistoryEntry) {
+	s.Items = val
+}
+
+// SetTotalCount sets the value of TotalCount.
+func (s *TicketHistory) SetTotalCount(val int32) {
+	s.TotalCount = val
 }
 
 // Ref: #/components/schemas/TicketLabel
@@ -17710,6 +18546,178 @@ func (s *TransferResult) SetErrorCode(val OptString) {
 
 // SetErrorMsg sets the value of ErrorMsg.
 func (s *TransferResult) SetErrorMsg(val OptString) {
+	s.ErrorMsg = val
+}
+
+// Ref: #/components/schemas/UndoAnswer
+type UndoAnswer struct {
+	Items []UndoResult `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *UndoAnswer) GetItems() []UndoResult {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *UndoAnswer) SetItems(val []UndoResult) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/UndoItem
+type UndoItem struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// The revision that the change made.
+	Revision int64 `json:"revision"`
+}
+
+// GetNumber returns the value of Number.
+func (s *UndoItem) GetNumber() string {
+	return s.Number
+}
+
+// GetRevision returns the value of Revision.
+func (s *UndoItem) GetRevision() int64 {
+	return s.Revision
+}
+
+// SetNumber sets the value of Number.
+func (s *UndoItem) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetRevision sets the value of Revision.
+func (s *UndoItem) SetRevision(val int64) {
+	s.Revision = val
+}
+
+// Ref: #/components/schemas/UndoManyReq
+type UndoManyReq struct {
+	Items []UndoItem   `json:"items"`
+	As    OptHistoryAs `json:"as"`
+}
+
+// GetItems returns the value of Items.
+func (s *UndoManyReq) GetItems() []UndoItem {
+	return s.Items
+}
+
+// GetAs returns the value of As.
+func (s *UndoManyReq) GetAs() OptHistoryAs {
+	return s.As
+}
+
+// SetItems sets the value of Items.
+func (s *UndoManyReq) SetItems(val []UndoItem) {
+	s.Items = val
+}
+
+// SetAs sets the value of As.
+func (s *UndoManyReq) SetAs(val OptHistoryAs) {
+	s.As = val
+}
+
+// Ref: #/components/schemas/UndoReq
+type UndoReq struct {
+	// The revision that the change made, as the history tells it.
+	Revision int64        `json:"revision"`
+	As       OptHistoryAs `json:"as"`
+}
+
+// GetRevision returns the value of Revision.
+func (s *UndoReq) GetRevision() int64 {
+	return s.Revision
+}
+
+// GetAs returns the value of As.
+func (s *UndoReq) GetAs() OptHistoryAs {
+	return s.As
+}
+
+// SetRevision sets the value of Revision.
+func (s *UndoReq) SetRevision(val int64) {
+	s.Revision = val
+}
+
+// SetAs sets the value of As.
+func (s *UndoReq) SetAs(val OptHistoryAs) {
+	s.As = val
+}
+
+// Ref: #/components/schemas/UndoResult
+type UndoResult struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// The change.
+	Revision int64 `json:"revision"`
+	// Whether it was undone.
+	Undone bool `json:"undone"`
+	// The ticket's version after it.
+	Version OptInt64 `json:"version"`
+	// Why not.
+	ErrorCode OptString `json:"error_code"`
+	// The same in the caller's language.
+	ErrorMsg OptString `json:"error_msg"`
+}
+
+// GetNumber returns the value of Number.
+func (s *UndoResult) GetNumber() string {
+	return s.Number
+}
+
+// GetRevision returns the value of Revision.
+func (s *UndoResult) GetRevision() int64 {
+	return s.Revision
+}
+
+// GetUndone returns the value of Undone.
+func (s *UndoResult) GetUndone() bool {
+	return s.Undone
+}
+
+// GetVersion returns the value of Version.
+func (s *UndoResult) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// GetErrorCode returns the value of ErrorCode.
+func (s *UndoResult) GetErrorCode() OptString {
+	return s.ErrorCode
+}
+
+// GetErrorMsg returns the value of ErrorMsg.
+func (s *UndoResult) GetErrorMsg() OptString {
+	return s.ErrorMsg
+}
+
+// SetNumber sets the value of Number.
+func (s *UndoResult) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetRevision sets the value of Revision.
+func (s *UndoResult) SetRevision(val int64) {
+	s.Revision = val
+}
+
+// SetUndone sets the value of Undone.
+func (s *UndoResult) SetUndone(val bool) {
+	s.Undone = val
+}
+
+// SetVersion sets the value of Version.
+func (s *UndoResult) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// SetErrorCode sets the value of ErrorCode.
+func (s *UndoResult) SetErrorCode(val OptString) {
+	s.ErrorCode = val
+}
+
+// SetErrorMsg sets the value of ErrorMsg.
+func (s *UndoResult) SetErrorMsg(val OptString) {
 	s.ErrorMsg = val
 }
 

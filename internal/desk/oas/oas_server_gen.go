@@ -651,6 +651,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}/drafts
 	ListTicketDrafts(ctx context.Context, params ListTicketDraftsParams) (*DraftList, error)
+	// ListTicketHistory implements ListTicketHistory operation.
+	//
+	// All that happened to a ticket, newest first, with what can be undone and why the rest cannot.
+	// Partners' people see the house's people by alias.
+	//
+	// GET /desk/v1/tickets/{number}/history
+	ListTicketHistory(ctx context.Context, params ListTicketHistoryParams) (*TicketHistory, error)
 	// ListTicketMessages implements ListTicketMessages operation.
 	//
 	// Lists all messages of a ticket, oldest first, internal notes included.
@@ -705,6 +712,17 @@ type Handler interface {
 	//
 	// POST /desk/v1/tickets/{number}/read
 	MarkTicketRead(ctx context.Context, params MarkTicketReadParams) error
+	// MergeTicket implements MergeTicket operation.
+	//
+	// Puts the messages and files of this open ticket into another open one of the same customer and side,
+	// and ends this one: state 12, code 16 in the customer's log, a last message and a relation that name
+	// the other. Its description comes as an ordinary message; labels and copy addresses are added as far
+	// as the limits go. Refused with OSM.01010048 for two customers, or for two submitters unless a
+	// supervisor or administrator does it, .49 for two sides, .02 for the state or a stale version. Undo
+	// takes it back. Answers the other ticket.
+	//
+	// POST /desk/v1/tickets/{number}/merge
+	MergeTicket(ctx context.Context, req *MergeReq, params MergeTicketParams) (*Ticket, error)
 	// MoveDomainClock implements MoveDomainClock operation.
 	//
 	// Moves the clock of a sandbox forward. What is due until then becomes due now; other domains are
@@ -712,6 +730,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/clock
 	MoveDomainClock(ctx context.Context, req *MoveClockReq, params MoveDomainClockParams) (*DomainClock, error)
+	// MoveTicketMessages implements MoveTicketMessages operation.
+	//
+	// Moves chosen messages with their files to another open ticket of the same customer and side;
+	// refusals as of merging. Answers the other ticket.
+	//
+	// POST /desk/v1/tickets/{number}/move-messages
+	MoveTicketMessages(ctx context.Context, req *MoveMessagesReq, params MoveTicketMessagesParams) (*Ticket, error)
 	// PlanCatalog implements PlanCatalog operation.
 	//
 	// Checks a set of files and tells how it differs from the catalogue in force. Changes nothing.
@@ -927,6 +952,14 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}
 	ShowDomain(ctx context.Context, params ShowDomainParams) (*Domain, error)
+	// ShowDomainPermissions implements ShowDomainPermissions operation.
+	//
+	// People, their roles, groups with their rights and members, and the domain's switches, now or as of
+	// an instant, worked out from the history since the domain was made. Names are those of today. For
+	// administrators and auditors.
+	//
+	// GET /desk/v1/domains/{domain_id}/permissions
+	ShowDomainPermissions(ctx context.Context, params ShowDomainPermissionsParams) (*Permissions, error)
 	// ShowEngineerProfile implements ShowEngineerProfile operation.
 	//
 	// Shows skills, capacity, shifts and load of one engineer.
@@ -1012,6 +1045,14 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets/{number}
 	ShowTicket(ctx context.Context, params ShowTicketParams) (*Ticket, error)
+	// ShowTicketAsOf implements ShowTicketAsOf operation.
+	//
+	// State, handler, owner, labels, messages and files as they were at an instant, worked out from the
+	// history, which reaches back to the ticket's creation. Texts withdrawn and files removed since are
+	// gone; a deleted label has its number only. Related tickets, parameters and contact are not told.
+	//
+	// GET /desk/v1/tickets/{number}/as-of
+	ShowTicketAsOf(ctx context.Context, params ShowTicketAsOfParams) (*TicketAsOf, error)
 	// ShowTicketClocks implements ShowTicketClocks operation.
 	//
 	// What is promised for the ticket and what became of it, with every interval that was counted or not,
@@ -1069,6 +1110,15 @@ type Handler interface {
 	//
 	// PUT /desk/v1/tickets/{number}/snooze
 	SnoozeTicket(ctx context.Context, req *SnoozeReq, params SnoozeTicketParams) (*Ticket, error)
+	// SplitTicket implements SplitTicket operation.
+	//
+	// Makes a new ticket of the same submitter out of chosen messages with their files, about the same
+	// problem type, product, region and severity, with the same contact and handler, related to this one
+	// where there is room. The description of a ticket cannot be chosen. The quota does not stop it. Undo
+	// deletes the new ticket and puts the messages back, as long as nothing happened to it.
+	//
+	// POST /desk/v1/tickets/{number}/split
+	SplitTicket(ctx context.Context, req *SplitReq, params SplitTicketParams) (*Ticket, error)
 	// TestProvider implements TestProvider operation.
 	//
 	// Sends a test message to a contact through this provider now, past the queue and the catcher, and
@@ -1094,6 +1144,25 @@ type Handler interface {
 	//
 	// POST /desk/v1/tickets/transfer
 	TransferTickets(ctx context.Context, req *TransferReq) (*TransferAnswer, error)
+	// UndoTicketChange implements UndoTicketChange operation.
+	//
+	// Takes back the change that made a revision: merge, split, moved messages, accept, assign, transfer,
+	// pause, resume, invalid. The ticket is then what it was before, but for version, time of change and
+	// history. There is no time limit: refused with 409 only for what cannot be undone at all and when
+	// something that depends on it happened since, which the refusal names. Notices that were sent are not
+	// called back, notes that went with the step stay, authorizations that ended stay ended. For the other
+	// ticket of a merge, split or move it is undone as well.
+	//
+	// POST /desk/v1/tickets/{number}/undo
+	UndoTicketChange(ctx context.Context, req *UndoReq, params UndoTicketChangeParams) (*Ticket, error)
+	// UndoTicketChanges implements UndoTicketChanges operation.
+	//
+	// Undoes up to 100 changes one after the other, in the order given, and tells of each what became of
+	// it. A change that depends on another one comes before it. Tickets of a sandbox whose clock was moved
+	// are not undone together with others.
+	//
+	// POST /desk/v1/tickets/undo
+	UndoTicketChanges(ctx context.Context, req *UndoManyReq) (*UndoAnswer, error)
 	// UndrainProvider implements UndrainProvider operation.
 	//
 	// Gives it messages again.

@@ -8,6 +8,7 @@ type OperationName = string
 const (
 	CreateBrowserSessionOperation OperationName = "CreateBrowserSession"
 	DeleteBrowserSessionOperation OperationName = "DeleteBrowserSession"
+	ListAuditOperation            OperationName = "ListAudit"
 	ShowBrowserSessionOperation   OperationName = "ShowBrowserSession"
 	ShowTicketClocksOperation     OperationName = "ShowTicketClocks"
 	StreamEventsOperation         OperationName = "StreamEvents"

@@ -80,6 +80,27 @@ func encodeDeleteBrowserSessionResponse(response *DeleteBrowserSessionNoContent,
 	return nil
 }
 
+func encodeListAuditResponse(response *AuditPage, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeShowBrowserSessionResponse(response *BrowserSession, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {

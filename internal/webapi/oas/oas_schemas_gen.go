@@ -39,6 +39,218 @@ func (s *AkSkAuth) SetRoles(val []string) {
 	s.Roles = val
 }
 
+// Ref: #/components/schemas/AuditEntry
+type AuditEntry struct {
+	// Id of the entry.
+	TraceID string `json:"trace_id"`
+	// What was done, for example createCase.
+	TraceName string `json:"trace_name"`
+	// The same in the caller's language.
+	TraceTitle string `json:"trace_title"`
+	// When, UTC.
+	Time time.Time `json:"time"`
+	// Sort of thing it was done to, for example case.
+	ResourceType string `json:"resource_type"`
+	// Its id; of a case its number.
+	ResourceID string `json:"resource_id"`
+	// Who did it.
+	ActorType AuditEntryActorType `json:"actor_type"`
+	// User id of a user of the domain, public id of an engineer.
+	UserID OptString `json:"user_id"`
+	// Log-in name of a user of the domain, alias of an engineer.
+	UserName OptString `json:"user_name"`
+	// Address the request came from; absent for people of the house and the system.
+	SourceIP OptString `json:"source_ip"`
+	// X-Request-Id of the request; of users of the domain only.
+	RequestID OptString `json:"request_id"`
+}
+
+// GetTraceID returns the value of TraceID.
+func (s *AuditEntry) GetTraceID() string {
+	return s.TraceID
+}
+
+// GetTraceName returns the value of TraceName.
+func (s *AuditEntry) GetTraceName() string {
+	return s.TraceName
+}
+
+// GetTraceTitle returns the value of TraceTitle.
+func (s *AuditEntry) GetTraceTitle() string {
+	return s.TraceTitle
+}
+
+// GetTime returns the value of Time.
+func (s *AuditEntry) GetTime() time.Time {
+	return s.Time
+}
+
+// GetResourceType returns the value of ResourceType.
+func (s *AuditEntry) GetResourceType() string {
+	return s.ResourceType
+}
+
+// GetResourceID returns the value of ResourceID.
+func (s *AuditEntry) GetResourceID() string {
+	return s.ResourceID
+}
+
+// GetActorType returns the value of ActorType.
+func (s *AuditEntry) GetActorType() AuditEntryActorType {
+	return s.ActorType
+}
+
+// GetUserID returns the value of UserID.
+func (s *AuditEntry) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetUserName returns the value of UserName.
+func (s *AuditEntry) GetUserName() OptString {
+	return s.UserName
+}
+
+// GetSourceIP returns the value of SourceIP.
+func (s *AuditEntry) GetSourceIP() OptString {
+	return s.SourceIP
+}
+
+// GetRequestID returns the value of RequestID.
+func (s *AuditEntry) GetRequestID() OptString {
+	return s.RequestID
+}
+
+// SetTraceID sets the value of TraceID.
+func (s *AuditEntry) SetTraceID(val string) {
+	s.TraceID = val
+}
+
+// SetTraceName sets the value of TraceName.
+func (s *AuditEntry) SetTraceName(val string) {
+	s.TraceName = val
+}
+
+// SetTraceTitle sets the value of TraceTitle.
+func (s *AuditEntry) SetTraceTitle(val string) {
+	s.TraceTitle = val
+}
+
+// SetTime sets the value of Time.
+func (s *AuditEntry) SetTime(val time.Time) {
+	s.Time = val
+}
+
+// SetResourceType sets the value of ResourceType.
+func (s *AuditEntry) SetResourceType(val string) {
+	s.ResourceType = val
+}
+
+// SetResourceID sets the value of ResourceID.
+func (s *AuditEntry) SetResourceID(val string) {
+	s.ResourceID = val
+}
+
+// SetActorType sets the value of ActorType.
+func (s *AuditEntry) SetActorType(val AuditEntryActorType) {
+	s.ActorType = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *AuditEntry) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetUserName sets the value of UserName.
+func (s *AuditEntry) SetUserName(val OptString) {
+	s.UserName = val
+}
+
+// SetSourceIP sets the value of SourceIP.
+func (s *AuditEntry) SetSourceIP(val OptString) {
+	s.SourceIP = val
+}
+
+// SetRequestID sets the value of RequestID.
+func (s *AuditEntry) SetRequestID(val OptString) {
+	s.RequestID = val
+}
+
+// Who did it.
+type AuditEntryActorType string
+
+const (
+	AuditEntryActorTypeUser     AuditEntryActorType = "user"
+	AuditEntryActorTypeEngineer AuditEntryActorType = "engineer"
+	AuditEntryActorTypeSystem   AuditEntryActorType = "system"
+)
+
+// AllValues returns all AuditEntryActorType values.
+func (AuditEntryActorType) AllValues() []AuditEntryActorType {
+	return []AuditEntryActorType{
+		AuditEntryActorTypeUser,
+		AuditEntryActorTypeEngineer,
+		AuditEntryActorTypeSystem,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s AuditEntryActorType) MarshalText() ([]byte, error) {
+	switch s {
+	case AuditEntryActorTypeUser:
+		return []byte(s), nil
+	case AuditEntryActorTypeEngineer:
+		return []byte(s), nil
+	case AuditEntryActorTypeSystem:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *AuditEntryActorType) UnmarshalText(data []byte) error {
+	switch AuditEntryActorType(data) {
+	case AuditEntryActorTypeUser:
+		*s = AuditEntryActorTypeUser
+		return nil
+	case AuditEntryActorTypeEngineer:
+		*s = AuditEntryActorTypeEngineer
+		return nil
+	case AuditEntryActorTypeSystem:
+		*s = AuditEntryActorTypeSystem
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/AuditPage
+type AuditPage struct {
+	Items []AuditEntry `json:"items"`
+	// Go on with this; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *AuditPage) GetItems() []AuditEntry {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *AuditPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *AuditPage) SetItems(val []AuditEntry) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *AuditPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
 // Ref: #/components/schemas/BrowserSession
 type BrowserSession struct {
 	// Which side of the desk the user is on.
@@ -1087,6 +1299,98 @@ func (o OptBrowserSessionRole) Get() (v BrowserSessionRole, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptBrowserSessionRole) Or(d BrowserSessionRole) BrowserSessionRole {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptDateTime returns new OptDateTime with value set to v.
+func NewOptDateTime(v time.Time) OptDateTime {
+	return OptDateTime{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptDateTime is optional time.Time.
+type OptDateTime struct {
+	Value time.Time
+	Set   bool
+}
+
+// IsSet returns true if OptDateTime was set.
+func (o OptDateTime) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptDateTime) Reset() {
+	var v time.Time
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptDateTime) SetTo(v time.Time) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptDateTime) Get() (v time.Time, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptDateTime) Or(d time.Time) time.Time {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptInt32 returns new OptInt32 with value set to v.
+func NewOptInt32(v int32) OptInt32 {
+	return OptInt32{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptInt32 is optional int32.
+type OptInt32 struct {
+	Value int32
+	Set   bool
+}
+
+// IsSet returns true if OptInt32 was set.
+func (o OptInt32) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptInt32) Reset() {
+	var v int32
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptInt32) SetTo(v int32) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptInt32) Get() (v int32, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptInt32) Or(d int32) int32 {
 	if v, ok := o.Get(); ok {
 		return v
 	}

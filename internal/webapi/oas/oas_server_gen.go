@@ -22,6 +22,17 @@ type Handler interface {
 	//
 	// DELETE /web/v1/session
 	DeleteBrowserSession(ctx context.Context) (*DeleteBrowserSessionNoContent, error)
+	// ListAudit implements ListAudit operation.
+	//
+	// What happened in the caller's domain, newest first: the trace names of the platform (createCase,
+	// cancelCase, closeCase, deleteCase, createScores, confirmAuthorizations) and the further ones of this
+	// product (log-ins, exports, messages, access keys, users, rights, steps of engineers that the
+	// customer sees). The main account sees its domain; a sub-user sees what he did himself and nothing
+	// else. People of the house go by alias, without an address. Kept for ever; without `from` the last
+	// seven days are shown. Called with X-Auth-Token or a request signature, as the customer API.
+	//
+	// GET /web/v1/audit
+	ListAudit(ctx context.Context, params ListAuditParams) (*AuditPage, error)
 	// ShowBrowserSession implements ShowBrowserSession operation.
 	//
 	// Tells who is logged in, with the value that changing calls carry in `X-Csrf`.

@@ -1,0 +1,260 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/locale"
+	"casemate/internal/principal"
+)
+
+// trace is what an event is called in the customer's audit view.
+type trace struct {
+	name, resource string
+	title          locale.Texts
+}
+
+// traces are the events a customer sees of his domain, by kind: those of the
+// platform by its names (semantics.md section 3.2), further ones by names of the
+// same shape. What is not here is the house's affair: notes, assignments,
+// requests for access that its supervisor has not approved.
+var traces = map[string]trace{
+	"ticket.create":    {"createCase", "case", locale.Texts{ZH: "创建工单", EN: "Ticket created"}},
+	"ticket.cancel":    {"cancelCase", "case", locale.Texts{ZH: "撤销工单", EN: "Ticket canceled"}},
+	"ticket.close":     {"closeCase", "case", locale.Texts{ZH: "关闭工单", EN: "Ticket closed"}},
+	"ticket.autoclose": {"closeCase", "case", locale.Texts{ZH: "系统关闭工单", EN: "Ticket closed by the system"}},
+	"ticket.delete":    {"deleteCase", "case", locale.Texts{ZH: "删除工单", EN: "Ticket deleted"}},
+	"ticket.score":     {"createScores", "case", locale.Texts{ZH: "评价工单", EN: "Ticket rated"}},
+
+	"ticket.urge":          {"urgeCase", "case", locale.Texts{ZH: "催单", EN: "Ticket urged"}},
+	"ticket.reply":         {"createMessages", "case", locale.Texts{ZH: "回复工单", EN: "Ticket replied to"}},
+	"ticket.withdraw":      {"revokeMessage", "case", locale.Texts{ZH: "撤回消息", EN: "Message withdrawn"}},
+	"ticket.export":        {"exportCases", "case", locale.Texts{ZH: "导出工单", EN: "Tickets exported"}},
+	"ticket.contact.set":   {"updateCaseContactInfo", "case", locale.Texts{ZH: "修改联系方式", EN: "Contact changed"}},
+	"ticket.contact.clear": {"deleteCaseContactInfo", "case", locale.Texts{ZH: "删除联系方式", EN: "Contact cleared"}},
+	"ticket.params":        {"createCaseExtendsParam", "case", locale.Texts{ZH: "提交附加参数", EN: "Parameters given"}},
+	"ticket.relate":        {"createRelations", "case", locale.Texts{ZH: "关联工单", EN: "Tickets related"}},
+	"ticket.unrelate":      {"deleteRelation", "case", locale.Texts{ZH: "取消关联", EN: "Relation removed"}},
+	"ticket.label":         {"createCaseLabels", "case", locale.Texts{ZH: "添加标签", EN: "Labels put on"}},
+	"ticket.unlabel":       {"deleteCaseLabels", "case", locale.Texts{ZH: "移除标签", EN: "Labels taken off"}},
+	"ticket.accept":        {"acceptCase", "case", locale.Texts{ZH: "受理工单", EN: "Ticket accepted"}},
+	"ticket.ask":           {"askCase", "case", locale.Texts{ZH: "要求补充信息", EN: "Question asked"}},
+	"ticket.resolve":       {"resolveCase", "case", locale.Texts{ZH: "提交解决方案", EN: "Solution submitted"}},
+	"ticket.autosolve":     {"resolveCase", "case", locale.Texts{ZH: "系统置为待确认", EN: "Taken as solved by the system"}},
+	"ticket.pause":         {"pauseCase", "case", locale.Texts{ZH: "暂停工单", EN: "Ticket paused"}},
+	"ticket.resume":        {"resumeCase", "case", locale.Texts{ZH: "恢复工单", EN: "Ticket resumed"}},
+	"ticket.invalid":       {"invalidateCase", "case", locale.Texts{ZH: "判为无效", EN: "Judged invalid"}},
+	kindMerge:              {"mergeCase", "case", locale.Texts{ZH: "合并工单", EN: "Ticket merged"}},
+	kindSplit:              {"splitCase", "case", locale.Texts{ZH: "拆分工单", EN: "Ticket split"}},
+	kindMove:               {"moveMessages", "case", locale.Texts{ZH: "移动消息", EN: "Messages moved"}},
+	kindUndo:               {"undoCaseChange", "case", locale.Texts{ZH: "撤销变更", EN: "Change undone"}},
+	"ticket.reveal":        {"revealCaseContactInfo", "case", locale.Texts{ZH: "查看联系方式", EN: "Contact looked at"}},
+
+	"authorization.confirm":       {"confirmAuthorizations", "authorization", locale.Texts{ZH: "同意授权", EN: "Authorization granted"}},
+	"authorization.reject":        {"rejectAuthorization", "authorization", locale.Texts{ZH: "拒绝授权", EN: "Authorization rejected"}},
+	"authorization.cancel":        {"cancelAuthorization", "authorization", locale.Texts{ZH: "取消授权", EN: "Authorization withdrawn"}},
+	"authorization.expire":        {"expireAuthorization", "authorization", locale.Texts{ZH: "授权失效", EN: "Authorization expired"}},
+	"authorization.check":         {"checkHosts", "authorization", locale.Texts{ZH: "检查主机登录", EN: "Host log-in checked"}},
+	"authorization.reveal":        {"revealAuthorization", "authorization", locale.Texts{ZH: "查看授权凭据", EN: "Credentials looked at"}},
+	"authorization.session.open":  {"openSession", "authorization", locale.Texts{ZH: "进入授权主机", EN: "Session opened"}},
+	"authorization.session.close": {"closeSession", "authorization", locale.Texts{ZH: "离开授权主机", EN: "Session closed"}},
+
+	"token.issue":       {"login", "user", locale.Texts{ZH: "登录", EN: "Logged in"}},
+	"token.revoke":      {"logout", "user", locale.Texts{ZH: "注销", EN: "Logged out"}},
+	"user.create":       {"createUser", "user", locale.Texts{ZH: "创建用户", EN: "User created"}},
+	"user.disable":      {"disableUser", "user", locale.Texts{ZH: "停用或启用用户", EN: "User shut out or let in"}},
+	"user.password":     {"changePassword", "user", locale.Texts{ZH: "修改密码", EN: "Password changed"}},
+	"key.create":        {"createAccessKey", "user", locale.Texts{ZH: "创建访问密钥", EN: "Access key created"}},
+	"key.disable":       {"disableAccessKey", "user", locale.Texts{ZH: "停用访问密钥", EN: "Access key disabled"}},
+	"key.enable":        {"enableAccessKey", "user", locale.Texts{ZH: "启用访问密钥", EN: "Access key enabled"}},
+	"key.delete":        {"deleteAccessKey", "user", locale.Texts{ZH: "删除访问密钥", EN: "Access key deleted"}},
+	"key.temporary":     {"createTemporaryAccessKey", "user", locale.Texts{ZH: "创建临时访问密钥", EN: "Temporary access key created"}},
+	"group.create":      {"createGroup", "group", locale.Texts{ZH: "创建用户组", EN: "Group created"}},
+	"group.add":         {"addGroupMember", "group", locale.Texts{ZH: "加入用户组", EN: "User added to a group"}},
+	"group.remove":      {"removeGroupMember", "group", locale.Texts{ZH: "移出用户组", EN: "User removed from a group"}},
+	"domain.privilege":  {"createPrivileges", "domain", locale.Texts{ZH: "修改权限开关", EN: "Privilege switched"}},
+	"domain.disable":    {"disableDomain", "domain", locale.Texts{ZH: "停用或启用账号", EN: "Account shut or opened"}},
+	"domain.partner":    {"setPartner", "domain", locale.Texts{ZH: "关联伙伴", EN: "Partner set"}},
+	"agency.create":     {"createAgency", "agency", locale.Texts{ZH: "创建委托", EN: "Agency created"}},
+	"agency.delete":     {"deleteAgency", "agency", locale.Texts{ZH: "删除委托", EN: "Agency deleted"}},
+	"agreement.sign":    {"signAgreement", "agreement", locale.Texts{ZH: "签署协议", EN: "Agreement signed"}},
+	"label.create":      {"createLabel", "label", locale.Texts{ZH: "创建标签", EN: "Label created"}},
+	"label.update":      {"updateLabel", "label", locale.Texts{ZH: "修改标签", EN: "Label changed"}},
+	"label.delete":      {"deleteLabel", "label", locale.Texts{ZH: "删除标签", EN: "Label deleted"}},
+	"contact.prove":     {"verifyContact", "contact", locale.Texts{ZH: "验证联系方式", EN: "Contact verified"}},
+	"attachment.upload": {"uploadAccessory", "attachment", locale.Texts{ZH: "上传附件", EN: "File uploaded"}},
+	"attachment.delete": {"deleteAccessory", "attachment", locale.Texts{ZH: "删除附件", EN: "File deleted"}},
+	"diagnosis.start":   {"createDiagnoseJob", "diagnosis", locale.Texts{ZH: "发起诊断", EN: "Diagnosis started"}},
+}
+
+// subjects are the events' own words for resources, where they differ.
+var subjects = map[string]string{"case": "ticket", "agreement": "agreement_signature", "contact": "proof"}
+
+// AuditDays is how far an audit reaches back when it is not told from when, as
+// the platform's console does.
+const AuditDays = 7
+
+var (
+	errWindow   = fault.New(fault.Invalid, fault.CodeInvalid, "开始时间 from 不能晚于结束时间 to", "from must not be behind to").In("from")
+	errCursorOf = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 无效", "{field} is not known").In("cursor")
+)
+
+// AuditFilter of a domain's audit. Zero values do not filter.
+type AuditFilter struct {
+	From, To             int64    // milliseconds UTC; 0 = AuditDays before To, now
+	Names                []string // of traces
+	User                 string   // user id
+	Resource, ResourceID string   // of a case its number
+	Cursor               string
+	Limit                int // 1..200, 0 = 50
+}
+
+// Audited is a line of it.
+type Audited struct {
+	ID, Name, Title      string
+	At                   int64
+	Resource, ResourceID string
+	Kind                 principal.Kind // Customer, Engineer or System
+	Actor, ActorName     string         // user id and log-in name; public id and alias of the house's people
+	Address, Request     string         // of the domain's own users only
+}
+
+// Audit is a page of what happened in the caller's domain, newest first, and the
+// cursor of the next one, "" at the end. The main account sees the domain; a
+// sub-user what he did himself. It stands here because most of it is about
+// tickets; it holds nothing but the events. Failures: OSM.01010011 for callers
+// who are no customers, .01 for a trace, resource, window or cursor that means
+// nothing.
+func (s *Service) Audit(ctx context.Context, who principal.Principal, lang locale.Language, f AuditFilter) (page []Audited, next string, err error) {
+	if who.Kind != principal.Customer {
+		return nil, "", fault.NoPermission
+	}
+	if f.Limit == 0 {
+		f.Limit = 50
+	}
+	q := event.Query{From: f.From, To: f.To, Actor: f.User, Customers: f.User != "", Before: f.Cursor, Limit: f.Limit + 1}
+	if q.Kinds, err = f.kinds(); err != nil {
+		return nil, "", err
+	}
+	if len(f.Cursor) > 0 && len(f.Cursor) != len(db.IDAt(0)) {
+		return nil, "", errCursorOf
+	}
+	if !who.Main {
+		if f.User != "" && f.User != who.User {
+			return nil, "", nil
+		}
+		q.Actor, q.Customers = who.User, true
+	}
+	var people []string
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		page, next, people = nil, "", nil
+		q := q
+		if q.To == 0 {
+			q.To = tx.Now
+		}
+		if q.From == 0 {
+			q.From = q.To - AuditDays*ms(day)
+		}
+		if q.From > q.To {
+			return errWindow
+		}
+		if !who.Sandbox { // ids are of the installation's clock
+			q.FirstID = db.IDAt(q.From - ms(time.Hour))
+		}
+		if f.Resource != "" {
+			if q.Subject = subjects[f.Resource]; q.Subject == "" {
+				q.Subject = f.Resource
+			}
+		}
+		if q.SubjectID = f.ResourceID; f.ResourceID != "" && f.Resource == "case" {
+			err := tx.Get("SELECT id FROM tickets WHERE domain_id = ? AND number = ?", who.Domain, f.ResourceID).Scan(&q.SubjectID)
+			if errors.Is(err, db.ErrNone) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		rows, err := event.Find(tx, who.Domain, q)
+		if err != nil {
+			return err
+		}
+		if len(rows) > f.Limit {
+			rows = rows[:f.Limit]
+			next = rows[f.Limit-1].ID
+		}
+		var tickets []string
+		for _, r := range rows {
+			if r.Subject == "ticket" && !slices.Contains(tickets, r.SubjectID) {
+				tickets = append(tickets, r.SubjectID)
+			}
+		}
+		numbers, err := numbersOf(tx, who.Domain, tickets)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			t := traces[r.Kind]
+			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System}
+			switch r.Subject {
+			case "ticket":
+				a.ResourceID = numbers[r.SubjectID]
+			case "domain":
+				a.Resource = "domain"
+			}
+			switch r.ActorKind {
+			case principal.Customer:
+				a.Kind, a.Actor, a.Address, a.Request = principal.Customer, r.Actor, r.Address, r.RequestID
+				people = append(people, r.Actor)
+			case principal.Engineer, principal.Local:
+				a.Kind = principal.Engineer
+				if a.ActorName, a.Actor, err = identity.PublicEngineer(tx, r.Actor); err != nil {
+					return err
+				}
+			}
+			page = append(page, a)
+		}
+		return nil
+	})
+	if err != nil || len(people) == 0 {
+		return page, next, err
+	}
+	names, err := s.ident.Names(ctx, who.Domain, people)
+	for i, a := range page {
+		if a.Kind == principal.Customer {
+			page[i].ActorName = names[a.Actor]
+		}
+	}
+	return page, next, err
+}
+
+// kinds are the events that a filter leaves.
+func (f AuditFilter) kinds() (kinds []string, err error) {
+	known := map[string]bool{}
+	resources := map[string]bool{"domain": true}
+	for kind, t := range traces {
+		known[t.name], resources[t.resource] = true, true
+		if len(f.Names) == 0 || slices.Contains(f.Names, t.name) {
+			kinds = append(kinds, kind)
+		}
+	}
+	for _, name := range f.Names {
+		if !known[name] {
+			return nil, fault.Unknown.In("trace_name")
+		}
+	}
+	switch {
+	case f.Resource != "" && !resources[f.Resource]:
+		return nil, fault.Unknown.In("resource_type")
+	case f.ResourceID != "" && f.Resource == "":
+		return nil, fault.Missing.In("resource_type")
+	}
+	slices.Sort(kinds)
+	return kinds, nil
+}

@@ -1,0 +1,121 @@
+package ticket_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"casemate/internal/locale"
+	"casemate/internal/principal"
+	"casemate/internal/ticket"
+)
+
+// TestAudit: the main account sees his domain, a sub-user himself, nobody
+// another's; engineers go by alias and without an address; notes and
+// assignments never show.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		audit := func(who principal.Principal, f ticket.AuditFilter) (all []ticket.Audited) {
+			w.t.Helper()
+			for {
+				page, next, err := w.s.Audit(ctx, who, locale.EN, f)
+				w.ok(err)
+				all = append(all, page...)
+				if next == "" {
+					return all
+				}
+				f.Cursor = next
+			}
+		}
+		names := func(all []ticket.Audited) (out []string) {
+			for _, a := range all {
+				out = append(out, a.Name)
+			}
+			return out
+		}
+		start := w.clock.Now()
+		n := w.create(w.li, "of li")
+		other := w.create(w.wang, "of wang")
+		theirs := w.create(w.foreign, "of others")
+		w.ok(w.step(w.chen, n, "accept", ""))
+		w.ok(w.step(w.chen, n, "note", "a secret note"))
+		_, err := w.s.Take(ctx, w.chen, ticket.Step{Number: n, Action: "assign", Assignee: "emma"})
+		w.ok(err)
+		w.ok(w.step(w.emma, n, "resolve", "done"))
+		w.clock.Add(time.Hour)
+		w.ok(w.act(w.li, n, ticket.Close))
+		w.ok(w.act(w.wang, other, ticket.Cancel))
+		w.ok(w.act(w.wang, other, ticket.Delete))
+		all := audit(w.boss, ticket.AuditFilter{Limit: 3, Resource: "case"})
+		if got := names(all); !slices.Equal(got, []string{"deleteCase", "cancelCase", "closeCase", "resolveCase", "acceptCase", "createCase", "createCase"}) {
+			w.t.Errorf("main account: %v", got)
+		}
+		for _, a := range all {
+			switch {
+			case a.Name == "acceptCase" && (a.ActorName != "工程师小陈" || a.Actor == w.chen.User || a.Address != "" || a.Kind != principal.Engineer):
+				w.t.Errorf("engineer %+v", a)
+			case a.Name == "closeCase" && (a.ActorName != "li" || a.Actor != w.li.User || a.Address != "198.51.100.7" || a.ResourceID != n || a.Title != "Ticket closed"):
+				w.t.Errorf("customer %+v", a)
+			}
+			if strings.Contains(fmt.Sprint(a), theirs) || strings.Contains(fmt.Sprint(a), "emma") && a.Kind == principal.Customer {
+				w.t.Errorf("%+v", a)
+			}
+		}
+		if got := names(audit(w.li, ticket.AuditFilter{})); !slices.Equal(got, []string{"closeCase", "createCase"}) {
+			w.t.Errorf("li: %v", got)
+		}
+		if got := audit(w.li, ticket.AuditFilter{User: w.wang.User}); len(got) > 0 {
+			w.t.Errorf("li sees wang's: %v", got)
+		}
+		for _, tt := range []struct {
+			name string
+			f    ticket.AuditFilter
+			want []string
+		}{
+			{"by name", ticket.AuditFilter{Names: []string{"createCase", "deleteCase"}}, []string{"deleteCase", "createCase", "createCase"}},
+			{"by user", ticket.AuditFilter{User: w.wang.User, Names: []string{"createCase", "cancelCase"}}, []string{"cancelCase", "createCase"}},
+			{"by ticket", ticket.AuditFilter{Resource: "case", ResourceID: other}, []string{"deleteCase", "cancelCase", "createCase"}},
+			{"by another customer's ticket", ticket.AuditFilter{Resource: "case", ResourceID: theirs}, nil},
+			{"by an engineer", ticket.AuditFilter{User: w.chen.User}, nil},
+			{"in time", ticket.AuditFilter{To: start.Add(time.Minute).UnixMilli(), Resource: "case", Names: []string{"createCase"}}, []string{"createCase", "createCase"}},
+			{"later", ticket.AuditFilter{From: start.Add(30 * time.Minute).UnixMilli(), Resource: "case"}, []string{"deleteCase", "cancelCase", "closeCase"}},
+		} {
+			if got := names(audit(w.boss, tt.f)); !slices.Equal(got, tt.want) {
+				w.t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+			}
+		}
+		page, _, err := w.s.Audit(ctx, w.boss, locale.ZH, ticket.AuditFilter{Names: []string{"createCase"}, Limit: 1})
+		w.ok(err)
+		if page[0].Title != "创建工单" {
+			w.t.Errorf("%+v", page)
+		}
+		for _, f := range []ticket.AuditFilter{{Names: []string{"none"}}, {Resource: "none"}, {ResourceID: n}, {Cursor: "short"}, {From: 5, To: 4}} {
+			_, _, err := w.s.Audit(ctx, w.boss, locale.EN, f)
+			w.refused(err, "01010001")
+		}
+		_, _, err = w.s.Audit(ctx, w.chen, locale.EN, ticket.AuditFilter{})
+		w.refused(err, "01010002")
+		// Seven days by default, all of it when asked.
+		w.clock.Add(8 * 24 * time.Hour)
+		if got := audit(w.boss, ticket.AuditFilter{}); len(got) > 0 {
+			w.t.Errorf("a week later: %v", names(got))
+		}
+		if got := audit(w.boss, ticket.AuditFilter{From: 1, Resource: "case"}); len(got) != 7 {
+			w.t.Errorf("kept: %v", names(got))
+		}
+		// A sandbox's clock is ahead of the ids.
+		box := w.sandbox("audited")
+		w.move(box, 30*24*time.Hour)
+		_, err = w.s.Create(w.as(box), box, w.draft("in the sandbox"))
+		w.ok(err)
+		got, _, err := w.s.Audit(w.as(box), box, locale.EN, ticket.AuditFilter{})
+		w.ok(err)
+		if !slices.Equal(names(got), []string{"createCase"}) {
+			w.t.Errorf("sandbox: %v", names(got))
+		}
+	})
+}

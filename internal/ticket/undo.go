@@ -1,0 +1,549 @@
+package ticket
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"casemate/internal/attachment"
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/job"
+	"casemate/internal/principal"
+	"casemate/internal/search"
+)
+
+// MaxUndo is how many changes one call undoes.
+const MaxUndo = 100
+
+const kindUndo = "ticket.undo"
+
+// Faults of undoing.
+var (
+	errRevision = fault.New(fault.NotFound, fault.CodeInvalid, "工单没有第 {n} 次变更", "the ticket has no revision {n}").In("revision")
+	errFixed    = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更（{kind}）不能撤销：只有合并、拆分、移动消息、受理、转派、转移、暂停、恢复和判为无效可以撤销",
+		"revision {n} ({kind}) cannot be undone: only merging, splitting, moving messages, accepting, assigning, transferring, pausing, resuming and judging invalid can").In("revision")
+	errUndone  = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更已被第 {by} 次变更撤销", "revision {n} was undone already, by revision {by}").In("revision")
+	errDepends = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：之后工单 {number} 的第 {by} 次变更（{kind}）依赖于它",
+		"revision {n} cannot be undone: revision {by} of ticket {number} ({kind}) stands in the way").In("revision")
+	errWentOn = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：其中的消息之后又被移动",
+		"revision {n} cannot be undone: messages of it have been moved on").In("revision")
+	errContactSince = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：工单 {number} 的联系方式之后被修改",
+		"revision {n} cannot be undone: the contact of ticket {number} was changed since").In("revision")
+	errHandlerGone = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：工单 {number} 之前的处理人已停用",
+		"revision {n} cannot be undone: who handled ticket {number} before is shut out now").In("revision")
+	errClocks = fault.New(fault.Conflict, fault.CodeInvalid, "沙箱的工单不能与其他客户的工单一起撤销", "changes in a sandbox are not undone together with others'").In("items")
+)
+
+// was is what an undo puts back, and what must still stand for it: pairs are
+// before and after. It holds nothing that is not sealed in its own place.
+type was struct {
+	Status   *[2]Status    `json:"status,omitempty"`
+	StatusAt int64         `json:"status_at,omitempty"` // before, with Status
+	Closed   int64         `json:"closed,omitempty"`    // before, with Status
+	Assignee *[2]string    `json:"assignee,omitempty"`
+	Owner    *[2]Ownership `json:"owner,omitempty"`
+	Contact  *[2]string    `json:"contact,omitempty"` // sealed
+	Labels   []int64       `json:"labels,omitempty"`  // that were put on
+	Notices  []string      `json:"notices,omitempty"` // ids of messages that tell of the operation
+	Related  bool          `json:"related,omitempty"` // a relation with the other ticket was made
+	Made     bool          `json:"made,omitempty"`    // the ticket itself was
+}
+
+// remember notes a step of one ticket that can be undone.
+func remember(tx *db.Tx, before, t Ticket, kind string) {
+	switch kind {
+	case StepAccept, StepAssign, StepTransfer, StepPause, StepResume, StepInvalid:
+		keep(tx, before, t, tx.NewID(), "ticket."+kind, "", was{})
+	}
+}
+
+// keep notes one ticket's part of an operation that can be undone.
+func keep(tx *db.Tx, before, t Ticket, op, kind, other string, w was) {
+	if before.Status != t.Status {
+		w.Status, w.StatusAt, w.Closed = &[2]Status{before.Status, t.Status}, before.StatusAt, before.Closed
+	}
+	if before.Assignee != t.Assignee {
+		w.Assignee = &[2]string{before.Assignee, t.Assignee}
+	}
+	if before.Ownership != t.Ownership {
+		w.Owner = &[2]Ownership{before.Ownership, t.Ownership}
+	}
+	data, err := json.Marshal(w)
+	if err != nil {
+		panic(fmt.Errorf("ticket: %s: %w", kind, err)) // a programmer's mistake
+	}
+	tx.Write(1, "INSERT INTO ticket_changes (domain_id, ticket_id, revision, op, kind, other_id, data, made_at, undone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
+		t.Domain, t.ID, t.Revision, op, kind, other, string(data), t.Changed)
+}
+
+// changed is a row of ticket_changes.
+type changed struct {
+	domain, ticket, op, kind, other string
+	revision, undone                int64
+	was
+}
+
+func changesBy(tx *db.Tx, domain, cond string, args ...any) (all []changed, err error) {
+	err = tx.List(func(r db.Row) error {
+		c := changed{domain: domain}
+		var data string
+		if err := r.Scan(&c.ticket, &c.revision, &c.op, &c.kind, &c.other, &data, &c.undone); err != nil {
+			return err
+		}
+		err := json.Unmarshal([]byte(data), &c.was)
+		all = append(all, c)
+		return err
+	}, "SELECT ticket_id, revision, op, kind, other_id, data, undone FROM ticket_changes WHERE domain_id = ? AND "+cond+" ORDER BY ticket_id, revision", append([]any{domain}, args...)...)
+	return all, err
+}
+
+// step is what an event tells of state, handler and side.
+type step struct {
+	From, To               *Status
+	Assignee, AssigneeFrom *string
+	OwnerFrom, OwnerTo     *Ownership
+	Other                  string
+	Undone                 int64
+	Labels, LabelsOff      []int64
+}
+
+func stepOf(r event.Row) (s step) {
+	var in struct {
+		From         *Status    `json:"from"`
+		To           *Status    `json:"to"`
+		Assignee     *string    `json:"assignee"`
+		AssigneeFrom *string    `json:"assignee_from"`
+		OwnerFrom    *Ownership `json:"owner_from"`
+		OwnerTo      *Ownership `json:"owner_to"`
+		Other        string     `json:"other"`
+		Undone       int64      `json:"undone"`
+		Labels       []int64    `json:"labels"`
+		LabelsOff    []int64    `json:"labels_off"`
+	}
+	if json.Unmarshal(r.Data, &in) != nil {
+		return s // of another noun, with other words
+	}
+	return step(in)
+}
+
+// touches tells whether an event changed what a change had changed.
+func (s step) touches(w was) bool {
+	switch {
+	case w.Status != nil && s.From != nil && s.To != nil && *s.From != *s.To:
+		return true
+	case w.Assignee != nil && s.Assignee != nil && s.AssigneeFrom != nil && *s.Assignee != *s.AssigneeFrom:
+		return true
+	case w.Owner != nil && s.OwnerFrom != nil && s.OwnerTo != nil && *s.OwnerFrom != *s.OwnerTo:
+		return true
+	}
+	return false
+}
+
+// past is a ticket with what happened to it.
+type past struct {
+	t      Ticket
+	events []event.Row    // oldest first
+	undone map[int64]bool // revisions
+	rows   []changed
+}
+
+// judge finds what stands in the way of an undo. It reads each ticket once.
+type judge struct {
+	tx   *db.Tx
+	seen map[string]*past
+}
+
+// maxUndoHistory is how many events of a ticket are looked at.
+const maxUndoHistory = 20000
+
+func (j *judge) of(domain, id string) (*past, error) {
+	if p := j.seen[id]; p != nil {
+		return p, nil
+	}
+	t, err := ticketIn(j.tx, domain, id)
+	if err != nil {
+		return nil, err
+	}
+	p := &past{t: t, undone: map[int64]bool{}}
+	if p.events, _, err = event.OfSubject(j.tx, domain, "ticket", id, false, false, 0, maxUndoHistory); err != nil {
+		return nil, err
+	}
+	if p.rows, err = changesBy(j.tx, domain, "ticket_id = ?", id); err != nil {
+		return nil, err
+	}
+	for _, c := range p.rows {
+		if c.undone > 0 {
+			p.undone[c.revision] = true
+		}
+	}
+	if j.seen == nil {
+		j.seen = map[string]*past{}
+	}
+	j.seen[id] = p
+	return p, nil
+}
+
+// rows are all parts of the operation of which a change is one.
+func (j *judge) rows(c changed) ([]changed, error) {
+	if c.other == "" {
+		return []changed{c}, nil
+	}
+	return changesBy(j.tx, c.domain, "op = ?", c.op)
+}
+
+// against is what forbids undoing a change, nil when nothing does.
+func (j *judge) against(c changed) error {
+	n := c.revision
+	if c.undone > 0 {
+		return errUndone.With("n", n).With("by", c.undone)
+	}
+	parts, err := j.rows(c)
+	if err != nil {
+		return err
+	}
+	var notices []any
+	for _, c := range parts {
+		p, err := j.of(c.domain, c.ticket)
+		if err != nil {
+			return err
+		}
+		for _, e := range p.events {
+			if e.Revision <= c.revision || p.undone[e.Revision] || e.Kind == kindUndo || e.Kind == "ticket.read" {
+				continue
+			}
+			if c.Made || e.Kind == "ticket.delete" || stepOf(e).touches(c.was) {
+				return errDepends.With("n", n).With("number", p.t.Number).With("by", e.Revision).With("kind", e.Kind)
+			}
+		}
+		if c.Contact != nil && p.t.contact != c.Contact[1] {
+			return errContactSince.With("n", n).With("number", p.t.Number)
+		}
+		// What the events say is what the row says; anything else is damage.
+		if c.Status != nil && p.t.Status != c.Status[1] || c.Assignee != nil && p.t.Assignee != c.Assignee[1] || c.Owner != nil && p.t.Ownership != c.Owner[1] {
+			return errDepends.With("n", n).With("number", p.t.Number).With("by", p.t.Revision).With("kind", "?")
+		}
+		if c.Assignee != nil && c.Assignee[0] != "" {
+			var out int
+			err := j.tx.Get("SELECT count(*) FROM users WHERE domain_id = ? AND id = ? AND disabled = 1", principal.House, c.Assignee[0]).Scan(&out)
+			if err != nil {
+				return err
+			}
+			if out > 0 {
+				return errHandlerGone.With("n", n).With("number", p.t.Number)
+			}
+		}
+		for _, id := range c.Notices {
+			notices = append(notices, id)
+		}
+	}
+	if c.other == "" {
+		return nil
+	}
+	var away int
+	err = j.tx.Get(`SELECT count(*) FROM message_moves AS v JOIN messages AS m ON m.domain_id = v.domain_id AND m.id = v.message_id
+		WHERE v.domain_id = ? AND v.op = ? AND (m.ticket_id <> v.to_ticket OR m.revision <> v.to_revision)`, c.domain, c.op).Scan(&away)
+	if err != nil {
+		return err
+	}
+	var there int
+	err = j.tx.Get("SELECT count(*) FROM messages WHERE domain_id = ? AND ticket_id IN (?, ?) AND id IN ("+questions(len(notices))+")",
+		append([]any{c.domain, c.ticket, c.other}, notices...)...).Scan(&there)
+	if err == nil && (away > 0 || there != len(notices)) {
+		err = errWentOn.With("n", n)
+	}
+	return err
+}
+
+// Undone is what became of one change that was to be undone.
+type Undone struct {
+	Number   string
+	Revision int64
+	Ticket   Ticket       // after the undo
+	Refusal  *fault.Error `json:",omitempty"` // why it was not undone
+}
+
+// UndoItem is a change to be undone.
+type UndoItem struct {
+	Number   string
+	Revision int64 // the one the change made
+}
+
+// Undo takes back the change that made a revision of a ticket and answers the
+// ticket after it: merging, splitting, moving messages (from either ticket),
+// accepting, assigning, transferring, pausing, resuming, judging invalid. The
+// rows are then what they were, but for revision, time of change and the
+// history, which tells of both; a ticket that a split made is Deleted. There is
+// no time limit: a change can be undone as long as nothing that depends on it
+// has happened since, and what has is named in the refusal (409). Replies, notes
+// and labels since depend on nothing. Notes that were written with a step stay,
+// notices that were sent are not called back, and authorizations that ended
+// with a merged ticket stay ended. An undo cannot itself be undone: repeat the
+// step. Failures: OSM.01010015 (no such ticket), .48 (of two submitters, unless
+// a supervisor does it), .02 (role; what stands in the way), .01 (no such
+// revision).
+func (s *Service) Undo(ctx context.Context, who principal.Principal, number string, revision int64) (Ticket, error) {
+	out, err := s.UndoMany(ctx, who, []UndoItem{{number, revision}})
+	if err != nil {
+		return Ticket{}, err
+	}
+	if out[0].Refusal != nil {
+		return Ticket{}, out[0].Refusal
+	}
+	return out[0].Ticket, nil
+}
+
+// UndoMany undoes changes one after the other, 1..100, and tells of each what
+// became of it: those that can be undone are, in one transaction. A change that
+// depends on another one comes before it. It fails as a whole only for a role or
+// a number of items that is not allowed.
+func (s *Service) UndoMany(ctx context.Context, who principal.Principal, items []UndoItem) ([]Undone, error) {
+	if err := mayWork(who); err != nil {
+		return nil, err
+	}
+	switch {
+	case len(items) == 0:
+		return nil, fault.Missing.In("items")
+	case len(items) > MaxUndo:
+		return nil, fault.TooManyItems.In("items").With("max", MaxUndo)
+	}
+	found := make([]Ticket, len(items))
+	refused := make([]*fault.Error, len(items))
+	clocks := map[int64]bool{}
+	for i, item := range items { // 100 at most
+		t, err := s.deskTicketOf(ctx, who, item.Number)
+		if f, ok := fault.As(err); ok {
+			refused[i] = f
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		clock, err := s.ident.Clock(ctx, t.Domain)
+		if err != nil {
+			return nil, err
+		}
+		found[i], clocks[clock] = t, true
+		if len(clocks) > 1 {
+			return nil, errClocks
+		}
+	}
+	for clock := range clocks {
+		ctx = db.WithClock(ctx, clock)
+	}
+	return db.Do(ctx, s.db, func(tx *db.Tx) ([]Undone, error) {
+		out := make([]Undone, len(items))
+		for i, item := range items {
+			out[i] = Undone{Number: item.Number, Revision: item.Revision, Refusal: refused[i]}
+			if refused[i] != nil {
+				continue
+			}
+			t, err := s.undo(tx, who, found[i], item.Revision)
+			if f, ok := fault.As(err); ok {
+				out[i].Refusal = f
+			} else if err != nil {
+				return nil, err
+			} else {
+				out[i].Ticket = t
+			}
+		}
+		return out, nil
+	})
+}
+
+// undo judges first and writes then, so that a refusal leaves nothing.
+func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision int64) (Ticket, error) {
+	j := judge{tx: tx}
+	p, err := j.of(seen.Domain, seen.ID)
+	if err != nil {
+		return seen, err
+	}
+	if p.t.Status == Deleted {
+		return seen, fault.NoTicket
+	}
+	at := slices.IndexFunc(p.rows, func(c changed) bool { return c.revision == revision })
+	if at < 0 {
+		of := slices.IndexFunc(p.events, func(e event.Row) bool { return e.Revision == revision && revision > 0 })
+		if of < 0 {
+			return seen, errRevision.With("n", revision)
+		}
+		return seen, errFixed.With("n", revision).With("kind", p.events[of].Kind)
+	}
+	c := p.rows[at]
+	parts, err := j.rows(c)
+	if err != nil {
+		return seen, err
+	}
+	creators := map[string]bool{}
+	for _, part := range parts {
+		p, err := j.of(part.domain, part.ticket)
+		if err != nil {
+			return seen, err
+		}
+		if err := sees(tx, who, p.t); err != nil {
+			return seen, err
+		}
+		creators[p.t.Creator] = true
+	}
+	if len(creators) > 1 && !leads(who) {
+		return seen, ErrPerson
+	}
+	if err := j.against(c); err != nil {
+		return seen, err
+	}
+	var moved []Message
+	if c.other != "" {
+		if moved, err = movedBy(tx, c.domain, c.op); err != nil {
+			return seen, err
+		}
+	}
+	answer, now := seen, tx.Now
+	for _, part := range parts { // by ticket id, the order every caller changes tickets in
+		p := j.seen[part.ticket]
+		t, err := s.restore(tx, who, p, part)
+		if err != nil {
+			return seen, err
+		}
+		if now = max(now, t.Changed); part.ticket == seen.ID {
+			answer = t
+		}
+	}
+	if c.other != "" {
+		back(tx, parts, moved, now, j.seen)
+	}
+	return answer, nil
+}
+
+// restore puts one ticket back, but for the messages that went to or from it.
+func (s *Service) restore(tx *db.Tx, who principal.Principal, p *past, c changed) (Ticket, error) {
+	before, t := p.t, p.t
+	data := map[string]any{"undone": c.revision, "kind": c.kind}
+	if c.Status != nil {
+		t.Status, t.Closed = c.Status[0], c.Closed
+	}
+	if c.Made {
+		t.Status, t.Closed = Deleted, tx.Now
+	}
+	if c.Assignee != nil {
+		t.Assignee = c.Assignee[0]
+	}
+	if c.Owner != nil {
+		t.Ownership = c.Owner[0]
+		data["owner_from"], data["owner_to"] = before.Ownership, t.Ownership
+	}
+	t = change(tx, before, t)
+	data["from"], data["to"], data["assignee"], data["assignee_from"] = before.Status, t.Status, t.Assignee, before.Assignee
+	if c.Status != nil && !c.Made {
+		t.StatusAt = c.StatusAt
+		tx.Write(1, "UPDATE tickets SET status_at = ? WHERE domain_id = ? AND id = ?", t.StatusAt, t.Domain, t.ID)
+		s.goOn(tx, t)
+	}
+	if c.Owner != nil {
+		own(tx, t, t.Ownership)
+	}
+	if c.Contact != nil {
+		t.contact = c.Contact[0]
+		tx.Write(1, "UPDATE tickets SET contact = ? WHERE domain_id = ? AND id = ?", t.contact, t.Domain, t.ID)
+	}
+	if labels := untouched(p.events, c); len(labels) > 0 {
+		data["labels_off"] = labels
+		args := []any{t.Domain, t.ID}
+		for _, l := range labels {
+			args = append(args, l)
+		}
+		tx.Write(db.Any, "DELETE FROM ticket_labels WHERE domain_id = ? AND ticket_id = ? AND label_id IN ("+questions(len(labels))+")", args...)
+	}
+	if c.Related {
+		for _, pair := range [][2]string{{t.ID, c.other}, {c.other, t.ID}} {
+			tx.Write(db.Any, "DELETE FROM ticket_relations WHERE domain_id = ? AND ticket_id = ? AND related_id = ?", t.Domain, pair[0], pair[1])
+		}
+	}
+	tx.Write(1, "UPDATE ticket_changes SET undone = ? WHERE domain_id = ? AND ticket_id = ? AND revision = ? AND undone = 0", t.Revision, t.Domain, t.ID, c.revision)
+	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: kindUndo, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog, Data: data})
+	p.t = t
+	return t, nil
+}
+
+// untouched are the labels a merge put on that nobody put on or took off since.
+func untouched(events []event.Row, c changed) (ids []int64) {
+	since := map[int64]bool{}
+	for _, e := range events {
+		if e.Revision >= c.revision && (e.Kind == "ticket.label" || e.Kind == "ticket.unlabel") {
+			for _, l := range stepOf(e).Labels {
+				since[l] = true
+			}
+		}
+	}
+	for _, l := range c.Labels {
+		if !since[l] {
+			ids = append(ids, l)
+		}
+	}
+	return ids
+}
+
+// movedBy are the messages of an operation, on being what they were before it.
+func movedBy(tx *db.Tx, domain, op string) (said []Message, err error) {
+	err = tx.List(func(r db.Row) error {
+		var from string
+		var opening int64
+		m, err := scanMessage(r, &from, &opening)
+		m.on, m.Opening = from, opening == 1
+		said = append(said, m)
+		return err
+	}, "SELECT "+aliased("m", messageColumns)+`, v.from_ticket, v.opening FROM message_moves AS v JOIN messages AS m ON m.domain_id = v.domain_id AND m.id = v.message_id
+		WHERE v.domain_id = ? AND v.op = ? ORDER BY m.id`, domain, op)
+	return said, err
+}
+
+// back puts the messages of an operation where they were, and takes away those
+// that told of it: they are kept, in no ticket, for what is asked of the past.
+func back(tx *db.Tx, parts []changed, moved []Message, now int64, tickets map[string]*past) {
+	domain, op := parts[0].domain, parts[0].op
+	byTicket, ids := map[string][]Message{}, map[string][]string{}
+	for _, m := range moved {
+		byTicket[m.on], ids[m.on] = append(byTicket[m.on], m), append(ids[m.on], m.ID)
+	}
+	tx.Write(len(moved), `UPDATE messages SET (ticket_id, revision, opening, created_at, origin) =
+		(SELECT v.from_ticket, v.from_revision, v.opening, v.created_before, v.origin FROM message_moves AS v WHERE v.domain_id = messages.domain_id AND v.op = ? AND v.message_id = messages.id)
+		WHERE domain_id = ? AND id IN (SELECT v.message_id FROM message_moves AS v WHERE v.domain_id = ? AND v.op = ?)`, op, domain, domain, op)
+	tx.Write(len(moved), "UPDATE message_moves SET undone_at = ? WHERE domain_id = ? AND op = ?", now, domain, op)
+	for on, said := range byTicket {
+		t := tickets[on].t
+		attachment.Move(tx, domain, ids[on], t.ID, t.Creator)
+		reindex(tx, t, said, true)
+	}
+	gone := tx.NewID()
+	for _, c := range parts { // two
+		in := questions(len(c.Notices))
+		tx.Write(len(c.Notices), `INSERT INTO message_moves (domain_id, op, message_id, from_ticket, from_revision, to_ticket, to_revision, opening, origin, created_before, created_after, silent, moved_at, undone_at)
+			SELECT m.domain_id, CAST(? AS TEXT), m.id, m.ticket_id, m.revision, '', 0, m.opening, m.origin, m.created_at, m.created_at, 1, CAST(? AS BIGINT), 0
+			FROM messages AS m WHERE m.domain_id = ? AND m.id IN (`+in+")", append([]any{gone, now, domain}, anys(c.Notices)...)...)
+		tx.Write(len(c.Notices), "UPDATE messages SET ticket_id = '', revision = 0 WHERE domain_id = ? AND id IN ("+in+")", append([]any{domain}, anys(c.Notices)...)...)
+		for _, id := range c.Notices {
+			search.Remove(tx, domain, id)
+		}
+	}
+}
+
+// goOn enqueues what time would have done to a ticket that is back in a state
+// it waited in, where its job came while it was not.
+func (s *Service) goOn(tx *db.Tx, t Ticket) {
+	days, what := s.o.Config.ConfirmDays, tickConfirm
+	switch t.Status {
+	case ToConfirm:
+	case Feedback:
+		days, what = s.o.Config.FeedbackDays, tickSolve
+	default:
+		return
+	}
+	if days <= 0 || t.StatusAt+int64(days)*ms(day) > tx.Now {
+		return // its job still waits
+	}
+	// Not at once: somebody shall see that it is open again.
+	job.Enqueue(tx, job.Job{Kind: kindClock, Domain: t.Domain, Args: tick{Domain: t.Domain, Ticket: t.ID, Since: t.StatusAt, What: what}, At: tx.Now + ms(day),
+		Unique: strings.Join([]string{t.ID, what, "undo", fmt.Sprint(t.Revision)}, "/")})
+}
