@@ -24,6 +24,18 @@ func (p *Policy) Begin(at int64) Gauge {
 	return Gauge{At: at, First: Meter{Open: p.First > 0}, Res: Meter{Open: p.Resolution > 0}}
 }
 
+// Gauge is the gauge behind a whole history, which begins with the creation.
+func (p *Policy) Gauge(history []Moment) (g Gauge) {
+	for i, m := range history {
+		if i == 0 {
+			g = p.Begin(m.At)
+			continue
+		}
+		g = p.Step(g, m)
+	}
+	return g
+}
+
 // Step is the gauge behind a moment.
 func (p *Policy) Step(g Gauge, m Moment) Gauge {
 	to := max(m.At, g.At)

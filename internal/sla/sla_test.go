@@ -412,6 +412,19 @@ func TestByHand(t *testing.T) {
 	if !slices.Equal(reasons, want1) {
 		t.Errorf("reasons %v, want %v", reasons, want1)
 	}
+	reasons = nil
+	for _, i := range all[2].Intervals {
+		reasons = append(reasons, i.Reason)
+	}
+	if want := []sla.Reason{sla.InHours, sla.OutsideHours, sla.ExtraDay}; !slices.Equal(reasons, want) {
+		t.Errorf("over the compensation day: reasons %v, want %v", reasons, want)
+	}
+	for late, want := range map[int64]sla.State{0: sla.Met, 1: sla.Breached} {
+		exact := []sla.Moment{{At: sh("2026-10-12 09:00"), Customer: true}, {At: sh("2026-10-12 14:00") + late, State: 1, Answer: true}}
+		if c := p.Clocks(exact, sh("2026-10-13 00:00"))[0]; c.State != want || c.Due != exact[1].At-late {
+			t.Errorf("answered %d ms behind the due instant: %s", late, c.State)
+		}
+	}
 	if got := all[0].Warn; got != sh("2026-10-08 10:00") {
 		t.Errorf("warned at %v", time.UnixMilli(got).UTC())
 	}

@@ -3,7 +3,6 @@ package ticket
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -210,6 +209,9 @@ type Clocks struct {
 	RuleID string
 	Now    int64 // on the clock of the ticket's domain, milliseconds UTC
 	All    []sla.Clock
+
+	policy  *sla.Policy
+	history []sla.Moment
 }
 
 func (s *Service) clocksIn(tx *db.Tx, t Ticket) (Clocks, error) {
@@ -218,7 +220,7 @@ func (s *Service) clocksIn(tx *db.Tx, t Ticket) (Clocks, error) {
 		return Clocks{}, err
 	}
 	h, err := historyOf(tx, t)
-	return Clocks{Ticket: t, Rule: p.Rule, RuleID: p.ID(), Now: tx.Now, All: p.Clocks(h, tx.Now)}, err
+	return Clocks{Ticket: t, Rule: p.Rule, RuleID: p.ID(), Now: tx.Now, All: p.Clocks(h, tx.Now), policy: p, history: h}, err
 }
 
 // Clocks computes the clocks of a ticket that the caller, a customer, may see;
@@ -263,7 +265,8 @@ func (s *Service) DeskClocks(ctx context.Context, who principal.Principal, numbe
 const adoptMost = 200
 
 // Adopt gives open tickets from before there were clocks the rule that the
-// catalogue in force has for them, with what their history says.
+// catalogue in force has for them, with what their history says. What they have
+// missed by then is not told: it would be news of the upgrade, not of the tickets.
 func (s *Service) Adopt(ctx context.Context) error {
 	for {
 		var found []Ticket
@@ -308,18 +311,19 @@ func (s *Service) adopt(ctx context.Context, seen Ticket) error {
 		}
 		p := s.catalog.Now().Promise(t.Plan, t.Severity, t.ProblemType)
 		s.storeRule(tx, p)
-		g := p.Begin(h[0].At)
-		for _, m := range h[1:] {
-			g = p.Step(g, m)
-		}
-		t.pace = pace{Rule: p.ID(), Gauge: g}
+		t.pace = pace{Rule: p.ID(), Gauge: p.Gauge(h)}
 		t.setClocks(tx, p)
-		var id string
-		err = tx.Get("UPDATE tickets SET sla = ? WHERE domain_id = ? AND id = ? AND revision = ? AND sla = '' RETURNING id", t.pace.text(), t.Domain, t.ID, t.Revision).Scan(&id)
-		if errors.Is(err, db.ErrNone) {
-			return errors.New("the ticket has changed meanwhile") // roll back; the next run takes it
+		for _, r := range rings(p.Clocks(h, tx.Now), alarm{At: tx.Now + 1}, tx.Now) {
+			tx.Write(db.Any, insertMark, t.Domain, t.ID, r.clock.Name(), r.mark, tx.Now)
 		}
-		tx.Write(db.Any, "UPDATE desk_tickets SET due_at = ?, due_kind = ? WHERE ticket_id = ?", t.Due, string(t.DueKind), t.ID)
-		return err
+		writePace(tx, t)
+		return nil
 	})
+}
+
+// writePace writes what a row has of its ticket's clocks, unless the ticket
+// changes meanwhile.
+func writePace(tx *db.Tx, t Ticket) {
+	tx.Write(1, "UPDATE tickets SET sla = ? WHERE domain_id = ? AND id = ? AND revision = ?", t.pace.text(), t.Domain, t.ID, t.Revision)
+	tx.Write(db.Any, "UPDATE desk_tickets SET due_at = ?, due_kind = ? WHERE ticket_id = ?", t.Due, string(t.DueKind), t.ID)
 }

@@ -194,15 +194,17 @@ func TestRuleStays(t *testing.T) {
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	each(t, ticket.Options{}, func(w *world) {
-		open, done := w.fault1h(w.boss), w.fault1h(w.boss)
+		open, done, missed := w.fault1h(w.boss), w.fault1h(w.boss), w.fault1h(w.boss)
 		w.clock.Add(20 * time.Minute)
-		w.ok(w.step(w.chen, open, "reply", "what?"))
-		w.ok(w.s.Reply(t.Context(), w.boss, open, "", "this"))
 		w.ok(w.act(w.boss, done, ticket.Cancel))
+		w.ok(w.step(w.chen, open, "reply", "what?"))
+		w.clock.Add(90 * time.Minute)
+		w.ok(w.s.Reply(t.Context(), w.boss, open, "", "this"))
 		want, kind := w.dueOf(open)
 		w.ok(w.db.Update(t.Context(), func(tx *db.Tx) error {
 			tx.Write(db.Any, "UPDATE tickets SET sla = '' WHERE domain_id = ?", w.boss.Domain)
 			tx.Write(db.Any, "UPDATE desk_tickets SET due_at = 0, due_kind = '' WHERE domain_id = ?", w.boss.Domain)
+			tx.Write(db.Any, "DELETE FROM jobs")
 			return nil
 		}))
 		w.ok(w.step(w.chen, open, "note", "a step without clocks")) // nothing breaks meanwhile
@@ -213,6 +215,11 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("of old: %s", got)
 		}
 		w.ok(w.s.Adopt(t.Context()))
+		w.clock.Add(time.Minute)
+		w.work()
+		if got := w.told(missed); len(got) > 0 {
+			t.Errorf("missed before there were clocks: told %v", got)
+		}
 		if due, k := w.dueOf(open); due != want || k != kind || want == 0 {
 			t.Errorf("adopted: %d %q, want %d %q", due, k, want, kind)
 		}
@@ -220,6 +227,35 @@ func TestAdopt(t *testing.T) {
 		w.work()
 		if got := strings.Join(w.told(open), ", "); got != "sla.breached next_answer.1" {
 			t.Errorf("told %s", got)
+		}
+	})
+}
+
+// TestRowPutRight: what a node of an older version did to a ticket is missing in
+// its row; the alarm puts it right, and tells nothing that is not so.
+func TestRowPutRight(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		n := w.fault1h(w.boss)
+		var before string
+		w.ok(w.db.View(t.Context(), func(tx *db.Tx) error {
+			return tx.Get("SELECT sla FROM tickets WHERE domain_id = ? AND number = ?", w.boss.Domain, n).Scan(&before)
+		}))
+		due, _ := w.dueOf(n)
+		w.clock.Add(10 * time.Minute)
+		w.ok(w.step(w.chen, n, "reply", "yes"))
+		w.ok(w.db.Update(t.Context(), func(tx *db.Tx) error {
+			tx.Write(1, "UPDATE tickets SET sla = ? WHERE domain_id = ? AND number = ?", before, w.boss.Domain, n)
+			tx.Write(1, "UPDATE desk_tickets SET due_at = ?, due_kind = 'first_answer' WHERE number = ?", due, n)
+			return nil
+		}))
+		w.clock.Add(2 * time.Hour)
+		w.work()
+		if at, kind := w.dueOf(n); at != 0 || kind != "" {
+			t.Errorf("the row still says %d %q", at, kind)
+		}
+		if got := w.told(n); len(got) > 0 {
+			t.Errorf("told %v", got)
 		}
 	})
 }

@@ -22,6 +22,8 @@ const (
 	eventBreached = "sla." + markBreached
 )
 
+const insertMark = "INSERT INTO ticket_sla_marks (domain_id, ticket_id, clock, mark, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
 // ring is something a clock has to tell.
 type ring struct {
 	clock sla.Clock
@@ -93,13 +95,13 @@ func (s *Service) sound(ctx context.Context, a alarm) error {
 			tell = append(tell, r)
 		}
 	}
-	p, err := sla.Compile(found.Rule)
-	if err != nil {
-		return err
-	}
-	g := found.Ticket.pace.Gauge
+	// From the history, not from the row: what a node of an older version did is
+	// missing there, and is put right here.
+	p, g := found.policy, found.policy.Gauge(found.history)
 	next := p.Alarm(p.Step(g, sla.Moment{At: found.Now, State: g.State}))
-	if len(tell) == 0 && next == 0 {
+	due, kind := p.Due(g)
+	wrong := due != found.Ticket.Due || kind != found.Ticket.DueKind
+	if len(tell) == 0 && next == 0 && !wrong {
 		return nil
 	}
 	who := principal.AsSystem(a.Domain)
@@ -113,8 +115,7 @@ func (s *Service) sound(ctx context.Context, a alarm) error {
 		}
 		for _, r := range tell {
 			var one string
-			err := tx.Get("INSERT INTO ticket_sla_marks (domain_id, ticket_id, clock, mark, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING clock",
-				t.Domain, t.ID, r.clock.Name(), r.mark, tx.Now).Scan(&one)
+			err := tx.Get(insertMark+" RETURNING clock", t.Domain, t.ID, r.clock.Name(), r.mark, tx.Now).Scan(&one)
 			if errors.Is(err, db.ErrNone) {
 				continue // another run has told it
 			}
@@ -126,6 +127,11 @@ func (s *Service) sound(ctx context.Context, a alarm) error {
 		}
 		if next > 0 {
 			enqueueAlarm(tx, t, next)
+		}
+		if wrong {
+			t.pace.Gauge = g
+			t.setClocks(tx, p)
+			writePace(tx, t)
 		}
 		return nil
 	})
