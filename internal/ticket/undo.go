@@ -157,9 +157,6 @@ type judge struct {
 	seen map[string]*past
 }
 
-// maxUndoHistory is how many events of a ticket are looked at.
-const maxUndoHistory = 20000
-
 func (j *judge) of(domain, id string) (*past, error) {
 	if p := j.seen[id]; p != nil {
 		return p, nil
@@ -169,7 +166,7 @@ func (j *judge) of(domain, id string) (*past, error) {
 		return nil, err
 	}
 	p := &past{t: t, undone: map[int64]bool{}}
-	if p.events, _, err = event.OfSubject(j.tx, domain, "ticket", id, false, false, 0, maxUndoHistory); err != nil {
+	if p.events, _, err = event.OfSubject(j.tx, domain, "ticket", id, false, false, 0, maxHistory); err != nil {
 		return nil, err
 	}
 	if p.rows, err = changesBy(j.tx, domain, "ticket_id = ?", id); err != nil {

@@ -34,13 +34,6 @@ func maybeMs(ms int64) oas.OptInt64 {
 	return oas.NewOptInt64(ms)
 }
 
-func text(s string) oas.OptString {
-	if s == "" {
-		return oas.OptString{}
-	}
-	return oas.NewOptString(s)
-}
-
 func calendarOut(c sla.Calendar, lang locale.Language) oas.ClockCalendar {
 	out := oas.ClockCalendar{ID: c.ID, Name: text(c.Name.In(lang)), Zone: c.Zone, Hours: oas.ClockCalendarHours(c.Hours),
 		Holidays: []oas.ClockCalendarHolidaysItem{}, Workdays: []oas.ClockCalendarWorkdaysItem{}}
