@@ -137,5 +137,6 @@ func (s *Service) Periodic() []job.Periodic {
 		{Name: "ticket counters", Every: foldEvery, Run: s.Fold},
 		{Name: "notices to engineers", Every: time.Second, Run: s.Follow},
 		{Name: "poll cursors", Every: time.Hour, Run: s.PurgeCursors},
+		{Name: "desk search index", Every: 10 * time.Second, Run: s.Reindex},
 	}
 }

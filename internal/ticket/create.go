@@ -149,6 +149,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if err != nil {
 		return "", s.mayNot(ctx, who, domain, in.Group, err)
 	}
+	contacts := s.contactDoc(t, contact)
 	params, err := s.sealValues(ctx, who.User, t.ID, "", values, 0)
 	if err != nil {
 		return "", err
@@ -157,7 +158,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if err != nil {
 		return "", err
 	}
-	d := draft{cat: cat, kind: kind, domain: domain, claims: claims, params: params, copies: copies, group: in.Group, files: in.Attachments, isv: isv[kind.Product]}
+	d := draft{cat: cat, kind: kind, domain: domain, claims: claims, params: params, copies: copies, contacts: contacts, group: in.Group, files: in.Attachments, isv: isv[kind.Product]}
 	var tell notices
 	if s.o.Config.Acknowledge {
 		if tell, err = s.prepare(ctx, t, notify.TemplateCreate, 0); err != nil {
@@ -188,9 +189,11 @@ type draft struct {
 	claims verify.Prepared
 	params []sealedValue
 	copies []copyAddress
-	group  string
-	files  []string // attachments to claim
-	isv    bool     // the product is an ISV's: so is the ticket
+
+	contacts []search.Doc // of the desk's search
+	group    string
+	files    []string // attachments to claim
+	isv      bool     // the product is an ISV's: so is the ticket
 }
 
 // mayNot is the refusal of a ticket that does not fit: who may not submit at
@@ -245,6 +248,7 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, t Ticket, d draft) 
 	if d.isv {
 		own(tx, t, ISVBusiness)
 	}
+	search.Put(tx, true, d.contacts...)
 	writeValues(tx, t, d.params)
 	rememberCopies(tx, who, d.copies)
 	err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: opening, Owner: t.Creator, Opening: true, Field: "accessory_ids"}, d.files)

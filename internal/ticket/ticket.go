@@ -24,6 +24,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/seal"
+	"casemate/internal/search"
 	"casemate/internal/verify"
 )
 
@@ -105,6 +106,7 @@ type Service struct {
 	verify  *verify.Service
 	notify  *notify.Service
 	files   *attachment.Service
+	terms   *search.Hasher
 	o       Options
 }
 
@@ -130,7 +132,7 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, o: o}, nil
+	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, terms: search.NewHasher(keys), o: o}, nil
 }
 
 // Ticket is one ticket as stored, its personal fields sealed.
