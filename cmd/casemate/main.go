@@ -46,6 +46,7 @@ type command struct {
 	ShowVersion versionFlag `name:"version" env:"-" help:"Print the version."`
 
 	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
+	Doctor    doctorCmd    `cmd:"" help:"Prove that counters and the search index are equal to the tables, and mend them."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 

@@ -54,6 +54,7 @@ type Handler struct {
 	authorizations
 	reads
 	attachments
+	searches
 
 	mapper
 }
@@ -123,6 +124,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},
 		abuseReports:  abuseReports{tickets: n.Tickets},
 	}
+	h.searches = searches{of: h.tickets}
 	h.notices = notices{notify: n.Notify, steps: h.tickets}
 	h.authorizations = authorizations{authorization: n.Authorizations, steps: h.tickets}
 	h.attachments = attachments{tickets: n.Tickets, steps: h.tickets}

@@ -18,7 +18,7 @@ import (
 // the desk and to no other, whatever role he has; an operation that forgets
 // partners is closed to them.
 func TestPartnersReach(t *testing.T) {
-	open := []string{"desk.CreateSession", "desk.CreateTicketAttachment", "desk.DownloadTicketAttachment", "desk.ListTicketAttachments", "desk.MarkTicketRead", "desk.CreateTicketStep", "desk.DeleteSession", "desk.ListEngineers", "desk.ListTicketMessages", "desk.ListTickets",
+	open := []string{"desk.CreateSession", "desk.CreateTicketAttachment", "desk.DownloadTicketAttachment", "desk.ListTicketAttachments", "desk.MarkTicketRead", "desk.CreateTicketStep", "desk.DeleteSession", "desk.ListEngineers", "desk.ListTicketMessages", "desk.ListTickets", "desk.SearchTickets", "desk.SuggestSearch",
 		"desk.SetUp", "desk.ShowSession", "desk.ShowTicket", "desk.TransferTickets"}
 	for _, role := range []string{principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator, principal.RoleAuditor} {
 		who := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "u", Role: role, Partner: "p"}

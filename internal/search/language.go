@@ -1,6 +1,7 @@
 package search
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -312,3 +313,50 @@ func Exactly(text string) Atom {
 	}
 	return a
 }
+
+// Word is the last word of a query that is being typed.
+type Word struct {
+	Minus string // "-" when it is negated
+	Name  string // of an operator as typed, or its beginning, folded
+	Op    string // the operator, "" while there is no colon
+	Value string // behind the colon, as far as it goes
+}
+
+// LastWord reads the end of a query that is being typed.
+func LastWord(q string) (w Word) {
+	text := []rune(q)
+	start, inQuotes := 0, false
+	for i, r := range text {
+		switch r = syntax(r); {
+		case r == '"':
+			inQuotes = !inQuotes
+		case r == ' ' && !inQuotes:
+			start = i + 1
+		}
+	}
+	text = text[start:]
+	if len(text) > 0 && syntax(text[0]) == '-' {
+		w.Minus, text = "-", text[1:]
+	}
+	for i, r := range text {
+		if syntax(r) == ':' {
+			w.Name = fold(string(text[:i]))
+			w.Op = operatorOf[w.Name]
+			w.Value = strings.TrimFunc(string(text[i+1:]), func(r rune) bool { return syntax(r) == '"' })
+			return w
+		}
+	}
+	w.Name = fold(string(text))
+	return w
+}
+
+// Quote writes a value as the language reads it back.
+func Quote(v string) string {
+	if strings.ContainsFunc(v, func(r rune) bool { r = syntax(r); return r == ' ' || r == ',' }) {
+		return `"` + v + `"`
+	}
+	return v
+}
+
+// OperatorNames are the names of the operators, sorted.
+func OperatorNames() []string { return slices.Sorted(maps.Keys(operators)) }

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"casemate/internal/catalog"
-	"casemate/internal/db"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
@@ -420,4 +419,11 @@ func (w *world) searchAll(who principal.Principal, q string) (all []ticket.Found
 }
 
 // searchIndexRight fails when the index is not what the tables give.
-func (w *world) searchIndexRight() { _ = db.SQLite }
+func (w *world) searchIndexRight() {
+	w.t.Helper()
+	found, err := w.s.Doctor(w.t.Context(), false)
+	w.ok(err)
+	for _, d := range found {
+		w.t.Errorf("%s", d)
+	}
+}

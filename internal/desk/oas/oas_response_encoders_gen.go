@@ -1319,6 +1319,27 @@ func encodeRotateWebhookSecretResponse(response *Webhook, w http.ResponseWriter)
 	return nil
 }
 
+func encodeSearchTicketsResponse(response *SearchPage, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeSetDomainPartnerResponse(response *SetDomainPartnerNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 
@@ -1617,6 +1638,27 @@ func encodeShowUserResponse(response *User, w http.ResponseWriter) error {
 }
 
 func encodeShowWebhookResponse(response *Webhook, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeSuggestSearchResponse(response *SearchSuggestions, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
 			return err
