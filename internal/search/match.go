@@ -122,15 +122,18 @@ func (a Atom) In(text string) bool {
 func Snippet(text string, most int, atoms ...Atom) (out []Piece, found bool) {
 	in := pieces(text)
 	var hits [][2]int
-	for _, a := range atoms {
-		for _, t := range a.Terms {
-			hits = append(hits, t.find(in)...)
+	which := map[[2]int]int{} // which term a hit is of
+	for i, a := range atoms {
+		for j, t := range a.Terms {
+			for _, h := range t.find(in) {
+				hits, which[h] = append(hits, h), i*1000+j
+			}
 		}
 	}
 	slices.SortFunc(hits, func(a, b [2]int) int { return a[0] - b[0] })
 	from := 0
 	if len(hits) > 0 {
-		from = back(text, hits[0][0], most/3)
+		from = back(text, densest(hits, which, most)[0], most/3)
 		if from <= 24 { // not worth leaving out
 			from = 0
 		}
@@ -175,4 +178,24 @@ func back(text string, at, n int) int {
 		at -= size
 	}
 	return at
+}
+
+// densest is the hit from which on most terms occur in a snippet, the first of
+// several.
+func densest(hits [][2]int, which map[[2]int]int, most int) (best [2]int) {
+	const looked = 500 // hits of a long text
+	best, count := hits[0], 0
+	for i, h := range hits[:min(len(hits), looked)] {
+		terms := map[int]bool{}
+		for _, other := range hits[i:min(len(hits), i+most)] {
+			if other[1]-h[0] > most { // bytes: fewer characters, so all of them are in it
+				break
+			}
+			terms[which[other]] = true
+		}
+		if len(terms) > count {
+			best, count = h, len(terms)
+		}
+	}
+	return best
 }

@@ -16,6 +16,30 @@ type Doc struct {
 	// Secret are a Hasher's terms of what is kept sealed: the index has no word
 	// of it in clear.
 	Secret []string
+
+	made *made
+}
+
+// made is a document as it is written.
+type made struct{ terms, more, vector string }
+
+// Ready takes the text apart beforehand, outside the transaction that puts it
+// into the index of the engine: the writer has less to do.
+func (d Doc) Ready(engine db.Dialect) Doc {
+	m := d.as(engine)
+	d.made = &m
+	return d
+}
+
+func (d Doc) as(engine db.Dialect) made {
+	switch {
+	case d.made != nil:
+		return *d.made
+	case engine == db.Postgres:
+		return made{vector: vector(d)}
+	}
+	terms, more := index(d)
+	return made{terms: strings.Join(terms, " "), more: strings.Join(more, " ")}
 }
 
 // Kinds of documents. Customers' searches look into tickets and messages only.
@@ -125,10 +149,10 @@ func putSQLite(tx *db.Tx, isNew bool, docs []Doc) {
 		if !isNew {
 			remove(tx, d.Domain, []string{d.ID})
 		}
-		terms, more := index(d)
+		m := d.as(db.SQLite)
 		tx.Write(1, "INSERT INTO search_docs (domain_id, doc, parent, kind, desk) VALUES (?, ?, ?, ?, 1)", d.Domain, d.ID, d.Parent, d.Kind)
 		// Terms of the desk have no domain's mark, so they need no column of their own.
-		tx.Write(1, "INSERT INTO search_index (rowid, terms, singles) VALUES (last_insert_rowid(), ?, ?)", strings.Join(terms, " "), strings.Join(more, " "))
+		tx.Write(1, "INSERT INTO search_index (rowid, terms, singles) VALUES (last_insert_rowid(), ?, ?)", m.terms, m.more)
 	}
 }
 
@@ -165,7 +189,7 @@ func putPostgres(tx *db.Tx, docs []Doc) {
 	for _, d := range docs {
 		tx.Write(1, `INSERT INTO search_docs (domain_id, doc, parent, kind, terms, desk) VALUES (?, ?, ?, ?, CAST(? AS tsvector), 1)
 			ON CONFLICT (domain_id, doc) DO UPDATE SET parent = excluded.parent, kind = excluded.kind, terms = excluded.terms, desk = 1`,
-			d.Domain, d.ID, d.Parent, d.Kind, vector(d))
+			d.Domain, d.ID, d.Parent, d.Kind, d.as(db.Postgres).vector)
 	}
 }
 

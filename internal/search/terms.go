@@ -81,14 +81,15 @@ func prefix(domain string) string {
 // encode writes a word in letters no tokeniser takes apart: other letters than
 // ASCII's become their number.
 func encode(text []rune) string {
-	var b strings.Builder
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	var room [64]byte
+	b := room[:0]
 	for _, r := range text {
 		if r < 128 {
-			b.WriteRune(r)
+			b = append(b, byte(r))
 			continue
 		}
-		b.WriteByte('_')
-		const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+		b = append(b, '_')
 		var d [8]byte
 		i := len(d)
 		for n := uint32(r); ; n /= 36 {
@@ -98,10 +99,9 @@ func encode(text []rune) string {
 				break
 			}
 		}
-		b.Write(d[i:])
-		b.WriteByte('_')
+		b = append(append(b, d[i:]...), '_')
 	}
-	return b.String()
+	return string(b)
 }
 
 // index is the terms of a document. In the first stream stand words and Han

@@ -111,6 +111,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 		Region: in.Region, Severity: in.Severity, Project: in.Project, Description: in.Description,
 		RemindTime: in.RemindTime, Zone: in.ZoneName, Language: in.Locale.Language}
 	t.Number = s.number(ctx)
+	t.found = descriptionDoc(t).Ready(s.db.Dialect())
 	contact := Contact{Mobile: in.Claims.Mobile, Mail: claims.Mail, E164: claims.Mobile}
 	if contact.Mobile != "" {
 		if contact.Area = in.Claims.Area; contact.Area == "" {
@@ -278,7 +279,10 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening 
 		t.Number, t.Domain, t.ID, int(t.Status), t.Severity, t.Changed, sandbox,
 		t.Creator, t.Product, t.SubType, t.ProblemType, region, t.Plan, string(t.Language), t.Created)
 	count(tx, t.Domain, t.Creator, t.Status, 1)
-	search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: "ticket", ID: t.ID, Parent: t.ID, Text: t.Description})
+	if t.found.ID == "" {
+		t.found = descriptionDoc(t)
+	}
+	search.Put(tx, true, t.found)
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.create", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logCreate,
 		Data: map[string]any{"number": t.Number, "problem_type": t.ProblemType, "severity": t.Severity}})
 	return opening

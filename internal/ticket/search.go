@@ -110,7 +110,7 @@ func (s *Service) Search(ctx context.Context, who principal.Principal, in Search
 		if after != nil {
 			most = in.Limit + 1
 		}
-		if hits, err = q.find(tx, after, most); err != nil {
+		if hits, err = q.run(tx, after, most); err != nil {
 			return err
 		}
 		if after == nil {
@@ -121,7 +121,7 @@ func (s *Service) Search(ctx context.Context, who principal.Principal, in Search
 		if len(hits) > in.Limit {
 			hits = hits[:in.Limit]
 			last := hits[in.Limit-1]
-			out.Cursor = searchCursor{last.score, last.ticket, out.Total, out.More}.String()
+			out.Cursor = searchCursor{last.score, last.ticket, out.Total, out.More, q.newest > 0}.String()
 		}
 		out.Found, err = q.show(tx, hits)
 		return err
@@ -138,10 +138,11 @@ type searchCursor struct {
 	ticket string
 	total  int
 	more   bool
+	newest bool // the newest places were enough
 }
 
 func (c searchCursor) String() string {
-	return fmt.Sprintf("%d.%s.%d.%d", c.score, c.ticket, c.total, number01(c.more))
+	return fmt.Sprintf("%d.%s.%d.%d.%d", c.score, c.ticket, c.total, number01(c.more), number01(c.newest))
 }
 
 func parseSearchCursor(text string) (*searchCursor, error) {
@@ -149,7 +150,8 @@ func parseSearchCursor(text string) (*searchCursor, error) {
 		return nil, nil
 	}
 	parts := strings.Split(text, ".")
-	if len(parts) != 4 || parts[1] == "" || len(parts[1]) > 32 || parts[3] != "0" && parts[3] != "1" {
+	flag := []string{"0", "1"}
+	if len(parts) != 5 || parts[1] == "" || len(parts[1]) > 32 || !slices.Contains(flag, parts[3]) || !slices.Contains(flag, parts[4]) {
 		return nil, errSearchCursor
 	}
 	score, err1 := strconv.Atoi(parts[0])
@@ -157,7 +159,7 @@ func parseSearchCursor(text string) (*searchCursor, error) {
 	if err1 != nil || err2 != nil || score < 0 || score > 1000 || total < 1 || total > SearchCap {
 		return nil, errSearchCursor
 	}
-	return &searchCursor{score, parts[1], total, parts[3] == "1"}, nil
+	return &searchCursor{score, parts[1], total, parts[3] == "1", parts[4] == "1"}, nil
 }
 
 // searching is one search on its way to SQL.
@@ -176,6 +178,45 @@ type searching struct {
 	with      []string            // common table expressions
 	withArgs  []any
 	parts     int
+	newest    int // > 0: of each text only the newest so many places count
+	common    []counting
+}
+
+// counting is a SELECT of the places of a text.
+type counting struct {
+	sql  string
+	args []any
+}
+
+// NewestPlaces is how many of a text's places count, the newest ones, where
+// those alone lead to more than SearchCap tickets: what is that common is not
+// told apart by its older places.
+const NewestPlaces = 5000
+
+// run finds by the newest places first, and by all where those are not enough.
+// A partner's people see few of all places: for them all count at once.
+func (q *searching) run(tx *db.Tx, after *searchCursor, most int) (hits []searchHit, err error) {
+	if q.newest = 0; q.who.Partner == "" && (after == nil || after.newest) {
+		q.newest = NewestPlaces
+	}
+	hits, err = q.find(tx, after, most)
+	if err != nil || q.newest == 0 || after != nil || len(hits) == most {
+		return hits, err
+	}
+	cut := false
+	for _, c := range q.common {
+		var n int
+		if err := tx.Get("SELECT count(*) FROM ("+c.sql+") AS c", c.args...).Scan(&n); err != nil {
+			return nil, err
+		}
+		if cut = n == q.newest; cut {
+			break
+		}
+	}
+	if q.newest = 0; !cut {
+		return hits, nil
+	}
+	return q.find(tx, after, most)
 }
 
 // prepare judges the operators and looks up what needs no transaction.
@@ -301,7 +342,7 @@ type searchHit struct {
 
 // find runs the query.
 func (q *searching) find(tx *db.Tx, after *searchCursor, most int) (hits []searchHit, err error) {
-	q.with, q.withArgs, q.parts = nil, nil, 0
+	q.with, q.withArgs, q.parts, q.common = nil, nil, 0, nil
 	var w where
 	if err := q.lookCustomers(tx); err != nil {
 		return nil, err
@@ -386,7 +427,7 @@ func (q *searching) notSandboxes(w *where) {
 // name of the table of tickets in which they are.
 func (q *searching) group(g []search.Atom) (cond string, args []any, part string) {
 	if !slices.ContainsFunc(g, func(a search.Atom) bool { return a.Not || a.Op != "" }) {
-		return "", nil, q.part(g)
+		return "", nil, q.part(g, q.newest)
 	}
 	var either []string
 	for _, a := range g {
@@ -402,10 +443,13 @@ func (q *searching) group(g []search.Atom) (cond string, args []any, part string
 // part makes the table of the tickets in which one of the texts occurs: ticket,
 // and best, the code of the best place and its document there, the newest of
 // several.
-func (q *searching) part(texts []search.Atom) (name string) {
+func (q *searching) part(texts []search.Atom, newest int) (name string) {
 	q.parts++
 	n := strconv.Itoa(q.parts)
-	docs, args := q.docs(q.kinds, texts...)
+	docs, args := q.docs(q.kinds, newest, texts...)
+	if newest > 0 {
+		q.common = append(q.common, counting{docs, args})
+	}
 	q.with = append(q.with, "m"+n+" AS MATERIALIZED ("+docs+")")
 	q.withArgs = append(q.withArgs, args...)
 	m := "m" + n
@@ -437,8 +481,8 @@ func (q *searching) part(texts []search.Atom) (name string) {
 
 // docs is a SELECT of the documents of some kinds in which the texts occur and
 // which the caller may read: of notes a partner's people have their own.
-func (q *searching) docs(kinds []string, texts ...search.Atom) (sql string, args []any) {
-	sql, args = search.Docs(q.s.db.Dialect(), q.s.terms, kinds, 0, texts...)
+func (q *searching) docs(kinds []string, newest int, texts ...search.Atom) (sql string, args []any) {
+	sql, args = search.Docs(q.s.db.Dialect(), q.s.terms, kinds, newest, texts...)
 	if q.who.Partner == "" {
 		return sql, args
 	}

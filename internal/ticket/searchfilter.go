@@ -193,7 +193,7 @@ func (q *searching) atom(a search.Atom) (cond string, args []any) {
 	var values []any
 	switch a.Op {
 	case "":
-		return "d.ticket_id IN (SELECT ticket FROM " + q.part([]search.Atom{a}) + ")", nil
+		return "d.ticket_id IN (SELECT ticket FROM " + q.part([]search.Atom{a}, 0) + ")", nil
 	case "status":
 		for _, v := range a.Values {
 			found, _ := statusesOf(v)

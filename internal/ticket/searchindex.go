@@ -52,7 +52,7 @@ type searchSource struct {
 
 func (s *Service) searchSources() []searchSource {
 	return []searchSource{
-		{"tickets", s.searchTickets(descriptionDoc, "1 = 1"), same},
+		{"tickets", s.searchTickets(descriptionDocs, "1 = 1"), same},
 		{"messages", s.searchMessages, s.messageAgain},
 		{"judgements", s.searchTickets(func(_ context.Context, t Ticket) ([]search.Doc, error) { return judgementDoc(t), nil }, "judgement <> ''"), same},
 		{"contacts", s.searchTickets(s.contactOf, "contact <> ''"), s.contactAgain},
@@ -64,8 +64,12 @@ func (s *Service) searchSources() []searchSource {
 
 func same(_ *db.Tx, d search.Doc) (search.Doc, bool, error) { return d, true, nil }
 
-func descriptionDoc(_ context.Context, t Ticket) ([]search.Doc, error) {
-	return []search.Doc{{Domain: t.Domain, Kind: search.KindTicket, ID: t.ID, Parent: t.ID, Text: t.Description}}, nil
+func descriptionDoc(t Ticket) search.Doc {
+	return search.Doc{Domain: t.Domain, Kind: search.KindTicket, ID: t.ID, Parent: t.ID, Text: t.Description}
+}
+
+func descriptionDocs(_ context.Context, t Ticket) ([]search.Doc, error) {
+	return []search.Doc{descriptionDoc(t)}, nil
 }
 
 func (s *Service) contactOf(ctx context.Context, t Ticket) ([]search.Doc, error) {
@@ -242,8 +246,7 @@ func (s *Service) reindexLate(ctx context.Context) error {
 				if k[2] == search.KindTicket {
 					var t Ticket
 					if t, err = ticketIn(tx, k[0], k[1]); err == nil {
-						some, _ := descriptionDoc(ctx, t)
-						d, ok = some[0], true
+						d, ok = descriptionDoc(t), true
 					}
 				} else {
 					d, ok, err = s.messageAgain(tx, d)

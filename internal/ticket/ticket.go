@@ -151,6 +151,7 @@ type Ticket struct {
 	Labels []Label // the caller's own, as List and Show fill them in
 
 	contact string
+	found   search.Doc // of a new one: how it is found
 }
 
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
