@@ -191,7 +191,7 @@ type counting struct {
 // NewestPlaces is how many of a text's places count, the newest ones, where
 // those alone lead to more than SearchCap tickets: what is that common is not
 // told apart by its older places.
-const NewestPlaces = 5000
+const NewestPlaces = 3000
 
 // run finds by the newest places first, and by all where those are not enough.
 // A partner's people see few of all places: for them all count at once.

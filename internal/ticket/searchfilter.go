@@ -201,7 +201,7 @@ func (q *searching) atom(a search.Atom) (cond string, args []any) {
 				values = append(values, int(s))
 			}
 		}
-		return in("d.status", values)
+		return in("+d.status", values)
 	case "assignee":
 		for _, v := range a.Values {
 			values = append(values, anys(q.assignees[v])...)
