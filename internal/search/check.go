@@ -36,7 +36,7 @@ func NewCheck(ctx context.Context, d *db.DB) (*Check, error) {
 			err := r.Scan(&term, &doc, &column, &offset)
 			c.sums[doc] += termSum(column, offset, term)
 			return err
-		}, "SELECT term, doc, col, offset FROM search_terms")
+		}, "SELECT term, doc, col, offset FROM search_index_terms")
 	})
 }
 

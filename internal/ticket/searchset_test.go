@@ -49,11 +49,7 @@ var (
 	fileNames  = []string{"nginx-error.log", "截图2026.txt", "mysql.slow.log", "网络抓包-华北.txt", "dmesg_{n}.log", "账单明细.txt", "trace.{ip}.txt"}
 )
 
-const (
-	corpusSize = 520
-	// Signs of the language: the alphabet of numbers.
-	numberAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-)
+const corpusSize = 520
 
 // corpus tells the same stories through the nouns on each database.
 func corpus(w *world) []*story {
@@ -81,7 +77,7 @@ func corpus(w *world) []*story {
 	severities, err := w.catalog.Offered(ctx, w.li, "", w.fault)
 	w.ok(err)
 	var all []*story
-	for i := range corpusSize {
+	for range corpusSize {
 		w.clock.Add(3 * time.Hour)
 		who := people[r.IntN(len(people))]
 		chinese := r.IntN(2) == 0
@@ -160,7 +156,6 @@ func corpus(w *world) []*story {
 			w.ok(w.s.AddLabels(ctx, who, s.number, []int64{labels[who.User][name]}))
 			s.labels = append(s.labels, name)
 		}
-		_ = i
 		all = append(all, s)
 	}
 	return all

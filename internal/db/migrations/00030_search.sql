@@ -27,5 +27,5 @@ INSERT INTO search_tasks SELECT 'domains', '', '', 0, count(*), 0 FROM domains W
 CREATE INDEX labels_by_key ON labels (name_key);
 --{{sqlite
 -- What the index holds, for casemate doctor.
-CREATE VIRTUAL TABLE search_terms USING fts5vocab(search_index, instance);
+CREATE VIRTUAL TABLE search_index_terms USING fts5vocab(search_index, instance);
 --}}
