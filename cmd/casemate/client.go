@@ -214,6 +214,19 @@ func (c *client) get(ctx context.Context, path string, query url.Values, into an
 	return c.call(ctx, http.MethodGet, path, query, nil, into)
 }
 
+// getIn is get with dates in a zone, "" = the server's.
+func (c *client) getIn(ctx context.Context, path string, query url.Values, zone string, into any) error {
+	if zone == "" {
+		return c.get(ctx, path, query, into)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("X-Time-Zone", zone)
+	return c.send(r, into)
+}
+
 func (c *client) post(ctx context.Context, path string, body, into any) error {
 	return c.call(ctx, http.MethodPost, path, nil, body, into)
 }

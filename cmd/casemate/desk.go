@@ -20,7 +20,9 @@ type deskCmd struct {
 	jsonFlag
 	As string `help:"The engineer whose step it is (log-in name). Default: the one who handles the ticket, else the first by name." placeholder:"NAME"`
 
-	List deskListCmd `cmd:"" help:"List tickets, newest first."`
+	List   deskListCmd   `cmd:"" help:"List tickets, newest first."`
+	Search deskSearchCmd `cmd:"" help:"Find tickets of all customers by words and operators; --help tells them."`
+
 	Show deskShowCmd `cmd:"" help:"Show a ticket with all that is known of it, its messages, notes and files."`
 
 	Accept   stepCmd     `cmd:"" help:"Take a new ticket: to be processed becomes processing."`

@@ -52,6 +52,7 @@ type command struct {
 	SLA       slaCmd       `cmd:"" name:"sla" help:"Promised times: a ticket's clocks with their arithmetic, and what another policy would have made of past tickets."`
 	Queue     queueCmd     `cmd:"" help:"The desk's queues: list, show, claim the next ticket, add, change, remove."`
 	Team      teamCmd      `cmd:"" help:"Teams, and what their members can do and when: list, add, change, engineers, shift."`
+	Doctor    doctorCmd    `cmd:"" help:"Prove that counters and the search index are equal to the tables, and mend them."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 

@@ -20,6 +20,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/seal"
+	"casemate/internal/search"
 )
 
 // What an uploader says a file is for (contract: accessory_from).
@@ -65,7 +66,8 @@ type Service struct {
 	scanner  scanner // nil = none
 	linkKey  []byte
 	decoders chan struct{} // pictures being decoded
-	cleaned  int           // runs of Clean, which run one at a time
+	terms    *search.Hasher
+	cleaned  int // runs of Clean, which run one at a time
 }
 
 // headSize is how much of a file its type is told by.
@@ -80,7 +82,7 @@ func New(d *db.DB, keys *seal.Keyring, blobs blob.Store, o Options) (*Service, e
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Service{db: d, keys: keys, blobs: blobs, o: o, linkKey: keys.Derive("attachment links"), decoders: make(chan struct{}, decodersAtOnce)}
+	s := &Service{db: d, keys: keys, blobs: blobs, o: o, linkKey: keys.Derive("attachment links"), decoders: make(chan struct{}, decodersAtOnce), terms: search.NewHasher(keys)}
 	var err error
 	if s.types, err = kindsOf(o.Config.Types); err != nil {
 		return nil, err

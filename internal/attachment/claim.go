@@ -7,6 +7,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/principal"
+	"casemate/internal/search"
 )
 
 var errCount = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 中的附件超过 {max} 个", "{field} has more than {max} files, the limit in force")
@@ -56,6 +57,11 @@ func (s *Service) Claim(tx *db.Tx, who principal.Principal, c For, ids []string)
 	in, args := marks(ids)
 	args = append([]any{c.Ticket, c.Message, c.Owner, number01(c.Internal), c.Domain}, args...)
 	tx.Write(len(ids), "UPDATE attachments SET ticket_id = ?, message_id = ?, owner = ?, internal = ?, expires_at = 0 WHERE domain_id = ? AND message_id = '' AND id IN ("+in+")", args...)
+	kind := search.KindFile
+	if c.Internal {
+		kind = search.KindNoteFile
+	}
+	search.Place(tx, c.Domain, kind, c.Ticket, ids...)
 	event.Record(tx, who, event.Event{Domain: c.Domain, Kind: "attachment.claim", Subject: "ticket", SubjectID: c.Ticket, LogCode: event.NoLog,
 		Data: map[string]any{"message": c.Message, "attachments": ids}})
 	return nil

@@ -14,6 +14,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/job"
 	"casemate/internal/principal"
+	"casemate/internal/search"
 )
 
 // How long bytes stay that no row names.
@@ -69,6 +70,13 @@ func (s *Service) expire(ctx context.Context) (n int, err error) {
 			return err
 		}, "DELETE FROM attachments /* all domains: expiry */ WHERE expires_at > 0 AND expires_at <= ? AND (domain_id, id) IN "+
 			"(SELECT a.domain_id, a.id FROM attachments AS a WHERE a.expires_at > 0 AND a.expires_at <= ? ORDER BY a.expires_at LIMIT ?) RETURNING "+columns, tx.Now, tx.Now, cleanBatch)
+		ids := map[string][]string{} // by domain
+		for _, f := range gone {
+			ids[f.Domain] = append(ids[f.Domain], f.ID)
+		}
+		for domain, some := range ids {
+			search.Remove(tx, domain, some...)
+		}
 		for _, f := range gone {
 			bury(tx, f)
 			event.Record(tx, principal.AsSystem(f.Domain), event.Event{Domain: f.Domain, Kind: "attachment.expire", Subject: "attachment", SubjectID: f.ID, LogCode: event.NoLog})

@@ -18,6 +18,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/job"
 	"casemate/internal/principal"
+	"casemate/internal/search"
 )
 
 // Faults of uploads.
@@ -208,6 +209,7 @@ func (s *Service) insert(ctx context.Context, who principal.Principal, f File, u
 	}
 	digest := sha256.Sum256([]byte(f.SHA256 + u.Origin + fmt.Sprint(u.Picture) + f.Ticket + "/" + f.Name))
 	ctx = db.WithContent(ctx, hex.EncodeToString(digest[:]))
+	found := s.doc(f)
 	return db.Do(ctx, s.db, func(tx *db.Tx) (stored, error) {
 		if !f.Engineers {
 			if ok, err := use(tx, f.Domain, who.User, dayOf(tx.Now), f.Size, limit(s.o.Config.DayMB)); err != nil || !ok {
@@ -225,6 +227,7 @@ func (s *Service) insert(ctx context.Context, who principal.Principal, f File, u
 			"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', '', 0, 0, ?, ?)",
 			f.Domain, f.ID, f.Uploader, side(f), u.Origin, number01(u.Picture), f.sealed, f.ext, f.Media, f.Size, f.SHA256, f.blob, f.Scan, f.Ticket,
 			tx.Now, tx.Now+s.o.Config.Unclaimed.Milliseconds())
+		search.Put(tx, true, found)
 		event.Record(tx, who, event.Event{Domain: f.Domain, Kind: "attachment.upload", Subject: "attachment", SubjectID: f.ID, LogCode: event.NoLog,
 			Data: map[string]any{"size": f.Size, "media": f.Media, "sha256": f.SHA256}})
 		if f.Scan == scanWaiting {
@@ -288,6 +291,7 @@ func (s *Service) Delete(ctx context.Context, who principal.Principal, id string
 		}
 		tx.Write(1, "DELETE FROM attachments WHERE domain_id = ? AND id = ? AND message_id = ''", f.Domain, f.ID)
 		bury(tx, f)
+		search.Remove(tx, f.Domain, f.ID)
 		event.Record(tx, who, event.Event{Domain: f.Domain, Kind: "attachment.delete", Subject: "attachment", SubjectID: f.ID, LogCode: event.NoLog})
 		return nil
 	})

@@ -63,6 +63,7 @@ type Handler struct {
 	automation
 
 	histories
+	searches
 
 	mapper
 }
@@ -133,6 +134,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		abuseReports:  abuseReports{tickets: n.Tickets},
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
+	h.searches = searches{of: h.tickets}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}

@@ -20,6 +20,7 @@ import (
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
+	"casemate/internal/search"
 )
 
 // System roles a customer's group can hold (semantics.md section 2).
@@ -65,6 +66,7 @@ type Service struct {
 	cache  credentialCache
 	locks  signatureLocks
 	names  nameCache
+	terms  *search.Hasher
 
 	federation federation
 }
@@ -81,7 +83,7 @@ func NewFederated(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 // New makes the service without identity providers.
 func New(d *db.DB, keys *seal.Keyring, o Options) *Service {
 	return &Service{db: d, keys: keys, o: o, hasher: newHasher(),
-		cache: newCredentialCache(d.Now), locks: newSignatureLocks(d.Now, o.DemoLocks), names: nameCache{m: map[string]string{}}}
+		cache: newCredentialCache(d.Now), locks: newSignatureLocks(d.Now, o.DemoLocks), names: nameCache{m: map[string]string{}}, terms: search.NewHasher(keys)}
 }
 
 // Domain is a customer's account.
@@ -149,6 +151,9 @@ func (s *Service) CreateDomain(ctx context.Context, who principal.Principal, in 
 func insertDomain(tx *db.Tx, d Domain) {
 	tx.Write(1, "INSERT INTO domains (id, name, project_id, plan, sandbox, disabled, submit_by_permission, created_at) VALUES (?, ?, ?, ?, ?, 0, 0, ?)",
 		d.ID, d.Name, d.Project, d.Plan, number(d.Sandbox), d.Created)
+	if d.ID != principal.House {
+		search.Put(tx, true, search.Doc{Domain: d.ID, Kind: search.KindDomain, ID: d.ID, Text: d.Name})
+	}
 }
 
 func number(b bool) int64 {
@@ -341,6 +346,7 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 	if row.password, err = s.hasher.hash(ctx, in.Password, s.db.Random(16)); err != nil {
 		return User{}, err
 	}
+	found := s.userDoc(u)
 	return db.Do(ctx, s.db, func(tx *db.Tx) (User, error) {
 		if in.Domain != principal.House {
 			if _, err := DomainIn(tx, in.Domain); err != nil {
@@ -369,6 +375,7 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
 			u.Domain, u.ID, row.nameHash, row.name, row.mobile, row.mail, u.AreaCode, row.mobileHash, row.mailHash, row.password, tx.Now,
 			number(u.Main), u.Role, u.Partner, u.Alias, u.PublicID, string(u.Language), u.Zone, tx.Now)
+		search.Put(tx, true, found...)
 		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.create", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"role": u.Role, "main": u.Main, "partner": u.Partner}})
 		return u, nil
 	})

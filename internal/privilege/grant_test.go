@@ -18,7 +18,7 @@ import (
 // the desk and to no other, whatever role he has; an operation that forgets
 // partners is closed to them.
 func TestPartnersReach(t *testing.T) {
-	open := []string{"desk.CreateSession", "desk.CreateTicketAttachment", "desk.DownloadTicketAttachment", "desk.ListTicketAttachments", "desk.MarkTicketRead", "desk.CreateTicketStep", "desk.DeleteSession", "desk.ListEngineers", "desk.ListTicketMessages", "desk.ListTickets",
+	open := []string{"desk.CreateSession", "desk.CreateTicketAttachment", "desk.DownloadTicketAttachment", "desk.ListTicketAttachments", "desk.MarkTicketRead", "desk.CreateTicketStep", "desk.DeleteSession", "desk.ListEngineers", "desk.ListTicketMessages", "desk.ListTickets", "desk.SearchTickets", "desk.SuggestSearch",
 		"desk.ChangeLater", "desk.ChangeView", "desk.ClaimQueueTicket", "desk.CreateView", "desk.DeleteDraft", "desk.DeletePresence", "desk.DeleteView",
 		"desk.FollowTicket", "desk.ListDrafts", "desk.ListLater", "desk.ListQueueTickets", "desk.ListQueues", "desk.ListTicketDrafts",
 		"desk.ListTicketHistory", "desk.ListViewTickets", "desk.ListViews", "desk.MergeTicket", "desk.MoveTicketMessages", "desk.PutDraft",

@@ -85,6 +85,7 @@ func TestRoles(t *testing.T) {
 		"ShowSystem":        roles,
 		"CreateTicketStep":  {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
 		"ListTickets":       {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
+		"SearchTickets":     {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
 		"ListEvents":        {principal.RoleAdministrator, principal.RoleAuditor},
 		"CreateUser":        {principal.RoleAdministrator},
 		"ResetUserPassword": {principal.RoleAdministrator},

@@ -1,7 +1,6 @@
 package search
 
 import (
-	"errors"
 	"strings"
 
 	"casemate/internal/db"
@@ -10,41 +9,120 @@ import (
 // Doc is a text to find.
 type Doc struct {
 	Domain string
-	Kind   string // ticket, message
+	Kind   string // one of the kinds below
 	ID     string // unique in its domain
-	Parent string // the ticket's id: what a hit leads to
-	Text   string
+	Parent string // the ticket's id: what a hit leads to; "" = nowhere yet
+	Text   string // indexed as it is
+	// Secret are a Hasher's terms of what is kept sealed: the index has no word
+	// of it in clear.
+	Secret []string
+
+	made *made
 }
+
+// made is a document as it is written.
+type made struct{ terms, more, vector string }
+
+// Ready takes the text apart beforehand, outside the transaction that puts it
+// into the index of the engine: the writer has less to do.
+func (d Doc) Ready(engine db.Dialect) Doc {
+	m := d.as(engine)
+	d.made = &m
+	return d
+}
+
+func (d Doc) as(engine db.Dialect) made {
+	switch {
+	case d.made != nil:
+		return *d.made
+	case engine == db.Postgres:
+		return made{vector: vector(d)}
+	}
+	terms, more := index(d)
+	return made{terms: strings.Join(terms, " "), more: strings.Join(more, " ")}
+}
+
+// Kinds of documents. Customers' searches look into tickets and messages only.
+const (
+	KindTicket    = "ticket"    // description
+	KindMessage   = "message"   // what was said
+	KindNote      = "note"      // the house's, never shown to customers
+	KindJudgement = "judgement" // the customer's comment on the service
+	KindFile      = "file"      // name of a file of a message
+	KindNoteFile  = "notefile"  // name of a file of a note
+	KindContact   = "contact"   // where a ticket's notices go
+	KindUser      = "user"      // a customer's person: log-in name and contacts
+	KindDomain    = "domain"    // a customer's name
+)
+
+// tenants tells the kinds that have terms with the domain's mark as well.
+func tenants(kind string) bool { return kind == KindTicket || kind == KindMessage || kind == KindNote }
 
 // Put indexes the documents at the end of the transaction. New tells that none
 // of them was indexed before.
 func Put(tx *db.Tx, isNew bool, docs ...Doc) {
+	if len(docs) == 0 {
+		return
+	}
 	if tx.DB().Dialect() == db.Postgres {
 		putPostgres(tx, docs)
 		return
 	}
-	tx.Late(func(tx *db.Tx) error { return putSQLite(tx, isNew, docs) })
+	tx.Late(func(tx *db.Tx) error { putSQLite(tx, isNew, docs); return nil })
 }
 
-// Remove takes a document out of the index.
-func Remove(tx *db.Tx, domain, id string) {
+// late queues writes behind the documents that were put before in the batch.
+func late(tx *db.Tx, write func(tx *db.Tx)) {
 	if tx.DB().Dialect() == db.Postgres {
-		tx.Write(db.Any, "DELETE FROM search_docs WHERE domain_id = ? AND doc = ?", domain, id)
+		write(tx)
 		return
 	}
-	tx.Late(func(tx *db.Tx) error { return removeSQLite(tx, domain, id) })
+	tx.Late(func(tx *db.Tx) error { write(tx); return nil })
 }
 
-// Forget takes all documents of a domain out of the index.
-func Forget(tx *db.Tx, domain string) error {
-	if tx.DB().Dialect() == db.Postgres {
-		tx.Write(db.Any, "DELETE FROM search_docs WHERE domain_id = ?", domain)
-		return nil
+// Remove takes documents of a domain out of the index; those that are not
+// there do no harm.
+func Remove(tx *db.Tx, domain string, ids ...string) {
+	if len(ids) > 0 {
+		late(tx, func(tx *db.Tx) { remove(tx, domain, ids) })
 	}
-	tx.Late(func(tx *db.Tx) error {
-		tx.Write(db.Any, "DELETE FROM search_index WHERE rowid IN (SELECT n FROM search_docs WHERE domain_id = ?)", domain)
-		tx.Write(db.Any, "DELETE FROM search_docs WHERE domain_id = ?", domain)
-		return nil
+}
+
+// Move gives a document another ticket of its domain as parent, when a message
+// or file goes there: hits lead to the new one from the commit on.
+func Move(tx *db.Tx, domain, doc, parent string) {
+	late(tx, func(tx *db.Tx) {
+		tx.Write(db.Any, "UPDATE search_docs SET parent = ? WHERE domain_id = ? AND doc = ?", parent, domain, doc)
+	})
+}
+
+// Place says where documents are found from now on, and as what: files when a
+// message claims them.
+func Place(tx *db.Tx, domain, kind, parent string, docs ...string) {
+	if len(docs) == 0 {
+		return
+	}
+	in, args := list(docs)
+	late(tx, func(tx *db.Tx) {
+		tx.Write(db.Any, "UPDATE search_docs SET kind = ?, parent = ? WHERE domain_id = ? AND doc IN ("+in+")", append([]any{kind, parent, domain}, args...)...)
+	})
+}
+
+func list(all []string) (in string, args []any) {
+	for _, v := range all {
+		args = append(args, v)
+	}
+	return "?" + strings.Repeat(", ?", len(all)-1), args
+}
+
+// Forget takes all documents of a domain out of the index but its name and its
+// people, who stay when a sandbox is reset.
+func Forget(tx *db.Tx, domain string) error {
+	late(tx, func(tx *db.Tx) {
+		if tx.DB().Dialect() == db.SQLite {
+			tx.Write(db.Any, "DELETE FROM search_index WHERE rowid IN (SELECT n FROM search_docs WHERE domain_id = ? AND kind NOT IN ('user', 'domain'))", domain)
+		}
+		tx.Write(db.Any, "DELETE FROM search_docs WHERE domain_id = ? AND kind NOT IN ('user', 'domain')", domain)
 	})
 	return nil
 }
@@ -66,32 +144,25 @@ func Where(d db.Dialect, domain, kind string, words []string) (cond string, args
 		[]any{domain, kind, ftsQuery(parts)}, true
 }
 
-func putSQLite(tx *db.Tx, isNew bool, docs []Doc) error {
+func putSQLite(tx *db.Tx, isNew bool, docs []Doc) {
 	for _, d := range docs {
 		if !isNew {
-			if err := removeSQLite(tx, d.Domain, d.ID); err != nil {
-				return err
-			}
+			remove(tx, d.Domain, []string{d.ID})
 		}
-		terms, singles := index(d.Domain, d.Text)
-		tx.Write(1, "INSERT INTO search_docs (domain_id, doc, parent, kind) VALUES (?, ?, ?, ?)", d.Domain, d.ID, d.Parent, d.Kind)
-		tx.Write(1, "INSERT INTO search_index (rowid, terms, singles) VALUES (last_insert_rowid(), ?, ?)", strings.Join(terms, " "), strings.Join(singles, " "))
+		m := d.as(db.SQLite)
+		tx.Write(1, "INSERT INTO search_docs (domain_id, doc, parent, kind, desk) VALUES (?, ?, ?, ?, 1)", d.Domain, d.ID, d.Parent, d.Kind)
+		// Terms of the desk have no domain's mark, so they need no column of their own.
+		tx.Write(1, "INSERT INTO search_index (rowid, terms, singles) VALUES (last_insert_rowid(), ?, ?)", m.terms, m.more)
 	}
-	return nil
 }
 
-func removeSQLite(tx *db.Tx, domain, id string) error {
-	var n int64
-	err := tx.Get("SELECT n FROM search_docs WHERE domain_id = ? AND doc = ?", domain, id).Scan(&n)
-	if errors.Is(err, db.ErrNone) {
-		return nil
+func remove(tx *db.Tx, domain string, ids []string) {
+	in, args := list(ids)
+	args = append([]any{domain}, args...)
+	if tx.DB().Dialect() == db.SQLite {
+		tx.Write(db.Any, "DELETE FROM search_index WHERE rowid IN (SELECT n FROM search_docs WHERE domain_id = ? AND doc IN ("+in+"))", args...)
 	}
-	if err != nil {
-		return err
-	}
-	tx.Write(1, "DELETE FROM search_index WHERE rowid = ?", n)
-	tx.Write(1, "DELETE FROM search_docs WHERE domain_id = ? AND n = ?", domain, n)
-	return nil
+	tx.Write(db.Any, "DELETE FROM search_docs WHERE domain_id = ? AND doc IN ("+in+")", args...)
 }
 
 // ftsQuery writes FTS5's query language. Terms hold letters, digits and _ only,
@@ -116,28 +187,40 @@ const maxPosition = 16383
 
 func putPostgres(tx *db.Tx, docs []Doc) {
 	for _, d := range docs {
-		terms, singles := index(d.Domain, d.Text)
-		var b strings.Builder
-		for i, t := range terms {
-			writeLexeme(&b, t)
-			if i < maxPosition {
-				b.WriteByte(':')
-				writeInt(&b, i+1)
-			}
-			b.WriteByte(' ')
-		}
-		seen := map[string]bool{}
-		for _, s := range singles {
-			if !seen[s] {
-				seen[s] = true
-				writeLexeme(&b, "s"+s)
-				b.WriteByte(' ')
-			}
-		}
-		tx.Write(1, `INSERT INTO search_docs (domain_id, doc, parent, kind, terms) VALUES (?, ?, ?, ?, CAST(? AS tsvector))
-			ON CONFLICT (domain_id, doc) DO UPDATE SET parent = excluded.parent, kind = excluded.kind, terms = excluded.terms`,
-			d.Domain, d.ID, d.Parent, d.Kind, b.String())
+		tx.Write(1, `INSERT INTO search_docs (domain_id, doc, parent, kind, terms, desk) VALUES (?, ?, ?, ?, CAST(? AS tsvector), 1)
+			ON CONFLICT (domain_id, doc) DO UPDATE SET parent = excluded.parent, kind = excluded.kind, terms = excluded.terms, desk = 1`,
+			d.Domain, d.ID, d.Parent, d.Kind, d.as(db.Postgres).vector)
 	}
+}
+
+// vector is a document's terms as PostgreSQL takes them: each stream counts its
+// places from 1, the tenants' singles have none.
+func vector(d Doc) string {
+	terms, more := index(d)
+	var b strings.Builder
+	place := 0
+	put := func(t string) {
+		place++
+		writeLexeme(&b, t)
+		if place <= maxPosition {
+			b.WriteByte(':')
+			writeInt(&b, place)
+		}
+		b.WriteByte(' ')
+	}
+	for _, t := range terms {
+		put(t)
+	}
+	place = 0
+	for _, t := range more {
+		if t[0] == 'd' {
+			writeLexeme(&b, "s"+t)
+			b.WriteByte(' ')
+			continue
+		}
+		put(t)
+	}
+	return b.String()
 }
 
 var quote = strings.NewReplacer("'", "''", `\`, `\\`)

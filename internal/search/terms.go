@@ -26,27 +26,43 @@ func fold(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
 // maxWord bounds a word's letters; longer ones are cut, in texts and queries alike.
 const maxWord = 64
 
+// Scripts of characters.
+const (
+	scriptNone = iota
+	scriptWord
+	scriptHan
+)
+
+func script(r rune) int {
+	switch {
+	case r < 128:
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' {
+			return scriptWord
+		}
+		return scriptNone
+	case ideograph(r):
+		return scriptHan
+	case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r):
+		return scriptWord
+	}
+	return scriptNone
+}
+
 func split(s string) []run {
 	var runs []run
-	kind := 0 // 0 none, 1 word, 2 Han
+	before := scriptNone
 	for _, r := range fold(s) {
-		k := 0
-		switch {
-		case ideograph(r):
-			k = 2
-		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r):
-			k = 1
-		}
-		if k != 0 {
-			if k != kind {
-				runs = append(runs, run{han: k == 2})
+		k := script(r)
+		if k != scriptNone {
+			if k != before {
+				runs = append(runs, run{han: k == scriptHan})
 			}
 			last := &runs[len(runs)-1]
 			if last.han || len(last.text) < maxWord {
 				last.text = append(last.text, r)
 			}
 		}
-		kind = k
+		before = k
 	}
 	return runs
 }
@@ -65,14 +81,15 @@ func prefix(domain string) string {
 // encode writes a word in letters no tokeniser takes apart: other letters than
 // ASCII's become their number.
 func encode(text []rune) string {
-	var b strings.Builder
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	var room [64]byte
+	b := room[:0]
 	for _, r := range text {
 		if r < 128 {
-			b.WriteRune(r)
+			b = append(b, byte(r))
 			continue
 		}
-		b.WriteByte('_')
-		const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+		b = append(b, '_')
 		var d [8]byte
 		i := len(d)
 		for n := uint32(r); ; n /= 36 {
@@ -82,31 +99,45 @@ func encode(text []rune) string {
 				break
 			}
 		}
-		b.Write(d[i:])
-		b.WriteByte('_')
+		b = append(append(b, d[i:]...), '_')
 	}
-	return b.String()
+	return string(b)
 }
 
-// index is the terms of a text in order: words and Han bigrams in the first
-// stream (a lone Han character stands there too, so that phrases keep their
-// places), single Han characters in the second.
-func index(domain, text string) (terms, singles []string) {
-	p := prefix(domain)
-	for _, r := range split(text) {
+// index is the terms of a document. In the first stream stand words and Han
+// bigrams with the domain's mark, in order, and a mark at the end of a run of
+// Han, so that phrases do not cross it; in the second each single Han character
+// once, then the desk's terms in order (deskTerms), or the secret ones.
+func index(d Doc) (terms, more []string) {
+	if d.Secret != nil {
+		return nil, d.Secret
+	}
+	runs := split(d.Text)
+	if !tenants(d.Kind) {
+		return nil, deskTerms(runs)
+	}
+	p := prefix(d.Domain)
+	var desk []string
+	seen := map[rune]bool{}
+	for _, r := range runs {
 		if !r.han {
-			terms = append(terms, p+encode(r.text))
+			w := encode(r.text)
+			terms, desk = append(terms, p+w), append(desk, deskMark+w)
 			continue
 		}
 		for i, c := range r.text {
-			singles = append(singles, p+encode([]rune{c}))
+			if !seen[c] {
+				seen[c] = true
+				more = append(more, p+encode(r.text[i:i+1]))
+			}
 			if i+1 < len(r.text) {
-				terms = append(terms, p+encode(r.text[i:i+2]))
+				w := encode(r.text[i : i+2])
+				terms, desk = append(terms, p+w), append(desk, deskMark+w)
 			}
 		}
-		terms = append(terms, p+"_") // the end of a run: phrases do not cross it
+		terms, desk = append(terms, p+"_"), append(desk, deskMark+encode(r.text[len(r.text)-1:]))
 	}
-	return terms, singles
+	return terms, append(more, desk...)
 }
 
 // part is one condition of a query; all must hold.

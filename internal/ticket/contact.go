@@ -14,6 +14,7 @@ import (
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
+	"casemate/internal/search"
 	"casemate/internal/verify"
 )
 
@@ -276,6 +277,7 @@ func (s *Service) changeContact(ctx context.Context, who principal.Principal, in
 			return false, err
 		}
 	}
+	found := s.contactDoc(seen, c)
 	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (contactChanged, error) {
 		before, err := visible(tx, who, in.Number, in.Group)
 		switch {
@@ -299,6 +301,9 @@ func (s *Service) changeContact(ctx context.Context, who principal.Principal, in
 		}
 		t = change(tx, before, t)
 		tx.Write(1, "UPDATE tickets SET contact = ?, remind_time = ?, zone = ? WHERE domain_id = ? AND id = ?", t.contact, t.RemindTime, t.Zone, t.Domain, t.ID)
+		if search.Put(tx, false, found...); len(found) == 0 {
+			search.Remove(tx, t.Domain, contactDocID(t.ID))
+		}
 		for _, e := range []struct {
 			kind  string
 			code  int

@@ -138,5 +138,6 @@ func (s *Service) Periodic() []job.Periodic {
 		{Name: "notices to engineers", Every: time.Second, Run: s.Follow},
 		{Name: "clocks of old tickets", Every: 10 * time.Minute, Run: s.Adopt},
 		{Name: "poll cursors", Every: time.Hour, Run: s.PurgeCursors},
+		{Name: "desk search index", Every: 10 * time.Second, Run: s.Reindex},
 	}
 }

@@ -111,6 +111,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 		Region: in.Region, Severity: in.Severity, Project: in.Project, Description: in.Description,
 		RemindTime: in.RemindTime, Zone: in.ZoneName, Language: in.Locale.Language}
 	t.Number = s.number(ctx)
+	t.found = descriptionDoc(t).Ready(s.db.Dialect())
 	contact := Contact{Mobile: in.Claims.Mobile, Mail: claims.Mail, E164: claims.Mobile}
 	if contact.Mobile != "" {
 		if contact.Area = in.Claims.Area; contact.Area == "" {
@@ -149,6 +150,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if err != nil {
 		return "", s.mayNot(ctx, who, domain, in.Group, err)
 	}
+	contacts := s.contactDoc(t, contact)
 	params, err := s.sealValues(ctx, who.User, t.ID, "", values, 0)
 	if err != nil {
 		return "", err
@@ -157,7 +159,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	if err != nil {
 		return "", err
 	}
-	d := draft{cat: cat, kind: kind, domain: domain, claims: claims, params: params, copies: copies, group: in.Group, files: in.Attachments, isv: isv[kind.Product]}
+	d := draft{cat: cat, kind: kind, domain: domain, claims: claims, params: params, copies: copies, contacts: contacts, group: in.Group, files: in.Attachments, isv: isv[kind.Product]}
 	var tell notices
 	if s.o.Config.Acknowledge {
 		if tell, err = s.prepare(ctx, t, notify.TemplateCreate, 0); err != nil {
@@ -188,9 +190,11 @@ type draft struct {
 	claims verify.Prepared
 	params []sealedValue
 	copies []copyAddress
-	group  string
-	files  []string // attachments to claim
-	isv    bool     // the product is an ISV's: so is the ticket
+
+	contacts []search.Doc // of the desk's search
+	group    string
+	files    []string // attachments to claim
+	isv      bool     // the product is an ISV's: so is the ticket
 }
 
 // mayNot is the refusal of a ticket that does not fit: who may not submit at
@@ -245,6 +249,7 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, t Ticket, d draft) 
 	if d.isv {
 		own(tx, t, ISVBusiness)
 	}
+	search.Put(tx, true, d.contacts...)
 	writeValues(tx, t, d.params)
 	rememberCopies(tx, who, d.copies)
 	err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: opening, Owner: t.Creator, Opening: true, Field: "accessory_ids"}, d.files)
@@ -275,7 +280,10 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening 
 		t.Number, t.Domain, t.ID, int(t.Status), t.Severity, t.Changed, sandbox,
 		t.Creator, t.Product, t.SubType, t.ProblemType, region, t.Plan, string(t.Language), t.Created, t.Due, string(t.DueKind))
 	count(tx, t.Domain, t.Creator, t.Status, 1)
-	search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: "ticket", ID: t.ID, Parent: t.ID, Text: t.Description})
+	if t.found.ID == "" {
+		t.found = descriptionDoc(t)
+	}
+	search.Put(tx, true, t.found)
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.create", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logCreate,
 		Data: map[string]any{"number": t.Number, "problem_type": t.ProblemType, "severity": t.Severity}})
 	return opening

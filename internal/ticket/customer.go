@@ -11,6 +11,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
+	"casemate/internal/search"
 )
 
 // Codes of the customer's operation log (operate_type.csv).
@@ -196,6 +197,7 @@ func remark(tx *db.Tx, t Ticket, eventID, text string) {
 
 // rate stores ratings; the ticket's own row has the comment already.
 func (s *Service) rate(tx *db.Tx, who principal.Principal, t Ticket, scores []Score) {
+	search.Put(tx, false, judgementDoc(t)...)
 	for _, sc := range scores {
 		tx.Write(1, "INSERT INTO ticket_scores (domain_id, ticket_id, dimension, points) VALUES (?, ?, ?, ?)", t.Domain, t.ID, sc.Dimension, sc.Points)
 	}

@@ -429,9 +429,17 @@ func (s *Service) Withdraw(ctx context.Context, who principal.Principal, number,
 		case within < 0 || tx.Now > m.Created+ms(within):
 			return errTooLate.With("max", max(within, 0).Seconds())
 		}
+		files, err := attachment.OfTicket(tx, before.Domain, before.ID, false)
+		if err != nil {
+			return err
+		}
+		gone := []string{m.ID}
+		for _, f := range files[m.ID] {
+			gone = append(gone, f.ID)
+		}
 		t := change(tx, before, before)
 		tx.Write(1, "UPDATE messages SET text = '', withdrawn_at = ? WHERE domain_id = ? AND id = ? AND withdrawn_at = 0", tx.Now, t.Domain, m.ID)
-		search.Remove(tx, t.Domain, m.ID)
+		search.Remove(tx, t.Domain, gone...)
 		attachment.Hide(tx, t.Domain, t.ID, m.ID)
 		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.withdraw", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logRevoke,
 			Data: map[string]any{"message": m.ID}})

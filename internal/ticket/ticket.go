@@ -25,6 +25,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/seal"
+	"casemate/internal/search"
 	"casemate/internal/sla"
 	"casemate/internal/verify"
 )
@@ -107,6 +108,7 @@ type Service struct {
 	verify  *verify.Service
 	notify  *notify.Service
 	files   *attachment.Service
+	terms   *search.Hasher
 	o       Options
 
 	storedRules sync.Map // ids of rules of clocks known to be stored
@@ -134,7 +136,7 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, o: o}
+	s := &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, verify: n.Verify, notify: n.Notify, files: n.Attachments, terms: search.NewHasher(keys), o: o}
 	return s, s.loadRules(context.Background())
 }
 
@@ -160,8 +162,9 @@ type Ticket struct {
 
 	contact         string
 	pace            pace
-	answered, heard bool // what a step is for the clocks; change takes it
-	stirred         bool // the customer wrote: a snoozed ticket wakes with this change
+	answered, heard bool       // what a step is for the clocks; change takes it
+	stirred         bool       // the customer wrote: a snoozed ticket wakes with this change
+	found           search.Doc // of a new one: how it is found
 }
 
 const columns = `domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,

@@ -11130,6 +11130,52 @@ func (o OptRuleWhenBy) Or(d RuleWhenBy) RuleWhenBy {
 	return d
 }
 
+// NewOptSearchIndexing returns new OptSearchIndexing with value set to v.
+func NewOptSearchIndexing(v SearchIndexing) OptSearchIndexing {
+	return OptSearchIndexing{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptSearchIndexing is optional SearchIndexing.
+type OptSearchIndexing struct {
+	Value SearchIndexing
+	Set   bool
+}
+
+// IsSet returns true if OptSearchIndexing was set.
+func (o OptSearchIndexing) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptSearchIndexing) Reset() {
+	var v SearchIndexing
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptSearchIndexing) SetTo(v SearchIndexing) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptSearchIndexing) Get() (v SearchIndexing, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptSearchIndexing) Or(d SearchIndexing) SearchIndexing {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptServiceHours returns new OptServiceHours with value set to v.
 func NewOptServiceHours(v ServiceHours) OptServiceHours {
 	return OptServiceHours{
@@ -14710,6 +14756,329 @@ func (s *RuleWhenBy) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/SearchHit
+type SearchHit struct {
+	Ticket Ticket `json:"ticket"`
+	// The best place of each word, added up: number 9, description 5, file 4, message and judgement 3,
+	// note and contact 2, customer 1; 0 without words.
+	Score int32 `json:"score"`
+	// Where the words were found, the best place of each.
+	Found []SearchSpot `json:"found"`
+}
+
+// GetTicket returns the value of Ticket.
+func (s *SearchHit) GetTicket() Ticket {
+	return s.Ticket
+}
+
+// GetScore returns the value of Score.
+func (s *SearchHit) GetScore() int32 {
+	return s.Score
+}
+
+// GetFound returns the value of Found.
+func (s *SearchHit) GetFound() []SearchSpot {
+	return s.Found
+}
+
+// SetTicket sets the value of Ticket.
+func (s *SearchHit) SetTicket(val Ticket) {
+	s.Ticket = val
+}
+
+// SetScore sets the value of Score.
+func (s *SearchHit) SetScore(val int32) {
+	s.Score = val
+}
+
+// SetFound sets the value of Found.
+func (s *SearchHit) SetFound(val []SearchSpot) {
+	s.Found = val
+}
+
+// There while the index is being built after an upgrade. Some texts may not be found yet.
+// Ref: #/components/schemas/SearchIndexing
+type SearchIndexing struct {
+	// Texts in the index.
+	Done int64 `json:"done"`
+	// Texts there were at the upgrade.
+	Total int64 `json:"total"`
+}
+
+// GetDone returns the value of Done.
+func (s *SearchIndexing) GetDone() int64 {
+	return s.Done
+}
+
+// GetTotal returns the value of Total.
+func (s *SearchIndexing) GetTotal() int64 {
+	return s.Total
+}
+
+// SetDone sets the value of Done.
+func (s *SearchIndexing) SetDone(val int64) {
+	s.Done = val
+}
+
+// SetTotal sets the value of Total.
+func (s *SearchIndexing) SetTotal(val int64) {
+	s.Total = val
+}
+
+// Ref: #/components/schemas/SearchPage
+type SearchPage struct {
+	Items []SearchHit `json:"items"`
+	// How many tickets were found, exact up to 1,000.
+	TotalCount int32 `json:"total_count"`
+	// There are more than `total_count`.
+	More bool `json:"more"`
+	// Continues the list; absent at the end.
+	NextCursor OptString         `json:"next_cursor"`
+	Indexing   OptSearchIndexing `json:"indexing"`
+}
+
+// GetItems returns the value of Items.
+func (s *SearchPage) GetItems() []SearchHit {
+	return s.Items
+}
+
+// GetTotalCount returns the value of TotalCount.
+func (s *SearchPage) GetTotalCount() int32 {
+	return s.TotalCount
+}
+
+// GetMore returns the value of More.
+func (s *SearchPage) GetMore() bool {
+	return s.More
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *SearchPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// GetIndexing returns the value of Indexing.
+func (s *SearchPage) GetIndexing() OptSearchIndexing {
+	return s.Indexing
+}
+
+// SetItems sets the value of Items.
+func (s *SearchPage) SetItems(val []SearchHit) {
+	s.Items = val
+}
+
+// SetTotalCount sets the value of TotalCount.
+func (s *SearchPage) SetTotalCount(val int32) {
+	s.TotalCount = val
+}
+
+// SetMore sets the value of More.
+func (s *SearchPage) SetMore(val bool) {
+	s.More = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *SearchPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// SetIndexing sets the value of Indexing.
+func (s *SearchPage) SetIndexing(val OptSearchIndexing) {
+	s.Indexing = val
+}
+
+// Ref: #/components/schemas/SearchPiece
+type SearchPiece struct {
+	Text string `json:"text"`
+	// It is what was looked for.
+	Hit bool `json:"hit"`
+}
+
+// GetText returns the value of Text.
+func (s *SearchPiece) GetText() string {
+	return s.Text
+}
+
+// GetHit returns the value of Hit.
+func (s *SearchPiece) GetHit() bool {
+	return s.Hit
+}
+
+// SetText sets the value of Text.
+func (s *SearchPiece) SetText(val string) {
+	s.Text = val
+}
+
+// SetHit sets the value of Hit.
+func (s *SearchPiece) SetHit(val bool) {
+	s.Hit = val
+}
+
+// Ref: #/components/schemas/SearchSpot
+type SearchSpot struct {
+	Place SearchSpotPlace `json:"place"`
+	// Of the message, note or file.
+	ID OptString `json:"id"`
+	// A part of the text, in order; never HTML. Contacts show none.
+	Pieces []SearchPiece `json:"pieces"`
+}
+
+// GetPlace returns the value of Place.
+func (s *SearchSpot) GetPlace() SearchSpotPlace {
+	return s.Place
+}
+
+// GetID returns the value of ID.
+func (s *SearchSpot) GetID() OptString {
+	return s.ID
+}
+
+// GetPieces returns the value of Pieces.
+func (s *SearchSpot) GetPieces() []SearchPiece {
+	return s.Pieces
+}
+
+// SetPlace sets the value of Place.
+func (s *SearchSpot) SetPlace(val SearchSpotPlace) {
+	s.Place = val
+}
+
+// SetID sets the value of ID.
+func (s *SearchSpot) SetID(val OptString) {
+	s.ID = val
+}
+
+// SetPieces sets the value of Pieces.
+func (s *SearchSpot) SetPieces(val []SearchPiece) {
+	s.Pieces = val
+}
+
+type SearchSpotPlace string
+
+const (
+	SearchSpotPlaceNumber      SearchSpotPlace = "number"
+	SearchSpotPlaceDescription SearchSpotPlace = "description"
+	SearchSpotPlaceMessage     SearchSpotPlace = "message"
+	SearchSpotPlaceNote        SearchSpotPlace = "note"
+	SearchSpotPlaceJudgement   SearchSpotPlace = "judgement"
+	SearchSpotPlaceFile        SearchSpotPlace = "file"
+	SearchSpotPlaceContact     SearchSpotPlace = "contact"
+	SearchSpotPlaceCustomer    SearchSpotPlace = "customer"
+)
+
+// AllValues returns all SearchSpotPlace values.
+func (SearchSpotPlace) AllValues() []SearchSpotPlace {
+	return []SearchSpotPlace{
+		SearchSpotPlaceNumber,
+		SearchSpotPlaceDescription,
+		SearchSpotPlaceMessage,
+		SearchSpotPlaceNote,
+		SearchSpotPlaceJudgement,
+		SearchSpotPlaceFile,
+		SearchSpotPlaceContact,
+		SearchSpotPlaceCustomer,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SearchSpotPlace) MarshalText() ([]byte, error) {
+	switch s {
+	case SearchSpotPlaceNumber:
+		return []byte(s), nil
+	case SearchSpotPlaceDescription:
+		return []byte(s), nil
+	case SearchSpotPlaceMessage:
+		return []byte(s), nil
+	case SearchSpotPlaceNote:
+		return []byte(s), nil
+	case SearchSpotPlaceJudgement:
+		return []byte(s), nil
+	case SearchSpotPlaceFile:
+		return []byte(s), nil
+	case SearchSpotPlaceContact:
+		return []byte(s), nil
+	case SearchSpotPlaceCustomer:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SearchSpotPlace) UnmarshalText(data []byte) error {
+	switch SearchSpotPlace(data) {
+	case SearchSpotPlaceNumber:
+		*s = SearchSpotPlaceNumber
+		return nil
+	case SearchSpotPlaceDescription:
+		*s = SearchSpotPlaceDescription
+		return nil
+	case SearchSpotPlaceMessage:
+		*s = SearchSpotPlaceMessage
+		return nil
+	case SearchSpotPlaceNote:
+		*s = SearchSpotPlaceNote
+		return nil
+	case SearchSpotPlaceJudgement:
+		*s = SearchSpotPlaceJudgement
+		return nil
+	case SearchSpotPlaceFile:
+		*s = SearchSpotPlaceFile
+		return nil
+	case SearchSpotPlaceContact:
+		*s = SearchSpotPlaceContact
+		return nil
+	case SearchSpotPlaceCustomer:
+		*s = SearchSpotPlaceCustomer
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/SearchSuggestion
+type SearchSuggestion struct {
+	// What to put in place of the last word.
+	Insert string `json:"insert"`
+	// It is a whole condition; else an operator that waits for its value.
+	Complete bool `json:"complete"`
+}
+
+// GetInsert returns the value of Insert.
+func (s *SearchSuggestion) GetInsert() string {
+	return s.Insert
+}
+
+// GetComplete returns the value of Complete.
+func (s *SearchSuggestion) GetComplete() bool {
+	return s.Complete
+}
+
+// SetInsert sets the value of Insert.
+func (s *SearchSuggestion) SetInsert(val string) {
+	s.Insert = val
+}
+
+// SetComplete sets the value of Complete.
+func (s *SearchSuggestion) SetComplete(val bool) {
+	s.Complete = val
+}
+
+// Ref: #/components/schemas/SearchSuggestions
+type SearchSuggestions struct {
+	Items []SearchSuggestion `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *SearchSuggestions) GetItems() []SearchSuggestion {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *SearchSuggestions) SetItems(val []SearchSuggestion) {
+	s.Items = val
 }
 
 // Ref: #/components/schemas/ServiceHours

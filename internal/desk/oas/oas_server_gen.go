@@ -902,6 +902,24 @@ type Handler interface {
 	//
 	// POST /desk/v1/macros/{macro_id}/run
 	RunMacro(ctx context.Context, req *UseMacroReq, params RunMacroParams) (*ActionRun, error)
+	// SearchTickets implements SearchTickets operation.
+	//
+	// Finds tickets of all customers by words in description, messages, notes, names of files, the
+	// customer's comment, names of customer and submitter, by a contact typed in full and by the beginning
+	// of the number. Words are separated by blanks and all must occur, each anywhere in the ticket; a word
+	// of letters and digits finds words that begin so, Chinese is found from one character up. `"..."` is
+	// found as it stands, `OR` between two conditions leaves the choice, `-` in front negates. Operators:
+	// `status:` `label:` `assignee:` `by:` `customer:` (`domain:`) `severity:` `product:` `plan:` `lang:`
+	// `before:` `after:` `created:` `updated:` `has:attachment` `in:`, several values by commas, values
+	// with blanks in quotes; full-width colons and quotes and the Chinese names of the operators are taken
+	// as well. A word of another name with a colon is a text, one letter beside an operator's name it is
+	// refused with OSM.01010001. Tickets come by score, then newest first. A sandbox's tickets are found
+	// only when its customer is named in full, deleted ones only when their state is asked for, which is
+	// for supervisors and administrators of the house and the operator on the machine. Partners' people
+	// find in their tickets only, and not in the house's notes.
+	//
+	// GET /desk/v1/search
+	SearchTickets(ctx context.Context, params SearchTicketsParams) (*SearchPage, error)
 	// SetDomainPartner implements SetDomainPartner operation.
 	//
 	// Says which partner serves a customer; an empty id says nobody does.
@@ -1119,6 +1137,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/tickets/{number}/split
 	SplitTicket(ctx context.Context, req *SplitReq, params SplitTicketParams) (*Ticket, error)
+	// SuggestSearch implements SuggestSearch operation.
+	//
+	// Completes the last word of a query that is being typed, an operator or, behind its colon, a value.
+	//
+	// GET /desk/v1/search/suggest
+	SuggestSearch(ctx context.Context, params SuggestSearchParams) (*SearchSuggestions, error)
 	// TestProvider implements TestProvider operation.
 	//
 	// Sends a test message to a contact through this provider now, past the queue and the catcher, and

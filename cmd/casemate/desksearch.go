@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+type deskSearchCmd struct {
+	Query []string `arg:"" help:"Words that must all occur; \"...\" for what stands together, OR, and - in front to leave out (behind --)."`
+	Limit int      `help:"How many at most, up to 100." default:"20"`
+	Zone  string   `help:"Zone of dates in the query, for example GMT+8 or Europe/Berlin." placeholder:"ZONE"`
+}
+
+// Help is shown below the command's flags.
+func (deskSearchCmd) Help() string {
+	return `Words are looked for in description, messages, notes, names of files, the customer's comment, names of customers
+and submitters, and numbers; a mail address or phone number is found when it is given in full.
+
+Operators, several values by commas: status:open label:urgent assignee:me|none|NAME by:NAME customer:NAME
+severity:NAME product:NAME plan:NAME lang:zh before:2026-11-25 after:7d created:2026-11 updated:today
+has:attachment in:description|messages|notes|files|judgement|customer`
+}
+
+// searchView is what the commands show of a page that was found.
+type searchView struct {
+	Items []struct {
+		Ticket ticketView `json:"ticket"`
+		Found  []struct {
+			Place  string `json:"place"`
+			Pieces []struct {
+				Text string `json:"text"`
+				Hit  bool   `json:"hit"`
+			} `json:"pieces"`
+		} `json:"found"`
+	} `json:"items"`
+	Total    int  `json:"total_count"`
+	More     bool `json:"more"`
+	Indexing *struct {
+		Done  int64 `json:"done"`
+		Total int64 `json:"total"`
+	} `json:"indexing"`
+}
+
+var placesZH = map[string]string{"number": "工单号", "description": "描述", "message": "留言", "note": "备注", "judgement": "评价", "file": "附件", "contact": "联系方式", "customer": "客户"}
+
+// Run finds tickets.
+func (c *deskSearchCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	cl, err := d.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	words := make([]string, len(c.Query))
+	for i, w := range c.Query {
+		// An argument the shell kept together stands together.
+		if words[i] = w; len(c.Query) > 1 && strings.ContainsAny(w, " \t") && !strings.ContainsAny(w, `:："`) {
+			words[i] = `"` + w + `"`
+		}
+	}
+	q := url.Values{"q": {strings.Join(words, " ")}, "limit": {strconv.Itoa(c.Limit)}}
+	var raw json.RawMessage
+	if err := cl.getIn(ctx, "/desk/v1/search", q, c.Zone, &raw); err != nil || d.JSON {
+		return orJSON(o, err, raw)
+	}
+	var page searchView
+	if err := json.Unmarshal(raw, &page); err != nil {
+		return err
+	}
+	if page.Indexing != nil {
+		o.printf(o.say("索引正在建立：%d / %d，结果可能不全\n", "the index is being built: %d of %d, some texts are not found yet\n"), page.Indexing.Done, page.Indexing.Total)
+	}
+	if len(page.Items) == 0 {
+		o.none("没有找到工单", "no tickets found")
+		return nil
+	}
+	o.heading("工单号\t状态\t处理人\t客户\t位置\t内容", "NUMBER\tSTATE\tASSIGNEE\tCUSTOMER\tWHERE\tTEXT")
+	for _, i := range page.Items {
+		t := i.Ticket
+		assignee := t.AssigneeName
+		if assignee == "" {
+			assignee = "-"
+		}
+		place, text := "-", oneLine(t.Description, 60)
+		if len(i.Found) > 0 {
+			if place = i.Found[0].Place; o.say("zh", "en") == "zh" {
+				place = placesZH[place]
+			}
+			var b strings.Builder
+			for _, p := range i.Found[0].Pieces {
+				if p.Hit {
+					b.WriteString("[" + p.Text + "]")
+				} else {
+					b.WriteString(p.Text)
+				}
+			}
+			if b.Len() > 0 {
+				text = oneLine(b.String(), 120)
+			}
+		}
+		o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", t.Number, t.StatusName, assignee, clean(t.DomainName), place, clean(text))
+	}
+	switch {
+	case page.More:
+		o.printf(o.say("超过 %d 条，显示 %d 条\n", "more than %d tickets, %d shown\n"), page.Total, len(page.Items))
+	case page.Total > len(page.Items):
+		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d tickets, %d shown\n"), page.Total, len(page.Items))
+	}
+	return nil
+}
