@@ -26,6 +26,7 @@ type Config struct {
 	Authorization  Authorization `yaml:"authorization"`
 	Attachment     Attachment    `yaml:"attachment"`
 	Identity       Identity      `yaml:"identity"`
+	MailIn         MailIn        `yaml:"mail_in"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
@@ -76,7 +77,7 @@ func (c Config) check() error {
 	}
 	all := []error{listenAddress("metrics", c.Metrics), ranges("trusted_proxies", c.TrustedProxies), ranges("webhooks.allow", c.Webhooks.Allow),
 		c.Notify.Check(), c.Verify.Check(), c.Ticket.Check(), c.Diagnose.Check(), ranges("diagnose.allow", c.Diagnose.Allow),
-		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check()}
+		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check(), c.MailIn.Check()}
 	for i, g := range c.Notify.SMS {
 		all = append(all, ranges(fmt.Sprintf("notify.sms[%d].allow", i), g.Allow))
 	}
@@ -101,6 +102,7 @@ func (c Config) WithDefaults() Config {
 	c.Notify.Product, c.Notify.Keep = c.Notify.ProductName(), c.Notify.LedgerAge()
 	c.Verify, c.Ticket, c.Diagnose = c.Verify.WithDefaults(), c.Ticket.WithDefaults(), c.Diagnose.WithDefaults()
 	c.Authorization, c.Attachment = c.Authorization.WithDefaults(), c.Attachment.WithDefaults()
+	c.MailIn = c.MailIn.WithDefaults()
 	return c
 }
 

@@ -1,0 +1,83 @@
+// Package mailin is everything between "a mail was received" and "a ticket or a
+// message exists": it keeps what came, reads it, finds whose it is and which
+// ticket it belongs to, and lets nothing be lost. Every mail ends as a ticket, a
+// message, a note, a bounce that notify knows, ignored with a cause, or in
+// quarantine with a cause. Transports hand mails to Accept.
+//
+// It does not send anything but the few answers notify has templates for, and
+// changes tickets only through package ticket.
+package mailin
+
+import (
+	"context"
+	"log/slog"
+
+	"casemate/internal/attachment"
+	"casemate/internal/catalog"
+	"casemate/internal/config"
+	"casemate/internal/db"
+	"casemate/internal/identity"
+	"casemate/internal/job"
+	"casemate/internal/notify"
+	"casemate/internal/seal"
+	"casemate/internal/ticket"
+)
+
+// Received is a mail as a transport got it.
+type Received struct {
+	Raw     []byte
+	Mailbox string   // name of the source (config.Mailbox)
+	From    string   // envelope sender, "" = the null sender, or unknown
+	To      []string // envelope recipients; may be empty
+	UID     string   // unique in the mailbox, "" = none
+	At      int64    // when it was received, milliseconds UTC; 0 = now
+}
+
+// Nouns are what incoming mail works with.
+type Nouns struct {
+	Identity    *identity.Service
+	Catalog     *catalog.Service
+	Notify      *notify.Service
+	Tickets     *ticket.Service
+	Attachments *attachment.Service
+}
+
+// Options of the service.
+type Options struct {
+	Config config.MailIn
+	Log    *slog.Logger // nil = the default logger
+}
+
+// Service is the noun.
+type Service struct {
+	db   *db.DB
+	keys *seal.Keyring
+	n    Nouns
+	o    Options
+}
+
+// New makes the service. It fails on a configuration that means nothing.
+func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
+	if err := o.Config.Check(); err != nil {
+		return nil, err
+	}
+	o.Config = o.Config.WithDefaults()
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Service{db: d, keys: keys, n: n, o: o}, nil
+}
+
+// Accept stores a mail, durably before it returns, and answers its id. The same
+// mail again, by mailbox and UID, or without a UID by mailbox, recipients and
+// content, is answered with the first id and stored once. A mail over the limit
+// fails with ErrTooBig; other faults mean: try again later.
+func (s *Service) Accept(ctx context.Context, r Received) (id string, err error) {
+	return "", nil
+}
+
+// Kinds are the jobs of the package, for the runner.
+func (s *Service) Kinds() []job.Kind { return nil }
+
+// Periodic is the housekeeping, for the runner.
+func (s *Service) Periodic() []job.Periodic { return nil }
