@@ -51,6 +51,30 @@ type MailOAuth struct {
 	CAFile       string   `yaml:"ca_file"`
 }
 
+// checkTransports checks how mails come.
+func (m MailIn) checkTransports() error {
+	accounts := map[string]string{}
+	for i, b := range m.Mailboxes {
+		key := fmt.Sprintf("mail_in.mailboxes[%d].imap", i)
+		if err := b.IMAP.Check(key); err != nil {
+			return err
+		}
+		if b.IMAP.Host == "" {
+			continue
+		}
+		c := b.IMAP.WithDefaults()
+		account := fmt.Sprintf("%s\x00%d\x00%s\x00%s", strings.ToLower(c.Host), c.Port, c.User, c.Folder)
+		if other, twice := accounts[account]; twice {
+			return fmt.Errorf("%s: %q is fetched from the same folder", key, other)
+		}
+		accounts[account] = b.Label()
+	}
+	if m.Receiver.Listen != "" && !m.On() {
+		return errors.New("mail_in.receiver: there are no mailboxes to receive for")
+	}
+	return m.Receiver.Check()
+}
+
 // Check refuses what means nothing. key is the part's place in the file.
 func (c IMAP) Check(key string) error {
 	if c.Host == "" {

@@ -39,6 +39,7 @@ type MailIn struct {
 	Tries       int           `yaml:"tries"`        // then a mail that cannot be handled is quarantined; 0 = 5
 	RefuseEvery time.Duration `yaml:"refuse_every"` // least time between two refusals to one address; 0 = 24h
 	RefuseHour  int           `yaml:"refuse_hour"`  // most refusals in an hour, all addresses together; 0 = 60
+	Receiver    MailReceiver  `yaml:"receiver"`     // takes mails over LMTP or SMTP
 }
 
 // Mailbox is one address mail comes to.
@@ -53,6 +54,7 @@ type Mailbox struct {
 	Unknown     string   `yaml:"unknown"`      // quarantine (default), refuse or create
 	Guest       Guest    `yaml:"guest"`        // in whose name unknown senders' tickets are made
 	Domain      string   `yaml:"domain"`       // name of the customer whose users write here; "" = any customer's
+	IMAP        IMAP     `yaml:"imap"`         // the account its mails are fetched from
 }
 
 // Guest is a customer's user in whose name tickets of unknown senders are made.
@@ -96,6 +98,9 @@ func (m MailIn) Check() error {
 		default:
 			return fmt.Errorf("%s.unknown is %s, %s or %s", at, UnknownQuarantine, UnknownRefuse, UnknownCreate)
 		}
+	}
+	if err := m.checkTransports(); err != nil {
+		return err
 	}
 	switch {
 	case m.ReplyTo != "" && (!plainAddress(m.ReplyTo) || strings.Contains(m.ReplyTo, "+")):
@@ -159,8 +164,10 @@ func (m MailIn) WithDefaults() MailIn {
 		m.RefuseHour = 60
 	}
 	m.Mailboxes = slices.Clone(m.Mailboxes)
+	m.Receiver = m.Receiver.WithDefaults()
 	for i := range m.Mailboxes {
 		b := &m.Mailboxes[i]
+		b.IMAP = b.IMAP.WithDefaults()
 		b.Name = b.Label()
 		if b.Language == "" {
 			b.Language = "zh-cn"
