@@ -1,6 +1,7 @@
 package mailin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ type GateOptions struct {
 	Config config.MailIn
 	Node   string       // name of this node
 	Log    *slog.Logger // nil = the default logger
+	// Pause is what is waited after a first failure; it doubles. 0 = 2s. Twice as
+	// much passes between two looks whether the node that reads a mailbox lives.
+	Pause time.Duration
 	// Accept stores a mail; nil = the service's.
 	Accept func(ctx context.Context, r Received) (id string, err error)
 }
@@ -53,6 +57,7 @@ func NewGate(d *db.DB, keys *seal.Keyring, s *Service, o GateOptions) (*Gate, er
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	o.Pause = cmp.Or(o.Pause, firstPause)
 	if o.Accept == nil {
 		o.Accept = s.Accept
 	}

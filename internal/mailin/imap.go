@@ -89,6 +89,8 @@ type link struct {
 	c    *imapclient.Client
 	news chan struct{} // the server told of a change in the folder
 	stop func() bool
+
+	silent bool // the server refused to tell of news
 }
 
 // open connects and logs in. The errors are troubles.
@@ -394,7 +396,7 @@ func (l *link) count() (all, unseen int64, err error) {
 }
 
 // idles tells whether the server can tell of new mails by itself.
-func (l *link) idles() bool { return l.c.Caps().Has(imap.CapIdle) }
+func (l *link) idles() bool { return !l.silent && l.c.Caps().Has(imap.CapIdle) }
 
 // idle waits until the server tells of a change, or for a while.
 func (l *link) idle(ctx context.Context, d time.Duration) error {

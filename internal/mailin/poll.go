@@ -1,6 +1,7 @@
 package mailin
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,7 +20,6 @@ import (
 // Times and measures of a poller.
 const (
 	pollLease   = 15 * time.Second // a dead node's mailbox is read by another one after it
-	pollWait    = 5 * time.Second  // between two looks whether the lease is free
 	firstPause  = 2 * time.Second  // after a failure; it doubles
 	longPause   = 5 * time.Minute
 	describe    = 100      // mails asked about at once
@@ -51,7 +51,7 @@ func (p *poller) run(ctx context.Context) {
 			p.g.log.Warn("leasing a mailbox", "mailbox", p.name(), "error", err)
 		}
 		if !mine {
-			pause(ctx, pollWait)
+			pause(ctx, 2*p.g.o.Pause)
 			continue
 		}
 		p.lead(ctx, lease)
@@ -103,7 +103,7 @@ func (p *poller) turn(ctx context.Context) (wait time.Duration) {
 	b, err := p.g.state(ctx, p.name())
 	if err == nil {
 		if rest := time.Duration(b.Next-p.g.db.Now().UnixMilli()) * time.Millisecond; rest > 0 && p.began {
-			return min(rest, pollWait) // the failures of another node count
+			return min(rest, 2*p.g.o.Pause) // the failures of another node count
 		}
 		p.began = true
 		rounds := 0
@@ -116,7 +116,7 @@ func (p *poller) turn(ctx context.Context) (wait time.Duration) {
 		}
 		if rounds > 0 && p.again == 0 {
 			p.again++ // servers end connections: that is no failure
-			return time.Second
+			return p.g.o.Pause / 2
 		}
 	}
 	if ctx.Err() != nil {
@@ -132,12 +132,12 @@ func (p *poller) failed(ctx context.Context, err error) time.Duration {
 	spread := 1 + rand.Float64()/5 // mailboxes of one server drift apart
 	_, stored := p.g.change(ctx, p.name(), func(tx *db.Tx, b *boxState) {
 		b.Failures++
-		wait = time.Duration(spread * float64(min(firstPause<<min(b.Failures-1, 10), longPause)))
+		wait = time.Duration(spread * float64(min(p.g.o.Pause<<min(b.Failures-1, 10), longPause)))
 		b.Failed, b.ErrorZH, b.ErrorEN, b.Node, b.Next = tx.Now, t.ZH, t.EN, p.g.node, tx.Now+wait.Milliseconds()
 	})
 	p.g.log.Warn("a mailbox cannot be read", "mailbox", p.name(), "error", t.EN)
 	if stored != nil {
-		return firstPause + rand.N(firstPause)
+		return p.g.o.Pause + rand.N(p.g.o.Pause)
 	}
 	return wait
 }
@@ -158,7 +158,10 @@ func (p *poller) session(ctx context.Context) (rounds int, err error) {
 		p.again = 0
 		switch {
 		case l.idles():
-			err = l.idle(ctx, p.a.c.Every)
+			if err = l.idle(ctx, p.a.c.Every); err != nil && brokenLink(err) == nil {
+				l.silent, err = true, nil // it offers what it refuses
+				pause(ctx, p.a.c.Every)
+			}
 		case p.a.c.Every > resetLonger:
 			l.logout()
 			return rounds, nil
@@ -195,6 +198,7 @@ func (p *poller) round(ctx context.Context, l *link) error {
 	}
 	now := p.g.db.Now().UnixMilli()
 	var again []int64
+	slices.SortStableFunc(stuck, func(a, b stuckMail) int { return cmp.Compare(a.Tries, b.Tries) })
 	for _, s := range stuck {
 		if s.Next > 0 && s.Next <= now {
 			again = append(again, s.UID)
@@ -207,7 +211,9 @@ func (p *poller) round(ctx context.Context, l *link) error {
 	if _, err := p.g.change(ctx, p.name(), func(_ *db.Tx, b *boxState) { b.Waiting, b.Node = int64(len(fresh)), p.g.node }); err != nil {
 		return err
 	}
-	all := append(slices.Clone(again), fresh...)
+	// Those that were trouble before come last: one that breaks the connection
+	// holds up nothing else.
+	all := append(fresh, again...)
 	for part := range slices.Chunk(all, describe) {
 		about, err := l.describe(part)
 		if err != nil {
