@@ -29,6 +29,7 @@ import (
 const (
 	storeAtOnce = 4                // mails held in memory and stored at once, of one node
 	drainTime   = 20 * time.Second // what a mail on the wire at the stop may take
+	longestLine = 1 << 20          // bytes; mails with lines longer than RFC 5321 allows are about
 )
 
 // receiver takes mails from mail servers over LMTP (RFC 2033) or SMTP.
@@ -70,7 +71,7 @@ func newReceiver(g *Gate, c config.MailReceiver) (*receiver, error) {
 	}
 	// The library fails a mail of exactly the limit.
 	s.MaxMessageBytes = g.max + 1
-	s.MaxRecipients = c.Recipients
+	s.MaxRecipients, s.MaxLineLength = c.Recipients, longestLine
 	s.ReadTimeout, s.WriteTimeout = c.Timeout, time.Minute
 	s.EnableSMTPUTF8 = true
 	s.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
