@@ -21,7 +21,7 @@ const NoLog = -1
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
 	"abuse", "agency", "agreement", "attachment", "authorization", "catalog", "code", "codes", "contact", "diagnosis", "domain", "group",
-	"key", "label", "notify", "partner", "provider", "resource", "session", "template", "ticket", "token", "user", "webhook",
+	"key", "label", "mail", "notify", "partner", "provider", "resource", "session", "template", "ticket", "token", "user", "webhook",
 }
 
 // Wake is the topic that wakes the sealer.

@@ -9,8 +9,8 @@
 package mailin
 
 import (
-	"context"
 	"log/slog"
+	"time"
 
 	"casemate/internal/attachment"
 	"casemate/internal/catalog"
@@ -68,16 +68,17 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	return &Service{db: d, keys: keys, n: n, o: o}, nil
 }
 
-// Accept stores a mail, durably before it returns, and answers its id. The same
-// mail again, by mailbox and UID, or without a UID by mailbox, recipients and
-// content, is answered with the first id and stored once. A mail over the limit
-// fails with ErrTooBig; other faults mean: try again later.
-func (s *Service) Accept(ctx context.Context, r Received) (id string, err error) {
-	return "", nil
+// Kinds are the jobs of the package, for the runner.
+func (s *Service) Kinds() []job.Kind {
+	return []job.Kind{{Name: kindRead, Run: s.read, Timeout: 2 * time.Minute, MaxTries: 1 << 20, Backoff: backoff}}
 }
 
-// Kinds are the jobs of the package, for the runner.
-func (s *Service) Kinds() []job.Kind { return nil }
+// backoff is the pause after a failed try: 2 s doubling to ten minutes.
+func backoff(try int) time.Duration {
+	return min(2*time.Second<<min(max(try-1, 0), 12), 10*time.Minute)
+}
 
 // Periodic is the housekeeping, for the runner.
-func (s *Service) Periodic() []job.Periodic { return nil }
+func (s *Service) Periodic() []job.Periodic {
+	return []job.Periodic{{Name: "mails", Every: time.Hour, Run: s.Purge}}
+}
