@@ -12,7 +12,7 @@ import (
 type boxState struct {
 	Account            string
 	Validity           int64
-	Last, Marked, Anew int64
+	Last, Marked       int64
 	Waiting, Taken     int64
 	Node               string
 	OK, TakenAt        int64
@@ -22,10 +22,10 @@ type boxState struct {
 	refresh, refreshOf string
 }
 
-const boxColumns = "account, validity, last_uid, marked_uid, anew_uid, waiting, taken, node, ok_at, taken_at, failed_at, next_at, failures, error_zh, error_en, refresh, refresh_of"
+const boxColumns = "account, validity, last_uid, marked_uid, waiting, taken, node, ok_at, taken_at, failed_at, next_at, failures, error_zh, error_en, refresh, refresh_of"
 
 func (b *boxState) into() []any {
-	return []any{&b.Account, &b.Validity, &b.Last, &b.Marked, &b.Anew, &b.Waiting, &b.Taken, &b.Node, &b.OK, &b.TakenAt, &b.Failed, &b.Next, &b.Failures, &b.ErrorZH, &b.ErrorEN, &b.refresh, &b.refreshOf}
+	return []any{&b.Account, &b.Validity, &b.Last, &b.Marked, &b.Waiting, &b.Taken, &b.Node, &b.OK, &b.TakenAt, &b.Failed, &b.Next, &b.Failures, &b.ErrorZH, &b.ErrorEN, &b.refresh, &b.refreshOf}
 }
 
 func readBox(tx *db.Tx, name string) (b boxState, err error) {
@@ -45,12 +45,12 @@ func (g *Gate) change(ctx context.Context, name string, change func(tx *db.Tx, b
 			return b, err
 		}
 		change(tx, &b)
-		tx.Write(1, `INSERT INTO mail_boxes (name, account, validity, last_uid, marked_uid, anew_uid, waiting, taken, node, ok_at, taken_at, failed_at, next_at, failures, error_zh, error_en, refresh, refresh_of)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (name) DO UPDATE SET account = excluded.account, validity = excluded.validity, last_uid = excluded.last_uid, marked_uid = excluded.marked_uid, anew_uid = excluded.anew_uid,
+		tx.Write(1, `INSERT INTO mail_boxes (name, account, validity, last_uid, marked_uid, waiting, taken, node, ok_at, taken_at, failed_at, next_at, failures, error_zh, error_en, refresh, refresh_of)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET account = excluded.account, validity = excluded.validity, last_uid = excluded.last_uid, marked_uid = excluded.marked_uid,
 			waiting = excluded.waiting, taken = excluded.taken, node = excluded.node, ok_at = excluded.ok_at, taken_at = excluded.taken_at, failed_at = excluded.failed_at,
 			next_at = excluded.next_at, failures = excluded.failures, error_zh = excluded.error_zh, error_en = excluded.error_en, refresh = excluded.refresh, refresh_of = excluded.refresh_of`,
-			name, b.Account, b.Validity, b.Last, b.Marked, b.Anew, b.Waiting, b.Taken, b.Node, b.OK, b.TakenAt, b.Failed, b.Next, b.Failures, b.ErrorZH, b.ErrorEN, b.refresh, b.refreshOf)
+			name, b.Account, b.Validity, b.Last, b.Marked, b.Waiting, b.Taken, b.Node, b.OK, b.TakenAt, b.Failed, b.Next, b.Failures, b.ErrorZH, b.ErrorEN, b.refresh, b.refreshOf)
 		return b, nil
 	})
 }
@@ -81,37 +81,6 @@ func (g *Gate) stuck(ctx context.Context, mailbox string, validity int64) (all [
 		}, "SELECT uid, tries, next_at FROM mail_stuck WHERE mailbox = ? AND validity = ? ORDER BY uid", mailbox, validity)
 	})
 	return all, err
-}
-
-// known claims a mail that was stored under another number before the server
-// numbered its mails anew; each stored one is claimed once.
-func (g *Gate) known(ctx context.Context, mailbox string, validity, uid int64, digest string) (bool, error) {
-	return db.Do(ctx, g.db, func(tx *db.Tx) (bool, error) {
-		tx.Lock("", "mailbox "+mailbox)
-		var oldValidity, oldUID int64
-		err := tx.Get("SELECT validity, uid FROM mail_taken WHERE mailbox = ? AND digest = ? AND validity <> ? ORDER BY validity, uid LIMIT 1", mailbox, digest, validity).Scan(&oldValidity, &oldUID)
-		if errors.Is(err, db.ErrNone) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		tx.Write(1, "UPDATE mail_taken SET validity = ?, uid = ?, at = ? WHERE mailbox = ? AND validity = ? AND uid = ?", validity, uid, tx.Now, mailbox, oldValidity, oldUID)
-		return true, nil
-	})
-}
-
-// takenAge is how long it is known what was stored. A mail older than that is
-// not stored after its server numbered the mails anew.
-const takenAge = int64(400 * 24 * 3600 * 1000)
-
-// purgeTaken forgets what was stored long ago, but not the mails that are
-// numbered as they were.
-func (g *Gate) purgeTaken(ctx context.Context) error {
-	return g.db.Update(ctx, func(tx *db.Tx) error {
-		tx.Write(db.Any, "DELETE FROM mail_taken WHERE at < ?", tx.Now-takenAge)
-		return nil
-	})
 }
 
 // refreshPlace is where a refresh token is sealed.

@@ -30,6 +30,8 @@ const (
 	CauseTooMany    = "too_many" // too many mails of one address about one ticket
 	CauseRefused    = "refused"  // the rules of tickets do not allow it; the words say which
 	CauseFailed     = "failed"   // it could not be handled, again and again
+	CauseTooBig     = "too_big"  // it is over the limit of size and was left in its mailbox
+	CauseLeft       = "left"     // it could not be fetched or stored and was left in its mailbox
 )
 
 // causes are what people read.
@@ -51,6 +53,8 @@ var causes = map[string]locale.Texts{
 	CauseTooMany:    {ZH: "同一地址就同一工单的来信过多", EN: "too many mails of one address about one ticket"},
 	CauseRefused:    {ZH: "不符合工单规则", EN: "the rules of tickets do not allow it"},
 	CauseFailed:     {ZH: "多次处理失败", EN: "it could not be handled, again and again"},
+	CauseTooBig:     {ZH: "邮件超过大小限制，已留在邮箱中", EN: "the mail is too large; it was left in the mailbox"},
+	CauseLeft:       {ZH: "邮件无法收取，已留在邮箱中", EN: "the mail could not be fetched; it was left in the mailbox"},
 }
 
 // CauseWords is what a cause means; the zero value for a word that is none.

@@ -14,7 +14,6 @@ import (
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/fault"
-	"casemate/internal/job"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
 )
@@ -123,14 +122,6 @@ func (g *Gate) Run(ctx context.Context) {
 	work.Wait()
 }
 
-// Periodic is the housekeeping, for the runner.
-func (g *Gate) Periodic() []job.Periodic {
-	if len(g.accounts) == 0 {
-		return nil
-	}
-	return []job.Periodic{{Name: "mails fetched long ago", Every: time.Hour, Run: g.purgeTaken}}
-}
-
 // BoxStatus is how a mailbox does.
 type BoxStatus struct {
 	Name, Address string
@@ -216,8 +207,8 @@ type BoxTest struct {
 	Took             time.Duration
 }
 
-// ErrNoMailbox: no such mailbox, or none whose mails are fetched.
-var ErrNoMailbox = fault.New(fault.NotFound, fault.CodeInvalid, "没有名为 {name} 的 IMAP 邮箱", "there is no IMAP mailbox called {name}")
+// ErrNoAccount: no such mailbox, or none whose mails are fetched.
+var ErrNoAccount = fault.New(fault.NotFound, fault.CodeInvalid, "没有名为 {name} 的 IMAP 邮箱", "there is no IMAP mailbox called {name}")
 
 // Test logs in to a mailbox as the poller does and counts its mails, changing
 // nothing. Administrators and the operator on the machine; at most 30 s.
@@ -227,7 +218,7 @@ func (g *Gate) Test(ctx context.Context, who principal.Principal, name string) (
 	}
 	a := g.accounts[name]
 	if a == nil {
-		return BoxTest{}, ErrNoMailbox.With("name", name).In("name")
+		return BoxTest{}, ErrNoAccount.With("name", name).In("name")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -276,13 +267,6 @@ func (g *Gate) mailboxOf(recipient string) (name string, ok bool) {
 		return g.boxes[0].Name, true
 	}
 	return "", false
-}
-
-// leave notes in quarantine a mail that stays on its server. What Raw holds may
-// be only its header.
-func (g *Gate) leave(ctx context.Context, r Received, t *Trouble) error {
-	_, err := g.mail.Leave(ctx, r, t)
-	return err
 }
 
 // isOurs tells a failure of ours from one of the mail.

@@ -22,8 +22,8 @@ import (
 	"casemate/internal/seal/sealtest"
 )
 
-// gates are nodes of one installation that read mailboxes, with a store that
-// remembers what was accepted in place of the noun.
+// gates are nodes of one installation that read mailboxes, and faults to order
+// of the store behind them.
 type gates struct {
 	t     *testing.T
 	db    *db.DB
@@ -33,8 +33,8 @@ type gates struct {
 
 	mu     sync.Mutex
 	calls  int
-	kept   []mailin.Received // one of each mailbox and UID
-	byUID  map[string]bool
+	kept   []mailin.Received // one of each id
+	ids    map[string]bool
 	refuse func(r mailin.Received) error // before it is kept
 }
 
@@ -58,24 +58,32 @@ func (l *lockedLog) String() string {
 var operator = principal.Principal{Kind: principal.Local, Domain: principal.House, User: "local"}
 
 func newGates(t *testing.T, d *db.DB, clock *dbtest.Clock) *gates {
-	return &gates{t: t, db: d, keys: sealtest.Keyring(t), clock: clock, log: new(lockedLog), byUID: map[string]bool{}}
+	return &gates{t: t, db: d, keys: sealtest.Keyring(t), clock: clock, log: new(lockedLog), ids: map[string]bool{}}
 }
 
-func (w *gates) accept(_ context.Context, r mailin.Received) (string, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.calls++
-	if w.refuse != nil {
-		if err := w.refuse(r); err != nil {
+func (w *gates) accept(s *mailin.Service) func(ctx context.Context, r mailin.Received) (string, error) {
+	return func(ctx context.Context, r mailin.Received) (string, error) {
+		w.mu.Lock()
+		refuse := w.refuse
+		w.calls++
+		w.mu.Unlock()
+		if refuse != nil {
+			if err := refuse(r); err != nil {
+				return "", err
+			}
+		}
+		id, err := s.Accept(ctx, r)
+		if err != nil {
 			return "", err
 		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.ids[id] {
+			w.ids[id] = true
+			w.kept = append(w.kept, r)
+		}
+		return id, nil
 	}
-	key := r.Mailbox + "\x00" + r.UID
-	if !w.byUID[key] {
-		w.byUID[key] = true
-		w.kept = append(w.kept, r)
-	}
-	return key, nil
 }
 
 func (w *gates) all() []mailin.Received {
@@ -106,7 +114,7 @@ func (w *gates) gate(node string, c config.MailIn) *mailin.Gate {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	g, err := mailin.NewGate(w.db, w.keys, s, mailin.GateOptions{Config: c, Node: node, Log: log, Pause: 50 * time.Millisecond, Accept: w.accept})
+	g, err := mailin.NewGate(w.db, w.keys, s, mailin.GateOptions{Config: c, Node: node, Log: log, Pause: 50 * time.Millisecond, Accept: w.accept(s)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

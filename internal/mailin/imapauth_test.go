@@ -142,7 +142,7 @@ func TestOAuth(t *testing.T) {
 				if n := e.grants(); n != 3 {
 					w.t.Errorf("%d tokens", n)
 				}
-				if st := w.status(g); st.Failures != 0 {
+				if st := w.status(g); st.Error != nil && !strings.Contains(st.Error.EN, "cut") {
 					w.t.Errorf("%+v %+v", st, st.Error)
 				}
 				stop()

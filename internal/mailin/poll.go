@@ -3,8 +3,6 @@ package mailin
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -264,12 +262,11 @@ func (p *poller) begin(ctx context.Context, b box) (boxState, error) {
 		if st.Account == account && st.Validity == b.Validity {
 			return
 		}
+		// Numbered anew, all is looked at again: the service knows by their content
+		// the mails it has.
 		anew := st.Account == account && st.Validity != 0
-		st.Account, st.Validity, st.Last, st.Marked, st.Anew = account, b.Validity, 0, 0, 0
-		switch {
-		case anew:
-			st.Anew = b.Next
-		case p.a.c.NewOnly:
+		st.Account, st.Validity, st.Last, st.Marked = account, b.Validity, 0, 0
+		if p.a.c.NewOnly && !anew {
 			st.Last, st.Marked = b.Next-1, b.Next-1
 		}
 	})
@@ -279,12 +276,12 @@ func (p *poller) begin(ctx context.Context, b box) (boxState, error) {
 // alone is noted, so that the next ones are not held up.
 func (p *poller) one(ctx context.Context, l *link, st *boxState, uid int64, m meta, there bool) error {
 	if !there {
-		return p.done(ctx, st, uid, "") // somebody removed it
+		return p.done(ctx, st, uid, false) // somebody removed it
 	}
 	most := p.g.max
 	r := Received{Mailbox: p.name(), UID: fmt.Sprintf("imap:%.12s:%d:%d", st.Account, st.Validity, uid), At: m.At}
 	if m.Size > most+most/2 { // sizes are guesses on some servers
-		return p.tooBig(ctx, l, st, uid, r)
+		return p.tooBig(ctx, l, st, uid, r, m.Size)
 	}
 	raw, err := l.fetch(uid, m.Size, most+1, false)
 	switch {
@@ -298,30 +295,21 @@ func (p *poller) one(ctx context.Context, l *link, st *boxState, uid int64, m me
 		}
 		return t // the connection is of no use any more
 	case raw == nil:
-		return p.done(ctx, st, uid, "")
+		return p.done(ctx, st, uid, false)
 	case int64(len(raw)) > most:
-		return p.tooBig(ctx, l, st, uid, r)
-	}
-	sum := sha256.Sum256(raw)
-	digest := hex.EncodeToString(sum[:])
-	if uid < st.Anew {
-		known, err := p.g.known(ctx, p.name(), st.Validity, uid, digest)
-		if err != nil {
-			return err
-		}
-		if known || m.At < p.g.db.Now().UnixMilli()-takenAge {
-			return p.done(ctx, st, uid, "")
-		}
+		return p.tooBig(ctx, l, st, uid, r, m.Size)
 	}
 	r.Raw = raw
 	_, err = p.g.accept(ctx, r)
 	switch {
 	case err == nil:
-		return p.done(ctx, st, uid, digest)
+		return p.done(ctx, st, uid, true)
 	case ctx.Err() != nil:
 		return err
 	case errors.Is(err, ErrTooBig):
-		return p.tooBig(ctx, l, st, uid, r)
+		return p.tooBig(ctx, l, st, uid, r, m.Size)
+	case errors.Is(err, ErrEmpty):
+		return p.done(ctx, st, uid, false)
 	case isOurs(err):
 		return trouble("邮件无法入库", "mails cannot be stored", err) // ours, and not the mail's: all would fail
 	}
@@ -339,8 +327,8 @@ func (g *Gate) accept(ctx context.Context, r Received) (id string, err error) {
 	return g.o.Accept(ctx, r)
 }
 
-// done notes that a mail was taken; digest "" = there was nothing to take.
-func (p *poller) done(ctx context.Context, st *boxState, uid int64, digest string) error {
+// done notes that a mail was taken, or that there was nothing to take.
+func (p *poller) done(ctx context.Context, st *boxState, uid int64, taken bool) error {
 	after, err := p.g.change(ctx, p.name(), func(tx *db.Tx, b *boxState) {
 		if b.Account != st.Account || b.Validity != st.Validity {
 			return // another node found it numbered anew
@@ -350,11 +338,9 @@ func (p *poller) done(ctx context.Context, st *boxState, uid int64, digest strin
 		if uid <= b.Marked { // one that was stuck: it is marked with the next ones
 			b.Marked = uid - 1
 		}
-		if digest == "" {
-			return
+		if taken {
+			b.Taken, b.TakenAt = b.Taken+1, tx.Now
 		}
-		b.Taken, b.TakenAt = b.Taken+1, tx.Now
-		tx.Write(db.Any, "INSERT INTO mail_taken (mailbox, validity, uid, digest, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", p.name(), b.Validity, uid, digest, tx.Now)
 	})
 	if err == nil {
 		st.Last, st.Marked = after.Last, after.Marked
@@ -363,21 +349,22 @@ func (p *poller) done(ctx context.Context, st *boxState, uid int64, digest strin
 }
 
 // tooBig leaves a mail over the limit where it is and notes it in quarantine.
-func (p *poller) tooBig(ctx context.Context, l *link, st *boxState, uid int64, r Received) error {
+func (p *poller) tooBig(ctx context.Context, l *link, st *boxState, uid int64, r Received, size int64) error {
 	head, err := l.fetch(uid, mostHead, mostHead, true)
 	if err != nil && brokenLink(err) != nil {
 		return p.a.trouble("邮件无法从服务器读取", "the mail cannot be read from the server", err)
 	}
 	r.Raw = head
-	return p.leave(ctx, st, uid, r, &Trouble{ZH: "邮件超过大小限制", EN: "the mail is over the limit of size"})
+	most := p.g.o.Config.MaxMB
+	return p.leave(ctx, st, uid, left{r, size, CauseTooBig, fmt.Sprintf("邮件大小超过 %d MB，已留在邮箱中", most), fmt.Sprintf("the mail is larger than %d MB; it was left in the mailbox", most)})
 }
 
 // stick notes a mail that could not be taken. It is tried again later; at last
 // it is left where it is and noted in quarantine.
 func (p *poller) stick(ctx context.Context, st *boxState, uid int64, r Received, t *Trouble) error {
-	left := false
+	over := false
 	after, err := p.g.change(ctx, p.name(), func(tx *db.Tx, b *boxState) {
-		left = false
+		over = false
 		if b.Account != st.Account || b.Validity != st.Validity {
 			return
 		}
@@ -386,7 +373,7 @@ func (p *poller) stick(ctx context.Context, st *boxState, uid int64, r Received,
 			return // shows at the end of the transaction
 		}
 		tries++
-		if left = tries >= stuckTries; left {
+		if over = tries >= stuckTries; over {
 			return
 		}
 		b.Last, b.Waiting = max(b.Last, uid), max(b.Waiting-1, 0)
@@ -398,16 +385,16 @@ func (p *poller) stick(ctx context.Context, st *boxState, uid int64, r Received,
 		return err
 	}
 	p.g.log.Warn("a mail cannot be taken", "mailbox", p.name(), "uid", uid, "error", t.EN)
-	if left {
-		return p.leave(ctx, st, uid, r, t)
+	if over {
+		return p.leave(ctx, st, uid, left{r, int64(len(r.Raw)), CauseLeft, t.ZH + "；已留在邮箱中", t.EN + "; it was left in the mailbox"})
 	}
 	st.Last = after.Last
 	return nil
 }
 
 // leave notes in quarantine a mail that stays in the mailbox for good.
-func (p *poller) leave(ctx context.Context, st *boxState, uid int64, r Received, t *Trouble) error {
-	if err := p.g.leave(ctx, r, t); err != nil {
+func (p *poller) leave(ctx context.Context, st *boxState, uid int64, m left) error {
+	if _, err := p.g.mail.leave(ctx, m); err != nil {
 		return trouble("邮件无法入库", "mails cannot be stored", err)
 	}
 	after, err := p.g.change(ctx, p.name(), func(tx *db.Tx, b *boxState) {
@@ -416,7 +403,7 @@ func (p *poller) leave(ctx context.Context, st *boxState, uid int64, r Received,
 		}
 		b.Last, b.Waiting = max(b.Last, uid), max(b.Waiting-1, 0)
 		tx.Write(1, "INSERT INTO mail_stuck (mailbox, validity, uid, tries, next_at, cause) VALUES (?, ?, ?, 0, 0, ?) ON CONFLICT (mailbox, validity, uid) DO UPDATE SET next_at = 0, cause = excluded.cause",
-			p.name(), b.Validity, uid, t.EN)
+			p.name(), b.Validity, uid, m.en)
 	})
 	if err == nil {
 		st.Last = after.Last

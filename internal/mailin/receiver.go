@@ -30,12 +30,14 @@ const (
 	storeAtOnce = 4                // mails held in memory and stored at once, of one node
 	drainTime   = 20 * time.Second // what a mail on the wire at the stop may take
 	longestLine = 1 << 20          // bytes; mails with lines longer than RFC 5321 allows are about
+	traceRoom   = 1 << 10          // of a mail's size, for the field that the receiver adds
 )
 
 // receiver takes mails from mail servers over LMTP (RFC 2033) or SMTP.
 type receiver struct {
 	g        *Gate
 	c        config.MailReceiver
+	max      int64 // bytes of a mail
 	peers    []netip.Prefix
 	trusted  []netip.Prefix
 	server   *smtp.Server
@@ -70,7 +72,8 @@ func newReceiver(g *Gate, c config.MailReceiver) (*receiver, error) {
 		s.Domain = host
 	}
 	// The library fails a mail of exactly the limit.
-	s.MaxMessageBytes = g.max + 1
+	r.max = g.max - traceRoom
+	s.MaxMessageBytes = r.max + 1
 	s.MaxRecipients, s.MaxLineLength = c.Recipients, longestLine
 	s.ReadTimeout, s.WriteTimeout = c.Timeout, time.Minute
 	s.EnableSMTPUTF8 = true
@@ -179,6 +182,7 @@ type envelope struct {
 	tls   bool
 	from  string
 	to    []recipient
+	id    string // of this mail on this connection
 	mails int
 }
 
@@ -214,7 +218,7 @@ func (e *envelope) Mail(from string, o *smtp.MailOptions) error {
 	if e.r.c.RequireTLS && !e.tls {
 		return errNoTLS
 	}
-	if o != nil && o.Size > e.r.g.max {
+	if o != nil && o.Size > e.r.max {
 		e.r.refused.Add(1)
 		return errTooLarge
 	}
@@ -224,7 +228,7 @@ func (e *envelope) Mail(from string, o *smtp.MailOptions) error {
 	if !e.conn.begin() {
 		return errStopping
 	}
-	e.from, e.to = from, nil
+	e.from, e.to, e.id = from, nil, e.r.g.db.NewID()
 	return nil
 }
 
@@ -290,10 +294,10 @@ func (e *envelope) mailboxes() (all []string) {
 }
 
 func (e *envelope) read(in io.Reader) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(in, e.r.g.max+1))
+	raw, err := io.ReadAll(io.LimitReader(in, e.r.max+1))
 	var large *smtp.SMTPError
 	switch {
-	case int64(len(raw)) > e.r.g.max, errors.As(err, &large) && large.Code == 552:
+	case int64(len(raw)) > e.r.max, errors.As(err, &large) && large.Code == 552:
 		e.r.refused.Add(1)
 		return nil, errTooLarge
 	case err != nil:
@@ -338,9 +342,9 @@ func (e *envelope) store(raw []byte, box string) error {
 // with a Message-ID or a trace of a mail server is known by its content. One
 // without either may well be another one with the same words.
 func (e *envelope) uid(raw []byte, box string) string {
-	head := header(raw)
+	head := headOf(raw)
 	if !hasField(head, "Message-Id") && !hasField(head, "Received") {
-		return "brought:" + e.r.g.db.NewID()
+		return "brought:" + e.id
 	}
 	h := sha256.New()
 	var to []string
@@ -375,12 +379,12 @@ func (e *envelope) trace() []byte {
 	if e.conn.peer.Is6() {
 		literal = "IPv6:" + literal
 	}
-	return fmt.Appendf(nil, "Received: from %s ([%s])\r\n by %s with %s;\r\n %s\r\n", cmp.Or(helo[:min(len(helo), 255)], "unknown"), literal, e.r.server.Domain, with,
+	return fmt.Appendf(nil, "Received: from %s ([%s])\r\n by %s with %s id %s;\r\n %s\r\n", cmp.Or(helo[:min(len(helo), 200)], "unknown"), literal, e.r.server.Domain, with, e.id,
 		e.r.g.db.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 }
 
-// header is the mail up to its empty line.
-func header(raw []byte) []byte {
+// headOf is the mail up to its empty line.
+func headOf(raw []byte) []byte {
 	end := len(raw)
 	for _, gap := range []string{"\r\n\r\n", "\n\n"} {
 		if i := bytes.Index(raw, []byte(gap)); i >= 0 {
@@ -419,7 +423,7 @@ func hasField(head []byte, name string) (found bool) {
 // withoutResults is the mail without the Authentication-Results that it came
 // with: a stranger may write them (RFC 8601 section 5).
 func withoutResults(raw []byte) []byte {
-	head := header(raw)
+	head := headOf(raw)
 	if !hasField(head, "Authentication-Results") {
 		return raw
 	}

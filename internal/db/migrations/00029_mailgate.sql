@@ -7,7 +7,6 @@ CREATE TABLE mail_boxes (
     validity   BIGINT NOT NULL, -- UIDVALIDITY that the numbers belong to, 0 = never read
     last_uid   BIGINT NOT NULL, -- mails up to here were stored, or are in mail_stuck
     marked_uid BIGINT NOT NULL, -- those up to here were marked, moved or deleted
-    anew_uid   BIGINT NOT NULL, -- the server numbered anew what lies below: it may be stored already (mail_taken)
     waiting    BIGINT NOT NULL, -- mails seen and not stored yet
     taken      BIGINT NOT NULL, -- mails stored
     node       TEXT   NOT NULL, -- that looked last
@@ -32,15 +31,3 @@ CREATE TABLE mail_stuck (
     cause    TEXT   NOT NULL,
     PRIMARY KEY (mailbox, validity, uid)
 );
-
--- Mails stored, by content: when a server numbers its mails anew they are known.
-CREATE TABLE mail_taken (
-    mailbox  TEXT   NOT NULL,
-    validity BIGINT NOT NULL,
-    uid      BIGINT NOT NULL,
-    digest   TEXT   NOT NULL, -- SHA-256
-    at       BIGINT NOT NULL,
-    PRIMARY KEY (mailbox, validity, uid)
-);
-CREATE INDEX mail_taken_digest ON mail_taken (mailbox, digest);
-CREATE INDEX mail_taken_at ON mail_taken (at);
