@@ -435,3 +435,22 @@ func withoutResults(raw []byte) []byte {
 	})
 	return append(kept, raw[len(head):]...)
 }
+
+// ReceiverStatus is how the receiver of this node does.
+type ReceiverStatus struct {
+	Address, Protocol      string
+	Connections            int   // open now
+	Taken, Refused, Failed int64 // mails, since the start: stored; recipients, peers and sizes turned away; not stored for a fault of ours
+}
+
+// Receiver tells how the receiver of this node does; none = it is off.
+func (g *Gate) Receiver() (s ReceiverStatus, ok bool) {
+	r := g.receiver
+	if r == nil {
+		return s, false
+	}
+	r.mu.Lock()
+	open := len(r.conns)
+	r.mu.Unlock()
+	return ReceiverStatus{Address: r.address(), Protocol: r.c.Protocol, Connections: open, Taken: r.mails.Load(), Refused: r.refused.Load(), Failed: r.failed.Load()}, true
+}
