@@ -17,6 +17,9 @@ type mailCmd struct {
 	Release mailReleaseCmd `cmd:"" help:"Let a mail out of quarantine: it becomes a message or a ticket as if its sender were proved."`
 	Retry   mailRetryCmd   `cmd:"" help:"Handle a quarantined mail anew, by the rules in force now."`
 	Discard mailDiscardCmd `cmd:"" help:"Throw a quarantined mail away for good."`
+
+	Mailboxes mailboxesCmd   `cmd:"" help:"Mailboxes that mails are fetched from, the receiver, and how they do."`
+	Test      mailboxTestCmd `cmd:"" help:"Log in to a mailbox and count its mails, changing nothing."`
 }
 
 type mailListCmd struct {

@@ -54,6 +54,7 @@ type Handler struct {
 
 	authorizations
 	mails
+	mailboxes
 	reads
 	attachments
 
@@ -73,6 +74,7 @@ type Nouns struct {
 	Diagnose *diagnose.Service
 	Queue    *queue.Service
 	Mail     *mailin.Service
+	MailGate *mailin.Gate
 
 	Authorizations *authorization.Service
 }
@@ -122,6 +124,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		diagnoses:     diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
 		agreements:    agreements{catalog: n.Catalog, identity: n.Identity},
 		mails:         mails{mails: n.Mail},
+		mailboxes:     mailboxes{gate: n.MailGate},
 		reads:         reads{tickets: n.Tickets},
 		mapper:        mapper{log: log},
 		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},

@@ -77,6 +77,7 @@ type Server struct {
 	webhook  *webhook.Service
 	queue    *queue.Service
 	mail     *mailin.Service
+	gate     *mailin.Gate
 	drain    drain
 	metrics  *metrics
 	local    *localToken
@@ -226,6 +227,9 @@ func (s *Server) build(ctx context.Context) error {
 		mailin.Options{Config: s.o.Config.MailIn, Log: s.o.Log}); err != nil {
 		return err
 	}
+	if err := s.openGate(node); err != nil {
+		return err
+	}
 	s.runner.Add(s.mail.Kinds()...)
 	s.runner.Every(s.mail.Periodic()...)
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
@@ -323,7 +327,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -376,6 +380,10 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err := uploadFolder(s.o.Data); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if err := s.gate.Listen(); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer s.gate.Close()
 	s.anchor()
 	base := "http://" + listener.Addr().String()
 	if s.local, err = newLocalToken(s.o.Data, base, s.db.Random(32)); err != nil {
@@ -421,6 +429,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 		}
 	})
 	workers.Go(func() { s.notify.Run(work) })
+	workers.Go(func() { s.gate.Run(work) })
 	ready(base, setup)
 	select {
 	case err = <-failed:
