@@ -17,6 +17,7 @@ import (
 	"casemate/internal/diagnose"
 	"casemate/internal/event"
 	"casemate/internal/identity"
+	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
@@ -52,6 +53,7 @@ type Handler struct {
 	notices
 
 	authorizations
+	mails
 	reads
 	attachments
 
@@ -70,6 +72,7 @@ type Nouns struct {
 	Verify   *verify.Service
 	Diagnose *diagnose.Service
 	Queue    *queue.Service
+	Mail     *mailin.Service
 
 	Authorizations *authorization.Service
 }
@@ -118,6 +121,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		system:        system{host: host},
 		diagnoses:     diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
 		agreements:    agreements{catalog: n.Catalog, identity: n.Identity},
+		mails:         mails{mails: n.Mail},
 		reads:         reads{tickets: n.Tickets},
 		mapper:        mapper{log: log},
 		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},

@@ -3458,6 +3458,9 @@ func (s *DiagnosisState) UnmarshalText(data []byte) error {
 // DisableAccessKeyNoContent is response for DisableAccessKey operation.
 type DisableAccessKeyNoContent struct{}
 
+// DiscardMailNoContent is response for DiscardMail operation.
+type DiscardMailNoContent struct{}
+
 // Ref: #/components/schemas/Domain
 type Domain struct {
 	// Domain id.
@@ -4125,6 +4128,407 @@ func (s *HandleAbuseReportReqState) UnmarshalText(data []byte) error {
 	switch HandleAbuseReportReqState(data) {
 	case HandleAbuseReportReqStateHandled:
 		*s = HandleAbuseReportReqStateHandled
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// A mail that came in. Fields of its header are absent once the time originals are kept is over.
+// Ref: #/components/schemas/IncomingMail
+type IncomingMail struct {
+	ID string `json:"id"`
+	// Name of the mailbox in the configuration.
+	Mailbox string            `json:"mailbox"`
+	State   IncomingMailState `json:"state"`
+	// What it became.
+	Outcome OptIncomingMailOutcome `json:"outcome"`
+	// Why it was ignored or quarantined, as a word for machines.
+	Cause OptString `json:"cause"`
+	// The same in the caller's language.
+	CauseName    OptString `json:"cause_name"`
+	EnvelopeFrom OptString `json:"envelope_from"`
+	// Address the mail says it is from; nothing proves it.
+	From     OptString `json:"from"`
+	FromName OptString `json:"from_name"`
+	Subject  OptString `json:"subject"`
+	// Customer of the ticket.
+	DomainID OptString `json:"domain_id"`
+	// Number of the ticket it belongs to.
+	Number OptString `json:"number"`
+	// Bytes.
+	Size         int64 `json:"size"`
+	OriginalKept bool  `json:"original_kept"`
+	ReceivedAt   Time  `json:"received_at"`
+	ChangedAt    Time  `json:"changed_at"`
+	// Recipients; of one mail only.
+	To []string `json:"to"`
+	// Its text, at most 64 KB; of one mail only.
+	Text OptString `json:"text"`
+	// Its files; of one mail only.
+	Files []IncomingMailFile `json:"files"`
+}
+
+// GetID returns the value of ID.
+func (s *IncomingMail) GetID() string {
+	return s.ID
+}
+
+// GetMailbox returns the value of Mailbox.
+func (s *IncomingMail) GetMailbox() string {
+	return s.Mailbox
+}
+
+// GetState returns the value of State.
+func (s *IncomingMail) GetState() IncomingMailState {
+	return s.State
+}
+
+// GetOutcome returns the value of Outcome.
+func (s *IncomingMail) GetOutcome() OptIncomingMailOutcome {
+	return s.Outcome
+}
+
+// GetCause returns the value of Cause.
+func (s *IncomingMail) GetCause() OptString {
+	return s.Cause
+}
+
+// GetCauseName returns the value of CauseName.
+func (s *IncomingMail) GetCauseName() OptString {
+	return s.CauseName
+}
+
+// GetEnvelopeFrom returns the value of EnvelopeFrom.
+func (s *IncomingMail) GetEnvelopeFrom() OptString {
+	return s.EnvelopeFrom
+}
+
+// GetFrom returns the value of From.
+func (s *IncomingMail) GetFrom() OptString {
+	return s.From
+}
+
+// GetFromName returns the value of FromName.
+func (s *IncomingMail) GetFromName() OptString {
+	return s.FromName
+}
+
+// GetSubject returns the value of Subject.
+func (s *IncomingMail) GetSubject() OptString {
+	return s.Subject
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *IncomingMail) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetNumber returns the value of Number.
+func (s *IncomingMail) GetNumber() OptString {
+	return s.Number
+}
+
+// GetSize returns the value of Size.
+func (s *IncomingMail) GetSize() int64 {
+	return s.Size
+}
+
+// GetOriginalKept returns the value of OriginalKept.
+func (s *IncomingMail) GetOriginalKept() bool {
+	return s.OriginalKept
+}
+
+// GetReceivedAt returns the value of ReceivedAt.
+func (s *IncomingMail) GetReceivedAt() Time {
+	return s.ReceivedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *IncomingMail) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// GetTo returns the value of To.
+func (s *IncomingMail) GetTo() []string {
+	return s.To
+}
+
+// GetText returns the value of Text.
+func (s *IncomingMail) GetText() OptString {
+	return s.Text
+}
+
+// GetFiles returns the value of Files.
+func (s *IncomingMail) GetFiles() []IncomingMailFile {
+	return s.Files
+}
+
+// SetID sets the value of ID.
+func (s *IncomingMail) SetID(val string) {
+	s.ID = val
+}
+
+// SetMailbox sets the value of Mailbox.
+func (s *IncomingMail) SetMailbox(val string) {
+	s.Mailbox = val
+}
+
+// SetState sets the value of State.
+func (s *IncomingMail) SetState(val IncomingMailState) {
+	s.State = val
+}
+
+// SetOutcome sets the value of Outcome.
+func (s *IncomingMail) SetOutcome(val OptIncomingMailOutcome) {
+	s.Outcome = val
+}
+
+// SetCause sets the value of Cause.
+func (s *IncomingMail) SetCause(val OptString) {
+	s.Cause = val
+}
+
+// SetCauseName sets the value of CauseName.
+func (s *IncomingMail) SetCauseName(val OptString) {
+	s.CauseName = val
+}
+
+// SetEnvelopeFrom sets the value of EnvelopeFrom.
+func (s *IncomingMail) SetEnvelopeFrom(val OptString) {
+	s.EnvelopeFrom = val
+}
+
+// SetFrom sets the value of From.
+func (s *IncomingMail) SetFrom(val OptString) {
+	s.From = val
+}
+
+// SetFromName sets the value of FromName.
+func (s *IncomingMail) SetFromName(val OptString) {
+	s.FromName = val
+}
+
+// SetSubject sets the value of Subject.
+func (s *IncomingMail) SetSubject(val OptString) {
+	s.Subject = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *IncomingMail) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *IncomingMail) SetNumber(val OptString) {
+	s.Number = val
+}
+
+// SetSize sets the value of Size.
+func (s *IncomingMail) SetSize(val int64) {
+	s.Size = val
+}
+
+// SetOriginalKept sets the value of OriginalKept.
+func (s *IncomingMail) SetOriginalKept(val bool) {
+	s.OriginalKept = val
+}
+
+// SetReceivedAt sets the value of ReceivedAt.
+func (s *IncomingMail) SetReceivedAt(val Time) {
+	s.ReceivedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *IncomingMail) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// SetTo sets the value of To.
+func (s *IncomingMail) SetTo(val []string) {
+	s.To = val
+}
+
+// SetText sets the value of Text.
+func (s *IncomingMail) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetFiles sets the value of Files.
+func (s *IncomingMail) SetFiles(val []IncomingMailFile) {
+	s.Files = val
+}
+
+// Ref: #/components/schemas/IncomingMailFile
+type IncomingMailFile struct {
+	Name string `json:"name"`
+	// Bytes.
+	Size int64 `json:"size"`
+}
+
+// GetName returns the value of Name.
+func (s *IncomingMailFile) GetName() string {
+	return s.Name
+}
+
+// GetSize returns the value of Size.
+func (s *IncomingMailFile) GetSize() int64 {
+	return s.Size
+}
+
+// SetName sets the value of Name.
+func (s *IncomingMailFile) SetName(val string) {
+	s.Name = val
+}
+
+// SetSize sets the value of Size.
+func (s *IncomingMailFile) SetSize(val int64) {
+	s.Size = val
+}
+
+// What it became.
+type IncomingMailOutcome string
+
+const (
+	IncomingMailOutcomeTicket  IncomingMailOutcome = "ticket"
+	IncomingMailOutcomeMessage IncomingMailOutcome = "message"
+	IncomingMailOutcomeNote    IncomingMailOutcome = "note"
+	IncomingMailOutcomeBounce  IncomingMailOutcome = "bounce"
+	IncomingMailOutcomeIgnored IncomingMailOutcome = "ignored"
+)
+
+// AllValues returns all IncomingMailOutcome values.
+func (IncomingMailOutcome) AllValues() []IncomingMailOutcome {
+	return []IncomingMailOutcome{
+		IncomingMailOutcomeTicket,
+		IncomingMailOutcomeMessage,
+		IncomingMailOutcomeNote,
+		IncomingMailOutcomeBounce,
+		IncomingMailOutcomeIgnored,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s IncomingMailOutcome) MarshalText() ([]byte, error) {
+	switch s {
+	case IncomingMailOutcomeTicket:
+		return []byte(s), nil
+	case IncomingMailOutcomeMessage:
+		return []byte(s), nil
+	case IncomingMailOutcomeNote:
+		return []byte(s), nil
+	case IncomingMailOutcomeBounce:
+		return []byte(s), nil
+	case IncomingMailOutcomeIgnored:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *IncomingMailOutcome) UnmarshalText(data []byte) error {
+	switch IncomingMailOutcome(data) {
+	case IncomingMailOutcomeTicket:
+		*s = IncomingMailOutcomeTicket
+		return nil
+	case IncomingMailOutcomeMessage:
+		*s = IncomingMailOutcomeMessage
+		return nil
+	case IncomingMailOutcomeNote:
+		*s = IncomingMailOutcomeNote
+		return nil
+	case IncomingMailOutcomeBounce:
+		*s = IncomingMailOutcomeBounce
+		return nil
+	case IncomingMailOutcomeIgnored:
+		*s = IncomingMailOutcomeIgnored
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/IncomingMailPage
+type IncomingMailPage struct {
+	Items []IncomingMail `json:"items"`
+	// Where to go on; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *IncomingMailPage) GetItems() []IncomingMail {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *IncomingMailPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *IncomingMailPage) SetItems(val []IncomingMail) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *IncomingMailPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// `waiting` until it is handled; `done`: it is a ticket, message or note, a bounce, or was ignored
+// with a cause; `quarantined`: it waits for a person, with the cause; `discarded`: a person threw it
+// away.
+// Ref: #/components/schemas/IncomingMailState
+type IncomingMailState string
+
+const (
+	IncomingMailStateWaiting     IncomingMailState = "waiting"
+	IncomingMailStateDone        IncomingMailState = "done"
+	IncomingMailStateQuarantined IncomingMailState = "quarantined"
+	IncomingMailStateDiscarded   IncomingMailState = "discarded"
+)
+
+// AllValues returns all IncomingMailState values.
+func (IncomingMailState) AllValues() []IncomingMailState {
+	return []IncomingMailState{
+		IncomingMailStateWaiting,
+		IncomingMailStateDone,
+		IncomingMailStateQuarantined,
+		IncomingMailStateDiscarded,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s IncomingMailState) MarshalText() ([]byte, error) {
+	switch s {
+	case IncomingMailStateWaiting:
+		return []byte(s), nil
+	case IncomingMailStateDone:
+		return []byte(s), nil
+	case IncomingMailStateQuarantined:
+		return []byte(s), nil
+	case IncomingMailStateDiscarded:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *IncomingMailState) UnmarshalText(data []byte) error {
+	switch IncomingMailState(data) {
+	case IncomingMailStateWaiting:
+		*s = IncomingMailStateWaiting
+		return nil
+	case IncomingMailStateDone:
+		*s = IncomingMailStateDone
+		return nil
+	case IncomingMailStateQuarantined:
+		*s = IncomingMailStateQuarantined
+		return nil
+	case IncomingMailStateDiscarded:
+		*s = IncomingMailStateDiscarded
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -5470,6 +5874,98 @@ func (o OptEventData) Or(d EventData) EventData {
 	return d
 }
 
+// NewOptIncomingMailOutcome returns new OptIncomingMailOutcome with value set to v.
+func NewOptIncomingMailOutcome(v IncomingMailOutcome) OptIncomingMailOutcome {
+	return OptIncomingMailOutcome{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptIncomingMailOutcome is optional IncomingMailOutcome.
+type OptIncomingMailOutcome struct {
+	Value IncomingMailOutcome
+	Set   bool
+}
+
+// IsSet returns true if OptIncomingMailOutcome was set.
+func (o OptIncomingMailOutcome) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptIncomingMailOutcome) Reset() {
+	var v IncomingMailOutcome
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptIncomingMailOutcome) SetTo(v IncomingMailOutcome) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptIncomingMailOutcome) Get() (v IncomingMailOutcome, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptIncomingMailOutcome) Or(d IncomingMailOutcome) IncomingMailOutcome {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptIncomingMailState returns new OptIncomingMailState with value set to v.
+func NewOptIncomingMailState(v IncomingMailState) OptIncomingMailState {
+	return OptIncomingMailState{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptIncomingMailState is optional IncomingMailState.
+type OptIncomingMailState struct {
+	Value IncomingMailState
+	Set   bool
+}
+
+// IsSet returns true if OptIncomingMailState was set.
+func (o OptIncomingMailState) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptIncomingMailState) Reset() {
+	var v IncomingMailState
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptIncomingMailState) SetTo(v IncomingMailState) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptIncomingMailState) Get() (v IncomingMailState, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptIncomingMailState) Or(d IncomingMailState) IncomingMailState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptInt32 returns new OptInt32 with value set to v.
 func NewOptInt32(v int32) OptInt32 {
 	return OptInt32{
@@ -6020,6 +6516,22 @@ func (o OptTime) Or(d Time) Time {
 		return v
 	}
 	return d
+}
+
+// Ref: #/components/schemas/OriginalMail
+type OriginalMail struct {
+	// The bytes as they came, in base64.
+	Original []byte `json:"original"`
+}
+
+// GetOriginal returns the value of Original.
+func (s *OriginalMail) GetOriginal() []byte {
+	return s.Original
+}
+
+// SetOriginal sets the value of Original.
+func (s *OriginalMail) SetOriginal(val []byte) {
+	s.Original = val
 }
 
 // Ref: #/components/schemas/OutboxCode
@@ -6891,6 +7403,45 @@ func (s *RelatedTicket) SetDescription(val string) {
 // SetCreatorName sets the value of CreatorName.
 func (s *RelatedTicket) SetCreatorName(val OptString) {
 	s.CreatorName = val
+}
+
+// In whose name and to which ticket. Without a user it is who the mail says it is from, else the
+// mailbox's guest; without a number the ticket the mail itself names, else a new one.
+// Ref: #/components/schemas/ReleaseMailReq
+type ReleaseMailReq struct {
+	DomainID OptString `json:"domain_id"`
+	UserID   OptString `json:"user_id"`
+	Number   OptString `json:"number"`
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *ReleaseMailReq) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *ReleaseMailReq) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetNumber returns the value of Number.
+func (s *ReleaseMailReq) GetNumber() OptString {
+	return s.Number
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *ReleaseMailReq) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *ReleaseMailReq) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *ReleaseMailReq) SetNumber(val OptString) {
+	s.Number = val
 }
 
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
