@@ -3,6 +3,7 @@ package mailin
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"casemate/internal/db"
@@ -26,7 +27,7 @@ func (s *Service) prepareAnswer(ctx context.Context, m row, h head, v verdict) (
 		words = locale.Texts{ZH: v.zh, EN: v.en}
 	}
 	msg := notify.Message{Domain: principal.House, Way: notify.Mail, To: h.From, Template: notify.TemplateRefused, Language: lang,
-		Values: map[string]string{"cause": words.In(lang)}, Ref: "mail " + m.mailbox, Lives: 24 * time.Hour}
+		Values: map[string]string{"cause": strings.NewReplacer("{", "(", "}", ")").Replace(words.In(lang))}, Ref: "mail " + m.mailbox, Lives: 24 * time.Hour}
 	if v.as != nil {
 		msg.Domain, msg.Person = v.as.Who.Domain, v.as.Who.User
 	}

@@ -144,6 +144,14 @@ func guess(b []byte) string {
 
 // mostlyUTF8 tells a UTF-8 text with a few broken places, as cutting makes them.
 func mostlyUTF8(b []byte) bool {
+	for n := 1; n <= 3 && n <= len(b); n++ { // cut off in a character
+		if c := b[len(b)-n]; c >= 0xc0 {
+			b = b[:len(b)-n]
+			break
+		} else if c < 0x80 {
+			break
+		}
+	}
 	good, bad := 0, 0
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
@@ -155,7 +163,7 @@ func mostlyUTF8(b []byte) bool {
 		}
 		b = b[n:]
 	}
-	return good > 0 && bad*10 <= good*1+9 && good >= bad
+	return good > 0 && bad*4 <= good
 }
 
 func utf16Text(b []byte) string {

@@ -37,7 +37,7 @@ func TestFetch(t *testing.T) {
 			eachGate(t, func(w *gates) {
 				m := mailtest.Start(w.t, c.mode, func(m *mailtest.IMAP) { m.NoUIDs = c.noUIDs })
 				for i := range 10 {
-					m.Put("INBOX", letter(i))
+					m.Put("INBOX", numbered(i))
 				}
 				g := w.gate("n1", box(w.t, m, c.mode, func(i *config.IMAP) {
 					i.After = c.after
@@ -48,8 +48,8 @@ func TestFetch(t *testing.T) {
 				}))
 				stop := w.run(g)
 				w.until("ten mails", func() bool { return len(w.all()) == 10 && w.status(g).OK > 0 })
-				m.Put("INBOX", letter(10))
-				m.Put("INBOX", letter(11))
+				m.Put("INBOX", numbered(10))
+				m.Put("INBOX", numbered(11))
 				w.until("two more", func() bool { return len(w.all()) == 12 })
 				w.until("marks", func() bool {
 					left, unseen := m.Count("INBOX")
@@ -62,7 +62,7 @@ func TestFetch(t *testing.T) {
 					w.t.Errorf("%+v", st)
 				}
 				for i, r := range w.all() {
-					if want := letter(i); r.Mailbox != "support" || r.UID == "" || r.At == 0 || string(r.Raw[:40]) != want[:40] || !strings.Contains(string(r.Raw), fmt.Sprintf("第 %d 封", i)) {
+					if want := numbered(i); r.Mailbox != "support" || r.UID == "" || r.At == 0 || string(r.Raw[:40]) != want[:40] || !strings.Contains(string(r.Raw), fmt.Sprintf("第 %d 封", i)) {
 						w.t.Errorf("mail %d: %+v", i, r)
 					}
 				}
@@ -115,10 +115,10 @@ func TestPoison(t *testing.T) {
 		}
 		for i := range 200 {
 			if i == 149 {
-				m.Put("INBOX", letter(i)+strings.Repeat("0123456789\r\n", 1<<20/10))
+				m.Put("INBOX", numbered(i)+strings.Repeat("0123456789\r\n", 1<<20/10))
 				continue
 			}
-			m.Put("INBOX", letter(i))
+			m.Put("INBOX", numbered(i))
 		}
 		g := w.gate("n1", box(w.t, m, mailtest.None, func(c *config.IMAP) { c.After = config.AfterDelete }))
 		stop := w.run(g)
@@ -148,7 +148,7 @@ func TestStoreDown(t *testing.T) {
 	eachGate(t, func(w *gates) {
 		m := mailtest.Start(w.t, mailtest.None, nil)
 		for i := range 5 {
-			m.Put("INBOX", letter(i))
+			m.Put("INBOX", numbered(i))
 		}
 		down := true
 		w.refuse = func(mailin.Received) error {
@@ -182,15 +182,15 @@ func TestRenumbered(t *testing.T) {
 		m := mailtest.Start(w.t, mailtest.None, nil)
 		var all []string
 		for i := range 6 {
-			all = append(all, letter(i))
+			all = append(all, numbered(i))
 			m.Put("INBOX", all[i])
 		}
 		g := w.gate("n1", box(w.t, m, mailtest.None, nil))
 		w.run(g)
 		w.until("six mails", func() bool { return len(w.all()) == 6 })
-		m.Renumber("INBOX", slices.Concat([]string{letter(6)}, all, []string{letter(7)}))
+		m.Renumber("INBOX", slices.Concat([]string{numbered(6)}, all, []string{numbered(7)}))
 		w.until("two more", func() bool { w.clock.Add(time.Second); return len(w.all()) == 8 })
-		m.Put("INBOX", letter(8))
+		m.Put("INBOX", numbered(8))
 		w.until("one more", func() bool { w.clock.Add(time.Second); return len(w.all()) == 9 })
 		for s, n := range w.subjects() {
 			if n != 1 {
@@ -206,11 +206,11 @@ func TestNewOnly(t *testing.T) {
 	t.Parallel()
 	eachGate(t, func(w *gates) {
 		m := mailtest.Start(w.t, mailtest.None, nil)
-		m.Put("INBOX", letter(0))
+		m.Put("INBOX", numbered(0))
 		g := w.gate("n1", box(w.t, m, mailtest.None, func(c *config.IMAP) { c.NewOnly = true }))
 		w.run(g)
 		w.until("a round", func() bool { return w.status(g).OK > 0 })
-		m.Put("INBOX", letter(1))
+		m.Put("INBOX", numbered(1))
 		w.until("the new one", func() bool { return len(w.all()) == 1 })
 		w.until("its mark", func() bool { all, unseen := m.Count("INBOX"); return all == 2 && unseen == 1 })
 		if n := w.subjects(); n["mail 1"] != 1 {
@@ -243,7 +243,7 @@ func TestBroken(t *testing.T) {
 		w.until("a round", func() bool { return w.status(g).OK > 0 })
 		logins := m.Logins.Load()
 		m.Cut()
-		m.Put("INBOX", letter(0))
+		m.Put("INBOX", numbered(0))
 		w.until("a mail after a cut", func() bool { return len(w.all()) == 1 })
 		if st := w.status(g); st.Failures != 0 || m.Logins.Load() != logins+1 {
 			w.t.Errorf("%+v, %d log-ins", st, m.Logins.Load()-logins)
@@ -254,19 +254,19 @@ func TestBroken(t *testing.T) {
 		if st.Error == nil || !strings.Contains(st.Error.EN, "cannot connect to localhost") || !strings.Contains(st.Error.ZH, "无法连接") || st.Next <= st.Failed || st.Lag == 0 {
 			w.t.Errorf("%+v %+v", st, st.Error)
 		}
-		m.Put("INBOX", letter(1))
+		m.Put("INBOX", numbered(1))
 		m.Up()
 		w.until("a mail when it is back", func() bool { w.clock.Add(time.Minute); return len(w.all()) == 2 && w.status(g).Failures == 0 })
 		mu.Lock()
 		refused = true
 		mu.Unlock()
 		m.Cut()
-		m.Put("INBOX", letter(2))
+		m.Put("INBOX", numbered(2))
 		w.until("a mail without marks", func() bool { return len(w.all()) == 3 && w.status(g).Error != nil })
 		if st := w.status(g); !strings.Contains(st.Error.EN, "cannot be marked") || st.OK == 0 {
 			w.t.Errorf("%+v", st.Error)
 		}
-		m.Put("INBOX", letter(3))
+		m.Put("INBOX", numbered(3))
 		w.until("the next one all the same", func() bool { return len(w.all()) == 4 })
 		mu.Lock()
 		refused = false
@@ -284,7 +284,7 @@ func TestMailboxTest(t *testing.T) {
 	t.Parallel()
 	eachGate(t, func(w *gates) {
 		m := mailtest.Start(w.t, mailtest.StartTLS, nil)
-		m.Put("INBOX", letter(0))
+		m.Put("INBOX", numbered(0))
 		test := func(change func(*config.IMAP)) mailin.BoxTest {
 			w.t.Helper()
 			got, err := w.gate("n1", box(w.t, m, mailtest.StartTLS, change)).Test(w.t.Context(), operator, "support")
@@ -341,7 +341,7 @@ func TestOneReader(t *testing.T) {
 		}
 		a, b := w.gate("a", c), w.gate("b", c)
 		stopA := w.run(a)
-		m.Put("INBOX", letter(0))
+		m.Put("INBOX", numbered(0))
 		time.Sleep(300 * time.Millisecond)
 		if len(w.all()) != 0 {
 			w.t.Fatal("read without the lease")
@@ -349,13 +349,13 @@ func TestOneReader(t *testing.T) {
 		w.clock.Add(16 * time.Second)
 		w.until("the lease's end", func() bool { return len(w.all()) == 1 })
 		w.run(b)
-		m.Put("INBOX", letter(1))
+		m.Put("INBOX", numbered(1))
 		w.until("the next one", func() bool { return len(w.all()) == 2 })
 		if st := w.status(b); st.Node != "a" {
 			w.t.Errorf("read by %s", st.Node)
 		}
 		stopA()
-		m.Put("INBOX", letter(2))
+		m.Put("INBOX", numbered(2))
 		w.until("the other node", func() bool { return len(w.all()) == 3 && w.status(b).Node == "b" })
 		if w.calls != 3 {
 			w.t.Errorf("%d times accepted", w.calls)

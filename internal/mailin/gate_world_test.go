@@ -185,7 +185,7 @@ func box(t testing.TB, m *mailtest.IMAP, mode string, change func(*config.IMAP))
 	return config.MailIn{MaxMB: 1, Mailboxes: []config.Mailbox{{Name: "support", Address: "support@example.com", Aliases: []string{"help@example.com"}, IMAP: c}}}
 }
 
-func letter(i int) string {
+func numbered(i int) string {
 	return mailtest.Mail("li.hua@example.org", "support@example.com", fmt.Sprintf("mail %d", i), fmt.Sprintf("m%d", i), fmt.Sprintf("你好，第 %d 封", i))
 }
 

@@ -123,7 +123,7 @@ func TestOAuth(t *testing.T) {
 				}
 				g := w.gate("n1", box(w.t, m, mailtest.Implicit, settings))
 				stop := w.run(g)
-				m.Put("INBOX", letter(0))
+				m.Put("INBOX", numbered(0))
 				w.until("a mail", func() bool { return len(w.all()) == 1 })
 				logins := m.Logins.Load()
 				m.Cut()

@@ -214,6 +214,9 @@ func unflow(text string, delsp bool) string {
 		if open && depth == depthOpen && body != "-- " {
 			out[len(out)-1] += body
 		} else {
+			if open {
+				out[len(out)-1] = strings.TrimRight(out[len(out)-1], " ")
+			}
 			if depth > 0 {
 				body = strings.Repeat(">", depth) + " " + body
 			}

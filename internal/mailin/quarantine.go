@@ -246,6 +246,9 @@ func (s *Service) Retry(ctx context.Context, who principal.Principal, id string)
 // again takes a mail out of quarantine and handles it at once; a job stands by,
 // should that be cut off.
 func (s *Service) again(ctx context.Context, who principal.Principal, r row, kind, released string, data map[string]any) (Mail, error) {
+	if !r.kept && r.state == StateQuarantined {
+		return Mail{}, ErrGone // it was left in its mailbox
+	}
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
 		var state string
 		if err := tx.Get("SELECT state FROM mails WHERE id = ?", r.id).Scan(&state); err != nil {

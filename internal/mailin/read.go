@@ -14,6 +14,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
@@ -112,7 +113,7 @@ func (s *Service) handle(ctx context.Context, id string) (err error) {
 	if v.state == "" { // it is a ticket or message, if the rules allow
 		v, err = s.carryOut(ctx, m, read, v)
 		if f, ok := fault.As(err); ok && fault.KindOf(err) != fault.Unavailable && fault.KindOf(err) != fault.Internal {
-			v = verdict{state: StateQuarantined, cause: CauseRefused, zh: fault.Fill(f.ZH, f.Args), en: fault.Fill(f.EN, f.Args), as: v.as, answer: !v.quiet && rel == nil, domain: v.domain, ticket: v.ticket, number: v.number}
+			v = verdict{state: StateQuarantined, cause: CauseRefused, zh: locale.Text(locale.ZH, f), en: locale.Text(locale.EN, f), as: v.as, answer: !v.quiet && rel == nil, domain: v.domain, ticket: v.ticket, number: v.number}
 		} else if err != nil {
 			return err
 		}

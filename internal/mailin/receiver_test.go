@@ -55,7 +55,7 @@ func TestReceive(t *testing.T) {
 				address, stop := w.receiver(func(c *config.MailReceiver) { c.Protocol = protocol })
 				s := w.dial(address)
 				all := []string{"support@example.com", "HELP@example.com", "nobody@example.com", "support+r.abc123@example.com", "sales@EXAMPLE.com", "answers+r.x@example.com", "support@example.org", "answers@example.com"}
-				if got, want := s.Bring(lmtp, "li.hua@example.org", all, letter(1)), []int{250, 250, 550, 250, 250, 250, 550, 250}; !slices.Equal(got, want) {
+				if got, want := s.Bring(lmtp, "li.hua@example.org", all, numbered(1)), []int{250, 250, 550, 250, 250, 250, 550, 250}; !slices.Equal(got, want) {
 					w.t.Errorf("%v", got)
 				}
 				kept := w.all()
@@ -70,14 +70,14 @@ func TestReceive(t *testing.T) {
 					w.t.Errorf("%+v", r)
 				}
 				raw := string(kept[0].Raw)
-				if !strings.HasPrefix(raw, "Received: from tests.example ([127.0.0.1])\r\n by ") || !strings.HasSuffix(raw, letterBody(1)) {
+				if !strings.HasPrefix(raw, "Received: from tests.example ([127.0.0.1])\r\n by ") || !strings.HasSuffix(raw, numberedBody(1)) {
 					w.t.Errorf("%q", raw)
 				}
 				// Brought again, as when our answer got lost.
-				if got := s.Bring(lmtp, "li.hua@example.org", all[:1], letter(1)); got[0] != 250 {
+				if got := s.Bring(lmtp, "li.hua@example.org", all[:1], numbered(1)); got[0] != 250 {
 					w.t.Error(got)
 				}
-				if got := s.Bring(lmtp, "li.hua@example.org", all[:1], letter(1)); got[0] != 250 {
+				if got := s.Bring(lmtp, "li.hua@example.org", all[:1], numbered(1)); got[0] != 250 {
 					w.t.Error(got)
 				}
 				if n := len(w.all()); n != 3 { // to one recipient only: another mail, once
@@ -106,13 +106,13 @@ func TestReceive(t *testing.T) {
 				if !lmtp {
 					want = []int{451, 451}
 				}
-				if got := s.Bring(lmtp, "a@example.org", []string{"support@example.com", "sales@example.com"}, letter(2)); !slices.Equal(got, want) {
+				if got := s.Bring(lmtp, "a@example.org", []string{"support@example.com", "sales@example.com"}, numbered(2)); !slices.Equal(got, want) {
 					w.t.Error(got)
 				}
 				w.mu.Lock()
 				w.refuse = nil
 				w.mu.Unlock()
-				if got := s.Bring(lmtp, "a@example.org", []string{"support@example.com", "sales@example.com"}, letter(2)); !slices.Equal(got, []int{250, 250}) {
+				if got := s.Bring(lmtp, "a@example.org", []string{"support@example.com", "sales@example.com"}, numbered(2)); !slices.Equal(got, []int{250, 250}) {
 					w.t.Error(got)
 				}
 				if n := w.subjects(); n["mail 2"] != 2 { // one of each mailbox
@@ -124,7 +124,7 @@ func TestReceive(t *testing.T) {
 				half.Say("MAIL FROM:<a@example.org>")
 				half.Say("RCPT TO:<sales@example.com>")
 				half.Say("DATA")
-				if err := half.Write(letter(3)); err != nil {
+				if err := half.Write(numbered(3)); err != nil {
 					w.t.Error(err)
 				}
 				half.Close()
@@ -141,7 +141,7 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-func letterBody(i int) string { return fmt.Sprintf("\r\n\r\n你好，第 %d 封\r\n", i) }
+func numberedBody(i int) string { return fmt.Sprintf("\r\n\r\n你好，第 %d 封\r\n", i) }
 
 // TestReceiverLimits: size, recipients, mails, connections and peers.
 func TestReceiverLimits(t *testing.T) {
@@ -157,7 +157,7 @@ func TestReceiverLimits(t *testing.T) {
 		}
 		for i, want := range []int{250, 552} {
 			mail := 1<<20 - 1<<10 + i // bytes
-			text := letter(mail)
+			text := numbered(mail)
 			text += strings.Repeat(strings.Repeat("x", 98)+"\r\n", (mail-len(text)-102)/100)
 			text += strings.Repeat("x", mail-len(text)-2) + "\r\n"
 			if got := s.Bring(true, "a@example.org", []string{"sales@example.com"}, text); got[0] != want {
@@ -167,13 +167,13 @@ func TestReceiverLimits(t *testing.T) {
 		if a := s.Say("MAIL FROM:<a@example.org> SIZE=1048576"); !strings.HasPrefix(a, "552") {
 			w.t.Error(a)
 		}
-		if got := s.Bring(true, "", []string{"sales@example.com", "support@example.com", "help@example.com"}, letter(1)); !slices.Equal(got, []int{250, 250, 452}) {
+		if got := s.Bring(true, "", []string{"sales@example.com", "support@example.com", "help@example.com"}, numbered(1)); !slices.Equal(got, []int{250, 250, 452}) {
 			w.t.Error(got)
 		}
-		if got := s.Bring(true, "", []string{"sales@example.com"}, letter(2)); got[0] != 250 {
+		if got := s.Bring(true, "", []string{"sales@example.com"}, numbered(2)); got[0] != 250 {
 			w.t.Error(got)
 		}
-		if got := s.Bring(true, "", []string{"sales@example.com"}, letter(3)); got[0] != 421 {
+		if got := s.Bring(true, "", []string{"sales@example.com"}, numbered(3)); got[0] != 421 {
 			w.t.Error(got)
 		}
 		a, b := w.dial(address), w.dial(address)
@@ -198,7 +198,7 @@ func TestReceiverLimits(t *testing.T) {
 		}
 		// A mail of more than a line's length, and one that never ends its line.
 		long := w.dial(address)
-		if got := long.Bring(true, "", []string{"sales@example.com"}, letter(4)+strings.Repeat("x", 100<<10)); got[0] != 250 {
+		if got := long.Bring(true, "", []string{"sales@example.com"}, numbered(4)+strings.Repeat("x", 100<<10)); got[0] != 250 {
 			w.t.Error(got)
 		}
 		if a := long.Say("MAIL FROM:<%s@example.org>", strings.Repeat("a", 2<<20)); strings.HasPrefix(a, "2") {
@@ -217,7 +217,7 @@ func TestReceiverTLS(t *testing.T) {
 			c.Certificate, c.Key, c.RequireTLS, c.Name = cert, config.Secret{File: key}, true, "mx.example.com"
 		})
 		s := w.dial(address)
-		if got := s.Bring(true, "", []string{"sales@example.com"}, letter(0)); got[0] != 530 {
+		if got := s.Bring(true, "", []string{"sales@example.com"}, numbered(0)); got[0] != 530 {
 			w.t.Error(got)
 		}
 		text, err := os.ReadFile(cert)
@@ -229,7 +229,7 @@ func TestReceiverTLS(t *testing.T) {
 		if err := s.StartTLS(&tls.Config{RootCAs: pool, ServerName: "localhost"}); err != nil {
 			w.t.Fatal(err)
 		}
-		if got := s.Bring(true, "", []string{"sales@example.com"}, letter(0)); got[0] != 250 {
+		if got := s.Bring(true, "", []string{"sales@example.com"}, numbered(0)); got[0] != 250 {
 			w.t.Error(got)
 		}
 		if all := w.all(); len(all) != 1 || !strings.Contains(string(all[0].Raw), " by mx.example.com with LMTPS id ") {
@@ -282,7 +282,7 @@ func TestReceiverDrain(t *testing.T) {
 		busy.Say("MAIL FROM:<a@example.org>")
 		busy.Say("RCPT TO:<sales@example.com>")
 		busy.Say("DATA")
-		text := letter(1)
+		text := numbered(1)
 		if err := busy.Write(text[:100]); err != nil {
 			w.t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 
 // How mail programs begin what they quote. Each stands alone in its line.
 var (
-	divider = regexp.MustCompile(`(?i)^[>\s]*[-_=*—─]{2,}\s*(original message|original|original appointment|replied message|reply message|原始邮件|回复的原邮件|回复的邮件|原邮件|原始郵件|原郵件|ursprüngliche nachricht|message d'origine|mensaje original)\s*[-_=*—─]{2,}\s*$`)
+	divider = regexp.MustCompile(`(?i)^[>\s]*[-_=*—─]{2,}\s*(original message|original|original appointment|邮件原件|replied message|reply message|原始邮件|回复的原邮件|回复的邮件|原邮件|原始郵件|原郵件|ursprüngliche nachricht|message d'origine|mensaje original)\s*[-_=*—─]{2,}\s*$`)
 	// forwarded begins what the writer passes on: that is what he wants said.
 	forwarded = regexp.MustCompile(`(?i)^[>\s]*(-{2,}\s*(forwarded message|forwarded by .*|转发邮件信息|转发的邮件|轉寄郵件|original forwarded)\s*-*|begin forwarded message:|开始转发的邮件：|下面是被转发的邮件：|-+\s*forwarded message\s*-+)\s*$`)
 	// attributions: who wrote when, in the languages and programs at hand.
@@ -17,8 +17,8 @@ var (
 	openOn      = regexp.MustCompile(`(?i)^[>\s]*(on\s+\S|在\s*\d|am\s+\d|于\s*\d|\d{4}\s*年)`)
 	field1      = regexp.MustCompile(`(?i)^[>\s*]*(from|发件人|寄件者|寄件人|von|de)\s*[:：]\s*\*?\s*\S`)
 	fieldN      = regexp.MustCompile(`(?i)^[>\s*]*(sent|date|发送时间|发送日期|日期|时间|寄件日期|傳送時間|to|收件人|收件者|cc|抄送|副本|subject|主题|主旨|gesendet|an|betreff|envoyé|à|objet|importance|重要性|reply-to)\s*[:：]\s*\*?`)
-	rule        = regexp.MustCompile(`^\s*([_]{5,}|[-]{10,}|[─—]{5,})\s*$`)
-	phone       = regexp.MustCompile(`(?i)^\s*(sent from my \S.{0,40}|sent from mail for windows.{0,10}|get outlook for \S.{0,60}|发自我的\S.{0,30}|发送自我的\S.{0,30}|从我的\S{1,20}发送|来自\S{1,10}邮箱.{0,20}|发自.{1,20}邮箱.{0,20}|获取\s*outlook.{0,60}|發自我的\S.{0,30})\s*$`)
+	rule        = regexp.MustCompile(`^\s*([_]{5,}|[-]{4,}|[─—]{5,})\s*$`)
+	phone       = regexp.MustCompile(`(?i)^\s*(sent from my \S.{0,40}|sent from mail for windows.{0,10}|get outlook for \S.{0,60}|发自我的\s?\S.{0,30}|发送自我的\s?\S.{0,30}|从我的\S{1,20}发送|来自\S{1,10}邮箱.{0,20}|发自.{1,20}邮箱.{0,20}|获取\s*outlook.{0,60}|發自我的\s?\S.{0,30})\s*$`)
 )
 
 // trimmed is a text without what the mail program quoted below or above it and
