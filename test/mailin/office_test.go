@@ -43,15 +43,19 @@ func freeAddress(t *testing.T) string {
 func open(t *testing.T, database, config string, customers int) *office {
 	t.Helper()
 	f := &office{t: t, receive: freeAddress(t)}
-	o := world.Options{NoDemo: true, Direct: true, Config: strings.ReplaceAll(config, "RECEIVE", f.receive)}
-	if database == "postgres" {
-		o.Database = dbtest.EmptyDatabase(t)
-	}
-	f.World = world.Start(t, o)
+	f.World = world.Start(t, world.Options{NoDemo: true, Direct: true, Config: strings.ReplaceAll(config, "RECEIVE", f.receive), Database: f.store(database)})
 	for i := range customers {
 		f.local("user", "create", "lihua", "--new-domain", "--domain", fmt.Sprint("Customer ", i), "--mail", sender(i*perCustomer), "--speaks", "zh-cn")
 	}
 	return f
+}
+
+// store is the URL of an empty database, "" = SQLite.
+func (f *office) store(database string) string {
+	if database == "postgres" {
+		return dbtest.EmptyDatabase(f.t)
+	}
+	return ""
 }
 
 func (f *office) local(args ...string) string {

@@ -64,6 +64,7 @@ type IMAP struct {
 	said   strings.Builder // by the clients, and our answers
 
 	Logins atomic.Int64 // that were taken
+	Idling atomic.Int64 // clients that wait to be told of news
 	// Faults; nil = none. A fault that answers ErrCut cuts the connection.
 	OnFetch  func(uid uint32) error // of a mail's content
 	OnStore  func() error           // marks, moves
@@ -266,6 +267,8 @@ func (s *session) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
 			return s.fault(err)
 		}
 	}
+	s.m.Idling.Add(1)
+	defer s.m.Idling.Add(-1)
 	return s.SessionIMAP4rev2.Idle(w, stop)
 }
 
