@@ -25,6 +25,9 @@ func TestKillWhilePolling(t *testing.T) {
 		t.Run(after, func(t *testing.T) {
 			t.Parallel()
 			eachDatabase(t, func(t *testing.T, database string) {
+				if os.Getenv("CASEMATE_LONG") == "" && (after == "seen") != (database == "sqlite") {
+					t.Skip("the long tests run every pair")
+				}
 				m := mailtest.Start(t, mailtest.Implicit, nil)
 				times := kills(3, 25)
 				f := open(t, database, account(t, m, ", after: "+after), 1+times*12/perCustomer)
@@ -56,6 +59,9 @@ func TestKillWhileReceiving(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			eachDatabase(t, func(t *testing.T, database string) {
+				if os.Getenv("CASEMATE_LONG") == "" && (protocol == "lmtp") != (database == "sqlite") {
+					t.Skip("the long tests run every pair")
+				}
 				times := kills(3, 25)
 				n, senders := 12*times, 4
 				f := open(t, database, "mail_in:\n  receiver: {listen: RECEIVE, protocol: "+protocol+"}\n  mailboxes:\n    - {name: support, address: support@example.com}\n", 1+n/perCustomer)
