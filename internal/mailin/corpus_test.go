@@ -111,6 +111,7 @@ func TestCorpusRead(t *testing.T) {
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
+		t := w.t
 		w.Unlimited()
 		house := principal.AsSystem(principal.House)
 		for _, name := range []string{"one", "two"} {
