@@ -89,7 +89,7 @@ func (a *assembler) say(text string) {
 // walk takes a part in. shown: it is part of what a reader sees as text.
 func (a *assembler) walk(p *part, shown bool) {
 	if p.whole {
-		a.file(p, p.body, "part.eml")
+		a.file(p, p.raw, "part.eml")
 		return
 	}
 	switch {

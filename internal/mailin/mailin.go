@@ -9,6 +9,7 @@
 package mailin
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -62,6 +63,9 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 		return nil, err
 	}
 	o.Config = o.Config.WithDefaults()
+	if err := attachment.CheckTypes(o.Config.Types); err != nil {
+		return nil, fmt.Errorf("mail_in.types: %w", err)
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

@@ -56,7 +56,7 @@ type part struct {
 type reader struct {
 	left    int  // parts that may still be made
 	broken  bool // the structure is not what the headers say
-	clipped bool // a bound was passed
+	clipped bool // a bound of the parts was passed
 }
 
 // readParts is a mail's tree of parts. It never fails: what has no structure is
@@ -143,8 +143,6 @@ func (r *reader) readHeader(raw []byte) (h header, body []byte) {
 			f := &h[len(h)-1]
 			if len(f.value) < maxValue {
 				f.value += " " + clean(clip(bytes.TrimSpace(line), maxValue))
-			} else {
-				r.clipped = true
 			}
 			rest = after
 			continue
@@ -161,12 +159,7 @@ func (r *reader) readHeader(raw []byte) (h header, body []byte) {
 			return h, rest
 		}
 		if len(h) < maxFields && len(raw)-len(rest) < maxHeaderBytes {
-			if len(value) > maxValue {
-				r.clipped = true
-			}
 			h = append(h, field{strings.ToLower(string(name)), clean(clip(bytes.TrimSpace(value), maxValue))})
-		} else {
-			r.clipped = true
 		}
 		rest = after
 	}
