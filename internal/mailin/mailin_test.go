@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ func TestThreads(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
 		w.ticketAndReplies(w.t)
+		w.twice(w.t)
 		w.closed(w.t)
 		w.staff(w.t)
 		w.bounce(w.t) // li's address is blocked then
@@ -79,10 +81,16 @@ func (w *world) accepts(t *testing.T) {
 	one, err := w.mail.Accept(t.Context(), mailin.Received{Raw: []byte(raw), Mailbox: "support", UID: "1.1"})
 	w.OK(err)
 	for _, r := range []mailin.Received{{Raw: []byte(raw), Mailbox: "support", UID: "1.1"}, {Raw: []byte(raw), Mailbox: "support"}, {Raw: []byte(raw), Mailbox: "support", UID: "2.7"},
-		{Raw: []byte("other"), Mailbox: "support", UID: "1.1"}} {
+		{Raw: []byte("other"), Mailbox: "support", UID: "1.1"}, {Raw: []byte("Return-Path: <x@y>\r\nReceived: from a\r\n by b with LMTP id 7;\r\n now\r\n" + raw), Mailbox: "support"}} {
 		if id, err := w.mail.Accept(t.Context(), r); err != nil || id != one {
 			t.Errorf("the same mail again is %s, %v, want %s", id, err, one)
 		}
+	}
+	bare := "Received: from a; now\r\nFrom: li@example.com\r\nSubject: x\r\n\r\nno id"
+	two, err := w.mail.Accept(t.Context(), mailin.Received{Raw: []byte(bare), Mailbox: "support"})
+	w.OK(err)
+	if id, err := w.mail.Accept(t.Context(), mailin.Received{Raw: []byte(strings.Replace(bare, "now", "later", 1)), Mailbox: "support"}); err != nil || id == two {
+		t.Errorf("a mail without an id that comes again: %s, %v", id, err)
 	}
 	if id, err := w.mail.Accept(t.Context(), mailin.Received{Raw: []byte(raw), Mailbox: "refuse"}); err != nil || id == one {
 		t.Errorf("another mailbox: %s, %v", id, err)
@@ -486,4 +494,34 @@ func (w *world) bounce(t *testing.T) {
 		t.Error("the ledger does not know")
 	}
 	w.is(w.take("support", dsn("x@else.example")), "done", "ignored", mailin.CauseBounce)
+}
+
+// twice: a mail to two mailboxes at once makes one ticket.
+func (w *world) twice(t *testing.T) {
+	raw := []byte(letter("li@example.com", "support@desk.example, strict@desk.example", "both", "one matter"))
+	var ids []string
+	for _, box := range []string{"support", "refuse"} {
+		id, err := w.mail.Accept(t.Context(), mailin.Received{Raw: raw, Mailbox: box})
+		w.OK(err)
+		ids = append(ids, id)
+	}
+	before := w.count("SELECT count(*) FROM tickets")
+	var workers sync.WaitGroup
+	for range 2 {
+		workers.Go(func() {
+			if _, err := w.Jobs.Work(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	workers.Wait()
+	w.Work()
+	if n := w.count("SELECT count(*) FROM tickets"); n != before+1 {
+		t.Errorf("%d tickets were made, want 1", n-before)
+	}
+	for _, id := range ids {
+		if m := w.show(id); m.State != "done" || m.Outcome != "ticket" && m.Cause != mailin.CauseDuplicate {
+			t.Errorf("%+v", m)
+		}
+	}
 }

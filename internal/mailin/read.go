@@ -104,6 +104,8 @@ func (s *Service) handle(ctx context.Context, id string) (err error) {
 			return err
 		}
 	}
+	sum := sha256.Sum256(content(raw))
+	m.key = hex.EncodeToString(sum[:])
 	read := readMail(raw)
 	h.From, h.Name, h.Subject, h.ZH, h.EN = read.From, read.Name, cut(read.Subject, 300), "", ""
 	v, err := s.judge(ctx, m, h, raw, read, rel)
@@ -194,9 +196,10 @@ func (s *Service) settle(ctx context.Context, m row, h head, read *mail, v verdi
 	})
 }
 
-// once makes a step of a mail happen once, however often the job runs.
+// once makes a step of a mail happen once, however often the job runs, and
+// however many mailboxes the same mail came to at the same moment.
 func (s *Service) once(ctx context.Context, m row, step, domain string) context.Context {
-	sum := sha256.Sum256([]byte("mail " + m.id + " " + step))
+	sum := sha256.Sum256([]byte("mail " + m.key + " " + step))
 	const week = 7 * 24 * 3600 * 1000
 	return db.WithRequestKey(ctx, db.RequestKey{ID: "mail-" + hex.EncodeToString(sum[:]), Domain: domain, Until: s.db.Now().UnixMilli() + week})
 }
