@@ -55,6 +55,8 @@ type Service struct {
 	keys *seal.Keyring
 	n    Nouns
 	o    Options
+
+	large chan struct{} // held while a large mail is read
 }
 
 // New makes the service. It fails on a configuration that means nothing.
@@ -69,7 +71,7 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Service{db: d, keys: keys, n: n, o: o}, nil
+	return &Service{db: d, keys: keys, n: n, o: o, large: make(chan struct{}, largeAtOnce)}, nil
 }
 
 // Kinds are the jobs of the package, for the runner.

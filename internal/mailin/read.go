@@ -78,6 +78,13 @@ func (s *Service) park(ctx context.Context, id string) error {
 	return s.settle(ctx, m, h, nil, quarantine(CauseFailed), nil)
 }
 
+// Large mails take several times their size in memory while they are read: only
+// so many are at once.
+const (
+	largeMail   = 4 << 20
+	largeAtOnce = 2
+)
+
 // handle reads a mail and does what it asks for. It may run twice: effects
 // happen once.
 func (s *Service) handle(ctx context.Context, id string) (err error) {
@@ -86,10 +93,22 @@ func (s *Service) handle(ctx context.Context, id string) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	m, raw, err := s.load(ctx, id, true)
+	m, _, err := s.load(ctx, id, false)
 	if errors.Is(err, db.ErrNone) || err == nil && m.state != StateWaiting {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	if m.size > largeMail {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	m, raw, err := s.load(ctx, id, true)
 	if err != nil {
 		return err
 	}

@@ -297,8 +297,19 @@ const purgeBatch = 500
 // Purge removes originals and what is known of mails past their time, pieces
 // that no mail has, and counts of refusals. Quarantined mails stay.
 func (s *Service) Purge(ctx context.Context) error {
+	for n := purgeBatch; n == purgeBatch; {
+		var err error
+		if n, err = s.purge(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// purge does one batch and tells how many originals it removed.
+func (s *Service) purge(ctx context.Context) (n int, err error) {
 	keep := max(s.o.Config.Keep, 0).Milliseconds()
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		var ids []string
 		err := tx.List(func(r db.Row) error {
 			var id string
@@ -317,12 +328,14 @@ func (s *Service) Purge(ctx context.Context) error {
 			}
 			tx.Write(db.Any, "DELETE FROM mail_parts WHERE mail_id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", args...)
 		}
+		n = len(ids)
 		tx.Write(db.Any, "DELETE FROM mail_parts WHERE created_at <= ? AND NOT EXISTS (SELECT 1 FROM mails AS m WHERE m.id = mail_parts.mail_id)", tx.Now-24*3600*1000)
 		tx.Write(db.Any, "DELETE FROM mails WHERE state IN ('done', 'discarded') AND kept = 0 AND changed_at <= ?", tx.Now-rowLife.Milliseconds())
 		tx.Write(db.Any, "DELETE FROM mail_answers WHERE sent_at <= ?", tx.Now-max(s.o.Config.RefuseEvery, time.Hour).Milliseconds())
 		tx.Write(db.Any, "DELETE FROM mail_threads /* all domains: purge */ WHERE created_at <= ?", tx.Now-rowLife.Milliseconds())
 		return nil
 	})
+	return n, err
 }
 
 // Forget removes the mails of a domain's tickets, with the domain's tables; for
