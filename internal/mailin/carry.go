@@ -110,11 +110,14 @@ func (s *Service) create(ctx context.Context, m row, read *mail, v verdict) (ver
 	if err := firstBroken(lost); err != nil {
 		return v, err
 	}
-	whole = joined(whole, lostLine(lost, lang))
+	line := joined(lostLine(lost, lang), clippedLine(read, lang))
+	if whole = joined(whole, line); utf8.RuneCountInString(whole) > maxMessage {
+		whole = joined(line, whole) // where it is not cut off
+	}
 	box, _ := s.box(m.mailbox)
 	in := ticket.NewTicket{Choice: s.choice(box), Description: shorten(whole, maxDescription, lang), Source: ticket.Source, Attachments: ids,
 		Locale: locale.Parse(string(lang), v.as.User.Zone, ""), ZoneName: v.as.User.Zone, Quiet: v.quiet}
-	if v.prefix != "" && read.From != "" && !v.quiet { // whoever wrote shall hear of it
+	if v.prefix != "" && read.From != "" && !v.quiet && s.n.Catalog.Now().CopyAddresses() > 0 { // whoever wrote shall hear of it
 		in.Copies = &[]string{read.From}
 	}
 	number, err := s.n.Tickets.Create(s.once(ctx, m, "create", v.domain), v.as.Who, in)
@@ -192,7 +195,7 @@ func (s *Service) message(ctx context.Context, read *mail, v verdict, text strin
 	if err := firstBroken(lost); err != nil {
 		return "", nil, nil, err
 	}
-	line := lostLine(lost, lang)
+	line := joined(lostLine(lost, lang), clippedLine(read, lang))
 	return joined(shorten(whole, maxMessage-utf8.RuneCountInString(line)-2, lang), line), ids, lost, nil
 }
 
@@ -265,6 +268,14 @@ func firstBroken(lost []refusal) error {
 		}
 	}
 	return nil
+}
+
+// clippedLine says that the mail has more than was taken from it.
+func clippedLine(read *mail, lang locale.Language) string {
+	if !read.Clipped {
+		return ""
+	}
+	return locale.Texts{ZH: "[邮件的其余部分仅保留在原件中]", EN: "[more of the mail is in its original only]"}.In(lang)
 }
 
 // maxLostNames is how many refused files a text names.

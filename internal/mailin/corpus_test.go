@@ -111,6 +111,7 @@ func TestCorpusRead(t *testing.T) {
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
+		t := w.t
 		w.Unlimited()
 		house := principal.AsSystem(principal.House)
 		for _, name := range []string{"one", "two"} {
@@ -245,4 +246,56 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWorst: mails made to cost as much as they can are read in the time their
+// size takes.
+func TestWorst(t *testing.T) {
+	t.Parallel()
+	rep := strings.Repeat
+	const size = 1 << 20
+	head := "From: li@example.com\r\nSubject: x\r\n"
+	nested := head
+	for i := range 3000 {
+		nested += "Content-Type: multipart/mixed; boundary=b" + string(rune('a'+i%26)) + rep("x", i%50) + "\r\n\r\n--b" + string(rune('a'+i%26)) + rep("x", i%50) + "\r\n"
+	}
+	same := head
+	for range 3000 { // one boundary for all levels
+		same += "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+	}
+	for name, raw := range map[string]string{
+		"nested":          nested,
+		"one boundary":    same,
+		"dashes":          head + "Content-Type: multipart/mixed; boundary=\"-\"\r\n\r\n" + rep("-", size),
+		"dash lines":      head + "Content-Type: multipart/mixed; boundary=x\r\n\r\n" + rep("--y\n", size/4),
+		"boundary lines":  head + "Content-Type: multipart/mixed; boundary=x\r\n\r\n" + rep("--x\n", size/4),
+		"folds":           head + "X: a\r\n" + rep(" b\r\n", size/4) + "\r\nx",
+		"folds of many":   head + rep("X: a\r\n"+rep(" b\r\n", 1000), size/4000) + "\r\nx",
+		"no colon":        head + rep("rubbish\r\nFrom: a@b.c\r\n", size/20),
+		"links":           head + "Content-Type: text/html\r\n\r\n" + rep(`<a href="http://x.example/y">z</a>`, size/34),
+		"open links":      head + "Content-Type: text/html\r\n\r\n" + rep(`<a href="http://x.example/y">z`, size/60) + rep("</a>", size/60),
+		"tags":            head + "Content-Type: text/html\r\n\r\n" + rep("<", size),
+		"quotes":          head + "Content-Type: text/html\r\n\r\n" + rep("<blockquote>x", size/13),
+		"attributions":    head + "\r\n" + rep("On 1/1/2026, somebody in some place said and wrote x\r\n", size/52),
+		"openings":        head + "\r\n" + rep("on "+rep("a", 120)+" wrote\r\n", size/131),
+		"fields":          head + "\r\nx\r\n" + rep("From: a\r\n", size/9),
+		"one line":        head + "\r\non " + rep("wrote ", size/6) + ":",
+		"words":           head[:len(head)-3] + rep("=?utf-8?B?eA==?= ", 2000) + "\r\n\r\nx",
+		"recipients":      head + rep("To: "+rep("a@b.example, ", 2000)+"\r\n", 100) + "\r\nx",
+		"equals":          head + "Content-Transfer-Encoding: quoted-printable\r\n\r\n" + rep("= \t", size/3),
+		"parameters":      head + "Content-Type: text/plain" + rep("; a*0*=x'y'%41", 2000) + "\r\n\r\nx",
+		"references":      head + "References: " + rep("<a@b> ", 5000) + "\r\n\r\nx",
+		"high bytes":      head + "\r\n" + rep("\xb0\xff\x81", size/3),
+		"broken escapes":  head + "\r\n" + rep("\x1b$", size/2),
+		"signature lines": head + "\r\nx\r\n" + rep("--\r\n", size/4),
+		"quoted lines":    head + "\r\nOn 1/1/2026, a wrote:\r\n" + rep("> x\r\ny\r\n", size/8),
+	} {
+		began := time.Now()
+		got := mailin.ReadRaw([]byte(raw))
+		took := time.Since(began)
+		if took > 10*time.Second { // about 0.05 s on a quiet machine
+			t.Errorf("%s: %d bytes took %v", name, len(raw), took)
+		}
+		t.Logf("%s: %d bytes, %v, %d of text, %d files", name, len(raw), took.Round(time.Millisecond), len(got.Text), len(got.Files))
+	}
 }

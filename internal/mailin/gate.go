@@ -39,6 +39,9 @@ type GateOptions struct {
 	Config config.MailIn
 	Node   string       // name of this node
 	Log    *slog.Logger // nil = the default logger
+	// Alone says that no other process has the store, so that the mailboxes of one
+	// that was killed are read again at once.
+	Alone bool
 	// Pause is what is waited after a first failure; it doubles. 0 = 2s. Twice as
 	// much passes between two looks whether the node that reads a mailbox lives.
 	Pause time.Duration

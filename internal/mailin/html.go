@@ -115,8 +115,7 @@ func htmlText(source string, image func(cid string) string) string {
 		case a == atom.A && kind == html.EndTagToken && len(links) > 0:
 			l := links[len(links)-1]
 			links = links[:len(links)-1]
-			words := strings.TrimSpace(w.b.String()[min(l.at, w.b.Len()):])
-			if keepLink(l.href, words) {
+			if keepLink(l.href, w.b.Bytes()[min(l.at, w.b.Len()):]) {
 				w.text(" (" + l.href + ")")
 			}
 		case a == atom.Blockquote:
@@ -143,7 +142,8 @@ func htmlText(source string, image func(cid string) string) string {
 
 // keepLink tells whether a link's address says more than its words; only
 // addresses people follow are kept.
-func keepLink(href, words string) bool {
+func keepLink(href string, said []byte) bool {
+	words := string(bytes.TrimSpace(clip(said, 4096)))
 	low := strings.ToLower(href)
 	if len(href) > 2000 || !strings.HasPrefix(low, "http://") && !strings.HasPrefix(low, "https://") && !strings.HasPrefix(low, "mailto:") {
 		return false

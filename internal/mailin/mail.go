@@ -35,6 +35,9 @@ type file struct {
 // the original.
 const maxFiles = 100
 
+// maxRecipients is how many of its recipients are looked at, twice that at most.
+const maxRecipients = 200
+
 // readMail reads a mail. It never fails: what cannot be understood is kept as
 // text or file.
 func readMail(raw []byte) *mail {
@@ -47,7 +50,9 @@ func readMail(raw []byte) *mail {
 	for _, f := range h {
 		switch f.name {
 		case "to", "cc", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-forwarded-to", "apparently-to", "resent-to":
-			m.To = append(m.To, addresses(f.value, 100)...)
+			if len(m.To) < maxRecipients {
+				m.To = append(m.To, addresses(f.value, maxRecipients)...)
+			}
 		}
 	}
 	if ids := messageIDs(h.get("message-id"), 1); len(ids) == 1 {
@@ -89,7 +94,7 @@ func (a *assembler) say(text string) {
 // walk takes a part in. shown: it is part of what a reader sees as text.
 func (a *assembler) walk(p *part, shown bool) {
 	if p.whole {
-		a.file(p, p.body, "part.eml")
+		a.file(p, p.raw, "part.eml")
 		return
 	}
 	switch {

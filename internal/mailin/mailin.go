@@ -9,6 +9,7 @@
 package mailin
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -54,6 +55,8 @@ type Service struct {
 	keys *seal.Keyring
 	n    Nouns
 	o    Options
+
+	large chan struct{} // held while a large mail is read
 }
 
 // New makes the service. It fails on a configuration that means nothing.
@@ -62,10 +65,13 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 		return nil, err
 	}
 	o.Config = o.Config.WithDefaults()
+	if err := attachment.CheckTypes(o.Config.Types); err != nil {
+		return nil, fmt.Errorf("mail_in.types: %w", err)
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Service{db: d, keys: keys, n: n, o: o}, nil
+	return &Service{db: d, keys: keys, n: n, o: o, large: make(chan struct{}, largeAtOnce)}, nil
 }
 
 // Kinds are the jobs of the package, for the runner.

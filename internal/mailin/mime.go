@@ -56,7 +56,7 @@ type part struct {
 type reader struct {
 	left    int  // parts that may still be made
 	broken  bool // the structure is not what the headers say
-	clipped bool // a bound was passed
+	clipped bool // a bound of the parts was passed
 }
 
 // readParts is a mail's tree of parts. It never fails: what has no structure is
@@ -133,6 +133,12 @@ func nextLine(b []byte) (line, rest []byte) {
 // readHeader reads fields up to the empty line. A line that is none ends the
 // header: what follows is text somebody forgot to set apart.
 func (r *reader) readHeader(raw []byte) (h header, body []byte) {
+	var values [][]byte
+	defer func() {
+		for i := range h {
+			h[i].value = string(bytes.TrimSpace(values[i]))
+		}
+	}()
 	rest := raw
 	for len(rest) > 0 {
 		line, after := nextLine(rest)
@@ -140,11 +146,8 @@ func (r *reader) readHeader(raw []byte) (h header, body []byte) {
 			return h, after
 		}
 		if (line[0] == ' ' || line[0] == '\t') && len(h) > 0 {
-			f := &h[len(h)-1]
-			if len(f.value) < maxValue {
-				f.value += " " + clean(clip(bytes.TrimSpace(line), maxValue))
-			} else {
-				r.clipped = true
+			if v := &values[len(h)-1]; len(*v) < maxValue {
+				*v = append(append(*v, ' '), clean(clip(bytes.TrimSpace(line), maxValue))...)
 			}
 			rest = after
 			continue
@@ -161,12 +164,8 @@ func (r *reader) readHeader(raw []byte) (h header, body []byte) {
 			return h, rest
 		}
 		if len(h) < maxFields && len(raw)-len(rest) < maxHeaderBytes {
-			if len(value) > maxValue {
-				r.clipped = true
-			}
-			h = append(h, field{strings.ToLower(string(name)), clean(clip(bytes.TrimSpace(value), maxValue))})
-		} else {
-			r.clipped = true
+			h = append(h, field{name: strings.ToLower(string(name))})
+			values = append(values, clean(clip(bytes.TrimSpace(value), maxValue)))
 		}
 		rest = after
 	}
@@ -192,14 +191,14 @@ func clip(b []byte, n int) []byte { return b[:min(len(b), n)] }
 
 // clean takes out what has no place in a header; bytes that are not UTF-8 stay,
 // raw 8-bit headers are decoded later.
-func clean(b []byte) string {
+func clean(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for _, c := range b {
 		if c != 0 && c != '\r' && c != '\n' {
 			out = append(out, c)
 		}
 	}
-	return string(out)
+	return out
 }
 
 // isBoundary tells whether a line separates parts, and whether it ends them.

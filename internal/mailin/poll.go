@@ -43,6 +43,15 @@ func (p *poller) name() string { return p.a.name }
 // lease.
 func (p *poller) run(ctx context.Context) {
 	lease := "mailin." + p.name()
+	if p.g.o.Alone {
+		err := p.g.db.Update(ctx, func(tx *db.Tx) error {
+			tx.Write(db.Any, "DELETE FROM leases WHERE name = ?", lease)
+			return nil
+		})
+		if err != nil {
+			p.g.log.Warn("leasing a mailbox", "mailbox", p.name(), "error", err)
+		}
+	}
 	for ctx.Err() == nil {
 		mine, err := p.g.db.Lease(ctx, lease, p.g.node, pollLease)
 		if err != nil && ctx.Err() == nil {

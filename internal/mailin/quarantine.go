@@ -3,6 +3,7 @@ package mailin
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"casemate/internal/db"
@@ -145,7 +146,11 @@ func (s *Service) Show(ctx context.Context, who principal.Principal, id string) 
 	}
 	read := readMail(raw)
 	m.Text = strings.ToValidUTF8(read.Text[:min(len(read.Text), maxShown)], "")
-	m.To = append(m.To, read.To...)
+	for _, to := range read.To {
+		if !slices.Contains(m.To, to) {
+			m.To = append(m.To, to)
+		}
+	}
 	for _, f := range read.Files {
 		m.Files = append(m.Files, MailFile{f.Name, int64(len(f.Data))})
 	}

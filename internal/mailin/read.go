@@ -78,6 +78,13 @@ func (s *Service) park(ctx context.Context, id string) error {
 	return s.settle(ctx, m, h, nil, quarantine(CauseFailed), nil)
 }
 
+// Large mails take several times their size in memory while they are read: only
+// so many are at once.
+const (
+	largeMail   = 4 << 20
+	largeAtOnce = 2
+)
+
 // handle reads a mail and does what it asks for. It may run twice: effects
 // happen once.
 func (s *Service) handle(ctx context.Context, id string) (err error) {
@@ -86,10 +93,22 @@ func (s *Service) handle(ctx context.Context, id string) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	m, raw, err := s.load(ctx, id, true)
+	m, _, err := s.load(ctx, id, false)
 	if errors.Is(err, db.ErrNone) || err == nil && m.state != StateWaiting {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	if m.size > largeMail {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	m, raw, err := s.load(ctx, id, true)
 	if err != nil {
 		return err
 	}
@@ -104,6 +123,8 @@ func (s *Service) handle(ctx context.Context, id string) (err error) {
 			return err
 		}
 	}
+	sum := sha256.Sum256(content(raw))
+	m.key = hex.EncodeToString(sum[:])
 	read := readMail(raw)
 	h.From, h.Name, h.Subject, h.ZH, h.EN = read.From, read.Name, cut(read.Subject, 300), "", ""
 	v, err := s.judge(ctx, m, h, raw, read, rel)
@@ -194,9 +215,10 @@ func (s *Service) settle(ctx context.Context, m row, h head, read *mail, v verdi
 	})
 }
 
-// once makes a step of a mail happen once, however often the job runs.
+// once makes a step of a mail happen once, however often the job runs, and
+// however many mailboxes the same mail came to at the same moment.
 func (s *Service) once(ctx context.Context, m row, step, domain string) context.Context {
-	sum := sha256.Sum256([]byte("mail " + m.id + " " + step))
+	sum := sha256.Sum256([]byte("mail " + m.key + " " + step))
 	const week = 7 * 24 * 3600 * 1000
 	return db.WithRequestKey(ctx, db.RequestKey{ID: "mail-" + hex.EncodeToString(sum[:]), Domain: domain, Until: s.db.Now().UnixMilli() + week})
 }

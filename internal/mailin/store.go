@@ -1,6 +1,7 @@
 package mailin
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -69,6 +70,7 @@ type row struct {
 	domain, ticket, number             string
 	size, tries, received, changed     int64
 	kept                               bool
+	key                                string // of its content, once that is read
 }
 
 const rowColumns = "id, mailbox, size, state, outcome, cause, head, domain_id, ticket_id, number, released, tries, kept, received_at, changed_at"
@@ -128,7 +130,7 @@ func (s *Service) Accept(ctx context.Context, r Received) (id string, err error)
 	case int64(len(r.Raw)) > s.o.Config.MaxBytes():
 		return "", ErrTooBig.With("max", s.o.Config.MaxMB)
 	}
-	sum := sha256.Sum256(r.Raw)
+	sum := sha256.Sum256(content(r.Raw))
 	digest := s.keys.Lookup("mail content", hex.EncodeToString(sum[:]))
 	source := s.keys.Lookup("mail source", r.Mailbox+"\x00digest\x00"+digest)
 	if r.UID != "" {
@@ -190,6 +192,31 @@ func knownIn(tx *db.Tx, mailbox, source, digest string) (id string, err error) {
 		return "", nil
 	}
 	return id, err
+}
+
+// content is what makes a mail the same mail: what servers on its last way put
+// on top, the moment and their own numbers in it, is left out, so that one that
+// is delivered again after a lost answer is known. A mail without a Message-ID
+// may rightly come twice with the same words: of it all counts.
+func content(raw []byte) []byte {
+	h, body := (&reader{}).readHeader(clip(raw, maxHeaderBytes))
+	if !h.has("message-id") || len(body) == 0 {
+		return raw
+	}
+	rest := raw
+	for len(rest) > 0 {
+		line, after := nextLine(rest)
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		switch strings.ToLower(string(clip(bytes.TrimSpace(name), 40))) {
+		case "received", "return-path", "delivered-to", "x-original-to", "envelope-to":
+		default:
+			return rest
+		}
+		for rest = after; len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t'); {
+			_, rest = nextLine(rest)
+		}
+	}
+	return raw
 }
 
 // piece is a sealed part of an original.
@@ -270,8 +297,19 @@ const purgeBatch = 500
 // Purge removes originals and what is known of mails past their time, pieces
 // that no mail has, and counts of refusals. Quarantined mails stay.
 func (s *Service) Purge(ctx context.Context) error {
+	for n := purgeBatch; n == purgeBatch; {
+		var err error
+		if n, err = s.purge(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// purge does one batch and tells how many originals it removed.
+func (s *Service) purge(ctx context.Context) (n int, err error) {
 	keep := max(s.o.Config.Keep, 0).Milliseconds()
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		var ids []string
 		err := tx.List(func(r db.Row) error {
 			var id string
@@ -290,12 +328,14 @@ func (s *Service) Purge(ctx context.Context) error {
 			}
 			tx.Write(db.Any, "DELETE FROM mail_parts WHERE mail_id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", args...)
 		}
+		n = len(ids)
 		tx.Write(db.Any, "DELETE FROM mail_parts WHERE created_at <= ? AND NOT EXISTS (SELECT 1 FROM mails AS m WHERE m.id = mail_parts.mail_id)", tx.Now-24*3600*1000)
 		tx.Write(db.Any, "DELETE FROM mails WHERE state IN ('done', 'discarded') AND kept = 0 AND changed_at <= ?", tx.Now-rowLife.Milliseconds())
 		tx.Write(db.Any, "DELETE FROM mail_answers WHERE sent_at <= ?", tx.Now-max(s.o.Config.RefuseEvery, time.Hour).Milliseconds())
 		tx.Write(db.Any, "DELETE FROM mail_threads /* all domains: purge */ WHERE created_at <= ?", tx.Now-rowLife.Milliseconds())
 		return nil
 	})
+	return n, err
 }
 
 // Forget removes the mails of a domain's tickets, with the domain's tables; for

@@ -2,6 +2,7 @@ package mailin
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"casemate/internal/notify"
@@ -49,10 +50,32 @@ func trimmed(text string) (string, bool) {
 	return out, out != strings.TrimSpace(text)
 }
 
+// Bounds of looking for quotes: below so many lines nobody's answer goes on, and
+// what programs write is no longer than that.
+const (
+	maxQuoteLines = 2000
+	maxQuoteLine  = 500 // bytes
+)
+
+// wrote are the words of which an attribution has one.
+var wrote = []string{"wrote", "schrieb", "écrit", "escribió", "写道", "寫道", "来信", "编写"}
+
+func hasWrote(s string) bool {
+	s = strings.ToLower(s)
+	return slices.ContainsFunc(wrote, func(w string) bool { return strings.Contains(s, w) })
+}
+
 // quoteStart is the line the quoted mail begins at, -1 = nowhere.
 func quoteStart(lines []string) int {
 	said := false // something of the writer's own stands above
 	for i, line := range lines {
+		if i == maxQuoteLines {
+			return -1
+		}
+		if len(line) > maxQuoteLine {
+			said = true
+			continue
+		}
 		if strings.Contains(line, notify.ReplyMarkZH) || strings.Contains(line, notify.ReplyMarkEN) {
 			return markStart(lines, i)
 		}
@@ -106,7 +129,7 @@ func attributed(lines []string) int {
 	if first == "" || len(first) > 400 {
 		return 0
 	}
-	if attribution.MatchString(first) {
+	if hasWrote(first) && attribution.MatchString(first) {
 		return 1
 	}
 	if !openOn.MatchString(first) {
@@ -118,7 +141,7 @@ func attributed(lines []string) int {
 		if next == "" {
 			return 0
 		}
-		if joined += " " + next; attribution.MatchString(joined) {
+		if joined += " " + next; len(joined) <= 2*maxQuoteLine && hasWrote(joined) && attribution.MatchString(joined) {
 			return n
 		}
 	}
@@ -171,7 +194,7 @@ func belowQuote(lines []string) string {
 	if last < 0 {
 		return ""
 	}
-	for i := 1; i < last; i++ { // own words in between: not one quote
+	for i := 1; i < min(last, maxQuoteLines); i++ { // own words in between: not one quote
 		t := strings.TrimSpace(lines[i])
 		if t != "" && !strings.HasPrefix(t, ">") && attributed(lines[i:]) == 0 && i > 3 {
 			return ""

@@ -83,11 +83,11 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		o.Log = slog.Default()
 	}
 	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]*provider{}, turn: make(chan struct{}, 1), host: "casemate.invalid"}
-	if keys != nil { // settings are checked without keys
-		s.replyKey = keys.Derive("reply addresses")
-	}
-	if o.ReplySecret != "" {
+	switch { // the settings are checked without keys
+	case o.ReplySecret != "":
 		s.replyKey = []byte(o.ReplySecret)
+	case o.ReplyTo != "" && keys != nil:
+		s.replyKey = keys.Derive("reply addresses")
 	}
 	s.catcher = &provider{Channel: &catcher{s: s}}
 	for _, c := range o.Mail {

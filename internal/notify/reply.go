@@ -66,7 +66,7 @@ var ticketNumber = regexp.MustCompile(`^TS[0-9]{6}[0-9A-HJKMNP-TV-Z]{13}$`)
 // one case, so that it survives address books and mail servers that fold cases.
 func (s *Service) replyAddress(m Message) string {
 	local, host, ok := strings.Cut(s.o.ReplyTo, "@")
-	if !ok || m.Way != Mail || !ticketNumber.MatchString(m.Ref) {
+	if !ok || s.replyKey == nil || m.Way != Mail || !ticketNumber.MatchString(m.Ref) {
 		return ""
 	}
 	kind, mac := "c", ""
@@ -96,7 +96,7 @@ var lookalikes = strings.NewReplacer("o", "0", "i", "1", "l", "1")
 func (s *Service) ReadReply(address string) (ReplyTo, bool) {
 	local, host, ok := strings.Cut(s.o.ReplyTo, "@")
 	m := replyForm.FindStringSubmatch(strings.TrimSpace(address))
-	if !ok || m == nil || !strings.EqualFold(m[1], local) || !strings.EqualFold(strings.TrimSuffix(m[5], "."), host) {
+	if !ok || s.replyKey == nil || m == nil || !strings.EqualFold(m[1], local) || !strings.EqualFold(strings.TrimSuffix(m[5], "."), host) {
 		return ReplyTo{}, false
 	}
 	number := "TS" + strings.ToUpper(lookalikes.Replace(strings.ToLower(m[2][2:])))

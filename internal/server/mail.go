@@ -5,7 +5,7 @@ import "casemate/internal/mailin"
 // openGate builds how mails come in. A tool leaves it out: it serves nobody, and
 // must not need the secrets of mailboxes.
 func (s *Server) openGate(node string) (err error) {
-	o := mailin.GateOptions{Node: node, Log: s.o.Log}
+	o := mailin.GateOptions{Node: node, Alone: s.o.Database == "", Log: s.o.Log}
 	if !s.o.tool {
 		o.Config = s.o.Config.MailIn
 	}
