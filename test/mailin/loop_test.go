@@ -75,6 +75,7 @@ func (f *office) still() bool {
 // rule makes nothing, and an absence assistant that answers every mail gets no
 // answer.
 func TestMailLoop(t *testing.T) {
+	t.Parallel()
 	eachDatabase(t, func(t *testing.T, database string) {
 		a, b := twoHouses(t, database)
 		const stranger = "wang.wu@stranger.example"

@@ -32,6 +32,7 @@ func last(f *office, k *mailtest.Sink, n int) mailtest.Sent {
 // address the notice gives or only by the thread, in Chinese, quoted as mail
 // programs do, come to the same ticket as messages, without what was quoted.
 func TestReplyByMail(t *testing.T) {
+	t.Parallel()
 	eachDatabase(t, func(t *testing.T, database string) {
 		sink := mailtest.StartSink(t, nil)
 		f := open(t, database, fmt.Sprintf(`ticket: {acknowledge: true}
