@@ -170,16 +170,15 @@ func (s *Service) choice(box config.Mailbox) catalog.Choice {
 func (s *Service) reply(ctx context.Context, m row, read *mail, v verdict) (verdict, error) {
 	lang := s.languageOf(m, v)
 	text, _ := trimmed(read.Text)
-	text, files, lost, err := s.message(ctx, read, v, text, lang)
+	text, files, err := s.message(ctx, read, v, text, lang)
 	if err != nil {
 		return v, err
 	}
-	_ = lost
 	return v, s.n.Tickets.ReplyByMail(s.once(ctx, m, "reply", v.domain), v.as.Who, v.number, text, files...)
 }
 
 // message is the text and the files of an answer.
-func (s *Service) message(ctx context.Context, read *mail, v verdict, text string, lang locale.Language) (string, []string, []refusal, error) {
+func (s *Service) message(ctx context.Context, read *mail, v verdict, text string, lang locale.Language) (string, []string, error) {
 	if text == "" {
 		text = wordless(lang == locale.ZH, len(read.Files))
 	}
@@ -193,10 +192,10 @@ func (s *Service) message(ctx context.Context, read *mail, v verdict, text strin
 		lost = append(lost, refusal{f.Name, errTooMany})
 	}
 	if err := firstBroken(lost); err != nil {
-		return "", nil, nil, err
+		return "", nil, err
 	}
 	line := joined(lostLine(lost, lang), clippedLine(read, lang))
-	return joined(shorten(whole, maxMessage-utf8.RuneCountInString(line)-2, lang), line), ids, lost, nil
+	return joined(shorten(whole, maxMessage-utf8.RuneCountInString(line)-2, lang), line), ids, nil
 }
 
 // engineer adds an engineer's reply, or a note when he says so or the ticket has
@@ -208,7 +207,7 @@ func (s *Service) engineer(ctx context.Context, m row, read *mail, v verdict) (v
 			text = strings.TrimSpace(rest)
 		}
 	}
-	text, files, _, err := s.message(ctx, read, v, text, s.languageOf(m, v))
+	text, files, err := s.message(ctx, read, v, text, s.languageOf(m, v))
 	if err != nil {
 		return v, err
 	}
