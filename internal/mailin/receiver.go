@@ -140,6 +140,7 @@ func (r *receiver) address() string {
 // run serves until the context ends. Then no connection is taken any more, those
 // without a mail under way are ended, and the others once it is stored.
 func (r *receiver) run(ctx context.Context) {
+	r.g.log.Info("receiving mails", "address", r.address(), "protocol", r.c.Protocol)
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(&door{Listener: r.listener, r: r}) }()
 	select {
