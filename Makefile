@@ -24,8 +24,10 @@ run: build ## the demo world on http://$(LISTEN), data in ./$(DATA)
 test: setup check-generated lint build ## everything CI runs
 	./scripts/test.sh
 
+test-long: export CASEMATE_LONG = 1
+test-long: export CASEMATE_TEST_PARTITIONED = 1
 test-long: setup build ## the heavy tests: more kills, more data
-	CASEMATE_LONG=1 CASEMATE_TEST_PARTITIONED=1 ./scripts/test.sh
+	./scripts/test.sh
 
 bench: setup build ## creating tickets per second, with the bare limits beside (docs/BENCHMARKS.md)
 	$(GO) run ./test/perf

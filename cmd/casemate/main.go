@@ -29,6 +29,7 @@ type command struct {
 	Catalog  catalogCmd  `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
 	User     userCmd     `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
 	Key      keyCmd      `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
+	Mail     mailCmd     `cmd:"" help:"Mail that comes in: mailboxes and their test; the quarantine: list, show, release, retry, discard."`
 	Provider providerCmd `cmd:"" help:"Mail servers and text message providers: list, test, drain."`
 	Template templateCmd `cmd:"" help:"Texts of mails and text messages: list, show, set, preview, reset."`
 	Codes    codesCmd    `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`

@@ -94,14 +94,15 @@ func New(d *db.DB, keys *seal.Keyring, blobs blob.Store, o Options) (*Service, e
 
 // Limits are what a caller may upload.
 type Limits struct {
-	Count  int // files a ticket is created with
-	SizeMB int
-	Types  []string // extensions
+	Count   int // files a ticket is created with
+	Message int // files of one message
+	SizeMB  int
+	Types   []string // extensions
 }
 
 // Limits tells the limits in force (semantics.md section 7).
 func (s *Service) Limits() Limits {
-	return Limits{Count: s.o.Config.PerTicket, SizeMB: s.o.Config.MaxMB, Types: slices.Clone(s.o.Config.Types)}
+	return Limits{Count: s.o.Config.PerTicket, Message: s.o.Config.PerMessage, SizeMB: s.o.Config.MaxMB, Types: slices.Clone(s.o.Config.Types)}
 }
 
 // File is what is known of a file.

@@ -61,6 +61,13 @@ var kinds = []kind{
 	{ext: "tgz", by: []string{"application/gzip"}, served: octets},
 	{ext: "tar", by: []string{"application/x-tar"}, served: octets},
 	{ext: "mp4", by: []string{"video/mp4", "audio/mp4", "video/x-m4v"}, served: "video/mp4"},
+	// Of mails: signed and encrypted ones (S/MIME, OpenPGP), invitations, Outlook's
+	// own wrapping.
+	{ext: "p7m", by: []string{octets, "application/pkcs7-mime", "application/pkcs7-signature"}, text: true, served: octets},
+	{ext: "p7s", by: []string{octets, "application/pkcs7-signature", "application/pkcs7-mime"}, text: true, served: octets},
+	{ext: "asc", by: []string{"application/pgp-signature", "application/pgp-encrypted"}, text: true, served: octets},
+	{ext: "ics", by: []string{"text/calendar"}, text: true, served: octets},
+	{ext: "dat", by: []string{octets, "application/vnd.ms-tnef"}, served: octets},
 	{ext: "mov", by: []string{"video/quicktime"}, served: "video/quicktime"},
 }
 
@@ -102,15 +109,15 @@ func kindOf(ext string) (kind, bool) {
 
 // agree finds the type of a file whose extension is allowed and whose content
 // is what the extension says. The content's beginning decides.
-func (s *Service) agree(nameField, bodyField, ext string, head []byte) (media string, err error) {
-	i := slices.IndexFunc(s.types, func(k kind) bool { return k.ext == ext })
-	if i < 0 {
+func (s *Service) agree(nameField, bodyField, ext string, also []string, head []byte) (media string, err error) {
+	k, allowed := kindOf(ext)
+	if !allowed || !slices.Contains(also, ext) && !slices.ContainsFunc(s.types, func(t kind) bool { return t.ext == ext }) {
 		return "", errExt.In(nameField).With("types", strings.Join(s.o.Config.Types, ", "))
 	}
 	if len(head) == 0 {
 		return "", errEmpty.In(bodyField)
 	}
-	k, found := s.types[i], mimetype.Detect(head)
+	found := mimetype.Detect(head)
 	if slices.ContainsFunc(k.by, found.Is) {
 		return k.served, nil
 	}

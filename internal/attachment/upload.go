@@ -40,8 +40,11 @@ type Upload struct {
 	Name    string // as its uploader calls it
 	Origin  string // ForTicket or ForMessage
 	Picture bool   // for showing inside a text
-	Body    io.Reader
-	Fields  Fields
+	// Also are extensions taken beside the installation's list: what comes by
+	// mail, such as signatures and invitations. The content must agree.
+	Also   []string
+	Body   io.Reader
+	Fields Fields
 }
 
 // stored is what the transaction of an upload leaves, kept for a repeat.
@@ -86,7 +89,7 @@ func (s *Service) upload(ctx context.Context, who principal.Principal, domain, t
 	head = head[:n]
 	f := File{Domain: domain, ID: s.db.NewID(), Uploader: who.User, Engineers: who.Kind == principal.Engineer, Name: name, ext: extension(name),
 		Ticket: ticket, blob: hex.EncodeToString(s.db.Random(16)), Scan: scanOff}
-	if f.Media, err = s.agree(u.Fields.Name, u.Fields.Body, f.ext, head); err != nil {
+	if f.Media, err = s.agree(u.Fields.Name, u.Fields.Body, f.ext, u.Also, head); err != nil {
 		return "", err
 	}
 	if s.scanner != nil {

@@ -29,6 +29,7 @@ type Config struct {
 	Identity       Identity      `yaml:"identity"`
 	Queue          Queue         `yaml:"queue"`
 	Automation     Automation    `yaml:"automation"`
+	MailIn         MailIn        `yaml:"mail_in"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 
@@ -79,7 +80,7 @@ func (c Config) check() error {
 	}
 	all := []error{listenAddress("metrics", c.Metrics), ranges("trusted_proxies", c.TrustedProxies), ranges("webhooks.allow", c.Webhooks.Allow),
 		c.Notify.Check(), c.Verify.Check(), c.Ticket.Check(), c.Teamwork.Check(), c.Diagnose.Check(), ranges("diagnose.allow", c.Diagnose.Allow),
-		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check(), c.Queue.Check(), c.Automation.Check()}
+		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check(), c.Queue.Check(), c.Automation.Check(), c.MailIn.Check()}
 	for i, g := range c.Notify.SMS {
 		all = append(all, ranges(fmt.Sprintf("notify.sms[%d].allow", i), g.Allow))
 	}
@@ -106,6 +107,7 @@ func (c Config) WithDefaults() Config {
 	c.Authorization, c.Attachment = c.Authorization.WithDefaults(), c.Attachment.WithDefaults()
 	c.Queue = c.Queue.WithDefaults()
 	c.Automation = c.Automation.WithDefaults()
+	c.MailIn = c.MailIn.WithDefaults()
 	return c
 }
 

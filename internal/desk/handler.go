@@ -17,6 +17,7 @@ import (
 	"casemate/internal/diagnose"
 	"casemate/internal/event"
 	"casemate/internal/identity"
+	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
@@ -58,6 +59,8 @@ type Handler struct {
 	teamwork
 
 	authorizations
+	mails
+	mailboxes
 	reads
 	attachments
 	automation
@@ -80,6 +83,8 @@ type Nouns struct {
 	Verify   *verify.Service
 	Diagnose *diagnose.Service
 	Queue    *queue.Service
+	Mail     *mailin.Service
+	MailGate *mailin.Gate
 
 	Authorizations *authorization.Service
 }
@@ -128,6 +133,8 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		system:        system{host: host},
 		diagnoses:     diagnoses{diagnose: n.Diagnose, identity: n.Identity, catalog: n.Catalog},
 		agreements:    agreements{catalog: n.Catalog, identity: n.Identity},
+		mails:         mails{mails: n.Mail},
+		mailboxes:     mailboxes{gate: n.MailGate},
 		reads:         reads{tickets: n.Tickets},
 		mapper:        mapper{log: log},
 		ticketDetails: ticketDetails{tickets: n.Tickets, catalog: n.Catalog},

@@ -40,6 +40,7 @@ type Outgoing struct {
 	HTML      string
 	Code      string
 	Stop      string // link that ends such mails (RFC 8058), "" = none
+	Reply     string // address answers go to, "" = that of the sender
 	At        int64  // when it was queued, milliseconds UTC: the mail's date
 }
 

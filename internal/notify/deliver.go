@@ -202,7 +202,7 @@ func (s *Service) unseal(ctx context.Context, m stored) (Outgoing, error) {
 		return out, err
 	}
 	out.Subject, out.Text, out.HTML, out.Code = p.Subject, p.Text, p.HTML, p.Code
-	out.Stop = p.Stop
+	out.Stop, out.Reply = p.Stop, p.Reply
 	return out, nil
 }
 

@@ -67,3 +67,6 @@ func Chosen(places map[string]Place) (names []string) {
 	}
 	return names
 }
+
+// ReplyAddress is the address an answer to the message goes to.
+func (s *Service) ReplyAddress(m Message) string { return s.replyAddress(m) }

@@ -16,7 +16,7 @@ var loopLimits = []struct {
 
 // ofTicket tells templates of notices from codes and tests.
 func ofTicket(template string) bool {
-	return strings.HasPrefix(template, "ticket.") || strings.HasPrefix(template, "desk.")
+	return strings.HasPrefix(template, "ticket.") || strings.HasPrefix(template, "desk.") || strings.HasPrefix(template, "mail.")
 }
 
 // guardLoop lets a message pass and remembers it, or says why not. Only what

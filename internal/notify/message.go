@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"casemate/internal/db"
@@ -58,7 +59,8 @@ type payload struct {
 	Text    string `json:"text"`
 	HTML    string `json:"html,omitempty"`
 	Code    string `json:"code,omitempty"`
-	Stop    string `json:"stop,omitempty"` // link of List-Unsubscribe
+	Stop    string `json:"stop,omitempty"`  // link of List-Unsubscribe
+	Reply   string `json:"reply,omitempty"` // address of Reply-To
 }
 
 // Prepare renders and seals a message; it does no harm when the message is
@@ -85,6 +87,10 @@ func (s *Service) Prepare(ctx context.Context, m Message) (Prepared, error) {
 	}
 	if m.Way == Mail && m.Code == "" {
 		text.Stop = s.stopLink(m, p.hash)
+	}
+	if text.Reply = s.replyAddress(m); text.Reply != "" {
+		text.Text = replyMark(m.Language) + "\n\n" + text.Text
+		text.HTML = strings.Replace(text.HTML, "<p>", `<p style="color:#888">`+replyMark(m.Language)+"</p><p>", 1)
 	}
 	plain, err := json.Marshal(text)
 	if err != nil {

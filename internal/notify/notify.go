@@ -53,7 +53,11 @@ type Options struct {
 	Identity *identity.Service
 	Mail     []Channel // instead of the providers of Config, for tests
 	SMS      []Channel
-	Log      *slog.Logger // nil = slog.Default()
+	// ReplyTo is the address answers to notices go to, signed (reply.go); "" =
+	// they cannot be answered by mail.
+	ReplyTo     string
+	ReplySecret string       // signs reply addresses; "" = a key of the installation
+	Log         *slog.Logger // nil = slog.Default()
 }
 
 // Service is the noun.
@@ -68,6 +72,8 @@ type Service struct {
 	bounces  []bounceReader
 	returns  *returns      // nil = no mailbox is read
 	turn     chan struct{} // held by the delivery under way
+	replyKey []byte
+	own      []string // addresses we send from
 }
 
 // New makes the service. It fails when a provider's configuration is wrong or
@@ -77,6 +83,12 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		o.Log = slog.Default()
 	}
 	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]*provider{}, turn: make(chan struct{}, 1), host: "casemate.invalid"}
+	switch { // the settings are checked without keys
+	case o.ReplySecret != "":
+		s.replyKey = []byte(o.ReplySecret)
+	case o.ReplyTo != "" && keys != nil:
+		s.replyKey = keys.Derive("reply addresses")
+	}
 	s.catcher = &provider{Channel: &catcher{s: s}}
 	for _, c := range o.Mail {
 		s.add(Mail, c, Place{})
@@ -90,9 +102,11 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 			return nil, fmt.Errorf("notify.mail[%d]: %w", i, err)
 		}
 		s.add(Mail, ch, Place{c.Order, c.Weight}).price = func(string) int64 { return c.Price }
-		if a, err := mail.ParseAddress(c.From); err == nil && i == 0 {
-			// One for all providers: a fail-over must not change the Message-ID.
-			s.host = a.Address[strings.LastIndexByte(a.Address, '@')+1:]
+		if a, err := mail.ParseAddress(c.From); err == nil {
+			if s.own = append(s.own, a.Address); i == 0 {
+				// One for all providers: a fail-over must not change the Message-ID.
+				s.host = a.Address[strings.LastIndexByte(a.Address, '@')+1:]
+			}
 		}
 	}
 	s.bounces = append(s.bounces, newBounceReader(s.host, ""))

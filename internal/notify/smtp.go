@@ -152,6 +152,13 @@ func (s *smtpChannel) compose(m Outgoing) (*gomail.Msg, error) {
 		// should not be sorted behind others for it.
 		msg.SetGenHeader(gomail.HeaderPrecedence, "bulk")
 	}
+	if m.Reply != "" {
+		reply, err := mail.ParseAddress(m.Reply)
+		if err != nil || reply.Address != m.Reply || len(m.Reply) > maxAddress {
+			return nil, errors.New("the reply address is none")
+		}
+		msg.ReplyToMailAddress(reply)
+	}
 	if m.Stop != "" {
 		msg.SetGenHeader(gomail.HeaderListUnsubscribe, "<"+m.Stop+">")
 		if strings.HasPrefix(m.Stop, "https://") {

@@ -16,6 +16,7 @@ const (
 
 	TemplateAuthorize = "ticket.authorize" // {number}, {days}: an engineer asks for an authorization
 	TemplateAbuse     = "abuse.report"     // {id}, {kind}: to the house
+	TemplateRefused   = "mail.refused"     // {cause}: a mail that came in made no ticket; a mail only
 
 	// To engineers, mails only.
 	TemplateAssigned   = "desk.assigned"   // {number}
@@ -57,6 +58,7 @@ var placeholders = map[string]about{
 	TemplateClose:      {may: []string{"number"}, must: []string{"number"}},
 	TemplateAuthorize:  {may: []string{"number", "days"}, must: []string{"number"}},
 	TemplateAbuse:      {may: []string{"id", "kind"}, must: []string{"id"}},
+	TemplateRefused:    {may: []string{"cause"}, must: []string{"cause"}},
 	TemplateTest:       {may: []string{"provider"}},
 	TemplateAssigned:   {may: []string{"number"}, must: []string{"number"}},
 	TemplateReplied:    {may: []string{"number"}, must: []string{"number"}},
@@ -75,7 +77,7 @@ var placeholders = map[string]about{
 }
 
 // samples are what a preview shows.
-var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "id": "01k5abcdef0123456789abcdef", "kind": "spam", "count": "2",
+var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "id": "01k5abcdef0123456789abcdef", "kind": "spam", "cause": "the sender is not known", "count": "2",
 	"list": "TS2601010123456789ABC\nTS260101ABC0123456789"}
 
 // templates are the built-in texts.
@@ -179,6 +181,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateRule: {
 		locale.ZH: {"自动规则因循环已停用（工单 {number}）", "您好！\n\n一条自动规则在工单 {number} 上反复触发自身，系统已将其停用。请登录工作台查看规则的运行记录。\n\n{product}", ""},
 		locale.EN: {"A rule was switched off (ticket {number})", "Hello,\n\na rule went in circles on ticket {number} and was switched off. Please look at its runs on the desk.\n\n{product}", ""},
+	},
+	TemplateRefused: {
+		locale.ZH: {"您的邮件未能受理", "您好！\n\n我们收到了您的邮件，但未能据此创建工单或留言：{cause}。\n\n本邮件由系统自动发送，请勿直接回复；请登录工单系统提交。\n\n{product}", ""},
+		locale.EN: {"Your mail could not be taken", "Hello,\n\nwe received your mail but could not make a ticket or message of it: {cause}.\n\nThis mail was sent by a machine; please do not answer it. You can file a ticket in your ticket system.\n\n{product}", ""},
 	},
 	TemplateDigest: {
 		locale.ZH: {"{product} 每日汇总：{count} 个工单", "您好！\n\n以下工单有新动态：\n\n{list}\n\n{product}", ""},

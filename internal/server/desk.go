@@ -9,6 +9,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/mailin"
 	"casemate/internal/principal"
 	"casemate/internal/verify"
 )
@@ -30,7 +31,7 @@ func (s *Server) deskHost() desk.Host {
 // resetSandbox empties a sandbox. What nouns keep outside the tables of domains
 // is named here.
 func (s *Server) resetSandbox(ctx context.Context, who principal.Principal, domain string) (identity.Domain, error) {
-	return s.ident.Reset(ctx, who, domain, attachment.Forget, verify.Forget)
+	return s.ident.Reset(ctx, who, domain, attachment.Forget, verify.Forget, mailin.Forget)
 }
 
 func (s *Server) counts(ctx context.Context) (n desk.Counts, err error) {

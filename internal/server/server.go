@@ -31,6 +31,7 @@ import (
 	"casemate/internal/iam"
 	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
@@ -77,6 +78,8 @@ type Server struct {
 	ticket   *ticket.Service
 	webhook  *webhook.Service
 	queue    *queue.Service
+	mail     *mailin.Service
+	gate     *mailin.Gate
 	drain    drain
 	metrics  *metrics
 	local    *localToken
@@ -203,7 +206,12 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.catalog.EnsureDefault(ctx); err != nil {
 		return err
 	}
-	if s.notify, err = notify.New(s.db, s.keys, notify.Options{Config: s.o.Config.Notify, Catch: s.o.Demo, Sandbox: s.ident.InSandbox, Identity: s.ident, Log: s.o.Log}); err != nil {
+	replySecret, err := s.o.Config.MailIn.ReplySecret.Read()
+	if err != nil {
+		return fmt.Errorf("mail_in.reply_secret: %w", err)
+	}
+	if s.notify, err = notify.New(s.db, s.keys, notify.Options{Config: s.o.Config.Notify, Catch: s.o.Demo, Sandbox: s.ident.InSandbox, Identity: s.ident,
+		ReplyTo: s.o.Config.MailIn.Reply(), ReplySecret: replySecret, Log: s.o.Log}); err != nil {
 		return err
 	}
 	if s.verify, err = verify.New(s.db, s.keys, s.ident, s.notify, verify.Options{Config: s.o.Config.Verify, Demo: s.o.Demo, AddressKnown: len(s.o.Config.TrustedProxies) > 0, Log: s.o.Log}); err != nil {
@@ -227,6 +235,15 @@ func (s *Server) build(ctx context.Context) error {
 	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket}, queue.Options{Log: s.o.Log, Queue: s.o.Config.Queue, Config: s.o.Config.Teamwork, Automation: s.o.Config.Automation}); err != nil {
 		return err
 	}
+	if s.mail, err = mailin.New(s.db, s.keys, mailin.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Attachments: s.files},
+		mailin.Options{Config: s.o.Config.MailIn, Log: s.o.Log}); err != nil {
+		return err
+	}
+	if err := s.openGate(node); err != nil {
+		return err
+	}
+	s.runner.Add(s.mail.Kinds()...)
+	s.runner.Every(s.mail.Periodic()...)
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
@@ -325,7 +342,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -378,6 +395,10 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err := uploadFolder(s.o.Data); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if err := s.gate.Listen(); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer s.gate.Close()
 	s.anchor()
 	base := "http://" + listener.Addr().String()
 	if s.local, err = newLocalToken(s.o.Data, base, s.db.Random(32)); err != nil {
@@ -423,6 +444,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 		}
 	})
 	workers.Go(func() { s.notify.Run(work) })
+	workers.Go(func() { s.gate.Run(work) })
 	ready(base, setup)
 	select {
 	case err = <-failed:

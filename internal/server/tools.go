@@ -61,7 +61,7 @@ func CheckConfig(c config.Config) error {
 	}
 	c.Notify.Returns.Password = config.Secret{}
 	_, err := notify.New(nil, nil, notify.Options{Config: c.Notify})
-	return errors.Join(err, attachment.CheckTypes(c.Attachment.Types))
+	return errors.Join(err, attachment.CheckTypes(c.Attachment.Types), attachment.CheckTypes(c.MailIn.WithDefaults().Types))
 }
 
 // VerifyEvents recomputes the event chain of a store, which may be in use.

@@ -54,6 +54,7 @@ type NewTicket struct {
 	Claims      verify.Claims
 	Locale      locale.Locale // of notices
 	ZoneName    string        // X-Time-Zone as it was sent, "" = the default
+	Quiet       bool          // nobody gets the notice that it was created: a machine wrote
 }
 
 var remindTime = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`)
@@ -161,7 +162,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 	}
 	d := draft{cat: cat, kind: kind, domain: domain, claims: claims, params: params, copies: copies, contacts: contacts, group: in.Group, files: in.Attachments, isv: isv[kind.Product]}
 	var tell notices
-	if s.o.Config.Acknowledge {
+	if s.o.Config.Acknowledge && !in.Quiet {
 		if tell, err = s.prepare(ctx, t, notify.TemplateCreate, 0); err != nil {
 			return "", err
 		}

@@ -90,28 +90,32 @@ func (s *Service) Reply(ctx context.Context, who principal.Principal, number, gr
 		if err != nil {
 			return err
 		}
-		t, code := before, event.NoLog
-		t.stirred = true
-		switch before.Status {
-		case Submitted, Processing, Paused:
-		case Feedback:
-			t.Status, code = Processing, logReply
-		case ToConfirm:
-			t.Status = Processing
-		default:
-			return errState(actReply, before.Status)
-		}
-		id := addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: text})
-		t.heard = true
-		t = change(tx, before, t)
-		err = s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: id, Owner: t.Creator, Field: "message.accessory_ids"}, files)
-		if err != nil {
-			return err
-		}
-		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.reply", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
-			Data: map[string]any{"message": id, "from": before.Status, "to": t.Status}})
-		return nil
+		return s.replied(tx, who, before, text, files)
 	})
+}
+
+// replied is what Reply does to a ticket the caller may see.
+func (s *Service) replied(tx *db.Tx, who principal.Principal, before Ticket, text string, files []string) error {
+	t, code := before, event.NoLog
+	t.stirred, t.heard = true, true
+	switch before.Status {
+	case Submitted, Processing, Paused:
+	case Feedback:
+		t.Status, code = Processing, logReply
+	case ToConfirm:
+		t.Status = Processing
+	default:
+		return errState(actReply, before.Status)
+	}
+	id := addMessage(tx, t, message{Side: CustomerSide, Author: who.User, Text: text})
+	t = change(tx, before, t)
+	err := s.files.Claim(tx, who, attachment.For{Domain: t.Domain, Ticket: t.ID, Message: id, Owner: t.Creator, Field: "message.accessory_ids"}, files)
+	if err != nil {
+		return err
+	}
+	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.reply", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: code,
+		Data: map[string]any{"message": id, "from": before.Status, "to": t.Status}})
+	return nil
 }
 
 // Messages is a page of a ticket's messages as its customer sees them, oldest

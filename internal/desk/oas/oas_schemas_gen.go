@@ -5561,6 +5561,9 @@ func (s *DiagnosisState) UnmarshalText(data []byte) error {
 // DisableAccessKeyNoContent is response for DisableAccessKey operation.
 type DisableAccessKeyNoContent struct{}
 
+// DiscardMailNoContent is response for DiscardMail operation.
+type DiscardMailNoContent struct{}
+
 // Ref: #/components/schemas/Domain
 type Domain struct {
 	// Domain id.
@@ -7605,6 +7608,407 @@ func (s *HistoryEntrySide) UnmarshalText(data []byte) error {
 
 type HistoryVersion int64
 
+// A mail that came in. Fields of its header are absent once the time originals are kept is over.
+// Ref: #/components/schemas/IncomingMail
+type IncomingMail struct {
+	ID string `json:"id"`
+	// Name of the mailbox in the configuration.
+	Mailbox string            `json:"mailbox"`
+	State   IncomingMailState `json:"state"`
+	// What it became.
+	Outcome OptIncomingMailOutcome `json:"outcome"`
+	// Why it was ignored or quarantined, as a word for machines.
+	Cause OptString `json:"cause"`
+	// The same in the caller's language.
+	CauseName    OptString `json:"cause_name"`
+	EnvelopeFrom OptString `json:"envelope_from"`
+	// Address the mail says it is from; nothing proves it.
+	From     OptString `json:"from"`
+	FromName OptString `json:"from_name"`
+	Subject  OptString `json:"subject"`
+	// Customer of the ticket.
+	DomainID OptString `json:"domain_id"`
+	// Number of the ticket it belongs to.
+	Number OptString `json:"number"`
+	// Bytes.
+	Size         int64 `json:"size"`
+	OriginalKept bool  `json:"original_kept"`
+	ReceivedAt   Time  `json:"received_at"`
+	ChangedAt    Time  `json:"changed_at"`
+	// Recipients; of one mail only.
+	To []string `json:"to"`
+	// Its text, at most 64 KB; of one mail only.
+	Text OptString `json:"text"`
+	// Its files; of one mail only.
+	Files []IncomingMailFile `json:"files"`
+}
+
+// GetID returns the value of ID.
+func (s *IncomingMail) GetID() string {
+	return s.ID
+}
+
+// GetMailbox returns the value of Mailbox.
+func (s *IncomingMail) GetMailbox() string {
+	return s.Mailbox
+}
+
+// GetState returns the value of State.
+func (s *IncomingMail) GetState() IncomingMailState {
+	return s.State
+}
+
+// GetOutcome returns the value of Outcome.
+func (s *IncomingMail) GetOutcome() OptIncomingMailOutcome {
+	return s.Outcome
+}
+
+// GetCause returns the value of Cause.
+func (s *IncomingMail) GetCause() OptString {
+	return s.Cause
+}
+
+// GetCauseName returns the value of CauseName.
+func (s *IncomingMail) GetCauseName() OptString {
+	return s.CauseName
+}
+
+// GetEnvelopeFrom returns the value of EnvelopeFrom.
+func (s *IncomingMail) GetEnvelopeFrom() OptString {
+	return s.EnvelopeFrom
+}
+
+// GetFrom returns the value of From.
+func (s *IncomingMail) GetFrom() OptString {
+	return s.From
+}
+
+// GetFromName returns the value of FromName.
+func (s *IncomingMail) GetFromName() OptString {
+	return s.FromName
+}
+
+// GetSubject returns the value of Subject.
+func (s *IncomingMail) GetSubject() OptString {
+	return s.Subject
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *IncomingMail) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetNumber returns the value of Number.
+func (s *IncomingMail) GetNumber() OptString {
+	return s.Number
+}
+
+// GetSize returns the value of Size.
+func (s *IncomingMail) GetSize() int64 {
+	return s.Size
+}
+
+// GetOriginalKept returns the value of OriginalKept.
+func (s *IncomingMail) GetOriginalKept() bool {
+	return s.OriginalKept
+}
+
+// GetReceivedAt returns the value of ReceivedAt.
+func (s *IncomingMail) GetReceivedAt() Time {
+	return s.ReceivedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *IncomingMail) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// GetTo returns the value of To.
+func (s *IncomingMail) GetTo() []string {
+	return s.To
+}
+
+// GetText returns the value of Text.
+func (s *IncomingMail) GetText() OptString {
+	return s.Text
+}
+
+// GetFiles returns the value of Files.
+func (s *IncomingMail) GetFiles() []IncomingMailFile {
+	return s.Files
+}
+
+// SetID sets the value of ID.
+func (s *IncomingMail) SetID(val string) {
+	s.ID = val
+}
+
+// SetMailbox sets the value of Mailbox.
+func (s *IncomingMail) SetMailbox(val string) {
+	s.Mailbox = val
+}
+
+// SetState sets the value of State.
+func (s *IncomingMail) SetState(val IncomingMailState) {
+	s.State = val
+}
+
+// SetOutcome sets the value of Outcome.
+func (s *IncomingMail) SetOutcome(val OptIncomingMailOutcome) {
+	s.Outcome = val
+}
+
+// SetCause sets the value of Cause.
+func (s *IncomingMail) SetCause(val OptString) {
+	s.Cause = val
+}
+
+// SetCauseName sets the value of CauseName.
+func (s *IncomingMail) SetCauseName(val OptString) {
+	s.CauseName = val
+}
+
+// SetEnvelopeFrom sets the value of EnvelopeFrom.
+func (s *IncomingMail) SetEnvelopeFrom(val OptString) {
+	s.EnvelopeFrom = val
+}
+
+// SetFrom sets the value of From.
+func (s *IncomingMail) SetFrom(val OptString) {
+	s.From = val
+}
+
+// SetFromName sets the value of FromName.
+func (s *IncomingMail) SetFromName(val OptString) {
+	s.FromName = val
+}
+
+// SetSubject sets the value of Subject.
+func (s *IncomingMail) SetSubject(val OptString) {
+	s.Subject = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *IncomingMail) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *IncomingMail) SetNumber(val OptString) {
+	s.Number = val
+}
+
+// SetSize sets the value of Size.
+func (s *IncomingMail) SetSize(val int64) {
+	s.Size = val
+}
+
+// SetOriginalKept sets the value of OriginalKept.
+func (s *IncomingMail) SetOriginalKept(val bool) {
+	s.OriginalKept = val
+}
+
+// SetReceivedAt sets the value of ReceivedAt.
+func (s *IncomingMail) SetReceivedAt(val Time) {
+	s.ReceivedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *IncomingMail) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// SetTo sets the value of To.
+func (s *IncomingMail) SetTo(val []string) {
+	s.To = val
+}
+
+// SetText sets the value of Text.
+func (s *IncomingMail) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetFiles sets the value of Files.
+func (s *IncomingMail) SetFiles(val []IncomingMailFile) {
+	s.Files = val
+}
+
+// Ref: #/components/schemas/IncomingMailFile
+type IncomingMailFile struct {
+	Name string `json:"name"`
+	// Bytes.
+	Size int64 `json:"size"`
+}
+
+// GetName returns the value of Name.
+func (s *IncomingMailFile) GetName() string {
+	return s.Name
+}
+
+// GetSize returns the value of Size.
+func (s *IncomingMailFile) GetSize() int64 {
+	return s.Size
+}
+
+// SetName sets the value of Name.
+func (s *IncomingMailFile) SetName(val string) {
+	s.Name = val
+}
+
+// SetSize sets the value of Size.
+func (s *IncomingMailFile) SetSize(val int64) {
+	s.Size = val
+}
+
+// What it became.
+type IncomingMailOutcome string
+
+const (
+	IncomingMailOutcomeTicket  IncomingMailOutcome = "ticket"
+	IncomingMailOutcomeMessage IncomingMailOutcome = "message"
+	IncomingMailOutcomeNote    IncomingMailOutcome = "note"
+	IncomingMailOutcomeBounce  IncomingMailOutcome = "bounce"
+	IncomingMailOutcomeIgnored IncomingMailOutcome = "ignored"
+)
+
+// AllValues returns all IncomingMailOutcome values.
+func (IncomingMailOutcome) AllValues() []IncomingMailOutcome {
+	return []IncomingMailOutcome{
+		IncomingMailOutcomeTicket,
+		IncomingMailOutcomeMessage,
+		IncomingMailOutcomeNote,
+		IncomingMailOutcomeBounce,
+		IncomingMailOutcomeIgnored,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s IncomingMailOutcome) MarshalText() ([]byte, error) {
+	switch s {
+	case IncomingMailOutcomeTicket:
+		return []byte(s), nil
+	case IncomingMailOutcomeMessage:
+		return []byte(s), nil
+	case IncomingMailOutcomeNote:
+		return []byte(s), nil
+	case IncomingMailOutcomeBounce:
+		return []byte(s), nil
+	case IncomingMailOutcomeIgnored:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *IncomingMailOutcome) UnmarshalText(data []byte) error {
+	switch IncomingMailOutcome(data) {
+	case IncomingMailOutcomeTicket:
+		*s = IncomingMailOutcomeTicket
+		return nil
+	case IncomingMailOutcomeMessage:
+		*s = IncomingMailOutcomeMessage
+		return nil
+	case IncomingMailOutcomeNote:
+		*s = IncomingMailOutcomeNote
+		return nil
+	case IncomingMailOutcomeBounce:
+		*s = IncomingMailOutcomeBounce
+		return nil
+	case IncomingMailOutcomeIgnored:
+		*s = IncomingMailOutcomeIgnored
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/IncomingMailPage
+type IncomingMailPage struct {
+	Items []IncomingMail `json:"items"`
+	// Where to go on; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *IncomingMailPage) GetItems() []IncomingMail {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *IncomingMailPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *IncomingMailPage) SetItems(val []IncomingMail) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *IncomingMailPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// `waiting` until it is handled; `done`: it is a ticket, message or note, a bounce, or was ignored
+// with a cause; `quarantined`: it waits for a person, with the cause; `discarded`: a person threw it
+// away.
+// Ref: #/components/schemas/IncomingMailState
+type IncomingMailState string
+
+const (
+	IncomingMailStateWaiting     IncomingMailState = "waiting"
+	IncomingMailStateDone        IncomingMailState = "done"
+	IncomingMailStateQuarantined IncomingMailState = "quarantined"
+	IncomingMailStateDiscarded   IncomingMailState = "discarded"
+)
+
+// AllValues returns all IncomingMailState values.
+func (IncomingMailState) AllValues() []IncomingMailState {
+	return []IncomingMailState{
+		IncomingMailStateWaiting,
+		IncomingMailStateDone,
+		IncomingMailStateQuarantined,
+		IncomingMailStateDiscarded,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s IncomingMailState) MarshalText() ([]byte, error) {
+	switch s {
+	case IncomingMailStateWaiting:
+		return []byte(s), nil
+	case IncomingMailStateDone:
+		return []byte(s), nil
+	case IncomingMailStateQuarantined:
+		return []byte(s), nil
+	case IncomingMailStateDiscarded:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *IncomingMailState) UnmarshalText(data []byte) error {
+	switch IncomingMailState(data) {
+	case IncomingMailStateWaiting:
+		*s = IncomingMailStateWaiting
+		return nil
+	case IncomingMailStateDone:
+		*s = IncomingMailStateDone
+		return nil
+	case IncomingMailStateQuarantined:
+		*s = IncomingMailStateQuarantined
+		return nil
+	case IncomingMailStateDiscarded:
+		*s = IncomingMailStateDiscarded
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Language of mails and text messages to the user.
 // Ref: #/components/schemas/Language
 type Language string
@@ -8276,6 +8680,435 @@ func (s *MacroReq) SetActions(val []Action) {
 // SetVersion sets the value of Version.
 func (s *MacroReq) SetVersion(val OptInt64) {
 	s.Version = val
+}
+
+// The receiver of the node that answers; figures since its start.
+// Ref: #/components/schemas/MailReceiver
+type MailReceiver struct {
+	// Host and port it listens on.
+	Address string `json:"address"`
+	// What it speaks.
+	Protocol MailReceiverProtocol `json:"protocol"`
+	// Open connections.
+	Connections int32 `json:"connections"`
+	// Mails stored.
+	Taken int64 `json:"taken"`
+	// Recipients, peers and sizes turned away for good.
+	Refused int64 `json:"refused"`
+	// Mails not stored for a fault of ours; their senders try again.
+	Failed int64 `json:"failed"`
+}
+
+// GetAddress returns the value of Address.
+func (s *MailReceiver) GetAddress() string {
+	return s.Address
+}
+
+// GetProtocol returns the value of Protocol.
+func (s *MailReceiver) GetProtocol() MailReceiverProtocol {
+	return s.Protocol
+}
+
+// GetConnections returns the value of Connections.
+func (s *MailReceiver) GetConnections() int32 {
+	return s.Connections
+}
+
+// GetTaken returns the value of Taken.
+func (s *MailReceiver) GetTaken() int64 {
+	return s.Taken
+}
+
+// GetRefused returns the value of Refused.
+func (s *MailReceiver) GetRefused() int64 {
+	return s.Refused
+}
+
+// GetFailed returns the value of Failed.
+func (s *MailReceiver) GetFailed() int64 {
+	return s.Failed
+}
+
+// SetAddress sets the value of Address.
+func (s *MailReceiver) SetAddress(val string) {
+	s.Address = val
+}
+
+// SetProtocol sets the value of Protocol.
+func (s *MailReceiver) SetProtocol(val MailReceiverProtocol) {
+	s.Protocol = val
+}
+
+// SetConnections sets the value of Connections.
+func (s *MailReceiver) SetConnections(val int32) {
+	s.Connections = val
+}
+
+// SetTaken sets the value of Taken.
+func (s *MailReceiver) SetTaken(val int64) {
+	s.Taken = val
+}
+
+// SetRefused sets the value of Refused.
+func (s *MailReceiver) SetRefused(val int64) {
+	s.Refused = val
+}
+
+// SetFailed sets the value of Failed.
+func (s *MailReceiver) SetFailed(val int64) {
+	s.Failed = val
+}
+
+// What it speaks.
+type MailReceiverProtocol string
+
+const (
+	MailReceiverProtocolLmtp MailReceiverProtocol = "lmtp"
+	MailReceiverProtocolSMTP MailReceiverProtocol = "smtp"
+)
+
+// AllValues returns all MailReceiverProtocol values.
+func (MailReceiverProtocol) AllValues() []MailReceiverProtocol {
+	return []MailReceiverProtocol{
+		MailReceiverProtocolLmtp,
+		MailReceiverProtocolSMTP,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s MailReceiverProtocol) MarshalText() ([]byte, error) {
+	switch s {
+	case MailReceiverProtocolLmtp:
+		return []byte(s), nil
+	case MailReceiverProtocolSMTP:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *MailReceiverProtocol) UnmarshalText(data []byte) error {
+	switch MailReceiverProtocol(data) {
+	case MailReceiverProtocolLmtp:
+		*s = MailReceiverProtocolLmtp
+		return nil
+	case MailReceiverProtocolSMTP:
+		*s = MailReceiverProtocolSMTP
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// A mailbox; what is told of fetching is absent where mails are only brought.
+// Ref: #/components/schemas/Mailbox
+type Mailbox struct {
+	// Name.
+	Name string `json:"name"`
+	// Its mail address.
+	Address string `json:"address"`
+	// Its mails are fetched by IMAP; otherwise the receiver takes them.
+	Fetched bool `json:"fetched"`
+	// Host and port of the IMAP server.
+	Server OptString `json:"server"`
+	// Log-in name there.
+	User OptString `json:"user"`
+	// Folder that is read.
+	Folder OptString `json:"folder"`
+	// Node that looked last.
+	Node        OptString `json:"node"`
+	SucceededAt OptTime   `json:"succeeded_at"`
+	// Milliseconds since then; mails that came in the meantime may wait.
+	LagMs   OptInt64 `json:"lag_ms"`
+	TakenAt OptTime  `json:"taken_at"`
+	// Mails stored.
+	Taken OptInt64 `json:"taken"`
+	// Mails seen and not stored yet.
+	Waiting OptInt64 `json:"waiting"`
+	// Mails that could not be stored and were left in the mailbox; each is in quarantine with its cause.
+	Left OptInt64 `json:"left"`
+	// Failures in a row.
+	Failures  OptInt64 `json:"failures"`
+	FailedAt  OptTime  `json:"failed_at"`
+	NextTryAt OptTime  `json:"next_try_at"`
+	// The last failure, in the caller's language; absent when all is well.
+	Error OptString `json:"error"`
+}
+
+// GetName returns the value of Name.
+func (s *Mailbox) GetName() string {
+	return s.Name
+}
+
+// GetAddress returns the value of Address.
+func (s *Mailbox) GetAddress() string {
+	return s.Address
+}
+
+// GetFetched returns the value of Fetched.
+func (s *Mailbox) GetFetched() bool {
+	return s.Fetched
+}
+
+// GetServer returns the value of Server.
+func (s *Mailbox) GetServer() OptString {
+	return s.Server
+}
+
+// GetUser returns the value of User.
+func (s *Mailbox) GetUser() OptString {
+	return s.User
+}
+
+// GetFolder returns the value of Folder.
+func (s *Mailbox) GetFolder() OptString {
+	return s.Folder
+}
+
+// GetNode returns the value of Node.
+func (s *Mailbox) GetNode() OptString {
+	return s.Node
+}
+
+// GetSucceededAt returns the value of SucceededAt.
+func (s *Mailbox) GetSucceededAt() OptTime {
+	return s.SucceededAt
+}
+
+// GetLagMs returns the value of LagMs.
+func (s *Mailbox) GetLagMs() OptInt64 {
+	return s.LagMs
+}
+
+// GetTakenAt returns the value of TakenAt.
+func (s *Mailbox) GetTakenAt() OptTime {
+	return s.TakenAt
+}
+
+// GetTaken returns the value of Taken.
+func (s *Mailbox) GetTaken() OptInt64 {
+	return s.Taken
+}
+
+// GetWaiting returns the value of Waiting.
+func (s *Mailbox) GetWaiting() OptInt64 {
+	return s.Waiting
+}
+
+// GetLeft returns the value of Left.
+func (s *Mailbox) GetLeft() OptInt64 {
+	return s.Left
+}
+
+// GetFailures returns the value of Failures.
+func (s *Mailbox) GetFailures() OptInt64 {
+	return s.Failures
+}
+
+// GetFailedAt returns the value of FailedAt.
+func (s *Mailbox) GetFailedAt() OptTime {
+	return s.FailedAt
+}
+
+// GetNextTryAt returns the value of NextTryAt.
+func (s *Mailbox) GetNextTryAt() OptTime {
+	return s.NextTryAt
+}
+
+// GetError returns the value of Error.
+func (s *Mailbox) GetError() OptString {
+	return s.Error
+}
+
+// SetName sets the value of Name.
+func (s *Mailbox) SetName(val string) {
+	s.Name = val
+}
+
+// SetAddress sets the value of Address.
+func (s *Mailbox) SetAddress(val string) {
+	s.Address = val
+}
+
+// SetFetched sets the value of Fetched.
+func (s *Mailbox) SetFetched(val bool) {
+	s.Fetched = val
+}
+
+// SetServer sets the value of Server.
+func (s *Mailbox) SetServer(val OptString) {
+	s.Server = val
+}
+
+// SetUser sets the value of User.
+func (s *Mailbox) SetUser(val OptString) {
+	s.User = val
+}
+
+// SetFolder sets the value of Folder.
+func (s *Mailbox) SetFolder(val OptString) {
+	s.Folder = val
+}
+
+// SetNode sets the value of Node.
+func (s *Mailbox) SetNode(val OptString) {
+	s.Node = val
+}
+
+// SetSucceededAt sets the value of SucceededAt.
+func (s *Mailbox) SetSucceededAt(val OptTime) {
+	s.SucceededAt = val
+}
+
+// SetLagMs sets the value of LagMs.
+func (s *Mailbox) SetLagMs(val OptInt64) {
+	s.LagMs = val
+}
+
+// SetTakenAt sets the value of TakenAt.
+func (s *Mailbox) SetTakenAt(val OptTime) {
+	s.TakenAt = val
+}
+
+// SetTaken sets the value of Taken.
+func (s *Mailbox) SetTaken(val OptInt64) {
+	s.Taken = val
+}
+
+// SetWaiting sets the value of Waiting.
+func (s *Mailbox) SetWaiting(val OptInt64) {
+	s.Waiting = val
+}
+
+// SetLeft sets the value of Left.
+func (s *Mailbox) SetLeft(val OptInt64) {
+	s.Left = val
+}
+
+// SetFailures sets the value of Failures.
+func (s *Mailbox) SetFailures(val OptInt64) {
+	s.Failures = val
+}
+
+// SetFailedAt sets the value of FailedAt.
+func (s *Mailbox) SetFailedAt(val OptTime) {
+	s.FailedAt = val
+}
+
+// SetNextTryAt sets the value of NextTryAt.
+func (s *Mailbox) SetNextTryAt(val OptTime) {
+	s.NextTryAt = val
+}
+
+// SetError sets the value of Error.
+func (s *Mailbox) SetError(val OptString) {
+	s.Error = val
+}
+
+// Where mails come in.
+// Ref: #/components/schemas/MailboxList
+type MailboxList struct {
+	// Mailboxes, in the order of the configuration.
+	Items    []Mailbox       `json:"items"`
+	Receiver OptMailReceiver `json:"receiver"`
+}
+
+// GetItems returns the value of Items.
+func (s *MailboxList) GetItems() []Mailbox {
+	return s.Items
+}
+
+// GetReceiver returns the value of Receiver.
+func (s *MailboxList) GetReceiver() OptMailReceiver {
+	return s.Receiver
+}
+
+// SetItems sets the value of Items.
+func (s *MailboxList) SetItems(val []Mailbox) {
+	s.Items = val
+}
+
+// SetReceiver sets the value of Receiver.
+func (s *MailboxList) SetReceiver(val OptMailReceiver) {
+	s.Receiver = val
+}
+
+// What a log-in showed.
+// Ref: #/components/schemas/MailboxTest
+type MailboxTest struct {
+	// The log-in worked and the folder was opened.
+	Ok bool `json:"ok"`
+	// Mails in the folder.
+	Messages OptInt64 `json:"messages"`
+	// Of them unread.
+	Unread OptInt64 `json:"unread"`
+	// The server tells of new mails by itself.
+	Idle OptBool `json:"idle"`
+	// Why it did not work, in the caller's language.
+	Detail OptString `json:"detail"`
+	// Time it took.
+	TookMs int64 `json:"took_ms"`
+}
+
+// GetOk returns the value of Ok.
+func (s *MailboxTest) GetOk() bool {
+	return s.Ok
+}
+
+// GetMessages returns the value of Messages.
+func (s *MailboxTest) GetMessages() OptInt64 {
+	return s.Messages
+}
+
+// GetUnread returns the value of Unread.
+func (s *MailboxTest) GetUnread() OptInt64 {
+	return s.Unread
+}
+
+// GetIdle returns the value of Idle.
+func (s *MailboxTest) GetIdle() OptBool {
+	return s.Idle
+}
+
+// GetDetail returns the value of Detail.
+func (s *MailboxTest) GetDetail() OptString {
+	return s.Detail
+}
+
+// GetTookMs returns the value of TookMs.
+func (s *MailboxTest) GetTookMs() int64 {
+	return s.TookMs
+}
+
+// SetOk sets the value of Ok.
+func (s *MailboxTest) SetOk(val bool) {
+	s.Ok = val
+}
+
+// SetMessages sets the value of Messages.
+func (s *MailboxTest) SetMessages(val OptInt64) {
+	s.Messages = val
+}
+
+// SetUnread sets the value of Unread.
+func (s *MailboxTest) SetUnread(val OptInt64) {
+	s.Unread = val
+}
+
+// SetIdle sets the value of Idle.
+func (s *MailboxTest) SetIdle(val OptBool) {
+	s.Idle = val
+}
+
+// SetDetail sets the value of Detail.
+func (s *MailboxTest) SetDetail(val OptString) {
+	s.Detail = val
+}
+
+// SetTookMs sets the value of TookMs.
+func (s *MailboxTest) SetTookMs(val int64) {
+	s.TookMs = val
 }
 
 // MarkTicketReadNoContent is response for MarkTicketRead operation.
@@ -10256,6 +11089,98 @@ func (o OptHistoryVersion) Or(d HistoryVersion) HistoryVersion {
 	return d
 }
 
+// NewOptIncomingMailOutcome returns new OptIncomingMailOutcome with value set to v.
+func NewOptIncomingMailOutcome(v IncomingMailOutcome) OptIncomingMailOutcome {
+	return OptIncomingMailOutcome{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptIncomingMailOutcome is optional IncomingMailOutcome.
+type OptIncomingMailOutcome struct {
+	Value IncomingMailOutcome
+	Set   bool
+}
+
+// IsSet returns true if OptIncomingMailOutcome was set.
+func (o OptIncomingMailOutcome) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptIncomingMailOutcome) Reset() {
+	var v IncomingMailOutcome
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptIncomingMailOutcome) SetTo(v IncomingMailOutcome) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptIncomingMailOutcome) Get() (v IncomingMailOutcome, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptIncomingMailOutcome) Or(d IncomingMailOutcome) IncomingMailOutcome {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptIncomingMailState returns new OptIncomingMailState with value set to v.
+func NewOptIncomingMailState(v IncomingMailState) OptIncomingMailState {
+	return OptIncomingMailState{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptIncomingMailState is optional IncomingMailState.
+type OptIncomingMailState struct {
+	Value IncomingMailState
+	Set   bool
+}
+
+// IsSet returns true if OptIncomingMailState was set.
+func (o OptIncomingMailState) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptIncomingMailState) Reset() {
+	var v IncomingMailState
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptIncomingMailState) SetTo(v IncomingMailState) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptIncomingMailState) Get() (v IncomingMailState, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptIncomingMailState) Or(d IncomingMailState) IncomingMailState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptInt32 returns new OptInt32 with value set to v.
 func NewOptInt32(v int32) OptInt32 {
 	return OptInt32{
@@ -10618,6 +11543,52 @@ func (o OptListTicketsSort) Get() (v ListTicketsSort, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptListTicketsSort) Or(d ListTicketsSort) ListTicketsSort {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptMailReceiver returns new OptMailReceiver with value set to v.
+func NewOptMailReceiver(v MailReceiver) OptMailReceiver {
+	return OptMailReceiver{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptMailReceiver is optional MailReceiver.
+type OptMailReceiver struct {
+	Value MailReceiver
+	Set   bool
+}
+
+// IsSet returns true if OptMailReceiver was set.
+func (o OptMailReceiver) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptMailReceiver) Reset() {
+	var v MailReceiver
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptMailReceiver) SetTo(v MailReceiver) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptMailReceiver) Get() (v MailReceiver, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptMailReceiver) Or(d MailReceiver) MailReceiver {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -11634,6 +12605,22 @@ func (o OptViewSharing) Or(d ViewSharing) ViewSharing {
 		return v
 	}
 	return d
+}
+
+// Ref: #/components/schemas/OriginalMail
+type OriginalMail struct {
+	// The bytes as they came, in base64.
+	Original []byte `json:"original"`
+}
+
+// GetOriginal returns the value of Original.
+func (s *OriginalMail) GetOriginal() []byte {
+	return s.Original
+}
+
+// SetOriginal sets the value of Original.
+func (s *OriginalMail) SetOriginal(val []byte) {
+	s.Original = val
 }
 
 // Ref: #/components/schemas/OutboxCode
@@ -13305,6 +14292,45 @@ func (s *RelatedTicket) SetDescription(val string) {
 // SetCreatorName sets the value of CreatorName.
 func (s *RelatedTicket) SetCreatorName(val OptString) {
 	s.CreatorName = val
+}
+
+// In whose name and to which ticket. Without a user it is who the mail says it is from, else the
+// mailbox's guest; without a number the ticket the mail itself names, else a new one.
+// Ref: #/components/schemas/ReleaseMailReq
+type ReleaseMailReq struct {
+	DomainID OptString `json:"domain_id"`
+	UserID   OptString `json:"user_id"`
+	Number   OptString `json:"number"`
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *ReleaseMailReq) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *ReleaseMailReq) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetNumber returns the value of Number.
+func (s *ReleaseMailReq) GetNumber() OptString {
+	return s.Number
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *ReleaseMailReq) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *ReleaseMailReq) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *ReleaseMailReq) SetNumber(val OptString) {
+	s.Number = val
 }
 
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.

@@ -377,6 +377,19 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/disable
 	DisableUser(ctx context.Context, params DisableUserParams) (*User, error)
+	// DiscardMail implements DiscardMail operation.
+	//
+	// Removes the mail for good; that it was there is remembered. For supervisors and administrators.
+	//
+	// POST /desk/v1/mail/quarantine/{mail_id}/discard
+	DiscardMail(ctx context.Context, params DiscardMailParams) error
+	// DownloadMail implements DownloadMail operation.
+	//
+	// The mail as it came; that the caller took it is recorded. Absent once the time originals are kept is
+	// over. For supervisors and administrators.
+	//
+	// GET /desk/v1/mail/quarantine/{mail_id}/original
+	DownloadMail(ctx context.Context, params DownloadMailParams) (*OriginalMail, error)
 	// DownloadTicketAttachment implements DownloadTicketAttachment operation.
 	//
 	// The bytes as they were uploaded, with their type and name; parts by Range. Refused while a virus
@@ -546,6 +559,20 @@ type Handler interface {
 	//
 	// GET /desk/v1/macros
 	ListMacros(ctx context.Context) (*MacroList, error)
+	// ListMailboxes implements ListMailboxes operation.
+	//
+	// Tells how the mailboxes that mails are fetched from do, over all nodes, and the receiver of this
+	// node. For administrators.
+	//
+	// GET /desk/v1/mail/mailboxes
+	ListMailboxes(ctx context.Context) (*MailboxList, error)
+	// ListMails implements ListMails operation.
+	//
+	// Lists mails that came in, the newest first, without their texts; those in quarantine unless another
+	// state is asked for. For supervisors and administrators.
+	//
+	// GET /desk/v1/mail/quarantine
+	ListMails(ctx context.Context, params ListMailsParams) (*IncomingMailPage, error)
 	// ListOutbox implements ListOutbox operation.
 	//
 	// What the catcher of a demo world or sandbox holds, newest first. For administrators and the operator
@@ -829,6 +856,15 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/later/{later_id}
 	RecallLater(ctx context.Context, params RecallLaterParams) (*Draft, error)
+	// ReleaseMail implements ReleaseMail operation.
+	//
+	// Handles the mail as if its sender were proved and welcome. It becomes a message or a ticket by the
+	// rules of both, and nobody is mailed back. A mail that still cannot be handled is in quarantine
+	// again, with the cause; one that is not in quarantine is refused with status 409. For supervisors and
+	// administrators.
+	//
+	// POST /desk/v1/mail/quarantine/{mail_id}/release
+	ReleaseMail(ctx context.Context, req *ReleaseMailReq, params ReleaseMailParams) (*IncomingMail, error)
 	// RemoveGroupMember implements RemoveGroupMember operation.
 	//
 	// Takes a user out of a group; rights that came with it end at once.
@@ -875,6 +911,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/password
 	ResetUserPassword(ctx context.Context, req *PasswordReq, params ResetUserPasswordParams) error
+	// RetryMail implements RetryMail operation.
+	//
+	// Handles the mail by the rules in force now, as if it had just come. For supervisors and
+	// administrators.
+	//
+	// POST /desk/v1/mail/quarantine/{mail_id}/retry
+	RetryMail(ctx context.Context, params RetryMailParams) (*IncomingMail, error)
 	// RevealAuthorization implements RevealAuthorization operation.
 	//
 	// Shows the account and password of one item to the ticket's handler or the engineer who asked, while
@@ -990,6 +1033,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/macros/{macro_id}
 	ShowMacro(ctx context.Context, params ShowMacroParams) (*Macro, error)
+	// ShowMail implements ShowMail operation.
+	//
+	// Shows one mail with its text and the names of its files, as far as its original is kept; that the
+	// caller looked is recorded. For supervisors and administrators.
+	//
+	// GET /desk/v1/mail/quarantine/{mail_id}
+	ShowMail(ctx context.Context, params ShowMailParams) (*IncomingMail, error)
 	// ShowMyShift implements ShowMyShift operation.
 	//
 	// Whether the caller is at work, his plan, capacity and load.
@@ -1143,6 +1193,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/search/suggest
 	SuggestSearch(ctx context.Context, params SuggestSearchParams) (*SearchSuggestions, error)
+	// TestMailbox implements TestMailbox operation.
+	//
+	// Logs in to the account that the mailbox's mails are fetched from and counts its mails, changing
+	// nothing; at most 30 seconds. For administrators.
+	//
+	// POST /desk/v1/mail/mailboxes/{name}/test
+	TestMailbox(ctx context.Context, params TestMailboxParams) (*MailboxTest, error)
 	// TestProvider implements TestProvider operation.
 	//
 	// Sends a test message to a contact through this provider now, past the queue and the catcher, and
