@@ -133,8 +133,11 @@ func newProgress(o *output) *progress {
 
 func (p *progress) show(m server.MoveProgress) {
 	now, what, every := time.Now(), p.o.say("行", "rows"), 10*time.Second
-	if m.What == server.MovingFiles {
+	switch m.What {
+	case server.MovingFiles:
 		what = p.o.say("附件", "attachments")
+	case server.BuildingIndex:
+		what = p.o.say("条索引", "documents of the index")
 	}
 	if what != p.what {
 		p.what, p.since, p.from = what, now, m.Done

@@ -115,6 +115,14 @@ func list(all []string) (in string, args []any) {
 	return "?" + strings.Repeat(", ?", len(all)-1), args
 }
 
+// Clear empties the index, of all domains, before it is built anew.
+func Clear(tx *db.Tx) {
+	if tx.DB().Dialect() == db.SQLite {
+		tx.Write(db.Any, "INSERT INTO search_index(search_index) VALUES('delete-all')")
+	}
+	tx.Write(db.Any, "DELETE FROM search_docs /* all domains: built anew */")
+}
+
 // Forget takes all documents of a domain out of the index but its name and its
 // people, who stay when a sandbox is reset.
 func Forget(tx *db.Tx, domain string) error {

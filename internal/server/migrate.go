@@ -25,12 +25,16 @@ type Move struct {
 
 // MoveProgress is how far a pass is: rows of the database, then files.
 type MoveProgress struct {
-	What        string // a table, or MovingFiles
+	What        string // a table, MovingFiles or BuildingIndex
 	Done, Total int64
 }
 
 // MovingFiles is the part of a pass that copies attachments.
 const MovingFiles = "attachments"
+
+// BuildingIndex is the part of the last pass that makes the search index, which
+// is never copied: the engines' differ.
+const BuildingIndex = "index"
 
 // Moved is what a pass did.
 type Moved struct {
@@ -90,6 +94,16 @@ func (m Move) Run(ctx context.Context) (out Moved, err error) {
 	s, err := openStore(ctx, m.To)
 	if err != nil {
 		return out, err
+	}
+	if database {
+		err := s.ticket.IndexAnew(ctx, func(done, total int64) {
+			if m.Each != nil {
+				m.Each(MoveProgress{BuildingIndex, done, total})
+			}
+		})
+		if err != nil {
+			return out, errors.Join(err, s.Close())
+		}
 	}
 	out.Events, err = s.verifyStore(ctx)
 	out.Checked = err == nil

@@ -185,6 +185,43 @@ func (s *Service) Reindex(ctx context.Context) error {
 	return s.reindexLate(ctx)
 }
 
+// IndexAnew builds the whole index from the tables, for a store whose rows came
+// from elsewhere, and tells now and then how far it is. Nothing else may use the
+// store. Cut off, the next Reindex goes on.
+func (s *Service) IndexAnew(ctx context.Context, each func(done, total int64)) error {
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		search.Clear(tx)
+		tx.Write(db.Any, "DELETE FROM search_tasks")
+		for _, source := range s.searchSources() {
+			tx.Write(1, "INSERT INTO search_tasks (name, at_domain, at_id, done, total, finished_at) VALUES (?, '', '', 0, 0, 0)", source.name)
+		}
+		for name, from := range map[string]string{"tickets": "tickets", "messages": "messages WHERE opening = 0 AND withdrawn_at = 0", "judgements": "tickets WHERE judgement <> ''",
+			"contacts": "tickets WHERE contact <> ''", "files": "attachments", "users": "users WHERE domain_id <> 'house'", "domains": "domains WHERE id <> 'house'"} {
+			tx.Write(db.Any, "UPDATE search_tasks SET total = (SELECT count(*) FROM "+from+") WHERE name = ? /* all domains: how much there is to index */", name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, source := range s.searchSources() {
+		for more := true; more; {
+			if more, err = s.reindex(ctx, source); err != nil {
+				return fmt.Errorf("index of %s: %w", source.name, err)
+			}
+			var done, total int64
+			err := s.db.View(ctx, func(tx *db.Tx) error {
+				return tx.Get("SELECT coalesce(sum(done), 0), coalesce(sum(total), 0) FROM search_tasks").Scan(&done, &total)
+			})
+			if err != nil {
+				return err
+			}
+			each(done, total)
+		}
+	}
+	return nil
+}
+
 // reindex does one batch of a task and tells whether there is more.
 func (s *Service) reindex(ctx context.Context, source searchSource) (more bool, err error) {
 	var after [2]string

@@ -174,6 +174,9 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("the ticket was\n%s\nand is\n%s", detail, got)
 	}
 	create("工单 after the move")
+	if found, err := w.Local("desk", "search", "sdb 磁盘"); err != nil || !strings.Contains(found, first) {
+		t.Errorf("search after the move: %v %s", err, found)
+	}
 	if out, err := w.Local("audit", "verify", "--database", database); err != nil {
 		t.Error(out, err)
 	}
