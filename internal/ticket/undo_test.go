@@ -83,7 +83,7 @@ func (w *world) columns(table string) string {
 	}))
 	var out []string
 	for _, n := range names {
-		if (table == "tickets" || table == "desk_tickets") && (n == "changed_at" || n == "revision") || table == "search_docs" && n == "n" {
+		if (table == "tickets" || table == "desk_tickets") && (n == "changed_at" || n == "revision" || n == "sla" || n == "due_at" || n == "due_kind") || table == "search_docs" && n == "n" {
 			continue
 		}
 		out = append(out, "'"+n+"=' || CAST("+n+" AS TEXT) || '|'")
