@@ -4,6 +4,8 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -76,6 +78,25 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s imports %s: not in the table", path, rest)
 			}
 		}
+	}
+}
+
+// TestLayersDocumented: the table of docs/ARCHITECTURE.md is the one above.
+func TestLayersDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := map[string]int{"selftest": 0} // a client; it has a row without a number
+	name := regexp.MustCompile("`([a-z]+)`")
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \| ([^|]+) \|`).FindAllStringSubmatch(string(text), -1) {
+		n, _ := strconv.Atoi(row[1])
+		for _, p := range name.FindAllStringSubmatch(row[2], -1) {
+			written[p[1]] = n
+		}
+	}
+	if !maps.Equal(written, layers) {
+		t.Errorf("the document has %v, the test %v", written, layers)
 	}
 }
 

@@ -30,7 +30,7 @@ type (
 	macroPreviewCmd struct{ macroOnTicket }
 	macroRunCmd     struct {
 		macroOnTicket
-		Version int64 `help:"The ticket's version as the preview told it; a ticket that changed since is left alone." placeholder:"N"`
+		SeenVersion int64 `help:"The ticket's version as the preview told it; a ticket that changed since is left alone." placeholder:"N"`
 	}
 )
 
@@ -229,8 +229,8 @@ func (c *macroRunCmd) Run(ctx context.Context, p *macroCmd, o *output) error {
 		return err
 	}
 	defer cl.end()
-	if c.Version > 0 {
-		body["version"] = c.Version
+	if c.SeenVersion > 0 {
+		body["version"] = c.SeenVersion
 	}
 	var raw json.RawMessage
 	if err := cl.post(ctx, path+"/run", body, &raw); err != nil {

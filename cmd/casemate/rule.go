@@ -177,7 +177,7 @@ func (c *ruleShowCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 	file := yaml.MapSlice{}
 	for _, key := range []string{"id", "name", "mode", "place", "when", "if", "then"} {
 		if v, ok := whole[key]; ok {
-			file = append(file, yaml.MapItem{Key: key, Value: v})
+			file = append(file, yaml.MapItem{Key: key, Value: numbers(v)})
 		}
 	}
 	text, err := yaml.Marshal(file)
@@ -190,6 +190,26 @@ func (c *ruleShowCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 
 // maxRuleFile bounds a file of rules in bytes.
 const maxRuleFile = 1 << 20
+
+// numbers makes numbers of what JSON holds as such; YAML would quote a json.Number.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		return v
+	case map[string]any:
+		for k := range v {
+			v[k] = numbers(v[k])
+		}
+	case []any:
+		for i := range v {
+			v[i] = numbers(v[i])
+		}
+	}
+	return v
+}
 
 // readRules reads a file of one rule or a list of them.
 func readRules(path string) (all []map[string]any, err error) {

@@ -51,7 +51,7 @@ type teamEngineerCmd struct {
 	Capacity *int     `help:"Open tickets at once, 0 = as configured."`
 	Product  []string `help:"Does this product; several by repeating; any = every product." placeholder:"ID"`
 	SubType  []string `help:"Does the products of this sub type; several by repeating; any = every one." placeholder:"ID"`
-	Language []string `help:"Speaks it: zh-cn or en-us; any = both." placeholder:"LANGUAGE"`
+	Language []string `help:"Speaks it: zh-cn or en-us; any = both." placeholder:"LANGUAGE" env:"-"`
 	Region   []string `help:"Does this region; several by repeating; any = every region." placeholder:"ID"`
 	Zone     string   `help:"Zone of the shifts, for example Asia/Shanghai." placeholder:"ZONE"`
 	Shift    []string `help:"A shift, for example 1-5@09:00-18:00 (1 is Monday) or 6@10:00-14:00; several by repeating; none = no plan." placeholder:"DAYS@HOURS"`
