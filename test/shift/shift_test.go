@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func TestShift(t *testing.T) {
 					}
 				})
 			}
-			work.Go(func() { s.merges(d, joined) })
+			work.Go(func() { s.merges(joined) })
 			work.Go(func() { s.corpus(rand.New(rand.NewPCG(5, 5))) })
 			work.Wait()
 			lap("worked")
@@ -78,7 +79,7 @@ func TestShift(t *testing.T) {
 				t.Errorf("%d tickets, want %d", len(ours), want)
 			}
 			_, raw := s.feed()
-			s.checkSaid(raw, messages)
+			said := s.checkSaid(raw)
 			once, doubled := s.checkTexts(ours, byID, contested)
 			lap("texts counted")
 			compared, different, states := s.clocks("at the end", slices.Concat(ours, sandboxed), byID)
@@ -92,21 +93,21 @@ func TestShift(t *testing.T) {
 					t.Errorf("nobody managed to: %s", what)
 				}
 			}
-			t.Logf("REPORT shift (%s): %d tickets at the desk (%d opened by script, %d by mail in all), %d in sandboxes, 5 engineers, %.0f s\n", database, len(ours), tickets, byMail, len(sandboxed), time.Since(began).Seconds())
+			t.Logf("REPORT shift (%s): %d tickets at the desk (%d opened by script, %d by mail in all), %d in sandboxes, 5 engineers; customers wrote %d messages, %d of them by mail; %.0f s\n", database, len(ours), tickets, byMail, len(sandboxed), said, messages, time.Since(began).Seconds())
 			t.Logf("REPORT shift done (%s): %s\n", database, sorted(s.done))
 			t.Logf("REPORT shift refused (%s): %s\n", database, sorted(s.refused))
 			t.Logf("REPORT shift answers (%s): %d contests, %d double answers; %d texts shown exactly once; %d answers to customers and %d mails to them hold no note (%d mails to the house)\n", database, s.done["contest"], doubled+s.doubled, once, s.scanned, toCustomers, toHouse)
 			t.Logf("REPORT shift SLA (%s): %d figures at the end and %d under moved clocks recomputed, %d differences; states %v\n", database, compared, moved[0], different+moved[1], states)
 			t.Logf("REPORT shift queues (%s): %d given automatically, highest load %d of %d; %v\n", database, given, highest, d.capacity, per)
-			if s.sandboxesOnly(states) {
-				t.Error("no clock was breached")
+			if fewStates(states) {
+				t.Errorf("too few states: %v", states)
 			}
 		})
 	}
 }
 
-// sandboxesOnly tells whether the clocks had too few states to prove anything.
-func (s *shift) sandboxesOnly(states map[string]int) bool {
+// fewStates tells whether no clock is in one of the five states.
+func fewStates(states map[string]int) bool {
 	return states["running"] == 0 || states["met"] == 0 || states["breached"] == 0 || states["paused"] == 0 || states["stopped"] == 0
 }
 
@@ -124,33 +125,30 @@ func (s *shift) waited() {
 	})
 }
 
-// checkSaid holds what the feed says that customers said against what they sent.
-func (s *shift) checkSaid(raw []event, byMail int) {
+// continued are the mails of the corpus whose text or files do not fit into the
+// description of a ticket: it goes on in a message.
+var continued = []string{"062-encoded-word-bomb", "123-500-attachments", "144-seven-files", "167-very-long-line", "168-long-chinese-text"}
+
+// checkSaid holds what the feed says that customers said, ticket by ticket,
+// against what they sent.
+func (s *shift) checkSaid(raw []event) (said int) {
 	s.t.Helper()
-	said := 0
-	domains := map[string]bool{}
+	ours, number, per := map[string]bool{}, map[string]string{}, map[string]int{}
 	for _, c := range s.customers {
-		domains[c.domain] = true
+		ours[c.domain] = true
 	}
 	for _, e := range raw {
-		if e.Kind == "ticket.reply" && e.Actor == "customer" && domains[e.Domain] {
+		switch {
+		case e.Kind == "ticket.create":
+			number[e.ID] = e.Data.Number
+		case e.Kind == "ticket.reply" && e.Actor == "customer" && ours[e.Domain]:
 			said++
-		}
-	}
-	per := map[string]int{}
-	ids := map[string]string{}
-	for _, e := range raw {
-		if e.Kind == "ticket.create" {
-			ids[e.ID] = e.Data.Number
-		}
-	}
-	for _, e := range raw {
-		if e.Kind == "ticket.reply" && e.Actor == "customer" && domains[e.Domain] {
-			per[ids[e.ID]]++
+			per[number[e.ID]]++
 		}
 	}
 	for _, m := range s.listed() {
-		if m.Outcome == "message" {
+		name, _, _ := strings.Cut(m.Envelope, "@")
+		if m.Outcome == "message" || m.Outcome == "ticket" && slices.Contains(continued, name) {
 			per[m.Number]--
 		}
 	}
@@ -159,19 +157,10 @@ func (s *shift) checkSaid(raw []event, byMail int) {
 	}
 	for n, k := range per {
 		if k != 0 {
-			var ms []string
-			for _, m := range s.listed() {
-				if m.Number == n {
-					ms = append(ms, m.Envelope+" "+m.Outcome+" "+m.Subject)
-				}
-			}
-			s.t.Log(n, k, ms)
+			s.t.Errorf("customers said %+d things too many in %s", k, n)
 		}
 	}
-	if want := s.done["customer reply"] + byMail; said != want {
-		s.t.Errorf("customers said %d things, want %d", said, want)
-	}
-	fmt.Printf("REPORT shift said (%s): customers wrote %d messages, %d of them by mail\n", s.database, said, byMail)
+	return said
 }
 
 // sandboxDays lets tickets live in sandboxes whose clocks are moved over nights,

@@ -19,7 +19,7 @@ type desk struct {
 // come to work.
 func (s *shift) arrange() (d desk) {
 	s.t.Helper()
-	d.capacity = 14
+	d.capacity = 20
 	ids := func(of ...int) (all []string) {
 		for _, i := range of {
 			all = append(all, s.engineers[i].id)
@@ -251,7 +251,7 @@ func (e *engineer) bulk(of map[string]bool) {
 }
 
 // merges joins tickets of one submitter and parts every other pair again.
-func (s *shift) merges(d desk, pool []string) {
+func (s *shift) merges(pool []string) {
 	bySubmitter := map[*customer][]string{}
 	for _, n := range pool {
 		bySubmitter[s.tickets[n]] = append(bySubmitter[s.tickets[n]], n)
@@ -310,11 +310,14 @@ func (s *shift) customersStir(pool []string, n int, random *rand.Rand) {
 			status, answer := c.call("POST", "/v2/servicerequest/cases/"+number+"/action?action_id=press", map[string]any{})
 			s.counted("urge", status, answer)
 		case 4:
-			t, ok := s.engineers[0].look(number)
-			if ok && t.Status == 2 {
-				status, answer := c.call("POST", "/v2/servicerequest/cases/"+number+"/action?action_id=close", map[string]any{})
-				s.counted("close", status, answer)
+			for range 8 { // one that waits for his word
+				if t, ok := s.engineers[0].look(number); !ok || t.Status == 2 {
+					break
+				}
+				number = pool[random.IntN(len(pool))]
 			}
+			status, answer := s.tickets[number].call("POST", "/v2/servicerequest/cases/"+number+"/action?action_id=close", map[string]any{})
+			s.counted("close", status, answer)
 		default:
 			s.answerByMail(random)
 		}

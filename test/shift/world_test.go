@@ -45,7 +45,6 @@ type shift struct {
 	engineers []*engineer
 	sandboxes []*customer
 	tags      atomic.Int64
-	quiet     atomic.Bool // nobody does anything any more
 
 	mu      sync.Mutex
 	tickets map[string]*customer // number -> whose
