@@ -189,3 +189,37 @@ func TestDoctor(t *testing.T) {
 		sound()
 	})
 }
+
+// TestDoctorMoved: a merge, and what its undoing leaves (the lines that told of
+// it stay in no ticket), are no differences; nor is the index built anew behind
+// them.
+func TestDoctorMoved(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		a, b := w.create(w.li, "apple"), w.create(w.li, "pear")
+		w.ok(w.s.Reply(ctx, w.li, a, "", "zebra"))
+		sound := func(when string) {
+			t := w.t
+			t.Helper()
+			found, err := w.s.Doctor(ctx, false)
+			w.ok(err)
+			if len(found) > 0 {
+				t.Errorf("%s: %+v", when, found)
+			}
+		}
+		sound("before")
+		merged, err := w.s.Merge(ctx, w.chen, ticket.Merge{Source: a, Into: b})
+		w.ok(err)
+		sound("merged")
+		w.wantHits(w.chen, "zebra", b)
+		_, err = w.s.Undo(ctx, w.chen, b, merged.Revision)
+		w.ok(err)
+		sound("undone")
+		w.asOlder()
+		w.tasks()
+		w.ok(w.s.Reindex(ctx))
+		sound("indexed anew")
+		w.wantHits(w.chen, "zebra", a)
+	})
+}
