@@ -57,9 +57,9 @@ type Step struct {
 	// Guard, if set, runs in the step's transaction, with the ticket as it was
 	// read: what it writes is committed with the step, its error refuses it. It
 	// may run again. A transfer does not know it.
-	Guard    func(tx *db.Tx, t Ticket) error
-	Severity string   // StepSeverity
-	Tags     []string // StepTag, StepUntag
+	Guard    func(tx *db.Tx, t Ticket) error `json:"-"`
+	Severity string                          // StepSeverity
+	Tags     []string                        // StepTag, StepUntag
 }
 
 func (p Step) check() error {
