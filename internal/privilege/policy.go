@@ -180,6 +180,7 @@ var Policy = map[string]Audience{
 	"desk.TestProvider":                     Administrators,
 	"desk.TestWebhook":                      Administrators,
 	"desk.TransferTickets":                  Handlers,
+	"desk.UndoBulkRun":                      Workers,
 	"desk.UndoTicketChange":                 Handlers,
 	"desk.UndoTicketChanges":                Handlers,
 	"desk.UndrainProvider":                  Administrators,

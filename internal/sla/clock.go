@@ -1,6 +1,7 @@
 package sla
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 )
@@ -139,6 +140,39 @@ func (p *Policy) Clocks(history []Moment, now int64) []Clock {
 		i += 1 + answer
 		n++
 	}
+	return out
+}
+
+// Reign is a rule and the instant up to which a ticket's clocks went by it; of
+// the last of several Until does not matter.
+type Reign struct {
+	*Policy
+	Until int64
+}
+
+// ClocksOf is Clocks for a ticket whose rule changed, the rules in the order in
+// which they were in force. A clock goes by the rule that was in force when it
+// stopped, as if that had always been its rule; one that is open goes by the
+// last. When a clock stops does not depend on the rule.
+func ClocksOf(rules []Reign, history []Moment, now int64) (out []Clock) {
+	if len(rules) == 1 {
+		return rules[0].Clocks(history, now)
+	}
+	for i, r := range rules {
+		for _, c := range r.Clocks(history, now) {
+			of := len(rules) - 1
+			if !c.Open() {
+				if j := slices.IndexFunc(rules[:of], func(r Reign) bool { return c.End <= r.Until }); j >= 0 {
+					of = j
+				}
+			}
+			if of == i {
+				out = append(out, c)
+			}
+		}
+	}
+	place := map[Kind]int{FirstAnswer: 0, Resolution: 1, NextAnswer: 2}
+	slices.SortFunc(out, func(a, b Clock) int { return cmp.Or(cmp.Compare(place[a.Kind], place[b.Kind]), cmp.Compare(a.N, b.N)) })
 	return out
 }
 

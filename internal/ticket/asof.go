@@ -3,6 +3,7 @@ package ticket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/locale"
 	"casemate/internal/principal"
 )
 
@@ -75,6 +77,16 @@ func (s *Service) AsOf(ctx context.Context, who principal.Principal, number stri
 		}
 		out = TicketAt{DeskTicket: page[0], At: at}
 		rewind(&out.Ticket, events, at)
+		if out.Tags = nil; who.Partner == "" {
+			on, err := TagsIn(tx, t.Domain, t.ID)
+			if err != nil {
+				return err
+			}
+			out.Tags = tagsAt(on[t.ID], events, at)
+		}
+		if err := out.teamAt(tx, events, at); err != nil {
+			return err
+		}
 		if out.Labels, err = labelsAt(tx, t, events, at); err != nil {
 			return err
 		}
@@ -142,6 +154,9 @@ func rewind(t *Ticket, events []event.Row, at int64) {
 		if st.OwnerFrom != nil {
 			t.Ownership = *st.OwnerFrom
 		}
+		if st.SeverityFrom != nil {
+			t.Severity = *st.SeverityFrom
+		}
 		switch {
 		case st.AssigneeFrom != nil:
 			t.Assignee = *st.AssigneeFrom
@@ -149,6 +164,54 @@ func rewind(t *Ticket, events []event.Row, at int64) {
 			t.Assignee = handler(i)
 		}
 	}
+}
+
+// tagsAt takes back, from the tags that are on a ticket, what was put on and
+// taken off behind an instant.
+func tagsAt(tags []string, events []event.Row, at int64) []string {
+	off := func(gone []string) {
+		tags = slices.DeleteFunc(slices.Clone(tags), func(t string) bool {
+			return slices.ContainsFunc(gone, func(g string) bool { return foldLabel(g) == foldLabel(t) })
+		})
+	}
+	for _, e := range slices.Backward(events) {
+		if e.At <= at {
+			break
+		}
+		switch st := stepOf(e); e.Kind {
+		case "ticket." + StepTag:
+			off(st.Tags)
+		case "ticket." + StepUntag:
+			tags = append(tags, st.Tags...)
+		case kindUndo:
+			off(st.TagsOn)
+			tags = append(tags, st.TagsOff...)
+		}
+	}
+	return tags
+}
+
+// teamAt sets the team whose a ticket was at an instant; one that was removed
+// since has no name.
+func (t *TicketAt) teamAt(tx *db.Tx, events []event.Row, at int64) error {
+	team := t.Team
+	for _, e := range slices.Backward(events) {
+		if e.At <= at {
+			break
+		}
+		if st := stepOf(e); st.TeamFrom != nil {
+			team = *st.TeamFrom
+		}
+	}
+	if team == t.Team {
+		return nil
+	}
+	t.Team, t.TeamName = team, locale.Texts{}
+	err := tx.Get("SELECT name_zh, name_en FROM desk_teams WHERE id = ?", team).Scan(&t.TeamName.ZH, &t.TeamName.EN)
+	if errors.Is(err, db.ErrNone) {
+		err = nil
+	}
+	return err
 }
 
 // labelsAt are the labels on a ticket then, by their numbers.

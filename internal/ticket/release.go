@@ -81,7 +81,8 @@ func ReleaseIn(tx *db.Tx, who principal.Principal, engineer, why string, keys []
 			t.Assignee = ""
 			t = change(tx, before, t)
 			event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.release", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
-				Data: map[string]any{"from": before.Status, "to": t.Status, "assignee": "", "released": engineer, "why": why}})
+				Data: map[string]any{"from": before.Status, "to": t.Status, "assignee": "", "assignee_from": engineer, "released": engineer, "why": why}})
+			remember(tx, before, t, StepRelease)
 			numbers = append(numbers, t.Number)
 		}
 	}
@@ -91,6 +92,23 @@ func ReleaseIn(tx *db.Tx, who principal.Principal, engineer, why string, keys []
 // setTeam writes which team of the house a ticket belongs to, "" = none.
 func setTeam(tx *db.Tx, t Ticket, team string) {
 	tx.Write(db.Any, "UPDATE desk_tickets SET team = ? WHERE ticket_id = ?", team, t.ID)
+}
+
+// teamsStanding are those of the teams to which tickets shall go back that are
+// there.
+func teamsStanding(tx *db.Tx, parts []changed) (map[string]bool, error) {
+	there := map[string]bool{}
+	for _, c := range parts { // two at most
+		if c.Team == nil || c.Team[0] == "" {
+			continue
+		}
+		var n int
+		if err := tx.Get("SELECT count(*) FROM desk_teams WHERE id = ?", c.Team[0]).Scan(&n); err != nil {
+			return nil, err
+		}
+		there[c.Team[0]] = n > 0
+	}
+	return there, nil
 }
 
 // teamsOf reads the teams of tickets for the desk, with their names.
@@ -112,10 +130,10 @@ func teamsOf(tx *db.Tx, page []DeskTicket) error {
 	}, "SELECT d.ticket_id, d.team, g.name_zh, g.name_en FROM desk_tickets AS d JOIN desk_teams AS g ON g.id = d.team WHERE d.team <> '' AND d.ticket_id IN ("+marks(len(args))+")", args...)
 }
 
-// loadRows reads the desk's rows of tickets that a team shall get.
+// loadRows reads the desk's rows of tickets that are transferred.
 func (m *move) loadRows(tx *db.Tx, found map[string]Ticket) error {
 	m.rows = map[string]Row{}
-	if m.Team == "" || len(found) == 0 {
+	if len(found) == 0 {
 		return nil
 	}
 	var ids []any

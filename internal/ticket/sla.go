@@ -112,8 +112,8 @@ func (s *Service) storeRule(tx *db.Tx, p *sla.Policy) {
 // stepClocks moves a ticket's clocks on to what was just done to it; change
 // calls it.
 func stepClocks(tx *db.Tx, before Ticket, t *Ticket) {
-	answer, customer := t.answered, t.heard
-	t.answered, t.heard = false, false
+	answer, customer, turned := t.answered, t.heard, t.turned
+	t.answered, t.heard, t.turned = false, false, nil
 	if before.pace.Rule == "" {
 		return
 	}
@@ -122,7 +122,13 @@ func stepClocks(tx *db.Tx, before Ticket, t *Ticket) {
 		return
 	}
 	t.pace = before.pace
-	t.pace.Gauge = p.Step(before.pace.Gauge, sla.Moment{At: tx.Now, State: int(t.Status), Answer: answer, Customer: customer, Urge: t.Urges > before.Urges})
+	gauge := before.pace.Gauge
+	if turned != nil {
+		p, gauge = turned.policy, turned.policy.Gauge(turned.history)
+		t.pace.Rule = p.ID()
+		enqueueAlarm(tx, *t, tx.Now) // what is used up already by the other rule is told at once
+	}
+	t.pace.Gauge = p.Step(gauge, sla.Moment{At: tx.Now, State: int(t.Status), Answer: answer, Customer: customer, Urge: t.Urges > before.Urges})
 	t.setClocks(tx, p)
 }
 
@@ -219,8 +225,13 @@ func (s *Service) clocksIn(tx *db.Tx, t Ticket) (Clocks, error) {
 	if err != nil {
 		return Clocks{}, err
 	}
-	h, err := historyOf(tx, t)
-	return Clocks{Ticket: t, Rule: p.Rule, RuleID: p.ID(), Now: tx.Now, All: p.Clocks(h, tx.Now), policy: p, history: h}, err
+	rows, _, err := event.OfSubject(tx, t.Domain, "ticket", t.ID, false, false, 0, maxHistory)
+	if err != nil {
+		return Clocks{}, err
+	}
+	all, err := reigns(tx, rows, p)
+	h := history(rows)
+	return Clocks{Ticket: t, Rule: p.Rule, RuleID: p.ID(), Now: tx.Now, All: sla.ClocksOf(all, h, tx.Now), policy: p, history: h}, err
 }
 
 // Clocks computes the clocks of a ticket that the caller, a customer, may see;

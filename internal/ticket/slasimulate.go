@@ -84,28 +84,36 @@ func (s *Service) Simulate(ctx context.Context, who principal.Principal, files m
 	groups := map[Simulated]*Simulated{}
 	for after := ""; ; {
 		var page []Ticket
-		var histories map[string][]sla.Moment
-		now := map[string]*sla.Policy{}
+		histories := map[string][]sla.Moment{}
+		now, then := map[string][]sla.Reign{}, map[string][]sla.Reign{}
 		next := ""
 		err := s.db.View(ctx, func(tx *db.Tx) (err error) {
 			page, next, err = s.simulatedPage(tx, out.From, after)
 			if err != nil {
 				return err
 			}
+			rows, err := eventsOf(tx, page)
+			if err != nil {
+				return err
+			}
 			for _, t := range page {
-				if now[t.ID], err = s.ruleOf(tx, t); err != nil {
+				p, err := s.ruleOf(tx, t)
+				if err != nil {
 					return err
 				}
+				if now[t.ID], err = reigns(tx, rows[t.ID], p); err != nil {
+					return err
+				}
+				histories[t.ID], then[t.ID] = history(rows[t.ID]), imagined(other, t, rows[t.ID])
 			}
-			histories, err = historiesOf(tx, page)
-			return err
+			return nil
 		})
 		if err != nil {
 			return out, err
 		}
 		for _, t := range page {
 			out.Tickets++
-			out.compare(groups, t, now[t.ID].Clocks(histories[t.ID], out.To), promise(other, t).Clocks(histories[t.ID], out.To))
+			out.compare(groups, t, sla.ClocksOf(now[t.ID], histories[t.ID], out.To), sla.ClocksOf(then[t.ID], histories[t.ID], out.To))
 		}
 		if after = next; after == "" {
 			break
@@ -120,8 +128,15 @@ func (s *Service) Simulate(ctx context.Context, who principal.Principal, files m
 	return out, nil
 }
 
-func promise(c *catalog.Catalog, t Ticket) *sla.Policy {
-	return c.Promise(t.Plan, t.Severity, t.ProblemType)
+// imagined are the rules that another catalogue would have given a ticket, with
+// each severity that it had.
+func imagined(c *catalog.Catalog, t Ticket, rows []event.Row) (all []sla.Reign) {
+	for _, r := range rows {
+		if st := stepOf(r); st.SeverityFrom != nil && st.Severity != nil {
+			all = append(all, sla.Reign{Policy: c.Promise(t.Plan, *st.SeverityFrom, t.ProblemType), Until: r.At})
+		}
+	}
+	return append(all, sla.Reign{Policy: c.Promise(t.Plan, t.Severity, t.ProblemType)})
 }
 
 // simulatedPage reads tickets by their ids, which rise with their creation.
@@ -146,27 +161,23 @@ func (s *Service) simulatedPage(tx *db.Tx, from int64, after string) (page []Tic
 	return page, next, err
 }
 
-// historiesOf reads what happened to tickets, each domain's at once.
-func historiesOf(tx *db.Tx, page []Ticket) (map[string][]sla.Moment, error) {
+// eventsOf reads what happened to tickets, each domain's at once.
+func eventsOf(tx *db.Tx, page []Ticket) (map[string][]event.Row, error) {
 	ids := map[string][]string{}
 	for _, t := range page {
 		ids[t.Domain] = append(ids[t.Domain], t.ID)
 	}
-	all := map[string][]sla.Moment{}
+	of := map[string][]event.Row{}
 	for domain, some := range ids {
 		rows, err := event.OfSubjects(tx, domain, "ticket", some, 0)
 		if err != nil {
 			return nil, err
 		}
-		of := map[string][]event.Row{}
 		for _, r := range rows {
 			of[r.SubjectID] = append(of[r.SubjectID], r)
 		}
-		for id, r := range of {
-			all[id] = history(r)
-		}
 	}
-	return all, nil
+	return of, nil
 }
 
 // compare adds a ticket's clocks under both policies.

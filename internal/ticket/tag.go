@@ -121,30 +121,72 @@ func (s *Service) tagStep(ctx context.Context, who principal.Principal, p Step) 
 	if p.Tags, err = CheckTags(p.Tags); err != nil {
 		return Ticket{}, err
 	}
-	return s.mark(ctx, who, p, func(tx *db.Tx, before Ticket) (map[string]any, error) {
-		has, err := TagsIn(tx, before.Domain, before.ID)
+	return s.mark(ctx, who, p, func(tx *db.Tx, before Ticket) (t Ticket, w was, data map[string]any, err error) {
+		has, err := taggedIn(tx, before)
 		if err != nil {
-			return nil, err
+			return before, w, nil, err
 		}
-		_, changed, err := tagsAfter(has[before.ID], p)
+		names := make([]string, len(has))
+		for i, h := range has {
+			names[i] = h.Tag
+		}
+		_, changed, err := tagsAfter(names, p)
 		if err != nil {
-			return nil, err
+			return before, w, nil, err
 		}
-		for i, tag := range changed {
-			if p.Action == StepTag {
-				tx.Write(1, "INSERT INTO ticket_tags (domain_id, ticket_id, tag_key, tag, added_at) VALUES (?, ?, ?, ?, ?)",
-					before.Domain, before.ID, foldLabel(tag), tag, changedAt(tx, before)+int64(i))
-			} else {
-				tx.Write(1, "DELETE FROM ticket_tags WHERE domain_id = ? AND ticket_id = ? AND tag_key = ?", before.Domain, before.ID, foldLabel(tag))
+		if p.Action == StepTag {
+			var on []tagged
+			for i, name := range changed {
+				on = append(on, tagged{name, changedAt(tx, before) + int64(i)})
 			}
+			putTags(tx, before, on)
+			w.Tagged = changed
+			return before, w, map[string]any{"tags": changed}, nil
 		}
-		return map[string]any{"tags": changed}, nil
+		for i, name := range changed {
+			at := slices.IndexFunc(has, func(h tagged) bool { return foldLabel(h.Tag) == foldLabel(name) })
+			w.Untagged, changed[i] = append(w.Untagged, has[at]), has[at].Tag
+		}
+		takeTags(tx, before, changed)
+		return before, w, map[string]any{"tags": changed}, nil
 	})
 }
 
+// tagged is a tag of a ticket and when it came.
+type tagged struct {
+	Tag string `json:"tag"`
+	At  int64  `json:"at"`
+}
+
+func taggedIn(tx *db.Tx, t Ticket) (all []tagged, err error) {
+	err = tx.List(func(r db.Row) error {
+		var one tagged
+		err := r.Scan(&one.Tag, &one.At)
+		all = append(all, one)
+		return err
+	}, "SELECT tag, added_at FROM ticket_tags WHERE domain_id = ? AND ticket_id = ? ORDER BY added_at, tag_key", t.Domain, t.ID)
+	return all, err
+}
+
+// putTags puts tags on that are not there, at most MaxTags.
+func putTags(tx *db.Tx, t Ticket, all []tagged) {
+	for _, one := range all {
+		tx.Write(1, "INSERT INTO ticket_tags (domain_id, ticket_id, tag_key, tag, added_at) VALUES (?, ?, ?, ?, ?)", t.Domain, t.ID, foldLabel(one.Tag), one.Tag, one.At)
+	}
+}
+
+// takeTags takes tags off that are there.
+func takeTags(tx *db.Tx, t Ticket, tags []string) {
+	keys := make([]any, len(tags))
+	for i, name := range tags {
+		keys[i] = foldLabel(name)
+	}
+	tx.Write(len(tags), "DELETE FROM ticket_tags WHERE domain_id = ? AND ticket_id = ? AND tag_key IN ("+marks(len(tags))+")", append([]any{t.Domain, t.ID}, keys...)...)
+}
+
 // mark is a step that changes neither state nor handler: it writes what set
-// writes, raises the revision and records what set answers.
-func (s *Service) mark(ctx context.Context, who principal.Principal, p Step, set func(tx *db.Tx, before Ticket) (map[string]any, error)) (t Ticket, err error) {
+// writes, raises the revision and records and keeps for an undo what set answers.
+func (s *Service) mark(ctx context.Context, who principal.Principal, p Step, set func(tx *db.Tx, before Ticket) (Ticket, was, map[string]any, error)) (t Ticket, err error) {
 	seen, err := s.deskTicketOf(ctx, who, p.Number)
 	if err != nil {
 		return t, err
@@ -163,17 +205,14 @@ func (s *Service) mark(ctx context.Context, who principal.Principal, p Step, set
 		if err := sees(tx, who, before); err != nil {
 			return before, err
 		}
-		data, err := set(tx, before)
+		after, w, data, err := set(tx, before)
 		if err != nil {
 			return before, err
-		}
-		after := before
-		if p.Action == StepSeverity {
-			after.Severity = p.Severity
 		}
 		after = change(tx, before, after)
 		event.Record(tx, who, event.Event{Domain: after.Domain, Kind: "ticket." + p.Action, Subject: "ticket", SubjectID: after.ID, Revision: after.Revision,
 			LogCode: event.NoLog, Data: data})
+		keep(tx, before, after, tx.NewID(), "ticket."+p.Action, "", w)
 		return after, nil
 	})
 }

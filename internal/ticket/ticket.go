@@ -164,6 +164,7 @@ type Ticket struct {
 	pace            pace
 	answered, heard bool       // what a step is for the clocks; change takes it
 	stirred         bool       // the customer wrote: a snoozed ticket wakes with this change
+	turned          *turned    // another rule for its clocks; change takes it
 	found           search.Doc // of a new one: how it is found
 }
 

@@ -146,7 +146,7 @@ type move struct {
 	handler identity.User    // ID "" = none
 	partner identity.Partner // who shall get the tickets; ID "" = the house
 	refusal error            // why no ticket of this customer can go there
-	rows    map[string]Row   // with a team: the desk's rows by ticket id
+	rows    map[string]Row   // the desk's rows by ticket id
 }
 
 // handler finds the one named; a partner's people know only their colleagues.
@@ -302,12 +302,17 @@ func (m move) write(tx *db.Tx, who principal.Principal, before Ticket) Ticket {
 	if strings.TrimSpace(m.Text) != "" {
 		addMessage(tx, t, message{Side: sideOfWorker(who), Author: writer(who), Text: m.Text, Internal: true})
 	}
+	team := m.rows[t.ID].Team
 	t = change(tx, before, t)
 	own(tx, t, t.Ownership)
 	setTeam(tx, t, m.Team)
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.transfer", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
-		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee, "assignee_from": before.Assignee, "team": m.Team}})
-	remember(tx, before, t, StepTransfer)
+		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee, "assignee_from": before.Assignee, "team": m.Team, "team_from": team}})
+	w := was{}
+	if team != m.Team {
+		w.Team = &[2]string{team, m.Team}
+	}
+	keep(tx, before, t, tx.NewID(), "ticket."+StepTransfer, "", w)
 	return t
 }
 

@@ -5,15 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
-	"casemate/internal/attachment"
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
-	"casemate/internal/job"
 	"casemate/internal/principal"
-	"casemate/internal/search"
 )
 
 // MaxUndo is how many changes one call undoes.
@@ -24,15 +20,18 @@ const kindUndo = "ticket.undo"
 // Faults of undoing.
 var (
 	errRevision = fault.New(fault.NotFound, fault.CodeInvalid, "工单没有第 {n} 次变更", "the ticket has no revision {n}").In("revision")
-	errFixed    = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更（{kind}）不能撤销：只有合并、拆分、移动消息、受理、转派、转移、暂停、恢复和判为无效可以撤销",
-		"revision {n} ({kind}) cannot be undone: only merging, splitting, moving messages, accepting, assigning, transferring, pausing, resuming and judging invalid can").In("revision")
-	errUndone  = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更已被第 {by} 次变更撤销", "revision {n} was undone already, by revision {by}").In("revision")
+	errFixed    = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更（{kind}）不能撤销：只有合并、拆分、移动消息、受理、转派、退回、转移、暂停、恢复、判为无效、修改级别和内部标签可以撤销",
+		"revision {n} ({kind}) cannot be undone: only merging, splitting, moving messages, accepting, assigning, giving back, transferring, pausing, resuming, judging invalid, severities and tags can").In("revision")
+	// ErrUndone is an undo of what is undone.
+	ErrUndone  = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更已被第 {by} 次变更撤销", "revision {n} was undone already, by revision {by}").In("revision")
 	errDepends = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：之后工单 {number} 的第 {by} 次变更（{kind}）依赖于它",
 		"revision {n} cannot be undone: revision {by} of ticket {number} ({kind}) stands in the way").In("revision")
 	errWentOn = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：其中的消息之后又被移动",
 		"revision {n} cannot be undone: messages of it have been moved on").In("revision")
 	errContactSince = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：工单 {number} 的联系方式之后被修改",
 		"revision {n} cannot be undone: the contact of ticket {number} was changed since").In("revision")
+	errTagsSince = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：工单 {number} 已没有内部标签的余量",
+		"revision {n} cannot be undone: ticket {number} has no room for its tags any more").In("revision")
 	errHandlerGone = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：工单 {number} 之前的处理人已停用",
 		"revision {n} cannot be undone: who handled ticket {number} before is shut out now").In("revision")
 	errClocks = fault.New(fault.Conflict, fault.CodeInvalid, "沙箱的工单不能与其他客户的工单一起撤销", "changes in a sandbox are not undone together with others'").In("items")
@@ -51,12 +50,17 @@ type was struct {
 	Notices  []string      `json:"notices,omitempty"` // ids of messages that tell of the operation
 	Related  bool          `json:"related,omitempty"` // a relation with the other ticket was made
 	Made     bool          `json:"made,omitempty"`    // the ticket itself was
+	Severity *[2]string    `json:"severity,omitempty"`
+	Rule     *[2]string    `json:"rule,omitempty"` // of its clocks, with Severity
+	Team     *[2]string    `json:"team,omitempty"`
+	Tagged   []string      `json:"tagged,omitempty"`   // tags that were put on
+	Untagged []tagged      `json:"untagged,omitempty"` // tags that were taken off
 }
 
 // remember notes a step of one ticket that can be undone.
 func remember(tx *db.Tx, before, t Ticket, kind string) {
 	switch kind {
-	case StepAccept, StepAssign, StepTransfer, StepPause, StepResume, StepInvalid:
+	case StepAccept, StepAssign, StepRelease, StepPause, StepResume, StepInvalid:
 		keep(tx, before, t, tx.NewID(), "ticket."+kind, "", was{})
 	}
 }
@@ -71,6 +75,9 @@ func keep(tx *db.Tx, before, t Ticket, op, kind, other string, w was) {
 	}
 	if before.Ownership != t.Ownership {
 		w.Owner = &[2]Ownership{before.Ownership, t.Ownership}
+	}
+	if before.Severity != t.Severity {
+		w.Severity, w.Rule = &[2]string{before.Severity, t.Severity}, &[2]string{before.pace.Rule, t.pace.Rule}
 	}
 	data, err := json.Marshal(w)
 	if err != nil {
@@ -109,6 +116,10 @@ type step struct {
 	Other                  string
 	Undone                 int64
 	Labels, LabelsOff      []int64
+	SeverityFrom, Severity *string
+	TeamFrom, Team         *string
+	Tags                   []string // of ticket.tag and ticket.untag
+	TagsOn, TagsOff        []string // of an undo
 }
 
 func stepOf(r event.Row) (s step) {
@@ -123,6 +134,13 @@ func stepOf(r event.Row) (s step) {
 		Undone       int64      `json:"undone"`
 		Labels       []int64    `json:"labels"`
 		LabelsOff    []int64    `json:"labels_off"`
+		SeverityFrom *string    `json:"severity_from"`
+		Severity     *string    `json:"severity_to"`
+		TeamFrom     *string    `json:"team_from"`
+		Team         *string    `json:"team"`
+		Tags         []string   `json:"tags"`
+		TagsOn       []string   `json:"tags_on"`
+		TagsOff      []string   `json:"tags_off"`
 	}
 	if json.Unmarshal(r.Data, &in) != nil {
 		return s // of another noun, with other words
@@ -139,8 +157,18 @@ func (s step) touches(w was) bool {
 		return true
 	case w.Owner != nil && s.OwnerFrom != nil && s.OwnerTo != nil && *s.OwnerFrom != *s.OwnerTo:
 		return true
+	case w.Severity != nil && s.Severity != nil:
+		return true
+	case w.Team != nil && s.Team != nil && s.TeamFrom != nil && *s.Team != *s.TeamFrom:
+		return true
 	}
-	return false
+	return slices.ContainsFunc(s.Tags, w.tags)
+}
+
+// tags tells whether a tag was put on or taken off.
+func (w was) tags(tag string) bool {
+	same := func(other string) bool { return foldLabel(other) == foldLabel(tag) }
+	return slices.ContainsFunc(w.Tagged, same) || slices.ContainsFunc(w.Untagged, func(t tagged) bool { return same(t.Tag) })
 }
 
 // past is a ticket with what happened to it.
@@ -196,7 +224,7 @@ func (j *judge) rows(c changed) ([]changed, error) {
 func (j *judge) against(c changed) error {
 	n := c.revision
 	if c.undone > 0 {
-		return errUndone.With("n", n).With("by", c.undone)
+		return ErrUndone.With("n", n).With("by", c.undone)
 	}
 	parts, err := j.rows(c)
 	if err != nil {
@@ -220,8 +248,18 @@ func (j *judge) against(c changed) error {
 			return errContactSince.With("n", n).With("number", p.t.Number)
 		}
 		// What the events say is what the row says; anything else is damage.
-		if c.Status != nil && p.t.Status != c.Status[1] || c.Assignee != nil && p.t.Assignee != c.Assignee[1] || c.Owner != nil && p.t.Ownership != c.Owner[1] {
+		if c.Status != nil && p.t.Status != c.Status[1] || c.Assignee != nil && p.t.Assignee != c.Assignee[1] || c.Owner != nil && p.t.Ownership != c.Owner[1] ||
+			c.Severity != nil && p.t.Severity != c.Severity[1] {
 			return errDepends.With("n", n).With("number", p.t.Number).With("by", p.t.Revision).With("kind", "?")
+		}
+		if len(c.Untagged) > 0 {
+			has, err := TagsIn(j.tx, c.domain, c.ticket)
+			if err != nil {
+				return err
+			}
+			if len(has[c.ticket])+len(c.Untagged) > MaxTags {
+				return errTagsSince.With("n", n).With("number", p.t.Number)
+			}
 		}
 		if c.Assignee != nil && c.Assignee[0] != "" {
 			var out int
@@ -271,7 +309,9 @@ type UndoItem struct {
 
 // Undo takes back the change that made a revision of a ticket and answers the
 // ticket after it: merging, splitting, moving messages (from either ticket),
-// accepting, assigning, transferring, pausing, resuming, judging invalid. The
+// accepting, assigning (by hand, by a claim or by a queue), giving back,
+// transferring (the team too), pausing, resuming, judging invalid, another
+// severity (its clocks go by the rule from before), tags put on or taken off. The
 // rows are then what they were, but for revision, time of change and the
 // history, which tells of both; a ticket that a split made is Deleted. There is
 // no time limit: a change can be undone as long as nothing that depends on it
@@ -374,6 +414,10 @@ func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision
 	if err != nil {
 		return seen, err
 	}
+	teams, err := teamsStanding(tx, parts)
+	if err != nil {
+		return seen, err
+	}
 	creators := map[string]bool{}
 	for _, part := range parts {
 		p, err := j.of(part.domain, part.ticket)
@@ -388,6 +432,9 @@ func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision
 	if len(creators) > 1 && !leads(who) {
 		return seen, ErrPerson
 	}
+	if who.Partner != "" && len(c.Tagged)+len(c.Untagged) > 0 {
+		return seen, fault.NoPermission // tags are the house's own
+	}
 	if err := j.against(c); err != nil {
 		return seen, err
 	}
@@ -400,7 +447,7 @@ func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision
 	answer, now := seen, tx.Now
 	for _, part := range parts { // by ticket id, the order every caller changes tickets in
 		p := j.seen[part.ticket]
-		t, err := s.restore(tx, who, p, part)
+		t, err := s.restore(tx, who, p, part, teams)
 		if err != nil {
 			return seen, err
 		}
@@ -412,135 +459,4 @@ func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision
 		back(tx, parts, moved, now, j.seen)
 	}
 	return answer, nil
-}
-
-// restore puts one ticket back, but for the messages that went to or from it.
-func (s *Service) restore(tx *db.Tx, who principal.Principal, p *past, c changed) (Ticket, error) {
-	before, t := p.t, p.t
-	data := map[string]any{"undone": c.revision, "kind": c.kind}
-	if c.Status != nil {
-		t.Status, t.Closed = c.Status[0], c.Closed
-	}
-	if c.Made {
-		t.Status, t.Closed = Deleted, tx.Now
-	}
-	if c.Assignee != nil {
-		t.Assignee = c.Assignee[0]
-	}
-	if c.Owner != nil {
-		t.Ownership = c.Owner[0]
-		data["owner_from"], data["owner_to"] = before.Ownership, t.Ownership
-	}
-	t = change(tx, before, t)
-	data["from"], data["to"], data["assignee"], data["assignee_from"] = before.Status, t.Status, t.Assignee, before.Assignee
-	if c.Status != nil && !c.Made {
-		t.StatusAt = c.StatusAt
-		tx.Write(1, "UPDATE tickets SET status_at = ? WHERE domain_id = ? AND id = ?", t.StatusAt, t.Domain, t.ID)
-		s.goOn(tx, t)
-	}
-	if c.Owner != nil {
-		own(tx, t, t.Ownership)
-	}
-	if c.Contact != nil {
-		t.contact = c.Contact[0]
-		tx.Write(1, "UPDATE tickets SET contact = ? WHERE domain_id = ? AND id = ?", t.contact, t.Domain, t.ID)
-	}
-	if labels := untouched(p.events, c); len(labels) > 0 {
-		data["labels_off"] = labels
-		args := []any{t.Domain, t.ID}
-		for _, l := range labels {
-			args = append(args, l)
-		}
-		tx.Write(db.Any, "DELETE FROM ticket_labels WHERE domain_id = ? AND ticket_id = ? AND label_id IN ("+questions(len(labels))+")", args...)
-	}
-	if c.Related {
-		for _, pair := range [][2]string{{t.ID, c.other}, {c.other, t.ID}} {
-			tx.Write(db.Any, "DELETE FROM ticket_relations WHERE domain_id = ? AND ticket_id = ? AND related_id = ?", t.Domain, pair[0], pair[1])
-		}
-	}
-	tx.Write(1, "UPDATE ticket_changes SET undone = ? WHERE domain_id = ? AND ticket_id = ? AND revision = ? AND undone = 0", t.Revision, t.Domain, t.ID, c.revision)
-	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: kindUndo, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog, Data: data})
-	p.t = t
-	return t, nil
-}
-
-// untouched are the labels a merge put on that nobody put on or took off since.
-func untouched(events []event.Row, c changed) (ids []int64) {
-	since := map[int64]bool{}
-	for _, e := range events {
-		if e.Revision >= c.revision && (e.Kind == "ticket.label" || e.Kind == "ticket.unlabel") {
-			for _, l := range stepOf(e).Labels {
-				since[l] = true
-			}
-		}
-	}
-	for _, l := range c.Labels {
-		if !since[l] {
-			ids = append(ids, l)
-		}
-	}
-	return ids
-}
-
-// movedBy are the messages of an operation, on being what they were before it.
-func movedBy(tx *db.Tx, domain, op string) (said []Message, err error) {
-	err = tx.List(func(r db.Row) error {
-		var from string
-		var opening int64
-		m, err := scanMessage(r, &from, &opening)
-		m.on, m.Opening = from, opening == 1
-		said = append(said, m)
-		return err
-	}, "SELECT "+aliased("m", messageColumns)+`, v.from_ticket, v.opening FROM message_moves AS v JOIN messages AS m ON m.domain_id = v.domain_id AND m.id = v.message_id
-		WHERE v.domain_id = ? AND v.op = ? ORDER BY m.id`, domain, op)
-	return said, err
-}
-
-// back puts the messages of an operation where they were, and takes away those
-// that told of it: they are kept, in no ticket, for what is asked of the past.
-func back(tx *db.Tx, parts []changed, moved []Message, now int64, tickets map[string]*past) {
-	domain, op := parts[0].domain, parts[0].op
-	byTicket, ids := map[string][]Message{}, map[string][]string{}
-	for _, m := range moved {
-		byTicket[m.on], ids[m.on] = append(byTicket[m.on], m), append(ids[m.on], m.ID)
-	}
-	tx.Write(len(moved), `UPDATE messages SET (ticket_id, revision, opening, created_at, origin) =
-		(SELECT v.from_ticket, v.from_revision, v.opening, v.created_before, v.origin FROM message_moves AS v WHERE v.domain_id = messages.domain_id AND v.op = ? AND v.message_id = messages.id)
-		WHERE domain_id = ? AND id IN (SELECT v.message_id FROM message_moves AS v WHERE v.domain_id = ? AND v.op = ?)`, op, domain, domain, op)
-	tx.Write(len(moved), "UPDATE message_moves SET undone_at = ? WHERE domain_id = ? AND op = ?", now, domain, op)
-	for on, said := range byTicket {
-		t := tickets[on].t
-		attachment.Move(tx, domain, ids[on], t.ID, t.Creator)
-		reindex(tx, t, said, true)
-	}
-	gone := tx.NewID()
-	for _, c := range parts { // two
-		in := questions(len(c.Notices))
-		tx.Write(len(c.Notices), `INSERT INTO message_moves (domain_id, op, message_id, from_ticket, from_revision, to_ticket, to_revision, opening, origin, created_before, created_after, silent, moved_at, undone_at)
-			SELECT m.domain_id, CAST(? AS TEXT), m.id, m.ticket_id, m.revision, '', 0, m.opening, m.origin, m.created_at, m.created_at, 1, CAST(? AS BIGINT), 0
-			FROM messages AS m WHERE m.domain_id = ? AND m.id IN (`+in+")", append([]any{gone, now, domain}, anys(c.Notices)...)...)
-		tx.Write(len(c.Notices), "UPDATE messages SET ticket_id = '', revision = 0 WHERE domain_id = ? AND id IN ("+in+")", append([]any{domain}, anys(c.Notices)...)...)
-		for _, id := range c.Notices {
-			search.Remove(tx, domain, id)
-		}
-	}
-}
-
-// goOn enqueues what time would have done to a ticket that is back in a state
-// it waited in, where its job came while it was not.
-func (s *Service) goOn(tx *db.Tx, t Ticket) {
-	days, what := s.o.Config.ConfirmDays, tickConfirm
-	switch t.Status {
-	case ToConfirm:
-	case Feedback:
-		days, what = s.o.Config.FeedbackDays, tickSolve
-	default:
-		return
-	}
-	if days <= 0 || t.StatusAt+int64(days)*ms(day) > tx.Now {
-		return // its job still waits
-	}
-	// Not at once: somebody shall see that it is open again.
-	job.Enqueue(tx, job.Job{Kind: kindClock, Domain: t.Domain, Args: tick{Domain: t.Domain, Ticket: t.ID, Since: t.StatusAt, What: what}, At: tx.Now + ms(day),
-		Unique: strings.Join([]string{t.ID, what, "undo", fmt.Sprint(t.Revision)}, "/")})
 }

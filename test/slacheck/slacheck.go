@@ -42,6 +42,9 @@ type Event struct {
 		Number string `json:"number"`
 		From   *int64 `json:"from"`
 		To     *int64 `json:"to"`
+		// Of another severity, or the undo of one.
+		SeverityFrom *string `json:"severity_from"`
+		SeverityTo   *string `json:"severity_to"`
 	} `json:"data"`
 }
 
@@ -390,6 +393,38 @@ const ahead = 731 * 24 * 3600 * 1000
 // Recompute computes the clocks of a ticket from its events, which begin with
 // its creation (Of), as of an instant.
 func Recompute(events []Event, p Policy, now int64) (out []Figure) {
+	return recompute(events, func(int64) Policy { return p }, now)
+}
+
+// RecomputeTurned is Recompute of a ticket whose severity may have changed since
+// it was made with the first one: a clock that stopped goes by the severity that
+// the ticket had then, one that has not by the one it has.
+func RecomputeTurned(events []Event, promised func(severity string) (Policy, error), first string, now int64) ([]Figure, error) {
+	severities, since := []string{first}, []int64{0}
+	for _, e := range events {
+		if e.Data.SeverityTo != nil {
+			severities, since = append(severities, *e.Data.SeverityTo), append(since, e.AtMs)
+		}
+	}
+	policies := map[string]Policy{}
+	for _, s := range severities {
+		var err error
+		if policies[s], err = promised(s); err != nil {
+			return nil, err
+		}
+	}
+	return recompute(events, func(end int64) Policy {
+		at := len(severities) - 1
+		for end > 0 && at > 0 && since[at] >= end {
+			at--
+		}
+		return policies[severities[at]]
+	}, now), nil
+}
+
+// recompute is told which policy a clock goes by that ended at an instant, 0 =
+// it has not.
+func recompute(events []Event, policyAt func(end int64) Policy, now int64) (out []Figure) {
 	type moment struct {
 		at, state        int64
 		answer, customer bool
@@ -412,11 +447,8 @@ func Recompute(events []Event, p Policy, now int64) (out []Figure) {
 	over := func(kind string, s int64) bool {
 		return slices.Contains([]int64{3, 4, 12, 13}, s) || kind == "resolution" && s == 2
 	}
-	figure := func(kind string, n int, target int64, start, answer int) {
-		if target == 0 {
-			return
-		}
-		f := Figure{Kind: kind, N: n, Target: target, Start: all[start].at}
+	figure := func(kind string, n, start, answer int) {
+		f := Figure{Kind: kind, N: n, Start: all[start].at}
 		stop, done := now, false
 		if answer >= 0 {
 			stop, done = all[answer].at, true
@@ -428,6 +460,11 @@ func Recompute(events []Event, p Policy, now int64) (out []Figure) {
 			stop = all[i].at
 			f.End, done = stop, kind == "resolution" && (all[i].state == 2 || all[i].state == 3)
 		}
+		p := policyAt(f.End)
+		f.Target = map[string]int64{"first_answer": p.First, "next_answer": p.Next, "resolution": p.Resolution}[kind]
+		if f.Target == 0 {
+			return
+		}
 		var parts []stretch
 		for i := start; i < len(all); i++ {
 			to := stop
@@ -438,8 +475,8 @@ func Recompute(events []Event, p Policy, now int64) (out []Figure) {
 				parts = append(parts, stretch{all[i].at, to, all[i].state == 0 || all[i].state == 1})
 			}
 		}
-		f.Used, f.Due = p.count(parts, target)
-		f.Left = target - f.Used
+		f.Used, f.Due = p.count(parts, f.Target)
+		f.Left = f.Target - f.Used
 		going := all[len(all)-1].state
 		if f.Due == 0 && (f.End > 0 || going == 0 || going == 1) {
 			_, f.Due = p.count([]stretch{{stop, stop + ahead, true}}, f.Left)
@@ -467,14 +504,14 @@ func Recompute(events []Event, p Policy, now int64) (out []Figure) {
 		return -1
 	}
 	first := answers(0)
-	figure("first_answer", 1, p.First, 0, first)
-	figure("resolution", 1, p.Resolution, 0, -1)
+	figure("first_answer", 1, 0, first)
+	figure("resolution", 1, 0, -1)
 	waits := -1
 	for i, n := first+1, 1; first >= 0 && i < len(all); i++ {
 		switch {
 		case all[i].customer && waits < 0:
 			waits = i
-			figure("next_answer", n, p.Next, i, answers(i))
+			figure("next_answer", n, i, answers(i))
 			n++
 		case all[i].answer:
 			waits = -1

@@ -189,16 +189,16 @@ func TestRecomputed(t *testing.T) {
 				feed := s.feed()
 				files := s.files()
 				for number, p := range promised {
-					rule, err := slacheck.Catalog(files, p[0], p[1], p[2])
-					if err != nil {
-						t.Fatal(err)
-					}
+					rule := func(severity string) (slacheck.Policy, error) { return slacheck.Catalog(files, p[0], severity, p[2]) }
 					for _, body := range []string{s.desk("GET", "/desk/v1/tickets/"+number+"/clocks", nil), s.customer("GET", "/web/v1/tickets/"+number+"/clocks", nil)} {
 						shown, now, err := slacheck.Shown([]byte(body))
 						if err != nil {
 							t.Fatalf("%s: %s: %v", when, number, err)
 						}
-						want := slacheck.Recompute(slacheck.Of(feed, slacheck.ID(feed, number)), rule, now)
+						want, err := slacheck.RecomputeTurned(slacheck.Of(feed, slacheck.ID(feed, number)), rule, p[1], now)
+						if err != nil {
+							t.Fatal(err)
+						}
 						if !slices.Equal(shown, want) || len(shown) == 0 {
 							t.Errorf("%s: %s:\n%s", when, number, slacheck.Differences(shown, want))
 						}
@@ -234,7 +234,36 @@ func TestRecomputed(t *testing.T) {
 			s.step(solved, "reply")
 			s.act(cancelled, "cancel")
 			s.step(invalid, "invalid")
+			severity := func(number, to string) int64 {
+				t.Helper()
+				var ran struct {
+					Version int64 `json:"version"`
+				}
+				body := map[string]any{"as": "chen", "actions": []any{map[string]any{"do": "severity", "severity": to}}}
+				if err := json.Unmarshal([]byte(s.desk("POST", "/desk/v1/tickets/"+number+"/actions", body)), &ran); err != nil {
+					t.Fatal(err)
+				}
+				return ran.Version
+			}
+			// One whose first answer is late by the one severity and not by the other;
+			// one whose change is undone behind its answer.
+			turned, undone := create(fault, "sev-2"), create(fault, "sev-3")
 			check("after 40 minutes")
+			s.wait("+90m")
+			lower := severity(turned, "sev-3")
+			raised := severity(undone, "sev-2")
+			check("other severities")
+			s.step(turned, "reply")
+			s.step(undone, "reply")
+			s.reply(turned)
+			s.reply(undone)
+			check("other severities, answered")
+			s.wait("+10m")
+			for number, revision := range map[string]int64{turned: lower, undone: raised} {
+				s.desk("POST", "/desk/v1/tickets/"+number+"/undo", map[string]any{"as": "chen", "revision": revision})
+			}
+			severity(turned, "sev-4")
+			check("severities undone")
 			s.wait("+1d5h")
 			s.reply(asked)
 			s.reply(solved)

@@ -183,6 +183,7 @@ const (
 	TestProviderOperation               OperationName = "TestProvider"
 	TestWebhookOperation                OperationName = "TestWebhook"
 	TransferTicketsOperation            OperationName = "TransferTickets"
+	UndoBulkRunOperation                OperationName = "UndoBulkRun"
 	UndoTicketChangeOperation           OperationName = "UndoTicketChange"
 	UndoTicketChangesOperation          OperationName = "UndoTicketChanges"
 	UndrainProviderOperation            OperationName = "UndrainProvider"

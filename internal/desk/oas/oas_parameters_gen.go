@@ -20517,6 +20517,92 @@ func decodeTestWebhookParams(args [1]string, argsEscaped bool, r *http.Request) 
 	return params, nil
 }
 
+// UndoBulkRunParams is parameters of UndoBulkRun operation.
+type UndoBulkRunParams struct {
+	// Bulk run id.
+	BulkID string
+}
+
+func unpackUndoBulkRunParams(packed middleware.Parameters) (params UndoBulkRunParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "bulk_id",
+			In:   "path",
+		}
+		params.BulkID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeUndoBulkRunParams(args [1]string, argsEscaped bool, r *http.Request) (params UndoBulkRunParams, _ error) {
+	// Decode path: bulk_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "bulk_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.BulkID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.BulkID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "bulk_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // UndoTicketChangeParams is parameters of UndoTicketChange operation.
 type UndoTicketChangeParams struct {
 	// Ticket number.

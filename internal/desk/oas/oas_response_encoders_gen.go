@@ -3198,6 +3198,27 @@ func encodeTransferTicketsResponse(response *TransferAnswer, w http.ResponseWrit
 	return nil
 }
 
+func encodeUndoBulkRunResponse(response *BulkUndo, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeUndoTicketChangeResponse(response *Ticket, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {

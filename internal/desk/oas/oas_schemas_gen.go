@@ -2745,6 +2745,174 @@ func (s *BulkRunReq) SetAs(val OptString) {
 	s.As = val
 }
 
+// Ref: #/components/schemas/BulkUndo
+type BulkUndo struct {
+	ID string `json:"id"`
+	// Tickets of which everything is undone.
+	Undone int32 `json:"undone"`
+	// Tickets of which something stays.
+	Refused int32          `json:"refused"`
+	Items   []BulkUndoItem `json:"items"`
+}
+
+// GetID returns the value of ID.
+func (s *BulkUndo) GetID() string {
+	return s.ID
+}
+
+// GetUndone returns the value of Undone.
+func (s *BulkUndo) GetUndone() int32 {
+	return s.Undone
+}
+
+// GetRefused returns the value of Refused.
+func (s *BulkUndo) GetRefused() int32 {
+	return s.Refused
+}
+
+// GetItems returns the value of Items.
+func (s *BulkUndo) GetItems() []BulkUndoItem {
+	return s.Items
+}
+
+// SetID sets the value of ID.
+func (s *BulkUndo) SetID(val string) {
+	s.ID = val
+}
+
+// SetUndone sets the value of Undone.
+func (s *BulkUndo) SetUndone(val int32) {
+	s.Undone = val
+}
+
+// SetRefused sets the value of Refused.
+func (s *BulkUndo) SetRefused(val int32) {
+	s.Refused = val
+}
+
+// SetItems sets the value of Items.
+func (s *BulkUndo) SetItems(val []BulkUndoItem) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/BulkUndoItem
+type BulkUndoItem struct {
+	Number string `json:"number"`
+	// Whether all that the run changed is undone.
+	Ok bool `json:"ok"`
+	// The run's changes, the last first; empty when it changed nothing.
+	Outcomes []BulkUndoOutcome `json:"outcomes"`
+}
+
+// GetNumber returns the value of Number.
+func (s *BulkUndoItem) GetNumber() string {
+	return s.Number
+}
+
+// GetOk returns the value of Ok.
+func (s *BulkUndoItem) GetOk() bool {
+	return s.Ok
+}
+
+// GetOutcomes returns the value of Outcomes.
+func (s *BulkUndoItem) GetOutcomes() []BulkUndoOutcome {
+	return s.Outcomes
+}
+
+// SetNumber sets the value of Number.
+func (s *BulkUndoItem) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetOk sets the value of Ok.
+func (s *BulkUndoItem) SetOk(val bool) {
+	s.Ok = val
+}
+
+// SetOutcomes sets the value of Outcomes.
+func (s *BulkUndoItem) SetOutcomes(val []BulkUndoOutcome) {
+	s.Outcomes = val
+}
+
+// Ref: #/components/schemas/BulkUndoOutcome
+type BulkUndoOutcome struct {
+	// The action.
+	Do string `json:"do"`
+	// The change that it made.
+	Revision int64 `json:"revision"`
+	Undone   bool  `json:"undone"`
+	// The ticket's behind the undo; absent when it was not undone now.
+	Version OptInt64         `json:"version"`
+	Refusal OptActionRefusal `json:"refusal"`
+}
+
+// GetDo returns the value of Do.
+func (s *BulkUndoOutcome) GetDo() string {
+	return s.Do
+}
+
+// GetRevision returns the value of Revision.
+func (s *BulkUndoOutcome) GetRevision() int64 {
+	return s.Revision
+}
+
+// GetUndone returns the value of Undone.
+func (s *BulkUndoOutcome) GetUndone() bool {
+	return s.Undone
+}
+
+// GetVersion returns the value of Version.
+func (s *BulkUndoOutcome) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// GetRefusal returns the value of Refusal.
+func (s *BulkUndoOutcome) GetRefusal() OptActionRefusal {
+	return s.Refusal
+}
+
+// SetDo sets the value of Do.
+func (s *BulkUndoOutcome) SetDo(val string) {
+	s.Do = val
+}
+
+// SetRevision sets the value of Revision.
+func (s *BulkUndoOutcome) SetRevision(val int64) {
+	s.Revision = val
+}
+
+// SetUndone sets the value of Undone.
+func (s *BulkUndoOutcome) SetUndone(val bool) {
+	s.Undone = val
+}
+
+// SetVersion sets the value of Version.
+func (s *BulkUndoOutcome) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// SetRefusal sets the value of Refusal.
+func (s *BulkUndoOutcome) SetRefusal(val OptActionRefusal) {
+	s.Refusal = val
+}
+
+// Ref: #/components/schemas/BulkUndoReq
+type BulkUndoReq struct {
+	// Log-in name of the engineer whose doing this is. Mandatory for the operator on the machine, refused
+	// for everybody else.
+	As OptString `json:"as"`
+}
+
+// GetAs returns the value of As.
+func (s *BulkUndoReq) GetAs() OptString {
+	return s.As
+}
+
+// SetAs sets the value of As.
+func (s *BulkUndoReq) SetAs(val OptString) {
+	s.As = val
+}
+
 // Ref: #/components/schemas/CatalogChange
 type CatalogChange struct {
 	// What happens to the entry; retired ones are not offered any more and stay valid in old tickets.
@@ -10577,6 +10745,52 @@ func (o OptBulkFilter) Get() (v BulkFilter, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptBulkFilter) Or(d BulkFilter) BulkFilter {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptBulkUndoReq returns new OptBulkUndoReq with value set to v.
+func NewOptBulkUndoReq(v BulkUndoReq) OptBulkUndoReq {
+	return OptBulkUndoReq{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptBulkUndoReq is optional BulkUndoReq.
+type OptBulkUndoReq struct {
+	Value BulkUndoReq
+	Set   bool
+}
+
+// IsSet returns true if OptBulkUndoReq was set.
+func (o OptBulkUndoReq) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptBulkUndoReq) Reset() {
+	var v BulkUndoReq
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptBulkUndoReq) SetTo(v BulkUndoReq) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptBulkUndoReq) Get() (v BulkUndoReq, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptBulkUndoReq) Or(d BulkUndoReq) BulkUndoReq {
 	if v, ok := o.Get(); ok {
 		return v
 	}

@@ -210,6 +210,7 @@ var operationRolesTokenAuth = map[string][]string{
 	TestProviderOperation:               []string{},
 	TestWebhookOperation:                []string{},
 	TransferTicketsOperation:            []string{},
+	UndoBulkRunOperation:                []string{},
 	UndoTicketChangeOperation:           []string{},
 	UndoTicketChangesOperation:          []string{},
 	UndrainProviderOperation:            []string{},

@@ -1225,6 +1225,16 @@ type Handler interface {
 	//
 	// POST /desk/v1/tickets/transfer
 	TransferTickets(ctx context.Context, req *TransferReq) (*TransferAnswer, error)
+	// UndoBulkRun implements UndoBulkRun operation.
+	//
+	// Takes back what a run did, ticket by ticket, of each the last change first, and tells of every
+	// change what became of it: one that something depends on that happened since stays, and so does what
+	// cannot be undone (texts to the customer, notes, solutions). A change that was taken back before
+	// counts as undone, so that the request can be repeated. Runs of one's own; supervisors and
+	// administrators undo any.
+	//
+	// POST /desk/v1/bulk-runs/{bulk_id}/undo
+	UndoBulkRun(ctx context.Context, req OptBulkUndoReq, params UndoBulkRunParams) (*BulkUndo, error)
 	// UndoTicketChange implements UndoTicketChange operation.
 	//
 	// Takes back the change that made a revision: merge, split, moved messages, accept, assign, transfer,
