@@ -232,10 +232,11 @@ func (s *shift) checkMails() (tickets, messages int) {
 	}
 	ends, causes := map[string]int{}, map[string]int{}
 	lost, doubled, taken, corpus, expected, refused := 0, 0, 0, 0, 0, 0
-	numbers := map[string]string{}
+	numbers, turned := map[string]string{}, []string{}
 	for _, b := range s.mails {
 		got := rows[b.envelope]
 		if b.code != 250 {
+			turned = append(turned, fmt.Sprint(b.envelope, " ", b.code))
 			if refused++; len(got) > 0 {
 				s.t.Errorf("%s was refused with %d and yet is there: %+v", b.envelope, b.code, got)
 			}
@@ -285,8 +286,37 @@ func (s *shift) checkMails() (tickets, messages int) {
 	if corpus < 150 {
 		s.t.Errorf("only %d mails of the corpus were taken", corpus)
 	}
-	s.t.Logf("REPORT shift mail (%s): %d mails taken (%d of the corpus, %d of them with an end that is written down beside them), %d refused at the door, %d lost, %d doubled; ends %v; causes of quarantine %v\n", s.database, taken, corpus, expected, refused, lost, doubled, ends, causes)
+	s.t.Logf("REPORT shift mail (%s): %d mails taken (%d of the corpus, %d of them with an end that is written down beside them), %d refused at the door %v, %d lost, %d doubled; ends %v; causes of quarantine %v\n", s.database, taken, corpus, expected, refused, turned, lost, doubled, ends, causes)
 	return ends["ticket"], ends["message"]
+}
+
+// release lets a supervisor put mails of unknown senders, which wait in
+// quarantine, into a ticket.
+func (s *shift) release(number string) (released int) {
+	s.t.Helper()
+	ids := map[string]bool{}
+	for _, m := range s.listed() {
+		if m.State == "quarantined" && m.Cause == "unknown_sender" {
+			ids[m.ID] = true
+			status, answer := s.engineers[4].call("POST", "mail/quarantine/"+m.ID+"/release", map[string]any{"number": number})
+			if !s.counted("release of a mail", status, answer) {
+				s.t.Errorf("releasing %+v: %d %s", m, status, answer)
+			}
+		}
+	}
+	s.mailsHandled()
+	for _, m := range s.listed() {
+		if !ids[m.ID] {
+			continue
+		}
+		if released++; m.State != "done" || m.Outcome != "message" || m.Number != number {
+			s.t.Errorf("a released mail became %+v", m)
+		}
+	}
+	if released != len(ids) || released == 0 {
+		s.t.Errorf("%d of %d released mails are there", released, len(ids))
+	}
+	return released
 }
 
 // numbersByMail waits until the tickets opened by mail are there.

@@ -78,6 +78,7 @@ func TestShift(t *testing.T) {
 			if want := s.done["create"] - len(sandboxed) + byMail; len(ours) != want {
 				t.Errorf("%d tickets, want %d", len(ours), want)
 			}
+			messages += s.release(contested[0])
 			_, raw := s.feed()
 			said := s.checkSaid(raw)
 			once, drafts, answered, doubled := s.checkTexts(ours, byID, contested)
