@@ -63,19 +63,23 @@ type reader struct {
 // a text.
 func readParts(raw []byte) (*part, *reader) {
 	r := &reader{left: maxParts}
-	raw = bytes.TrimLeft(raw, "\r\n")
-	if bytes.HasPrefix(raw, []byte("\xef\xbb\xbf")) {
-		raw = raw[3:]
-	}
-	if !bytes.Contains(raw, []byte("\n")) {
-		raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
-	}
+	raw = begin(raw)
 	if bytes.HasPrefix(raw, []byte("From ")) || bytes.HasPrefix(raw, []byte(">From ")) { // a line of mbox files
 		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
 			raw = raw[i+1:]
 		}
 	}
 	return r.part(raw, 0, "text/plain"), r
+}
+
+// begin is a mail from its first field on: without empty lines and a mark of the
+// byte order before it, and in lines where it has carriage returns only.
+func begin(raw []byte) []byte {
+	raw = bytes.TrimPrefix(bytes.TrimLeft(raw, "\r\n"), []byte("\xef\xbb\xbf"))
+	if lines := bytes.TrimRight(raw, "\r\n"); bytes.ContainsRune(lines, '\r') && !bytes.ContainsRune(lines, '\n') {
+		raw = bytes.ReplaceAll(lines, []byte("\r"), []byte("\n"))
+	}
+	return raw
 }
 
 // part reads one part. fallback is its type when it names none.

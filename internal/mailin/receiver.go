@@ -317,6 +317,9 @@ func (e *envelope) store(raw []byte, box string) error {
 			in.To = append(in.To, to.address)
 		}
 	}
+	// Our own field stands in front: what the reader forgives at the beginning of a
+	// mail would end the header behind it.
+	raw = begin(raw)
 	in.Raw = append(e.trace(), raw...)
 	if !within(e.r.trusted, e.conn.peer) {
 		in.Raw = append(e.trace(), withoutResults(raw)...)

@@ -273,6 +273,30 @@ func TestResults(t *testing.T) {
 	})
 }
 
+// TestReceivedBegin: what stands before the first field of a mail, and carriage
+// returns for line ends, hide neither its header nor results that its sender
+// wrote.
+func TestReceivedBegin(t *testing.T) {
+	t.Parallel()
+	const head = "Authentication-Results: mx.example.com; dmarc=pass\r\nFrom: a@example.org\r\nSubject: s\r\nMessage-ID: <ID@x>\r\n\r\ntext"
+	eachGate(t, func(w *gates) {
+		address, stop := w.receiver(func(*config.MailReceiver) {})
+		defer stop()
+		for i, mail := range []string{head, "\r\n\r\n" + head, "\xef\xbb\xbf" + head, "\r\n\xef\xbb\xbf" + head, strings.ReplaceAll(head, "\r\n", "\r")} {
+			mail = strings.Replace(mail, "ID", fmt.Sprint("b", i), 1)
+			if got := w.dial(address).Bring(true, fmt.Sprintf("b%d@x.example", i), []string{"sales@example.com"}, mail); got[0] != 250 {
+				w.t.Error(got)
+			}
+			all := w.all()
+			raw := all[len(all)-1].Raw
+			read := mailin.ReadRaw(raw)
+			if len(all) != i+1 || read.From != "a@example.org" || read.Subject != "s" || strings.TrimSpace(read.Text) != "text" || strings.Contains(string(raw), "dmarc=pass") {
+				w.t.Errorf("%d mails, %+v, %q", len(all), read, raw)
+			}
+		}
+	})
+}
+
 // TestReceiverDrain: a stop lets the mail on the wire come in, answers it, and
 // ends the connection; idle connections end at once.
 func TestReceiverDrain(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -54,18 +56,20 @@ func (s *shift) all() (list []ticket) {
 
 // event is one of the feed, with what the automatic queues put down.
 type event struct {
-	Seq     int64
-	Kind    string
-	Subject string
-	ID      string `json:"subject_id"`
-	Domain  string `json:"domain_id"`
-	Actor   string `json:"actor_kind"`
-	ActorID string `json:"actor_id"`
-	Data    struct {
+	Seq      int64
+	Kind     string
+	Subject  string
+	ID       string `json:"subject_id"`
+	Domain   string `json:"domain_id"`
+	Revision int64
+	Actor    string `json:"actor_kind"`
+	ActorID  string `json:"actor_id"`
+	Data     struct {
 		Number         string
 		From, To       *int
 		Load, Capacity int
 		Engineer       string
+		Assignee       *string
 	}
 }
 
@@ -176,23 +180,11 @@ func (s *shift) clocks(when string, list []ticket, byID map[string]*customer) (c
 
 // checkTexts counts each text that was written in the lists of the desk and of
 // the customers, and searches all that customers are shown for the secret.
-func (s *shift) checkTexts(list []ticket, byID map[string]*customer, contested []string) (once, doubled int) {
+func (s *shift) checkTexts(list []ticket, byID map[string]*customer, contested []string) (once, drafts, answered, doubled int) {
 	s.t.Helper()
 	desk, customers := map[string]int{}, map[string]int{}
 	notes := map[string]int{}
 	var mu sync.Mutex
-	find := func(into map[string]int, content string) {
-		for rest := content; ; {
-			i := strings.Index(rest, "[t")
-			if i < 0 || len(rest) < i+8 {
-				return
-			}
-			if rest[i+7] == ']' {
-				into[rest[i:i+8]]++
-			}
-			rest = rest[i+2:]
-		}
-	}
 	answers := 0
 	parallel(4, len(list), func(i int) {
 		t := list[i]
@@ -227,7 +219,8 @@ func (s *shift) checkTexts(list []ticket, byID map[string]*customer, contested [
 		}
 		answers += len(own)
 		if slices.Contains(contested, t.Number) {
-			if n := doubles(own); n > 0 {
+			n, of := doubles(own)
+			if answered += of; n > 0 {
 				doubled += n
 				s.t.Errorf("%s: the customer was answered twice: %+v", t.Number, own)
 			}
@@ -240,6 +233,7 @@ func (s *shift) checkTexts(list []ticket, byID map[string]*customer, contested [
 			}
 		}
 	}
+	kept := s.drafts()
 	for tag, want := range s.texts {
 		n, m := desk[tag], customers[tag]
 		if want.note {
@@ -252,15 +246,78 @@ func (s *shift) checkTexts(list []ticket, byID map[string]*customer, contested [
 			s.t.Errorf("%s is shown %d times to engineers, %d times to customers, want %d to %d", tag, n, m, want.least, want.most)
 			continue
 		}
-		if n == 1 {
+		switch {
+		case n == 1:
 			once++
+		case want.kept && kept[tag] == 0:
+			s.t.Errorf("%s went out as little as it became a draft", tag)
+		case want.kept:
+			drafts++
 		}
 		delete(desk, tag)
 	}
 	for tag, n := range desk { // of those that were refused
 		s.t.Errorf("%s was refused and is shown %d times", tag, n)
 	}
-	return once, doubled
+	return once, drafts, answered, doubled
+}
+
+var tagged = regexp.MustCompile(`\[t\d{5}\]`)
+
+// find counts the tags in a text.
+func find(into map[string]int, content string) {
+	for _, tag := range tagged.FindAllString(content, -1) {
+		into[tag]++
+	}
+}
+
+// drafts are the tags of all drafts.
+func (s *shift) drafts() map[string]int {
+	s.t.Helper()
+	all := map[string]int{}
+	for _, e := range s.engineers {
+		for path := "drafts?limit=100"; path != ""; {
+			var page struct {
+				Items []struct{ Text string }
+				Next  string `json:"next_cursor"`
+			}
+			if !e.get(path, &page) {
+				break
+			}
+			for _, d := range page.Items {
+				find(all, d.Text)
+			}
+			if path = ""; page.Next != "" {
+				path = "drafts?limit=100&cursor=" + url.QueryEscape(page.Next)
+			}
+		}
+	}
+	return all
+}
+
+// checkFeed holds the events of contested tickets: between two answers the
+// customer wrote.
+func (s *shift) checkFeed(raw []event, contested []string) (answers int) {
+	s.t.Helper()
+	last, number := map[string]string{}, map[string]string{}
+	slices.SortStableFunc(raw, func(a, b event) int { return int(a.Revision - b.Revision) })
+	for _, e := range raw {
+		if e.Kind == "ticket.create" {
+			number[e.ID] = e.Data.Number
+		}
+	}
+	for _, e := range raw {
+		if e.Kind != "ticket.reply" || !slices.Contains(contested, number[e.ID]) {
+			continue
+		}
+		if e.Actor == "engineer" {
+			if answers++; last[e.ID] == "engineer" {
+				s.t.Errorf("%s was answered twice", number[e.ID])
+			}
+		}
+		last[e.ID] = e.Actor
+	}
+	return answers
 }
 
 // plainText is all that stands in a mail, decoded.
@@ -320,7 +377,8 @@ func (s *shift) checkSent() (toCustomers, toHouse int) {
 	return toCustomers, toHouse
 }
 
-// checkGiven holds what the automatic queues gave against the capacity.
+// checkGiven holds what the automatic queues gave against the capacity: by what
+// they put down themselves, and by the loads counted from all events before.
 func (s *shift) checkGiven(raw []event, capacity int) (given, highest int, perEngineer map[string]int) {
 	s.t.Helper()
 	perEngineer = map[string]int{}
@@ -328,9 +386,35 @@ func (s *shift) checkGiven(raw []event, capacity int) (given, highest int, perEn
 	for _, e := range s.engineers {
 		names[e.id] = e.name
 	}
+	slices.SortStableFunc(raw, func(a, b event) int { return int(a.Seq - b.Seq) })
+	handler, open := map[string]string{}, map[string]bool{}
+	sandbox := map[string]bool{} // what engineers have there is no load
+	for _, c := range s.sandboxes {
+		sandbox[c.domain] = true
+	}
 	for _, e := range raw {
+		if e.Subject != "ticket" || sandbox[e.Domain] {
+			continue
+		}
+		if e.Data.From != nil && e.Data.To != nil {
+			open[e.ID] = slices.Contains([]int{0, 1, 2, 5, 17}, *e.Data.To)
+		} else if e.Kind == "ticket.create" {
+			open[e.ID] = true
+		}
+		if e.Data.Assignee != nil && !strings.HasPrefix(e.Kind, "sla.") {
+			handler[e.ID] = *e.Data.Assignee
+		}
 		if e.Kind != "queue.assign" {
 			continue
+		}
+		load := 0
+		for id, who := range handler {
+			if who == e.Data.Engineer && open[id] && id != e.ID {
+				load++
+			}
+		}
+		if load >= capacity {
+			s.t.Errorf("a queue gave %s a ticket who had %d by the events, %d by the queue", names[e.Data.Engineer], load, e.Data.Load)
 		}
 		given++
 		perEngineer[names[e.Data.Engineer]]++

@@ -118,13 +118,16 @@ func (c *customer) list(number string) (all []shown) {
 	}
 }
 
-// doubles counts answers of two engineers to a contested ticket without a word
-// of the customer's between them.
-func doubles(all []shown) (n int) {
-	for i := 1; i < len(all); i++ {
-		if all[i].Type == 1 && all[i-1].Type == 1 {
+// doubles counts answers to a contested ticket without a word of the customer's
+// between them, of how many.
+func doubles(all []shown) (n, of int) {
+	for i, m := range all {
+		if m.Type != 1 {
+			continue
+		}
+		if of++; i > 0 && all[i-1].Type == 1 {
 			n++
 		}
 	}
-	return n
+	return n, of
 }

@@ -70,7 +70,7 @@ func TestShift(t *testing.T) {
 			lap("at rest")
 
 			byID := map[string]*customer{}
-			for _, c := range slices.Concat(s.customers, s.sandboxes) {
+			for _, c := range slices.Concat(s.customers, s.sandboxes, s.others) {
 				byID[c.user] = c
 			}
 			ours := s.all()
@@ -78,9 +78,13 @@ func TestShift(t *testing.T) {
 			if want := s.done["create"] - len(sandboxed) + byMail; len(ours) != want {
 				t.Errorf("%d tickets, want %d", len(ours), want)
 			}
+			messages += s.release(contested[0])
 			_, raw := s.feed()
 			said := s.checkSaid(raw)
-			once, doubled := s.checkTexts(ours, byID, contested)
+			once, drafts, answered, doubled := s.checkTexts(ours, byID, contested)
+			if n := s.checkFeed(raw, contested); answered != s.done["contest"] || n != answered {
+				t.Errorf("%d contests, %d answers shown, %d in the feed", s.done["contest"], answered, n)
+			}
 			lap("texts counted")
 			compared, different, states := s.clocks("at the end", slices.Concat(ours, sandboxed), byID)
 			lap("clocks compared")
@@ -96,7 +100,7 @@ func TestShift(t *testing.T) {
 			t.Logf("REPORT shift (%s): %d tickets at the desk (%d opened by script, %d by mail in all), %d in sandboxes, 5 engineers; customers wrote %d messages, %d of them by mail; %.0f s\n", database, len(ours), tickets, byMail, len(sandboxed), said, messages, time.Since(began).Seconds())
 			t.Logf("REPORT shift done (%s): %s\n", database, sorted(s.done))
 			t.Logf("REPORT shift refused (%s): %s\n", database, sorted(s.refused))
-			t.Logf("REPORT shift answers (%s): %d contests, %d double answers; %d texts shown exactly once; %d answers to customers and %d mails to them hold no note (%d mails to the house)\n", database, s.done["contest"], doubled+s.doubled, once, s.scanned, toCustomers, toHouse)
+			t.Logf("REPORT shift answers (%s): %d contests, %d double answers; %d texts shown exactly once, %d kept as drafts; %d answers to customers and %d mails to them hold no note (%d mails to the house)\n", database, s.done["contest"], doubled+s.doubled, once, drafts, s.scanned, toCustomers, toHouse)
 			t.Logf("REPORT shift SLA (%s): %d figures at the end and %d under moved clocks recomputed, %d differences; states %v\n", database, compared, moved[0], different+moved[1], states)
 			t.Logf("REPORT shift queues (%s): %d given automatically, highest load %d of %d; %v\n", database, given, highest, d.capacity, per)
 			if fewStates(states) {

@@ -95,11 +95,14 @@ func (e *engineer) say(t seen, action string, carry bool, more map[string]any) (
 		body[k] = v
 	}
 	if status, answer = e.call("POST", "tickets/"+t.Number+"/steps", body); status != 200 {
+		if status == 409 { // a conflict keeps the text
+			e.s.expect(tag, text{kept: true})
+		}
 		return status, answer
 	}
 	want := text{least: 1, most: 1}
 	if more["undo_within"] != nil {
-		want.least = 0 // may be taken back, or withheld
+		want.least, want.kept = 0, true // may be taken back, or withheld
 	} else if carry {
 		e.s.mu.Lock()
 		key := fmt.Sprint(t.Number, " ", t.Version)
@@ -213,7 +216,7 @@ func (e *engineer) later(t seen, recall bool) {
 	}
 	if status, answer = e.call("DELETE", "later/"+got.Later.ID, nil); e.s.counted("recall", status, answer) {
 		_, tag, _ := strings.Cut(got.Later.Text, "[")
-		e.s.expect("["+tag, text{})
+		e.s.expect("["+tag, text{kept: true})
 	}
 }
 

@@ -44,6 +44,7 @@ type shift struct {
 	customers []*customer
 	engineers []*engineer
 	sandboxes []*customer
+	others    []*customer // who only stand in the corpus
 	tags      atomic.Int64
 
 	mu      sync.Mutex
@@ -58,10 +59,11 @@ type shift struct {
 	mails   []brought
 }
 
-// text is a text that somebody wrote: how often it may and must be shown.
+// text is a text that somebody wrote: how often it may and must be shown. What
+// is not shown and was not refused outright is kept as its writer's draft.
 type text struct {
 	least, most int
-	note        bool
+	note, kept  bool
 }
 
 // customer is a customer's user, who signs what he sends.
@@ -113,11 +115,13 @@ func start(t *testing.T, database string) *shift {
 	}
 	s.receive = l.Addr().String()
 	_ = l.Close()
-	o := world.Options{NoDemo: true, Config: fmt.Sprintf(`ticket: {urge_after: -1s, acknowledge: true}
+	o := world.Options{NoDemo: true, Config: fmt.Sprintf(`drain: 100ms
+ticket: {urge_after: -1s, acknowledge: true}
 notify:
   mail: [{host: 127.0.0.1, port: %d, tls: none, from: %s}]
 mail_in:
-  receiver: {listen: %q}
+  auth_servers: [mx.desk.example]
+  receiver: {listen: %q, trusted: [127.0.0.1]}
   mailboxes:
     - {name: support, address: %s}
 `, s.sink.Port, mailbox, s.receive, mailbox)}
@@ -192,8 +196,8 @@ func (s *shift) people() {
 		join(north, "Business", "ann", "ann@north.example", "en-us", false),
 		join(south, "Developer", "zhao", "zhao@south.example", "zh-cn", false),
 	}
-	for _, name := range []string{"one", "two"} {
-		user(south, map[string]any{"name": name, "email": "shared@example.com"})
+	for name, mail := range map[string]string{"one": "shared@example.com", "two": "shared@example.com", "foreign": "foreign@example.com"} {
+		s.others = append(s.others, join(south, "Developer", name, mail, "zh-cn", false))
 	}
 	s.sandboxes = []*customer{
 		join(domain("Playground", "Business", true), "Business", "play", "", "en-us", true),
