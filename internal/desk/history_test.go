@@ -18,6 +18,7 @@ import (
 	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
+	"casemate/internal/queue"
 	"casemate/internal/ticket"
 	"casemate/internal/ticket/tickettest"
 )
@@ -55,7 +56,9 @@ func TestHistoryOperations(t *testing.T) {
 	t.Parallel()
 	tickettest.Each(t, ticket.Options{}, func(w *tickettest.World) {
 		t := w.T.(*testing.T)
-		h, err := desk.New(desk.Nouns{Identity: w.Ident, Tickets: w.Tickets, Catalog: w.Catalog, Notify: w.Notify, Verify: w.Verify}, desk.Host{
+		q, err := queue.New(w.DB, w.Keys, queue.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets}, queue.Options{})
+		w.OK(err)
+		h, err := desk.New(desk.Nouns{Identity: w.Ident, Tickets: w.Tickets, Catalog: w.Catalog, Notify: w.Notify, Verify: w.Verify, Queue: q}, desk.Host{
 			Events: func(context.Context, string, int64, int) ([]event.Row, error) { return nil, nil },
 			Counts: func(context.Context) (desk.Counts, error) { return desk.Counts{}, nil },
 			Reset: func(context.Context, principal.Principal, string) (identity.Domain, error) {
