@@ -26,7 +26,8 @@ func (h queues) maybeAs(ctx context.Context, as oas.OptString) (principal.Princi
 func readFilter(f oas.RowFilter) ticket.RowFilter {
 	out := ticket.RowFilter{Severities: f.Severities, Plans: f.Plans, Products: f.ProductCategoryIds, SubTypes: f.BusinessTypeCategories, ProblemTypes: f.BusinessTypeIds,
 		Regions: f.RegionIds, Languages: f.Languages, Domains: f.DomainIds, Partners: f.PartnerIds, Teams: f.TeamIds, Assignee: f.Assignee.Or(""),
-		Older: int(f.OlderThanMinutes.Or(0)), Younger: int(f.YoungerThanMinutes.Or(0)), Unchanged: int(f.UnchangedMinutes.Or(0))}
+		Older: int(f.OlderThanMinutes.Or(0)), Younger: int(f.YoungerThanMinutes.Or(0)), Unchanged: int(f.UnchangedMinutes.Or(0)),
+		DueWithin: int(f.DueWithinMinutes.Or(0)), Tags: f.Tags, Snoozed: string(f.Snoozed.Or(""))}
 	for _, s := range f.Statuses {
 		out.Statuses = append(out.Statuses, ticket.Status(s))
 	}
@@ -41,7 +42,7 @@ func readFilter(f oas.RowFilter) ticket.RowFilter {
 
 func rowFilter(f ticket.RowFilter) oas.RowFilter {
 	out := oas.RowFilter{Severities: f.Severities, Plans: f.Plans, ProductCategoryIds: f.Products, BusinessTypeCategories: f.SubTypes, BusinessTypeIds: f.ProblemTypes,
-		RegionIds: f.Regions, Languages: f.Languages, DomainIds: f.Domains, PartnerIds: f.Partners, TeamIds: f.Teams, Assignee: text(f.Assignee)}
+		RegionIds: f.Regions, Languages: f.Languages, DomainIds: f.Domains, PartnerIds: f.Partners, TeamIds: f.Teams, Assignee: text(f.Assignee), Tags: f.Tags}
 	for _, s := range f.Statuses {
 		out.Statuses = append(out.Statuses, oas.TicketStatus(s))
 	}
@@ -51,10 +52,13 @@ func rowFilter(f ticket.RowFilter) oas.RowFilter {
 	for _, m := range []struct {
 		from int
 		to   *oas.OptInt32
-	}{{f.Older, &out.OlderThanMinutes}, {f.Younger, &out.YoungerThanMinutes}, {f.Unchanged, &out.UnchangedMinutes}} {
+	}{{f.Older, &out.OlderThanMinutes}, {f.Younger, &out.YoungerThanMinutes}, {f.Unchanged, &out.UnchangedMinutes}, {f.DueWithin, &out.DueWithinMinutes}} {
 		if m.from > 0 {
 			m.to.SetTo(int32(m.from))
 		}
+	}
+	if f.Snoozed != "" {
+		out.Snoozed.SetTo(oas.RowFilterSnoozed(f.Snoozed))
 	}
 	if f.Urged != nil {
 		out.Urged.SetTo(*f.Urged)

@@ -36,6 +36,7 @@ var operators = map[string][]string{
 	"status": {"status", "状态"}, "label": {"label", "标签"}, "assignee": {"assignee", "处理人"}, "by": {"by", "提交人"},
 	"customer": {"customer", "domain", "客户"}, "severity": {"severity", "严重程度", "级别"}, "product": {"product", "产品"},
 	"plan": {"plan", "支持计划"}, "lang": {"lang", "language", "语言"}, "before": {"before", "早于"}, "after": {"after", "晚于"},
+	"tag": {"tag", "内部标签"}, "queue": {"queue", "队列"},
 	"created": {"created", "创建"}, "updated": {"updated", "更新"}, "has": {"has", "包含"}, "in": {"in", "范围"},
 }
 

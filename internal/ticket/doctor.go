@@ -127,10 +127,10 @@ func (s *Service) doctorRows(ctx context.Context, fix bool) (all []Finding, err 
 			return err
 		}, `SELECT t.domain_id, t.number, coalesce('state ' || d.status || ', handler ' || d.assignee, ''), 'state ' || t.status || ', handler ' || t.assignee, CASE WHEN d.ticket_id IS NULL THEN 1 ELSE 0 END
 			FROM tickets AS t LEFT JOIN desk_tickets AS d ON d.ticket_id = t.id
-			WHERE d.ticket_id IS NULL OR d.domain_id <> t.domain_id OR d.status <> t.status OR d.assignee <> t.assignee OR d.urges <> t.urges OR d.changed_at <> t.changed_at OR d.ownership <> t.ownership
+			WHERE d.ticket_id IS NULL OR d.domain_id <> t.domain_id OR d.status <> t.status OR d.assignee <> t.assignee OR d.urges <> t.urges OR d.changed_at <> t.changed_at OR d.ownership <> t.ownership OR d.severity <> t.severity
 			/* all domains: proof of the desk's rows */ ORDER BY 1, 2`)
 		if fix && len(all) > 0 {
-			tx.Write(db.Any, `UPDATE desk_tickets SET (status, assignee, urges, changed_at, ownership) = (SELECT t.status, t.assignee, t.urges, t.changed_at, t.ownership FROM tickets AS t WHERE t.domain_id = desk_tickets.domain_id AND t.id = desk_tickets.ticket_id)
+			tx.Write(db.Any, `UPDATE desk_tickets SET (status, assignee, urges, changed_at, ownership, severity) = (SELECT t.status, t.assignee, t.urges, t.changed_at, t.ownership, t.severity FROM tickets AS t WHERE t.domain_id = desk_tickets.domain_id AND t.id = desk_tickets.ticket_id)
 				WHERE EXISTS (SELECT 1 FROM tickets AS t WHERE t.domain_id = desk_tickets.domain_id AND t.id = desk_tickets.ticket_id)`)
 		}
 		return err

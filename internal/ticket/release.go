@@ -156,7 +156,7 @@ func (m move) mayTeam(t Ticket) error {
 	if m.Takes == nil {
 		return nil
 	}
-	row.Team, row.Assignee, row.Ownership = m.Team, "", HouseBusiness
+	row.Team, row.Assignee, row.Ownership, row.Snoozed = m.Team, "", HouseBusiness, false // a queue takes what rests, too
 	return m.Takes(row)
 }
 

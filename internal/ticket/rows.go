@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,6 +37,9 @@ type RowFilter struct {
 	Younger      int         `json:"younger,omitempty"`  // created less than so many minutes ago
 	Unchanged    int         `json:"unchanged,omitempty"`
 	Urged        *bool       `json:"urged,omitempty"`
+	Tags         []string    `json:"tags,omitempty"`       // engineers' own; a partner's people find nothing by them
+	DueWithin    int         `json:"due_within,omitempty"` // the nearest running target is due within so many minutes, or is missed
+	Snoozed      string      `json:"snoozed,omitempty"`    // SnoozedNot, "" = the same; SnoozedOnly, SnoozedAll
 }
 
 // Me as a filter's assignee is whoever asks.
@@ -60,7 +64,7 @@ const (
 )
 
 // Sorts are all of them.
-var Sorts = []Sort{SortNewest, SortOldest, SortSeverity, SortChanged}
+var Sorts = []Sort{SortNewest, SortOldest, SortSeverity, SortChanged, SortDue}
 
 // openRows is the condition of the index of open tickets, word by word.
 const openRows = "status IN (0, 1, 2, 5, 17) AND sandbox = 0"
@@ -114,10 +118,22 @@ func (f RowFilter) Check(c *catalog.Catalog) error {
 			}
 		}
 	}
+	if len(f.Tags) > maxFilterItems {
+		return fault.TooManyItems.In("filter.tags").With("max", maxFilterItems)
+	}
+	for _, t := range f.Tags {
+		if _, err := CheckTags([]string{t}); err != nil {
+			f, _ := fault.As(err)
+			return f.In("filter.tags")
+		}
+	}
+	if f.Snoozed != "" && f.Snoozed != SnoozedNot && f.Snoozed != SnoozedOnly && f.Snoozed != SnoozedAll {
+		return fault.Unknown.In("filter.snoozed")
+	}
 	if len(f.Assignee) > maxFilterID {
 		return fault.TooLong.In("filter.assignee").With("max", maxFilterID)
 	}
-	for name, minutes := range map[string]int{"older_than_minutes": f.Older, "younger_than_minutes": f.Younger, "unchanged_minutes": f.Unchanged} {
+	for name, minutes := range map[string]int{"older_than_minutes": f.Older, "younger_than_minutes": f.Younger, "unchanged_minutes": f.Unchanged, "due_within_minutes": f.DueWithin} {
 		if minutes < 0 || minutes > maxFilterMinutes {
 			return fault.OutOfRange.In("filter."+name).With("min", 0).With("max", maxFilterMinutes)
 		}
@@ -126,7 +142,9 @@ func (f RowFilter) Check(c *catalog.Catalog) error {
 }
 
 // Timed tells whether tickets come and go by time alone.
-func (f RowFilter) Timed() bool { return f.Older > 0 || f.Younger > 0 || f.Unchanged > 0 }
+func (f RowFilter) Timed() bool {
+	return f.Older > 0 || f.Younger > 0 || f.Unchanged > 0 || f.DueWithin > 0
+}
 
 // open tells whether only open tickets match.
 func (f RowFilter) open() bool {
@@ -195,8 +213,43 @@ func (f RowFilter) where(who principal.Principal, now int64) (w where) {
 	} else if f.Urged != nil {
 		w.and("urges = 0")
 	}
+	if f.DueWithin > 0 {
+		w.and("due_at > 0 AND due_at <= ?", now+int64(f.DueWithin)*minute)
+	}
+	switch f.Snoozed {
+	case SnoozedOnly:
+		w.and("snoozed <> 0")
+	case SnoozedAll:
+	default:
+		w.and("snoozed = 0")
+	}
+	switch {
+	case len(f.Tags) == 0:
+	case who.Partner != "":
+		w.and("1 = 0")
+	default:
+		w.tags(f.Tags)
+	}
 	w.onlyTheirs(who)
 	return w
+}
+
+// tags leaves the rows with one of the tags; Nobody means without any.
+func (w *where) tags(tags []string) {
+	of := "EXISTS (SELECT 1 FROM ticket_tags AS g WHERE g.domain_id = desk_tickets.domain_id AND g.ticket_id = desk_tickets.ticket_id"
+	var parts []string
+	var keys []any
+	for _, t := range tags {
+		if t == Nobody {
+			parts = append(parts, "NOT "+of+")")
+		} else {
+			keys = append(keys, foldLabel(t))
+		}
+	}
+	if len(keys) > 0 {
+		parts = append(parts, of+" AND g.tag_key IN ("+marks(len(keys))+"))")
+	}
+	w.and("("+strings.Join(parts, " OR ")+")", keys...)
 }
 
 // Row is a ticket as the desk's table has it.
@@ -206,7 +259,9 @@ type Row struct {
 	Ownership                                                                                           Ownership
 	Urges                                                                                               int
 	Created, Changed                                                                                    int64
-	Sandbox                                                                                             bool
+	Due                                                                                                 int64  // of the nearest running target, 0 = none runs
+	Tags                                                                                                string // folded, in order, with commas between
+	Sandbox, Snoozed                                                                                    bool
 }
 
 // Matches tells whether a row of a ticket that is no sandbox's is within the
@@ -245,19 +300,27 @@ func (f RowFilter) Matches(r Row, user string, now int64) bool {
 	case f.Older > 0 && r.Created > now-int64(f.Older)*minute,
 		f.Younger > 0 && r.Created <= now-int64(f.Younger)*minute,
 		f.Unchanged > 0 && r.Changed > now-int64(f.Unchanged)*minute,
-		f.Urged != nil && *f.Urged != (r.Urges > 0):
+		f.Urged != nil && *f.Urged != (r.Urges > 0),
+		f.DueWithin > 0 && (r.Due == 0 || r.Due > now+int64(f.DueWithin)*minute),
+		f.Snoozed == SnoozedOnly && !r.Snoozed,
+		f.Snoozed != SnoozedOnly && f.Snoozed != SnoozedAll && r.Snoozed:
 		return false
 	}
-	return true
+	has := strings.Split(r.Tags, ",")
+	return len(f.Tags) == 0 || slices.ContainsFunc(f.Tags, func(t string) bool {
+		return t == Nobody && r.Tags == "" || t != Nobody && slices.Contains(has, foldLabel(t))
+	})
 }
 
-const rowColumns = "domain_id, ticket_id, number, severity, plan, product, sub_type, problem_type, region, language, assignee, team, status, ownership, urges, created_at, changed_at, sandbox"
+const rowColumns = "domain_id, ticket_id, number, severity, plan, product, sub_type, problem_type, region, language, assignee, team, status, ownership, urges, created_at, changed_at, sandbox, due_at, snoozed, " +
+	"coalesce((SELECT string_agg(g.tag_key, ',' ORDER BY g.tag_key) FROM ticket_tags AS g WHERE g.domain_id = desk_tickets.domain_id AND g.ticket_id = desk_tickets.ticket_id), '')"
 
 func scanRow(r db.Row) (t Row, err error) {
-	var status, ownership, urges, sandbox int64
+	var status, ownership, urges, sandbox, snoozed int64
 	err = r.Scan(&t.Domain, &t.ID, &t.Number, &t.Severity, &t.Plan, &t.Product, &t.SubType, &t.ProblemType, &t.Region, &t.Language, &t.Assignee, &t.Team,
-		&status, &ownership, &urges, &t.Created, &t.Changed, &sandbox)
+		&status, &ownership, &urges, &t.Created, &t.Changed, &sandbox, &t.Due, &snoozed, &t.Tags)
 	t.Status, t.Ownership, t.Urges, t.Sandbox = Status(status), Ownership(ownership), int(urges), sandbox == 1
+	t.Snoozed = snoozed != 0
 	return t, err
 }
 
@@ -318,6 +381,13 @@ func (s *Service) RowsIn(tx *db.Tx, who principal.Principal, f RowFilter, sort S
 		if order, orderArgs = by+", ticket_id", args; m != nil {
 			w.and("("+by+" > ? OR "+by+" = ? AND ticket_id > ?)", slices.Concat(args, []any{value}, args, []any{value, m[2]})...)
 		}
+	case SortDue:
+		if order = byDue + ", ticket_id"; m != nil {
+			if value == 0 {
+				value = math.MaxInt64 // no target runs: behind all
+			}
+			w.and("("+byDue+", ticket_id) > (?, ?)", value, m[2])
+		}
 	case SortChanged:
 		if order = "changed_at DESC, ticket_id DESC"; m != nil {
 			w.and("(changed_at, ticket_id) < (?, ?)", value, m[2])
@@ -340,6 +410,8 @@ func (s *Service) RowsIn(tx *db.Tx, who principal.Principal, f RowFilter, sort S
 	switch cursor = last.ID; sort {
 	case SortSeverity:
 		cursor = fmt.Sprint(rankOf(c, last.Severity), ".", cursor)
+	case SortDue:
+		cursor = fmt.Sprint(last.Due, ".", cursor)
 	case SortChanged:
 		cursor = fmt.Sprint(last.Changed, ".", cursor)
 	}

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -175,6 +176,7 @@ type searching struct {
 	deleted   bool                // deleted tickets are asked for by name
 	assignees map[string][]string // ids behind a name of the house's people
 	customers map[string][]string // ids of domains with exactly the name
+	queues    map[string][]where  // what the desk's queues of the name hold
 	with      []string            // common table expressions
 	withArgs  []any
 	parts     int
@@ -221,7 +223,7 @@ func (q *searching) run(tx *db.Tx, after *searchCursor, most int) (hits []search
 
 // prepare judges the operators and looks up what needs no transaction.
 func (q *searching) prepare(ctx context.Context) error {
-	q.assignees, q.customers = map[string][]string{}, map[string][]string{}
+	q.assignees, q.customers, q.queues = map[string][]string{}, map[string][]string{}, map[string][]where{}
 	for i := range q.query.Groups {
 		for j := range q.query.Groups[i] {
 			if err := q.prepareAtom(ctx, &q.query.Groups[i][j]); err != nil {
@@ -344,7 +346,7 @@ type searchHit struct {
 func (q *searching) find(tx *db.Tx, after *searchCursor, most int) (hits []searchHit, err error) {
 	q.with, q.withArgs, q.parts, q.common = nil, nil, 0, nil
 	var w where
-	if err := q.lookCustomers(tx); err != nil {
+	if err := errors.Join(q.lookCustomers(tx), q.lookQueues(tx)); err != nil {
 		return nil, err
 	}
 	var joined []string

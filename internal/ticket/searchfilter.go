@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,6 +87,46 @@ func (q *searching) lookCustomers(tx *db.Tx) error {
 		}
 		return err
 	}, "SELECT id, name FROM domains WHERE id IN ("+in+") OR name IN ("+in+")", append(anys(values), anys(values)...)...)
+}
+
+// lookQueues finds the queues that are named, by id or name in either language,
+// as the caller sees them: a partner's people those that no team serves.
+func (q *searching) lookQueues(tx *db.Tx) error {
+	wanted := map[string][]string{}
+	for _, g := range q.query.Groups {
+		for _, a := range g {
+			if a.Op == "queue" {
+				for _, v := range a.Values {
+					wanted[foldLabel(v)] = append(wanted[foldLabel(v)], v)
+				}
+			}
+		}
+	}
+	clear(q.queues)
+	if len(wanted) == 0 {
+		return nil
+	}
+	return tx.List(func(r db.Row) error {
+		var id, zh, en, team, filter string
+		if err := r.Scan(&id, &zh, &en, &team, &filter); err != nil {
+			return err
+		}
+		var f RowFilter
+		if err := json.Unmarshal([]byte(filter), &f); err != nil {
+			return err
+		}
+		if team != "" && q.who.Partner != "" {
+			return nil
+		}
+		names := []string{foldLabel(id), foldLabel(zh), foldLabel(en)}
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			for _, v := range wanted[name] {
+				q.queues[v] = append(q.queues[v], f.where(q.who, tx.Now))
+			}
+		}
+		return nil
+	}, "SELECT id, name_zh, name_en, team, filter FROM desk_queues ORDER BY place, id")
 }
 
 // check judges the values of operators that need nothing but the catalogue and
@@ -217,6 +258,25 @@ func (q *searching) atom(a search.Atom) (cond string, args []any) {
 			values = append(values, string(languages[foldLabel(v)]))
 		}
 		return in("d.language", values)
+	case "tag":
+		if q.who.Partner != "" {
+			return nothing, nil // the house's own
+		}
+		for _, v := range a.Values {
+			values = append(values, foldLabel(v))
+		}
+		return "d.ticket_id IN (SELECT g.ticket_id FROM ticket_tags AS g /* all domains: the desk's search */ WHERE g.tag_key IN (" + questions(len(values)) + "))", values
+	case "queue":
+		var parts []string
+		for _, v := range a.Values {
+			for _, w := range q.queues[v] {
+				parts, values = append(parts, "d.ticket_id IN (SELECT desk_tickets.ticket_id FROM desk_tickets WHERE "+strings.Join(w.cond, " AND ")+")"), append(values, w.args...)
+			}
+		}
+		if len(parts) == 0 {
+			return nothing, nil
+		}
+		return "(" + strings.Join(parts, " OR ") + ")", values
 	case "label":
 		for _, v := range a.Values {
 			values = append(values, foldLabel(v))

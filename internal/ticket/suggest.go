@@ -95,6 +95,17 @@ func (s *Service) suggested(ctx context.Context, who principal.Principal, op, pa
 	case "customer":
 		return s.suggestNames(ctx, "SELECT name FROM domains WHERE id <> 'house' AND sandbox = 0 AND lower(name) LIKE ? ESCAPE '!' AND (? = '' OR partner_id = ?) ORDER BY name LIMIT ?",
 			likePart(part), who.Partner, who.Partner, maxSuggestions)
+	case "queue":
+		name := "name_en"
+		if zh {
+			name = "name_zh"
+		}
+		return s.suggestNames(ctx, "SELECT CASE WHEN "+name+" = '' THEN name_zh || name_en ELSE "+name+" END FROM desk_queues WHERE (lower(name_zh) LIKE ? ESCAPE '!' OR lower(name_en) LIKE ? ESCAPE '!') AND (? = '' OR team = '') ORDER BY place, id LIMIT ?",
+			likePart(part), likePart(part), who.Partner, maxSuggestions)
+	case "tag":
+		if who.Partner == "" {
+			return s.suggestNames(ctx, "SELECT min(tag) FROM ticket_tags /* all domains: the desk's search */ WHERE tag_key LIKE ? ESCAPE '!' GROUP BY tag_key ORDER BY 1 LIMIT ?", likePart(part), maxSuggestions)
+		}
 	case "label":
 		if who.Partner == "" {
 			return s.suggestNames(ctx, "SELECT DISTINCT name FROM labels /* all domains: the desk's search */ WHERE name_key LIKE ? ESCAPE '!' ORDER BY name LIMIT ?", likePart(part), maxSuggestions)

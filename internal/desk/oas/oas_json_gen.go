@@ -23588,6 +23588,39 @@ func (s *OptRole) UnmarshalJSON(data []byte) error {
 	return s.Decode(d)
 }
 
+// Encode encodes RowFilterSnoozed as json.
+func (o OptRowFilterSnoozed) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	e.Str(string(o.Value))
+}
+
+// Decode decodes RowFilterSnoozed from json.
+func (o *OptRowFilterSnoozed) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptRowFilterSnoozed to nil")
+	}
+	o.Set = true
+	if err := o.Value.Decode(d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptRowFilterSnoozed) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptRowFilterSnoozed) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
 // Encode encodes RowSort as json.
 func (o OptRowSort) Encode(e *jx.Encoder) {
 	if !o.Set {
@@ -29434,9 +29467,31 @@ func (s *RowFilter) encodeFields(e *jx.Encoder) {
 			s.Urged.Encode(e)
 		}
 	}
+	{
+		if s.DueWithinMinutes.Set {
+			e.FieldStart("due_within_minutes")
+			s.DueWithinMinutes.Encode(e)
+		}
+	}
+	{
+		if s.Tags != nil {
+			e.FieldStart("tags")
+			e.ArrStart()
+			for _, elem := range s.Tags {
+				e.Str(elem)
+			}
+			e.ArrEnd()
+		}
+	}
+	{
+		if s.Snoozed.Set {
+			e.FieldStart("snoozed")
+			s.Snoozed.Encode(e)
+		}
+	}
 }
 
-var jsonFieldsNameOfRowFilter = [17]string{
+var jsonFieldsNameOfRowFilter = [20]string{
 	0:  "statuses",
 	1:  "severities",
 	2:  "plans",
@@ -29454,6 +29509,9 @@ var jsonFieldsNameOfRowFilter = [17]string{
 	14: "younger_than_minutes",
 	15: "unchanged_minutes",
 	16: "urged",
+	17: "due_within_minutes",
+	18: "tags",
+	19: "snoozed",
 }
 
 // Decode decodes RowFilter from json.
@@ -29738,6 +29796,45 @@ func (s *RowFilter) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"urged\"")
 			}
+		case "due_within_minutes":
+			if err := func() error {
+				s.DueWithinMinutes.Reset()
+				if err := s.DueWithinMinutes.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"due_within_minutes\"")
+			}
+		case "tags":
+			if err := func() error {
+				s.Tags = make([]string, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem string
+					v, err := d.Str()
+					elem = string(v)
+					if err != nil {
+						return err
+					}
+					s.Tags = append(s.Tags, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"tags\"")
+			}
+		case "snoozed":
+			if err := func() error {
+				s.Snoozed.Reset()
+				if err := s.Snoozed.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"snoozed\"")
+			}
 		default:
 			return d.Skip()
 		}
@@ -29758,6 +29855,48 @@ func (s *RowFilter) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *RowFilter) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes RowFilterSnoozed as json.
+func (s RowFilterSnoozed) Encode(e *jx.Encoder) {
+	e.Str(string(s))
+}
+
+// Decode decodes RowFilterSnoozed from json.
+func (s *RowFilterSnoozed) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode RowFilterSnoozed to nil")
+	}
+	v, err := d.StrBytes()
+	if err != nil {
+		return err
+	}
+	// Try to use constant string.
+	switch RowFilterSnoozed(v) {
+	case RowFilterSnoozedNo:
+		*s = RowFilterSnoozedNo
+	case RowFilterSnoozedOnly:
+		*s = RowFilterSnoozedOnly
+	case RowFilterSnoozedAll:
+		*s = RowFilterSnoozedAll
+	default:
+		*s = RowFilterSnoozed(v)
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s RowFilterSnoozed) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *RowFilterSnoozed) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -29786,6 +29925,8 @@ func (s *RowSort) Decode(d *jx.Decoder) error {
 		*s = RowSortSeverity
 	case RowSortChanged:
 		*s = RowSortChanged
+	case RowSortDue:
+		*s = RowSortDue
 	default:
 		*s = RowSort(v)
 	}

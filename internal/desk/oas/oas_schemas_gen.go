@@ -12085,6 +12085,52 @@ func (o OptRole) Or(d Role) Role {
 	return d
 }
 
+// NewOptRowFilterSnoozed returns new OptRowFilterSnoozed with value set to v.
+func NewOptRowFilterSnoozed(v RowFilterSnoozed) OptRowFilterSnoozed {
+	return OptRowFilterSnoozed{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRowFilterSnoozed is optional RowFilterSnoozed.
+type OptRowFilterSnoozed struct {
+	Value RowFilterSnoozed
+	Set   bool
+}
+
+// IsSet returns true if OptRowFilterSnoozed was set.
+func (o OptRowFilterSnoozed) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRowFilterSnoozed) Reset() {
+	var v RowFilterSnoozed
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRowFilterSnoozed) SetTo(v RowFilterSnoozed) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRowFilterSnoozed) Get() (v RowFilterSnoozed, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRowFilterSnoozed) Or(d RowFilterSnoozed) RowFilterSnoozed {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptRowSort returns new OptRowSort with value set to v.
 func NewOptRowSort(v RowSort) OptRowSort {
 	return OptRowSort{
@@ -15004,6 +15050,13 @@ type RowFilter struct {
 	UnchangedMinutes OptInt32 `json:"unchanged_minutes"`
 	// Whether the customer has urged.
 	Urged OptBool `json:"urged"`
+	// The nearest running target of the clocks is due within so long, or is missed.
+	DueWithinMinutes OptInt32 `json:"due_within_minutes"`
+	// Engineers' tags, of which the ticket has one; width and case do not matter. `none` means without
+	// any. Partners' people find nothing by them.
+	Tags []string `json:"tags"`
+	// No (default): snoozed tickets are left out; only; all.
+	Snoozed OptRowFilterSnoozed `json:"snoozed"`
 }
 
 // GetStatuses returns the value of Statuses.
@@ -15091,6 +15144,21 @@ func (s *RowFilter) GetUrged() OptBool {
 	return s.Urged
 }
 
+// GetDueWithinMinutes returns the value of DueWithinMinutes.
+func (s *RowFilter) GetDueWithinMinutes() OptInt32 {
+	return s.DueWithinMinutes
+}
+
+// GetTags returns the value of Tags.
+func (s *RowFilter) GetTags() []string {
+	return s.Tags
+}
+
+// GetSnoozed returns the value of Snoozed.
+func (s *RowFilter) GetSnoozed() OptRowFilterSnoozed {
+	return s.Snoozed
+}
+
 // SetStatuses sets the value of Statuses.
 func (s *RowFilter) SetStatuses(val []TicketStatus) {
 	s.Statuses = val
@@ -15176,7 +15244,72 @@ func (s *RowFilter) SetUrged(val OptBool) {
 	s.Urged = val
 }
 
-// Newest, oldest, severity (the highest first, then the oldest), changed (last changed first).
+// SetDueWithinMinutes sets the value of DueWithinMinutes.
+func (s *RowFilter) SetDueWithinMinutes(val OptInt32) {
+	s.DueWithinMinutes = val
+}
+
+// SetTags sets the value of Tags.
+func (s *RowFilter) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetSnoozed sets the value of Snoozed.
+func (s *RowFilter) SetSnoozed(val OptRowFilterSnoozed) {
+	s.Snoozed = val
+}
+
+// No (default): snoozed tickets are left out; only; all.
+type RowFilterSnoozed string
+
+const (
+	RowFilterSnoozedNo   RowFilterSnoozed = "no"
+	RowFilterSnoozedOnly RowFilterSnoozed = "only"
+	RowFilterSnoozedAll  RowFilterSnoozed = "all"
+)
+
+// AllValues returns all RowFilterSnoozed values.
+func (RowFilterSnoozed) AllValues() []RowFilterSnoozed {
+	return []RowFilterSnoozed{
+		RowFilterSnoozedNo,
+		RowFilterSnoozedOnly,
+		RowFilterSnoozedAll,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s RowFilterSnoozed) MarshalText() ([]byte, error) {
+	switch s {
+	case RowFilterSnoozedNo:
+		return []byte(s), nil
+	case RowFilterSnoozedOnly:
+		return []byte(s), nil
+	case RowFilterSnoozedAll:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *RowFilterSnoozed) UnmarshalText(data []byte) error {
+	switch RowFilterSnoozed(data) {
+	case RowFilterSnoozedNo:
+		*s = RowFilterSnoozedNo
+		return nil
+	case RowFilterSnoozedOnly:
+		*s = RowFilterSnoozedOnly
+		return nil
+	case RowFilterSnoozedAll:
+		*s = RowFilterSnoozedAll
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Newest, oldest, severity (the highest first, then the oldest), changed (last changed first), due (by
+// what is due next, overdue first; without a running target last).
 // Ref: #/components/schemas/RowSort
 type RowSort string
 
@@ -15185,6 +15318,7 @@ const (
 	RowSortOldest   RowSort = "oldest"
 	RowSortSeverity RowSort = "severity"
 	RowSortChanged  RowSort = "changed"
+	RowSortDue      RowSort = "due"
 )
 
 // AllValues returns all RowSort values.
@@ -15194,6 +15328,7 @@ func (RowSort) AllValues() []RowSort {
 		RowSortOldest,
 		RowSortSeverity,
 		RowSortChanged,
+		RowSortDue,
 	}
 }
 
@@ -15207,6 +15342,8 @@ func (s RowSort) MarshalText() ([]byte, error) {
 	case RowSortSeverity:
 		return []byte(s), nil
 	case RowSortChanged:
+		return []byte(s), nil
+	case RowSortDue:
 		return []byte(s), nil
 	default:
 		return nil, errors.Errorf("invalid value: %q", s)
@@ -15227,6 +15364,9 @@ func (s *RowSort) UnmarshalText(data []byte) error {
 		return nil
 	case RowSortChanged:
 		*s = RowSortChanged
+		return nil
+	case RowSortDue:
+		*s = RowSortDue
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
