@@ -29836,7 +29836,7 @@ func (s *RowFilter) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"snoozed\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
