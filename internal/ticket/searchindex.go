@@ -110,6 +110,8 @@ func (s *Service) contactAgain(tx *db.Tx, d search.Doc) (search.Doc, bool, error
 	return d, n == 0, err
 }
 
+// searchMessages leaves out the lines that told of an undone operation: they are
+// in no ticket.
 func (s *Service) searchMessages(ctx context.Context, after [2]string, limit int) (docs []search.Doc, at [2]string, err error) {
 	at = after
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -119,7 +121,7 @@ func (s *Service) searchMessages(ctx context.Context, after [2]string, limit int
 			at = [2]string{d.Domain, d.ID}
 			docs = append(docs, d)
 			return err
-		}, "SELECT domain_id, id, ticket_id, internal, text FROM messages /* all domains: building the index */ WHERE opening = 0 AND withdrawn_at = 0 AND (domain_id, id) > (?, ?) ORDER BY domain_id, id LIMIT ?",
+		}, "SELECT domain_id, id, ticket_id, internal, text FROM messages /* all domains: building the index */ WHERE opening = 0 AND withdrawn_at = 0 AND ticket_id <> '' AND (domain_id, id) > (?, ?) ORDER BY domain_id, id LIMIT ?",
 			after[0], after[1], limit)
 	})
 	return docs, at, err
@@ -137,7 +139,7 @@ func scanMessageDoc(r db.Row) (d search.Doc, err error) {
 func (s *Service) messageAgain(tx *db.Tx, d search.Doc) (search.Doc, bool, error) {
 	found := false
 	err := tx.List(func(r db.Row) (err error) { d, err = scanMessageDoc(r); found = true; return err },
-		"SELECT domain_id, id, ticket_id, internal, text FROM messages WHERE opening = 0 AND withdrawn_at = 0 AND domain_id = ? AND id = ?", d.Domain, d.ID)
+		"SELECT domain_id, id, ticket_id, internal, text FROM messages WHERE opening = 0 AND withdrawn_at = 0 AND ticket_id <> '' AND domain_id = ? AND id = ?", d.Domain, d.ID)
 	return d, found, err
 }
 
