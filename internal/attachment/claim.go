@@ -116,10 +116,21 @@ func OfTickets(tx *db.Tx, domain string, tickets []string, customers bool) (map[
 
 // Move gives the files of messages to another ticket of the domain, with the
 // messages, in the transaction that moves these; owner is that ticket's creator.
-func Move(tx *db.Tx, domain string, messages []string, ticket, owner string) {
+// What the index knows of them follows.
+func Move(tx *db.Tx, domain string, messages []string, ticket, owner string) error {
 	if len(messages) == 0 {
-		return
+		return nil
 	}
 	in, args := marks(messages)
-	tx.Write(db.Any, "UPDATE attachments SET ticket_id = ?, owner = ? WHERE domain_id = ? AND message_id IN ("+in+")", append([]any{ticket, owner, domain}, args...)...)
+	var ids []string
+	err := tx.List(func(r db.Row) error {
+		var id string
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, "UPDATE attachments SET ticket_id = ?, owner = ? WHERE domain_id = ? AND message_id IN ("+in+") RETURNING id", append([]any{ticket, owner, domain}, args...)...)
+	for _, id := range ids {
+		search.Move(tx, domain, id, ticket)
+	}
+	return err
 }

@@ -202,12 +202,30 @@ func (s *Service) find(ctx context.Context, m row, h head, read *mail, rel *rele
 	return nil, nil
 }
 
-// open reads the ticket of a thread; nil when it is gone.
+// open reads the ticket of a thread; nil when it is gone. Of one that was merged
+// away it is the ticket that goes on; whom the first one's notices went to may
+// still answer them.
 func (s *Service) open(ctx context.Context, number string, th thread) (*thread, error) {
 	var err error
 	th.t, th.contact, err = s.n.Tickets.Correspondents(ctx, system, number)
 	if errors.Is(err, fault.NoTicket) {
 		return nil, nil
+	}
+	if err != nil {
+		return &th, err
+	}
+	on, err := s.n.Tickets.WentOn(ctx, system, th.t)
+	if on == "" || err != nil {
+		return &th, err
+	}
+	of := th.contact
+	th.t, th.contact, err = s.n.Tickets.Correspondents(ctx, system, on)
+	if errors.Is(err, fault.NoTicket) {
+		return nil, nil
+	}
+	th.contact.Copies = append(slices.Clone(th.contact.Copies), of.Copies...)
+	if of.Mail != "" {
+		th.contact.Copies = append(th.contact.Copies, of.Mail)
 	}
 	return &th, err
 }

@@ -127,6 +127,10 @@ func (s *Service) handle(ctx context.Context, id string) (err error) {
 	m.key = hex.EncodeToString(sum[:])
 	read := readMail(raw)
 	h.From, h.Name, h.Subject, h.ZH, h.EN = read.From, read.Name, cut(read.Subject, 300), "", ""
+	if read.MessageID != "" && read.From != "" && rel == nil { // by what Service.before knows a mail again
+		sum := sha256.Sum256([]byte("id " + read.MessageID + "\x00" + read.From))
+		m.key = hex.EncodeToString(sum[:])
+	}
 	v, err := s.judge(ctx, m, h, raw, read, rel)
 	if err != nil {
 		return err
@@ -216,7 +220,9 @@ func (s *Service) settle(ctx context.Context, m row, h head, read *mail, v verdi
 }
 
 // once makes a step of a mail happen once, however often the job runs, and
-// however many mailboxes the same mail came to at the same moment.
+// however many mailboxes the same mail came to at the same moment, be its bytes
+// the same or not: the sender's Message-ID tells. Service.before knows it again
+// from when the first is done with.
 func (s *Service) once(ctx context.Context, m row, step, domain string) context.Context {
 	sum := sha256.Sum256([]byte("mail " + m.key + " " + step))
 	const week = 7 * 24 * 3600 * 1000

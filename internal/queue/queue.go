@@ -75,6 +75,7 @@ func (s *Service) Kinds() []job.Kind {
 func (s *Service) Periodic() []job.Periodic {
 	return []job.Periodic{
 		{Name: "queue assignment", Every: time.Second, Run: s.Assign},
+		{Name: "desk aftermath", Every: time.Second, Run: s.FollowDesk},
 		{Name: "presence", Every: time.Minute, Run: s.forgetAbsent},
 		{Name: "messages overdue", Every: time.Minute, Run: s.remake},
 	}

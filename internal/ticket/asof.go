@@ -183,7 +183,7 @@ func tagsAt(tags []string, events []event.Row, at int64) []string {
 			off(st.Tags)
 		case "ticket." + StepUntag:
 			tags = append(tags, st.Tags...)
-		case kindUndo:
+		case kindUndo, kindAbsorb:
 			off(st.TagsOn)
 			tags = append(tags, st.TagsOff...)
 		}

@@ -154,6 +154,9 @@ func TestUndoRandom(t *testing.T) {
 					r.done = append(r.done, d)
 				}
 			}
+			if found, err := w.s.Doctor(w.t.Context(), false); err != nil || len(found) > 0 {
+				w.t.Errorf("seed %d: index and rows %v %v", seed, found, err)
+			}
 			// What a split made stays behind its undo, as a deleted ticket.
 			left := func(lines []string) []string {
 				return slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
@@ -175,6 +178,9 @@ func TestUndoRandom(t *testing.T) {
 				}
 			}
 			refused += r.refuse
+		}
+		if found, err := w.s.Doctor(w.t.Context(), false); err != nil || len(found) > 0 {
+			w.t.Errorf("index and rows %v %v", found, err)
 		}
 		if differ, err := w.s.Recount(w.t.Context()); err != nil || len(differ) > 0 {
 			w.t.Errorf("counters %v %v", differ, err)

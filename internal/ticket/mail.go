@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"errors"
 
 	"casemate/internal/db"
 	"casemate/internal/fault"
@@ -21,6 +22,44 @@ func (s *Service) Correspondents(ctx context.Context, who principal.Principal, n
 	}
 	c, err = s.Contact(ctx, t)
 	return t, c, err
+}
+
+// maxChain bounds how many merges are followed from ticket to ticket.
+const maxChain = 20
+
+// WentOn is the number of the ticket into which a ticket was merged, and that
+// one into another, up to the last; "" when it was not. Only Casemate itself
+// asks.
+func (s *Service) WentOn(ctx context.Context, who principal.Principal, t Ticket) (number string, err error) {
+	if who.Kind != principal.System {
+		return "", fault.NoPermission
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		number = ""
+		at := t
+		for range maxChain {
+			if at.Status != Invalid {
+				return nil
+			}
+			var id string
+			err := tx.Get("SELECT other_id FROM ticket_changes WHERE domain_id = ? AND ticket_id = ? AND kind = ? AND undone = 0 ORDER BY revision DESC LIMIT 1", at.Domain, at.ID, kindMerge).Scan(&id)
+			if errors.Is(err, db.ErrNone) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if at, err = ticketIn(tx, at.Domain, id); err != nil {
+				return err
+			}
+			if at.Status == Deleted {
+				return nil
+			}
+			number = at.Number
+		}
+		return nil
+	})
+	return number, err
 }
 
 // InReach tells whether a customer sees the ticket by any way he has: as

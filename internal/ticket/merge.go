@@ -32,8 +32,12 @@ type Merge struct {
 // source's: its description comes as an ordinary message and stays the source's
 // own text; users' labels are put on the other one as far as five of a user
 // fit; copy addresses are added as far as the limit goes when both are one
-// submitter's; parameters, relations, ratings and authorizations stay with the
-// source (authorizations end with it). The counters and the quota follow the
+// submitter's; engineers' tags as far as there is room; who follows the source
+// follows the other one as well. Parameters, relations, ratings and
+// authorizations stay with the source (authorizations end with it), and so do
+// drafts, marks of its clocks and who was there; a snooze of it ends, and
+// messages that waited to be sent go back to their writers as drafts
+// (queue.Service.FollowDesk). The counters and the quota follow the
 // states. Failures: OSM.01010015 (no such ticket), .48 (two customers; two
 // submitters, unless a supervisor does it), .49 (not of one side), .02 (role,
 // state, stale version), .01 (itself; more than 1,000 messages). Undo takes it
@@ -90,16 +94,30 @@ func (s *Service) Merge(ctx context.Context, who principal.Principal, in Merge) 
 		if err != nil {
 			return to, err
 		}
+		tags, err := tagsToGo(tx, from, to)
+		if err != nil {
+			return to, err
+		}
+		followers, err := followersToGo(tx, from, to)
+		if err != nil {
+			return to, err
+		}
 		op := tx.NewID()
 		gone, came := tellBoth(tx, from, to, said, saidMerged, saidAbsorbed)
 		ended := from
 		ended.Status, ended.Closed = Invalid, tx.Now
 		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{ended, to})
-		relocate(tx, op, a, b, said, taken)
+		if err := relocate(tx, op, a, b, said, taken); err != nil {
+			return b, err
+		}
 		for _, id := range labels { // five of each user at most
 			tx.Write(1, "INSERT INTO ticket_labels (domain_id, ticket_id, label_id, creator, status) VALUES (?, ?, ?, ?, ?)", b.Domain, b.ID, id, b.Creator, int(b.Status))
 		}
-		source, target := was{Notices: []string{gone}, Related: relate(tx, a, b, there)}, was{Notices: []string{came}, Labels: labels}
+		source, target := was{Notices: []string{gone}, Related: relate(tx, a, b, there)}, was{Notices: []string{came}, Labels: labels, Brought: tags, Followers: followers, FollowedAt: tx.Now}
+		putTags(tx, b, tags)
+		for _, user := range followers { // MaxFollowers at most
+			addFollower(tx, b, user, false)
+		}
 		if contact != "" {
 			tx.Write(1, "UPDATE tickets SET contact = ? WHERE domain_id = ? AND id = ?", contact, b.Domain, b.ID)
 			target.Contact = &[2]string{b.contact, contact}
@@ -108,7 +126,7 @@ func (s *Service) Merge(ctx context.Context, who principal.Principal, in Merge) 
 		keep(tx, from, a, op, kindMerge, b.ID, source)
 		keep(tx, to, b, op, kindAbsorb, a.ID, target)
 		recordJoin(tx, who, a, kindMerge, logInvalid, map[string]any{"from": from.Status, "to": a.Status, "other": b.Number, "messages": len(said)})
-		recordJoin(tx, who, b, kindAbsorb, event.NoLog, map[string]any{"other": a.Number, "messages": len(said), "labels": labels, "copies": contact != ""})
+		recordJoin(tx, who, b, kindAbsorb, event.NoLog, map[string]any{"other": a.Number, "messages": len(said), "labels": labels, "copies": contact != "", "tags_on": names(tags), "followers": len(followers)})
 		return b, nil
 	})
 }
@@ -161,4 +179,67 @@ func labelsToGo(tx *db.Tx, from, to Ticket) (ids []int64, err error) {
 		}
 	}
 	return ids, nil
+}
+
+// tagsToGo are the tags of one ticket that another one lacks and has room for, as
+// they are put on.
+func tagsToGo(tx *db.Tx, from, to Ticket) (all []tagged, err error) {
+	theirs, err := taggedIn(tx, from)
+	if err != nil {
+		return nil, err
+	}
+	has, err := taggedIn(tx, to)
+	for _, t := range theirs {
+		same := func(h tagged) bool { return foldLabel(h.Tag) == foldLabel(t.Tag) }
+		if !slices.ContainsFunc(has, same) && len(has)+len(all) < MaxTags {
+			all = append(all, tagged{t.Tag, changedAt(tx, to) + int64(len(all))})
+		}
+	}
+	return all, err
+}
+
+func names(all []tagged) []string {
+	out := make([]string, len(all))
+	for i, t := range all {
+		out[i] = t.Tag
+	}
+	return out
+}
+
+// followersToGo are who follows one ticket and not another, as far as that has
+// room.
+func followersToGo(tx *db.Tx, from, to Ticket) (users []string, err error) {
+	theirs, err := Followers(tx, from)
+	if err != nil {
+		return nil, err
+	}
+	has, err := Followers(tx, to)
+	for _, f := range theirs {
+		if len(has)+len(users) < MaxFollowers && !slices.ContainsFunc(has, func(h Follower) bool { return h.User == f.User }) {
+			users = append(users, f.User)
+		}
+	}
+	return users, err
+}
+
+// takeBack takes off what a merge brought that is still as it came, and answers
+// the tags.
+func (c changed) takeBack(tx *db.Tx, t Ticket) (off []string, err error) {
+	if len(c.Followers) > 0 {
+		tx.Write(db.Any, "DELETE FROM ticket_followers WHERE domain_id = ? AND ticket_id = ? AND since = ? AND user_id IN ("+questions(len(c.Followers))+")",
+			append([]any{t.Domain, t.ID, c.FollowedAt}, anys(c.Followers)...)...)
+	}
+	if len(c.Brought) == 0 {
+		return nil, nil
+	}
+	has, err := taggedIn(tx, t)
+	for _, b := range c.Brought {
+		if slices.Contains(has, b) { // nobody took it off and put it on again
+			off = append(off, b.Tag)
+		}
+	}
+	if len(off) > 0 {
+		takeTags(tx, t, off)
+	}
+	return off, err
 }

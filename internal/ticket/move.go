@@ -178,9 +178,9 @@ func times(tx *db.Tx, t Ticket) (map[int64]bool, error) {
 // relocate writes that messages are in another ticket now, with their files and
 // what the index knows of them. Both tickets are as changed; taken are the times
 // of the new one.
-func relocate(tx *db.Tx, op string, from, to Ticket, said []Message, taken map[int64]bool) {
+func relocate(tx *db.Tx, op string, from, to Ticket, said []Message, taken map[int64]bool) error {
 	if len(said) == 0 {
-		return
+		return nil
 	}
 	ids := make([]string, len(said))
 	for i, m := range said {
@@ -205,8 +205,8 @@ func relocate(tx *db.Tx, op string, from, to Ticket, said []Message, taken map[i
 			tx.Write(1, "UPDATE message_moves SET created_after = ? WHERE domain_id = ? AND op = ? AND message_id = ?", at, from.Domain, op, m.ID)
 		}
 	}
-	attachment.Move(tx, from.Domain, ids, to.ID, to.Creator)
 	reindex(tx, to, said, false)
+	return attachment.Move(tx, from.Domain, ids, to.ID, to.Creator)
 }
 
 // reindex leads what the index knows of messages to their ticket. A description
@@ -217,17 +217,12 @@ func reindex(tx *db.Tx, t Ticket, said []Message, back bool) {
 		case m.Withdrawn > 0:
 		case back && m.Opening:
 			search.Remove(tx, t.Domain, m.ID)
+		case m.Opening:
+			search.Put(tx, true, search.Doc{Domain: t.Domain, Kind: search.KindMessage, ID: m.ID, Parent: t.ID, Text: m.Text})
 		default:
-			search.Put(tx, m.Opening, search.Doc{Domain: t.Domain, Kind: docKind(m.Internal), ID: m.ID, Parent: t.ID, Text: m.Text})
+			search.Move(tx, t.Domain, m.ID, t.ID)
 		}
 	}
-}
-
-func docKind(internal bool) string {
-	if internal {
-		return "note"
-	}
-	return "message"
 }
 
 // tellBoth leaves a line in each of two tickets that tells where messages went,
@@ -288,7 +283,9 @@ func (s *Service) MoveMessages(ctx context.Context, who principal.Principal, in 
 		op := tx.NewID()
 		gone, came := tellBoth(tx, from, to, said, saidMovedAway, saidMovedHere)
 		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{from, to})
-		relocate(tx, op, a, b, said, taken)
+		if err := relocate(tx, op, a, b, said, taken); err != nil {
+			return b, err
+		}
 		keep(tx, from, a, op, kindMove, b.ID, was{Notices: []string{gone}})
 		keep(tx, to, b, op, kindReceive, a.ID, was{Notices: []string{came}})
 		recordJoin(tx, who, a, kindMove, event.NoLog, map[string]any{"other": b.Number, "messages": len(said)})

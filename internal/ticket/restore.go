@@ -62,16 +62,19 @@ func (s *Service) restore(tx *db.Tx, who principal.Principal, p *past, c changed
 		data["team_from"], data["team"] = c.Team[1], team
 		setTeam(tx, t, team)
 	}
+	brought, err := c.takeBack(tx, t)
+	if err != nil {
+		return t, err
+	}
+	if len(brought) > 0 {
+		data["tags_off"] = brought
+	}
 	if len(c.Tagged) > 0 {
 		data["tags_off"] = c.Tagged
 		takeTags(tx, t, c.Tagged)
 	}
 	if len(c.Untagged) > 0 {
-		var on []string
-		for _, tag := range c.Untagged {
-			on = append(on, tag.Tag)
-		}
-		data["tags_on"] = on
+		data["tags_on"] = names(c.Untagged)
 		putTags(tx, t, c.Untagged)
 	}
 	if c.Contact != nil {
@@ -131,7 +134,7 @@ func movedBy(tx *db.Tx, domain, op string) (said []Message, err error) {
 
 // back puts the messages of an operation where they were, and takes away those
 // that told of it: they are kept, in no ticket, for what is asked of the past.
-func back(tx *db.Tx, parts []changed, moved []Message, now int64, tickets map[string]*past) {
+func back(tx *db.Tx, parts []changed, moved []Message, now int64, tickets map[string]*past) error {
 	domain, op := parts[0].domain, parts[0].op
 	byTicket, ids := map[string][]Message{}, map[string][]string{}
 	for _, m := range moved {
@@ -143,7 +146,9 @@ func back(tx *db.Tx, parts []changed, moved []Message, now int64, tickets map[st
 	tx.Write(len(moved), "UPDATE message_moves SET undone_at = ? WHERE domain_id = ? AND op = ?", now, domain, op)
 	for on, said := range byTicket {
 		t := tickets[on].t
-		attachment.Move(tx, domain, ids[on], t.ID, t.Creator)
+		if err := attachment.Move(tx, domain, ids[on], t.ID, t.Creator); err != nil {
+			return err
+		}
 		reindex(tx, t, said, true)
 	}
 	gone := tx.NewID()
@@ -157,6 +162,7 @@ func back(tx *db.Tx, parts []changed, moved []Message, now int64, tickets map[st
 			search.Remove(tx, domain, id)
 		}
 	}
+	return nil
 }
 
 // goOn enqueues what time would have done to a ticket that is back in a state

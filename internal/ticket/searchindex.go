@@ -110,6 +110,8 @@ func (s *Service) contactAgain(tx *db.Tx, d search.Doc) (search.Doc, bool, error
 	return d, n == 0, err
 }
 
+// searchMessages leaves out the lines that told of an undone operation: they are
+// in no ticket.
 func (s *Service) searchMessages(ctx context.Context, after [2]string, limit int) (docs []search.Doc, at [2]string, err error) {
 	at = after
 	err = s.db.View(ctx, func(tx *db.Tx) error {

@@ -116,7 +116,9 @@ func (s *Service) Split(ctx context.Context, who principal.Principal, in Split) 
 		}
 		a := change(tx, from, from)
 		b := change(tx, t, begun)
-		relocate(tx, op, a, b, said, map[int64]bool{first - 1: true})
+		if err := relocate(tx, op, a, b, said, map[int64]bool{first - 1: true}); err != nil {
+			return b, err
+		}
 		keep(tx, from, a, op, kindSplit, b.ID, was{Notices: []string{gone}, Related: relate(tx, a, b, there)})
 		keep(tx, t, b, op, kindSplit, a.ID, was{Notices: []string{came}, Made: true})
 		recordJoin(tx, who, a, kindSplit, event.NoLog, map[string]any{"other": b.Number, "messages": len(said)})

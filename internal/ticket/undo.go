@@ -55,6 +55,10 @@ type was struct {
 	Team     *[2]string    `json:"team,omitempty"`
 	Tagged   []string      `json:"tagged,omitempty"`   // tags that were put on
 	Untagged []tagged      `json:"untagged,omitempty"` // tags that were taken off
+
+	Brought    []tagged `json:"brought,omitempty"`   // tags that a merge put on
+	Followers  []string `json:"followers,omitempty"` // that it added
+	FollowedAt int64    `json:"followed_at,omitempty"`
 }
 
 // remember notes a step of one ticket that can be undone.
@@ -456,7 +460,7 @@ func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision
 		}
 	}
 	if c.other != "" {
-		back(tx, parts, moved, now, j.seen)
+		return answer, back(tx, parts, moved, now, j.seen)
 	}
 	return answer, nil
 }

@@ -164,3 +164,77 @@ func (w *world) exec(sql string, args ...any) {
 		return nil
 	}))
 }
+
+// TestMergeTeam: who follows the source and its tags come to the target, its
+// files are found there, and the undo takes off what is as it came.
+func TestMergeTeam(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		a, b := w.full(w.li, "alpha"), w.full(w.li, "beta")
+		tag := func(n, action string, tags ...string) {
+			w.t.Helper()
+			_, err := w.s.Take(ctx, w.chen, ticket.Step{Number: n, Action: action, Tags: tags})
+			w.ok(err)
+		}
+		tag(a, ticket.StepTag, "VIP", "net", "slow")
+		tag(b, ticket.StepTag, "vip")
+		for _, who := range []string{a, b} {
+			w.ok(w.s.SetFollow(ctx, w.emma, who, true))
+		}
+		ding := w.supervisor()
+		w.ok(w.s.SetFollow(ctx, ding, a, true))
+		_, err := w.s.Snooze(ctx, w.chen, a, ticket.UntilStirred, 0)
+		w.ok(err)
+		show := func(n string) ticket.DeskTicket {
+			w.t.Helper()
+			got, err := w.s.DeskShow(ctx, w.chen, n)
+			w.ok(err)
+			return got
+		}
+		followers := func(n string) (out []string) {
+			w.t.Helper()
+			w.ok(w.db.View(ctx, func(tx *db.Tx) error {
+				all, err := ticket.Followers(tx, show(n).Ticket)
+				out = nil
+				for _, f := range all {
+					out = append(out, f.User)
+				}
+				return err
+			}))
+			return out
+		}
+		w.clock.Add(time.Minute)
+		_, err = w.s.Merge(ctx, w.chen, ticket.Merge{Source: a, Into: b})
+		w.ok(err)
+		made := w.revision(b)
+		if got := show(b); !slices.Equal(got.Tags, []string{"vip", "net", "slow"}) {
+			w.t.Errorf("tags %v", got.Tags)
+		}
+		if got := followers(b); len(got) != 2 || !slices.Contains(got, ding.User) {
+			w.t.Errorf("followers %v", got)
+		}
+		if got := show(a); got.Snooze.Until != 0 || len(got.Tags) != 3 {
+			w.t.Errorf("the source: %+v %v", got.Snooze, got.Tags)
+		}
+		if got := w.hits(w.chen, "in:files b.txt"); !slices.Equal(got, []string{b}) {
+			w.t.Errorf("its files are found in %v", got)
+		}
+		w.clock.Add(time.Minute)
+		tag(b, ticket.StepUntag, "slow")
+		tag(b, ticket.StepTag, "slow")
+		w.ok(w.undo(w.chen, b, made))
+		if got := show(b); !slices.Equal(got.Tags, []string{"vip", "slow"}) {
+			w.t.Errorf("tags after the undo: %v", got.Tags)
+		}
+		if got := followers(b); !slices.Equal(got, []string{w.emma.User}) {
+			w.t.Errorf("followers after the undo: %v", got)
+		}
+		if got := w.hits(w.chen, "in:files b.txt"); len(got) != 2 {
+			w.t.Errorf("files are found in %v", got)
+		}
+		if found, err := w.s.Doctor(ctx, false); err != nil || len(found) > 0 {
+			w.t.Errorf("%v %v", found, err)
+		}
+	})
+}

@@ -7,3 +7,7 @@ CREATE INDEX desk_tickets_open ON desk_tickets (assignee, ticket_id, status, sev
 
 -- The desk's search finds a tag over all customers.
 CREATE INDEX ticket_tags_by_key ON ticket_tags (tag_key, domain_id, ticket_id);
+
+-- How far the history was read for what follows from it at the desk: what waits
+-- on a ticket that was merged away, what an engineer leaves who is shut out.
+INSERT INTO desk_cursors (name, seq, mark) SELECT 'aftermath', coalesce((SELECT seq FROM event_heads WHERE domain_id = ''), 0), '';
