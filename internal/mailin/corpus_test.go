@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ type expected struct {
 	FileCount int      `json:"filecount"`
 	TicketHas []string `json:"ticket_has"` // stands in the ticket's messages
 	Kept      []string `json:"kept"`       // files of the ticket
+	Quiet     bool     `json:"quiet"`      // nobody is told of the ticket by itself
 }
 
 type sample struct {
@@ -107,6 +109,8 @@ func TestCorpusRead(t *testing.T) {
 	}
 }
 
+var numberIn = regexp.MustCompile(`TS[0-9]{6}[0-9A-Z]{13}`)
+
 // TestCorpus: no mail is lost; each ends as it must, on both databases.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
@@ -126,11 +130,11 @@ func TestCorpus(t *testing.T) {
 		w.OK(w.Step(w.Chen, number, ticket.StepAccept, ""))
 		w.OK(w.Step(w.Chen, number, ticket.StepReply, "hello"))
 		w.Work()
-		told := w.sent("li@example.com", notify.TemplateReply)
-		if len(told) != 1 {
-			t.Fatalf("%d notices", len(told))
+		notice := w.sent("li@example.com", notify.TemplateReply)
+		if len(notice) != 1 {
+			t.Fatalf("%d notices", len(notice))
 		}
-		fill := strings.NewReplacer("@@REPLY@@", told[0].Reply, "@@REPLYUPPER@@", strings.ToUpper(told[0].Reply), "@@OURID@@", told[0].MessageID, "@@NUMBER@@", number, "@@LOWERNUMBER@@", strings.ToLower(number))
+		fill := strings.NewReplacer("@@REPLY@@", notice[0].Reply, "@@REPLYUPPER@@", strings.ToUpper(notice[0].Reply), "@@OURID@@", notice[0].MessageID, "@@NUMBER@@", number, "@@LOWERNUMBER@@", strings.ToLower(number))
 		ids := map[string]string{}
 		all := corpus(t)
 		var reports []sample // they change the ledger: last
@@ -160,6 +164,13 @@ func TestCorpus(t *testing.T) {
 			})
 		}
 		workers.Wait()
+		told := map[string]bool{} // numbers of tickets whose creation was mailed
+		for _, m := range w.sent("", notify.TemplateCreate) {
+			told[numberIn.FindString(m.Subject+m.Text)] = true
+		}
+		if len(told) < 100 {
+			t.Errorf("%d tickets were acknowledged", len(told))
+		}
 		ended := 0
 		for _, s := range all {
 			m := w.show(ids[s.name])
@@ -185,6 +196,9 @@ func TestCorpus(t *testing.T) {
 				if m.Number == "" || m.Number == number {
 					t.Errorf("%s went to %q, want a new ticket", s.name, m.Number)
 				}
+			}
+			if want.Quiet && told[m.Number] {
+				t.Errorf("%s was answered by itself", s.name)
 			}
 			if len(want.TicketHas)+len(want.Kept) > 0 && m.Number != "" {
 				var text strings.Builder

@@ -8,12 +8,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/identity"
+	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
 )
@@ -45,7 +45,7 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 			return ignore(CauseOwn), nil
 		}
 	}
-	by := writerOf(header, read.Subject)
+	by := writerOf(header, read.Subject, null)
 	if rel == nil {
 		switch {
 		case by == byAbsence:
@@ -96,7 +96,7 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 		}
 	}
 	if th != nil {
-		n, err := s.flood(ctx, m, read, th.t)
+		n, err := s.flood(ctx, m, read, &th.t)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -121,7 +121,7 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 			return v, nil
 		}
 	}
-	v, err := s.judgeNew(ctx, box, read, customers, staff, quiet)
+	v, err := s.judgeNew(ctx, box, read, customers, staff, by)
 	v.quiet = quiet
 	return v, err
 }
@@ -260,28 +260,24 @@ func (s *Service) followed(ctx context.Context, refs []string) (number string, e
 	return number, err
 }
 
-// loopLimits are how many mails of one address are taken about one ticket
-// (threats.md D11): two machines that do not say what they are come to an end.
-var loopLimits = []struct {
-	within time.Duration
-	most   int
-}{{10 * time.Minute, 10}, {30 * time.Minute, 15}, {time.Hour, 25}, {3 * time.Hour, 50}, {10 * time.Hour, 100}}
-
-func (s *Service) flood(ctx context.Context, m row, read *mail, t ticket.Ticket) (too bool, err error) {
+// flood tells whether too many mails of the sender were taken lately
+// (notify.Looping): about this ticket, or, t = nil, into new tickets.
+func (s *Service) flood(ctx context.Context, m row, read *mail, t *ticket.Ticket) (too bool, err error) {
+	within, most := notify.LoopSight()
+	cond, args := "outcome = 'ticket'", []any{}
+	if t != nil {
+		cond, args = "domain_id = ? AND ticket_id = ?", []any{t.Domain, t.ID}
+	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		too = false
 		var at []int64
-		longest := loopLimits[len(loopLimits)-1]
+		args := slices.Concat([]any{s.senderHash(read.From), tx.Now - within.Milliseconds()}, args, []any{m.id, most})
 		err := tx.List(func(r db.Row) error {
 			var n int64
 			err := r.Scan(&n)
 			at = append(at, n)
 			return err
-		}, "SELECT received_at FROM mails WHERE sender_hash = ? AND received_at > ? AND domain_id = ? AND ticket_id = ? AND state = 'done' AND id <> ? ORDER BY received_at DESC LIMIT ?",
-			s.senderHash(read.From), tx.Now-longest.within.Milliseconds(), t.Domain, t.ID, m.id, longest.most)
-		for _, l := range loopLimits {
-			too = too || len(at) >= l.most && at[l.most-1] > tx.Now-l.within.Milliseconds()
-		}
+		}, "SELECT received_at FROM mails WHERE sender_hash = ? AND received_at > ? AND "+cond+" AND state = 'done' AND id <> ? ORDER BY received_at DESC LIMIT ?", args...)
+		too = notify.Looping(at, tx.Now)
 		return err
 	})
 	return too, err
@@ -364,7 +360,7 @@ func onTicket(th *thread, as *identity.Holder, prefix string) verdict {
 }
 
 // judgeNew decides about a mail that belongs to no ticket.
-func (s *Service) judgeNew(ctx context.Context, box config.Mailbox, read *mail, customers, staff []identity.Holder, quiet bool) (verdict, error) {
+func (s *Service) judgeNew(ctx context.Context, box config.Mailbox, read *mail, customers, staff []identity.Holder, by writer) (verdict, error) {
 	if box.Domain != "" {
 		customers = slices.DeleteFunc(customers, func(p identity.Holder) bool { return p.Who.DomainName != box.Domain })
 	}
@@ -375,8 +371,8 @@ func (s *Service) judgeNew(ctx context.Context, box config.Mailbox, read *mail, 
 		return quarantine(CauseAmbiguous), nil
 	case len(staff) > 0:
 		return quarantine(CauseStaff), nil
-	case quiet:
-		return quarantine(CauseUnknown), nil
+	case by != byPerson && (by != byDoubtful || box.Unknown != config.UnknownCreate):
+		return quarantine(CauseUnknown), nil // it could answer a refusal
 	}
 	switch box.Unknown {
 	case config.UnknownRefuse:

@@ -272,9 +272,9 @@ TH('forged-address',to='support+@@LOWERNUMBER@@-c0000000000@desk.example',subjec
 TH('copy-address',to='@@REPLY@@',frm='From: cc@partner.example'); TH('copy-address-by-number',subject='@@NUMBER@@',frm='From: cc@partner.example')
 # F automatic
 def AU(name,hdr,subject='s',body='I am away',frm=LI,outcome='ignored',cause='auto_reply',**w): add('auto-'+name,hdr+plain,body,subject=subject,frm=frm,outcome=outcome,cause=cause,**w)
-AU('out-of-office-en',['Auto-Submitted: auto-replied'],'Automatic reply: Ticket'); AU('out-of-office-zh',[],'自动回复: 工单有新回复'); AU('exchange',['X-Auto-Response-Suppress: All','Auto-Submitted: auto-generated'],'Out of Office: x')
-AU('qq',[],ew('gb2312','B','自动回复:工单')); AU('vacation',['Precedence: bulk','X-Autoreply: yes']); AU('autorespond',['X-Autorespond: x']); AU('precedence',['Precedence: auto_reply']); AU('subject-en',[],'Out of office until Monday')
-AU('to-the-ticket',['Auto-Submitted: auto-replied','In-Reply-To: <@@OURID@@>']); AU('german',[],'Abwesenheitsnotiz: x')
+AU('out-of-office-en',['Auto-Submitted: auto-replied'],'Automatic reply: Ticket'); AU('out-of-office-zh',[],'自动回复: 工单有新回复',cause='',outcome='ticket',quiet=True); AU('exchange',['X-Auto-Response-Suppress: All','Auto-Submitted: auto-generated'],'Out of Office: x')
+AU('qq',[],ew('gb2312','B','自动回复:工单'),cause='',outcome='ticket',quiet=True); AU('vacation',['Precedence: bulk','X-Autoreply: yes']); AU('autorespond',['X-Autorespond: x']); AU('precedence',['Precedence: auto_reply']); AU('subject-en',[],'Out of office until Monday',cause='',outcome='ticket',quiet=True)
+AU('to-the-ticket',['Auto-Submitted: auto-replied','In-Reply-To: <@@OURID@@>']); AU('german',[],'Abwesenheitsnotiz: x',cause='',outcome='ticket',quiet=True)
 M('auto-reading-receipt','report; report-type=disposition-notification',[T('read'),part(['Content-Type: message/disposition-notification'],'Disposition: manual-action/MDN-sent-manually; displayed')],subject='Read: x',outcome='ignored',cause='auto_reply')
 AU('generated',['Auto-Submitted: auto-generated'],cause='automatic',outcome='quarantined'); AU('newsletter',['Precedence: bulk','List-Unsubscribe: <https://x.example>'],frm=EVE,cause='automatic',outcome='quarantined'); AU('junk',['Precedence: junk'],frm=EVE,cause='automatic',outcome='quarantined')
 AU('list-of-strangers',['List-Id: <dev.else.example>','Precedence: list'],frm=EVE,cause='unknown_sender',outcome='quarantined'); AU('list-of-a-user',['List-Id: <ops.example.com>'],cause='',outcome='ticket')
@@ -301,4 +301,14 @@ S('two-with-sender','From: eve@else.example, li@example.com',hdr=['Sender: li@ex
 S('trailing-dot','From: <li@example.com.>',sender='li@example.com'); S('plus','From: li+x@example.com','quarantined','unknown_sender'); S('group','From: undisclosed-recipients:;','quarantined','no_sender')
 S('dmarc-fail',LI,'quarantined','dmarc_failed',hdr=['Authentication-Results: mx.desk.example; dmarc=fail (p=reject) header.from=example.com']); S('dmarc-pass',LI,hdr=['Authentication-Results: mx.desk.example; dmarc=pass header.from=example.com']); S('dmarc-of-others',LI,hdr=['Authentication-Results: mx.else.example; dmarc=fail header.from=example.com'])
 S('staff','From: chen@house.example','quarantined','staff'); S('of-two-people','From: shared@example.com','quarantined','ambiguous_sender'); S('foreign-customer','From: foreign@example.com',sender='foreign@example.com')
+# H subjects like an assistant's: people's, and assistants' that something in the header tells
+for n,subj in (('receipts','回执单打印不出来，请帮忙'),('reply-feature','自动回复功能无法使用'),('reply-rule','Automatic reply rule does not fire on our mail server'),('read-only','Read: only file system on our server'),('licences','Out of office 365 licences')):
+    AU('like-'+n,[],subj,'please help',cause='',outcome='ticket',quiet=True,subj=subj,text='please help')
+    AU('like-'+n+'-answer',['In-Reply-To: <@@OURID@@>'],subj,'please help',cause='',outcome='message')
+    AU('said-'+n,['Auto-Submitted: auto-replied'],subj)
+    AU('made-'+n,['Auto-Submitted: auto-generated'],subj)
+    AU('null-'+n,['Return-Path: <>'],subj)
+    AU('suppress-'+n,['X-Auto-Response-Suppress: All'],subj)
+AU('like-suppress-some',['X-Auto-Response-Suppress: DR, OOF'],'Automatic reply rule',cause='',outcome='ticket',quiet=True); AU('like-not-automatic',['Auto-Submitted: no'],'Automatic reply rule',cause='',outcome='ticket',quiet=True)
+AU('like-list',['List-Id: <ops.example.com>'],'Out of office 365 licences',cause='',outcome='ticket',quiet=True); AU('like-bulk',['Precedence: bulk'],'Out of office until Monday'); AU('like-stranger',[],'自动回复功能无法使用',frm=EVE,cause='unknown_sender',outcome='quarantined')
 print(N[0])
