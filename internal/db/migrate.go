@@ -171,7 +171,10 @@ func TenantTables() ([]string, error) {
 	return tables, nil
 }
 
-// schema is the text of all migrations, in their order.
+// remark is a comment in a migration: it may hold anything, a semicolon too.
+var remark = regexp.MustCompile(`--[^\n]*`)
+
+// schema is the text of all migrations, in their order, without comments.
 func schema() (string, error) {
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -183,7 +186,7 @@ func schema() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		b.Write(text)
+		b.Write(remark.ReplaceAll(text, nil))
 		b.WriteByte('\n')
 	}
 	return b.String(), nil

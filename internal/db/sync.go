@@ -70,6 +70,17 @@ func Sync(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, err
 	if err != nil {
 		return nil, err
 	}
+	for _, s := range []*side{src, dst} { // what would be forgotten is told
+		there, err := s.tables(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(there, tables) {
+			return nil, fmt.Errorf("%w: tables %v", ErrSchemas, slices.DeleteFunc(append(slices.Clone(there), tables...), func(t string) bool {
+				return slices.Contains(there, t) && slices.Contains(tables, t)
+			}))
+		}
+	}
 	var shapes []shape
 	var p Progress
 	for _, t := range tables {
@@ -223,6 +234,30 @@ func (s *side) renew(ctx context.Context) error {
 func (s *side) close() {
 	_ = s.conn.Close()
 	_ = s.d.Close()
+}
+
+// tables are the store's own tables as Tables names them.
+func (s *side) tables(ctx context.Context) (names []string, err error) {
+	text := "SELECT name FROM sqlite_master WHERE type = 'table'"
+	if s.postgres {
+		text = "SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+	}
+	rows, err := s.conn.QueryContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		if !strings.HasPrefix(name, "search_") && !strings.HasPrefix(name, "sqlite_") && name != "goose_db_version" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, rows.Err()
 }
 
 func (s *side) shape(ctx context.Context, table string) (shape, error) {

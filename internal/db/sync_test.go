@@ -40,10 +40,7 @@ func dump(t *testing.T, where string) map[string][]string {
 	t.Helper()
 	d, _ := raw(t, where)
 	defer d.Close()
-	tables, err := db.Tables()
-	if err != nil {
-		t.Fatal(err)
-	}
+	tables := tablesOf(t, d, strings.HasPrefix(where, "postgres"))
 	all := map[string][]string{}
 	for _, table := range tables {
 		rows, err := d.Query("SELECT * FROM " + table)
@@ -77,15 +74,39 @@ func dump(t *testing.T, where string) map[string][]string {
 	return all
 }
 
+// tablesOf are a database's tables as the database itself names them.
+func tablesOf(t *testing.T, d *sql.DB, postgres bool) (names []string) {
+	t.Helper()
+	query := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+	if postgres {
+		query = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+	}
+	rows, err := d.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(name, "search_") && name != "goose_db_version" {
+			names = append(names, name)
+		}
+	}
+	if err := rows.Err(); err != nil || len(names) < 80 {
+		t.Fatalf("%d tables, %v", len(names), err)
+	}
+	return names
+}
+
 // fill writes n random rows into each table, of every kind of value.
 func fill(t *testing.T, where string, r *rand.Rand, n int) {
 	t.Helper()
 	d, postgres := raw(t, where)
 	defer d.Close()
-	tables, err := db.Tables()
-	if err != nil {
-		t.Fatal(err)
-	}
+	tables := tablesOf(t, d, postgres)
 	tx, err := d.Begin()
 	if err != nil {
 		t.Fatal(err)

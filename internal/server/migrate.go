@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"casemate/internal/attachment"
 	"casemate/internal/blob"
 	"casemate/internal/db"
 	"casemate/internal/event"
+	"casemate/internal/fault"
 	"casemate/internal/seal"
 )
 
@@ -91,6 +95,14 @@ func (m Move) Run(ctx context.Context) (out Moved, err error) {
 	if !m.Finish {
 		return out, nil
 	}
+	if database {
+		if err := m.proofs(); err != nil {
+			return out, err
+		}
+		if err := os.Remove(m.To.movedFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return out, err
+		}
+	}
 	s, err := openStore(ctx, m.To)
 	if err != nil {
 		return out, err
@@ -106,8 +118,58 @@ func (m Move) Run(ctx context.Context) (out Moved, err error) {
 		}
 	}
 	out.Events, err = s.verifyStore(ctx)
-	out.Checked = err == nil
+	if out.Checked = err == nil; out.Checked && database && m.From.Database == "" {
+		err = os.WriteFile(m.From.movedFile(), []byte(s.o.now().Format(time.RFC3339)+"\n"), 0o600)
+	}
 	return out, errors.Join(err, s.Close())
+}
+
+// movedFile tells that the store in a data folder was moved elsewhere.
+func (o Options) movedFile() string { return filepath.Join(o.Data, "moved") }
+
+var errMoved = fault.New(fault.Conflict, fault.CodeInvalid, "该数据目录中的数据已于 {at} 迁走：请以新位置启动（--database 或新目录）；如确要继续使用旧数据，请删除 {file}",
+	"what was in this data folder moved elsewhere at {at}: start with where it is now (--database, or the new folder); to use what was left here, remove {file}")
+
+// notMoved refuses an embedded store that was left behind: work on it would be
+// lost for the installation.
+func (o Options) notMoved() error {
+	if o.Database != "" {
+		return nil
+	}
+	at, err := os.ReadFile(o.movedFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errMoved.With("at", strings.TrimSpace(string(at))).With("file", o.movedFile())
+}
+
+// proofs copies the anchors and checkpoints of the event chain to where the
+// keys are now.
+func (m Move) proofs() error {
+	from, to := m.From.keysDir(), m.To.keysDir()
+	if from == to {
+		return nil
+	}
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), anchorSuffix) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(from, f.Name()))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, f.Name()), text, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m Move) sameBlobs() bool {

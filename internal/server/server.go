@@ -156,6 +156,9 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if err := o.checkKeys(); err != nil {
 		return nil, err
 	}
+	if err := o.notMoved(); err != nil {
+		return nil, err
+	}
 	o.tryable()
 	s := &Server{o: o, metrics: newMetrics()}
 	if !o.tool {

@@ -167,6 +167,9 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("the database's URL, which may hold a password, is printed: %s", out)
 	}
 	old := w.Dir
+	if out, err := w.Local("audit", "verify"); err == nil || !strings.Contains(err.Error(), "moved elsewhere") && !strings.Contains(err.Error(), "迁走") {
+		t.Errorf("the store that was left behind is used: %s %v", out, err)
+	}
 	w.Moved(old, database)
 	w.Run()
 	same(t, "on PostgreSQL", rows(t, w), want)
@@ -192,6 +195,9 @@ func TestMigrate(t *testing.T) {
 		t.Fatal(out, err)
 	}
 	w.Moved(elsewhere, "")
+	if out, err := w.Local("audit", "verify"); err != nil || strings.Contains(out, "0 anchors") {
+		t.Errorf("the proofs of the history stayed behind: %s %v", out, err)
+	}
 	w.Run()
 	same(t, "back on SQLite", rows(t, w), want)
 	if got := shown(); got != detail {
