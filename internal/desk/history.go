@@ -33,7 +33,7 @@ func (h histories) MergeTicket(ctx context.Context, req *oas.MergeReq, params oa
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.tickets.Merge(ctx, who, ticket.Merge{Source: params.Number, Into: req.Into, Version: int64(req.Version.Or(0)), IntoVersion: int64(req.IntoVersion.Or(0))})
+	t, err := h.steps.queue.Merge(ctx, who, ticket.Merge{Source: params.Number, Into: req.Into, Version: int64(req.Version.Or(0)), IntoVersion: int64(req.IntoVersion.Or(0))})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (h histories) SplitTicket(ctx context.Context, req *oas.SplitReq, params oa
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.tickets.Split(ctx, who, ticket.Split{Number: params.Number, Messages: req.MessageIds, Description: req.Description.Or(""), Version: int64(req.Version.Or(0))})
+	t, err := h.steps.queue.Split(ctx, who, ticket.Split{Number: params.Number, Messages: req.MessageIds, Description: req.Description.Or(""), Version: int64(req.Version.Or(0))})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (h histories) MoveTicketMessages(ctx context.Context, req *oas.MoveMessages
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.tickets.MoveMessages(ctx, who, ticket.Move{From: params.Number, To: req.To, Messages: req.MessageIds, Version: int64(req.Version.Or(0))})
+	t, err := h.steps.queue.MoveMessages(ctx, who, ticket.Move{From: params.Number, To: req.To, Messages: req.MessageIds, Version: int64(req.Version.Or(0))})
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (h histories) UndoTicketChange(ctx context.Context, req *oas.UndoReq, param
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.tickets.Undo(ctx, who, params.Number, req.Revision)
+	t, err := h.steps.queue.Undo(ctx, who, params.Number, req.Revision)
 	if err != nil {
 		return nil, err
 	}

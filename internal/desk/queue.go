@@ -202,7 +202,7 @@ func (h tickets) give(ctx context.Context, who principal.Principal, s ticket.Ste
 		return nil, err
 	}
 	if all[0].Refusal != nil {
-		return nil, all[0].Refusal
+		return nil, h.queue.Explain(ctx, who, s.Number, s.Version, all[0].Refusal)
 	}
 	return h.after(ctx, all[0].Ticket)
 }

@@ -157,6 +157,12 @@ func After(tx *db.Tx, domain string, after int64, limit int) ([]Row, error) {
 	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND domain_seq > ? AND domain_seq > 0 ORDER BY domain_seq LIMIT ?", domain, after, limit)
 }
 
+// OfRequest are the events of one request about something of a domain, in the
+// order in which they happened.
+func OfRequest(tx *db.Tx, domain, subject, id, request string) ([]Row, error) {
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? AND request_id = ? ORDER BY revision, id", domain, subject, id, request)
+}
+
 // Head is the newest number: of one domain, or of all for domain "". 0 = no
 // event is sealed yet.
 func Head(tx *db.Tx, domain string) (int64, error) {

@@ -45,15 +45,16 @@ const (
 	sortMarks                   // contains
 	sortText                    // contains
 	sortAge                     // older_than
+	sortDue                     // within
 )
 
-var condOperators = map[fieldSort][]string{sortWord: {"eq", "ne", "in"}, sortNumber: {"eq", "ne", "in", "at_least"}, sortMarks: {"contains"}, sortText: {"contains"}, sortAge: {"older_than"}}
+var condOperators = map[fieldSort][]string{sortWord: {"eq", "ne", "in"}, sortNumber: {"eq", "ne", "in", "at_least"}, sortMarks: {"contains"}, sortText: {"contains"}, sortAge: {"older_than"}, sortDue: {"within"}}
 
 // condFields of the desk's row of a ticket, of its texts and of the event.
 var condFields = map[string]fieldSort{
 	"status": sortNumber, "urges": sortNumber,
 	"severity": sortWord, "product": sortWord, "sub_type": sortWord, "problem_type": sortWord, "region": sortWord, "plan": sortWord, "language": sortWord, "assignee": sortWord, "owner": sortWord,
-	"domain": sortWord, "creator": sortWord, "event": sortWord, "by": sortWord,
+	"domain": sortWord, "creator": sortWord, "event": sortWord, "by": sortWord, "team": sortWord, "due": sortDue,
 	"tags": sortMarks, "text": sortText, "message": sortText, "description": sortText,
 	"created": sortAge, "changed": sortAge, "in_state": sortAge,
 }
@@ -162,7 +163,7 @@ func (s *Service) checkValue(ctx context.Context, path, field string, of fieldSo
 		if strings.TrimSpace(*v) == "" {
 			return errAutoBlank.In(path)
 		}
-	case sortAge:
+	case sortAge, sortDue:
 		if _, ok := parseAge(*v); !ok {
 			return errAge.In(path)
 		}
@@ -193,6 +194,7 @@ type facts struct {
 	from    ticket.Status // before and behind the event
 	to      ticket.Status
 	message string // that came with the event
+	team    string // id, "" = none
 	now     int64
 }
 
@@ -250,6 +252,11 @@ func (f facts) word(field string) string {
 				return name
 			}
 		}
+	case "team":
+		if f.team == "" {
+			return ticket.Nobody
+		}
+		return f.team
 	case "domain":
 		return f.t.Domain
 	case "creator":
@@ -299,6 +306,9 @@ func (f facts) holds(c *Condition) bool {
 		d, ok := parseAge(c.Value)
 		at := map[string]int64{"created": f.t.Created, "changed": f.t.Changed, "in_state": f.t.StatusAt}[c.Field]
 		return ok && f.now-at >= d.Milliseconds()
+	case "within": // due so soon, or missed already
+		d, ok := parseAge(c.Value)
+		return ok && f.t.Due > 0 && f.t.Due <= f.now+d.Milliseconds()
 	case "contains":
 		want := foldText(c.Value)
 		switch c.Field {

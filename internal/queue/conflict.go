@@ -107,9 +107,11 @@ func (s *Service) Explain(ctx context.Context, who principal.Principal, number s
 	}
 	c.cause, c.fault, c.Reason = err, f, ReasonState
 	switch {
-	case errors.Is(err, ticket.ErrVersion):
+	case errors.Is(err, ticket.ErrVersion), errors.Is(err, errStaleShown):
 		c.Reason = ReasonVersion
-		c.fault = c.sentence(ctx, errChanged)
+		if c.fault = c.sentence(ctx, errChanged); f.Field != "" {
+			c.fault = c.fault.In(f.Field)
+		}
 	case version == 0:
 		c.Changes, c.NewMessages = nil, 0
 	}
@@ -217,6 +219,9 @@ var verbs = map[string]locale.Texts{
 	"invalid": {ZH: "{who} 将工单判为无效", EN: "{who} judged it invalid"}, "note": {ZH: "{who} 添加了备注", EN: "{who} left a note"},
 	"pause": {ZH: "{who} 暂停了工单", EN: "{who} paused it"}, "reply": {ZH: "{who} 回复了", EN: "{who} replied"},
 	"resolve": {ZH: "{who} 提交了解决方案", EN: "{who} submitted a solution"}, "resume": {ZH: "{who} 恢复了工单", EN: "{who} resumed it"},
+	"merge": {ZH: "{who} 将工单并入其他工单", EN: "{who} merged it into another one"}, "absorb": {ZH: "{who} 将其他工单并入", EN: "{who} merged another one into it"},
+	"split": {ZH: "{who} 拆分了工单", EN: "{who} split it"}, "undo": {ZH: "{who} 撤销了一次变更", EN: "{who} took a change back"},
+	"release": {ZH: "{who} 退回了工单", EN: "{who} gave it back"}, "severity": {ZH: "{who} 修改了级别", EN: "{who} changed its severity"},
 	"transfer": {ZH: "{who} 转移了工单归属", EN: "{who} transferred it"}, "urge": {ZH: "客户 {who} 催单", EN: "the customer {who} urged it"},
 	"withdraw": {ZH: "客户 {who} 撤回了消息", EN: "the customer {who} withdrew a message"},
 }

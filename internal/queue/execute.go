@@ -220,6 +220,17 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, version
 		}
 		step := p.Step
 		step.Version = version
+		if p.Do == ticket.StepNote {
+			// Names that are nobody's are passed over: a text that was written once must
+			// not stop all that uses it when somebody leaves.
+			as := who
+			as.Kind = principal.System
+			names, err := s.mentioned(ctx, as, step.Text)
+			if _, is := fault.As(err); err != nil && !is {
+				return all, err
+			}
+			step.Guard = func(tx *db.Tx, t ticket.Ticket) error { return ticket.Mention(tx, who, t, names) }
+		}
 		t, err := s.tickets.Take(once, who, step)
 		f, is := fault.As(err)
 		switch {

@@ -340,7 +340,7 @@ func (s *Service) RunMacro(ctx context.Context, who principal.Principal, u Use) 
 		return b, nil
 	})
 	if err != nil {
-		return Used{}, err
+		return Used{}, s.Explain(ctx, who, u.Number, u.Version, err)
 	}
 	out, err := s.carryOut(ctx, who, run.Version, run.ID, onceForRequest, run.Steps)
 	used := Used{ID: run.ID, Number: u.Number, Version: run.Version, Outcomes: out, Done: len(out) == len(run.Steps) && !anyRefused(out)}

@@ -23,13 +23,24 @@ const (
 )
 
 // Triggers are the events rules can begin with: kinds of the change feed about a
-// ticket, and ticket.state for whatever brought a ticket into another state.
+// ticket, and three that stand for others: ticket.state for whatever brought a
+// ticket into another state, ticket.team for whatever gave it to another team,
+// mail.in for a mail that became a ticket or a message (its text and writer are
+// the rule's).
 var Triggers = []string{
 	"ticket.create", "ticket.reply", "ticket.urge", "ticket.state",
 	"ticket.accept", "ticket.assign", "ticket.ask", "ticket.resolve", "ticket.invalid", "ticket.pause", "ticket.resume", "ticket.transfer",
 	"ticket.note", "ticket.severity", "ticket.tag", "ticket.untag", "ticket.cancel", "ticket.close", "ticket.autoclose", "ticket.autosolve", "ticket.score",
-	"mail.in", "sla.warned", "sla.breached",
+	"ticket.release", "ticket.withdraw", "ticket.merge", "ticket.absorb", "ticket.split", "ticket.move", "ticket.receive", "ticket.undo",
+	"ticket.snooze", "ticket.unsnooze", "ticket.wake", "ticket.label", "ticket.unlabel", "ticket.notify",
+	triggerTeam, "queue.claim", "queue.assign", triggerMail, "sla.warned", "sla.breached",
 }
+
+// Triggers that stand for others.
+const (
+	triggerTeam = "ticket.team"
+	triggerMail = "mail.in"
+)
 
 // timeKind is the kind of what time brings.
 const timeKind = "time"
@@ -169,9 +180,27 @@ func (w When) fits(e event.Row) bool {
 	}
 	if slices.Contains(w.Events, "ticket.state") {
 		from, to, ok := eventMove(e)
+		if ok && from != to {
+			return true
+		}
+	}
+	if slices.Contains(w.Events, triggerTeam) {
+		from, to, ok := eventTeam(e)
 		return ok && from != to
 	}
 	return false
+}
+
+// eventTeam reads the teams before and behind an event, if it tells them.
+func eventTeam(e event.Row) (from, to string, ok bool) {
+	var data struct {
+		From *string `json:"team_from"`
+		To   *string `json:"team"`
+	}
+	if e.Subject != "ticket" || json.Unmarshal(e.Data, &data) != nil || data.From == nil || data.To == nil {
+		return "", "", false
+	}
+	return *data.From, *data.To, true
 }
 
 // eventMove reads the states before and behind an event, if it tells them.

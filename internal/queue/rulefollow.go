@@ -146,6 +146,12 @@ func causeOf(tx *db.Tx, e event.Row) (c ruleCause, err error) {
 // fireRules tries the rules on an event, in their order; each sees the ticket as the
 // one before it left it.
 func (s *Service) fireRules(ctx context.Context, rules []Rule, e event.Row) error {
+	if e.Kind == "mail.handled" {
+		var err error
+		if e, err = s.mailed(ctx, e); err != nil {
+			return err
+		}
+	}
 	if e.Subject != "ticket" {
 		return nil
 	}
@@ -163,6 +169,32 @@ func (s *Service) fireRules(ctx context.Context, rules []Rule, e event.Row) erro
 		}
 	}
 	return nil
+}
+
+// mailed is what a mail did to a ticket, as an event of that; it is returned as
+// it is when it did nothing.
+func (s *Service) mailed(ctx context.Context, e event.Row) (event.Row, error) {
+	var data struct{ Number, Outcome string }
+	if json.Unmarshal(e.Data, &data) != nil || data.Number == "" {
+		return e, nil
+	}
+	out := e
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		out = e
+		found, err := ticket.Refs(tx, principal.AsSystem(principal.House), []string{data.Number})
+		ref, ok := found[data.Number]
+		if err != nil || !ok {
+			return err
+		}
+		rows, err := event.OfRequest(tx, ref.Domain, "ticket", ref.ID, e.SubjectID)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		r := rows[0]
+		out.Kind, out.Subject, out.SubjectID, out.Domain, out.Revision, out.Actor, out.ActorKind = triggerMail, "ticket", ref.ID, ref.Domain, r.Revision, r.Actor, r.ActorKind
+		return nil
+	})
+	return out, err
 }
 
 // tryRule lets one rule act on an event if its conditions hold.
@@ -183,6 +215,11 @@ func (s *Service) tryRule(ctx context.Context, r Rule, e event.Row) error {
 			return err
 		}
 		f = factsOf(t, tags[t.ID], e, tx.Now)
+		row, err := ticket.RowByNumber(tx, principal.AsSystem(principal.House), t.Number)
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+		f.team = row.Team
 		if f.message, err = ticket.SaidWith(tx, t.Domain, t.ID, e.Revision); err != nil {
 			return err
 		}

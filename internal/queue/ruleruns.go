@@ -216,7 +216,7 @@ func dryScan(tx *db.Tx, in DryRun) (found []dryFound, out DryResult, err error) 
 			return nil, out, err
 		}
 		out.Events += len(events)
-		then := map[string]ticket.Ticket{}
+		then, teams := map[string]ticket.Ticket{}, map[string]string{}
 		for _, e := range events {
 			t, ok := then[e.SubjectID]
 			if !ok {
@@ -224,6 +224,9 @@ func dryScan(tx *db.Tx, in DryRun) (found []dryFound, out DryResult, err error) 
 			}
 			t = behindEvent(t, e)
 			then[e.SubjectID] = t
+			if _, team, ok := eventTeam(e); ok {
+				teams[e.SubjectID] = team
+			}
 			fits := in.When.fits(e)
 			if in.When.State != nil {
 				fits = stayedFor(in.When, t, e, events, tx.Now)
@@ -232,6 +235,7 @@ func dryScan(tx *db.Tx, in DryRun) (found []dryFound, out DryResult, err error) 
 				continue
 			}
 			f := factsOf(t, tags[t.ID], e, e.At)
+			f.team = teams[t.ID]
 			if in.When.State != nil {
 				f.kind, f.now = timeKind, e.At+int64(in.When.Hours)*time.Hour.Milliseconds()
 			} else if in.If.reads("message", "text") {

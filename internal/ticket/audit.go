@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -201,6 +202,9 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		}
 		for _, r := range rows {
 			t := traces[r.Kind]
+			if r.Kind == kindUndo && !undoTraced(r) {
+				continue
+			}
 			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System}
 			switch r.Subject {
 			case "ticket":
@@ -232,6 +236,17 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		}
 	}
 	return page, next, err
+}
+
+// undoTraced tells whether an undo took back what the customer sees: that of a
+// tag or an assignment is the house's affair as well.
+func undoTraced(r event.Row) bool {
+	var data struct{ Kind string }
+	if json.Unmarshal(r.Data, &data) != nil {
+		return false
+	}
+	_, ok := traces[data.Kind]
+	return ok || data.Kind == kindAbsorb || data.Kind == kindReceive
 }
 
 // kinds are the events that a filter leaves.

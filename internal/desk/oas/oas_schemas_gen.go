@@ -4195,7 +4195,8 @@ func (s *CodeTrafficLineReasons) init() CodeTrafficLineReasons {
 // Exactly one of all, any, not and field. Words (severity, product, sub_type, problem_type, region,
 // plan, language, assignee, owner, domain, creator, event, by) take eq, ne and in; status and urges
 // also at_least; tags, text, message and description take contains; created, changed and in_state take
-// older_than with a time such as 30m, 48h or 3d.
+// older_than, due takes within (missed ones are within any time), each with a time such as 30m, 48h or
+// 3d; team is an id or none.
 // Ref: #/components/schemas/Condition
 type Condition struct {
 	All   []Condition `json:"all"`
