@@ -311,15 +311,15 @@ func (e *envelope) read(in io.Reader) ([]byte, error) {
 func (e *envelope) store(raw []byte, box string) error {
 	e.r.slots <- struct{}{}
 	defer func() { <-e.r.slots }()
+	// Our own field stands in front: what the reader forgives at the beginning of a
+	// mail would end the header behind it, and hide what the mail is known by.
+	raw = begin(raw)
 	in := Received{Mailbox: box, From: e.from, UID: e.uid(raw, box), At: e.r.g.db.Now().UnixMilli()}
 	for _, to := range e.to {
 		if to.mailbox == box && !slices.Contains(in.To, to.address) {
 			in.To = append(in.To, to.address)
 		}
 	}
-	// Our own field stands in front: what the reader forgives at the beginning of a
-	// mail would end the header behind it.
-	raw = begin(raw)
 	in.Raw = append(e.trace(), raw...)
 	if !within(e.r.trusted, e.conn.peer) {
 		in.Raw = append(e.trace(), withoutResults(raw)...)

@@ -42,6 +42,7 @@ func TestShift(t *testing.T) {
 			numbers := slices.Sorted(maps.Keys(s.tickets))
 			rand.New(rand.NewPCG(1, 1)).Shuffle(len(numbers), func(i, j int) { numbers[i], numbers[j] = numbers[j], numbers[i] })
 			contested, joined, pool := numbers[:30], numbers[30:60], numbers[60:]
+			s.contested = contested
 			var work sync.WaitGroup
 			for i, e := range s.engineers {
 				work.Go(func() {

@@ -44,6 +44,7 @@ type shift struct {
 	customers []*customer
 	engineers []*engineer
 	sandboxes []*customer
+	contested []string    // tickets that engineers are to answer at the same moment
 	others    []*customer // who only stand in the corpus
 	tags      atomic.Int64
 
