@@ -73,7 +73,6 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 			return ignore(CauseDuplicate), nil
 		}
 	}
-	quiet := by != byPerson || null
 	th, err := s.find(ctx, m, h, read, rel)
 	if err != nil {
 		return verdict{}, err
@@ -109,10 +108,25 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 	if th != nil && th.staff {
 		return s.judgeStaff(read, th, staff), nil
 	}
+	v, err := s.judgeUsual(ctx, box, read, th, customers, staff, by)
+	if err == nil && v.outcome == OutcomeTicket {
+		too, err := s.flood(ctx, m, read, nil)
+		if err != nil {
+			return verdict{}, err
+		}
+		if too {
+			return quarantine(CauseTooMany), nil
+		}
+	}
+	v.quiet = by != byPerson || null
+	return v, err
+}
+
+// judgeUsual decides about a mail of a customer or stranger.
+func (s *Service) judgeUsual(ctx context.Context, box config.Mailbox, read *mail, th *thread, customers, staff []identity.Holder, by writer) (verdict, error) {
 	if th != nil {
 		v, known, err := s.judgeThread(ctx, read, th, customers)
 		if known || err != nil {
-			v.quiet = quiet
 			return v, err
 		}
 		if len(customers) == 0 || th.signed {
@@ -121,9 +135,7 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 			return v, nil
 		}
 	}
-	v, err := s.judgeNew(ctx, box, read, customers, staff, by)
-	v.quiet = quiet
-	return v, err
+	return s.judgeNew(ctx, box, read, customers, staff, by)
 }
 
 // own tells a mail of ours, which must not go round.
