@@ -106,7 +106,7 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 		}
 	}
 	if th != nil && th.staff {
-		return s.judgeStaff(read, th, staff), nil
+		return s.judgeStaff(read, th, staff, by), nil
 	}
 	v, err := s.judgeUsual(ctx, box, read, th, customers, staff, by)
 	if err == nil && v.outcome == OutcomeTicket {
@@ -281,11 +281,13 @@ func (s *Service) flood(ctx context.Context, m row, read *mail, t *ticket.Ticket
 var noteMark = regexp.MustCompile(`(?i)^\s*#\s*(note|internal|备注|内部)\s*$`)
 
 // judgeStaff decides about an answer to an engineer's notice: the address must
-// have been given to him.
-func (s *Service) judgeStaff(read *mail, th *thread, staff []identity.Holder) verdict {
+// have been given to him. What only his absence assistant may have written is a
+// note: it is not for customers.
+func (s *Service) judgeStaff(read *mail, th *thread, staff []identity.Holder, by writer) verdict {
 	for i, p := range staff {
 		if th.reply.By(p.User.ID) {
-			return verdict{as: &staff[i], outcome: OutcomeMessage, domain: th.t.Domain, ticket: th.t.ID, number: th.t.Number, internal: isNote(read) || !th.t.Status.Open()}
+			return verdict{as: &staff[i], outcome: OutcomeMessage, domain: th.t.Domain, ticket: th.t.ID, number: th.t.Number, told: th.reply.Revision, quiet: by != byPerson,
+				internal: isNote(read) || !th.t.Status.Open() || by == byDoubtful}
 		}
 	}
 	v := quarantine(CauseForeign)
