@@ -33,13 +33,16 @@ type MailIn struct {
 	// RequireAuth quarantines mail that none of AuthServers says passed DMARC;
 	// without it only a failure does.
 	RequireAuth bool          `yaml:"require_auth"`
-	MaxMB       int           `yaml:"max_mb"`       // largest mail; 0 = 35, at most 100
-	Keep        time.Duration `yaml:"keep"`         // how long the original of a handled mail is kept; 0 = 720h, negative = not at all
-	Types       []string      `yaml:"types"`        // extensions taken from mail beside attachment.types; empty = p7m, p7s, ics, dat, eml, asc
-	Tries       int           `yaml:"tries"`        // then a mail that cannot be handled is quarantined; 0 = 5
-	RefuseEvery time.Duration `yaml:"refuse_every"` // least time between two refusals to one address; 0 = 24h
-	RefuseHour  int           `yaml:"refuse_hour"`  // most refusals in an hour, all addresses together; 0 = 60
-	Receiver    MailReceiver  `yaml:"receiver"`     // takes mails over LMTP or SMTP
+	MaxMB       int           `yaml:"max_mb"` // largest mail; 0 = 35, at most 100
+	Keep        time.Duration `yaml:"keep"`   // how long the original of a handled mail is kept; 0 = 720h, negative = not at all
+	// KeepQuarantine is how long a mail waits in quarantine before it is discarded;
+	// 0 = 8760h (365 days), negative = for ever.
+	KeepQuarantine time.Duration `yaml:"keep_quarantine"`
+	Types          []string      `yaml:"types"`        // extensions taken from mail beside attachment.types; empty = p7m, p7s, ics, dat, eml, asc
+	Tries          int           `yaml:"tries"`        // then a mail that cannot be handled is quarantined; 0 = 5
+	RefuseEvery    time.Duration `yaml:"refuse_every"` // least time between two refusals to one address; 0 = 24h
+	RefuseHour     int           `yaml:"refuse_hour"`  // most refusals in an hour, all addresses together; 0 = 60
+	Receiver       MailReceiver  `yaml:"receiver"`     // takes mails over LMTP or SMTP
 }
 
 // Mailbox is one address mail comes to.
@@ -150,6 +153,9 @@ func (m MailIn) WithDefaults() MailIn {
 	}
 	if m.Keep == 0 {
 		m.Keep = 30 * 24 * time.Hour
+	}
+	if m.KeepQuarantine == 0 {
+		m.KeepQuarantine = 365 * 24 * time.Hour
 	}
 	if len(m.Types) == 0 {
 		m.Types = []string{"p7m", "p7s", "ics", "dat", "eml", "asc"}

@@ -16,6 +16,7 @@ import (
 type answer struct {
 	ready notify.Prepared
 	hash  string
+	known bool // a person of the house, who was given the address he wrote to
 }
 
 // prepareAnswer renders it, in the person's language; it says why, and nothing
@@ -35,13 +36,17 @@ func (s *Service) prepareAnswer(ctx context.Context, m row, h head, v verdict) (
 	if errors.Is(err, notify.ErrNoChannel) {
 		return nil, nil
 	}
-	return &answer{ready, s.senderHash(h.From)}, err
+	return &answer{ready, s.senderHash(h.From), v.cause == CauseAnswered}, err
 }
 
 // queueAnswer queues it unless the address had one lately, or too many went out
 // in this hour: our refusals must not become a nuisance to people in whose name
 // others write.
 func (s *Service) queueAnswer(tx *db.Tx, a *answer) error {
+	if a.known {
+		s.n.Notify.Queue(tx, a.ready)
+		return nil
+	}
 	tx.Lock(principal.House, "mailin.answers")
 	var lately, hour int
 	err := tx.Get("SELECT (SELECT count(*) FROM mail_answers AS a WHERE a.address_hash = ? AND a.sent_at > ?), (SELECT count(*) FROM mail_answers AS b WHERE b.sent_at > ?)",

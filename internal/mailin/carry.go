@@ -3,6 +3,7 @@ package mailin
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +15,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
+	"casemate/internal/queue"
 	"casemate/internal/ticket"
 )
 
@@ -215,8 +217,35 @@ func (s *Service) engineer(ctx context.Context, m row, read *mail, v verdict) (v
 	if v.internal {
 		step.Action, v.outcome = ticket.StepNote, OutcomeNote
 	}
-	_, err = s.n.Tickets.Take(s.once(ctx, m, "step", v.domain), v.as.Who, step)
+	if v.internal {
+		_, err = s.n.Tickets.Take(s.once(ctx, m, "step", v.domain), v.as.Who, step)
+		return v, err
+	}
+	atOnce := 0 // a mail is not taken back
+	_, err = s.n.Queue.Take(s.once(ctx, m, "step", v.domain), v.as.Who, queue.Sending{Step: step, Told: v.told, Within: &atOnce})
+	var met *queue.Conflict
+	if errors.As(err, &met) && met.Reason == queue.ReasonAnswer {
+		return s.unsent(ctx, m, v, text, met)
+	}
 	return v, err
+}
+
+// unsent keeps an answer that was not sent, since a colleague answered before
+// without its writer knowing: as a note that all see, and as his draft, with its
+// files, which queue.Take has kept. He is told.
+func (s *Service) unsent(ctx context.Context, m row, v verdict, text string, met *queue.Conflict) (verdict, error) {
+	lang := s.languageOf(m, v)
+	head := locale.Texts{ZH: "邮件回复未发送：同事已在其后答复客户。原文：", EN: "reply by mail not sent: a colleague answered meanwhile. It says:"}.In(lang)
+	note := ticket.Step{Number: v.number, Action: ticket.StepNote, Text: shorten(joined(head, text), maxMessage, lang)}
+	if _, err := s.n.Tickets.Take(s.once(ctx, m, "unsent", v.domain), v.as.Who, note); err != nil {
+		return v, err
+	}
+	v.outcome, v.cause, v.answer = OutcomeNote, CauseAnswered, !v.quiet
+	if f, ok := fault.As(met); ok {
+		kept := locale.Texts{ZH: "。您的回复已作为内部备注和草稿保留在工单 " + v.number + " 中", EN: ". Your text is kept in ticket " + v.number + ", as a note and as your draft"}
+		v.zh, v.en = locale.Text(locale.ZH, f)+kept.ZH, locale.Text(locale.EN, f)+kept.EN
+	}
+	return v, nil
 }
 
 // refusal is a file that was not taken, and why.

@@ -27,9 +27,10 @@ const (
 	CauseStranger   = "stranger" // it answers a ticket its sender has nothing to do with
 	CauseStaff      = "staff"    // a person of the house, without his signed address
 	CauseForeign    = "foreign_token"
-	CauseTooMany    = "too_many" // too many mails of one address about one ticket
+	CauseTooMany    = "too_many" // too many mails of one address about one ticket, or that would be new tickets
 	CauseRefused    = "refused"  // the rules of tickets do not allow it; the words say which
 	CauseFailed     = "failed"   // it could not be handled, again and again
+	CauseAnswered   = "answered" // an engineer's answer after a colleague's that he did not know of: kept as a note
 	CauseTooBig     = "too_big"  // it is over the limit of size and was left in its mailbox
 	CauseLeft       = "left"     // it could not be fetched or stored and was left in its mailbox
 )
@@ -50,9 +51,10 @@ var causes = map[string]locale.Texts{
 	CauseStranger:   {ZH: "发件人与所回复的工单无关", EN: "the sender has nothing to do with the ticket it answers"},
 	CauseStaff:      {ZH: "发件人是内部人员，但未使用其专用回复地址", EN: "a person of the house wrote without the reply address he was given"},
 	CauseForeign:    {ZH: "回复地址不属于该发件人", EN: "the reply address was given to somebody else"},
-	CauseTooMany:    {ZH: "同一地址就同一工单的来信过多", EN: "too many mails of one address about one ticket"},
+	CauseTooMany:    {ZH: "同一地址短时间内来信过多", EN: "too many mails of one address in a short time"},
 	CauseRefused:    {ZH: "不符合工单规则", EN: "the rules of tickets do not allow it"},
 	CauseFailed:     {ZH: "多次处理失败", EN: "it could not be handled, again and again"},
+	CauseAnswered:   {ZH: "同事已先答复客户，邮件回复未发送", EN: "a colleague answered before; the reply was not sent"},
 	CauseTooBig:     {ZH: "邮件超过大小限制，已留在邮箱中", EN: "the mail is too large; it was left in the mailbox"},
 	CauseLeft:       {ZH: "邮件无法收取，已留在邮箱中", EN: "the mail could not be fetched; it was left in the mailbox"},
 }

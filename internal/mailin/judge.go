@@ -73,7 +73,6 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 			return ignore(CauseDuplicate), nil
 		}
 	}
-	quiet := by != byPerson || null
 	th, err := s.find(ctx, m, h, read, rel)
 	if err != nil {
 		return verdict{}, err
@@ -107,12 +106,27 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 		}
 	}
 	if th != nil && th.staff {
-		return s.judgeStaff(read, th, staff), nil
+		return s.judgeStaff(read, th, staff, by), nil
 	}
+	v, err := s.judgeUsual(ctx, box, read, th, customers, staff, by)
+	if err == nil && v.outcome == OutcomeTicket {
+		too, err := s.flood(ctx, m, read, nil)
+		if err != nil {
+			return verdict{}, err
+		}
+		if too {
+			return quarantine(CauseTooMany), nil
+		}
+	}
+	v.quiet = by != byPerson || null
+	return v, err
+}
+
+// judgeUsual decides about a mail of a customer or stranger.
+func (s *Service) judgeUsual(ctx context.Context, box config.Mailbox, read *mail, th *thread, customers, staff []identity.Holder, by writer) (verdict, error) {
 	if th != nil {
 		v, known, err := s.judgeThread(ctx, read, th, customers)
 		if known || err != nil {
-			v.quiet = quiet
 			return v, err
 		}
 		if len(customers) == 0 || th.signed {
@@ -121,9 +135,7 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 			return v, nil
 		}
 	}
-	v, err := s.judgeNew(ctx, box, read, customers, staff, by)
-	v.quiet = quiet
-	return v, err
+	return s.judgeNew(ctx, box, read, customers, staff, by)
 }
 
 // own tells a mail of ours, which must not go round.
@@ -287,11 +299,13 @@ func (s *Service) flood(ctx context.Context, m row, read *mail, t *ticket.Ticket
 var noteMark = regexp.MustCompile(`(?i)^\s*#\s*(note|internal|备注|内部)\s*$`)
 
 // judgeStaff decides about an answer to an engineer's notice: the address must
-// have been given to him.
-func (s *Service) judgeStaff(read *mail, th *thread, staff []identity.Holder) verdict {
+// have been given to him. What only his absence assistant may have written is a
+// note: it is not for customers.
+func (s *Service) judgeStaff(read *mail, th *thread, staff []identity.Holder, by writer) verdict {
 	for i, p := range staff {
 		if th.reply.By(p.User.ID) {
-			return verdict{as: &staff[i], outcome: OutcomeMessage, domain: th.t.Domain, ticket: th.t.ID, number: th.t.Number, internal: isNote(read) || !th.t.Status.Open()}
+			return verdict{as: &staff[i], outcome: OutcomeMessage, domain: th.t.Domain, ticket: th.t.ID, number: th.t.Number, told: th.reply.Revision, quiet: by != byPerson,
+				internal: isNote(read) || !th.t.Status.Open() || by == byDoubtful}
 		}
 	}
 	v := quarantine(CauseForeign)

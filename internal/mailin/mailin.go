@@ -5,7 +5,7 @@
 // quarantine with a cause. Transports hand mails to Accept.
 //
 // It does not send anything but the few answers notify has templates for, and
-// changes tickets only through package ticket.
+// changes tickets only through packages ticket and queue.
 package mailin
 
 import (
@@ -20,6 +20,7 @@ import (
 	"casemate/internal/identity"
 	"casemate/internal/job"
 	"casemate/internal/notify"
+	"casemate/internal/queue"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
 )
@@ -41,6 +42,7 @@ type Nouns struct {
 	Notify      *notify.Service
 	Tickets     *ticket.Service
 	Attachments *attachment.Service
+	Queue       *queue.Service
 }
 
 // Options of the service.

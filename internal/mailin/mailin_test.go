@@ -41,6 +41,7 @@ func TestThreads(t *testing.T) {
 		w.twice(w.t)
 		w.closed(w.t)
 		w.staff(w.t)
+		w.staffTwice(w.t)
 		w.bounce(w.t) // li's address is blocked then
 	})
 }
@@ -239,6 +240,50 @@ func (w *world) staff(t *testing.T) {
 	if all = w.messages(n); len(all) != before {
 		t.Errorf("%d messages, want %d", len(all), before)
 	}
+}
+
+// staffTwice: an answer to a notice is sent when the customer wrote meanwhile,
+// and kept back when a colleague answered, as a note and a draft; its writer is
+// told each time.
+func (w *world) staffTwice(t *testing.T) {
+	n := w.Create(w.Li, "disk two")
+	id := chenMail(w, "chen@house.example")
+	reply := func(kind, event string) string {
+		t.Helper()
+		find, _, err := w.Tickets.DeskFind(t.Context(), w.Chen, n)
+		w.OK(err)
+		told, err := w.Notify.Tell(t.Context(), []notify.News{{User: id, Kind: kind, Event: event, Domain: w.Li.Domain, Number: n, Revision: find.Revision}})
+		w.OK(err)
+		w.OK(w.DB.Update(t.Context(), func(tx *dbTx) error { w.Notify.QueueTold(tx, told); return nil }))
+		w.Work()
+		got := w.sent("chen@house.example", notify.TemplateAssigned)
+		return got[len(got)-1].Reply
+	}
+	first := reply(notify.KindAssigned, "t1")
+	w.OK(w.Tickets.Reply(t.Context(), w.Li, n, "", "one more thing"))
+	w.is(w.take("support", letter("chen@house.example", first, "Re: x", "restart it")), "done", "message", "")
+	w.is(w.take("support", letter("chen@house.example", first, "Re: x", "and again")), "done", "message", "") // behind his own
+	w.is(w.take("support", letter("chen@house.example", first, "Automatic reply: x", "I am away")), "done", "note", "")
+	w.OK(w.Step(w.Emma, n, ticket.StepReply, "I have done it"))
+	before := w.messages(n)
+	for i := range 2 {
+		text := fmt.Sprint("do not restart it ", i)
+		m := w.take("support", letter("chen@house.example", first, "Re: x", text))
+		w.is(m, "done", "note", mailin.CauseAnswered)
+		all := w.messages(n)
+		if last := all[len(all)-1]; len(all) != len(before)+i+1 || !last.Internal || !strings.Contains(last.Text, text) || !strings.Contains(last.Text, "未发送") && !strings.Contains(last.Text, "not sent") {
+			t.Fatalf("%d messages, the last %+v", len(all), last)
+		}
+		got := w.sent("chen@house.example", notify.TemplateRefused)
+		if len(got) != i+1 || !strings.Contains(got[i].Text, n) || !strings.Contains(m.Words.EN, "answered twice") || !strings.Contains(m.Words.EN, "as your draft") {
+			t.Fatalf("told %+v, words %+v", got, m.Words)
+		}
+	}
+	if n := w.count("SELECT count(*) FROM ticket_drafts WHERE user_id = ?", id); n != 2 {
+		t.Errorf("%d drafts", n)
+	}
+	// Of a newer notice he knows what Emma said.
+	w.is(w.take("support", letter("chen@house.example", reply(notify.KindAssigned, "t2"), "Re: x", "right")), "done", "message", "")
 }
 
 // unknown: refused with one mail back, in a day; guests; quarantine; domains.
@@ -448,6 +493,38 @@ func (w *world) retention(t *testing.T) {
 	}
 	if id, err := w.mail.Accept(t.Context(), mailin.Received{Raw: []byte(raw), Mailbox: "support"}); err != nil || id != done.ID {
 		t.Errorf("again: %s, %v", id, err)
+	}
+	// More than one batch of each: spam in quarantine, pieces of nobody, threads.
+	for i := range 45 {
+		w.take("support", letter("eve@else.example", "support@desk.example", "spam", fmt.Sprint("spam ", i)))
+	}
+	w.OK(w.DB.Update(t.Context(), func(tx *dbTx) error {
+		for i := range 45 {
+			tx.Write(1, "INSERT INTO mail_parts (mail_id, n, sealed, created_at) VALUES (?, 0, 'x', ?)", fmt.Sprint("nobody", i), tx.Now)
+		}
+		for i := range 1200 {
+			tx.Write(1, "INSERT INTO mail_threads (domain_id, id_hash, ticket_id, number, created_at) VALUES (?, ?, 't', 'n', ?)", w.Li.Domain, fmt.Sprint("hash", i), tx.Now)
+		}
+		return nil
+	}))
+	w.Clock.Add(364 * 24 * time.Hour)
+	w.OK(w.mail.Purge(t.Context()))
+	if n := w.count("SELECT count(*) FROM mails WHERE state = 'quarantined'"); n < 45 {
+		t.Errorf("%d quarantined after 364 days", n)
+	}
+	if n := w.count("SELECT count(*) FROM mail_parts WHERE mail_id LIKE 'nobody%'"); n != 0 {
+		t.Errorf("%d pieces of nobody are left", n)
+	}
+	w.Clock.Add(25 * time.Hour)
+	w.OK(w.mail.Purge(t.Context()))
+	gone, events := w.count("SELECT count(*) FROM mails WHERE state = 'discarded' AND kept = 0 AND head = ''"), w.count("SELECT count(*) FROM events WHERE kind = 'mail.expired'")
+	if n := w.count("SELECT count(*) FROM mails WHERE state = 'quarantined'") + w.count("SELECT count(*) FROM mail_parts"); n != 0 || gone < 46 || events < 46 {
+		t.Errorf("%d rows are left, %d mails and %d events of their end", n, gone, events)
+	}
+	w.Clock.Add(401 * 24 * time.Hour)
+	w.OK(w.mail.Purge(t.Context()))
+	if n := w.count("SELECT count(*) FROM mails") + w.count("SELECT count(*) FROM mail_threads WHERE domain_id = ?", w.Li.Domain); n != 0 {
+		t.Errorf("%d rows are left", n)
 	}
 }
 

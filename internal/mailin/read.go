@@ -37,6 +37,7 @@ type verdict struct {
 	prefix                string           // says who wrote, where that is not the author
 	closed                string           // number of the closed ticket a new one goes on with
 	internal              bool             // a note
+	told                  int64            // revision of the ticket that the answered notice told of, 0 = unknown
 }
 
 func quarantine(cause string) verdict { return verdict{state: StateQuarantined, cause: cause} }

@@ -292,50 +292,91 @@ func (s *Service) load(ctx context.Context, id string, original bool) (m row, ra
 // shows it again is told by that.
 const rowLife = 400 * 24 * time.Hour
 
-const purgeBatch = 500
+// So many are removed in one transaction: rows, and originals, which are large.
+const (
+	purgeRows  = 500
+	purgeMails = 20
+)
 
-// Purge removes originals and what is known of mails past their time, pieces
-// that no mail has, and counts of refusals. Quarantined mails stay.
+// Purge discards what waited in quarantine for mail_in.keep_quarantine, and
+// removes originals and what is known of mails past their time, pieces that no
+// mail has, and counts of refusals: a little in each transaction, so that nobody
+// waits for it. What it did not come to it does the next time.
 func (s *Service) Purge(ctx context.Context) error {
-	for n := purgeBatch; n == purgeBatch; {
-		var err error
-		if n, err = s.purge(ctx); err != nil {
-			return err
+	steps := []func(tx *db.Tx) (more bool, err error){s.purgeOriginals,
+		rowsOf(purgeMails, "DELETE FROM mail_parts WHERE (mail_id, n) IN (SELECT p.mail_id, p.n FROM mail_parts AS p WHERE p.created_at <= ? AND NOT EXISTS (SELECT 1 FROM mails AS m WHERE m.id = p.mail_id) LIMIT ?) RETURNING mail_id", 24*time.Hour),
+		rowsOf(purgeRows, "DELETE FROM mails WHERE id IN (SELECT m.id FROM mails AS m WHERE m.state IN ('done', 'discarded') AND m.kept = 0 AND m.changed_at <= ? LIMIT ?) RETURNING id", rowLife),
+		rowsOf(purgeRows, "DELETE FROM mail_answers WHERE (address_hash, id) IN (SELECT a.address_hash, a.id FROM mail_answers AS a WHERE a.sent_at <= ? LIMIT ?) RETURNING id", max(s.o.Config.RefuseEvery, time.Hour)),
+		rowsOf(purgeRows, "DELETE FROM mail_threads /* all domains: purge */ WHERE (domain_id, id_hash) IN (SELECT t.domain_id, t.id_hash FROM mail_threads AS t /* all domains: purge */ WHERE t.created_at <= ? LIMIT ?) RETURNING id_hash", rowLife)}
+	if s.o.Config.KeepQuarantine > 0 {
+		steps = append([]func(tx *db.Tx) (bool, error){s.purgeQuarantine}, steps...)
+	}
+	for _, step := range steps {
+		for more := true; more; {
+			err := s.db.Update(ctx, func(tx *db.Tx) (err error) { more, err = step(tx); return err })
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// purge does one batch and tells how many originals it removed.
-func (s *Service) purge(ctx context.Context) (n int, err error) {
-	keep := max(s.o.Config.Keep, 0).Milliseconds()
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		var ids []string
+// rowsOf is a step that deletes at most so many rows older than age; the
+// statement takes the time and the limit and returns one column.
+func rowsOf(most int, sql string, age time.Duration) func(tx *db.Tx) (bool, error) {
+	return func(tx *db.Tx) (bool, error) {
+		n := 0
 		err := tx.List(func(r db.Row) error {
 			var id string
-			err := r.Scan(&id)
-			ids = append(ids, id)
-			return err
-		}, "UPDATE mails SET kept = 0, head = '', released = '' WHERE id IN (SELECT m.id FROM mails AS m WHERE m.kept = 1 AND m.state IN ('done', 'discarded') AND m.changed_at <= ? ORDER BY m.changed_at LIMIT ?) RETURNING id",
-			tx.Now-keep, purgeBatch)
-		if err != nil {
-			return err
-		}
-		if len(ids) > 0 {
-			args := make([]any, len(ids))
-			for i, id := range ids {
-				args[i] = id
-			}
-			tx.Write(db.Any, "DELETE FROM mail_parts WHERE mail_id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", args...)
-		}
-		n = len(ids)
-		tx.Write(db.Any, "DELETE FROM mail_parts WHERE created_at <= ? AND NOT EXISTS (SELECT 1 FROM mails AS m WHERE m.id = mail_parts.mail_id)", tx.Now-24*3600*1000)
-		tx.Write(db.Any, "DELETE FROM mails WHERE state IN ('done', 'discarded') AND kept = 0 AND changed_at <= ?", tx.Now-rowLife.Milliseconds())
-		tx.Write(db.Any, "DELETE FROM mail_answers WHERE sent_at <= ?", tx.Now-max(s.o.Config.RefuseEvery, time.Hour).Milliseconds())
-		tx.Write(db.Any, "DELETE FROM mail_threads /* all domains: purge */ WHERE created_at <= ?", tx.Now-rowLife.Milliseconds())
-		return nil
-	})
-	return n, err
+			n++
+			return r.Scan(&id)
+		}, sql, tx.Now-age.Milliseconds(), most)
+		return n == most, err
+	}
+}
+
+// purgeOriginals forgets what handled mails said.
+func (s *Service) purgeOriginals(tx *db.Tx) (more bool, err error) {
+	var ids []any
+	err = tx.List(func(r db.Row) error {
+		var id string
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, "UPDATE mails SET kept = 0, head = '', released = '' WHERE id IN (SELECT m.id FROM mails AS m WHERE m.kept = 1 AND m.state IN ('done', 'discarded') AND m.changed_at <= ? ORDER BY m.changed_at LIMIT ?) RETURNING id",
+		tx.Now-max(s.o.Config.Keep, 0).Milliseconds(), purgeMails)
+	if err == nil {
+		dropParts(tx, ids)
+	}
+	return len(ids) == purgeMails, err
+}
+
+// purgeQuarantine discards and forgets what nobody let through.
+func (s *Service) purgeQuarantine(tx *db.Tx) (more bool, err error) {
+	var ids []any
+	var ended []row
+	err = tx.List(func(r db.Row) error {
+		var m row
+		err := r.Scan(&m.id, &m.mailbox, &m.cause)
+		ids, ended = append(ids, m.id), append(ended, m)
+		return err
+	}, "UPDATE mails SET state = 'discarded', kept = 0, head = '', released = '', changed_at = ? WHERE id IN (SELECT m.id FROM mails AS m WHERE m.state = 'quarantined' AND m.changed_at <= ? ORDER BY m.changed_at LIMIT ?) AND state = 'quarantined' RETURNING id, mailbox, cause",
+		tx.Now, tx.Now-s.o.Config.KeepQuarantine.Milliseconds(), purgeMails)
+	if err != nil {
+		return false, err
+	}
+	dropParts(tx, ids)
+	for _, m := range ended {
+		event.Record(tx, system, event.Event{Kind: "mail.expired", Subject: "mail", SubjectID: m.id, LogCode: event.NoLog, Data: map[string]any{"mailbox": m.mailbox, "cause": m.cause}})
+	}
+	return len(ended) == purgeMails, nil
+}
+
+func dropParts(tx *db.Tx, ids []any) {
+	if len(ids) > 0 {
+		tx.Write(db.Any, "DELETE FROM mail_parts WHERE mail_id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", ids...)
+	}
 }
 
 // Forget removes the mails of a domain's tickets, with the domain's tables; for

@@ -12,6 +12,7 @@ import (
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/queue"
 	"casemate/internal/ticket"
 	"casemate/internal/ticket/tickettest"
 )
@@ -23,6 +24,7 @@ type world struct {
 	*tickettest.World
 	t     *testing.T
 	mail  *mailin.Service
+	queue *queue.Service
 	admin principal.Principal
 	n     int // mails accepted
 }
@@ -55,7 +57,9 @@ func eachWith(t *testing.T, c config.MailIn, test func(w *world)) {
 		w.OK(err)
 		w.Tickets, err = ticket.New(w.DB, w.Keys, ticket.Nouns{Identity: w.Ident, Catalog: w.Catalog, Verify: w.Verify, Notify: w.Notify, Attachments: w.Files}, ticket.Options{Config: config.Ticket{Acknowledge: true}})
 		w.OK(err)
-		w.mail, err = mailin.New(w.DB, w.Keys, mailin.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets, Attachments: w.Files}, mailin.Options{Config: c, Log: quiet})
+		w.queue, err = queue.New(w.DB, w.Keys, queue.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets}, queue.Options{Log: quiet})
+		w.OK(err)
+		w.mail, err = mailin.New(w.DB, w.Keys, mailin.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets, Attachments: w.Files, Queue: w.queue}, mailin.Options{Config: c, Log: quiet})
 		w.OK(err)
 		w.Jobs.Add(w.Notify.Kinds()...)
 		w.Jobs.Add(w.mail.Kinds()...)

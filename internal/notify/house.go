@@ -24,6 +24,9 @@ type News struct {
 	Event  string // id of what happened: nothing is told twice
 	Domain string // of the ticket
 	Number string // of the ticket
+	// Revision of the ticket when it happened: an answer by mail to the notice
+	// does not know of what came later. 0 = unknown.
+	Revision int64
 	// Sandbox: the ticket is a sandbox's. Its mails are caught, at once: quiet
 	// hours and daily mails are of people, on their own clocks.
 	Sandbox bool
@@ -113,7 +116,7 @@ func (s *Service) Tell(ctx context.Context, all []News) (Told, error) {
 			continue
 		}
 		m := Message{Domain: n.Domain, Person: n.User, Way: Mail, To: who.Mail, Template: kinds[n.Kind].template, Language: who.Language,
-			Values: map[string]string{"number": n.Number}, Ref: n.Number, Stop: Stop{Kind: n.Kind}, Sandbox: n.Sandbox}
+			Values: map[string]string{"number": n.Number}, Ref: n.Number, Revision: n.Revision, Stop: Stop{Kind: n.Kind}, Sandbox: n.Sandbox}
 		if n.Sandbox {
 			// The job runs on the sandbox's clock, which may be far ahead of ours.
 			ahead, err := s.o.Identity.Clock(ctx, n.Domain)

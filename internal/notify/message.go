@@ -23,6 +23,7 @@ type Message struct {
 	Values   map[string]string // of the template's placeholders
 	Code     string            // a secret the text holds, also {code}; never shown in the ledger
 	Ref      string            // what it belongs to: a code's id, a ticket's number
+	Revision int64             // of the ticket when what is told had happened, for people of the house; 0 = unknown
 	Lives    time.Duration     // after that it is not sent any more; 0 = 48 h
 	// NotBefore is when it may leave, milliseconds UTC; 0 = at once. Lives counts
 	// from then.

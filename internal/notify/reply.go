@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"casemate/internal/db"
@@ -34,6 +35,9 @@ type ReplyTo struct {
 	// Staff: the address was given to a person of the house; it is good only from
 	// the one whom By accepts.
 	Staff bool
+	// Revision of the ticket that the answered notice to a person of the house
+	// told of, 0 = the address does not say. Nothing is proved either (By).
+	Revision int64
 
 	key []byte
 	mac string
@@ -56,7 +60,14 @@ func replyMAC(key []byte, parts ...string) string {
 
 // By tells whether the address was given to this person of the house.
 func (r ReplyTo) By(user string) bool {
-	return r.Staff && user != "" && hmac.Equal([]byte(r.mac), []byte(replyMAC(r.key, "staff", r.Number, user)))
+	return r.Staff && user != "" && hmac.Equal([]byte(r.mac), []byte(staffMAC(r.key, r.Number, user, r.Revision)))
+}
+
+func staffMAC(key []byte, number, user string, revision int64) string {
+	if revision == 0 {
+		return replyMAC(key, "staff", number, user)
+	}
+	return replyMAC(key, "staff", number, user, strconv.FormatInt(revision, 10))
 }
 
 var ticketNumber = regexp.MustCompile(`^TS[0-9]{6}[0-9A-HJKMNP-TV-Z]{13}$`)
@@ -72,7 +83,10 @@ func (s *Service) replyAddress(m Message) string {
 	kind, mac := "c", ""
 	switch {
 	case strings.HasPrefix(m.Template, "desk.") && m.Person != "":
-		kind, mac = "e", replyMAC(s.replyKey, "staff", m.Ref, m.Person)
+		kind, mac = "e", staffMAC(s.replyKey, m.Ref, m.Person, m.Revision)
+		if m.Revision > 0 {
+			mac += strconv.FormatInt(m.Revision, 10)
+		}
 	case strings.HasPrefix(m.Template, "ticket."):
 		mac = replyMAC(s.replyKey, "customer", m.Ref)
 	default:
@@ -85,7 +99,7 @@ func (s *Service) replyAddress(m Message) string {
 	return address
 }
 
-var replyForm = regexp.MustCompile(`(?i)^([^@+]+)(?:\+|=2b|%2b)(ts[0-9a-z]{19})-([ce])([0-9a-z]{10})@(.+)$`)
+var replyForm = regexp.MustCompile(`(?i)^([^@+]+)(?:\+|=2b|%2b)(ts[0-9a-z]{19})-([ce])([0-9a-z]{10})([0-9oil]{0,12})@(.+)$`)
 
 // lookalikes are letters people type for digits.
 var lookalikes = strings.NewReplacer("o", "0", "i", "1", "l", "1")
@@ -96,13 +110,20 @@ var lookalikes = strings.NewReplacer("o", "0", "i", "1", "l", "1")
 func (s *Service) ReadReply(address string) (ReplyTo, bool) {
 	local, host, ok := strings.Cut(s.o.ReplyTo, "@")
 	m := replyForm.FindStringSubmatch(strings.TrimSpace(address))
-	if !ok || s.replyKey == nil || m == nil || !strings.EqualFold(m[1], local) || !strings.EqualFold(strings.TrimSuffix(m[5], "."), host) {
+	if !ok || s.replyKey == nil || m == nil || !strings.EqualFold(m[1], local) || !strings.EqualFold(strings.TrimSuffix(m[6], "."), host) {
 		return ReplyTo{}, false
 	}
 	number := "TS" + strings.ToUpper(lookalikes.Replace(strings.ToLower(m[2][2:])))
 	r := ReplyTo{Number: number, Staff: strings.EqualFold(m[3], "e"), key: s.replyKey, mac: lookalikes.Replace(strings.ToLower(m[4]))}
-	if !ticketNumber.MatchString(number) {
+	if !ticketNumber.MatchString(number) || m[5] != "" && !r.Staff {
 		return ReplyTo{}, false
+	}
+	if m[5] != "" {
+		digits := lookalikes.Replace(strings.ToLower(m[5]))
+		r.Revision, _ = strconv.ParseInt(digits, 10, 64) // twelve digits at most
+		if strconv.FormatInt(r.Revision, 10) != digits || r.Revision == 0 {
+			return ReplyTo{}, false
+		}
 	}
 	return r, r.Staff || hmac.Equal([]byte(r.mac), []byte(replyMAC(s.replyKey, "customer", number)))
 }
@@ -115,7 +136,7 @@ func (s *Service) Own(address string) bool {
 		}
 	}
 	if local, host, ok := strings.Cut(s.o.ReplyTo, "@"); ok {
-		if m := replyForm.FindStringSubmatch(address); m != nil && strings.EqualFold(m[1], local) && strings.EqualFold(m[5], host) {
+		if m := replyForm.FindStringSubmatch(address); m != nil && strings.EqualFold(m[1], local) && strings.EqualFold(m[6], host) {
 			return true
 		}
 	}

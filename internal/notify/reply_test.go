@@ -54,6 +54,17 @@ func TestReplyAddress(t *testing.T) {
 	if !ok || !r.Staff || r.Number != number || !r.By("u1") || r.By("u2") || r.By("") {
 		t.Errorf("%q: %+v, %v", staff, r, ok)
 	}
+	// What the notice told of is signed as well.
+	told := s.ReplyAddress(notify.Message{Way: notify.Mail, Template: notify.TemplateAssigned, Ref: number, Person: "u1", Revision: 107})
+	for a, ok := range map[string]bool{told: true, strings.ToUpper(told): true, strings.Replace(told, "107@", "lO7@", 1): true, strings.Replace(told, "107@", "108@", 1): false,
+		strings.Replace(told, "107@", "@", 1): false, strings.Replace(told, "107@", "0107@", 1): false, strings.Replace(told, "107@", "0@", 1): false, strings.Replace(staff, "@", "107@", 1): false} {
+		if r, read := s.ReadReply(a); (read && r.By("u1")) != ok || ok && (r.Revision != 107 || r.By("u2")) {
+			t.Errorf("%q: %+v", a, r)
+		}
+	}
+	if _, ok := s.ReadReply(strings.Replace(customer, "@", "107@", 1)); ok {
+		t.Error("a customer's address with a revision")
+	}
 	// The customer's code in an engineer's form is nobody's.
 	if r, ok := s.ReadReply(strings.Replace(customer, "-c", "-e", 1)); ok && r.By("u1") {
 		t.Error("a customer's code is good for an engineer")

@@ -151,7 +151,7 @@ func (s *Service) recipients(ctx context.Context, to, handler string) ([]string,
 func (s *Service) askNews(ctx context.Context, t ticket.Ticket, users []string, event string) (all []notify.News, err error) {
 	sandbox, err := s.ident.InSandbox(ctx, t.Domain)
 	for _, u := range users {
-		all = append(all, notify.News{User: u, Kind: notify.KindAsked, Event: event, Domain: t.Domain, Number: t.Number, Sandbox: sandbox})
+		all = append(all, notify.News{User: u, Kind: notify.KindAsked, Event: event, Domain: t.Domain, Number: t.Number, Revision: t.Revision, Sandbox: sandbox})
 	}
 	return all, err
 }

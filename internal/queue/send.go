@@ -16,7 +16,11 @@ import (
 // resolve know Seen, Force, Within, At and Anyway.
 type Sending struct {
 	ticket.Step
-	Seen   string // id of the newest message the writer saw, "" = he does not tell
+	Seen string // id of the newest message the writer saw, "" = he does not tell
+	// Told is the revision of the ticket that the notice told of which its writer
+	// answers by mail; 0 = none. Only messages of colleagues behind it refuse the
+	// step: what the customer adds meanwhile is no second answer. Not with Seen.
+	Told   int64
 	Force  bool   // send although there are newer messages
 	Within *int   // seconds for taking it back, 0 = at once; nil = by the writer's settings
 	At     int64  // when it goes out, milliseconds UTC on the domain's clock; 0 = now
@@ -131,7 +135,17 @@ func (s *Service) now(ctx context.Context, who principal.Principal, p Sending) (
 // unanswered refuses a message when there is a newer one than its writer saw,
 // of a customer or a colleague.
 func (p Sending) unanswered(tx *db.Tx, who principal.Principal, t ticket.Ticket) error {
-	if p.Seen == "" || p.kind() != DraftReply {
+	if p.kind() != DraftReply {
+		return nil
+	}
+	if p.Told > 0 && !p.Force {
+		n, err := ticket.AnsweredBehind(tx, t, p.Told, who.User)
+		if err == nil && n > 0 {
+			err = errAnswered.With("n", n)
+		}
+		return err
+	}
+	if p.Seen == "" {
 		return nil
 	}
 	revision, ok, err := ticket.SaidAt(tx, t, p.Seen)
@@ -161,7 +175,7 @@ func (s *Service) refused(ctx context.Context, who principal.Principal, p Sendin
 	if gone != nil {
 		return err
 	}
-	since := p.Version
+	since := max(p.Version, p.Told)
 	if p.Seen != "" {
 		failed := s.db.View(ctx, func(tx *db.Tx) error {
 			revision, ok, err := ticket.SaidAt(tx, t, p.Seen)

@@ -238,7 +238,7 @@ func (s *Server) build(ctx context.Context) error {
 	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket}, queue.Options{Log: s.o.Log, Queue: s.o.Config.Queue, Config: s.o.Config.Teamwork, Automation: s.o.Config.Automation}); err != nil {
 		return err
 	}
-	if s.mail, err = mailin.New(s.db, s.keys, mailin.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Attachments: s.files},
+	if s.mail, err = mailin.New(s.db, s.keys, mailin.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Attachments: s.files, Queue: s.queue},
 		mailin.Options{Config: s.o.Config.MailIn, Log: s.o.Log}); err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 		if !ok {
 			continue // gone meanwhile
 		}
-		n := notify.News{Kind: h.kind, Event: h.ID, Domain: h.Domain, Number: t.number, Sandbox: t.sandbox}
+		n := notify.News{Kind: h.kind, Event: h.ID, Domain: h.Domain, Number: t.number, Revision: h.Revision, Sandbox: t.sandbox}
 		if h.kind == notify.KindBreached {
 			if bosses == nil {
 				if bosses, err = s.supervisors(ctx); err != nil {

@@ -98,6 +98,14 @@ func SaidBehind(tx *db.Tx, t Ticket, revision int64, user string) (said Said, er
 	return said, err
 }
 
+// AnsweredBehind counts the messages of the house's side, not notes, behind a
+// revision that are not of the person (user id); withdrawn ones do not count.
+func AnsweredBehind(tx *db.Tx, t Ticket, revision int64, user string) (n int, err error) {
+	err = tx.Get("SELECT count(*) FROM messages WHERE domain_id = ? AND ticket_id = ? AND revision > ? AND internal = 0 AND withdrawn_at = 0 AND author <> ? AND side <> ?",
+		t.Domain, t.ID, revision, user, CustomerSide).Scan(&n)
+	return n, err
+}
+
 // SaidAt is the revision at which a message was added to a ticket; false when
 // it has no such message.
 func SaidAt(tx *db.Tx, t Ticket, message string) (revision int64, ok bool, err error) {
