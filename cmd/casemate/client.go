@@ -64,7 +64,7 @@ func describe(err error, lang locale.Language) string {
 type clientFlags struct {
 	Data        string `help:"The server's data folder; its local token lets the operator in." default:"data" type:"path" placeholder:"DIR"`
 	URL         string `help:"The server's address; else the one in the data folder or the credentials file." name:"url" placeholder:"URL"`
-	Credentials string `help:"Log in with a name and password from this file (as the demo world writes it) instead of the local token." type:"path" placeholder:"FILE"`
+	Credentials string `help:"Log in with a name and password from this file (as the demo world writes it) instead of the local token: as its administrator, for what an engineer does as the engineer of --as, else its first." type:"path" placeholder:"FILE"`
 }
 
 // jsonFlag asks for the raw answer.

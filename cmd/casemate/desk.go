@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -198,8 +199,28 @@ func (d *deskCmd) step(ctx context.Context, o *output, number string, s step) er
 	o.printf("%s\t%d\t%s\t%s\n", t.Number, t.Status, t.StatusName, t.AssigneeName)
 	if t.Later != nil {
 		t.Later.print(o)
+		o.printf("%s\tcasemate desk later recall %s --as %s%s\n", o.say("撤回命令", "take back"), t.Later.ID, name, d.where())
 	}
 	return nil
+}
+
+// where are the flags, with a blank in front, that reach the same server.
+func (d *deskCmd) where() string {
+	quote := func(flag, value string) string {
+		return " --" + flag + " '" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	}
+	usual, err := filepath.Abs("data")
+	s := ""
+	switch {
+	case d.Credentials != "":
+		s = quote("credentials", d.Credentials)
+	case (err != nil || d.Data != usual && d.Data != "data") && os.Getenv("CASEMATE_DATA") == "":
+		s = quote("data", d.Data)
+	}
+	if d.URL != "" {
+		s += quote("url", d.URL)
+	}
+	return s
 }
 
 // engineer opens a client for a step on the ticket and tells whose step it is:
@@ -287,28 +308,35 @@ func firstEngineer(ctx context.Context, c *client, id string) (string, error) {
 	return first, nil
 }
 
+// errWhoIsMe refuses me where nobody is named.
+var errWhoIsMe = problem{"请用 --as NAME 指明工程师", "name the engineer with --as NAME"}
+
 type deskListCmd struct {
-	Status   []int  `help:"Only these states: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted (supervisors and administrators), 17 pending feedback." placeholder:"N"`
-	Assignee string `help:"Only of this engineer, by log-in name or user id; me is the one of --as, none is nobody's." placeholder:"NAME"`
-	Domain   string `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
-	Tag      string `help:"Only with this tag of engineers'." placeholder:"TAG"`
-	Query    string `help:"Beginning of a ticket number; with --domain also words that must occur in the description." short:"q" placeholder:"TEXT"`
-	Snoozed  string `help:"Snoozed tickets: no leaves them out, only lists no others, all makes no difference. Default: no, with --query all." placeholder:"no|only|all"`
-	Limit    int    `help:"How many at most, up to 100." default:"50"`
-	Sort     string `help:"newest first, or by what is due next." enum:"newest,due" default:"newest"`
+	Status   []string `help:"Only these states, by number or name in either language; open and closed are several: 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid, 13 deleted (supervisors and administrators), 17 pending feedback." placeholder:"STATE"`
+	Assignee string   `help:"Only of this engineer, by log-in name or user id; me is the one of --as, none is nobody's." placeholder:"NAME"`
+	Domain   string   `help:"Only of this customer, by name or id; the only way to see a sandbox's tickets." placeholder:"NAME"`
+	Tag      string   `help:"Only with this tag of engineers'." placeholder:"TAG"`
+	Query    string   `help:"Beginning of a ticket number; with --domain also words that must occur in the description." short:"q" placeholder:"TEXT"`
+	Snoozed  string   `help:"Snoozed tickets: no leaves them out, only lists no others, all makes no difference. Default: no, with --query all." placeholder:"no|only|all"`
+	Limit    int      `help:"How many at most, up to 100." default:"50"`
+	Sort     string   `help:"newest first, or by what is due next." enum:"newest,due" default:"newest"`
 }
 
 // Run lists tickets.
 func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	for _, s := range c.Status {
+		all, err := states(s)
+		if err != nil {
+			return err
+		}
+		q["status"] = append(q["status"], all...)
+	}
 	cl, err := d.operator(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer cl.end()
-	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	for _, s := range c.Status {
-		q.Add("status", strconv.Itoa(s))
-	}
 	switch c.Assignee {
 	case "":
 	case "none":
@@ -317,7 +345,7 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		name := c.Assignee
 		if name == "me" {
 			if name = d.As; name == "" {
-				return problem{"请用 --as NAME 指明工程师", "name the engineer with --as NAME"}
+				return errWhoIsMe
 			}
 		}
 		e, err := findEngineer(ctx, cl, name)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -28,7 +29,7 @@ type moveCmd struct {
 
 type undoCmd struct {
 	Case     string `arg:"" name:"case-id" help:"Ticket number."`
-	Revision int64  `arg:"" optional:"" help:"The change, by the number that history prints; default: the newest that can be undone."`
+	Revision int64  `arg:"" optional:"" help:"The change, by the number that history prints; default: the newest change, and nothing when that one cannot be undone."`
 }
 
 type historyCmd struct {
@@ -37,8 +38,8 @@ type historyCmd struct {
 }
 
 type asOfCmd struct {
-	Case string    `arg:"" name:"case-id" help:"Ticket number."`
-	At   time.Time `arg:"" name:"time" help:"The instant, as 2026-01-02T15:04:05Z."`
+	Case string `arg:"" name:"case-id" help:"Ticket number."`
+	At   string `arg:"" name:"time" help:"The instant: a date, \"YYYY-MM-DD HH:MM\", both in this shell's zone, or as 2026-01-02T15:04:05Z."`
 }
 
 // act posts to a ticket as the engineer and prints the ticket that came back.
@@ -53,7 +54,7 @@ func (d *deskCmd) act(ctx context.Context, o *output, number, what string, body 
 	}
 	var raw json.RawMessage
 	if err := c.post(ctx, ticketPath(number)+"/"+what, body, &raw); err != nil || d.JSON {
-		return orJSON(o, err, raw)
+		return orJSON(o, forSupervisors(err, name), raw)
 	}
 	var t ticketView
 	if err := json.Unmarshal(raw, &t); err != nil {
@@ -115,27 +116,91 @@ func (d *deskCmd) history(ctx context.Context, c *client, number string, limit i
 
 // Run undoes a change and prints the ticket.
 func (c *undoCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	cl, err := d.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	_, all, _, err := d.history(ctx, cl, c.Case, 500)
+	if err != nil {
+		return err
+	}
+	p, known := change(all, c.Revision)
 	if c.Revision == 0 {
-		cl, err := d.operator(ctx, o)
-		if err != nil {
-			return err
+		if !known {
+			return problem{"没有可撤销的变更", "there is no change to undo"}
 		}
-		defer cl.end()
-		_, all, _, err := d.history(ctx, cl, c.Case, 500)
-		if err != nil {
-			return err
-		}
-		for _, p := range all {
-			if p.Undoable {
-				c.Revision = p.Revision
-				break
+		if !p.Undoable {
+			why := p.Why
+			switch {
+			case why != "":
+			case p.Kind == "ticket.undo":
+				why = o.say("撤销本身不能再撤销，请重新执行该操作", "an undo cannot be undone, repeat the step")
+			case p.UndoneBy != 0:
+				why = p.undo(o)
+			default:
+				why = o.say("此类变更不能撤销", "this kind of change cannot be undone")
 			}
+			return problem{"最近的变更是" + p.named(o) + "：" + why + "。如需撤销更早的变更，请指定其编号（casemate desk history " + c.Case + "）",
+				"the newest change is " + p.named(o) + ": " + why + "; to take back an older one give its number (casemate desk history " + c.Case + ")"}
 		}
-		if c.Revision == 0 {
-			return problem{"没有可撤销的变更；casemate desk history " + c.Case + " 说明原因", "nothing can be undone; casemate desk history " + c.Case + " tells why"}
+		c.Revision = p.Revision
+	}
+	if err := d.act(ctx, o, c.Case, "undo", map[string]any{"revision": c.Revision}); err != nil {
+		return err
+	}
+	if !known {
+		p = pastView{Revision: c.Revision}
+	}
+	to := o.out
+	if d.JSON { // the answer stays JSON
+		to = o.err
+	}
+	fmt.Fprintf(to, "%s%s\n", o.say("已撤销", "undid "), p.named(o))
+	return nil
+}
+
+// aside are the events that leave a ticket's state and its talk with the
+// customer alone: an undo without a number looks past them.
+var aside = map[string]bool{"ticket.note": true, "ticket.tag": true, "ticket.untag": true, "ticket.notify": true, "ticket.later": true,
+	"ticket.snooze": true, "ticket.unsnooze": true, "ticket.wake": true, "ticket.follow": true, "ticket.unfollow": true, "ticket.read": true}
+
+// change is the entry that made the revision, of a history newest first; 0 is
+// the newest that is not aside. Several entries can share a revision: the one
+// that can be undone is told, else the first that happened.
+func change(all []pastView, revision int64) (found pastView, ok bool) {
+	for _, p := range all {
+		if p.Revision == 0 || aside[p.Kind] || revision != 0 && p.Revision != revision {
+			continue
+		}
+		if ok && p.Revision != found.Revision {
+			break
+		}
+		if !ok || !found.Undoable && found.Why == "" && found.UndoneBy == 0 {
+			found, ok = p, true
 		}
 	}
-	return d.act(ctx, o, c.Case, "undo", map[string]any{"revision": c.Revision})
+	return found, ok
+}
+
+// named tells a change in a line.
+func (p pastView) named(o *output) string {
+	s := fmt.Sprintf(o.say("变更 %d", "revision %d"), p.Revision)
+	if p.Kind == "" {
+		return s
+	}
+	return s + fmt.Sprintf(o.say("：%s，%s，%s", ": %s by %s at %s"), p.Kind, clean(p.by(o)), time.UnixMilli(p.AtMS).Format(time.RFC3339))
+}
+
+// forSupervisors says what helps where two submitters' tickets are joined or
+// parted by somebody who may not.
+func forSupervisors(err error, name string) error {
+	var r refusal
+	if !errors.As(err, &r) || r.code != "OSM.01010048" {
+		return err
+	}
+	return problem{r.Error() + "。执行者为 " + name + "；不同提交人的工单须由主管或管理员操作：--as NAME",
+		r.Error() + "; it was done as " + name + ": tickets of two submitters need a supervisor or administrator, --as NAME"}
 }
 
 // Run prints what happened to a ticket, newest first.
@@ -219,13 +284,17 @@ func (p pastView) undo(o *output) string {
 
 // Run prints a ticket as it was.
 func (c *asOfCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
+	at, err := readInstant(c.At)
+	if err != nil {
+		return err
+	}
 	cl, err := d.operator(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer cl.end()
 	var raw json.RawMessage
-	if err := cl.get(ctx, ticketPath(c.Case)+"/as-of", url.Values{"as_of": {c.At.UTC().Format(time.RFC3339Nano)}}, &raw); err != nil || d.JSON {
+	if err := cl.get(ctx, ticketPath(c.Case)+"/as-of", url.Values{"as_of": {stampOf(at)}}, &raw); err != nil || d.JSON {
 		return orJSON(o, err, raw)
 	}
 	var then struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -46,6 +47,45 @@ type searchView struct {
 
 var placesZH = map[string]string{"number": "工单号", "description": "描述", "message": "留言", "note": "备注", "judgement": "评价", "file": "附件", "contact": "联系方式", "customer": "客户"}
 
+// assigneeIs finds the operator for handlers and its values in a query.
+var assigneeIs = regexp.MustCompile(`(?i)(^|[\s(（\-－])((?:assignee|处理人)[:：])([^\s"“”]+)`)
+
+// whoIsMe puts the engineer of --as in the place of "me" as a handler: the
+// query is the operator's, who handles no tickets.
+func (d *deskCmd) whoIsMe(ctx context.Context, cl *client, query []string) error {
+	id := ""
+	for i := range query {
+		var failed error
+		query[i] = assigneeIs.ReplaceAllStringFunc(query[i], func(found string) string {
+			part := assigneeIs.FindStringSubmatch(found)
+			values := strings.Split(strings.ReplaceAll(part[3], "，", ","), ",")
+			for j, v := range values {
+				if v = strings.ToLower(v); v != "me" && v != "我" {
+					continue
+				}
+				if d.As == "" {
+					failed = errWhoIsMe
+					return found
+				}
+				if id == "" {
+					e, err := findEngineer(ctx, cl, d.As)
+					if err != nil {
+						failed = err
+						return found
+					}
+					id = e.ID
+				}
+				values[j] = id
+			}
+			return part[1] + part[2] + strings.Join(values, ",")
+		})
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
 // Run finds tickets.
 func (c *deskSearchCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	cl, err := d.operator(ctx, o)
@@ -53,6 +93,9 @@ func (c *deskSearchCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		return err
 	}
 	defer cl.end()
+	if err := d.whoIsMe(ctx, cl, c.Query); err != nil {
+		return err
+	}
 	words := make([]string, len(c.Query))
 	for i, w := range c.Query {
 		// An argument the shell kept together stands together.

@@ -85,6 +85,13 @@ func (c *deskShowCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		return err
 	}
 	t.print(o, m)
+	// What colleagues do is the desk's: who may not read it sees the ticket still.
+	var team atTicketView
+	if err := cl.get(ctx, ticketPath(c.Case)+"/team", nil, &team); err == nil {
+		team.printWaiting(o)
+	} else if r := (refusal{}); !errors.As(err, &r) {
+		return err
+	}
 	for _, m := range all {
 		m.print(o)
 		if c.IDs {

@@ -13,7 +13,7 @@ type macroCmd struct {
 	jsonFlag
 	As string `help:"The engineer whose doing this is, by log-in name; default: the ticket's handler, else the first engineer." placeholder:"NAME"`
 
-	List    macroListCmd    `cmd:"" help:"List macros and what they do."`
+	List    macroListCmd    `cmd:"" help:"List the shared macros and what they do; with --credentials and --as also the engineer's own."`
 	Preview macroPreviewCmd `cmd:"" help:"Show all that a macro would do to a ticket, and do nothing."`
 	Run     macroRunCmd     `cmd:"" help:"Do a macro's actions to a ticket."`
 }
@@ -110,7 +110,14 @@ const macrosPath = "/desk/v1/macros"
 
 // Run lists macros.
 func (macroListCmd) Run(ctx context.Context, p *macroCmd, o *output) error {
-	cl, err := p.operator(ctx, o)
+	var cl *client
+	var err error
+	if p.Credentials != "" && p.As != "" { // his own as well
+		d := &deskCmd{clientFlags: p.clientFlags, As: p.As}
+		cl, _, err = d.someone(ctx, o)
+	} else {
+		cl, err = p.operator(ctx, o)
+	}
 	if err != nil {
 		return err
 	}

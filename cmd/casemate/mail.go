@@ -35,8 +35,8 @@ type mailShowCmd struct {
 
 type mailReleaseCmd struct {
 	ID     string `arg:"" name:"mail-id" help:"Mail id."`
-	Domain string `help:"Customer in whose user's name, by id; with --user." placeholder:"ID"`
-	User   string `help:"User in whose name, by id; without one whom the mail says it is from." placeholder:"ID"`
+	Domain string `help:"Customer in whose user's name, by name or id; with --user." placeholder:"NAME"`
+	User   string `help:"User in whose name, by log-in name or id, with --domain; without one whom the mail says it is from." placeholder:"NAME"`
 	Number string `name:"case" help:"Ticket it belongs to; without one what the mail says." placeholder:"NUMBER"`
 }
 
@@ -169,37 +169,61 @@ func (c *mailShowCmd) Run(ctx context.Context, p *mailCmd, o *output) error {
 
 // Run releases.
 func (c *mailReleaseCmd) Run(ctx context.Context, p *mailCmd, o *output) error {
-	body := map[string]string{}
-	for k, v := range map[string]string{"domain_id": c.Domain, "user_id": c.User, "number": c.Number} {
-		if v != "" {
-			body[k] = v
-		}
+	if (c.Domain == "") != (c.User == "") {
+		return problem{"--domain 与 --user 须同时给出", "--domain and --user go together"}
 	}
-	return p.after(ctx, o, mailPath(c.ID)+"/release", body)
-}
-
-// Run handles anew.
-func (c *mailRetryCmd) Run(ctx context.Context, p *mailCmd, o *output) error {
-	return p.after(ctx, o, mailPath(c.ID)+"/retry", nil)
-}
-
-// after posts and says what the mail is then.
-func (c *mailCmd) after(ctx context.Context, o *output, path string, body any) error {
-	cl, err := c.operator(ctx, o)
+	cl, err := p.operator(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer cl.end()
-	var raw json.RawMessage
-	if err := cl.post(ctx, path, body, &raw); err != nil || c.JSON {
-		return orJSON(o, err, raw)
+	body := map[string]string{}
+	if c.Domain != "" {
+		domain, err := findDomain(ctx, cl, c.Domain)
+		if err != nil {
+			return err
+		}
+		user, err := findUser(ctx, cl, domain, c.User)
+		if err != nil {
+			return err
+		}
+		body["domain_id"], body["user_id"] = domain, user.ID
 	}
-	var m mailView
-	if err := json.Unmarshal(raw, &m); err != nil {
+	if c.Number != "" {
+		body["number"] = c.Number
+	}
+	m, err := p.after(ctx, cl, o, mailPath(c.ID)+"/release", body)
+	if err == nil && m.State == "quarantined" {
+		if c.Domain != "" {
+			return problem{"邮件仍在隔离区：" + m.CauseName, "the mail is still in quarantine: " + m.CauseName}
+		}
+		return problem{"邮件仍在隔离区：" + m.CauseName + "。请指明以谁的名义处理：--domain NAME --user NAME", "the mail is still in quarantine: " + m.CauseName + "; say in whose name it is: --domain NAME --user NAME"}
+	}
+	return err
+}
+
+// Run handles anew.
+func (c *mailRetryCmd) Run(ctx context.Context, p *mailCmd, o *output) error {
+	cl, err := p.operator(ctx, o)
+	if err != nil {
 		return err
 	}
+	defer cl.end()
+	_, err = p.after(ctx, cl, o, mailPath(c.ID)+"/retry", nil)
+	return err
+}
+
+// after posts and says what the mail is then.
+func (c *mailCmd) after(ctx context.Context, cl *client, o *output, path string, body any) (m mailView, err error) {
+	var raw json.RawMessage
+	if err := cl.post(ctx, path, body, &raw); err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(raw, &m); err != nil || c.JSON {
+		return m, orJSON(o, err, raw)
+	}
 	o.printf("%s  %s\n", m.ID, m.became(o))
-	return nil
+	return m, nil
 }
 
 // Run throws away.

@@ -108,7 +108,7 @@ func (c *preferencesCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 func (d *deskCmd) someone(ctx context.Context, o *output) (*client, string, error) {
 	if d.Credentials == "" {
 		if d.As == "" {
-			return nil, "", problem{"请用 --as NAME 指明工程师", "name the engineer with --as NAME"}
+			return nil, "", errWhoIsMe
 		}
 		c, err := d.local(o)
 		return c, d.As, err

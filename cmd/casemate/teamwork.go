@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,16 +16,39 @@ import (
 
 // whenFlags name an instant.
 type whenFlags struct {
-	At time.Time     `help:"When, for example 2026-03-01T09:00:00+08:00." placeholder:"TIME" xor:"when"`
-	In time.Duration `help:"After how long, for example 90m or 48h." placeholder:"DURATION" xor:"when"`
+	At string `help:"When: a date, \"YYYY-MM-DD HH:MM\", both in this shell's zone, or as 2026-03-01T09:00:00+08:00." placeholder:"TIME" xor:"when"`
+	In string `help:"After how long, for example 90m, 48h or 3d." placeholder:"DURATION" xor:"when"`
 }
 
 // instant is the moment named; zero when none is.
-func (f whenFlags) instant() time.Time {
-	if f.In > 0 {
-		return time.Now().Add(f.In)
+func (f whenFlags) instant() (time.Time, error) {
+	switch {
+	case f.In != "":
+		span := f.In
+		days, isDays := strings.CutSuffix(span, "d")
+		if n, err := strconv.Atoi(days); isDays && err == nil && n < 10000 {
+			span = strconv.Itoa(24*n) + "h"
+		}
+		if d, err := time.ParseDuration(span); err == nil && d > 0 {
+			return time.Now().Add(d), nil
+		}
+		return time.Time{}, problem{"--in 应为时长，例如 90m、48h 或 3d：" + f.In, "--in is a duration, for example 90m, 48h or 3d, not " + f.In}
+	case f.At != "":
+		return readInstant(f.At)
 	}
-	return f.At
+	return time.Time{}, nil
+}
+
+// readInstant reads an instant as people write it; without a zone it is in the
+// shell's.
+func readInstant(s string) (time.Time, error) {
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+		if t, err := time.ParseInLocation(form, strings.TrimSpace(s), time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, problem{"时间无效：" + s + "。应为 2026-03-01、“2026-03-01 09:00”（本机时区）或 2026-03-01T09:00:00+08:00",
+		"not a time: " + s + "; give 2026-03-01 or \"2026-03-01 09:00\" (in this shell's zone), or 2026-03-01T09:00:00+08:00"}
 }
 
 func stampOf(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
@@ -32,7 +57,7 @@ func stampOf(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 type sendCmd struct {
 	sayCmd
 	whenFlags
-	UndoWithin *int   `help:"Wait so many seconds, up to 60, for casemate desk later recall; 0 sends at once. Default: the engineer's preference." placeholder:"SECONDS"`
+	UndoWithin *int   `help:"Wait so many seconds, up to 60, for casemate desk later recall; 0 sends at once. Default: the engineer's preference." placeholder:"SECONDS" xor:"when"`
 	Anyway     bool   `help:"With --at or --in: send also when somebody writes until then."`
 	Seen       string `help:"Id of the newest message you saw: a newer one of somebody else refuses the step." placeholder:"ID"`
 	Force      bool   `help:"With --seen: send although there are newer messages."`
@@ -42,7 +67,11 @@ type sendCmd struct {
 // Run takes the step.
 func (c *sendCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *output) error {
 	s := step{Action: k.Selected().Name, Text: c.Text, files: c.attachFlags, UndoWithin: c.UndoWithin, Anyway: c.Anyway, Seen: c.Seen, Force: c.Force, Draft: c.Draft}
-	if at := c.instant(); !at.IsZero() {
+	at, err := c.instant()
+	if err != nil {
+		return err
+	}
+	if !at.IsZero() {
 		s.SendAt = stampOf(at)
 	}
 	return d.step(ctx, o, c.Case, s)
@@ -124,7 +153,11 @@ type snoozeCmd struct {
 // Run snoozes a ticket.
 func (c *snoozeCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	body := map[string]any{"until_customer": true}
-	if at := c.instant(); !at.IsZero() {
+	at, err := c.instant()
+	if err != nil {
+		return err
+	}
+	if !at.IsZero() {
 		body = map[string]any{"until": stampOf(at)}
 	}
 	return d.onTicket(ctx, o, http.MethodPut, c.Case, "/snooze", body)
@@ -157,6 +190,43 @@ func (c *followCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *out
 	return cl.call(ctx, method, ticketPath(c.Case)+"/follow", q, nil, nil)
 }
 
+// atTicketView is who works on a ticket.
+type atTicketView struct {
+	Presence []struct {
+		Name  string    `json:"name"`
+		Doing string    `json:"doing"`
+		Seen  time.Time `json:"seen_at"`
+	} `json:"presence"`
+	Followers []struct {
+		Name string `json:"name"`
+	} `json:"followers"`
+	Drafts []struct {
+		Name    string    `json:"name"`
+		Kind    string    `json:"kind"`
+		Changed time.Time `json:"changed_at"`
+	} `json:"drafts"`
+	Later  []laterView `json:"later"`
+	Snooze *struct {
+		Until  *time.Time `json:"until"`
+		ByName string     `json:"by_name"`
+	} `json:"snooze"`
+}
+
+// printWaiting shows what waits, and until when the ticket is snoozed.
+func (v atTicketView) printWaiting(o *output) {
+	for _, l := range v.Later {
+		o.printf("%s\t", o.say("待发", "waits"))
+		l.print(o)
+	}
+	if v.Snooze != nil {
+		until := o.say("直到客户回应", "until the customer stirs")
+		if v.Snooze.Until != nil {
+			until = v.Snooze.Until.Format(time.RFC3339)
+		}
+		o.printf("%s\t%s\t%s\n", o.say("延后", "snoozed"), until, clean(v.Snooze.ByName))
+	}
+}
+
 type atTicketCmd struct {
 	Case string `arg:"" name:"case-id" help:"Ticket number."`
 }
@@ -172,26 +242,7 @@ func (c *atTicketCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	if err := cl.get(ctx, ticketPath(c.Case)+"/team", q, &raw); err != nil || d.JSON {
 		return orJSON(o, err, raw)
 	}
-	var v struct {
-		Presence []struct {
-			Name  string    `json:"name"`
-			Doing string    `json:"doing"`
-			Seen  time.Time `json:"seen_at"`
-		} `json:"presence"`
-		Followers []struct {
-			Name string `json:"name"`
-		} `json:"followers"`
-		Drafts []struct {
-			Name    string    `json:"name"`
-			Kind    string    `json:"kind"`
-			Changed time.Time `json:"changed_at"`
-		} `json:"drafts"`
-		Later  []laterView `json:"later"`
-		Snooze *struct {
-			Until  *time.Time `json:"until"`
-			ByName string     `json:"by_name"`
-		} `json:"snooze"`
-	}
+	var v atTicketView
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return err
 	}
@@ -205,17 +256,7 @@ func (c *atTicketCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	for _, f := range v.Drafts {
 		o.printf("%s\t%s\t%s\t%s\n", o.say("草稿", "draft"), clean(f.Name), f.Kind, f.Changed.Format(time.RFC3339))
 	}
-	for _, l := range v.Later {
-		o.printf("%s\t", o.say("待发", "waits"))
-		l.print(o)
-	}
-	if v.Snooze != nil {
-		until := o.say("直到客户回应", "until the customer stirs")
-		if v.Snooze.Until != nil {
-			until = v.Snooze.Until.Format(time.RFC3339)
-		}
-		o.printf("%s\t%s\t%s\n", o.say("延后", "snoozed"), until, clean(v.Snooze.ByName))
-	}
+	v.printWaiting(o)
 	return nil
 }
 
@@ -269,31 +310,115 @@ type laterCmd struct {
 	Recall laterRecallCmd `cmd:"" help:"Take a message back: to undo a sending, or to cancel one for later. Its text is a draft again."`
 }
 
+// waiting opens a client and lists the messages that wait: of the engineer, or,
+// where the operator names nobody, of all engineers.
+func (d *deskCmd) waiting(ctx context.Context, o *output) (cl *client, all []laterView, raw json.RawMessage, err error) {
+	var names []string
+	if d.Credentials != "" || d.As != "" {
+		var name string
+		if cl, name, err = d.someone(ctx, o); err != nil {
+			return nil, nil, nil, err
+		}
+		names = []string{name}
+	} else {
+		if cl, err = d.local(o); err != nil {
+			return nil, nil, nil, err
+		}
+		if names, err = everyEngineer(ctx, cl); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	rows := []json.RawMessage{}
+	for _, name := range names {
+		q := url.Values{}
+		if !cl.session {
+			q.Set("as", name)
+		}
+		var list struct {
+			Items []json.RawMessage `json:"items"`
+		}
+		if err = cl.get(ctx, "/desk/v1/later", q, &list); err != nil {
+			if r := (refusal{}); len(names) > 1 && errors.As(err, &r) && r.status < 500 { // one who may not write
+				continue
+			}
+			cl.end()
+			return nil, nil, nil, err
+		}
+		rows = append(rows, list.Items...)
+	}
+	raw, err = json.Marshal(map[string]any{"items": rows})
+	for i := 0; i < len(rows) && err == nil; i++ {
+		var l laterView
+		err = json.Unmarshal(rows[i], &l)
+		all = append(all, l)
+	}
+	if err != nil {
+		cl.end()
+		return nil, nil, nil, err
+	}
+	slices.SortStableFunc(all, func(a, b laterView) int { return a.SendAt.Compare(b.SendAt) })
+	return cl, all, raw, nil
+}
+
+// everyEngineer lists the log-in names of the house's people and the partners'.
+func everyEngineer(ctx context.Context, cl *client) (names []string, err error) {
+	_, partners, err := listPartners(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{""}
+	for _, p := range partners {
+		ids = append(ids, p.ID)
+	}
+	for _, id := range ids {
+		people, err := listEngineers(ctx, cl, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range people {
+			names = append(names, e.Name)
+		}
+	}
+	return names, nil
+}
+
+// writer opens a client as the writer of a message that waits: the engineer of
+// --as, else the one whose message it is.
+func (d *deskCmd) writer(ctx context.Context, o *output, id string) (*client, url.Values, error) {
+	if d.Credentials != "" || d.As != "" {
+		return d.mine(ctx, o, "")
+	}
+	cl, all, _, err := d.waiting(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, l := range all {
+		if l.ID == id {
+			return cl, url.Values{"as": {l.Name}}, nil
+		}
+	}
+	cl.end()
+	return nil, nil, problem{"没有待发消息 " + id, "no message waits with the id " + id}
+}
+
 type laterListCmd struct{}
 
 // Run lists messages that wait.
 func (c *laterListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
-	cl, q, err := d.mine(ctx, o, "")
+	cl, all, raw, err := d.waiting(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer cl.end()
-	var raw json.RawMessage
-	if err := cl.get(ctx, "/desk/v1/later", q, &raw); err != nil || d.JSON {
-		return orJSON(o, err, raw)
+	if d.JSON {
+		return o.json(raw)
 	}
-	var list struct {
-		Items []laterView `json:"items"`
-	}
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return err
-	}
-	if len(list.Items) == 0 {
+	if len(all) == 0 {
 		o.none("没有待发消息", "no messages wait")
 		return nil
 	}
 	o.heading("编号\t工单号\t发送时间\t操作\t发送人\t内容", "ID\tNUMBER\tSENT AT\tSTEP\tWRITER\tTEXT")
-	for _, l := range list.Items {
+	for _, l := range all {
 		l.print(o)
 	}
 	return nil
@@ -309,7 +434,11 @@ type laterChangeCmd struct {
 // Run changes a message that waits.
 func (c *laterChangeCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	body := map[string]any{}
-	if at := c.instant(); !at.IsZero() {
+	at, err := c.instant()
+	if err != nil {
+		return err
+	}
+	if !at.IsZero() {
 		body["send_at"] = stampOf(at)
 	}
 	if c.Text != nil {
@@ -321,7 +450,7 @@ func (c *laterChangeCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	if len(body) == 0 {
 		return problem{"没有要修改的内容：--at、--in、--text 或 --anyway", "nothing to change: give --at, --in, --text or --anyway"}
 	}
-	cl, q, err := d.mine(ctx, o, "")
+	cl, q, err := d.writer(ctx, o, c.ID)
 	if err != nil {
 		return err
 	}
@@ -344,7 +473,7 @@ type laterRecallCmd struct {
 
 // Run takes a message back.
 func (c *laterRecallCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
-	cl, q, err := d.mine(ctx, o, "")
+	cl, q, err := d.writer(ctx, o, c.ID)
 	if err != nil {
 		return err
 	}

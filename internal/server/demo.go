@@ -144,7 +144,7 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 		{"chen", "工程师 小陈", principal.RoleEngineer}, {"emma", "Emma", principal.RoleEngineer}, {"zhao", "赵主管", principal.RoleSupervisor}, {"admin", "Admin", principal.RoleAdministrator},
 	} {
 		p := demoPerson{Name: e.name, Password: s.demoPassword(), Role: e.role}
-		made, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: e.name, Password: p.Password, Role: e.role, Alias: e.alias})
+		made, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: e.name, Password: p.Password, Role: e.role, Alias: e.alias, Mail: e.name + "@support.example"})
 		if err != nil {
 			return err
 		}
