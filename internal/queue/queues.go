@@ -281,9 +281,9 @@ func (s *Service) counted(ctx context.Context, who principal.Principal, q Queue)
 type Page struct {
 	Tickets []ticket.DeskTicket
 	Reasons map[string]Reason // by ticket id: why nobody has it yet
-	Total   int  // exactly up to ticket.MaxCount
-	Capped  bool // there are more
-	Cursor  string // of the next page, "" at the end
+	Total   int               // exactly up to ticket.MaxCount
+	Capped  bool              // there are more
+	Cursor  string            // of the next page, "" at the end
 }
 
 // Look is what a page shows.
