@@ -175,11 +175,29 @@ func (h queues) ListQueueTickets(ctx context.Context, params oas.ListQueueTicket
 	if err != nil {
 		return nil, err
 	}
+	if params.AsOf.Set {
+		return h.asOf(ctx, who, params)
+	}
 	p, err := h.queue.QueueTickets(ctx, who, params.QueueID, look(params.Sort, params.Cursor, params.Limit))
 	if err != nil {
 		return nil, err
 	}
 	return h.page(ctx, p), nil
+}
+
+// asOf lists the tickets of a queue as of an instant.
+func (h queues) asOf(ctx context.Context, who principal.Principal, params oas.ListQueueTicketsParams) (*oas.TicketPage, error) {
+	p, then, err := h.queue.QueueTicketsAt(ctx, who, params.QueueID, look(params.Sort, params.Cursor, params.Limit), instant(params.AsOf))
+	if err != nil {
+		return nil, err
+	}
+	page := h.page(ctx, p)
+	q := oas.QueueAsOf{Name: then.Name.In(locale.From(ctx).Language), Filter: rowFilter(then.Filter), Sort: oas.RowSort(then.Sort), TeamID: text(then.Team), Present: then.Present}
+	if then.Version > 0 && !then.Present {
+		q.Version.SetTo(then.Version)
+	}
+	page.QueueAsOf.SetTo(q)
+	return page, nil
 }
 
 // ClaimQueueTicket gives the caller the queue's next ticket.

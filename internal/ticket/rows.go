@@ -262,6 +262,8 @@ type Row struct {
 	Due                                                                                                 int64  // of the nearest running target, 0 = none runs
 	Tags                                                                                                string // folded, in order, with commas between
 	Sandbox, Snoozed                                                                                    bool
+
+	revision int64 // of a row as of an instant
 }
 
 // Matches tells whether a row of a ticket that is no sandbox's is within the
@@ -356,7 +358,11 @@ var rowCursor = regexp.MustCompile(`^(?:(\d{1,15})\.)?([0-9a-z]{1,32})$`)
 // RowsIn is a page of the rows the caller may see, in order, and the cursor of
 // the next ("" at the end). It fails with OSM.01010001 for a cursor that is none.
 func (s *Service) RowsIn(tx *db.Tx, who principal.Principal, f RowFilter, sort Sort, after string, limit int) (page []Row, cursor string, err error) {
-	w, c := f.where(who, tx.Now), s.catalog.Now()
+	return s.rowsOf(tx, f.where(who, tx.Now), sort, after, limit)
+}
+
+func (s *Service) rowsOf(tx *db.Tx, w where, sort Sort, after string, limit int) (page []Row, cursor string, err error) {
+	c := s.catalog.Now()
 	m := rowCursor.FindStringSubmatch(after)
 	value := int64(0)
 	if after != "" {
@@ -406,16 +412,20 @@ func (s *Service) RowsIn(tx *db.Tx, who principal.Principal, f RowFilter, sort S
 		return page, "", err
 	}
 	page = page[:limit]
-	last := page[limit-1]
-	switch cursor = last.ID; sort {
+	return page, cursorOf(c, sort, page[limit-1]), nil
+}
+
+// cursorOf is the cursor behind a row.
+func cursorOf(c *catalog.Catalog, sort Sort, last Row) string {
+	switch sort {
 	case SortSeverity:
-		cursor = fmt.Sprint(rankOf(c, last.Severity), ".", cursor)
+		return fmt.Sprint(rankOf(c, last.Severity), ".", last.ID)
 	case SortDue:
-		cursor = fmt.Sprint(last.Due, ".", cursor)
+		return fmt.Sprint(last.Due, ".", last.ID)
 	case SortChanged:
-		cursor = fmt.Sprint(last.Changed, ".", cursor)
+		return fmt.Sprint(last.Changed, ".", last.ID)
 	}
-	return page, cursor, nil
+	return last.ID
 }
 
 // MaxCount is how far rows are counted.

@@ -15566,7 +15566,7 @@ type Rule struct {
 	Since   OptTime      `json:"since"`
 	// Loop when Casemate switched it off because it went in circles.
 	Cause OptString `json:"cause"`
-	// How many runs there are, by state.
+	// How many runs there are, by state, each exactly up to 10,000.
 	Runs      OptRuleRuns `json:"runs"`
 	CreatedAt Time        `json:"created_at"`
 	ChangedAt Time        `json:"changed_at"`
@@ -16192,7 +16192,7 @@ func (s *RuleRunState) UnmarshalText(data []byte) error {
 	}
 }
 
-// How many runs there are, by state.
+// How many runs there are, by state, each exactly up to 10,000.
 type RuleRuns map[string]int32
 
 func (s *RuleRuns) init() RuleRuns {
