@@ -66,12 +66,26 @@ func rowFilter(f ticket.RowFilter) oas.RowFilter {
 	return out
 }
 
+// tally fills in how many tickets there are, if they were counted.
+func tally(t queue.Tally, count *oas.OptInt32, capped *oas.OptBool) {
+	if t.Counted {
+		count.SetTo(int32(t.Count))
+	}
+	if t.Capped {
+		capped.SetTo(true)
+	}
+}
+
 func queueOut(ctx context.Context, q queue.Queue) *oas.Queue {
 	lang := locale.From(ctx).Language
-	out := &oas.Queue{ID: q.ID, Version: q.Version, Name: q.Name.In(lang), NameZh: text(q.Name.ZH), NameEn: text(q.Name.EN), Place: int32(q.Place), Filter: rowFilter(q.Filter),
+	out := &oas.Queue{ID: q.ID, Version: q.Version, Name: q.Name.In(lang), NameZh: text(q.Name.ZH), NameEn: text(q.Name.EN), Place: int32(q.Place),
 		Sort: oas.RowSort(q.Sort), TeamID: text(q.Team), TeamName: text(q.TeamName.In(lang)), Assignment: oas.QueueAssignment(q.Way), HardCapacity: q.Hard,
-		Count: int32(q.Count), CreatedAt: at(q.Created), UpdatedAt: at(q.Changed)}
-	if q.Way != queue.Manual {
+		CreatedAt: at(q.Created), UpdatedAt: at(q.Changed)}
+	if !q.Hidden {
+		out.Filter.SetTo(rowFilter(q.Filter))
+	}
+	tally(q.Tally, &out.Count, &out.CountCapped)
+	if q.Way != queue.Manual && !q.Hidden {
 		out.Turns.SetTo(q.Turns)
 	}
 	return out
@@ -138,6 +152,9 @@ func (h queues) DeleteQueue(ctx context.Context, params oas.DeleteQueueParams) e
 // page is a page of tickets with why those without a handler have none.
 func (h queues) page(ctx context.Context, p queue.Page) *oas.TicketPage {
 	page, lang := &oas.TicketPage{Items: []oas.Ticket{}, TotalCount: int32(p.Total), NextCursor: text(p.Cursor)}, locale.From(ctx).Language
+	if p.Capped {
+		page.TotalCapped.SetTo(true)
+	}
 	for _, t := range p.Tickets {
 		one := h.steps.ticket(ctx, t)
 		if r, ok := p.Reasons[t.ID]; ok {
@@ -158,11 +175,29 @@ func (h queues) ListQueueTickets(ctx context.Context, params oas.ListQueueTicket
 	if err != nil {
 		return nil, err
 	}
+	if params.AsOf.Set {
+		return h.asOf(ctx, who, params)
+	}
 	p, err := h.queue.QueueTickets(ctx, who, params.QueueID, look(params.Sort, params.Cursor, params.Limit))
 	if err != nil {
 		return nil, err
 	}
 	return h.page(ctx, p), nil
+}
+
+// asOf lists the tickets of a queue as of an instant.
+func (h queues) asOf(ctx context.Context, who principal.Principal, params oas.ListQueueTicketsParams) (*oas.TicketPage, error) {
+	p, then, err := h.queue.QueueTicketsAt(ctx, who, params.QueueID, look(params.Sort, params.Cursor, params.Limit), instant(params.AsOf))
+	if err != nil {
+		return nil, err
+	}
+	page := h.page(ctx, p)
+	q := oas.QueueAsOf{Name: then.Name.In(locale.From(ctx).Language), Filter: rowFilter(then.Filter), Sort: oas.RowSort(then.Sort), TeamID: text(then.Team), Present: then.Present}
+	if then.Version > 0 && !then.Present {
+		q.Version.SetTo(then.Version)
+	}
+	page.QueueAsOf.SetTo(q)
+	return page, nil
 }
 
 // ClaimQueueTicket gives the caller the queue's next ticket.

@@ -14,7 +14,8 @@ type savedViews struct{ of queues }
 func view(ctx context.Context, v queue.View) *oas.View {
 	out := &oas.View{ID: v.ID, Version: v.Version, Name: v.Name.In(locale.From(ctx).Language), NameZh: text(v.Name.ZH), NameEn: text(v.Name.EN), Place: int32(v.Place),
 		OwnerID: v.Owner, OwnerName: text(v.OwnerName), Shared: oas.ViewSharing(v.Shared), TeamID: text(v.Team), Filter: rowFilter(v.Filter), Columns: []oas.ViewColumn{},
-		Sort: oas.RowSort(v.Sort), Editable: v.Mine, Count: int32(v.Count), CreatedAt: at(v.Created), UpdatedAt: at(v.Changed)}
+		Sort: oas.RowSort(v.Sort), Editable: v.Mine, CreatedAt: at(v.Created), UpdatedAt: at(v.Changed)}
+	tally(v.Tally, &out.Count, &out.CountCapped)
 	for _, c := range v.Columns {
 		out.Columns = append(out.Columns, oas.ViewColumn(c))
 	}

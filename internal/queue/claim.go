@@ -50,7 +50,7 @@ func (s *Service) Claim(ctx context.Context, who principal.Principal, id string)
 	t, err = s.tickets.Take(ctx, who, ticket.Step{Action: ticket.StepAccept, Begin: func(tx *db.Tx) (ticket.Given, error) {
 		over = Over{}
 		tx.Lock(principal.House, lockName)
-		q, err := s.queueOf(tx, who, id)
+		q, err := queueHad(tx, who, id)
 		if err != nil {
 			return ticket.Given{}, err
 		}

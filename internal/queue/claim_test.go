@@ -3,6 +3,8 @@ package queue_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -219,7 +221,20 @@ func TestPartnersPeople(t *testing.T) {
 		w.OK(w.Ident.ServedBy(ctx, house, w.Foreign.Domain, blue.ID))
 		team := w.team("t", w.Chen)
 		hidden := w.queue(queue.Queue{Team: team.ID})
-		all := w.queue(queue.Queue{Filter: ticket.RowFilter{Statuses: open}})
+		var foreign []queue.Queue // of the house, with ids in them or without
+		for _, f := range []ticket.RowFilter{{Statuses: open}, {Domains: []string{w.Boss.Domain}}, {Assignee: w.Chen.User}, {Teams: []string{team.ID}}, {Tags: []string{"vip"}},
+			{Partners: []string{"other"}}, {Partners: []string{blue.ID, "other"}}, {Partners: []string{blue.ID}, Domains: []string{w.Boss.Domain}}} {
+			foreign = append(foreign, w.queue(queue.Queue{Filter: f}))
+		}
+		all, err := w.q.Queue(ctx, w.Chen, "open")
+		w.OK(err)
+		// A queue every installation has is not hers once it names somebody.
+		waiting, err := w.q.Queue(ctx, root, "waiting")
+		w.OK(err)
+		waiting.Filter.Assignee = w.Chen.User
+		waiting, err = w.q.ChangeQueue(ctx, root, waiting)
+		w.OK(err)
+		foreign = append(foreign, waiting)
 		theirs := w.queue(queue.Queue{Filter: ticket.RowFilter{Partners: []string{blue.ID}}})
 		ours, given := w.Create(w.Boss, "ours"), w.Create(w.Foreign, "given")
 		w.Create(w.Foreign, "kept")
@@ -228,12 +243,27 @@ func TestPartnersPeople(t *testing.T) {
 		}
 		found, err := w.q.Queues(ctx, nora)
 		w.OK(err)
+		var ids []string
 		for _, q := range found {
-			if q.ID == hidden.ID {
-				w.t.Error("she sees a queue of a team")
+			ids = append(ids, q.ID)
+			if one, err := w.q.Queue(ctx, nora, q.ID); err != nil || !reflect.DeepEqual(one, q) || !q.Hidden || !reflect.DeepEqual(q.Filter, ticket.RowFilter{}) {
+				w.t.Errorf("she is shown %+v and %+v, %v", q, one, err)
 			}
 			if q.ID == all.ID && q.Count != 1 {
 				w.t.Errorf("she counts %d tickets", q.Count)
+			}
+		}
+		slices.Sort(ids)
+		want := []string{"mine", "open", theirs.ID, "unassigned"}
+		if slices.Sort(want); !slices.Equal(ids, want) {
+			w.t.Errorf("she has %v, want %v", ids, want)
+		}
+		for _, q := range append(foreign, hidden) {
+			_, err := w.q.Queue(ctx, nora, q.ID)
+			_, err2 := w.q.QueueTickets(ctx, nora, q.ID, queue.Look{})
+			_, _, err3 := w.q.Claim(ctx, nora, q.ID)
+			if !errors.Is(err, queue.ErrNoQueue) || !errors.Is(err2, queue.ErrNoQueue) || !errors.Is(err3, queue.ErrNoQueue) {
+				w.t.Errorf("a queue of %+v: %v, %v, %v", q.Filter, err, err2, err3)
 			}
 		}
 		for _, q := range []queue.Queue{all, theirs} {
@@ -282,13 +312,18 @@ func TestPartnersPeople(t *testing.T) {
 			w.t.Errorf("ours is %q's", got)
 		}
 		// A view of hers is hers, with her tickets only.
+		_, err = w.q.CreateView(ctx, w.Chen, queue.View{Name: named("everybody's"), Shared: queue.WithAll, Filter: ticket.RowFilter{Domains: []string{w.Boss.Domain}}})
+		w.OK(err)
 		v, err := w.q.CreateView(ctx, nora, queue.View{Name: named("mine")})
 		w.OK(err)
 		if v.Count != 1 {
 			w.t.Errorf("her view counts %d", v.Count)
 		}
-		if views, err := w.q.Views(ctx, w.Chen); err != nil || len(views) != 0 {
+		if views, err := w.q.Views(ctx, w.Chen); err != nil || len(views) != 1 {
 			w.t.Errorf("the house has %v", views)
+		}
+		if views, err := w.q.Views(ctx, nora); err != nil || len(views) != 1 || views[0].ID != v.ID {
+			w.t.Errorf("she has %v", views)
 		}
 	})
 }

@@ -51,11 +51,24 @@ type Queue struct {
 	Created int64
 	Changed int64
 
-	Count    int          // tickets the caller sees in it; of what is shown only
+	Tally                 // tickets the caller sees in it; of what is shown only
 	TeamName locale.Texts // the same
+	Hidden   bool         // the filter is not the caller's to read, and is empty
 
 	last string // who had the last turn
 }
+
+// Tally is how many tickets somebody sees in a queue or a view.
+type Tally struct {
+	Count   int  // exactly up to ticket.MaxCount
+	Capped  bool // there are more
+	Counted bool // false = a list did not count so far
+}
+
+func tally(n int) Tally { return Tally{min(n, ticket.MaxCount), n > ticket.MaxCount, true} }
+
+// maxTallies is how many entries of a list are counted.
+const maxTallies = 50
 
 func (q *Queue) check(s *Service) (err error) {
 	if q.Name, err = name(q.Name); err != nil {
@@ -144,12 +157,38 @@ func mayDesk(who principal.Principal) error {
 	return fault.NoPermission
 }
 
-// seenBy tells whether the caller has the queue: a partner's people have those
-// that no team of the house serves, with their own tickets in them.
-func (q Queue) seenBy(who principal.Principal) bool { return who.Partner == "" || q.Team == "" }
+// builtIn are the queues every installation begins with.
+var builtIn = []string{"unassigned", "mine", "waiting", "open"}
+
+// seenBy tells whether the caller has the queue. A partner's people have those
+// every installation begins with, as long as no team serves them and nothing in
+// them names a customer, a person or a partner, and those the house made for
+// their partner alone; names of others may be customers' (threats.md B5).
+func (q Queue) seenBy(who principal.Principal) bool {
+	if who.Partner == "" {
+		return true
+	}
+	f := q.Filter
+	if q.Team != "" || len(f.Domains) > 0 || len(f.Teams) > 0 || len(f.Tags) > 0 || f.Assignee != "" && f.Assignee != ticket.Me && f.Assignee != ticket.Nobody {
+		return false
+	}
+	if len(f.Partners) == 0 {
+		return slices.Contains(builtIn, q.ID)
+	}
+	return len(f.Partners) == 1 && f.Partners[0] == who.Partner
+}
+
+// shownTo is the queue without what is not the caller's to read.
+func (q Queue) shownTo(who principal.Principal) Queue {
+	if who.Partner != "" {
+		q.Filter, q.Hidden, q.Turns, q.last = ticket.RowFilter{}, true, 0, ""
+	}
+	return q
+}
 
 // Queues lists the queues in their order, with how many tickets the caller sees
-// in each, exactly. It fails with OSM.01010002 for who does not work at the desk.
+// in each of the first 50 (Tally). Partners' people have few of them, without
+// filters. It fails with OSM.01010002 for who does not work at the desk.
 func (s *Service) Queues(ctx context.Context, who principal.Principal) (all []Queue, err error) {
 	if err := mayDesk(who); err != nil {
 		return nil, err
@@ -162,14 +201,20 @@ func (s *Service) Queues(ctx context.Context, who principal.Principal) (all []Qu
 		all = slices.DeleteFunc(found, func(q Queue) bool { return !q.seenBy(who) })
 		return count(tx, who, all)
 	})
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	for i, q := range all {
+		all[i] = q.shownTo(who)
+	}
+	return all, nil
 }
 
-// count fills in what is shown of queues.
+// count fills in what is shown of queues; it reads rows, so only a View has it.
 func count(tx *db.Tx, who principal.Principal, all []Queue) error {
-	filters := make([]ticket.RowFilter, len(all))
-	for i, q := range all {
-		filters[i] = q.Filter
+	filters := make([]ticket.RowFilter, min(len(all), maxTallies))
+	for i := range filters {
+		filters[i] = all[i].Filter
 	}
 	counts, err := ticket.CountRows(tx, who, filters)
 	if err != nil {
@@ -177,7 +222,9 @@ func count(tx *db.Tx, who principal.Principal, all []Queue) error {
 	}
 	names, err := teamNames(tx)
 	for i := range all {
-		all[i].Count, all[i].TeamName = counts[i], names[all[i].Team]
+		if all[i].TeamName = names[all[i].Team]; i < len(counts) {
+			all[i].Tally = tally(counts[i])
+		}
 	}
 	return err
 }
@@ -193,16 +240,26 @@ func teamNames(tx *db.Tx) (map[string]locale.Texts, error) {
 	}, "SELECT id, name_zh, name_en FROM desk_teams")
 }
 
-// Queue reads a queue with its count; ErrNoQueue.
-func (s *Service) Queue(ctx context.Context, who principal.Principal, id string) (q Queue, err error) {
+// Queue reads a queue with its count, for partners' people without its filter;
+// ErrNoQueue.
+func (s *Service) Queue(ctx context.Context, who principal.Principal, id string) (Queue, error) {
+	q, err := s.queueOf(ctx, who, id)
+	if err == nil {
+		q, err = s.counted(ctx, who, q)
+	}
+	return q.shownTo(who), err
+}
+
+// queueOf is a queue the caller has, whole and not counted.
+func (s *Service) queueOf(ctx context.Context, who principal.Principal, id string) (q Queue, err error) {
 	if err := mayDesk(who); err != nil {
 		return q, err
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error { q, err = s.queueOf(tx, who, id); return err })
+	err = s.db.View(ctx, func(tx *db.Tx) error { q, err = queueHad(tx, who, id); return err })
 	return q, err
 }
 
-func (s *Service) queueOf(tx *db.Tx, who principal.Principal, id string) (Queue, error) {
+func queueHad(tx *db.Tx, who principal.Principal, id string) (Queue, error) {
 	q, err := queueIn(tx, id)
 	if err == nil && !q.seenBy(who) {
 		err = ErrNoQueue
@@ -210,8 +267,13 @@ func (s *Service) queueOf(tx *db.Tx, who principal.Principal, id string) (Queue,
 	if err != nil {
 		return Queue{}, err
 	}
+	return q, nil
+}
+
+// counted fills in what is shown of a queue.
+func (s *Service) counted(ctx context.Context, who principal.Principal, q Queue) (Queue, error) {
 	all := []Queue{q}
-	err = count(tx, who, all)
+	err := s.db.View(ctx, func(tx *db.Tx) error { return count(tx, who, all) })
 	return all[0], err
 }
 
@@ -219,8 +281,9 @@ func (s *Service) queueOf(tx *db.Tx, who principal.Principal, id string) (Queue,
 type Page struct {
 	Tickets []ticket.DeskTicket
 	Reasons map[string]Reason // by ticket id: why nobody has it yet
-	Total   int
-	Cursor  string // of the next page, "" at the end
+	Total   int               // exactly up to ticket.MaxCount
+	Capped  bool              // there are more
+	Cursor  string            // of the next page, "" at the end
 }
 
 // Look is what a page shows.
@@ -243,7 +306,7 @@ func (s *Service) QueueTickets(ctx context.Context, who principal.Principal, id 
 	if err := errors.Join(mayDesk(who), l.check()); err != nil {
 		return Page{}, err
 	}
-	q, err := s.Queue(ctx, who, id)
+	q, err := s.queueOf(ctx, who, id)
 	if err != nil {
 		return Page{}, err
 	}
@@ -261,6 +324,9 @@ func (s *Service) page(ctx context.Context, who principal.Principal, f ticket.Ro
 	var rows []ticket.Row
 	if p.Tickets, rows, p.Total, p.Cursor, err = s.tickets.RowPage(ctx, who, f, l.Sort, l.After, l.Limit); err != nil {
 		return Page{}, err
+	}
+	if p.Capped = p.Total > ticket.MaxCount; p.Capped {
+		p.Total = ticket.MaxCount
 	}
 	p.Reasons, err = s.reasons(ctx, who, rows)
 	return p, err
@@ -280,7 +346,7 @@ func (s *Service) CreateQueue(ctx context.Context, who principal.Principal, in Q
 		return Queue{}, err
 	}
 	in.ID, in.Version = s.db.NewID(), 1
-	return db.Do(ctx, s.db, func(tx *db.Tx) (Queue, error) {
+	made, err := db.Do(ctx, s.db, func(tx *db.Tx) (Queue, error) {
 		q := in
 		tx.Lock(principal.House, "desk.queues")
 		var n int
@@ -293,11 +359,6 @@ func (s *Service) CreateQueue(ctx context.Context, who principal.Principal, in Q
 		if err := teamExists(tx, q.Team, "team_id"); err != nil {
 			return q, err
 		}
-		all := []Queue{q}
-		if err := count(tx, who, all); err != nil {
-			return q, err
-		}
-		q = all[0]
 		q.Created, q.Changed = tx.Now, tx.Now
 		tx.Write(1, `INSERT INTO desk_queues (id, name_zh, name_en, place, filter, sort, team, way, hard, last_user, turns, version, created_at, changed_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, ?)`, q.ID, q.Name.ZH, q.Name.EN, q.Place, string(filter), string(q.Sort), q.Team, string(q.Way), number(q.Hard),
@@ -305,6 +366,10 @@ func (s *Service) CreateQueue(ctx context.Context, who principal.Principal, in Q
 		record(tx, who, "queue.create", "queue", q.ID, q.Version, q.told())
 		return q, nil
 	})
+	if err != nil {
+		return Queue{}, err
+	}
+	return s.counted(ctx, who, made)
 }
 
 // told is what an event tells of a queue.
@@ -332,7 +397,7 @@ func (s *Service) ChangeQueue(ctx context.Context, who principal.Principal, in Q
 	if err != nil {
 		return Queue{}, err
 	}
-	return db.Do(ctx, s.db, func(tx *db.Tx) (Queue, error) {
+	changed, err := db.Do(ctx, s.db, func(tx *db.Tx) (Queue, error) {
 		before, err := queueIn(tx, in.ID)
 		if err != nil {
 			return before, err
@@ -343,17 +408,17 @@ func (s *Service) ChangeQueue(ctx context.Context, who principal.Principal, in Q
 		if err := teamExists(tx, in.Team, "team_id"); err != nil {
 			return before, err
 		}
-		all := []Queue{in}
-		if err := count(tx, who, all); err != nil {
-			return before, err
-		}
-		q := all[0]
+		q := in
 		q.Version, q.Created, q.Changed, q.Turns = before.Version+1, before.Created, tx.Now, before.Turns
 		tx.Write(1, `UPDATE desk_queues SET name_zh = ?, name_en = ?, place = ?, filter = ?, sort = ?, team = ?, way = ?, hard = ?, version = ?, changed_at = ?
 			WHERE id = ? AND version = ?`, q.Name.ZH, q.Name.EN, q.Place, string(filter), string(q.Sort), q.Team, string(q.Way), number(q.Hard), q.Version, q.Changed, q.ID, before.Version)
 		record(tx, who, "queue.update", "queue", q.ID, q.Version, map[string]any{"from": before.told(), "to": q.told()})
 		return q, nil
 	})
+	if err != nil {
+		return Queue{}, err
+	}
+	return s.counted(ctx, who, changed)
 }
 
 // DeleteQueue removes a queue; its tickets stay where they are. It fails with

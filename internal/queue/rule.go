@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -91,7 +92,7 @@ type Rule struct {
 	Created, Changed int64
 	Actor            string
 
-	Runs map[string]int // how many runs there are, by state; of Rules and Rule only
+	Runs map[string]int // how many runs there are, by state, each exactly up to ticket.MaxCount; of Rules and Rule only
 }
 
 // NewRule is what a rule is made of.
@@ -238,10 +239,15 @@ func rulesIn(tx *db.Tx) (all []Rule, err error) {
 	return all, err
 }
 
-// countRuns counts the runs of rules by state.
+// countRuns counts the runs of rules by state, each exactly up to
+// ticket.MaxCount.
 func countRuns(tx *db.Tx, all []Rule) error {
-	at := map[string]int{}
+	if len(all) == 0 {
+		return nil
+	}
+	at, ids := map[string]int{}, make([]any, len(all))
 	for i := range all {
+		ids[i] = all[i].ID
 		all[i].Runs = map[string]int{}
 		at[all[i].ID] = i
 	}
@@ -251,11 +257,13 @@ func countRuns(tx *db.Tx, all []Rule) error {
 		if err := r.Scan(&id, &state, &n); err != nil {
 			return err
 		}
-		if i, ok := at[id]; ok {
-			all[i].Runs[state] = n
+		if n > 0 {
+			all[at[id]].Runs[state] = min(n, ticket.MaxCount)
 		}
 		return nil
-	}, "SELECT rule_id, state, count(*) FROM rule_runs GROUP BY rule_id, state /* all domains: how often rules ran */")
+	}, fmt.Sprintf(`WITH states(state) AS (VALUES ('running'), ('done'), ('failed'), ('shadow'), ('skipped'))
+		SELECT r.id, s.state, (SELECT count(*) FROM (SELECT 1 FROM rule_runs AS u WHERE u.rule_id = r.id AND u.state = s.state LIMIT %d) AS c)
+		FROM rules AS r CROSS JOIN states AS s WHERE r.id IN (%s) /* all domains: how often rules ran */`, ticket.MaxCount, marks(len(ids))), ids...)
 }
 
 // Rules are all rules in the order in which they are tried, with how often they

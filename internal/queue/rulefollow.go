@@ -57,6 +57,7 @@ func (s *Service) RulePeriodic() []job.Periodic {
 		{Name: "rules", Every: time.Second, Run: s.FollowRules},
 		{Name: "rules by time", Every: time.Minute, Run: s.CheckRuleTimes},
 		{Name: "rule runs", Every: time.Hour, Run: s.PurgeRuleRuns},
+		{Name: "bulk runs", Every: time.Hour, Run: s.PurgeBulks},
 	}
 }
 
@@ -499,15 +500,55 @@ func (s *Service) checkTime(ctx context.Context, r Rule, after string) (last str
 	return last, err
 }
 
+// purgeBatch is how many records one transaction deletes.
+const purgeBatch = 1000
+
 // PurgeRuleRuns deletes records of runs that are older than the configuration
-// says, at most 1,000 of a domain a call.
+// says, at most 1,000 in a transaction.
 func (s *Service) PurgeRuleRuns(ctx context.Context) error {
 	days := s.o.Automation.KeepDays
 	if days < 0 {
 		return nil
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		tx.Write(db.Any, "DELETE FROM rule_runs WHERE at < ? AND state <> 'running' /* all domains: what is old */", tx.Now-int64(days)*24*time.Hour.Milliseconds())
-		return nil
-	})
+	for gone := purgeBatch; gone == purgeBatch; {
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			gone = 0
+			return tx.List(func(db.Row) error { gone++; return nil }, `DELETE FROM rule_runs WHERE (domain_id, rule_id, event_id) IN (SELECT domain_id, rule_id, event_id FROM rule_runs
+				WHERE at < ? AND state <> 'running' ORDER BY at LIMIT ?) RETURNING domain_id /* all domains: what is old */`, tx.Now-int64(days)*24*time.Hour.Milliseconds(), purgeBatch)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// KeepBulks is how long bulk runs can be read, in days.
+const KeepBulks = 90
+
+// PurgeBulks deletes bulk runs that are older than KeepBulks with what became of
+// each ticket, a few in a transaction.
+func (s *Service) PurgeBulks(ctx context.Context) error {
+	const batch = purgeBatch / MaxBulk
+	for gone := batch; gone == batch; {
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			var ids []any
+			err := tx.List(func(r db.Row) error {
+				var id string
+				err := r.Scan(&id)
+				ids = append(ids, id)
+				return err
+			}, "SELECT id FROM bulk_runs WHERE created_at < ? ORDER BY created_at LIMIT ?", tx.Now-KeepBulks*24*time.Hour.Milliseconds(), batch)
+			if gone = len(ids); err != nil || gone == 0 {
+				return err
+			}
+			tx.Write(db.Any, "DELETE FROM bulk_items WHERE bulk_id IN ("+marks(gone)+") /* all domains: what is old */", ids...)
+			tx.Write(gone, "DELETE FROM bulk_runs WHERE id IN ("+marks(gone)+")", ids...)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -53,7 +53,7 @@ type View struct {
 	Created int64
 	Changed int64
 
-	Count     int  // tickets the caller sees in it; of what is shown only
+	Tally          // tickets the caller sees in it; of what is shown only
 	Mine      bool // the caller may change it
 	OwnerName string
 }
@@ -135,7 +135,7 @@ func viewIn(tx *db.Tx, who principal.Principal, id string) (View, error) {
 }
 
 // Views lists the views the caller has, in their order, with how many tickets he
-// sees in each, exactly.
+// sees in each of the first 50 (Tally).
 func (s *Service) Views(ctx context.Context, who principal.Principal) (all []View, err error) {
 	if err := mayDesk(who); err != nil {
 		return nil, err
@@ -160,22 +160,28 @@ func (s *Service) Views(ctx context.Context, who principal.Principal) (all []Vie
 	return all, s.nameViews(ctx, all)
 }
 
+// countViews reads rows, so only a View has it.
 func countViews(tx *db.Tx, who principal.Principal, all []View) error {
-	filters := make([]ticket.RowFilter, len(all))
-	for i, v := range all {
-		filters[i] = v.Filter
+	filters := make([]ticket.RowFilter, min(len(all), maxTallies))
+	for i := range filters {
+		filters[i] = all[i].Filter
 	}
-	for from := 0; from < len(all); from += 50 { // what one statement holds with ease
-		to := min(from+50, len(all))
-		counts, err := ticket.CountRows(tx, who, filters[from:to])
-		if err != nil {
-			return err
-		}
-		for i, n := range counts {
-			all[from+i].Count = n
-		}
+	counts, err := ticket.CountRows(tx, who, filters)
+	for i, n := range counts {
+		all[i].Tally = tally(n)
 	}
-	return nil
+	return err
+}
+
+// countedView fills in what is shown of a view.
+func (s *Service) countedView(ctx context.Context, who principal.Principal, v View) (View, error) {
+	all := []View{v}
+	err := s.db.View(ctx, func(tx *db.Tx) error { return countViews(tx, who, all) })
+	if err != nil {
+		return v, err
+	}
+	err = s.nameViews(ctx, all)
+	return all[0], err
 }
 
 func (s *Service) nameViews(ctx context.Context, all []View) error {
@@ -192,23 +198,19 @@ func (s *Service) nameViews(ctx context.Context, all []View) error {
 
 // View reads a view the caller has; ErrNoView.
 func (s *Service) View(ctx context.Context, who principal.Principal, id string) (v View, err error) {
+	if v, err = s.viewOf(ctx, who, id); err != nil {
+		return v, err
+	}
+	return s.countedView(ctx, who, v)
+}
+
+// viewOf is a view the caller has, not counted.
+func (s *Service) viewOf(ctx context.Context, who principal.Principal, id string) (v View, err error) {
 	if err := mayDesk(who); err != nil {
 		return v, err
 	}
-	var all []View
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		v, err := viewIn(tx, who, id)
-		all = []View{v}
-		if err != nil {
-			return err
-		}
-		return countViews(tx, who, all)
-	})
-	if err != nil {
-		return v, err
-	}
-	err = s.nameViews(ctx, all)
-	return all[0], err
+	err = s.db.View(ctx, func(tx *db.Tx) error { v, err = viewIn(tx, who, id); return err })
+	return v, err
 }
 
 // ViewTickets is a page of a view's tickets the caller may see. Failures:
@@ -217,7 +219,7 @@ func (s *Service) ViewTickets(ctx context.Context, who principal.Principal, id s
 	if err := errors.Join(mayDesk(who), l.check()); err != nil {
 		return Page{}, err
 	}
-	v, err := s.View(ctx, who, id)
+	v, err := s.viewOf(ctx, who, id)
 	if err != nil {
 		return Page{}, err
 	}
@@ -264,8 +266,7 @@ func (s *Service) CreateView(ctx context.Context, who principal.Principal, in Vi
 		return View{}, err
 	}
 	in.ID, in.Owner, in.Version, in.Mine, in.OwnerName = s.db.NewID(), who.User, 1, true, who.UserName
-	return db.Do(ctx, s.db, func(tx *db.Tx) (View, error) {
-		all := []View{in}
+	made, err := db.Do(ctx, s.db, func(tx *db.Tx) (View, error) {
 		tx.Lock(principal.House, "desk.views."+who.User)
 		var n int
 		if err := tx.Get("SELECT count(*) FROM desk_views WHERE owner = ?", who.User).Scan(&n); err != nil {
@@ -274,10 +275,10 @@ func (s *Service) CreateView(ctx context.Context, who principal.Principal, in Vi
 		if n >= MaxViews {
 			return in, errViews
 		}
-		if err := errors.Join(in.mayShare(tx, who), countViews(tx, who, all)); err != nil {
+		if err := in.mayShare(tx, who); err != nil {
 			return in, err
 		}
-		v := all[0]
+		v := in
 		v.Created, v.Changed = tx.Now, tx.Now
 		tx.Write(1, `INSERT INTO desk_views (id, owner, name_zh, name_en, place, shared, team, filter, columns, sort, version, created_at, changed_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, v.ID, v.Owner, v.Name.ZH, v.Name.EN, v.Place, string(v.Shared), v.Team, filter, columns, string(v.Sort),
@@ -285,6 +286,10 @@ func (s *Service) CreateView(ctx context.Context, who principal.Principal, in Vi
 		record(tx, who, "view.create", "view", v.ID, v.Version, v.told())
 		return v, nil
 	})
+	if err != nil {
+		return View{}, err
+	}
+	return s.countedView(ctx, who, made)
 }
 
 func (v View) texts() (filter, columns string, err error) {
@@ -330,11 +335,7 @@ func (s *Service) ChangeView(ctx context.Context, who principal.Principal, in Vi
 				return before, err
 			}
 		}
-		all := []View{in}
-		if err := countViews(tx, who, all); err != nil {
-			return before, err
-		}
-		v := all[0]
+		v := in
 		v.Owner, v.Version, v.Created, v.Changed = before.Owner, before.Version+1, before.Created, tx.Now
 		v.Mine = v.mayChange(who)
 		tx.Write(1, `UPDATE desk_views SET name_zh = ?, name_en = ?, place = ?, shared = ?, team = ?, filter = ?, columns = ?, sort = ?, version = ?, changed_at = ?
@@ -345,9 +346,7 @@ func (s *Service) ChangeView(ctx context.Context, who principal.Principal, in Vi
 	if err != nil {
 		return View{}, err
 	}
-	all := []View{v}
-	err = s.nameViews(ctx, all)
-	return all[0], err
+	return s.countedView(ctx, who, v)
 }
 
 // DeleteView removes a view; who may change it may. ErrNoView, OSM.01010002,

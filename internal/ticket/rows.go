@@ -262,6 +262,8 @@ type Row struct {
 	Due                                                                                                 int64  // of the nearest running target, 0 = none runs
 	Tags                                                                                                string // folded, in order, with commas between
 	Sandbox, Snoozed                                                                                    bool
+
+	revision int64 // of a row as of an instant
 }
 
 // Matches tells whether a row of a ticket that is no sandbox's is within the
@@ -356,7 +358,11 @@ var rowCursor = regexp.MustCompile(`^(?:(\d{1,15})\.)?([0-9a-z]{1,32})$`)
 // RowsIn is a page of the rows the caller may see, in order, and the cursor of
 // the next ("" at the end). It fails with OSM.01010001 for a cursor that is none.
 func (s *Service) RowsIn(tx *db.Tx, who principal.Principal, f RowFilter, sort Sort, after string, limit int) (page []Row, cursor string, err error) {
-	w, c := f.where(who, tx.Now), s.catalog.Now()
+	return s.rowsOf(tx, f.where(who, tx.Now), sort, after, limit)
+}
+
+func (s *Service) rowsOf(tx *db.Tx, w where, sort Sort, after string, limit int) (page []Row, cursor string, err error) {
+	c := s.catalog.Now()
 	m := rowCursor.FindStringSubmatch(after)
 	value := int64(0)
 	if after != "" {
@@ -406,20 +412,28 @@ func (s *Service) RowsIn(tx *db.Tx, who principal.Principal, f RowFilter, sort S
 		return page, "", err
 	}
 	page = page[:limit]
-	last := page[limit-1]
-	switch cursor = last.ID; sort {
-	case SortSeverity:
-		cursor = fmt.Sprint(rankOf(c, last.Severity), ".", cursor)
-	case SortDue:
-		cursor = fmt.Sprint(last.Due, ".", cursor)
-	case SortChanged:
-		cursor = fmt.Sprint(last.Changed, ".", cursor)
-	}
-	return page, cursor, nil
+	return page, cursorOf(c, sort, page[limit-1]), nil
 }
 
-// CountRows counts what the caller may see of each filter, exactly and in one
-// snapshot.
+// cursorOf is the cursor behind a row.
+func cursorOf(c *catalog.Catalog, sort Sort, last Row) string {
+	switch sort {
+	case SortSeverity:
+		return fmt.Sprint(rankOf(c, last.Severity), ".", last.ID)
+	case SortDue:
+		return fmt.Sprint(last.Due, ".", last.ID)
+	case SortChanged:
+		return fmt.Sprint(last.Changed, ".", last.ID)
+	}
+	return last.ID
+}
+
+// MaxCount is how far rows are counted.
+const MaxCount = 10000
+
+// CountRows counts what the caller may see of each filter in one snapshot,
+// exactly up to MaxCount; MaxCount+1 means more. It reads rows: never call it
+// inside an Update.
 func CountRows(tx *db.Tx, who principal.Principal, filters []RowFilter) ([]int, error) {
 	counts := make([]int, len(filters))
 	if len(filters) == 0 {
@@ -429,7 +443,7 @@ func CountRows(tx *db.Tx, who principal.Principal, filters []RowFilter) ([]int, 
 	var args []any
 	for i, f := range filters {
 		w := f.where(who, tx.Now)
-		parts = append(parts, fmt.Sprintf("SELECT %d AS place, count(*) AS n FROM desk_tickets WHERE ", i)+strings.Join(w.cond, " AND "))
+		parts = append(parts, fmt.Sprintf("SELECT %d AS place, count(*) AS n FROM (SELECT 1 FROM desk_tickets WHERE %s LIMIT %d) AS c%d", i, strings.Join(w.cond, " AND "), MaxCount+1, i))
 		args = append(args, w.args...)
 	}
 	err := tx.List(func(r db.Row) error {
@@ -443,8 +457,8 @@ func CountRows(tx *db.Tx, who principal.Principal, filters []RowFilter) ([]int, 
 	return counts, err
 }
 
-// RowPage is a page of tickets the caller may see, how many there are in all and
-// the cursor of the next page. Failures: OSM.01010001 for the cursor, .02 for
+// RowPage is a page of tickets the caller may see, how many there are in all (as
+// of CountRows) and the cursor of the next page. Failures: OSM.01010001 for the cursor, .02 for
 // callers who may not see the desk's lists.
 func (s *Service) RowPage(ctx context.Context, who principal.Principal, f RowFilter, sort Sort, after string, limit int) (page []DeskTicket, rows []Row, total int, cursor string, err error) {
 	if err := maySee(who); err != nil {

@@ -12656,6 +12656,10 @@ func (s *Server) handleListQueueTicketsRequest(args [1]string, argsEscaped bool,
 					Name: "as",
 					In:   "query",
 				}: params.As,
+				{
+					Name: "as_of",
+					In:   "query",
+				}: params.AsOf,
 			},
 			Raw: r,
 		}

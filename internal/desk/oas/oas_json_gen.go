@@ -23488,6 +23488,39 @@ func (s *OptPresence) UnmarshalJSON(data []byte) error {
 	return s.Decode(d)
 }
 
+// Encode encodes QueueAsOf as json.
+func (o OptQueueAsOf) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	o.Value.Encode(e)
+}
+
+// Decode decodes QueueAsOf from json.
+func (o *OptQueueAsOf) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptQueueAsOf to nil")
+	}
+	o.Set = true
+	if err := o.Value.Decode(d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptQueueAsOf) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptQueueAsOf) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
 // Encode encodes QueueAssignment as json.
 func (o OptQueueAssignment) Encode(e *jx.Encoder) {
 	if !o.Set {
@@ -23584,6 +23617,39 @@ func (s OptRole) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *OptRole) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes RowFilter as json.
+func (o OptRowFilter) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	o.Value.Encode(e)
+}
+
+// Decode decodes RowFilter from json.
+func (o *OptRowFilter) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptRowFilter to nil")
+	}
+	o.Set = true
+	if err := o.Value.Decode(d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptRowFilter) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptRowFilter) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -27392,8 +27458,10 @@ func (s *Queue) encodeFields(e *jx.Encoder) {
 		e.Int32(s.Place)
 	}
 	{
-		e.FieldStart("filter")
-		s.Filter.Encode(e)
+		if s.Filter.Set {
+			e.FieldStart("filter")
+			s.Filter.Encode(e)
+		}
 	}
 	{
 		e.FieldStart("sort")
@@ -27426,8 +27494,16 @@ func (s *Queue) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
-		e.FieldStart("count")
-		e.Int32(s.Count)
+		if s.Count.Set {
+			e.FieldStart("count")
+			s.Count.Encode(e)
+		}
+	}
+	{
+		if s.CountCapped.Set {
+			e.FieldStart("count_capped")
+			s.CountCapped.Encode(e)
+		}
 	}
 	{
 		e.FieldStart("created_at")
@@ -27439,7 +27515,7 @@ func (s *Queue) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfQueue = [16]string{
+var jsonFieldsNameOfQueue = [17]string{
 	0:  "id",
 	1:  "version",
 	2:  "name",
@@ -27454,8 +27530,9 @@ var jsonFieldsNameOfQueue = [16]string{
 	11: "hard_capacity",
 	12: "turns",
 	13: "count",
-	14: "created_at",
-	15: "updated_at",
+	14: "count_capped",
+	15: "created_at",
+	16: "updated_at",
 }
 
 // Decode decodes Queue from json.
@@ -27463,7 +27540,7 @@ func (s *Queue) Decode(d *jx.Decoder) error {
 	if s == nil {
 		return errors.New("invalid: unable to decode Queue to nil")
 	}
-	var requiredBitSet [2]uint8
+	var requiredBitSet [3]uint8
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
@@ -27536,8 +27613,8 @@ func (s *Queue) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"place\"")
 			}
 		case "filter":
-			requiredBitSet[0] |= 1 << 6
 			if err := func() error {
+				s.Filter.Reset()
 				if err := s.Filter.Decode(d); err != nil {
 					return err
 				}
@@ -27608,19 +27685,27 @@ func (s *Queue) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"turns\"")
 			}
 		case "count":
-			requiredBitSet[1] |= 1 << 5
 			if err := func() error {
-				v, err := d.Int32()
-				s.Count = int32(v)
-				if err != nil {
+				s.Count.Reset()
+				if err := s.Count.Decode(d); err != nil {
 					return err
 				}
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"count\"")
 			}
+		case "count_capped":
+			if err := func() error {
+				s.CountCapped.Reset()
+				if err := s.CountCapped.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"count_capped\"")
+			}
 		case "created_at":
-			requiredBitSet[1] |= 1 << 6
+			requiredBitSet[1] |= 1 << 7
 			if err := func() error {
 				if err := s.CreatedAt.Decode(d); err != nil {
 					return err
@@ -27630,7 +27715,7 @@ func (s *Queue) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"created_at\"")
 			}
 		case "updated_at":
-			requiredBitSet[1] |= 1 << 7
+			requiredBitSet[2] |= 1 << 0
 			if err := func() error {
 				if err := s.UpdatedAt.Decode(d); err != nil {
 					return err
@@ -27648,9 +27733,10 @@ func (s *Queue) Decode(d *jx.Decoder) error {
 	}
 	// Validate required fields.
 	var failures []validate.FieldError
-	for i, mask := range [2]uint8{
-		0b11100111,
-		0b11101100,
+	for i, mask := range [3]uint8{
+		0b10100111,
+		0b10001100,
+		0b00000001,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -27692,6 +27778,183 @@ func (s *Queue) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *Queue) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
+func (s *QueueAsOf) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *QueueAsOf) encodeFields(e *jx.Encoder) {
+	{
+		e.FieldStart("name")
+		e.Str(s.Name)
+	}
+	{
+		if s.Version.Set {
+			e.FieldStart("version")
+			s.Version.Encode(e)
+		}
+	}
+	{
+		e.FieldStart("filter")
+		s.Filter.Encode(e)
+	}
+	{
+		e.FieldStart("sort")
+		s.Sort.Encode(e)
+	}
+	{
+		if s.TeamID.Set {
+			e.FieldStart("team_id")
+			s.TeamID.Encode(e)
+		}
+	}
+	{
+		e.FieldStart("present")
+		e.Bool(s.Present)
+	}
+}
+
+var jsonFieldsNameOfQueueAsOf = [6]string{
+	0: "name",
+	1: "version",
+	2: "filter",
+	3: "sort",
+	4: "team_id",
+	5: "present",
+}
+
+// Decode decodes QueueAsOf from json.
+func (s *QueueAsOf) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode QueueAsOf to nil")
+	}
+	var requiredBitSet [1]uint8
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "name":
+			requiredBitSet[0] |= 1 << 0
+			if err := func() error {
+				v, err := d.Str()
+				s.Name = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"name\"")
+			}
+		case "version":
+			if err := func() error {
+				s.Version.Reset()
+				if err := s.Version.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"version\"")
+			}
+		case "filter":
+			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				if err := s.Filter.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"filter\"")
+			}
+		case "sort":
+			requiredBitSet[0] |= 1 << 3
+			if err := func() error {
+				if err := s.Sort.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"sort\"")
+			}
+		case "team_id":
+			if err := func() error {
+				s.TeamID.Reset()
+				if err := s.TeamID.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"team_id\"")
+			}
+		case "present":
+			requiredBitSet[0] |= 1 << 5
+			if err := func() error {
+				v, err := d.Bool()
+				s.Present = bool(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"present\"")
+			}
+		default:
+			return d.Skip()
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode QueueAsOf")
+	}
+	// Validate required fields.
+	var failures []validate.FieldError
+	for i, mask := range [1]uint8{
+		0b00101101,
+	} {
+		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
+			// Mask only required fields and check equality to mask using XOR.
+			//
+			// If XOR result is not zero, result is not equal to expected, so some fields are missed.
+			// Bits of fields which would be set are actually bits of missed fields.
+			missed := bits.OnesCount8(result)
+			for bitN := 0; bitN < missed; bitN++ {
+				bitIdx := bits.TrailingZeros8(result)
+				fieldIdx := i*8 + bitIdx
+				var name string
+				if fieldIdx < len(jsonFieldsNameOfQueueAsOf) {
+					name = jsonFieldsNameOfQueueAsOf[fieldIdx]
+				} else {
+					name = strconv.Itoa(fieldIdx)
+				}
+				failures = append(failures, validate.FieldError{
+					Name:  name,
+					Error: validate.ErrFieldRequired,
+				})
+				// Reset bit.
+				result &^= 1 << bitIdx
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *QueueAsOf) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *QueueAsOf) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -40216,6 +40479,18 @@ func (s *TicketPage) encodeFields(e *jx.Encoder) {
 		e.Int32(s.TotalCount)
 	}
 	{
+		if s.TotalCapped.Set {
+			e.FieldStart("total_capped")
+			s.TotalCapped.Encode(e)
+		}
+	}
+	{
+		if s.QueueAsOf.Set {
+			e.FieldStart("queue_as_of")
+			s.QueueAsOf.Encode(e)
+		}
+	}
+	{
 		if s.NextCursor.Set {
 			e.FieldStart("next_cursor")
 			s.NextCursor.Encode(e)
@@ -40223,10 +40498,12 @@ func (s *TicketPage) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfTicketPage = [3]string{
+var jsonFieldsNameOfTicketPage = [5]string{
 	0: "items",
 	1: "total_count",
-	2: "next_cursor",
+	2: "total_capped",
+	3: "queue_as_of",
+	4: "next_cursor",
 }
 
 // Decode decodes TicketPage from json.
@@ -40267,6 +40544,26 @@ func (s *TicketPage) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"total_count\"")
+			}
+		case "total_capped":
+			if err := func() error {
+				s.TotalCapped.Reset()
+				if err := s.TotalCapped.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"total_capped\"")
+			}
+		case "queue_as_of":
+			if err := func() error {
+				s.QueueAsOf.Reset()
+				if err := s.QueueAsOf.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"queue_as_of\"")
 			}
 		case "next_cursor":
 			if err := func() error {
@@ -42675,8 +42972,16 @@ func (s *View) encodeFields(e *jx.Encoder) {
 		e.Bool(s.Editable)
 	}
 	{
-		e.FieldStart("count")
-		e.Int32(s.Count)
+		if s.Count.Set {
+			e.FieldStart("count")
+			s.Count.Encode(e)
+		}
+	}
+	{
+		if s.CountCapped.Set {
+			e.FieldStart("count_capped")
+			s.CountCapped.Encode(e)
+		}
 	}
 	{
 		e.FieldStart("created_at")
@@ -42688,7 +42993,7 @@ func (s *View) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfView = [17]string{
+var jsonFieldsNameOfView = [18]string{
 	0:  "id",
 	1:  "version",
 	2:  "name",
@@ -42704,8 +43009,9 @@ var jsonFieldsNameOfView = [17]string{
 	12: "sort",
 	13: "editable",
 	14: "count",
-	15: "created_at",
-	16: "updated_at",
+	15: "count_capped",
+	16: "created_at",
+	17: "updated_at",
 }
 
 // Decode decodes View from json.
@@ -42878,19 +43184,27 @@ func (s *View) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"editable\"")
 			}
 		case "count":
-			requiredBitSet[1] |= 1 << 6
 			if err := func() error {
-				v, err := d.Int32()
-				s.Count = int32(v)
-				if err != nil {
+				s.Count.Reset()
+				if err := s.Count.Decode(d); err != nil {
 					return err
 				}
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"count\"")
 			}
+		case "count_capped":
+			if err := func() error {
+				s.CountCapped.Reset()
+				if err := s.CountCapped.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"count_capped\"")
+			}
 		case "created_at":
-			requiredBitSet[1] |= 1 << 7
+			requiredBitSet[2] |= 1 << 0
 			if err := func() error {
 				if err := s.CreatedAt.Decode(d); err != nil {
 					return err
@@ -42900,7 +43214,7 @@ func (s *View) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"created_at\"")
 			}
 		case "updated_at":
-			requiredBitSet[2] |= 1 << 0
+			requiredBitSet[2] |= 1 << 1
 			if err := func() error {
 				if err := s.UpdatedAt.Decode(d); err != nil {
 					return err
@@ -42920,8 +43234,8 @@ func (s *View) Decode(d *jx.Decoder) error {
 	var failures []validate.FieldError
 	for i, mask := range [3]uint8{
 		0b01100111,
-		0b11111101,
-		0b00000001,
+		0b00111101,
+		0b00000011,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

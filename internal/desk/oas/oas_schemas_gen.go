@@ -11948,6 +11948,52 @@ func (o OptPresence) Or(d Presence) Presence {
 	return d
 }
 
+// NewOptQueueAsOf returns new OptQueueAsOf with value set to v.
+func NewOptQueueAsOf(v QueueAsOf) OptQueueAsOf {
+	return OptQueueAsOf{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptQueueAsOf is optional QueueAsOf.
+type OptQueueAsOf struct {
+	Value QueueAsOf
+	Set   bool
+}
+
+// IsSet returns true if OptQueueAsOf was set.
+func (o OptQueueAsOf) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptQueueAsOf) Reset() {
+	var v QueueAsOf
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptQueueAsOf) SetTo(v QueueAsOf) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptQueueAsOf) Get() (v QueueAsOf, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptQueueAsOf) Or(d QueueAsOf) QueueAsOf {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptQueueAssignment returns new OptQueueAssignment with value set to v.
 func NewOptQueueAssignment(v QueueAssignment) OptQueueAssignment {
 	return OptQueueAssignment{
@@ -12080,6 +12126,52 @@ func (o OptRole) Get() (v Role, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptRole) Or(d Role) Role {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptRowFilter returns new OptRowFilter with value set to v.
+func NewOptRowFilter(v RowFilter) OptRowFilter {
+	return OptRowFilter{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRowFilter is optional RowFilter.
+type OptRowFilter struct {
+	Value RowFilter
+	Set   bool
+}
+
+// IsSet returns true if OptRowFilter was set.
+func (o OptRowFilter) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRowFilter) Reset() {
+	var v RowFilter
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRowFilter) SetTo(v RowFilter) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRowFilter) Get() (v RowFilter, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRowFilter) Or(d RowFilter) RowFilter {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -14139,9 +14231,10 @@ type Queue struct {
 	// Name in English.
 	NameEn OptString `json:"name_en"`
 	// Order in the list.
-	Place  int32     `json:"place"`
-	Filter RowFilter `json:"filter"`
-	Sort   RowSort   `json:"sort"`
+	Place int32 `json:"place"`
+	// Absent for partners' people.
+	Filter OptRowFilter `json:"filter"`
+	Sort   RowSort      `json:"sort"`
 	// The team that serves it.
 	TeamID OptString `json:"team_id"`
 	// Its name.
@@ -14151,10 +14244,12 @@ type Queue struct {
 	HardCapacity bool `json:"hard_capacity"`
 	// How many tickets it gave by itself.
 	Turns OptInt64 `json:"turns"`
-	// Tickets the caller sees in it.
-	Count     int32 `json:"count"`
-	CreatedAt Time  `json:"created_at"`
-	UpdatedAt Time  `json:"updated_at"`
+	// Tickets the caller sees in it, exactly up to 10,000; a list counts its first 50 entries only.
+	Count OptInt32 `json:"count"`
+	// There are more than 10,000: count says 10000.
+	CountCapped OptBool `json:"count_capped"`
+	CreatedAt   Time    `json:"created_at"`
+	UpdatedAt   Time    `json:"updated_at"`
 }
 
 // GetID returns the value of ID.
@@ -14188,7 +14283,7 @@ func (s *Queue) GetPlace() int32 {
 }
 
 // GetFilter returns the value of Filter.
-func (s *Queue) GetFilter() RowFilter {
+func (s *Queue) GetFilter() OptRowFilter {
 	return s.Filter
 }
 
@@ -14223,8 +14318,13 @@ func (s *Queue) GetTurns() OptInt64 {
 }
 
 // GetCount returns the value of Count.
-func (s *Queue) GetCount() int32 {
+func (s *Queue) GetCount() OptInt32 {
 	return s.Count
+}
+
+// GetCountCapped returns the value of CountCapped.
+func (s *Queue) GetCountCapped() OptBool {
+	return s.CountCapped
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -14268,7 +14368,7 @@ func (s *Queue) SetPlace(val int32) {
 }
 
 // SetFilter sets the value of Filter.
-func (s *Queue) SetFilter(val RowFilter) {
+func (s *Queue) SetFilter(val OptRowFilter) {
 	s.Filter = val
 }
 
@@ -14303,8 +14403,13 @@ func (s *Queue) SetTurns(val OptInt64) {
 }
 
 // SetCount sets the value of Count.
-func (s *Queue) SetCount(val int32) {
+func (s *Queue) SetCount(val OptInt32) {
 	s.Count = val
+}
+
+// SetCountCapped sets the value of CountCapped.
+func (s *Queue) SetCountCapped(val OptBool) {
+	s.CountCapped = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -14315,6 +14420,81 @@ func (s *Queue) SetCreatedAt(val Time) {
 // SetUpdatedAt sets the value of UpdatedAt.
 func (s *Queue) SetUpdatedAt(val Time) {
 	s.UpdatedAt = val
+}
+
+// What a queue was at the instant a list of it is as of.
+// Ref: #/components/schemas/QueueAsOf
+type QueueAsOf struct {
+	// Its name then, in the caller's language.
+	Name string `json:"name"`
+	// Its version then; absent when the history does not tell it.
+	Version OptInt64  `json:"version"`
+	Filter  RowFilter `json:"filter"`
+	Sort    RowSort   `json:"sort"`
+	// The team that served it.
+	TeamID OptString `json:"team_id"`
+	// The history has no change of the queue, so its definition of today was taken.
+	Present bool `json:"present"`
+}
+
+// GetName returns the value of Name.
+func (s *QueueAsOf) GetName() string {
+	return s.Name
+}
+
+// GetVersion returns the value of Version.
+func (s *QueueAsOf) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// GetFilter returns the value of Filter.
+func (s *QueueAsOf) GetFilter() RowFilter {
+	return s.Filter
+}
+
+// GetSort returns the value of Sort.
+func (s *QueueAsOf) GetSort() RowSort {
+	return s.Sort
+}
+
+// GetTeamID returns the value of TeamID.
+func (s *QueueAsOf) GetTeamID() OptString {
+	return s.TeamID
+}
+
+// GetPresent returns the value of Present.
+func (s *QueueAsOf) GetPresent() bool {
+	return s.Present
+}
+
+// SetName sets the value of Name.
+func (s *QueueAsOf) SetName(val string) {
+	s.Name = val
+}
+
+// SetVersion sets the value of Version.
+func (s *QueueAsOf) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// SetFilter sets the value of Filter.
+func (s *QueueAsOf) SetFilter(val RowFilter) {
+	s.Filter = val
+}
+
+// SetSort sets the value of Sort.
+func (s *QueueAsOf) SetSort(val RowSort) {
+	s.Sort = val
+}
+
+// SetTeamID sets the value of TeamID.
+func (s *QueueAsOf) SetTeamID(val OptString) {
+	s.TeamID = val
+}
+
+// SetPresent sets the value of Present.
+func (s *QueueAsOf) SetPresent(val bool) {
+	s.Present = val
 }
 
 // Manual: engineers claim. round_robin: the members of the team in turn. least_loaded: the member with
@@ -15387,7 +15567,7 @@ type Rule struct {
 	Since   OptTime      `json:"since"`
 	// Loop when Casemate switched it off because it went in circles.
 	Cause OptString `json:"cause"`
-	// How many runs there are, by state.
+	// How many runs there are, by state, each exactly up to 10,000.
 	Runs      OptRuleRuns `json:"runs"`
 	CreatedAt Time        `json:"created_at"`
 	ChangedAt Time        `json:"changed_at"`
@@ -16013,7 +16193,7 @@ func (s *RuleRunState) UnmarshalText(data []byte) error {
 	}
 }
 
-// How many runs there are, by state.
+// How many runs there are, by state, each exactly up to 10,000.
 type RuleRuns map[string]int32
 
 func (s *RuleRuns) init() RuleRuns {
@@ -19848,8 +20028,11 @@ func (s *TicketLabel) SetOwnerName(val OptString) {
 // Ref: #/components/schemas/TicketPage
 type TicketPage struct {
 	Items []Ticket `json:"items"`
-	// All tickets the filter matches.
+	// All tickets the filter matches; of a queue or a view exactly up to 10,000.
 	TotalCount int32 `json:"total_count"`
+	// There are more than 10,000; total_count says 10000. Of queues and views only.
+	TotalCapped OptBool      `json:"total_capped"`
+	QueueAsOf   OptQueueAsOf `json:"queue_as_of"`
 	// Continues the list; absent at the end.
 	NextCursor OptString `json:"next_cursor"`
 }
@@ -19862,6 +20045,16 @@ func (s *TicketPage) GetItems() []Ticket {
 // GetTotalCount returns the value of TotalCount.
 func (s *TicketPage) GetTotalCount() int32 {
 	return s.TotalCount
+}
+
+// GetTotalCapped returns the value of TotalCapped.
+func (s *TicketPage) GetTotalCapped() OptBool {
+	return s.TotalCapped
+}
+
+// GetQueueAsOf returns the value of QueueAsOf.
+func (s *TicketPage) GetQueueAsOf() OptQueueAsOf {
+	return s.QueueAsOf
 }
 
 // GetNextCursor returns the value of NextCursor.
@@ -19877,6 +20070,16 @@ func (s *TicketPage) SetItems(val []Ticket) {
 // SetTotalCount sets the value of TotalCount.
 func (s *TicketPage) SetTotalCount(val int32) {
 	s.TotalCount = val
+}
+
+// SetTotalCapped sets the value of TotalCapped.
+func (s *TicketPage) SetTotalCapped(val OptBool) {
+	s.TotalCapped = val
+}
+
+// SetQueueAsOf sets the value of QueueAsOf.
+func (s *TicketPage) SetQueueAsOf(val OptQueueAsOf) {
+	s.QueueAsOf = val
 }
 
 // SetNextCursor sets the value of NextCursor.
@@ -20794,10 +20997,12 @@ type View struct {
 	Sort    RowSort      `json:"sort"`
 	// The caller may change it.
 	Editable bool `json:"editable"`
-	// Tickets the caller sees in it.
-	Count     int32 `json:"count"`
-	CreatedAt Time  `json:"created_at"`
-	UpdatedAt Time  `json:"updated_at"`
+	// Tickets the caller sees in it, exactly up to 10,000; a list counts its first 50 entries only.
+	Count OptInt32 `json:"count"`
+	// There are more than 10,000: count says 10000.
+	CountCapped OptBool `json:"count_capped"`
+	CreatedAt   Time    `json:"created_at"`
+	UpdatedAt   Time    `json:"updated_at"`
 }
 
 // GetID returns the value of ID.
@@ -20871,8 +21076,13 @@ func (s *View) GetEditable() bool {
 }
 
 // GetCount returns the value of Count.
-func (s *View) GetCount() int32 {
+func (s *View) GetCount() OptInt32 {
 	return s.Count
+}
+
+// GetCountCapped returns the value of CountCapped.
+func (s *View) GetCountCapped() OptBool {
+	return s.CountCapped
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -20956,8 +21166,13 @@ func (s *View) SetEditable(val bool) {
 }
 
 // SetCount sets the value of Count.
-func (s *View) SetCount(val int32) {
+func (s *View) SetCount(val OptInt32) {
 	s.Count = val
+}
+
+// SetCountCapped sets the value of CountCapped.
+func (s *View) SetCountCapped(val OptBool) {
+	s.CountCapped = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
