@@ -28,7 +28,7 @@ var Triggers = []string{
 	"ticket.create", "ticket.reply", "ticket.urge", "ticket.state",
 	"ticket.accept", "ticket.assign", "ticket.ask", "ticket.resolve", "ticket.invalid", "ticket.pause", "ticket.resume", "ticket.transfer",
 	"ticket.note", "ticket.severity", "ticket.tag", "ticket.untag", "ticket.cancel", "ticket.close", "ticket.autoclose", "ticket.autosolve", "ticket.score",
-	"mail.in", "sla.warned", "sla.breached",
+	"mail.in", "sla.warned", "sla.escalated", "sla.breached",
 }
 
 // timeKind is the kind of what time brings.

@@ -90,11 +90,17 @@ func (s *Service) Merge(ctx context.Context, who principal.Principal, in Merge) 
 		if err != nil {
 			return to, err
 		}
+		wait, err := waitingIn(tx, from, "")
+		if err != nil {
+			return to, err
+		}
 		op := tx.NewID()
 		gone, came := tellBoth(tx, from, to, said, saidMerged, saidAbsorbed)
 		ended := from
 		ended.Status, ended.Closed = Invalid, tx.Now
-		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{ended, to})
+		joined := to
+		joined.heard, _ = wait.goes(said) // the source's clocks end with it
+		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{ended, joined})
 		relocate(tx, op, a, b, said, taken)
 		for _, id := range labels { // five of each user at most
 			tx.Write(1, "INSERT INTO ticket_labels (domain_id, ticket_id, label_id, creator, status) VALUES (?, ?, ?, ?, ?)", b.Domain, b.ID, id, b.Creator, int(b.Status))
@@ -108,7 +114,7 @@ func (s *Service) Merge(ctx context.Context, who principal.Principal, in Merge) 
 		keep(tx, from, a, op, kindMerge, b.ID, source)
 		keep(tx, to, b, op, kindAbsorb, a.ID, target)
 		recordJoin(tx, who, a, kindMerge, logInvalid, map[string]any{"from": from.Status, "to": a.Status, "other": b.Number, "messages": len(said)})
-		recordJoin(tx, who, b, kindAbsorb, event.NoLog, map[string]any{"other": a.Number, "messages": len(said), "labels": labels, "copies": contact != ""})
+		recordJoin(tx, who, b, kindAbsorb, event.NoLog, forClocks(joined, map[string]any{"other": a.Number, "messages": len(said), "labels": labels, "copies": contact != ""}))
 		return b, nil
 	})
 }

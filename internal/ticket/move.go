@@ -285,14 +285,20 @@ func (s *Service) MoveMessages(ctx context.Context, who principal.Principal, in 
 		if err != nil {
 			return to, err
 		}
+		wait, err := waitingIn(tx, from, "")
+		if err != nil {
+			return to, err
+		}
 		op := tx.NewID()
 		gone, came := tellBoth(tx, from, to, said, saidMovedAway, saidMovedHere)
-		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{from, to})
+		left, joined := from, to
+		joined.heard, left.quiet = wait.goes(said)
+		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{left, joined})
 		relocate(tx, op, a, b, said, taken)
 		keep(tx, from, a, op, kindMove, b.ID, was{Notices: []string{gone}})
 		keep(tx, to, b, op, kindReceive, a.ID, was{Notices: []string{came}})
-		recordJoin(tx, who, a, kindMove, event.NoLog, map[string]any{"other": b.Number, "messages": len(said)})
-		recordJoin(tx, who, b, kindReceive, event.NoLog, map[string]any{"other": a.Number, "messages": len(said)})
+		recordJoin(tx, who, a, kindMove, event.NoLog, forClocks(left, map[string]any{"other": b.Number, "messages": len(said)}))
+		recordJoin(tx, who, b, kindReceive, event.NoLog, forClocks(joined, map[string]any{"other": a.Number, "messages": len(said)}))
 		return b, nil
 	})
 }

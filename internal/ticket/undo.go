@@ -439,15 +439,21 @@ func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision
 		return seen, err
 	}
 	var moved []Message
+	waits := map[string]waiting{}
 	if c.other != "" {
 		if moved, err = movedBy(tx, c.domain, c.op); err != nil {
 			return seen, err
+		}
+		for _, part := range parts { // two
+			if waits[part.ticket], err = waitingIn(tx, j.seen[part.ticket].t, c.op); err != nil {
+				return seen, err
+			}
 		}
 	}
 	answer, now := seen, tx.Now
 	for _, part := range parts { // by ticket id, the order every caller changes tickets in
 		p := j.seen[part.ticket]
-		t, err := s.restore(tx, who, p, part, teams)
+		t, err := s.restore(tx, who, p, part, teams, waits[part.ticket])
 		if err != nil {
 			return seen, err
 		}
