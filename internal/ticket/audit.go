@@ -199,6 +199,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
+		known := map[string][2]string{} // the house's people, each read once
 		for _, r := range rows {
 			t := traces[r.Kind]
 			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System}
@@ -214,9 +215,14 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 				people = append(people, r.Actor)
 			case principal.Engineer, principal.Local:
 				a.Kind = principal.Engineer
-				if a.ActorName, a.Actor, err = identity.PublicEngineer(tx, r.Actor); err != nil {
-					return err
+				k, ok := known[r.Actor]
+				if !ok {
+					if k[0], k[1], err = identity.PublicEngineer(tx, r.Actor); err != nil {
+						return err
+					}
+					known[r.Actor] = k
 				}
+				a.ActorName, a.Actor = k[0], k[1]
 			}
 			page = append(page, a)
 		}

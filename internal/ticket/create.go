@@ -112,7 +112,7 @@ func (s *Service) Create(ctx context.Context, who principal.Principal, in NewTic
 		Region: in.Region, Severity: in.Severity, Project: in.Project, Description: in.Description,
 		RemindTime: in.RemindTime, Zone: in.ZoneName, Language: in.Locale.Language}
 	t.Number = s.number(ctx)
-	t.found = descriptionDoc(*t).Ready(s.db.Dialect())
+	t.found = descriptionDoc(t).Ready(s.db.Dialect())
 	contact := Contact{Mobile: in.Claims.Mobile, Mail: claims.Mail, E164: claims.Mobile}
 	if contact.Mobile != "" {
 		if contact.Area = in.Claims.Area; contact.Area == "" {

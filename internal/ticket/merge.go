@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	saidMerged   = locale.Texts{ZH: "本工单的 %d 条消息已并入工单 %s，请在该工单中继续沟通。", EN: "Its %d messages were merged into ticket %s: please go on there."}
-	saidAbsorbed = locale.Texts{ZH: "%d 条消息由已合并的工单 %s 移入。", EN: "%d messages came here from ticket %s, which was merged into this one."}
+	saidMerged   = locale.Texts{ZH: "本工单已并入工单 %[2]s（消息数：%[1]d），请在该工单中继续沟通。", EN: "This ticket was merged into ticket %[2]s (messages: %[1]d): please go on there."}
+	saidAbsorbed = locale.Texts{ZH: "工单 %[2]s 已并入本工单（移入消息数：%[1]d）。", EN: "Ticket %[2]s was merged into this one (messages that came here: %[1]d)."}
 	mergedRemark = locale.Texts{ZH: "已并入工单 {number}", EN: "Merged into ticket {number}"}
 )
 

@@ -56,8 +56,8 @@ var (
 	actMerge = locale.Texts{ZH: "合并", EN: "merged"}
 	actMove  = locale.Texts{ZH: "移动消息", EN: "changed by moving messages"}
 
-	saidMovedAway = locale.Texts{ZH: "%d 条消息已移至工单 %s。", EN: "%d of its messages were moved to ticket %s."}
-	saidMovedHere = locale.Texts{ZH: "%d 条消息由工单 %s 移入。", EN: "%d messages came here from ticket %s."}
+	saidMovedAway = locale.Texts{ZH: "有消息已移至工单 %[2]s（消息数：%[1]d）。", EN: "Moved to ticket %[2]s (messages: %[1]d)."}
+	saidMovedHere = locale.Texts{ZH: "有消息由工单 %[2]s 移入（消息数：%[1]d）。", EN: "Moved here from ticket %[2]s (messages: %[1]d)."}
 )
 
 // Move is some messages on their way from one ticket to another.

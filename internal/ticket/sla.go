@@ -196,11 +196,23 @@ func history(rows []event.Row) []sla.Moment {
 	return out
 }
 
-// maxHistory bounds what is read of one ticket's history.
-const maxHistory = 50_000
+// What is read of one ticket's history: all of it, but of a very long one its
+// beginning and its newest events.
+const (
+	maxBeginning = 1_000
+	maxHistory   = 50_000
+)
+
+// aside are kinds of events that change nothing of a ticket and may be many.
+var aside = []string{"ticket.reveal", "ticket.follow", "ticket.unfollow", kindMention, "ticket.export"}
+
+// courseOf is what happened to a ticket, in the order of its revisions.
+func courseOf(tx *db.Tx, domain, id string) ([]event.Row, error) {
+	return event.Course(tx, domain, "ticket", id, aside, maxBeginning, maxHistory)
+}
 
 func historyOf(tx *db.Tx, t Ticket) ([]sla.Moment, error) {
-	rows, _, err := event.OfSubject(tx, t.Domain, "ticket", t.ID, false, false, 0, maxHistory)
+	rows, err := courseOf(tx, t.Domain, t.ID)
 	return history(rows), err
 }
 
@@ -230,7 +242,7 @@ func (s *Service) clocksIn(tx *db.Tx, t Ticket) (Clocks, error) {
 	if err != nil {
 		return Clocks{}, err
 	}
-	rows, _, err := event.OfSubject(tx, t.Domain, "ticket", t.ID, false, false, 0, maxHistory)
+	rows, err := courseOf(tx, t.Domain, t.ID)
 	if err != nil {
 		return Clocks{}, err
 	}

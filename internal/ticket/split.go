@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	saidSplit   = locale.Texts{ZH: "%d 条消息已拆分为新工单 %s。", EN: "%d of its messages became a ticket of their own, %s."}
-	saidSplitTo = locale.Texts{ZH: "%d 条消息由工单 %s 拆分而来。", EN: "%d messages were split off ticket %s."}
+	saidSplit   = locale.Texts{ZH: "有消息已拆分为新工单 %[2]s（消息数：%[1]d）。", EN: "Split off into a ticket of its own, %[2]s (messages: %[1]d)."}
+	saidSplitTo = locale.Texts{ZH: "本工单由工单 %[2]s 拆分而来（消息数：%[1]d）。", EN: "Split off ticket %[2]s (messages: %[1]d)."}
 )
 
 // Split is some messages of a ticket that become a ticket of their own.
