@@ -199,7 +199,16 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
-		known := map[string][2]string{} // the house's people, each read once
+		var house []string
+		for _, r := range rows {
+			if (r.ActorKind == principal.Engineer || r.ActorKind == principal.Local) && !slices.Contains(house, r.Actor) {
+				house = append(house, r.Actor)
+			}
+		}
+		known, err := identity.PublicEngineers(tx, house)
+		if err != nil {
+			return err
+		}
 		for _, r := range rows {
 			t := traces[r.Kind]
 			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System}
@@ -215,14 +224,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 				people = append(people, r.Actor)
 			case principal.Engineer, principal.Local:
 				a.Kind = principal.Engineer
-				k, ok := known[r.Actor]
-				if !ok {
-					if k[0], k[1], err = identity.PublicEngineer(tx, r.Actor); err != nil {
-						return err
-					}
-					known[r.Actor] = k
-				}
-				a.ActorName, a.Actor = k[0], k[1]
+				a.ActorName, a.Actor = known[r.Actor][0], known[r.Actor][1]
 			}
 			page = append(page, a)
 		}
