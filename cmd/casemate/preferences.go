@@ -11,7 +11,7 @@ import (
 
 // preferencesCmd shows or changes what an engineer wants to be told by mail.
 type preferencesCmd struct {
-	Notice map[string]string `help:"How a kind of notice comes: assigned, replied, urged, created, authorized, warned, breached, mentioned, followed, woken, withheld, asked or rule = mail or off; repeatable." placeholder:"KIND=HOW"`
+	Notice map[string]string `help:"How a kind of notice comes: assigned, replied, urged, created, authorized, warned, escalated, breached, mentioned, followed, woken, withheld, asked or rule = mail or off; repeatable." placeholder:"KIND=HOW"`
 	Quiet  *string           `help:"Range without notices, HH:mm-HH:mm; off = none." placeholder:"RANGE"`
 	Digest *string           `help:"Time of one mail a day for all notices, HH:mm; off = each its own." placeholder:"TIME"`
 	Undo   *string           `help:"For how many seconds, up to 60, messages wait and can be taken back; 0 = they go at once, off = the installation's default." placeholder:"SECONDS"`
@@ -19,7 +19,7 @@ type preferencesCmd struct {
 }
 
 // noticeKinds in the order they are shown.
-var noticeKinds = []string{"assigned", "replied", "urged", "created", "authorized", "warned", "breached", "mentioned", "followed", "woken", "withheld", "asked", "rule"}
+var noticeKinds = []string{"assigned", "replied", "urged", "created", "authorized", "warned", "escalated", "breached", "mentioned", "followed", "woken", "withheld", "asked", "rule"}
 
 // check refuses kinds and ways that there are not, naming those that there are.
 func (c *preferencesCmd) check() error {

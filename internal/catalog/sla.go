@@ -22,7 +22,7 @@ func (e Calendar) key() (string, locale.Texts) { return e.ID, e.Name }
 // SLA is what is promised beside the support plans.
 type SLA struct {
 	WarnPercent     int        `yaml:"warn_percent" json:"warn_percent"`         // 1..99 of a target
-	EscalatePercent int        `yaml:"escalate_percent" json:"escalate_percent"` // 100..1000
+	EscalatePercent int        `yaml:"escalate_percent" json:"escalate_percent"` // 1..1000
 	House           HouseRules `yaml:"house" json:"house"`
 	at              origin
 }
@@ -111,7 +111,7 @@ func (c *content) checkSLA(k *checker) {
 			k.say(s.at, "sla 只能出现一次", "sla may stand only once")
 		}
 		k.between(s.at.in("warn_percent"), s.WarnPercent, 1, 99)
-		k.between(s.at.in("escalate_percent"), s.EscalatePercent, 100, 1000)
+		k.between(s.at.in("escalate_percent"), s.EscalatePercent, 1, 1000)
 	}
 	// Even where it is the shipped one, which needs the shipped calendars.
 	house := c.slaOrShipped()

@@ -41,7 +41,7 @@ func TestPromises(t *testing.T) {
 		}
 		for _, s := range severities {
 			r := c.Promise(row[0], s, "")
-			if r.Plan != row[0] || r.Severity != s || r.First != want || r.Next != want || r.Resolution != 0 || r.Warn != 75 || r.Escalate != 100 {
+			if r.Plan != row[0] || r.Severity != s || r.First != want || r.Next != want || r.Resolution != 0 || r.Warn != 75 || r.Escalate != 90 {
 				t.Errorf("%s, %s: %+v, want %d", row[0], s, r.Rule, want)
 			}
 			clock := strings.TrimSuffix(row[3], " (guess)")
@@ -99,7 +99,7 @@ func TestSLAMistakes(t *testing.T) {
 		{"unknown calendar", "severities.yaml", "clock: business hours", "clock: sidereal", `no calendar "sidereal"`},
 		{"the house's calendar", "sla.yaml", "    clock: business hours", "    clock: never", `no calendar "never"`},
 		{"warning", "sla.yaml", "warn_percent: 75", "warn_percent: 100", "between 1 and 99"},
-		{"escalation", "sla.yaml", "escalate_percent: 100", "escalate_percent: 99", "between 100 and 1000"},
+		{"escalation", "sla.yaml", "escalate_percent: 90", "escalate_percent: 0", "between 1 and 1000"},
 		{"resolution", "severities.yaml", "next_response: 24h}", "next_response: 24h, resolution: 1w}", "does not have the form"},
 		{"calendar twice", "sla.yaml", "id: 24x7", "id: business hours", "used twice"},
 	} {

@@ -94,7 +94,7 @@ func preferencesOut(p notify.Preferences, own queue.Settings) *oas.Preferences {
 		return oas.NewOptNoticeChoice(oas.NoticeChoiceOff)
 	}
 	return &oas.Preferences{Assigned: choice(notify.KindAssigned), Replied: choice(notify.KindReplied), Urged: choice(notify.KindUrged), Created: choice(notify.KindNew),
-		Authorized: choice(notify.KindAuthorized), Warned: choice(notify.KindWarned), Breached: choice(notify.KindBreached),
+		Authorized: choice(notify.KindAuthorized), Warned: choice(notify.KindWarned), Escalated: choice(notify.KindEscalated), Breached: choice(notify.KindBreached),
 		Mentioned: choice(notify.KindMentioned), Followed: choice(notify.KindFollowed), Woken: choice(notify.KindWoken),
 		Withheld: choice(notify.KindWithheld), Asked: choice(notify.KindAsked), Rule: choice(notify.KindRule), UndoWithin: undo, QuietHours: oas.NewOptString(p.QuietHours), Digest: oas.NewOptString(p.Digest), Zone: oas.NewOptString(p.Zone)}
 }
@@ -124,7 +124,7 @@ func (h notices) PutPreferences(ctx context.Context, req *oas.Preferences, param
 	}
 	p := notify.Preferences{Kinds: map[string]bool{}, QuietHours: req.QuietHours.Or(""), Digest: req.Digest.Or(""), Zone: req.Zone.Or("")}
 	for kind, choice := range map[string]oas.OptNoticeChoice{notify.KindAssigned: req.Assigned, notify.KindReplied: req.Replied, notify.KindUrged: req.Urged,
-		notify.KindNew: req.Created, notify.KindAuthorized: req.Authorized, notify.KindWarned: req.Warned, notify.KindBreached: req.Breached,
+		notify.KindNew: req.Created, notify.KindAuthorized: req.Authorized, notify.KindWarned: req.Warned, notify.KindEscalated: req.Escalated, notify.KindBreached: req.Breached,
 		notify.KindMentioned: req.Mentioned, notify.KindFollowed: req.Followed, notify.KindWoken: req.Woken, notify.KindWithheld: req.Withheld,
 		notify.KindAsked: req.Asked, notify.KindRule: req.Rule} {
 		if v, ok := choice.Get(); ok {

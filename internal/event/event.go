@@ -10,6 +10,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"casemate/internal/db"
@@ -125,6 +126,43 @@ func OfSubject(tx *db.Tx, domain, subject, id string, logOnly, newestFirst bool,
 	}
 	rows, err := list(tx, sql, domain, subject, id, least, limit, offset)
 	return rows, total, err
+}
+
+// Latest is a page of what happened to a subject, the newest by its time first,
+// and how many events there are in all; sealed or not.
+func Latest(tx *db.Tx, domain, subject, id string, offset, limit int) ([]Row, int, error) {
+	var total int
+	err := tx.Get("SELECT count(*) FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ?", domain, subject, id).Scan(&total)
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, err := list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? ORDER BY at DESC, id DESC LIMIT ? OFFSET ?",
+		domain, subject, id, limit, offset)
+	return rows, total, err
+}
+
+// Course is what happened to a subject in the order of its revisions, without
+// the kinds given, at least one. Of a long course it has the first events and
+// the last ones, so many each.
+func Course(tx *db.Tx, domain, subject, id string, without []string, first, last int) ([]Row, error) {
+	text := "SELECT " + columns + " FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? AND kind NOT IN (?" + strings.Repeat(", ?", len(without)-1) + ")"
+	args := []any{domain, subject, id}
+	for _, k := range without {
+		args = append(args, k)
+	}
+	rows, err := list(tx, text+" ORDER BY revision DESC, id DESC LIMIT ?", append(slices.Clone(args), last)...)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(rows)
+	if len(rows) < last {
+		return rows, nil
+	}
+	begin, err := list(tx, text+" ORDER BY revision, id LIMIT ?", append(slices.Clone(args), first)...)
+	if i := slices.IndexFunc(begin, func(r Row) bool { return r.ID == rows[0].ID }); i >= 0 {
+		begin = begin[:i]
+	}
+	return append(begin, rows...), err
 }
 
 // OfSubjects is what happened to several subjects of a domain, of each in the

@@ -210,6 +210,54 @@ func TestOfSubject(t *testing.T) {
 	})
 }
 
+// TestCourse: what may be many and changes nothing crowds nothing out, and of a
+// long course the beginning and the end are there, each event once.
+func TestCourse(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		var events []event.Event
+		for i := range 30 {
+			kind := fmt.Sprint("k", i)
+			if i%3 > 0 {
+				kind = "look"
+			}
+			events = append(events, event.Event{Domain: "d1", Kind: kind, Subject: "ticket", SubjectID: "t", Revision: int64(i + 1), LogCode: event.NoLog})
+		}
+		record(t, d, events...)
+		for _, tt := range []struct {
+			first, last int
+			want        string
+		}{
+			{2, 3, "k0 k3 k21 k24 k27"},
+			{2, 10, "k0 k3 k6 k9 k12 k15 k18 k21 k24 k27"},
+			{2, 11, "k0 k3 k6 k9 k12 k15 k18 k21 k24 k27"},
+			{5, 8, "k0 k3 k6 k9 k12 k15 k18 k21 k24 k27"},
+		} {
+			var got []string
+			var newest []event.Row
+			total := 0
+			err := d.View(t.Context(), func(tx *db.Tx) error {
+				rows, err := event.Course(tx, "d1", "ticket", "t", []string{"look", "k99"}, tt.first, tt.last)
+				got = nil
+				for _, r := range rows {
+					got = append(got, r.Kind)
+				}
+				if err != nil {
+					return err
+				}
+				newest, total, err = event.Latest(tx, "d1", "ticket", "t", 2, 2)
+				return err
+			})
+			if err != nil || strings.Join(got, " ") != tt.want {
+				t.Errorf("%d, %d: %v %v", tt.first, tt.last, got, err)
+			}
+			if total != 30 || len(newest) != 2 || newest[0].Kind != "k27" || newest[1].Kind != "look" {
+				t.Errorf("the newest: %d %+v", total, newest)
+			}
+		}
+	})
+}
+
 // TestOrderByRevision: ids from clocks that disagree must not turn the events
 // of one subject round, neither in one write of the sealer nor over several.
 func TestOrderByRevision(t *testing.T) {

@@ -198,9 +198,9 @@ var tamperings = []tampering{
 	}},
 }
 
-// TestTampering: of more than 1,000 random manipulations each is found and its
+// TestAuditTamper: of more than 1,000 random manipulations each is found and its
 // first place named; nothing untouched is ever called damaged.
-func TestTampering(t *testing.T) {
+func TestAuditTamper(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		rng := rand.New(rand.NewPCG(20260115, 7))

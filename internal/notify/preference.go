@@ -24,7 +24,8 @@ const (
 	KindNew        = "created"    // a ticket is new
 	KindAuthorized = "authorized" // the customer answered a request for an authorization
 	KindWarned     = "warned"     // a target of my ticket is nearly used up
-	KindBreached   = "breached"   // a target is missed: to supervisors
+	KindEscalated  = "escalated"  // a target comes to the share supervisors are told of
+	KindBreached   = "breached"   // a target is missed: to the handler and supervisors
 
 	KindMentioned = "mentioned" // a colleague named me in a note
 	KindFollowed  = "followed"  // something happened to a ticket I follow
@@ -49,6 +50,7 @@ var kinds = map[string]struct {
 	KindNew:        {TemplateNew, false, locale.Texts{ZH: "新工单", EN: "new"}},
 	KindAuthorized: {TemplateAuthorized, true, locale.Texts{ZH: "授权已答复", EN: "authorization answered"}},
 	KindWarned:     {TemplateWarned, true, locale.Texts{ZH: "即将超时", EN: "nearly due"}},
+	KindEscalated:  {TemplateEscalated, true, locale.Texts{ZH: "升级提醒", EN: "escalated"}},
 	KindBreached:   {TemplateBreached, true, locale.Texts{ZH: "已超时", EN: "overdue"}},
 	KindMentioned:  {TemplateMentioned, true, locale.Texts{ZH: "备注提到您", EN: "a note names you"}},
 	KindFollowed:   {TemplateFollowed, true, locale.Texts{ZH: "关注的工单有更新", EN: "changed, followed by you"}},

@@ -168,7 +168,7 @@ func TestPreferences(t *testing.T) {
 	each(t, notify.Options{}, func(w *world) {
 		ctx := w.t.Context()
 		p, err := w.s.Preferences(ctx, engineer)
-		if err != nil || len(p.Kinds) != 13 || !p.Kinds[notify.KindAssigned] || p.Kinds[notify.KindNew] || p.QuietHours != "" || p.Digest != "" {
+		if err != nil || len(p.Kinds) != 14 || !p.Kinds[notify.KindAssigned] || p.Kinds[notify.KindNew] || p.QuietHours != "" || p.Digest != "" {
 			w.t.Errorf("defaults: %+v, %v", p, err)
 		}
 		for field, bad := range map[string][]notify.Preferences{

@@ -25,6 +25,7 @@ const (
 	TemplateNew        = "desk.created"    // {number}
 	TemplateAuthorized = "desk.authorized" // {number}
 	TemplateWarned     = "desk.warned"     // {number}: a target is nearly used up
+	TemplateEscalated  = "desk.escalated"  // {number}: a target comes to the share supervisors are told of
 	TemplateBreached   = "desk.breached"   // {number}: a target is missed
 	TemplateMentioned  = "desk.mentioned"  // {number}
 	TemplateFollowed   = "desk.followed"   // {number}
@@ -66,6 +67,7 @@ var placeholders = map[string]about{
 	TemplateNew:        {may: []string{"number"}, must: []string{"number"}},
 	TemplateAuthorized: {may: []string{"number"}, must: []string{"number"}},
 	TemplateWarned:     {may: []string{"number"}, must: []string{"number"}},
+	TemplateEscalated:  {may: []string{"number"}, must: []string{"number"}},
 	TemplateBreached:   {may: []string{"number"}, must: []string{"number"}},
 	TemplateMentioned:  {may: []string{"number"}, must: []string{"number"}},
 	TemplateFollowed:   {may: []string{"number"}, must: []string{"number"}},
@@ -153,6 +155,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateWarned: {
 		locale.ZH: {"工单 {number} 即将超时", "您好！\n\n工单 {number} 的服务时限即将用完，请登录工作台处理。\n\n{product}", ""},
 		locale.EN: {"Ticket {number} is nearly due", "Hello,\n\nthe promised time of ticket {number} is nearly used up. Please go on with it on the desk.\n\n{product}", ""},
+	},
+	TemplateEscalated: {
+		locale.ZH: {"工单 {number} 需要您关注", "您好！\n\n工单 {number} 的服务时限已用到需上报主管的比例，请登录工作台查看并协调处理。\n\n{product}", ""},
+		locale.EN: {"Ticket {number} needs your attention", "Hello,\n\nso much of the promised time of ticket {number} is used up that supervisors are told. Please see on the desk who can help.\n\n{product}", ""},
 	},
 	TemplateBreached: {
 		locale.ZH: {"工单 {number} 已超时", "您好！\n\n工单 {number} 的服务时限已过，请登录工作台查看并协调处理。\n\n{product}", ""},

@@ -129,17 +129,11 @@ func (s *Service) colleagues(ctx context.Context, who principal.Principal, ids [
 		return all, err
 	}
 	err := s.db.View(ctx, func(tx *db.Tx) error {
-		for _, id := range ids { // few: those at one ticket
-			if _, known := all[id]; known {
-				continue
-			}
-			alias, public, err := identity.PublicEngineer(tx, id)
-			if err != nil {
-				return err
-			}
-			all[id] = colleague{public, alias}
+		known, err := identity.PublicEngineers(tx, ids)
+		for _, id := range ids {
+			all[id] = colleague{known[id][1], known[id][0]}
 		}
-		return nil
+		return err
 	})
 	return all, err
 }

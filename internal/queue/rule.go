@@ -34,7 +34,7 @@ var Triggers = []string{
 	"ticket.note", "ticket.severity", "ticket.tag", "ticket.untag", "ticket.cancel", "ticket.close", "ticket.autoclose", "ticket.autosolve", "ticket.score",
 	"ticket.release", "ticket.withdraw", "ticket.merge", "ticket.absorb", "ticket.split", "ticket.move", "ticket.receive", "ticket.undo",
 	"ticket.snooze", "ticket.unsnooze", "ticket.wake", "ticket.label", "ticket.unlabel", "ticket.notify",
-	triggerTeam, "queue.claim", "queue.assign", triggerMail, "sla.warned", "sla.breached",
+	triggerTeam, "queue.claim", "queue.assign", triggerMail, "sla.warned", "sla.escalated", "sla.breached",
 }
 
 // Triggers that stand for others.

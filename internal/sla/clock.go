@@ -22,7 +22,8 @@ type Moment struct {
 	At       int64
 	State    int  // after it
 	Answer   bool // an engineer or a partner said something to the customer
-	Customer bool // the customer said something
+	Customer bool // the customer said something, or what he said and nobody answered came from another ticket
+	Quiet    bool // what the customer waited for went to another ticket
 	Urge     bool // the customer urged: a mark on the clocks, it shortens nothing
 }
 
@@ -62,7 +63,7 @@ const (
 	Paused   State = "paused"   // in time; nothing is counted in the ticket's present state
 	Met      State = "met"      // what was promised came in time
 	Breached State = "breached" // the due instant has passed, whether or not it came since
-	Stopped  State = "stopped"  // in time when the ticket ended without what was promised
+	Stopped  State = "stopped"  // in time when the ticket ended, or the question went to another one, without what was promised
 )
 
 // Clock is one promise and what became of it.
@@ -131,7 +132,7 @@ func (p *Policy) Clocks(history []Moment, now int64) []Clock {
 		if !h[i].Customer {
 			continue
 		}
-		answer := slices.IndexFunc(h[i+1:], func(m Moment) bool { return m.Answer })
+		answer := slices.IndexFunc(h[i+1:], func(m Moment) bool { return m.Answer || m.Quiet })
 		if answer < 0 {
 			add(NextAnswer, n, i, -1)
 			break
@@ -209,7 +210,7 @@ func (p *Policy) clock(k Kind, n int, h []Moment, start, answer int, now int64) 
 	stop, met := now, false
 	last := h[len(h)-1].State
 	if answer >= 0 {
-		stop, met = h[answer].At, true
+		stop, met = h[answer].At, h[answer].Answer
 		c.End = stop
 	} else if ends(k, last) {
 		over := len(h) - 1 // the moment that began the present end

@@ -43,6 +43,8 @@ func (p *Policy) Step(g Gauge, m Moment) Gauge {
 	switch {
 	case m.Answer:
 		g.Answered, g.First.Open, g.Next = true, false, Meter{}
+	case m.Quiet:
+		g.Next = Meter{}
 	case m.Customer && g.Answered && p.Next > 0 && !g.Next.Open:
 		g.Next = Meter{Open: true}
 	}
@@ -90,7 +92,8 @@ func (p *Policy) Due(g Gauge) (at int64, kind Kind) {
 }
 
 // Alarm is the next instant at which a clock that runs comes to the share that
-// warns, or has gone past the share that supervisors are told of; 0 = none will.
+// warns, or has gone past the share that supervisors are told of or past the
+// whole; 0 = none will.
 func (p *Policy) Alarm(g Gauge) (at int64) {
 	if rests(g.State) != "" {
 		return 0
@@ -104,8 +107,10 @@ func (p *Policy) Alarm(g Gauge) (at int64) {
 		if warn := target * int64(p.Warn) / 100; m.Used < warn {
 			sooner(p.times.Add(g.At, warn-m.Used))
 		}
-		if top := target * int64(p.Escalate) / 100; m.Used < top {
-			sooner(p.times.Add(g.At, top-m.Used) + 1)
+		for _, top := range []int64{target * int64(p.Escalate) / 100, target} {
+			if m.Used < top {
+				sooner(p.times.Add(g.At, top-m.Used) + 1)
+			}
 		}
 	})
 	return at

@@ -47,7 +47,7 @@ func Compile(r Rule) (*Policy, error) {
 	if len(wrong) > 0 {
 		return nil, wrong[0]
 	}
-	if r.First < 0 || r.Next < 0 || r.Resolution < 0 || r.Warn < 1 || r.Escalate < r.Warn {
+	if r.First < 0 || r.Next < 0 || r.Resolution < 0 || r.Warn < 1 || r.Escalate < 1 {
 		return nil, errors.New("sla: not a rule")
 	}
 	data, err := json.Marshal(r)

@@ -156,7 +156,7 @@ func rules() *rapid.Generator[sla.Rule] {
 	return rapid.Custom(func(t *rapid.T) sla.Rule {
 		target := func(label string) int64 { return int64(rapid.IntRange(0, 1200).Draw(t, label)) * minute }
 		return sla.Rule{Calendar: calendars().Draw(t, "calendar"), First: target("first"), Next: target("next"), Resolution: target("resolution"),
-			Warn: rapid.IntRange(1, 99).Draw(t, "warn"), Escalate: 100}
+			Warn: rapid.IntRange(1, 99).Draw(t, "warn"), Escalate: rapid.IntRange(1, 300).Draw(t, "escalate")}
 	})
 }
 
@@ -328,7 +328,7 @@ func TestGauge(t *testing.T) {
 				if !c.Open() || c.Due == 0 || m.State != 0 && m.State != 1 {
 					continue
 				}
-				for x, at := range map[int64]int64{c.Warn: c.Warn, c.Escalate + 1: c.Escalate} {
+				for x, at := range map[int64]int64{c.Warn: c.Warn, c.Escalate + 1: c.Escalate, c.Due + 1: c.Due} {
 					if at > m.At && (alarm == 0 || x < alarm) {
 						alarm = x
 					}

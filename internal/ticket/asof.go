@@ -71,7 +71,7 @@ func (s *Service) AsOf(ctx context.Context, who principal.Principal, number stri
 		if len(page) == 0 {
 			return fault.NoTicket
 		}
-		events, _, err := event.OfSubject(tx, t.Domain, "ticket", t.ID, false, false, 0, maxHistory)
+		events, err := courseOf(tx, t.Domain, t.ID)
 		if err != nil {
 			return err
 		}

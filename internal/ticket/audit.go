@@ -200,6 +200,16 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
+		var house []string
+		for _, r := range rows {
+			if (r.ActorKind == principal.Engineer || r.ActorKind == principal.Local) && !slices.Contains(house, r.Actor) {
+				house = append(house, r.Actor)
+			}
+		}
+		known, err := identity.PublicEngineers(tx, house)
+		if err != nil {
+			return err
+		}
 		for _, r := range rows {
 			t := traces[r.Kind]
 			if r.Kind == kindUndo && !undoTraced(r) {
@@ -218,9 +228,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 				people = append(people, r.Actor)
 			case principal.Engineer, principal.Local:
 				a.Kind = principal.Engineer
-				if a.ActorName, a.Actor, err = identity.PublicEngineer(tx, r.Actor); err != nil {
-					return err
-				}
+				a.ActorName, a.Actor = known[r.Actor][0], known[r.Actor][1]
 			}
 			page = append(page, a)
 		}

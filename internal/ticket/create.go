@@ -246,7 +246,7 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, t Ticket, d draft) 
 	if p, ok := cat.Product(kind.Product); ok {
 		t.SubType = p.SubType
 	}
-	opening := s.insert(tx, who, t)
+	opening := s.insert(tx, who, &t)
 	if d.isv {
 		own(tx, t, ISVBusiness)
 	}
@@ -259,15 +259,15 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, t Ticket, d draft) 
 
 // insert writes a new ticket with its first message (semantics.md section 4)
 // and answers the message's id.
-func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening string) {
+func (s *Service) insert(tx *db.Tx, who principal.Principal, t *Ticket) (opening string) {
 	t.Changed, t.StatusAt = tx.Now, tx.Now
-	s.startClocks(tx, &t)
+	s.startClocks(tx, t)
 	tx.Write(1, `INSERT INTO tickets (domain_id, id, number, creator, status, revision, problem_type, sub_type, product, region, severity, project, plan, description,
 		contact, remind_time, language, zone, assignee, resolution, judgement, urges, urged_at, created_at, changed_at, status_at, resolved_at, closed_at, scored_at, sla)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0, 0, ?, ?, ?, 0, 0, 0, ?)`,
 		t.Domain, t.ID, t.Number, t.Creator, int(t.Status), t.Revision, t.ProblemType, t.SubType, t.Product, t.Region, t.Severity, t.Project, t.Plan,
 		t.Description, t.contact, t.RemindTime, string(t.Language), t.Zone, t.Created, t.Changed, t.StatusAt, t.pace.text())
-	opening = addMessage(tx, t, message{Side: CustomerSide, Author: t.Creator, Text: t.Description, Opening: true})
+	opening = addMessage(tx, *t, message{Side: CustomerSide, Author: t.Creator, Text: t.Description, Opening: true})
 	sandbox := 0
 	if who.Sandbox {
 		sandbox = 1
@@ -282,7 +282,7 @@ func (s *Service) insert(tx *db.Tx, who principal.Principal, t Ticket) (opening 
 		t.Creator, t.Product, t.SubType, t.ProblemType, region, t.Plan, string(t.Language), t.Created, t.Due, string(t.DueKind))
 	count(tx, t.Domain, t.Creator, t.Status, 1)
 	if t.found.ID == "" {
-		t.found = descriptionDoc(t)
+		t.found = descriptionDoc(*t)
 	}
 	search.Put(tx, true, t.found)
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.create", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logCreate,

@@ -1,10 +1,8 @@
 package ticket
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -37,8 +35,7 @@ type Past struct {
 // History is a page of all that happened to a ticket, newest first, and how
 // much there is: engineers' steps and the house's notes of them too, which the
 // customer's log leaves out. Limit 1..500, 0 = 100. A partner's people see the
-// house's people by alias. Of very long histories the newest 20,000 events are
-// told. It fails with OSM.01010015 for a ticket out of sight, .02 for a role.
+// house's people by alias. It fails with OSM.01010015 for a ticket out of sight, .02 for a role.
 func (s *Service) History(ctx context.Context, who principal.Principal, number string, offset, limit int) (page []Past, total int, err error) {
 	if err := maySee(who); err != nil {
 		return nil, 0, err
@@ -58,11 +55,11 @@ func (s *Service) History(ctx context.Context, who principal.Principal, number s
 		if err != nil {
 			return err
 		}
-		events := slices.Clone(p.events)
-		slices.SortFunc(events, func(a, b event.Row) int { return cmp.Or(cmp.Compare(b.At, a.At), strings.Compare(b.ID, a.ID)) })
-		total = len(events)
-		from := min(offset, total)
-		for _, e := range events[from:min(from+limit, total)] {
+		var events []event.Row
+		if events, total, err = event.Latest(tx, t.Domain, "ticket", t.ID, offset, limit); err != nil {
+			return err
+		}
+		for _, e := range events {
 			st := stepOf(e)
 			out := Past{ID: e.ID, Kind: e.Kind, Revision: e.Revision, At: e.At, Side: sideOf(e.ActorKind), Actor: e.Actor, Other: st.Other, Undoes: st.Undone, Names: map[string]string{}}
 			if st.From != nil && st.To != nil && *st.From != *st.To {

@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	saidMerged   = locale.Texts{ZH: "本工单的 %d 条消息已并入工单 %s，请在该工单中继续沟通。", EN: "Its %d messages were merged into ticket %s: please go on there."}
-	saidAbsorbed = locale.Texts{ZH: "%d 条消息由已合并的工单 %s 移入。", EN: "%d messages came here from ticket %s, which was merged into this one."}
+	saidMerged   = locale.Texts{ZH: "本工单已并入工单 %[2]s（消息数：%[1]d），请在该工单中继续沟通。", EN: "This ticket was merged into ticket %[2]s (messages: %[1]d): please go on there."}
+	saidAbsorbed = locale.Texts{ZH: "工单 %[2]s 已并入本工单（移入消息数：%[1]d）。", EN: "Ticket %[2]s was merged into this one (messages that came here: %[1]d)."}
 	mergedRemark = locale.Texts{ZH: "已并入工单 {number}", EN: "Merged into ticket {number}"}
 )
 
@@ -102,11 +102,17 @@ func (s *Service) Merge(ctx context.Context, who principal.Principal, in Merge) 
 		if err != nil {
 			return to, err
 		}
+		wait, err := waitingIn(tx, from, "")
+		if err != nil {
+			return to, err
+		}
 		op := tx.NewID()
 		gone, came := tellBoth(tx, from, to, said, saidMerged, saidAbsorbed)
 		ended := from
 		ended.Status, ended.Closed = Invalid, tx.Now
-		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{ended, to})
+		joined := to
+		joined.heard, _ = wait.goes(said) // the source's clocks end with it
+		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{ended, joined})
 		if err := relocate(tx, op, a, b, said, taken); err != nil {
 			return b, err
 		}
@@ -126,7 +132,7 @@ func (s *Service) Merge(ctx context.Context, who principal.Principal, in Merge) 
 		keep(tx, from, a, op, kindMerge, b.ID, source)
 		keep(tx, to, b, op, kindAbsorb, a.ID, target)
 		recordJoin(tx, who, a, kindMerge, logInvalid, map[string]any{"from": from.Status, "to": a.Status, "other": b.Number, "messages": len(said)})
-		recordJoin(tx, who, b, kindAbsorb, event.NoLog, map[string]any{"other": a.Number, "messages": len(said), "labels": labels, "copies": contact != "", "tags_on": names(tags), "followers": len(followers)})
+		recordJoin(tx, who, b, kindAbsorb, event.NoLog, forClocks(joined, map[string]any{"other": a.Number, "messages": len(said), "labels": labels, "copies": contact != "", "tags_on": names(tags), "followers": len(followers)}))
 		return b, nil
 	})
 }

@@ -56,8 +56,8 @@ var (
 	actMerge = locale.Texts{ZH: "合并", EN: "merged"}
 	actMove  = locale.Texts{ZH: "移动消息", EN: "changed by moving messages"}
 
-	saidMovedAway = locale.Texts{ZH: "%d 条消息已移至工单 %s。", EN: "%d of its messages were moved to ticket %s."}
-	saidMovedHere = locale.Texts{ZH: "%d 条消息由工单 %s 移入。", EN: "%d messages came here from ticket %s."}
+	saidMovedAway = locale.Texts{ZH: "有消息已移至工单 %[2]s（消息数：%[1]d）。", EN: "Moved to ticket %[2]s (messages: %[1]d)."}
+	saidMovedHere = locale.Texts{ZH: "有消息由工单 %[2]s 移入（消息数：%[1]d）。", EN: "Moved here from ticket %[2]s (messages: %[1]d)."}
 )
 
 // Move is some messages on their way from one ticket to another.
@@ -280,16 +280,22 @@ func (s *Service) MoveMessages(ctx context.Context, who principal.Principal, in 
 		if err != nil {
 			return to, err
 		}
+		wait, err := waitingIn(tx, from, "")
+		if err != nil {
+			return to, err
+		}
 		op := tx.NewID()
 		gone, came := tellBoth(tx, from, to, said, saidMovedAway, saidMovedHere)
-		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{from, to})
+		left, joined := from, to
+		joined.heard, left.quiet = wait.goes(said)
+		a, b := changeBoth(tx, [2]Ticket{from, to}, [2]Ticket{left, joined})
 		if err := relocate(tx, op, a, b, said, taken); err != nil {
 			return b, err
 		}
 		keep(tx, from, a, op, kindMove, b.ID, was{Notices: []string{gone}})
 		keep(tx, to, b, op, kindReceive, a.ID, was{Notices: []string{came}})
-		recordJoin(tx, who, a, kindMove, event.NoLog, map[string]any{"other": b.Number, "messages": len(said)})
-		recordJoin(tx, who, b, kindReceive, event.NoLog, map[string]any{"other": a.Number, "messages": len(said)})
+		recordJoin(tx, who, a, kindMove, event.NoLog, forClocks(left, map[string]any{"other": b.Number, "messages": len(said)}))
+		recordJoin(tx, who, b, kindReceive, event.NoLog, forClocks(joined, map[string]any{"other": a.Number, "messages": len(said)}))
 		return b, nil
 	})
 }

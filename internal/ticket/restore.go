@@ -13,10 +13,14 @@ import (
 )
 
 // restore puts one ticket back, but for the messages that went to or from it.
-func (s *Service) restore(tx *db.Tx, who principal.Principal, p *past, c changed, teams map[string]bool) (Ticket, error) {
+func (s *Service) restore(tx *db.Tx, who principal.Principal, p *past, c changed, teams map[string]bool, wait waiting) (Ticket, error) {
 	before, t := p.t, p.t
 	var err error
-	data := map[string]any{"undone": c.revision, "kind": c.kind}
+	if c.other != "" { // messages go back to it, or away
+		back := c.kind == kindMerge || c.kind == kindMove || c.kind == kindSplit && !c.Made
+		t.heard, t.quiet = back && len(wait) > 0, !back && len(wait) == 0
+	}
+	data := forClocks(t, map[string]any{"undone": c.revision, "kind": c.kind})
 	if c.Status != nil {
 		t.Status, t.Closed = c.Status[0], c.Closed
 	}

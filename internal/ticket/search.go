@@ -55,6 +55,7 @@ type SearchPage struct {
 var (
 	errSearchCursor = fault.Unknown.In("cursor")
 	errValue        = fault.New(fault.Invalid, fault.CodeInvalid, "第 {pos} 个字符处的 {op} 不接受值“{value}”，可用：{known}", "{op} (character {pos}) does not take {value}: it takes {known}").In("q")
+	errEither       = fault.New(fault.Invalid, fault.CodeInvalid, "第 {pos} 个字符处的 in: 限定整个搜索的范围，不能与 OR 连用", "in: (character {pos}) says where the whole search looks: it cannot stand beside OR").In("q")
 	errWhose        = fault.New(fault.Invalid, fault.CodeInvalid, "第 {pos} 个字符处的 {op}me 只适用于工程师", "{op}me (character {pos}) is for engineers").In("q")
 )
 
@@ -231,9 +232,13 @@ func (q *searching) prepare(ctx context.Context) error {
 			}
 		}
 	}
-	// in: says where all texts are looked for; it is no condition on tickets.
+	// in: says where all texts are looked for; it is no condition on tickets, so
+	// it cannot be one of several.
 	var kept [][]search.Atom
 	for _, g := range q.query.Groups {
+		if i := slices.IndexFunc(g, func(a search.Atom) bool { return a.Op == "in" }); i >= 0 && len(g) > 1 {
+			return errEither.With("pos", g[i].Pos)
+		}
 		g = slices.DeleteFunc(g, func(a search.Atom) bool { return a.Op == "in" })
 		if len(g) > 0 {
 			kept = append(kept, g)

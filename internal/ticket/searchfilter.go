@@ -148,7 +148,7 @@ func (q *searching) check(a search.Atom) error {
 			}
 		case "before", "after", "created", "updated":
 			if _, _, ok := q.span(a.Op, v); !ok {
-				return q.bad(a, v, "2026-11-25, 2026-11, 2026-11-25T08:30, 7d, 12h, today, yesterday, 2026-11-01..2026-11-25")
+				return q.bad(a, v, "2026-11-25, 2026-11, 2026-11-25T08:30, 7d, 12h, 2w, 3m, 100y (≤ 100y), today, yesterday, 2026-11-01..2026-11-25")
 			}
 		}
 	}
@@ -379,6 +379,15 @@ var layouts = []struct {
 	{"2006", func(t time.Time) time.Time { return t.AddDate(1, 0, 0) }},
 }
 
+// How far a time ago may lie: in years, and as a number.
+const (
+	maxYears = 100
+	maxAgo   = 1_000_000 // hours, more than maxYears
+)
+
+// ago is a unit of times ago.
+type ago struct{ months, days, hours int }
+
 func (q *searching) instant(v string) (from, to int64, ok bool) {
 	now := q.now.In(q.zone)
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, q.zone)
@@ -393,12 +402,17 @@ func (q *searching) instant(v string) (from, to int64, ok bool) {
 			return t.UnixMilli(), l.end(t).UnixMilli(), t.Year() >= 1970
 		}
 	}
-	units := map[string]time.Duration{"d": day, "h": time.Hour, "w": 7 * day, "m": 30 * day, "y": 365 * day, "天": day, "小时": time.Hour, "周": 7 * day}
+	units := map[string]ago{"d": {days: 1}, "h": {hours: 1}, "w": {days: 7}, "m": {months: 1}, "y": {months: 12}, "天": {days: 1}, "小时": {hours: 1}, "周": {days: 7}}
 	digits := strings.TrimRight(v, "dhwmy天小时周")
 	n, err := strconv.Atoi(digits)
-	unit := units[v[len(digits):]]
-	if err != nil || n < 1 || n > 10000 || unit == 0 {
+	unit, ok := units[v[len(digits):]]
+	if err != nil || n < 1 || n > maxAgo || !ok {
 		return 0, 0, false
 	}
-	return now.Add(-time.Duration(n) * unit).UnixMilli(), forever, true
+	// An hour's number fits a Duration by maxAgo; a month goes by the calendar.
+	at := now.AddDate(0, -n*unit.months, -n*unit.days).Add(-time.Duration(n*unit.hours) * time.Hour)
+	if at.Before(now.AddDate(-maxYears, 0, 0)) {
+		return 0, 0, false
+	}
+	return at.UnixMilli(), forever, true
 }

@@ -197,7 +197,7 @@ func (s *Service) IndexAnew(ctx context.Context, each func(done, total int64)) e
 		for _, source := range s.searchSources() {
 			tx.Write(1, "INSERT INTO search_tasks (name, at_domain, at_id, done, total, finished_at) VALUES (?, '', '', 0, 0, 0)", source.name)
 		}
-		for name, from := range map[string]string{"tickets": "tickets", "messages": "messages WHERE opening = 0 AND withdrawn_at = 0", "judgements": "tickets WHERE judgement <> ''",
+		for name, from := range map[string]string{"tickets": "tickets", "messages": "messages WHERE opening = 0 AND withdrawn_at = 0 AND ticket_id <> ''", "judgements": "tickets WHERE judgement <> ''",
 			"contacts": "tickets WHERE contact <> ''", "files": "attachments", "users": "users WHERE domain_id <> 'house'", "domains": "domains WHERE id <> 'house'"} {
 			tx.Write(db.Any, "UPDATE search_tasks SET total = (SELECT count(*) FROM "+from+") WHERE name = ? /* all domains: how much there is to index */", name)
 		}

@@ -52,7 +52,7 @@ func (s *Service) severityStep(ctx context.Context, who principal.Principal, p S
 		t.Severity = p.Severity
 		data = map[string]any{"severity_from": before.Severity, "severity_to": t.Severity}
 		if before.pace.Rule != "" {
-			rows, _, err := event.OfSubject(tx, t.Domain, "ticket", t.ID, false, false, 0, maxHistory)
+			rows, err := courseOf(tx, t.Domain, t.ID)
 			if err != nil {
 				return t, w, nil, err
 			}

@@ -112,8 +112,8 @@ func (s *Service) storeRule(tx *db.Tx, p *sla.Policy) {
 // stepClocks moves a ticket's clocks on to what was just done to it; change
 // calls it.
 func stepClocks(tx *db.Tx, before Ticket, t *Ticket) {
-	answer, customer, turned := t.answered, t.heard, t.turned
-	t.answered, t.heard, t.turned = false, false, nil
+	answer, customer, quiet, turned := t.answered, t.heard, t.quiet, t.turned
+	t.answered, t.heard, t.quiet, t.turned = false, false, false, nil
 	if before.pace.Rule == "" {
 		return
 	}
@@ -128,7 +128,7 @@ func stepClocks(tx *db.Tx, before Ticket, t *Ticket) {
 		t.pace.Rule = p.ID()
 		enqueueAlarm(tx, *t, tx.Now) // what is used up already by the other rule is told at once
 	}
-	t.pace.Gauge = p.Step(gauge, sla.Moment{At: tx.Now, State: int(t.Status), Answer: answer, Customer: customer, Urge: t.Urges > before.Urges})
+	t.pace.Gauge = p.Step(gauge, sla.Moment{At: tx.Now, State: int(t.Status), Answer: answer, Customer: customer, Quiet: quiet, Urge: t.Urges > before.Urges})
 	t.setClocks(tx, p)
 }
 
@@ -162,14 +162,17 @@ func enqueueAlarm(tx *db.Tx, t Ticket, at int64) {
 
 // history is what happened to a ticket that its clocks go by. An answer is what
 // an engineer or a partner says to the customer by hand; what Casemate says
-// itself is none, nor is a note. The customer's first word is the creation.
+// itself is none, nor is a note. The customer's first word is the creation;
+// what he said in another ticket counts from when it came (waiting.go).
 func history(rows []event.Row) []sla.Moment {
 	var out []sla.Moment
 	state := Submitted
 	for _, r := range rows {
 		var data struct {
-			From *Status `json:"from"`
-			To   *Status `json:"to"`
+			From  *Status `json:"from"`
+			To    *Status `json:"to"`
+			Heard bool    `json:"heard"`
+			Quiet bool    `json:"quiet"`
 		}
 		err := json.Unmarshal(r.Data, &data)
 		if err == nil && data.From != nil && data.To != nil && data.From.Known() && data.To.Known() {
@@ -185,17 +188,31 @@ func history(rows []event.Row) []sla.Moment {
 			m.Answer = r.ActorKind == principal.Engineer
 		case "ticket.urge":
 			m.Urge = true
+		case kindAbsorb, kindReceive, kindMove, kindSplit, kindUndo:
+			m.Customer, m.Quiet = err == nil && data.Heard, err == nil && data.Quiet
 		}
 		out = append(out, m)
 	}
 	return out
 }
 
-// maxHistory bounds what is read of one ticket's history.
-const maxHistory = 50_000
+// What is read of one ticket's history: all of it, but of a very long one its
+// beginning and its newest events.
+const (
+	maxBeginning = 1_000
+	maxHistory   = 50_000
+)
+
+// aside are kinds of events that change nothing of a ticket and may be many.
+var aside = []string{"ticket.reveal", "ticket.follow", "ticket.unfollow", kindMention, "ticket.export"}
+
+// courseOf is what happened to a ticket, in the order of its revisions.
+func courseOf(tx *db.Tx, domain, id string) ([]event.Row, error) {
+	return event.Course(tx, domain, "ticket", id, aside, maxBeginning, maxHistory)
+}
 
 func historyOf(tx *db.Tx, t Ticket) ([]sla.Moment, error) {
-	rows, _, err := event.OfSubject(tx, t.Domain, "ticket", t.ID, false, false, 0, maxHistory)
+	rows, err := courseOf(tx, t.Domain, t.ID)
 	return history(rows), err
 }
 
@@ -225,7 +242,7 @@ func (s *Service) clocksIn(tx *db.Tx, t Ticket) (Clocks, error) {
 	if err != nil {
 		return Clocks{}, err
 	}
-	rows, _, err := event.OfSubject(tx, t.Domain, "ticket", t.ID, false, false, 0, maxHistory)
+	rows, err := courseOf(tx, t.Domain, t.ID)
 	if err != nil {
 		return Clocks{}, err
 	}

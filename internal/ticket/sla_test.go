@@ -309,10 +309,15 @@ func TestWarnings(t *testing.T) {
 		w.clock.Add(time.Minute)
 		want := []string{"anna desk.warned " + mine, "ben desk.warned " + lost}
 		rung("at three quarters", want...)
-		w.clock.Add(15 * time.Minute)
+		w.clock.Add(9 * time.Minute)
+		rung("at nine tenths")
+		w.clock.Add(time.Second)
+		want = []string{"boss desk.escalated " + mine, "boss desk.escalated " + lost}
+		rung("past nine tenths", want...)
+		w.clock.Add(6*time.Minute - time.Second)
 		rung("at the due instant") // an answer now is still in time
 		w.clock.Add(time.Second)
-		want = []string{"boss desk.breached " + mine, "boss desk.breached " + lost}
+		want = []string{"anna desk.breached " + mine, "boss desk.breached " + mine, "boss desk.breached " + lost}
 		rung("missed", want...)
 		// Every alarm once more, and after a restart: nothing new.
 		again, err := ticket.New(w.db, w.keys, ticket.Nouns{Identity: w.ident, Catalog: w.catalog, Verify: w.verify, Notify: w.out, Attachments: w.files}, ticket.Options{})
@@ -323,16 +328,23 @@ func TestWarnings(t *testing.T) {
 		w.alarms(mine, lost)
 		rung("again")
 		for _, n := range []string{mine, lost} {
-			if got := strings.Join(w.told(n), ", "); got != "sla.warned first_answer.1, sla.breached first_answer.1" {
+			if got := strings.Join(w.told(n), ", "); got != "sla.warned first_answer.1, sla.escalated first_answer.1, sla.breached first_answer.1" {
 				t.Errorf("%s has told %s", n, got)
 			}
 		}
-		// A leap over both is told once: it is missed.
+		// A leap over some is told once: the last one.
+		near := w.fault1h(w.boss)
+		w.clock.Add(55 * time.Minute)
+		w.work()
+		if got := strings.Join(w.told(near), ", "); got != "sla.escalated first_answer.1" {
+			t.Errorf("over the warning: %s", got)
+		}
+		w.ok(w.step(d.anna, near, "reply", "yes"))
 		leap := w.fault1h(w.boss)
 		w.clock.Add(3 * time.Hour)
 		w.work()
 		if got := strings.Join(w.told(leap), ", "); got != "sla.breached first_answer.1" {
-			t.Errorf("over both: %s", got)
+			t.Errorf("over all: %s", got)
 		}
 		// Answered in time, nothing is told, although the job comes.
 		fine := w.fault1h(w.boss)

@@ -16,10 +16,12 @@ import (
 
 // Marks of clocks, and the events of what they tell.
 const (
-	markWarned    = "warned"
-	markBreached  = "breached"
-	eventWarned   = "sla." + markWarned
-	eventBreached = "sla." + markBreached
+	markWarned     = "warned"
+	markEscalated  = "escalated"
+	markBreached   = "breached"
+	eventWarned    = "sla." + markWarned
+	eventEscalated = "sla." + markEscalated
+	eventBreached  = "sla." + markBreached
 )
 
 const insertMark = "INSERT INTO ticket_sla_marks (domain_id, ticket_id, clock, mark, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -30,15 +32,24 @@ type ring struct {
 	mark  string
 }
 
-// rings are what the clocks have to tell now, whether or not it was told. A
+// rings are what the clocks have to tell now, whether or not it was told. Of the
+// marks a clock has passed it is the last one; but a breach is always told. A
 // missed target is told even when it was answered since, if it was missed at
 // the alarm or later; who missed it already is not warned.
 func rings(all []sla.Clock, a alarm, now int64) (out []ring) {
 	for _, c := range all {
 		switch {
-		case c.Open() && c.Escalate > 0 && now > c.Escalate, !c.Open() && c.Escalate > 0 && c.End > c.Escalate && c.Escalate+1 >= a.At:
-			out = append(out, ring{c, markBreached})
-		case c.Open() && c.Warn > 0 && now >= c.Warn:
+		case !c.Open():
+			if c.Due > 0 && c.End > c.Due && c.Due+1 >= a.At {
+				out = append(out, ring{c, markBreached})
+			}
+		case c.Due > 0 && now > c.Due:
+			if out = append(out, ring{c, markBreached}); c.Escalate > c.Due && now > c.Escalate {
+				out = append(out, ring{c, markEscalated})
+			}
+		case c.Escalate > 0 && now > c.Escalate && (c.Escalate >= c.Warn || c.Warn == 0 || now < c.Warn):
+			out = append(out, ring{c, markEscalated})
+		case c.Warn > 0 && now >= c.Warn:
 			out = append(out, ring{c, markWarned})
 		}
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	saidSplit   = locale.Texts{ZH: "%d 条消息已拆分为新工单 %s。", EN: "%d of its messages became a ticket of their own, %s."}
-	saidSplitTo = locale.Texts{ZH: "%d 条消息由工单 %s 拆分而来。", EN: "%d messages were split off ticket %s."}
+	saidSplit   = locale.Texts{ZH: "有消息已拆分为新工单 %[2]s（消息数：%[1]d）。", EN: "Split off into a ticket of its own, %[2]s (messages: %[1]d)."}
+	saidSplitTo = locale.Texts{ZH: "本工单由工单 %[2]s 拆分而来（消息数：%[1]d）。", EN: "Split off ticket %[2]s (messages: %[1]d)."}
 )
 
 // Split is some messages of a ticket that become a ticket of their own.
@@ -90,6 +90,10 @@ func (s *Service) Split(ctx context.Context, who principal.Principal, in Split) 
 		if err != nil {
 			return from, err
 		}
+		wait, err := waitingIn(tx, from, "")
+		if err != nil {
+			return from, err
+		}
 		there, err := relations(tx, from.Domain, []Ticket{from})
 		if err != nil {
 			return from, err
@@ -101,7 +105,7 @@ func (s *Service) Split(ctx context.Context, who principal.Principal, in Split) 
 		op := tx.NewID()
 		by := who
 		by.Sandbox = d.Sandbox // the desk's row tells
-		opening := s.insert(tx, by, t)
+		opening := s.insert(tx, by, &t)
 		if from.Ownership != HouseBusiness {
 			own(tx, t, from.Ownership)
 		}
@@ -114,16 +118,18 @@ func (s *Service) Split(ctx context.Context, who principal.Principal, in Split) 
 		if from.Assignee != "" {
 			begun.Status, begun.Assignee = Processing, from.Assignee
 		}
-		a := change(tx, from, from)
+		left := from
+		begun.heard, left.quiet = wait.goes(said)
+		a := change(tx, from, left)
 		b := change(tx, t, begun)
 		if err := relocate(tx, op, a, b, said, map[int64]bool{first - 1: true}); err != nil {
 			return b, err
 		}
 		keep(tx, from, a, op, kindSplit, b.ID, was{Notices: []string{gone}, Related: relate(tx, a, b, there)})
 		keep(tx, t, b, op, kindSplit, a.ID, was{Notices: []string{came}, Made: true})
-		recordJoin(tx, who, a, kindSplit, event.NoLog, map[string]any{"other": b.Number, "messages": len(said)})
-		recordJoin(tx, who, b, kindReceive, event.NoLog, map[string]any{"other": a.Number, "messages": len(said), "from": t.Status, "to": b.Status,
-			"assignee": b.Assignee, "assignee_from": ""})
+		recordJoin(tx, who, a, kindSplit, event.NoLog, forClocks(left, map[string]any{"other": b.Number, "messages": len(said)}))
+		recordJoin(tx, who, b, kindReceive, event.NoLog, forClocks(begun, map[string]any{"other": a.Number, "messages": len(said), "from": t.Status, "to": b.Status,
+			"assignee": b.Assignee, "assignee_from": ""}))
 		return b, nil
 	})
 }

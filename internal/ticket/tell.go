@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"casemate/internal/db"
@@ -80,6 +81,8 @@ func hinted(r event.Row, now int64) (hint, bool) {
 		}
 	case r.Kind == eventWarned:
 		h.kind = notify.KindWarned
+	case r.Kind == eventEscalated:
+		h.kind = notify.KindEscalated
 	case r.Kind == eventBreached:
 		h.kind = notify.KindBreached
 	case r.Kind == kindMention:
@@ -155,13 +158,17 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 			continue // gone meanwhile
 		}
 		n := notify.News{Kind: h.kind, Event: h.ID, Domain: h.Domain, Number: t.number, Revision: h.Revision, Sandbox: t.sandbox}
-		if h.kind == notify.KindBreached {
+		if h.kind == notify.KindBreached || h.kind == notify.KindEscalated {
 			if bosses == nil {
 				if bosses, err = s.supervisors(ctx); err != nil {
 					return false, err
 				}
 			}
-			for _, n.User = range bosses {
+			told := bosses
+			if h.kind == notify.KindBreached && t.assignee != "" && !slices.Contains(bosses, t.assignee) {
+				told = append(slices.Clone(bosses), t.assignee)
+			}
+			for _, n.User = range told {
 				news = append(news, n)
 			}
 			continue

@@ -163,6 +163,7 @@ type Ticket struct {
 	contact         string
 	pace            pace
 	answered, heard bool       // what a step is for the clocks; change takes it
+	quiet           bool       // likewise: what the customer waited for went away (waiting.go)
 	stirred         bool       // the customer wrote: a snoozed ticket wakes with this change
 	turned          *turned    // another rule for its clocks; change takes it
 	found           search.Doc // of a new one: how it is found

@@ -20,12 +20,12 @@ const kindUndo = "ticket.undo"
 // Faults of undoing.
 var (
 	errRevision = fault.New(fault.NotFound, fault.CodeInvalid, "工单没有第 {n} 次变更", "the ticket has no revision {n}").In("revision")
-	errFixed    = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更（{kind}）不能撤销：只有合并、拆分、移动消息、受理、转派、退回、转移、暂停、恢复、判为无效、修改级别和内部标签可以撤销",
-		"revision {n} ({kind}) cannot be undone: only merging, splitting, moving messages, accepting, assigning, giving back, transferring, pausing, resuming, judging invalid, severities and tags can").In("revision")
+	errFixed    = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更（{kind.zh}）不能撤销：只有合并、拆分、移动消息、受理、转派、退回、转移、暂停、恢复、判为无效、修改级别和内部标签可以撤销",
+		"revision {n} ({kind.en}) cannot be undone: only merging, splitting, moving messages, accepting, assigning, giving back, transferring, pausing, resuming, judging invalid, severities and tags can").In("revision")
 	// ErrUndone is an undo of what is undone.
 	ErrUndone  = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更已被第 {by} 次变更撤销", "revision {n} was undone already, by revision {by}").In("revision")
-	errDepends = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：之后工单 {number} 的第 {by} 次变更（{kind}）依赖于它",
-		"revision {n} cannot be undone: revision {by} of ticket {number} ({kind}) stands in the way").In("revision")
+	errDepends = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：之后工单 {number} 的第 {by} 次变更（{kind.zh}）依赖于它",
+		"revision {n} cannot be undone: revision {by} of ticket {number} ({kind.en}) stands in the way").In("revision")
 	errWentOn = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：其中的消息之后又被移动",
 		"revision {n} cannot be undone: messages of it have been moved on").In("revision")
 	errContactSince = fault.New(fault.Conflict, fault.CodeNoPermission, "第 {n} 次变更不能撤销：工单 {number} 的联系方式之后被修改",
@@ -198,7 +198,7 @@ func (j *judge) of(domain, id string) (*past, error) {
 		return nil, err
 	}
 	p := &past{t: t, undone: map[int64]bool{}}
-	if p.events, _, err = event.OfSubject(j.tx, domain, "ticket", id, false, false, 0, maxHistory); err != nil {
+	if p.events, err = courseOf(j.tx, domain, id); err != nil {
 		return nil, err
 	}
 	if p.rows, err = changesBy(j.tx, domain, "ticket_id = ?", id); err != nil {
@@ -245,7 +245,7 @@ func (j *judge) against(c changed) error {
 				continue
 			}
 			if c.Made || e.Kind == "ticket.delete" || stepOf(e).touches(c.was) {
-				return errDepends.With("n", n).With("number", p.t.Number).With("by", e.Revision).With("kind", e.Kind)
+				return naming(errDepends.With("n", n).With("number", p.t.Number).With("by", e.Revision), e.Kind)
 			}
 		}
 		if c.Contact != nil && p.t.contact != c.Contact[1] {
@@ -254,7 +254,7 @@ func (j *judge) against(c changed) error {
 		// What the events say is what the row says; anything else is damage.
 		if c.Status != nil && p.t.Status != c.Status[1] || c.Assignee != nil && p.t.Assignee != c.Assignee[1] || c.Owner != nil && p.t.Ownership != c.Owner[1] ||
 			c.Severity != nil && p.t.Severity != c.Severity[1] {
-			return errDepends.With("n", n).With("number", p.t.Number).With("by", p.t.Revision).With("kind", "?")
+			return naming(errDepends.With("n", n).With("number", p.t.Number).With("by", p.t.Revision), "")
 		}
 		if len(c.Untagged) > 0 {
 			has, err := TagsIn(j.tx, c.domain, c.ticket)
@@ -411,7 +411,7 @@ func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision
 		if of < 0 {
 			return seen, errRevision.With("n", revision)
 		}
-		return seen, errFixed.With("n", revision).With("kind", p.events[of].Kind)
+		return seen, naming(errFixed.With("n", revision), p.events[of].Kind)
 	}
 	c := p.rows[at]
 	parts, err := j.rows(c)
@@ -443,15 +443,21 @@ func (s *Service) undo(tx *db.Tx, who principal.Principal, seen Ticket, revision
 		return seen, err
 	}
 	var moved []Message
+	waits := map[string]waiting{}
 	if c.other != "" {
 		if moved, err = movedBy(tx, c.domain, c.op); err != nil {
 			return seen, err
+		}
+		for _, part := range parts { // two
+			if waits[part.ticket], err = waitingIn(tx, j.seen[part.ticket].t, c.op); err != nil {
+				return seen, err
+			}
 		}
 	}
 	answer, now := seen, tx.Now
 	for _, part := range parts { // by ticket id, the order every caller changes tickets in
 		p := j.seen[part.ticket]
-		t, err := s.restore(tx, who, p, part, teams)
+		t, err := s.restore(tx, who, p, part, teams, waits[part.ticket])
 		if err != nil {
 			return seen, err
 		}

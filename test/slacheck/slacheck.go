@@ -42,6 +42,8 @@ type Event struct {
 		Number string `json:"number"`
 		From   *int64 `json:"from"`
 		To     *int64 `json:"to"`
+		Heard  bool   `json:"heard"` // an unanswered message came from another ticket, or came back
+		Quiet  bool   `json:"quiet"` // the last unanswered one went to another ticket
 		// Of another severity, or the undo of one.
 		SeverityFrom *string `json:"severity_from"`
 		SeverityTo   *string `json:"severity_to"`
@@ -428,6 +430,7 @@ func recompute(events []Event, policyAt func(end int64) Policy, now int64) (out 
 	type moment struct {
 		at, state        int64
 		answer, customer bool
+		quiet            bool
 	}
 	var all []moment
 	state, last := int64(0), int64(0)
@@ -439,7 +442,7 @@ func recompute(events []Event, policyAt func(end int64) Policy, now int64) (out 
 			state = *e.Data.To
 		}
 		said := e.Kind == "ticket.reply" || e.Kind == "ticket.ask" || e.Kind == "ticket.resolve"
-		all = append(all, moment{last, state, said && e.ActorKind == "engineer", e.Kind == "ticket.reply" && e.ActorKind == "customer"})
+		all = append(all, moment{last, state, said && e.ActorKind == "engineer", e.Kind == "ticket.reply" && e.ActorKind == "customer" || e.Data.Heard, e.Data.Quiet})
 	}
 	if len(all) == 0 {
 		return nil
@@ -451,7 +454,7 @@ func recompute(events []Event, policyAt func(end int64) Policy, now int64) (out 
 		f := Figure{Kind: kind, N: n, Start: all[start].at}
 		stop, done := now, false
 		if answer >= 0 {
-			stop, done = all[answer].at, true
+			stop, done = all[answer].at, all[answer].answer
 			f.End = stop
 		} else if i := len(all) - 1; over(kind, all[i].state) {
 			for i > start && over(kind, all[i-1].state) {
@@ -495,15 +498,15 @@ func recompute(events []Event, policyAt func(end int64) Policy, now int64) (out 
 		}
 		out = append(out, f)
 	}
-	answers := func(from int) int {
+	answers := func(from int, quiet bool) int {
 		for i := from; i < len(all); i++ {
-			if all[i].answer {
+			if all[i].answer || quiet && all[i].quiet {
 				return i
 			}
 		}
 		return -1
 	}
-	first := answers(0)
+	first := answers(0, false)
 	figure("first_answer", 1, 0, first)
 	figure("resolution", 1, 0, -1)
 	waits := -1
@@ -511,9 +514,9 @@ func recompute(events []Event, policyAt func(end int64) Policy, now int64) (out 
 		switch {
 		case all[i].customer && waits < 0:
 			waits = i
-			figure("next_answer", n, i, answers(i))
+			figure("next_answer", n, i, answers(i, true))
 			n++
-		case all[i].answer:
+		case all[i].answer || all[i].quiet:
 			waits = -1
 		}
 	}

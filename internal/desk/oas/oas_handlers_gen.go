@@ -5160,7 +5160,7 @@ func (s *Server) handleCreateUserRequest(args [1]string, argsEscaped bool, w htt
 
 // handleCreateViewRequest handles CreateView operation.
 //
-// Saves a view of the callers own, at most 50 a person. Views are shared with everybody of the house
+// Saves a view of the caller's own, at most 50 a person. Views are shared with everybody of the house
 // or with a team one belongs to.
 //
 // POST /desk/v1/views
@@ -12714,8 +12714,8 @@ func (s *Server) handleListQueueTicketsRequest(args [1]string, argsEscaped bool,
 // handleListQueuesRequest handles ListQueues operation.
 //
 // Lists the queues in their order, each with exactly how many tickets the caller sees in it. A
-// sandboxs tickets are in none. A partners people have the queues that no team serves, with their own
-// tickets.
+// sandbox's tickets are in none. A partner's people have the queues that no team serves, with their
+// own tickets.
 //
 // GET /desk/v1/queues
 func (s *Server) handleListQueuesRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

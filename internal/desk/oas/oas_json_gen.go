@@ -26186,6 +26186,12 @@ func (s *Preferences) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.Escalated.Set {
+			e.FieldStart("escalated")
+			s.Escalated.Encode(e)
+		}
+	}
+	{
 		if s.Breached.Set {
 			e.FieldStart("breached")
 			s.Breached.Encode(e)
@@ -26253,24 +26259,25 @@ func (s *Preferences) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfPreferences = [17]string{
+var jsonFieldsNameOfPreferences = [18]string{
 	0:  "assigned",
 	1:  "replied",
 	2:  "urged",
 	3:  "created",
 	4:  "authorized",
 	5:  "warned",
-	6:  "breached",
-	7:  "quiet_hours",
-	8:  "digest",
-	9:  "zone",
-	10: "mentioned",
-	11: "followed",
-	12: "woken",
-	13: "withheld",
-	14: "undo_within",
-	15: "asked",
-	16: "rule",
+	6:  "escalated",
+	7:  "breached",
+	8:  "quiet_hours",
+	9:  "digest",
+	10: "zone",
+	11: "mentioned",
+	12: "followed",
+	13: "woken",
+	14: "withheld",
+	15: "undo_within",
+	16: "asked",
+	17: "rule",
 }
 
 // Decode decodes Preferences from json.
@@ -26340,6 +26347,16 @@ func (s *Preferences) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"warned\"")
+			}
+		case "escalated":
+			if err := func() error {
+				s.Escalated.Reset()
+				if err := s.Escalated.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"escalated\"")
 			}
 		case "breached":
 			if err := func() error {

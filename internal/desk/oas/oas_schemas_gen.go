@@ -3763,7 +3763,8 @@ type ClockRule struct {
 	ResolutionMs OptInt64 `json:"resolution_ms"`
 	// Share of a target at which its handler is warned.
 	WarnPercent int32 `json:"warn_percent"`
-	// Share of a target past which supervisors are told.
+	// Share of a target past which supervisors are told, 1 to 1000; past the whole target they are in any
+	// case.
 	EscalatePercent int32         `json:"escalate_percent"`
 	Calendar        ClockCalendar `json:"calendar"`
 }
@@ -13665,6 +13666,7 @@ type Preferences struct {
 	Created    OptNoticeChoice `json:"created"`
 	Authorized OptNoticeChoice `json:"authorized"`
 	Warned     OptNoticeChoice `json:"warned"`
+	Escalated  OptNoticeChoice `json:"escalated"`
 	Breached   OptNoticeChoice `json:"breached"`
 	// Range in which no notice is sent, HH:mm-HH:mm in the zone; it may cross midnight. Empty = none.
 	QuietHours OptString `json:"quiet_hours"`
@@ -13711,6 +13713,11 @@ func (s *Preferences) GetAuthorized() OptNoticeChoice {
 // GetWarned returns the value of Warned.
 func (s *Preferences) GetWarned() OptNoticeChoice {
 	return s.Warned
+}
+
+// GetEscalated returns the value of Escalated.
+func (s *Preferences) GetEscalated() OptNoticeChoice {
+	return s.Escalated
 }
 
 // GetBreached returns the value of Breached.
@@ -13796,6 +13803,11 @@ func (s *Preferences) SetAuthorized(val OptNoticeChoice) {
 // SetWarned sets the value of Warned.
 func (s *Preferences) SetWarned(val OptNoticeChoice) {
 	s.Warned = val
+}
+
+// SetEscalated sets the value of Escalated.
+func (s *Preferences) SetEscalated(val OptNoticeChoice) {
+	s.Escalated = val
 }
 
 // SetBreached sets the value of Breached.
@@ -18635,7 +18647,7 @@ type Teamwork struct {
 	Following bool `json:"following"`
 	// Who has a draft, without its text.
 	Drafts []DraftMark `json:"drafts"`
-	// Messages that wait, the first to go first; text and files only of the callers own.
+	// Messages that wait, the first to go first; text and files only of the caller's own.
 	Later  []Later   `json:"later"`
 	Snooze OptSnooze `json:"snooze"`
 }

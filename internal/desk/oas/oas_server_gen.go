@@ -260,7 +260,7 @@ type Handler interface {
 	CreateUser(ctx context.Context, req *NewUserReq, params CreateUserParams) (*User, error)
 	// CreateView implements CreateView operation.
 	//
-	// Saves a view of the callers own, at most 50 a person. Views are shared with everybody of the house
+	// Saves a view of the caller's own, at most 50 a person. Views are shared with everybody of the house
 	// or with a team one belongs to.
 	//
 	// POST /desk/v1/views
@@ -603,8 +603,8 @@ type Handler interface {
 	// ListQueues implements ListQueues operation.
 	//
 	// Lists the queues in their order, each with exactly how many tickets the caller sees in it. A
-	// sandboxs tickets are in none. A partners people have the queues that no team serves, with their own
-	// tickets.
+	// sandbox's tickets are in none. A partner's people have the queues that no team serves, with their
+	// own tickets.
 	//
 	// GET /desk/v1/queues
 	ListQueues(ctx context.Context, params ListQueuesParams) (*QueueList, error)

@@ -7229,6 +7229,24 @@ func (s *Preferences) Validate() error {
 		})
 	}
 	if err := func() error {
+		if value, ok := s.Escalated.Get(); ok {
+			if err := func() error {
+				if err := value.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "escalated",
+			Error: err,
+		})
+	}
+	if err := func() error {
 		if value, ok := s.Breached.Get(); ok {
 			if err := func() error {
 				if err := value.Validate(); err != nil {
