@@ -413,7 +413,9 @@ func (s *shift) checkGiven(raw []event, capacity int) (given, highest int, perEn
 				load++
 			}
 		}
-		if load >= capacity {
+		// What others did at the same moment may stand on either side: three at most
+		// act in one name.
+		if load > e.Data.Load+3 {
 			s.t.Errorf("a queue gave %s a ticket who had %d by the events, %d by the queue", names[e.Data.Engineer], load, e.Data.Load)
 		}
 		given++

@@ -197,6 +197,34 @@ func (e *engineer) act(d desk, pool []string, random *rand.Rand) {
 	}
 }
 
+// morning is one of everything that chance may leave out.
+func (s *shift) morning(number string) {
+	boss, c := s.engineers[4], s.tickets[number]
+	at := "tickets/" + number
+	step := func(what, words string) {
+		status, answer := boss.call("POST", at+"/steps", map[string]any{"action": what, "text": words})
+		s.counted(what, status, answer)
+	}
+	do := func(what, method, path string, body any) {
+		status, answer := boss.call(method, at+path, body)
+		s.counted(what, status, answer)
+	}
+	customer := func(what, action string) {
+		status, answer := c.call("POST", "/v2/servicerequest/cases/"+number+"/action?action_id="+action, map[string]any{})
+		s.counted(what, status, answer)
+	}
+	step("accept", "")
+	customer("urge", "press")
+	step("pause", secret)
+	step("resume", secret)
+	do("snooze", "PUT", "/snooze", map[string]any{"until_customer": true})
+	do("unsnooze", "DELETE", "/snooze", nil)
+	do("follow", "PUT", "/follow", nil)
+	step("release", secret)
+	step("resolve", "solved")
+	customer("close", "close")
+}
+
 func (s *shift) told(status int, answer []byte) {
 	if status != 200 {
 		s.t.Errorf("presence: %d %s", status, answer)
