@@ -160,27 +160,33 @@ func (c *undoCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	return nil
 }
 
-// aside are the events that leave a ticket's state and its talk with the
+// aside are the changes that leave a ticket's state and its talk with the
 // customer alone: an undo without a number looks past them.
-var aside = map[string]bool{"ticket.note": true, "ticket.tag": true, "ticket.untag": true, "ticket.notify": true, "ticket.later": true,
-	"ticket.snooze": true, "ticket.unsnooze": true, "ticket.wake": true, "ticket.follow": true, "ticket.unfollow": true, "ticket.read": true}
+var aside = map[string]bool{"ticket.note": true, "ticket.tag": true, "ticket.untag": true, "ticket.notify": true}
 
 // change is the entry that made the revision, of a history newest first; 0 is
-// the newest that is not aside. Several entries can share a revision: the one
-// that can be undone is told, else the first that happened.
+// the newest that is not aside. Of entries that share a revision it is the one
+// that can be undone in general, else the first that happened.
 func change(all []pastView, revision int64) (found pastView, ok bool) {
-	for _, p := range all {
-		if p.Revision == 0 || aside[p.Kind] || revision != 0 && p.Revision != revision {
-			continue
+	for i := 0; i < len(all); {
+		// What only happened beside the change has the change's revision.
+		next := i + 1
+		for next < len(all) && all[next].Revision == all[i].Revision {
+			next++
 		}
-		if ok && p.Revision != found.Revision {
-			break
+		found = all[next-1]
+		for _, p := range all[i:next] {
+			if p.Undoable || p.Why != "" || p.UndoneBy != 0 {
+				found = p
+				break
+			}
 		}
-		if !ok || !found.Undoable && found.Why == "" && found.UndoneBy == 0 {
-			found, ok = p, true
+		if found.Revision != 0 && (found.Revision == revision || revision == 0 && !aside[found.Kind]) {
+			return found, true
 		}
+		i = next
 	}
-	return found, ok
+	return pastView{}, false
 }
 
 // named tells a change in a line.

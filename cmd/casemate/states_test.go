@@ -69,7 +69,8 @@ func TestChange(t *testing.T) {
 		{[]pastView{snooze, note, reply, assign}, 0, "ticket.reply", false},
 		{[]pastView{snooze, note, assign}, 0, "ticket.assign", true},
 		{[]pastView{snooze, note, reply, assign}, 4, "ticket.assign", true},
-		{[]pastView{note, snooze}, 0, "", false},
+		{[]pastView{note}, 0, "", false},
+		{[]pastView{{Kind: "ticket.create", Revision: 1}}, 0, "ticket.create", false},
 		{[]pastView{{Kind: "ticket.message", Revision: 7}, {Kind: "ticket.merge", Revision: 7, Undoable: true}, assign}, 0, "ticket.merge", true},
 	} {
 		if got, ok := change(c.all, c.revision); got.Kind != c.want || got.Undoable != c.undoable || ok != (c.want != "") {
