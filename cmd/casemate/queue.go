@@ -73,7 +73,8 @@ type queueView struct {
 	TeamName   string          `json:"team_name,omitempty"`
 	Assignment string          `json:"assignment,omitempty"`
 	Hard       bool            `json:"hard_capacity"`
-	Count      int             `json:"count,omitempty"`
+	Count      *int            `json:"count,omitempty"` // nil = the list did not count so far
+	Capped     bool            `json:"count_capped,omitempty"`
 }
 
 func (q queueView) print(o *output) {
@@ -82,7 +83,14 @@ func (q queueView) print(o *output) {
 	if team == "" {
 		team = "-"
 	}
-	o.printf("%s\t%s\t%d\t%s\t%s\n", q.ID, clean(q.Name), q.Count, way, clean(team))
+	count := "-"
+	if q.Count != nil {
+		count = strconv.Itoa(*q.Count)
+	}
+	if q.Capped {
+		count += "+"
+	}
+	o.printf("%s\t%s\t%s\t%s\t%s\n", q.ID, clean(q.Name), count, way, clean(team))
 }
 
 // asked is the query with the engineer meant, which only the operator names.
@@ -312,7 +320,7 @@ func (f queueFields) set(ctx context.Context, c *client, q *queueView) error {
 
 // put sends a queue and prints what was stored.
 func (q *queueCmd) put(ctx context.Context, o *output, c *client, method, path string, v queueView) error {
-	v.ID, v.Name, v.TeamName, v.Count = "", "", "", 0
+	v.ID, v.Name, v.TeamName, v.Count, v.Capped = "", "", "", nil, false
 	var raw json.RawMessage
 	if err := c.call(ctx, method, path, nil, v, &raw); err != nil || q.JSON {
 		return orJSON(o, err, raw)
