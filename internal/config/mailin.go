@@ -116,6 +116,8 @@ func (m MailIn) Check() error {
 		return errors.New("mail_in: refuse_every and refuse_hour cannot be negative")
 	case m.RequireAuth && len(m.AuthServers) == 0:
 		return errors.New("mail_in.require_auth needs auth_servers: nobody's results are believed otherwise")
+	case len(m.AuthServers) > 0 && m.Receiver.Listen != "" && len(m.Receiver.Trusted) == 0:
+		return errors.New("mail_in.auth_servers needs receiver.trusted: the results of an untrusted peer are taken out, so that a forged sender would not be seen; name the mail server that delivers, e.g. 127.0.0.0/8")
 	}
 	for _, t := range m.Types {
 		if !extensionForm.MatchString(t) {
