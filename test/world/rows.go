@@ -199,6 +199,13 @@ func (w *World) EachValue(t testing.TB, found func(table, column string, value [
 // seals) is done.
 func (w *World) Settled(t testing.TB, domain string) map[string]string {
 	t.Helper()
+	// Notices still on their way would change the ledger and the catcher later.
+	for range 100 {
+		if _, text, err := w.Operator("GET", "/desk/v1/deliveries?state=queued&limit=1", nil); err != nil || strings.Contains(text, `"items":[]`) {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
 	before := w.Rows(t, domain)
 	for range 50 {
 		time.Sleep(200 * time.Millisecond)
