@@ -264,6 +264,26 @@ func TestRecomputed(t *testing.T) {
 			}
 			severity(turned, "sev-4")
 			check("severities undone")
+			// An unanswered one merged into an answered one, and taken apart again; one
+			// that stays merged.
+			target, source, other := create(question, ""), create(question, ""), create(question, "")
+			s.step(target, "reply")
+			merge := func(from, into string) int64 {
+				t.Helper()
+				var got struct {
+					Version int64 `json:"version"`
+				}
+				if err := json.Unmarshal([]byte(s.desk("POST", "/desk/v1/tickets/"+from+"/merge", map[string]any{"as": "chen", "into": into})), &got); err != nil {
+					t.Fatal(err)
+				}
+				return got.Version
+			}
+			joined := merge(source, target)
+			check("merged")
+			s.wait("+5m")
+			s.desk("POST", "/desk/v1/tickets/"+target+"/undo", map[string]any{"as": "chen", "revision": joined})
+			check("taken apart")
+			merge(other, target)
 			s.wait("+1d5h")
 			s.reply(asked)
 			s.reply(solved)
