@@ -62,7 +62,7 @@ func TestTriggers(t *testing.T) {
 		clocks, err := w.Tickets.DeskClocks(ctx, w.Chen, n)
 		w.OK(err)
 		for _, c := range clocks.All {
-			for _, at := range []int64{c.Warn, c.Escalate} {
+			for _, at := range []int64{c.Warn, c.Escalate, c.Due} {
 				if ahead := time.UnixMilli(at).Sub(w.Clock.Now()); c.Open() && ahead > 0 {
 					w.Clock.Add(ahead + time.Second)
 					w.Work()

@@ -171,7 +171,7 @@ func TestQuietHours(t *testing.T) {
 	each(t, ticket.Options{}, func(w *world) {
 		d := staffed(w)
 		d.unlimited()
-		late := map[string]bool{"warned": false}                                                           // the days go by, and nobody answers
+		late := map[string]bool{"warned": false, "escalated": false, "breached": false}                    // the days go by, and nobody answers
 		d.prefer(d.anna, notify.Preferences{QuietHours: "22:00-08:00", Kinds: late})                       // Europe/Paris
 		d.prefer(d.ben, notify.Preferences{QuietHours: "12:00-13:00", Kinds: late})                        // GMT+8
 		d.prefer(d.rested, notify.Preferences{QuietHours: "22:00-08:00", Zone: "Asia/Tokyo", Kinds: late}) // not where he lives
