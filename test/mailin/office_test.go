@@ -159,8 +159,9 @@ func eachDatabase(t *testing.T, test func(t *testing.T, database string)) {
 	}
 }
 
-// perCustomer is how many questions one customer asks: fewer than his quota.
-const perCustomer = 40
+// perCustomer is how many questions one customer asks: no more than an address may
+// open tickets by mail in ten minutes, and fewer than his quota.
+const perCustomer = 10
 
 func sender(i int) string { return fmt.Sprintf("li.hua@customer%d.example", i/perCustomer) }
 
