@@ -47,7 +47,7 @@ func (w *World) Exec(t testing.TB, query string, args ...any) {
 // What changes in a domain without anybody's doing: the machinery's tables, and
 // columns that the sealer and the clock write.
 var (
-	machinery = []string{"request_keys", "jobs", "locks", "event_heads", "notify_attempts", "notify_messages", "ticket_counts", "ticket_deltas", "search_docs", "rule_runs"}
+	machinery = []string{"request_keys", "jobs", "locks", "event_heads", "notify_attempts", "notify_caught", "notify_messages", "ticket_counts", "ticket_deltas", "search_docs", "rule_runs"}
 	clockwork = []string{"seq", "domain_seq", "hash", "last_used"}
 )
 
