@@ -27,7 +27,7 @@ const (
 	CauseStranger   = "stranger" // it answers a ticket its sender has nothing to do with
 	CauseStaff      = "staff"    // a person of the house, without his signed address
 	CauseForeign    = "foreign_token"
-	CauseTooMany    = "too_many" // too many mails of one address about one ticket, or that would be new tickets
+	CauseTooMany    = "too_many" // too many mails of one address about one ticket, or, a machine's, that would be new tickets
 	CauseRefused    = "refused"  // the rules of tickets do not allow it; the words say which
 	CauseFailed     = "failed"   // it could not be handled, again and again
 	CauseAnswered   = "answered" // an engineer's answer after a colleague's that he did not know of: kept as a note

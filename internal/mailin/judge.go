@@ -109,7 +109,10 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 		return s.judgeStaff(read, th, staff, by), nil
 	}
 	v, err := s.judgeUsual(ctx, box, read, th, customers, staff, by)
-	if err == nil && v.outcome == OutcomeTicket {
+	v.quiet = by != byPerson || null
+	// A person's mails are bounded by the customer's quota only: an outage brings
+	// many at once.
+	if err == nil && v.outcome == OutcomeTicket && v.quiet {
 		too, err := s.flood(ctx, m, read, nil)
 		if err != nil {
 			return verdict{}, err
@@ -118,7 +121,6 @@ func (s *Service) judge(ctx context.Context, m row, h head, raw []byte, read *ma
 			return quarantine(CauseTooMany), nil
 		}
 	}
-	v.quiet = by != byPerson || null
 	return v, err
 }
 

@@ -16,7 +16,7 @@ var loopWindows = []struct {
 }{{10 * time.Minute, 10}, {30 * time.Minute, 15}, {time.Hour, 25}, {3 * time.Hour, 50}, {10 * time.Hour, 100}}
 
 // TestLoops: in each window so many mails of one address are taken about one
-// ticket, and so many as new tickets; the next one waits, until the first has
+// ticket, and so many that may be a machine's as new tickets; the next one waits, until the first has
 // left the window. Other addresses are not held up.
 func TestLoops(t *testing.T) {
 	t.Parallel()
@@ -32,7 +32,7 @@ func TestLoops(t *testing.T) {
 			w.Work()
 			return w.show(id)
 		}
-		for _, c := range []struct{ subject, outcome string }{{number, "message"}, {"own matter", "ticket"}} {
+		for _, c := range []struct{ subject, outcome string }{{number, "message"}, {"自动回复: away", "ticket"}} {
 			for _, l := range loopWindows {
 				w.Clock.Add(11 * time.Hour)
 				step := l.within / time.Duration(l.most)

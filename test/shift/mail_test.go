@@ -281,7 +281,9 @@ func (s *shift) checkMails() (tickets, messages int) {
 		case m.State != "done" || end != "ticket" && end != "message" && end != "note" && end != "ignored" && end != "bounce":
 			s.t.Errorf("%s ended as %+v", b.envelope, m)
 		}
-		if ends[end]++; b.want != "" && b.want != strings.TrimSuffix(end+" "+m.Cause, " ") {
+		// Of one address's mails that may be a machine's the eleventh in ten minutes waits.
+		held := m.Cause == "too_many" && b.want == "ticket" && strings.Contains(b.envelope, "-auto-")
+		if ends[end]++; b.want != "" && !held && b.want != strings.TrimSuffix(end+" "+m.Cause, " ") {
 			s.t.Errorf("%s became %s %s, want %s", b.envelope, end, m.Cause, b.want)
 		} else if b.want != "" {
 			expected++
