@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"casemate/internal/fault"
 	"casemate/internal/server"
 )
 
@@ -34,8 +34,10 @@ Back again: casemate migrate --data DIR --database postgres://... --blobs s3://B
 }
 
 var (
-	errNoTarget = errors.New("name a target: --to, --to-blobs or both")
-	errToKeys   = errors.New("--to-keys goes with --to DIR: on PostgreSQL the keys folder stays, and the key store moves into the database")
+	errNoTarget = fault.New(fault.Invalid, fault.CodeInvalid, "请给出目标：--to、--to-blobs 或两者",
+		"name a target: --to, --to-blobs or both")
+	errToKeys = fault.New(fault.Invalid, fault.CodeInvalid, "--to-keys 仅用于 --to 目录：目标为 PostgreSQL 时密钥目录不变，密钥库移入数据库",
+		"--to-keys goes with --to DIR: on PostgreSQL the keys folder stays, and the key store moves into the database")
 )
 
 // move is what the flags mean.

@@ -53,10 +53,14 @@ type Moved struct {
 
 // Errors of a move.
 var (
-	ErrSameStore   = errors.New("source and target are the same store")
-	ErrSourceInUse = errors.New("a server uses the source: stop it, then finish (without --finish the copy may be made while it runs)")
-	ErrTargetInUse = errors.New("a server uses the target: stop it")
-	ErrOther       = errors.New("the target holds another installation: give an empty database, or an empty folder")
+	ErrSameStore = fault.New(fault.Conflict, fault.CodeInvalid, "源与目标是同一处存储",
+		"source and target are the same store")
+	ErrSourceInUse = fault.New(fault.Conflict, fault.CodeInvalid, "源库正被服务使用：请先停止服务再执行 --finish（不带 --finish 可在服务运行时复制）",
+		"a server uses the source: stop it, then finish (without --finish the copy may be made while it runs)")
+	ErrTargetInUse = fault.New(fault.Conflict, fault.CodeInvalid, "目标库正被服务使用：请先停止该服务",
+		"a server uses the target: stop it")
+	ErrOther = fault.New(fault.Conflict, fault.CodeInvalid, "目标中是另一安装的数据：请给出空数据库或空目录",
+		"the target holds another installation: give an empty database, or an empty folder")
 )
 
 // Run copies what the target lacks. Passes before the last one may run while

@@ -72,7 +72,7 @@ func ReleaseIn(tx *db.Tx, who principal.Principal, engineer, why string, keys []
 				mine = append(mine, t)
 			}
 			return err
-		}, "SELECT "+columns+" FROM tickets WHERE domain_id = ? AND id IN ("+marks(len(ids))+") ORDER BY id", append([]any{domain}, ids...)...)
+		}, "SELECT "+columns+" FROM tickets WHERE domain_id = ? AND id IN ("+questions(len(ids))+") ORDER BY id", append([]any{domain}, ids...)...)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func teamsOf(tx *db.Tx, page []DeskTicket) error {
 		}
 		page[place[id]].Team, page[place[id]].TeamName = team, locale.Texts{ZH: zh, EN: en}
 		return nil
-	}, "SELECT d.ticket_id, d.team, g.name_zh, g.name_en FROM desk_tickets AS d JOIN desk_teams AS g ON g.id = d.team WHERE d.team <> '' AND d.ticket_id IN ("+marks(len(args))+")", args...)
+	}, "SELECT d.ticket_id, d.team, g.name_zh, g.name_en FROM desk_tickets AS d JOIN desk_teams AS g ON g.id = d.team WHERE d.team <> '' AND d.ticket_id IN ("+questions(len(args))+")", args...)
 }
 
 // loadRows reads the desk's rows of tickets that are transferred.
@@ -144,7 +144,7 @@ func (m *move) loadRows(tx *db.Tx, found map[string]Ticket) error {
 		row, err := scanRow(r)
 		m.rows[row.ID] = row
 		return err
-	}, "SELECT "+rowColumns+" FROM desk_tickets WHERE ticket_id IN ("+marks(len(ids))+")", ids...)
+	}, "SELECT "+rowColumns+" FROM desk_tickets WHERE ticket_id IN ("+questions(len(ids))+")", ids...)
 }
 
 // mayTeam judges a ticket that a team shall get.
@@ -159,9 +159,6 @@ func (m move) mayTeam(t Ticket) error {
 	row.Team, row.Assignee, row.Ownership, row.Snoozed = m.Team, "", HouseBusiness, false // a queue takes what rests, too
 	return m.Takes(row)
 }
-
-// marks are so many marks of a list.
-func marks(n int) string { return "?" + strings.Repeat(", ?", n-1) }
 
 // ForgetTeam takes a team off all tickets in the caller's transaction: it is
 // gone.

@@ -247,7 +247,7 @@ func (w *where) tags(tags []string) {
 		}
 	}
 	if len(keys) > 0 {
-		parts = append(parts, of+" AND g.tag_key IN ("+marks(len(keys))+"))")
+		parts = append(parts, of+" AND g.tag_key IN ("+questions(len(keys))+"))")
 	}
 	w.and("("+strings.Join(parts, " OR ")+")", keys...)
 }

@@ -181,7 +181,7 @@ func takeTags(tx *db.Tx, t Ticket, tags []string) {
 	for i, name := range tags {
 		keys[i] = foldLabel(name)
 	}
-	tx.Write(len(tags), "DELETE FROM ticket_tags WHERE domain_id = ? AND ticket_id = ? AND tag_key IN ("+marks(len(tags))+")", append([]any{t.Domain, t.ID}, keys...)...)
+	tx.Write(len(tags), "DELETE FROM ticket_tags WHERE domain_id = ? AND ticket_id = ? AND tag_key IN ("+questions(len(tags))+")", append([]any{t.Domain, t.ID}, keys...)...)
 }
 
 // mark is a step that changes neither state nor handler: it writes what set
