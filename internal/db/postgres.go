@@ -34,8 +34,9 @@ type postgresEngine struct {
 	told   chan struct{}
 }
 
-// retries is how often an update that met another one is tried.
-const retries = 8
+// retries is how often an update that met another one is tried: each round of
+// a contest has a winner, so the worst off of that many writers gets through.
+const retries = 20
 
 func openPostgres(ctx context.Context, o Options, wake func(string)) (*postgresEngine, error) {
 	// listen=URL in the query names a direct connection for LISTEN where the
@@ -171,8 +172,13 @@ func (e *postgresEngine) listen(ctx context.Context, url string, wake func(strin
 func (e *postgresEngine) update(ctx context.Context, run func(backend) error) error {
 	for try := 1; ; try++ {
 		err := e.once(ctx, "BEGIN", true, run)
-		if err == nil || try == retries || ctx.Err() != nil || !again(err) {
+		switch {
+		case err == nil || ctx.Err() != nil || !again(err):
 			return err
+		case try == retries && errors.Is(err, ErrTaken): // somebody's for good: the noun says whose
+			return err
+		case try == retries: // nothing was stored; whoever asked may try again later
+			return ErrUnavailable.Because(err)
 		}
 		select {
 		case <-ctx.Done():

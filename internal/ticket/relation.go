@@ -201,8 +201,9 @@ func relatedOf(tx *db.Tx, domain, id string) (all []Related, revisions map[strin
 		o.Status, revisions[o.id] = Status(status), revision
 		all = append(all, o)
 		return err
-	}, `SELECT t.id, t.number, t.creator, t.description, t.status, t.revision FROM ticket_relations AS r
-		JOIN tickets AS t ON t.domain_id = r.domain_id AND t.id = r.related_id WHERE r.domain_id = ? AND r.ticket_id = ? ORDER BY t.id`, domain, id)
+	}, // By the relation's column: by the ticket's, SQLite reads the domain's tickets in that order, all of them.
+		`SELECT t.id, t.number, t.creator, t.description, t.status, t.revision FROM ticket_relations AS r
+		JOIN tickets AS t ON t.domain_id = r.domain_id AND t.id = r.related_id WHERE r.domain_id = ? AND r.ticket_id = ? ORDER BY r.related_id`, domain, id)
 	return all, revisions, err
 }
 
