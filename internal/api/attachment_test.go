@@ -43,7 +43,7 @@ func eachFiles(t *testing.T, test func(f *files)) {
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 		f := &files{t: t, h: map[bool]http.Handler{}}
 		keys := sealtest.Keyring(t)
-		ident := identity.New(d, keys, identity.Options{})
+		ident := identity.New(d, keys, identity.Options{PasswordMemory: 64})
 		blobs, err := blob.OpenLocal(filepath.Join(t.TempDir(), "blobs"), time.Now)
 		f.ok(err)
 		t.Cleanup(func() { _ = blobs.Close() })

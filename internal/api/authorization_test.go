@@ -58,7 +58,7 @@ func eachConsents(t *testing.T, test func(c *consents)) {
 		}
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 		keys := sealtest.Keyring(t)
-		people := identity.New(d, keys, identity.Options{})
+		people := identity.New(d, keys, identity.Options{PasswordMemory: 64})
 		cat, err := catalog.New(t.Context(), d, catalog.Options{Log: quiet})
 		must(err)
 		must(cat.EnsureDefault(t.Context()))

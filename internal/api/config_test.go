@@ -59,7 +59,7 @@ func eachCatalogWorld(t *testing.T, test func(t *testing.T, w *catalogWorld)) {
 		if err := w.catalog.EnsureDefault(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		people := identity.New(d, sealtest.Keyring(t), identity.Options{})
+		people := identity.New(d, sealtest.Keyring(t), identity.Options{PasswordMemory: 64})
 		join := func(name, plan string) principal.Principal {
 			dom, err := people.CreateDomain(t.Context(), principal.AsSystem(principal.House), identity.NewDomain{Name: name, Plan: plan})
 			if err != nil {

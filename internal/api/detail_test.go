@@ -69,7 +69,7 @@ func newTicketWorld(t testing.TB, d *db.DB, clock *dbtest.Clock) *ticketWorld {
 	w.router, err = legacy.NewRouter(contract)
 	must(err)
 	keys := sealtest.Keyring(t)
-	people := identity.New(d, keys, identity.Options{})
+	people := identity.New(d, keys, identity.Options{PasswordMemory: 64})
 	w.catalog, err = catalog.New(ctx, d, catalog.Options{UnlimitedQuota: true, Log: quiet})
 	must(err)
 	must(w.catalog.EnsureDefault(ctx))

@@ -57,7 +57,7 @@ func eachDiagnoseWorld(t *testing.T, test func(w *diagnoseWorld)) {
 		cat, err := catalog.New(t.Context(), d, catalog.Options{Log: quiet})
 		must(err)
 		must(cat.EnsureDefault(t.Context()))
-		people := identity.New(d, sealtest.Keyring(t), identity.Options{})
+		people := identity.New(d, sealtest.Keyring(t), identity.Options{PasswordMemory: 64})
 		join := func(name string) principal.Principal {
 			dom, err := people.CreateDomain(t.Context(), principal.AsSystem(principal.House), identity.NewDomain{Name: name})
 			must(err)

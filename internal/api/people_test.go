@@ -56,7 +56,7 @@ func eachAccount(t *testing.T, test func(a *account)) {
 			quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 			a.db = dbtest.Open(t, db.Options{URL: url(t), Now: a.clock.Now})
 			keys := sealtest.Keyring(t)
-			a.ident = identity.New(a.db, keys, identity.Options{})
+			a.ident = identity.New(a.db, keys, identity.Options{PasswordMemory: 64})
 			cat, err := catalog.New(t.Context(), a.db, catalog.Options{UnlimitedQuota: true, Log: quiet})
 			a.ok(err)
 			a.ok(cat.EnsureDefault(t.Context()))

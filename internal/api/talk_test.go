@@ -71,7 +71,7 @@ func eachTalk(t *testing.T, test func(w *talk)) {
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 		w := &talk{t: t, router: router, clock: clock}
 		keys := sealtest.Keyring(t)
-		ident := identity.New(d, keys, identity.Options{})
+		ident := identity.New(d, keys, identity.Options{PasswordMemory: 64})
 		cat, err := catalog.New(t.Context(), d, catalog.Options{Log: quiet})
 		must(err)
 		must(cat.EnsureDefault(t.Context()))

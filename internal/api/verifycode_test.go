@@ -61,7 +61,7 @@ func eachSurface(t *testing.T, test func(s *surface)) {
 			s := &surface{t: t, h: map[bool]http.Handler{}, clock: dbtest.NewClock(time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC)), inbox: new(inbox)}
 			d := dbtest.Open(t, db.Options{URL: url(t), Now: s.clock.Now})
 			keys := sealtest.Keyring(t)
-			ident := identity.New(d, keys, identity.Options{})
+			ident := identity.New(d, keys, identity.Options{PasswordMemory: 64})
 			out, err := notify.New(d, keys, notify.Options{Mail: []notify.Channel{s.inbox}, SMS: []notify.Channel{s.inbox}, Log: quiet})
 			if err != nil {
 				t.Fatal(err)

@@ -52,7 +52,7 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, c config.Attachment) *wor
 	w.ok(err)
 	w.jobs = job.NewRunner(d, "test", quiet)
 	w.jobs.Add(w.s.Kinds()...)
-	w.ident = identity.New(d, keys, identity.Options{})
+	w.ident = identity.New(d, keys, identity.Options{PasswordMemory: 64})
 	house := principal.AsSystem(principal.House)
 	d1, err := w.ident.CreateDomain(t.Context(), house, identity.NewDomain{Name: "云帆科技"})
 	w.ok(err)

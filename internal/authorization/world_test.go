@@ -83,7 +83,7 @@ func open(t *testing.T, d *db.DB, clock *dbtest.Clock, o authorization.Options) 
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	o.Log = quiet
 	keys := sealtest.Keyring(t)
-	w.ident = identity.New(d, keys, identity.Options{})
+	w.ident = identity.New(d, keys, identity.Options{PasswordMemory: 64})
 	var err error
 	must := func(err error) {
 		t.Helper()

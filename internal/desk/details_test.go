@@ -48,7 +48,7 @@ func newDetailWorld(t *testing.T, d *db.DB) *detailWorld {
 	}
 	ctx, quiet, house := t.Context(), slog.New(slog.NewTextHandler(io.Discard, nil)), principal.AsSystem(principal.House)
 	keys := sealtest.Keyring(t)
-	people := identity.New(d, keys, identity.Options{})
+	people := identity.New(d, keys, identity.Options{PasswordMemory: 64})
 	cat, err := catalog.New(ctx, d, catalog.Options{Log: quiet})
 	must(err)
 	must(cat.EnsureDefault(ctx))

@@ -60,7 +60,7 @@ func eachDiagnoseDesk(t *testing.T, test func(w *diagnoseDesk)) {
 		w.catalog, err = catalog.New(t.Context(), d, catalog.Options{Log: quiet})
 		must(err)
 		must(w.catalog.EnsureDefault(t.Context()))
-		people := identity.New(d, sealtest.Keyring(t), identity.Options{})
+		people := identity.New(d, sealtest.Keyring(t), identity.Options{PasswordMemory: 64})
 		house := principal.AsSystem(principal.House)
 		dom, err := people.CreateDomain(t.Context(), house, identity.NewDomain{Name: "云帆科技"})
 		must(err)

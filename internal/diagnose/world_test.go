@@ -144,7 +144,7 @@ func each(t *testing.T, o diagnose.Options, program string, test func(w *world))
 func (w *world) open(o diagnose.Options, program string) {
 	w.t.Helper()
 	var err error
-	w.ident = identity.New(w.db, sealtest.Keyring(w.t), identity.Options{})
+	w.ident = identity.New(w.db, sealtest.Keyring(w.t), identity.Options{PasswordMemory: 64})
 	w.catalog, err = catalog.New(w.t.Context(), w.db, catalog.Options{Log: quiet})
 	w.ok(err)
 	files := catalog.Default()

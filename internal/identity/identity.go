@@ -53,6 +53,9 @@ type Options struct {
 	Providers []config.OIDC
 	// Plans are the support plans that a domain may have; nil = any.
 	Plans func() []string
+	// PasswordMemory is what hashing a password costs, KiB; 0 = 19 MiB (threats.md
+	// C7). For tests that make hundreds of users and are about something else.
+	PasswordMemory uint32
 }
 
 // Service is the noun.
@@ -80,7 +83,7 @@ func NewFederated(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 
 // New makes the service without identity providers.
 func New(d *db.DB, keys *seal.Keyring, o Options) *Service {
-	return &Service{db: d, keys: keys, o: o, hasher: newHasher(),
+	return &Service{db: d, keys: keys, o: o, hasher: newHasher(o.PasswordMemory),
 		cache: newCredentialCache(d.Now), locks: newSignatureLocks(d.Now, o.DemoLocks), names: nameCache{m: map[string]string{}}, terms: search.NewHasher(keys)}
 }
 

@@ -27,13 +27,17 @@ const (
 
 // hasher lets one hash run per core and a bounded number wait.
 type hasher struct {
-	slots chan struct{}
-	queue chan struct{}
+	slots  chan struct{}
+	queue  chan struct{}
+	memory uint32 // KiB a hash
 }
 
-func newHasher() *hasher {
+func newHasher(memory uint32) *hasher {
 	n := runtime.NumCPU()
-	return &hasher{slots: make(chan struct{}, n), queue: make(chan struct{}, 32*n)}
+	if memory == 0 {
+		memory = argonMemory
+	}
+	return &hasher{slots: make(chan struct{}, n), queue: make(chan struct{}, 32*n), memory: memory}
 }
 
 // run calls f when a core is free; ErrBusy when too many wait.
@@ -56,8 +60,8 @@ func (h *hasher) run(ctx context.Context, f func()) error {
 
 func (h *hasher) hash(ctx context.Context, password string, salt []byte) (out string, err error) {
 	err = h.run(ctx, func() {
-		sum := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, 1, argonLen)
-		out = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=1$%s$%s", argonMemory, argonTime, base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum))
+		sum := argon2.IDKey([]byte(password), salt, argonTime, h.memory, 1, argonLen)
+		out = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=1$%s$%s", h.memory, argonTime, base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum))
 	})
 	return out, err
 }

@@ -32,7 +32,7 @@ func TestUnsubscribe(t *testing.T) {
 	each(t, notify.Options{}, func(w *world) {
 		ctx := w.t.Context()
 		mails := &recorder{as: "mails"}
-		ident := identity.New(w.db, w.keys, identity.Options{})
+		ident := identity.New(w.db, w.keys, identity.Options{PasswordMemory: 64})
 		u, err := ident.CreateUser(ctx, principal.AsSystem(principal.House), identity.NewUser{Domain: principal.House, Name: "anna", Password: "a-Password-1",
 			Role: principal.RoleEngineer, Mail: "anna@desk.example", Language: locale.EN})
 		if err != nil {

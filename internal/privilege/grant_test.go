@@ -45,7 +45,7 @@ func TestPartnersReach(t *testing.T) {
 func TestMayExport(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		ident := identity.New(d, sealtest.Keyring(t), identity.Options{})
+		ident := identity.New(d, sealtest.Keyring(t), identity.Options{PasswordMemory: 64})
 		s, ctx := privilege.New(d, ident), t.Context()
 		dom, err := ident.CreateDomain(ctx, principal.AsSystem(principal.House), identity.NewDomain{Name: "d"})
 		if err != nil {

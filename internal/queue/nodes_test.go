@@ -31,7 +31,7 @@ func TestNodes(t *testing.T) {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	node := func() *queue.Service {
 		d := dbtest.Open(t, db.Options{URL: url, Now: clock.Now})
-		people := identity.New(d, inner.Keys, identity.Options{})
+		people := identity.New(d, inner.Keys, identity.Options{PasswordMemory: 64})
 		cat, err := catalog.New(t.Context(), d, catalog.Options{Log: quiet})
 		inner.OK(err)
 		out, err := notify.New(d, inner.Keys, notify.Options{Config: config.Notify{URL: "https://desk.example"}, Sandbox: people.InSandbox, Identity: people, Log: quiet})

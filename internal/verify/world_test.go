@@ -91,7 +91,7 @@ func (w *world) open(o verify.Options) *node {
 	w.t.Helper()
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	n := &node{db: dbtest.Open(w.t, db.Options{URL: w.url, Now: w.clock.Now, Partitioned: w.partitioned, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})}
-	n.ident = identity.New(n.db, w.keys, identity.Options{})
+	n.ident = identity.New(n.db, w.keys, identity.Options{PasswordMemory: 64})
 	var err error
 	if n.out, err = notify.New(n.db, w.keys, notify.Options{Config: config.Notify{}, Mail: []notify.Channel{w.post}, SMS: []notify.Channel{w.post}, Log: log}); err != nil {
 		w.t.Fatal(err)

@@ -83,7 +83,7 @@ func Open(t testing.TB, d *db.DB, clock *dbtest.Clock, o ticket.Options) *World 
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	keys := sealtest.Keyring(t)
 	w.Keys = keys
-	w.Ident = identity.New(d, keys, identity.Options{})
+	w.Ident = identity.New(d, keys, identity.Options{PasswordMemory: 64})
 	var err error
 	must := func(err error) {
 		t.Helper()
