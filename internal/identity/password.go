@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"runtime/metrics"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -30,6 +32,10 @@ type hasher struct {
 	slots  chan struct{}
 	queue  chan struct{}
 	memory uint32 // KiB a hash
+
+	mu     sync.Mutex
+	cycles uint64 // of the garbage collector, when the last hash ended
+	litter uint32 // KiB that hashes left since then
 }
 
 func newHasher(memory uint32) *hasher {
@@ -55,7 +61,26 @@ func (h *hasher) run(ctx context.Context, f func()) error {
 		return ctx.Err()
 	}
 	f()
+	h.tidy()
 	return nil
+}
+
+// tidy has the garbage collected when hashes left as much as they may use at
+// once: left to itself the collector waits until the heap has grown by a
+// multiple, which is what a log-in flood would take (threats.md C7).
+func (h *hasher) tidy() {
+	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(sample)
+	h.mu.Lock()
+	if cycles := sample[0].Value.Uint64(); cycles != h.cycles {
+		h.cycles, h.litter = cycles, 0
+	}
+	h.litter += h.memory
+	full := h.litter >= uint32(cap(h.slots))*h.memory && h.memory >= argonMemory
+	h.mu.Unlock()
+	if full {
+		runtime.GC()
+	}
 }
 
 func (h *hasher) hash(ctx context.Context, password string, salt []byte) (out string, err error) {
