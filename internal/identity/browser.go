@@ -72,16 +72,6 @@ func sessionPlace(column, id string) seal.Place {
 	return seal.Place{Table: "browser_sessions", Column: column, Row: id}
 }
 
-// LoginBrowser checks a password as Login does and opens a session of a browser.
-// The session it had before ends. It fails as Login does.
-func (s *Service) LoginBrowser(ctx context.Context, l Login, b Browser) (Session, error) {
-	p, err := s.prove(ctx, l)
-	if err != nil {
-		return Session{}, err
-	}
-	return s.openSession(ctx, p, ByPassword, "", b)
-}
-
 // openSession opens a session for one who has proved who they are.
 func (s *Service) openSession(ctx context.Context, p proved, method, provider string, b Browser) (Session, error) {
 	if device := []rune(b.Device); len(device) > 256 {
