@@ -4,12 +4,98 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Identity is who, beside Casemate, may say who a user is.
 type Identity struct {
-	Providers []OIDC `yaml:"providers"` // OpenID Connect providers whose id tokens are taken
+	Sessions     Sessions     `yaml:"sessions"`      // of browsers
+	SecondFactor SecondFactor `yaml:"second_factor"` // codes of authenticator apps
+	Providers    []OIDC       `yaml:"providers"`     // OpenID Connect providers whose id tokens are taken
+	OIDC         []SignIn     `yaml:"oidc"`          // OpenID Connect providers that people sign in at
+	LDAP         []LDAP       `yaml:"ldap"`          // directories whose people log in with their password there
+	// How often providers are asked for the people who are logged in; 0 = 5m.
+	Recheck time.Duration `yaml:"recheck"`
+}
+
+// SecondFactor is who must have a second factor; everybody may.
+type SecondFactor struct {
+	Required []string `yaml:"required"` // roles of the house, main, customers
+	Issuer   string   `yaml:"issuer"`   // what authenticator apps show; "" = Casemate
+}
+
+// Customers of whom a second factor can be demanded, beside the house's roles.
+const (
+	MainAccounts  = "main"      // main accounts
+	CustomerUsers = "customers" // all users of customers
+)
+
+// WithDefaults fills in what is not set.
+func (f SecondFactor) WithDefaults() SecondFactor {
+	if f.Issuer == "" {
+		f.Issuer = "Casemate"
+	}
+	return f
+}
+
+func (f SecondFactor) check() error {
+	for _, r := range f.Required {
+		if !slices.Contains(append(slices.Clone(roles), MainAccounts, CustomerUsers), r) {
+			return fmt.Errorf("identity.second_factor.required: %q is not one of %s, main, customers", r, strings.Join(roles, ", "))
+		}
+	}
+	if strings.Contains(f.Issuer, ":") || len(f.Issuer) > 64 {
+		return errors.New("identity.second_factor.issuer has at most 64 bytes and no colon")
+	}
+	return nil
+}
+
+// roles of the house, as package principal names them.
+var roles = []string{"administrator", "supervisor", "engineer", "auditor"}
+
+// Sessions is when the sessions of browsers end.
+type Sessions struct {
+	Idle     time.Duration `yaml:"idle"`     // without a request; 0 = 12h
+	Absolute time.Duration `yaml:"absolute"` // after log-in, used or not; 0 = 168h (7 days)
+}
+
+// Ends of browsers' sessions where nothing is set.
+const (
+	DefaultIdle     = 12 * time.Hour
+	DefaultAbsolute = 7 * 24 * time.Hour
+)
+
+// WithDefaults fills in what is not set.
+func (s Sessions) WithDefaults() Sessions {
+	if s.Idle == 0 {
+		s.Idle = DefaultIdle
+	}
+	if s.Absolute == 0 {
+		s.Absolute = DefaultAbsolute
+	}
+	return s
+}
+
+func (s Sessions) check() error {
+	d := s.WithDefaults()
+	switch {
+	case d.Idle < time.Minute || d.Absolute < time.Minute || d.Absolute > 90*24*time.Hour:
+		return errors.New("identity.sessions: idle and absolute are at least 1m, absolute at most 2160h (90 days)")
+	case d.Idle > d.Absolute:
+		return errors.New("identity.sessions: idle is not longer than absolute")
+	}
+	return nil
+}
+
+// WithDefaults fills in what is not set.
+func (i Identity) WithDefaults() Identity {
+	i.Sessions, i.SecondFactor = i.Sessions.WithDefaults(), i.SecondFactor.WithDefaults()
+	if i.Recheck == 0 {
+		i.Recheck = DefaultRecheck
+	}
+	return i
 }
 
 // What an id token's claim is compared with.
@@ -39,6 +125,9 @@ var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", 
 
 // Check refuses a provider that could not be used, or would be used wrongly.
 func (i Identity) Check() error {
+	if err := errors.Join(i.Sessions.check(), i.SecondFactor.check(), i.checkSignIn()); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, p := range i.Providers {
 		if err := p.check(); err != nil {

@@ -25,7 +25,7 @@ func (h sessions) SetUp(ctx context.Context, req *oas.SetUpReq) (*oas.User, erro
 
 // CreateSession logs a person of the house in.
 func (h sessions) CreateSession(ctx context.Context, req *oas.NewSessionReq) (*oas.NewSession, error) {
-	t, err := h.identity.Login(ctx, identity.Login{User: req.Name, Password: req.Password, Address: principal.From(ctx).Address, Engineer: true})
+	t, err := h.identity.Login(ctx, identity.Login{User: req.Name, Password: req.Password, Code: req.Code.Or(""), Address: principal.From(ctx).Address, Engineer: true})
 	if err != nil {
 		return nil, err
 	}
@@ -43,10 +43,13 @@ func (h sessions) ShowSession(ctx context.Context) (*oas.Session, error) {
 	return s, nil
 }
 
-// DeleteSession ends the caller's token. The local token is the server's own
+// DeleteSession ends the caller's token, or the session of its browser. The local token is the server's own
 // and ends with it.
 func (h sessions) DeleteSession(ctx context.Context) error {
 	who := principal.From(ctx)
+	if who.Session != "" {
+		return h.identity.EndSession(ctx, who, who.Domain, who.User, who.Session)
+	}
 	if who.Token == "" {
 		return fault.NoPermission
 	}

@@ -212,11 +212,13 @@ func (s *Service) FlushLastUsed(ctx context.Context) error {
 type credentialCache struct {
 	keys    *recent[signingKey]
 	tokens  *recent[Token]
+	browser *recent[Session]
 	domains *recent[Domain]
 	isv     *recent[map[string]bool] // products that are an ISV's
 	now     func() time.Time
 	mu      *sync.Mutex
 	used    map[string]int64 // access keys, when they were last opened
+	seen    map[string]int64 // browsers' sessions by hash, when they were last used
 }
 
 const (
@@ -225,13 +227,14 @@ const (
 )
 
 func newCredentialCache(now func() time.Time) credentialCache {
-	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), domains: newRecent[Domain](now), isv: newRecent[map[string]bool](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
+	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), browser: newRecent[Session](now), domains: newRecent[Domain](now), isv: newRecent[map[string]bool](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}, seen: map[string]int64{}}
 }
 
 // forget drops everything: a right was changed.
 func (c *credentialCache) forget() {
 	c.keys.forget()
 	c.tokens.forget()
+	c.browser.forget()
 	c.domains.forget()
 	c.isv.forget()
 }
@@ -301,8 +304,8 @@ func (r *recent[T]) forget() {
 	clear(r.m)
 }
 
-// VerifySealed opens every access key's secret, lasting or temporary, and every user's personal
-// fields: the keys belong to this data. Erased persons are passed over.
+// VerifySealed opens every access key's secret, lasting or temporary, every second factor's and
+// every user's personal fields: the keys belong to this data. Erased persons are passed over.
 func (s *Service) VerifySealed(ctx context.Context) error {
 	return s.db.View(ctx, func(tx *db.Tx) error {
 		opens := func(place func(id string) seal.Place) func(db.Row) error {
@@ -319,6 +322,9 @@ func (s *Service) VerifySealed(ctx context.Context) error {
 			return err
 		}
 		if err := tx.List(opens(temporaryPlace), "SELECT id, secret FROM temporary_keys"); err != nil {
+			return err
+		}
+		if err := tx.List(opens(factorPlace), "SELECT user_id, secret FROM second_factors /* all domains: a restored store is checked whole */"); err != nil {
 			return err
 		}
 		return tx.List(func(r db.Row) error {

@@ -6,10 +6,21 @@ package oas
 type OperationName = string
 
 const (
-	CreateBrowserSessionOperation OperationName = "CreateBrowserSession"
-	DeleteBrowserSessionOperation OperationName = "DeleteBrowserSession"
-	ListAuditOperation            OperationName = "ListAudit"
-	ShowBrowserSessionOperation   OperationName = "ShowBrowserSession"
-	ShowTicketClocksOperation     OperationName = "ShowTicketClocks"
-	StreamEventsOperation         OperationName = "StreamEvents"
+	AnswerSignInChallengeOperation OperationName = "AnswerSignInChallenge"
+	BeginSecondFactorOperation     OperationName = "BeginSecondFactor"
+	ConfirmSecondFactorOperation   OperationName = "ConfirmSecondFactor"
+	CreateBrowserSessionOperation  OperationName = "CreateBrowserSession"
+	DeleteBrowserSessionOperation  OperationName = "DeleteBrowserSession"
+	EndSecondFactorOperation       OperationName = "EndSecondFactor"
+	FinishSignInOperation          OperationName = "FinishSignIn"
+	ListAuditOperation             OperationName = "ListAudit"
+	ListBrowserSessionsOperation   OperationName = "ListBrowserSessions"
+	RenewRecoveryCodesOperation    OperationName = "RenewRecoveryCodes"
+	RevokeBrowserSessionOperation  OperationName = "RevokeBrowserSession"
+	ShowBrowserSessionOperation    OperationName = "ShowBrowserSession"
+	ShowSecondFactorOperation      OperationName = "ShowSecondFactor"
+	ShowSignInOperation            OperationName = "ShowSignIn"
+	ShowTicketClocksOperation      OperationName = "ShowTicketClocks"
+	StartSignInOperation           OperationName = "StartSignIn"
+	StreamEventsOperation          OperationName = "StreamEvents"
 )

@@ -74,7 +74,14 @@ func GetRolesForAkSkAuth(operation string) []string {
 
 // operationRolesCsrfHeader is a private map storing roles per operation.
 var operationRolesCsrfHeader = map[string][]string{
+	BeginSecondFactorOperation:    []string{},
+	ConfirmSecondFactorOperation:  []string{},
 	DeleteBrowserSessionOperation: []string{},
+	EndSecondFactorOperation:      []string{},
+	ListBrowserSessionsOperation:  []string{},
+	RenewRecoveryCodesOperation:   []string{},
+	RevokeBrowserSessionOperation: []string{},
+	ShowSecondFactorOperation:     []string{},
 }
 
 // GetRolesForCsrfHeader returns the required roles for the given operation.
@@ -100,8 +107,15 @@ func GetRolesForCsrfHeader(operation string) []string {
 
 // operationRolesLoopbackCookie is a private map storing roles per operation.
 var operationRolesLoopbackCookie = map[string][]string{
+	BeginSecondFactorOperation:    []string{},
+	ConfirmSecondFactorOperation:  []string{},
 	DeleteBrowserSessionOperation: []string{},
+	EndSecondFactorOperation:      []string{},
+	ListBrowserSessionsOperation:  []string{},
+	RenewRecoveryCodesOperation:   []string{},
+	RevokeBrowserSessionOperation: []string{},
 	ShowBrowserSessionOperation:   []string{},
+	ShowSecondFactorOperation:     []string{},
 	StreamEventsOperation:         []string{},
 }
 
@@ -128,8 +142,15 @@ func GetRolesForLoopbackCookie(operation string) []string {
 
 // operationRolesSessionCookie is a private map storing roles per operation.
 var operationRolesSessionCookie = map[string][]string{
+	BeginSecondFactorOperation:    []string{},
+	ConfirmSecondFactorOperation:  []string{},
 	DeleteBrowserSessionOperation: []string{},
+	EndSecondFactorOperation:      []string{},
+	ListBrowserSessionsOperation:  []string{},
+	RenewRecoveryCodesOperation:   []string{},
+	RevokeBrowserSessionOperation: []string{},
 	ShowBrowserSessionOperation:   []string{},
+	ShowSecondFactorOperation:     []string{},
 	StreamEventsOperation:         []string{},
 }
 
