@@ -67,6 +67,7 @@ type Handler struct {
 
 	histories
 	searches
+	administration
 
 	mapper
 }
@@ -103,6 +104,8 @@ type Host struct {
 	// Reset empties a sandbox, over all nouns.
 	Reset func(ctx context.Context, who principal.Principal, domain string) (identity.Domain, error)
 	Now   func() time.Time
+
+	AdministrationHost
 }
 
 // Counts are the figures of the system page.
@@ -142,6 +145,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
 	h.searches = searches{of: h.tickets}
+	h.administration = administration{identity: n.Identity, notify: n.Notify, host: host}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}
