@@ -20,7 +20,7 @@ type DeskAuthorization struct {
 
 // DeskShow reads an authorization of any domain.
 func (s *Service) DeskShow(ctx context.Context, who principal.Principal, id string) (out DeskAuthorization, err error) {
-	if err := mayAsk(who); err != nil {
+	if err := maySee(who); err != nil {
 		return out, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -48,7 +48,7 @@ func (s *Service) names(ctx context.Context, a *DeskAuthorization) error {
 
 // OfTicket lists a ticket's authorizations, newest first, for the desk.
 func (s *Service) OfTicket(ctx context.Context, who principal.Principal, number string) ([]DeskAuthorization, error) {
-	if err := mayAsk(who); err != nil {
+	if err := maySee(who); err != nil {
 		return nil, err
 	}
 	t, err := s.ticket.DeskShow(ctx, who, number)
@@ -93,7 +93,7 @@ func withDetails(tx *db.Tx, t ticket.Ticket) (all []DeskAuthorization, err error
 // newest first, and the cursor of the next page ("" at the end): what waits for
 // supervisors is state 6. Limit 1..100, 0 = 50.
 func (s *Service) Desk(ctx context.Context, who principal.Principal, statuses []Status, after string, limit int) (page []DeskAuthorization, cursor string, err error) {
-	if err := mayAsk(who); err != nil {
+	if err := maySee(who); err != nil {
 		return nil, "", err
 	}
 	if limit == 0 {

@@ -95,7 +95,11 @@ func TestList(t *testing.T) {
 		}
 		_, _, err = w.s.Desk(w.t.Context(), w.li, nil, "", 0)
 		w.refused(err, "01010002")
-		_, err = w.s.OfTicket(w.t.Context(), w.auditor, disk)
+		of, err = w.s.OfTicket(w.t.Context(), w.auditor, disk)
+		if err != nil || len(of) != 3 || of[0].Details[0].Account != "" {
+			w.t.Errorf("an auditor sees of the ticket: %+v, %v", of, err)
+		}
+		_, err = w.s.OfTicket(w.t.Context(), w.li, disk)
 		w.refused(err, "01010002")
 	})
 }

@@ -123,15 +123,23 @@ func (n *NewRequest) check() error {
 // mayAsk tells who asks customers: engineers, supervisors, administrators and
 // the operator on the machine in an engineer's name.
 func mayAsk(who principal.Principal) error {
-	if who.Kind == principal.Local || who.Kind == principal.Engineer && who.Role != principal.RoleAuditor {
+	if who.Kind == principal.Local || who.Works() {
 		return nil
 	}
 	return fault.NoPermission
 }
 
+// maySee is mayAsk and auditors, who read.
+func maySee(who principal.Principal) error {
+	if who.Audits() {
+		return nil
+	}
+	return mayAsk(who)
+}
+
 // mayApprove tells whose word a request of an engineer needs.
 func mayApprove(who principal.Principal) bool {
-	return who.Kind == principal.Local || who.Kind == principal.Engineer && (who.Role == principal.RoleSupervisor || who.Role == principal.RoleAdministrator)
+	return who.Kind == principal.Local || (who.Is(principal.RoleSupervisor) || who.Is(principal.RoleAdministrator))
 }
 
 // Request asks the customer of a ticket for an authorization and answers its

@@ -19,7 +19,7 @@ var (
 // usable reads an authorization that the engineer may use at this moment: it is
 // granted, its window is now, its ticket is open and his.
 func usable(tx *db.Tx, who principal.Principal, id string, detail int64) (a Authorization, d Detail, err error) {
-	if who.Kind != principal.Engineer || who.Role == principal.RoleAuditor {
+	if !who.Works() {
 		return a, d, fault.NoPermission
 	}
 	if a, err = deskIn(tx, id); err != nil {

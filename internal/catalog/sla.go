@@ -217,7 +217,7 @@ var errNoPolicy = fault.New(fault.Invalid, fault.CodeInvalid, "文件中没有 c
 // of what is in force; what the files do not have stays. Nothing is stored. For
 // supervisors. It fails like Plan.
 func (s *Service) Imagine(_ context.Context, who principal.Principal, files map[string][]byte) (*Catalog, error) {
-	if !who.Admin() && who.Role != principal.RoleSupervisor || who.Partner != "" {
+	if !who.Admin() && !who.Is(principal.RoleSupervisor) || who.Partner != "" {
 		return nil, fault.NoPermission
 	}
 	given, wrong := parse(files)

@@ -12,7 +12,7 @@ type deliveries struct{ notify *notify.Service }
 
 // ListOutbox lists what the catcher holds.
 func (h deliveries) ListOutbox(ctx context.Context, params oas.ListOutboxParams) (*oas.OutboxList, error) {
-	all, err := h.notify.Caught(ctx, principal.From(ctx), notify.CaughtFilter{To: params.To.Or(""), Limit: int(params.Limit.Or(0))})
+	all, err := h.notify.Caught(ctx, principal.From(ctx), notify.CaughtFilter{To: params.To.Or(""), Domain: params.Domain.Or(""), Limit: int(params.Limit.Or(0))})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,12 @@ import (
 type domains struct{ identity *identity.Service }
 
 func domain(d identity.Domain) *oas.Domain {
-	return &oas.Domain{ID: d.ID, Name: d.Name, Plan: text(d.Plan), PartnerID: text(d.Partner), Sandbox: d.Sandbox, Disabled: d.Disabled, CreatedAt: at(d.Created)}
+	out := &oas.Domain{ID: d.ID, Name: d.Name, Plan: text(d.Plan), PartnerID: text(d.Partner), Sandbox: d.Sandbox, Disabled: d.Disabled, CreatedAt: at(d.Created),
+		SubmitByPermission: oas.NewOptBool(d.SubmitByPermission), ExportByUsers: oas.NewOptBool(d.ExportByUsers), AssumeAll: oas.NewOptBool(d.AssumeAll), ClosedAt: maybeAt(d.Closed)}
+	if d.Quota != 0 {
+		out.Quota = oas.NewOptInt32(int32(d.Quota))
+	}
+	return out
 }
 
 // ListDomains lists the customers' accounts.

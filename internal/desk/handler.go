@@ -69,6 +69,7 @@ type Handler struct {
 
 	histories
 	searches
+	administration
 
 	mapper
 }
@@ -105,6 +106,8 @@ type Host struct {
 	// Reset empties a sandbox, over all nouns.
 	Reset func(ctx context.Context, who principal.Principal, domain string) (identity.Domain, error)
 	Now   func() time.Time
+
+	AdministrationHost
 }
 
 // Counts are the figures of the system page.
@@ -145,6 +148,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	}
 	h.searches = searches{of: h.tickets}
 	h.userSignIns = userSignIns{identity: n.Identity}
+	h.administration = administration{identity: n.Identity, notify: n.Notify, host: host}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}

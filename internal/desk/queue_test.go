@@ -144,6 +144,6 @@ func TestQueuesOnTheDesk(t *testing.T) {
 		is("then, told", fmt.Sprint(old["total_count"], old["queue_as_of"].(map[string]any)["name"], old["queue_as_of"].(map[string]any)["version"]), fmt.Sprint(2, was["name"], was["version"]))
 		as(world.Emma, 400, "GET", "queues/unassigned/tickets?as_of=yesterday", "")
 		as(world.Emma, 400, "GET", "queues/unassigned/tickets?as_of=2999-01-01T00:00:00Z", "")
-		as(world.Auditor, 403, "GET", "queues/unassigned/tickets?as_of="+then, "")
+		as(world.Auditor, 200, "GET", "queues/unassigned/tickets?as_of="+then, "")
 	})
 }

@@ -30,13 +30,13 @@ func (h sessions) CreateSession(ctx context.Context, req *oas.NewSessionReq) (*o
 		return nil, err
 	}
 	return &oas.NewSession{Token: t.Secret, ExpiresAt: at(t.ExpiresAt), Session: oas.Session{
-		Kind: oas.SessionKindEngineer, UserID: t.User.ID, Name: t.User.Name, Role: oas.Role(t.User.Role), PartnerID: text(t.User.Partner)}}, nil
+		Kind: oas.SessionKindEngineer, UserID: t.User.ID, Name: t.User.Name, Role: oas.Role(t.User.Role), Roles: rolesOf(t.User.Roles), PartnerID: text(t.User.Partner)}}, nil
 }
 
 // ShowSession tells who the caller is.
 func (h sessions) ShowSession(ctx context.Context) (*oas.Session, error) {
 	who := principal.From(ctx)
-	s := &oas.Session{Kind: oas.SessionKindEngineer, UserID: who.User, Name: who.UserName, Role: oas.Role(who.Role), PartnerID: text(who.Partner)}
+	s := &oas.Session{Kind: oas.SessionKindEngineer, UserID: who.User, Name: who.UserName, Role: oas.Role(who.Role), Roles: rolesOf(who.Roles), PartnerID: text(who.Partner)}
 	if who.Kind == principal.Local {
 		s.Kind, s.Role = oas.SessionKindLocal, oas.RoleAdministrator
 	}

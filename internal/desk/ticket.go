@@ -164,7 +164,7 @@ func (h tickets) engineer(ctx context.Context, name string) (principal.Principal
 	if errors.Is(err, identity.ErrNoUser) || err == nil && u.Disabled {
 		return who, errAsWhom.With("name", name)
 	}
-	return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: u.Name, Role: u.Role, Partner: u.Partner,
+	return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: u.Name, Role: u.Role, Roles: u.Roles, Partner: u.Partner,
 		Address: who.Address, RequestID: who.RequestID}, err
 }
 

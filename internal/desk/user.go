@@ -16,6 +16,7 @@ func user(u identity.User) *oas.User {
 		Mobile: text(u.Mobile), Email: text(u.Mail), TimeZone: text(u.Zone), Disabled: u.Disabled, CreatedAt: at(u.Created)}
 	if u.Role != "" {
 		out.Role = oas.NewOptRole(oas.Role(u.Role))
+		out.Roles = rolesOf(u.Roles)
 	}
 	if u.Language != "" {
 		out.Language = oas.NewOptLanguage(oas.Language(u.Language))
@@ -39,7 +40,7 @@ func (h users) ListUsers(ctx context.Context, params oas.ListUsersParams) (*oas.
 // CreateUser adds a user to a domain or to the house.
 func (h users) CreateUser(ctx context.Context, req *oas.NewUserReq, params oas.CreateUserParams) (*oas.User, error) {
 	u, err := h.identity.CreateUser(ctx, principal.From(ctx), identity.NewUser{Domain: params.DomainID, Name: req.Name, Password: req.Password,
-		Main: req.Main.Or(false), Role: string(req.Role.Or("")), Alias: req.Alias.Or(""), AreaCode: req.AreaCode.Or(""), Mobile: req.Mobile.Or(""),
+		Main: req.Main.Or(false), Role: string(req.Role.Or("")), Roles: roleNames(req.Roles), Alias: req.Alias.Or(""), AreaCode: req.AreaCode.Or(""), Mobile: req.Mobile.Or(""),
 		Mail: req.Email.Or(""), Language: locale.Language(req.Language.Or("")), Zone: req.TimeZone.Or("")})
 	if err != nil {
 		return nil, err

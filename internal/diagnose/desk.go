@@ -8,12 +8,13 @@ import (
 	"casemate/internal/principal"
 )
 
-// maySee lets in who works on tickets: engineers, supervisors, administrators.
+// maySee lets in who works on tickets, engineers, supervisors, administrators,
+// and auditors, who read.
 func maySee(who principal.Principal) error {
 	switch {
 	case who.Kind == principal.Local, who.Kind == principal.System:
 		return nil
-	case who.Kind == principal.Engineer && (who.Role == principal.RoleEngineer || who.Role == principal.RoleSupervisor || who.Role == principal.RoleAdministrator):
+	case who.Works(), who.Audits():
 		return nil
 	}
 	return fault.NoPermission

@@ -150,7 +150,7 @@ func AgencyName(tx *db.Tx, domain, id string) (string, error) {
 // Agencies lists the delegations of a domain that are not over, by name: for its
 // users, who choose one to authorize with, and for administrators.
 func (s *Service) Agencies(ctx context.Context, who principal.Principal, domain string) (all []Agency, err error) {
-	if !(who.Kind == principal.Customer && who.Domain == domain) && !who.Admin() {
+	if !(who.Kind == principal.Customer && who.Domain == domain) && !who.Inspects() {
 		return nil, fault.NoPermission
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {

@@ -43,22 +43,9 @@ func (s *Service) CreateGroup(ctx context.Context, who principal.Principal, in N
 	if err := s.mayManage(who, in.Domain); err != nil {
 		return Group{}, err
 	}
-	g := Group{Domain: in.Domain, Name: strings.TrimSpace(in.Name), Roles: []string{}, Members: []string{}}
-	switch {
-	case g.Domain == principal.House:
-		return g, errGroupHouse
-	case g.Name == "":
-		return g, fault.Missing.In("name")
-	case len([]rune(g.Name)) > 64:
-		return g, fault.TooLong.In("name").With("max", 64)
-	}
-	for _, r := range in.Roles {
-		if r != TicketAdministrator && r != TicketGroupOperator {
-			return g, errGroupRole.With("role", r)
-		}
-		if !slices.Contains(g.Roles, r) {
-			g.Roles = append(g.Roles, r)
-		}
+	g, err := in.checked()
+	if err != nil {
+		return g, err
 	}
 	roles, err := json.Marshal(g.Roles)
 	if err != nil {
@@ -83,9 +70,31 @@ func (s *Service) CreateGroup(ctx context.Context, who principal.Principal, in N
 	})
 }
 
+// checked is the group a request wants, within the limits.
+func (in NewGroup) checked() (Group, error) {
+	g := Group{Domain: in.Domain, Name: strings.TrimSpace(in.Name), Roles: []string{}, Members: []string{}}
+	switch {
+	case g.Domain == principal.House:
+		return g, errGroupHouse
+	case g.Name == "":
+		return g, fault.Missing.In("name")
+	case len([]rune(g.Name)) > 64:
+		return g, fault.TooLong.In("name").With("max", 64)
+	}
+	for _, r := range in.Roles {
+		if r != TicketAdministrator && r != TicketGroupOperator {
+			return g, errGroupRole.With("role", r)
+		}
+		if !slices.Contains(g.Roles, r) {
+			g.Roles = append(g.Roles, r)
+		}
+	}
+	return g, nil
+}
+
 // Groups lists the groups of a domain with their members, by name.
 func (s *Service) Groups(ctx context.Context, who principal.Principal, domain string) (all []Group, err error) {
-	if err := s.mayManage(who, domain); err != nil {
+	if err := s.mayList(who, domain); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {

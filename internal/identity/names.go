@@ -5,22 +5,42 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"casemate/internal/db"
+	"casemate/internal/principal"
 )
 
-// nameCache remembers opened names for lists.
+// nameCache remembers opened names for lists, for at most namesLast: another
+// node may have changed one.
 type nameCache struct {
-	mu sync.Mutex
-	m  map[string]string
+	mu    sync.Mutex
+	m     map[string]string
+	since int64 // milliseconds UTC
+}
+
+const namesLast = time.Minute
+
+// forgetName drops a name that was changed.
+func (s *Service) forgetName(domain, id string) {
+	s.names.mu.Lock()
+	defer s.names.mu.Unlock()
+	delete(s.names.m, domain+"/"+id)
 }
 
 // Names opens the log-in names of users of one domain; unknown and erased ones
-// are missing.
+// are missing, and to an auditor (the context's caller) those of customers' people.
 func (s *Service) Names(ctx context.Context, domain string, ids []string) (map[string]string, error) {
 	out := map[string]string{}
+	if domain != principal.House && principal.From(ctx).Blind() {
+		return out, nil
+	}
 	var unknown []string
 	s.names.mu.Lock()
+	if now := s.db.Now().UnixMilli(); now < s.names.since || now-s.names.since > namesLast.Milliseconds() {
+		clear(s.names.m)
+		s.names.since = now
+	}
 	for _, id := range ids {
 		if n, ok := s.names.m[domain+"/"+id]; ok {
 			out[id] = n
@@ -48,7 +68,7 @@ func (s *Service) Names(ctx context.Context, domain string, ids []string) (map[s
 	return out, nil
 }
 
-// usersByID reads users of a domain at once; unknown ones are missing.
+// usersByID reads users of a domain at once; unknown ones are missing, and to an auditor (the context's caller) those of customers' people.
 func (s *Service) usersByID(ctx context.Context, domain string, ids []string) (users []User, err error) {
 	args := []any{domain}
 	for _, id := range ids {

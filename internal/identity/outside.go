@@ -220,10 +220,11 @@ func (s *Service) follow(tx *db.Tx, who principal.Principal, u *User, role strin
 			Data: map[string]any{"disabled": false, "from": true, "to": false}})
 		u.Disabled = false
 	}
-	if u.Domain == principal.House && u.Role != role && u.Partner == "" {
-		tx.Write(1, "UPDATE users SET role = ? WHERE domain_id = ? AND id = ?", role, u.Domain, u.ID)
-		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.role", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"from": u.Role, "to": role}})
-		u.Role = role
+	if u.Domain == principal.House && u.Roles != role && u.Partner == "" {
+		tx.Write(1, "UPDATE users SET role = ?, roles = ? WHERE domain_id = ? AND id = ?", role, role, u.Domain, u.ID)
+		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.roles", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog,
+			Data: map[string]any{"role": role, "from": u.Roles, "to": role}})
+		u.Role, u.Roles = role, role
 	}
 	return nil
 }
@@ -276,7 +277,7 @@ func (s *Service) followGroups(tx *db.Tx, who principal.Principal, u User, p per
 // stranger is a user to be made for a person. Its password is none: nobody logs
 // in with it before an administrator sets one.
 func (s *Service) stranger(ctx context.Context, p person, role string) (u User, row userRow, err error) {
-	u = User{Domain: p.people.Domain, ID: s.db.NewID(), Name: strings.TrimSpace(p.name), Role: role, PublicID: "e" + s.db.NewID()[10:]}
+	u = User{Domain: p.people.Domain, ID: s.db.NewID(), Name: strings.TrimSpace(p.name), Role: role, Roles: role, PublicID: "e" + s.db.NewID()[10:]}
 	if u.Name == "" || len([]rune(u.Name)) > 64 || strings.ContainsFunc(u.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return u, row, errBadName
 	}

@@ -28,16 +28,15 @@ type Permissions struct {
 var errFuture = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 不能是将来的时刻", "{field} must not be in the future").In("as_of")
 
 // permissionKinds are the events that change who may do what.
-var permissionKinds = []string{"user.create", "user.role", "user.disable", "group.create", "group.add", "group.remove", "domain.privilege", "domain.disable", "domain.partner", "domain.reset", "partner.remove"}
+var permissionKinds = []string{"user.create", "user.roles", "user.disable", "group.create", "group.change", "group.delete", "group.add", "group.remove", "domain.privilege", "domain.disable", "domain.partner", "domain.reset", "partner.remove"}
 
 // PermissionsAt is who had which role, which group's rights and which of the
 // domain's switches at an instant, worked out from the history since the domain
-// was made: people and their roles, which never change, from when each was
-// made, all else by the events. Groups and people bear their names of today.
+// was made: people from when each was made, all else by the events. Groups and people bear their names of today.
 // Administrators and auditors of the house. Failures: ErrNoDomain, also for one
 // that was made later; OSM.01010001 for an instant to come.
 func (s *Service) PermissionsAt(ctx context.Context, who principal.Principal, domain string, at int64) (out Permissions, err error) {
-	if !who.Admin() && (who.Kind != principal.Engineer || who.Role != principal.RoleAuditor || who.Partner != "") {
+	if !who.Inspects() {
 		return out, fault.NoPermission
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -70,7 +69,7 @@ func (s *Service) PermissionsAt(ctx context.Context, who principal.Principal, do
 		return out, err
 	}
 	for i := range out.Users {
-		if err := s.open(ctx, &out.Users[i]); err != nil {
+		if err := s.show(ctx, who, &out.Users[i]); err != nil {
 			return out, err
 		}
 	}
@@ -89,6 +88,19 @@ func (p *Permissions) people(tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
+	gone, err := event.OfKind(tx, p.Domain, "group", "group.delete", tx.Now)
+	if err != nil {
+		return err
+	}
+	for _, e := range gone { // groups that were there then and have been deleted since
+		var d struct {
+			Name string `json:"name"`
+			Made int64  `json:"made"`
+		}
+		if json.Unmarshal(e.Data, &d) == nil && d.Made <= p.At {
+			p.Groups = append(p.Groups, Group{Domain: p.Domain, ID: e.SubjectID, Name: d.Name, Created: d.Made, Roles: []string{}, Members: []string{}})
+		}
+	}
 	return tx.List(func(r db.Row) error {
 		g := Group{Domain: p.Domain, Roles: []string{}, Members: []string{}}
 		err := r.Scan(&g.ID, &g.Name, &g.Created)
@@ -100,11 +112,13 @@ func (p *Permissions) people(tx *db.Tx) error {
 // replay does what an event did.
 func (p *Permissions) replay(e event.Row) {
 	var d struct {
-		Disabled bool     `json:"disabled"`
-		Roles    []string `json:"roles"`
-		User     string   `json:"user"`
-		Switch   Switch   `json:"switch"`
-		On       bool     `json:"on"`
+		Disabled bool            `json:"disabled"`
+		Roles    json.RawMessage `json:"roles"`
+		Role     string          `json:"role"`
+		To       json.RawMessage `json:"to"`
+		User     string          `json:"user"`
+		Switch   Switch          `json:"switch"`
+		On       bool            `json:"on"`
 	}
 	var partner struct {
 		To string `json:"to"`
@@ -115,15 +129,17 @@ func (p *Permissions) replay(e event.Row) {
 		}
 		return
 	}
-	if e.Kind == "user.create" || e.Kind == "user.role" {
-		p.role(e)
-		return
-	}
 	if json.Unmarshal(e.Data, &d) != nil {
 		return
 	}
 	group := slices.IndexFunc(p.Groups, func(g Group) bool { return e.Subject == "group" && g.ID == e.SubjectID })
 	switch e.Kind {
+	case "user.create", "user.roles":
+		for i, u := range p.Users {
+			if u.ID == e.SubjectID && p.Domain == principal.House {
+				p.Users[i].setRoles(d.Role, d.Roles, d.To)
+			}
+		}
 	case "user.disable":
 		for i, u := range p.Users {
 			if u.ID == e.SubjectID {
@@ -155,8 +171,11 @@ func (p *Permissions) replay(e event.Row) {
 	}
 	g := &p.Groups[group]
 	switch e.Kind {
-	case "group.create":
-		g.Roles = append([]string{}, d.Roles...)
+	case "group.create", "group.change":
+		g.Roles = []string{}
+		_ = json.Unmarshal(d.Roles, &g.Roles) // written by CreateGroup
+	case "group.delete":
+		p.Groups = slices.Delete(p.Groups, group, group+1)
 	case "group.add":
 		if !slices.Contains(g.Members, d.User) {
 			g.Members = append(g.Members, d.User)
@@ -164,21 +183,5 @@ func (p *Permissions) replay(e event.Row) {
 		}
 	case "group.remove":
 		g.Members = slices.DeleteFunc(g.Members, func(id string) bool { return id == d.User })
-	}
-}
-
-// role replays what role somebody was made with or given.
-func (p *Permissions) role(e event.Row) {
-	var d struct {
-		Role string `json:"role"`
-		To   string `json:"to"`
-	}
-	if json.Unmarshal(e.Data, &d) != nil {
-		return
-	}
-	for i, u := range p.Users {
-		if u.ID == e.SubjectID {
-			p.Users[i].Role = d.Role + d.To // each kind has one of them
-		}
 	}
 }

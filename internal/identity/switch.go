@@ -31,8 +31,7 @@ var switches = map[Switch]string{
 // within a second on other nodes (threats.md B8). Main account only. Setting it
 // as it is changes nothing.
 func (s *Service) Set(ctx context.Context, who principal.Principal, sw Switch, on bool) error {
-	sql, ok := switches[sw]
-	if !ok || who.Kind != principal.Customer || !who.Main {
+	if switches[sw] == "" || who.Kind != principal.Customer || !who.Main {
 		return fault.NoPermission
 	}
 	defer s.cache.forget()
@@ -41,14 +40,27 @@ func (s *Service) Set(ctx context.Context, who principal.Principal, sw Switch, o
 		if err != nil {
 			return err
 		}
-		if d.is(sw) == on {
-			return nil
-		}
-		tx.Write(1, sql, number(on), d.ID)
-		event.Record(tx, who, event.Event{Domain: d.ID, Kind: "domain.privilege", Subject: "domain", SubjectID: d.ID, LogCode: event.NoLog,
-			Data: map[string]any{"switch": sw, "on": on, "from": !on, "to": on}})
+		d.turn(tx, who, sw, on)
 		return nil
 	})
+}
+
+// turn sets a switch and records it; as it is nothing happens.
+func (d *Domain) turn(tx *db.Tx, who principal.Principal, sw Switch, on bool) {
+	if d.is(sw) == on {
+		return
+	}
+	tx.Write(1, switches[sw], number(on), d.ID)
+	event.Record(tx, who, event.Event{Domain: d.ID, Kind: "domain.privilege", Subject: "domain", SubjectID: d.ID, LogCode: event.NoLog,
+		Data: map[string]any{"switch": sw, "on": on, "from": !on, "to": on}})
+	switch sw {
+	case SwitchSubmitByPermission:
+		d.SubmitByPermission = on
+	case SwitchExport:
+		d.ExportByUsers = on
+	default:
+		d.AssumeAll = on
+	}
 }
 
 func (d Domain) is(sw Switch) bool {

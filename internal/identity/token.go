@@ -159,7 +159,7 @@ func (s *Service) ByToken(ctx context.Context, secret string) (principal.Princip
 
 func holder(u User, d Domain) principal.Principal {
 	return principal.Principal{Kind: kindOf(u), Domain: u.Domain, DomainName: d.Name, User: u.ID, UserName: u.Name, Main: u.Main && u.Domain != principal.House,
-		Role: u.Role, Partner: u.Partner, AllTickets: d.AssumeAll && u.Domain != principal.House, Sandbox: d.Sandbox, Clock: d.Clock}
+		Role: u.Role, Roles: u.Roles, Partner: u.Partner, AllTickets: d.AssumeAll && u.Domain != principal.House, Sandbox: d.Sandbox, Clock: d.Clock}
 }
 
 // Revoke ends a token by its secret: the caller's own, or one of its domain

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"casemate/internal/db"
@@ -20,7 +21,8 @@ type User struct {
 	Domain, ID, Name       string
 	AreaCode, Mobile, Mail string
 	Main                   bool
-	Role                   string // people of the house
+	Role                   string // people of the house: the leading one of their roles
+	Roles                  string // people of the house: all of them, as principal.JoinRoles writes them
 	Partner                string // people of the house: id of the partner they work for, "" = the house
 	Alias, PublicID        string // what the other side may see
 	Language               locale.Language
@@ -29,16 +31,30 @@ type User struct {
 	Created                int64
 }
 
+// Has tells whether a person of the house holds a role.
+func (u User) Has(role string) bool { return slices.Contains(principal.SplitRoles(u.Roles), role) }
+
 // NewUser is what CreateUser needs.
 type NewUser struct {
 	Domain, Name, Password string
 	Main                   bool
-	Role                   string // only in the house
-	Partner                string // only engineers of the house: the partner they work for
+	Role                   string   // only in the house
+	Roles                  []string // only in the house: more roles beside Role; the leading one of all becomes Role
+	Partner                string   // only engineers of the house: the partner they work for
 	Alias                  string
 	AreaCode, Mobile, Mail string
 	Language               locale.Language
 	Zone                   string
+}
+
+// roles are Role and Roles without the empty word.
+func (n NewUser) roles() (all []string) {
+	for _, r := range append([]string{n.Role}, n.Roles...) {
+		if r != "" {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 func (n NewUser) check() error {
@@ -54,18 +70,19 @@ func (n NewUser) check() error {
 		}
 	}
 	if n.Domain == principal.House {
-		switch n.Role {
-		case principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer, principal.RoleAuditor:
-		case "":
+		if len(n.roles()) == 0 {
 			return ErrNoRole
-		default:
-			return ErrRole.With("role", n.Role)
 		}
-	} else if n.Role != "" {
-		return ErrRole.With("role", n.Role)
+		for _, r := range n.roles() {
+			if !slices.Contains(principal.Roles, r) {
+				return ErrRole.With("role", r)
+			}
+		}
+	} else if len(n.roles()) > 0 {
+		return ErrRole.With("role", n.roles()[0])
 	}
-	if n.Partner != "" && (n.Domain != principal.House || n.Role != principal.RoleEngineer) {
-		return ErrRole.With("role", n.Role)
+	if n.Partner != "" && (n.Domain != principal.House || principal.JoinRoles(n.roles()...) != principal.RoleEngineer) {
+		return ErrRole.With("role", strings.Join(n.roles(), ", "))
 	}
 	if _, err := locale.ParseZone(n.Zone); n.Zone != "" && err != nil {
 		return ErrZone
@@ -82,8 +99,11 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 	if err := in.check(); err != nil {
 		return User{}, err
 	}
-	u := User{Domain: in.Domain, ID: s.db.NewID(), Name: strings.TrimSpace(in.Name), Main: in.Main, Role: in.Role, Partner: in.Partner, Alias: in.Alias,
+	u := User{Domain: in.Domain, ID: s.db.NewID(), Name: strings.TrimSpace(in.Name), Main: in.Main, Roles: principal.JoinRoles(in.roles()...), Partner: in.Partner, Alias: in.Alias,
 		PublicID: "e" + s.db.NewID()[10:], AreaCode: in.AreaCode, Language: in.Language, Zone: in.Zone}
+	if all := principal.SplitRoles(u.Roles); len(all) > 0 {
+		u.Role = all[0]
+	}
 	if u.Alias == "" && u.Role != "" {
 		u.Alias = "Engineer " + strings.ToUpper(u.PublicID[len(u.PublicID)-4:])
 	}
@@ -97,7 +117,11 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 	found := s.userDoc(u)
 	return db.Do(ctx, s.db, func(tx *db.Tx) (User, error) {
 		if in.Domain != principal.House {
-			if _, err := DomainIn(tx, in.Domain); err != nil {
+			d, err := DomainIn(tx, in.Domain)
+			if err == nil && d.Closed > 0 {
+				err = errClosed
+			}
+			if err != nil {
 				return User{}, err
 			}
 		}
@@ -126,12 +150,12 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 // insertUser writes a new user, whose name is free.
 func insertUser(tx *db.Tx, who principal.Principal, u *User, row userRow, found []search.Doc) {
 	u.Created = tx.Now
-	tx.Write(1, `INSERT INTO users (domain_id, id, name_hash, name, mobile, mail, area_code, mobile_hash, mail_hash, password, password_at, main, role, partner_id, alias, public_id, language, zone, disabled, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+	tx.Write(1, `INSERT INTO users (domain_id, id, name_hash, name, mobile, mail, area_code, mobile_hash, mail_hash, password, password_at, main, role, roles, partner_id, alias, public_id, language, zone, disabled, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
 		u.Domain, u.ID, row.nameHash, row.name, row.mobile, row.mail, u.AreaCode, row.mobileHash, row.mailHash, row.password, tx.Now,
-		number(u.Main), u.Role, u.Partner, u.Alias, u.PublicID, string(u.Language), u.Zone, tx.Now)
+		number(u.Main), u.Role, u.Roles, u.Partner, u.Alias, u.PublicID, string(u.Language), u.Zone, tx.Now)
 	search.Put(tx, true, found...)
-	event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.create", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"role": u.Role, "main": u.Main, "partner": u.Partner}})
+	event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.create", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"role": u.Role, "roles": u.Roles, "main": u.Main, "partner": u.Partner}})
 }
 
 func (s *Service) mayManage(who principal.Principal, domain string) error {
@@ -139,6 +163,28 @@ func (s *Service) mayManage(who principal.Principal, domain string) error {
 		return nil
 	}
 	return fault.NoPermission
+}
+
+// mayList is mayManage and auditors, who read.
+func (s *Service) mayList(who principal.Principal, domain string) error {
+	if who.Audits() {
+		return nil
+	}
+	return s.mayManage(who, domain)
+}
+
+// show opens the personal fields a caller may see: an auditor sees none but his
+// own, and the log-in names of the house, without which no record says who did
+// something.
+func (s *Service) show(ctx context.Context, who principal.Principal, u *User) error {
+	err := s.open(ctx, u)
+	if who.Blind() && who.User != u.ID {
+		u.Mobile, u.Mail, u.AreaCode = "", "", ""
+		if u.Domain != principal.House {
+			u.Name = ""
+		}
+	}
+	return err
 }
 
 type userRow struct{ nameHash, name, mobile, mail, mobileHash, mailHash, password string }
@@ -175,12 +221,12 @@ func (s *Service) sealUser(ctx context.Context, u *User, in NewUser) (row userRo
 	return row, nil
 }
 
-const userColumns = "domain_id, id, name, mobile, mail, area_code, main, role, partner_id, alias, public_id, language, zone, disabled, created_at"
+const userColumns = "domain_id, id, name, mobile, mail, area_code, main, role, roles, partner_id, alias, public_id, language, zone, disabled, created_at"
 
 func scanUser(r db.Row) (u User, err error) {
 	var main, disabled int64
 	var language string
-	err = r.Scan(&u.Domain, &u.ID, &u.Name, &u.Mobile, &u.Mail, &u.AreaCode, &main, &u.Role, &u.Partner, &u.Alias, &u.PublicID, &language, &u.Zone, &disabled, &u.Created)
+	err = r.Scan(&u.Domain, &u.ID, &u.Name, &u.Mobile, &u.Mail, &u.AreaCode, &main, &u.Role, &u.Roles, &u.Partner, &u.Alias, &u.PublicID, &language, &u.Zone, &disabled, &u.Created)
 	u.Main, u.Disabled, u.Language = main == 1, disabled == 1, locale.Language(language)
 	if errors.Is(err, db.ErrNone) {
 		err = ErrNoUser
@@ -212,7 +258,7 @@ func (s *Service) open(ctx context.Context, u *User) error {
 // User reads a user: administrators any, a main account its own, others
 // themselves.
 func (s *Service) User(ctx context.Context, who principal.Principal, domain, id string) (u User, err error) {
-	if who.User != id && s.mayManage(who, domain) != nil {
+	if who.User != id && s.mayList(who, domain) != nil {
 		return u, ErrNoUser
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -222,7 +268,7 @@ func (s *Service) User(ctx context.Context, who principal.Principal, domain, id 
 	if err != nil {
 		return u, err
 	}
-	return u, s.open(ctx, &u)
+	return u, s.show(ctx, who, &u)
 }
 
 // UserByName finds a user by its log-in name.
@@ -242,7 +288,7 @@ func (s *Service) UserByName(ctx context.Context, who principal.Principal, domai
 
 // Users lists the users of a domain, the main account first, at most 1,000.
 func (s *Service) Users(ctx context.Context, who principal.Principal, domain string) (all []User, err error) {
-	if err := s.mayManage(who, domain); err != nil {
+	if err := s.mayList(who, domain); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -255,7 +301,7 @@ func (s *Service) Users(ctx context.Context, who principal.Principal, domain str
 	})
 	for i := range all {
 		if err == nil {
-			err = s.open(ctx, &all[i])
+			err = s.show(ctx, who, &all[i])
 		}
 	}
 	return all, err
@@ -333,16 +379,34 @@ func PublicEngineers(tx *db.Tx, ids []string) (map[string][2]string, error) {
 }
 
 // Disable shuts a user out (or lets it in again) at once, on this node; on
-// others within a second.
+// others within a second. It fails with ErrNoUser, ErrLastAdministrator, and
+// OSM.01010002 for letting in a user of a closed account.
 func (s *Service) Disable(ctx context.Context, who principal.Principal, domain, id string, disabled bool) error {
 	if err := s.mayManage(who, domain); err != nil {
 		return err
 	}
 	defer s.cache.forget()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
+		if domain == principal.House {
+			tx.Lock(principal.House, administratorsLock)
+		}
 		before, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", domain, id))
 		if err != nil {
 			return err
+		}
+		switch {
+		case domain == principal.House && disabled && before.Role == principal.RoleAdministrator && !before.Disabled:
+			if err := anotherAdministrator(tx, id); err != nil {
+				return err
+			}
+		case domain != principal.House && !disabled:
+			d, err := DomainIn(tx, domain)
+			if err == nil && d.Closed > 0 {
+				err = errClosed
+			}
+			if err != nil {
+				return err
+			}
 		}
 		tx.Write(1, "UPDATE users SET disabled = ? WHERE domain_id = ? AND id = ?", number(disabled), domain, id)
 		tx.Write(db.Any, "UPDATE user_links SET gone_at = 0 WHERE domain_id = ? AND user_id = ?", domain, id) // from now on it is not the provider's doing

@@ -146,7 +146,7 @@ type BoxStatus struct {
 // Mailboxes tells how the mailboxes do, in the order of the configuration.
 // Administrators and the operator on the machine.
 func (g *Gate) Mailboxes(ctx context.Context, who principal.Principal) ([]BoxStatus, error) {
-	if !who.Admin() {
+	if !who.Inspects() {
 		return nil, fault.NoPermission
 	}
 	states, left := map[string]boxState{}, map[string]int64{}

@@ -61,7 +61,7 @@ type Filter struct {
 // supervisors of the house, none of a partner's people.
 func mayTend(who principal.Principal) error {
 	switch {
-	case who.Kind == principal.Local, who.Kind == principal.Engineer && who.Partner == "" && (who.Role == principal.RoleAdministrator || who.Role == principal.RoleSupervisor):
+	case who.Kind == principal.Local, who.Partner == "" && (who.Is(principal.RoleAdministrator) || who.Is(principal.RoleSupervisor)):
 		return nil
 	}
 	return fault.NoPermission

@@ -64,8 +64,9 @@ type Caught struct {
 
 // CaughtFilter narrows Caught.
 type CaughtFilter struct {
-	To    string // contact in any spelling; "" = all
-	Limit int    // 1..100; 0 = 20
+	Domain string // "" = all
+	To     string // contact in any spelling; "" = all
+	Limit  int    // 1..100; 0 = 20
 }
 
 // contact normalises what an administrator typed: an address if it has an @,
@@ -99,16 +100,19 @@ func (s *Service) Caught(ctx context.Context, who principal.Principal, f CaughtF
 		limit = 20
 	}
 	limit = min(limit, 100)
-	sql := "SELECT domain_id, id, person, channel, template, content, created_at FROM notify_caught /* all domains: what the catcher holds */ ORDER BY id DESC LIMIT ?"
-	args := []any{limit}
+	cond, args := "1 = 1", []any{}
 	if f.To != "" {
 		way, to, err := contact(f.To)
 		if err != nil {
 			return nil, err
 		}
-		sql = "SELECT domain_id, id, person, channel, template, content, created_at FROM notify_caught /* all domains: what the catcher holds */ WHERE recipient_hash = ? ORDER BY id DESC LIMIT ?"
-		args = []any{s.hash(way, to), limit}
+		cond, args = cond+" AND recipient_hash = ?", append(args, s.hash(way, to))
 	}
+	if f.Domain != "" {
+		cond, args = cond+" AND domain_id = ?", append(args, f.Domain)
+	}
+	sql := "SELECT domain_id, id, person, channel, template, content, created_at FROM notify_caught /* all domains: what the catcher holds */ WHERE " + cond + " ORDER BY id DESC LIMIT ?"
+	args = append(args, limit)
 	var all []Caught
 	var held int
 	err := s.db.View(ctx, func(tx *db.Tx) error {

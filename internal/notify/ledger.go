@@ -70,6 +70,9 @@ func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f Del
 	if limit <= 0 {
 		limit = 20
 	}
+	if who.Blind() && f.To != "" {
+		return nil, false, fault.NoPermission.In("to") // would tell whether the contact is somebody's
+	}
 	limit = min(limit, 100)
 	sql := "SELECT domain_id, id, channel, person, recipient, template, ref, state, cause, tries, created_at, changed_at, next_at, not_before FROM notify_messages /* all domains: the desk's ledger of deliveries */ WHERE 1 = 1"
 	var args []any
@@ -129,6 +132,9 @@ func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f Del
 		if err := s.mask(ctx, &all[i]); err != nil {
 			return nil, false, err
 		}
+		if who.Blind() {
+			all[i].To = ""
+		}
 	}
 	return all, more, nil
 }
@@ -172,20 +178,4 @@ func (s *Service) mask(ctx context.Context, d *Delivery) error {
 	}
 	d.To, d.sealed = Mask(to), ""
 	return nil
-}
-
-// Unblock lets a contact be sent to again that a provider refused before.
-// Administrators only.
-func (s *Service) Unblock(ctx context.Context, who principal.Principal, to string) error {
-	if !who.Admin() {
-		return fault.NoPermission
-	}
-	way, normal, err := contact(to)
-	if err != nil {
-		return err
-	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		tx.Write(db.Any, "DELETE FROM notify_blocks WHERE recipient_hash = ?", s.hash(way, normal))
-		return nil
-	})
 }

@@ -143,7 +143,7 @@ func template(name string, lang locale.Language, changed map[string]Template) (T
 // Templates are all texts in force, by name and language. Administrators only,
 // as the methods below.
 func (s *Service) Templates(ctx context.Context, who principal.Principal) ([]Template, error) {
-	if !who.Admin() {
+	if !who.Inspects() {
 		return nil, fault.NoPermission
 	}
 	changed, err := s.overrides(ctx)
@@ -165,7 +165,7 @@ func (s *Service) Templates(ctx context.Context, who principal.Principal) ([]Tem
 
 // Template is the text in force; ErrNoTemplate when there is none of the name.
 func (s *Service) Template(ctx context.Context, who principal.Principal, name string, lang locale.Language) (Template, error) {
-	if !who.Admin() {
+	if !who.Inspects() {
 		return Template{}, fault.NoPermission
 	}
 	changed, err := s.overrides(ctx)

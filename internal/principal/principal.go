@@ -3,7 +3,11 @@
 // from a request's body (threats.md B6).
 package principal
 
-import "context"
+import (
+	"context"
+	"slices"
+	"strings"
+)
 
 // Kind is the sort of caller. A credential of one kind opens nothing of another.
 type Kind uint8
@@ -20,13 +24,37 @@ func (k Kind) String() string {
 	return [...]string{"anonymous", "customer", "engineer", "local", "system"}[k]
 }
 
-// Roles of the house, each including nothing of the others (privilege decides).
+// Roles of the house. A person may hold several; what each may do, privilege
+// decides (docs/ROLES.md).
 const (
-	RoleAdministrator = "administrator"
-	RoleSupervisor    = "supervisor"
-	RoleEngineer      = "engineer"
-	RoleAuditor       = "auditor"
+	RoleAdministrator = "administrator" // configuration, users, keys, providers, privacy
+	RoleSupervisor    = "supervisor"    // an engineer who approves, assigns, and cares for teams, queues, rules
+	RoleEngineer      = "engineer"      // works on tickets
+	RoleAuditor       = "auditor"       // reads, changes nothing, sees no sealed personal field
 )
+
+// Roles are all roles of the house, the leading ones first.
+var Roles = []string{RoleAdministrator, RoleSupervisor, RoleEngineer, RoleAuditor}
+
+// JoinRoles writes roles as they are stored: each once, the leading one first,
+// with commas between. Words that are no roles are left out.
+func JoinRoles(roles ...string) string {
+	var all []string
+	for _, r := range Roles {
+		if slices.Contains(roles, r) {
+			all = append(all, r)
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// SplitRoles is the reverse of JoinRoles; nothing for "".
+func SplitRoles(joined string) []string {
+	if joined == "" {
+		return nil
+	}
+	return strings.Split(joined, ",")
+}
 
 // House is the id of the reserved domain that holds engineers and
 // administrators. No customer's domain can have it.
@@ -40,7 +68,8 @@ type Principal struct {
 	User       string // user id
 	UserName   string // login name; never shown to the other side (B5)
 	Main       bool   // the main account of its domain: has all rights there
-	Role       string // engineers: one of the roles
+	Role       string // engineers: the leading one of their roles
+	Roles      string // engineers: all their roles as JoinRoles writes them; "" = Role alone
 	Partner    string // engineers: id of the partner they work for, "" = the house itself
 	AllTickets bool   // customers: the domain lets its sub-users act on every ticket (semantics.md D24)
 	Project    string // project id of a project-scoped token, or ""
@@ -55,8 +84,31 @@ type Principal struct {
 
 // Admin tells whether the caller administers the installation.
 func (p Principal) Admin() bool {
-	return p.Kind == Local || p.Kind == System || p.Kind == Engineer && p.Role == RoleAdministrator
+	return p.Kind == Local || p.Kind == System || p.Is(RoleAdministrator)
 }
+
+// Is tells whether the caller is a person of the house, or of a partner, who
+// holds the role.
+func (p Principal) Is(role string) bool {
+	return p.Kind == Engineer && role != "" && (p.Role == role || slices.Contains(SplitRoles(p.Roles), role))
+}
+
+// Works tells whether the caller is a person who works on tickets: whoever
+// holds another role than that of an auditor.
+func (p Principal) Works() bool {
+	return p.Is(RoleEngineer) || p.Is(RoleSupervisor) || p.Is(RoleAdministrator)
+}
+
+// Audits tells whether the caller reads the desk as an auditor of the house.
+func (p Principal) Audits() bool { return p.Partner == "" && p.Is(RoleAuditor) }
+
+// Inspects tells whether the caller reads what administrators configure:
+// administrators and auditors of the house.
+func (p Principal) Inspects() bool { return p.Admin() || p.Audits() }
+
+// Blind tells that the caller is an auditor and nothing else: sealed personal
+// fields are not shown to him.
+func (p Principal) Blind() bool { return p.Audits() && !p.Works() }
 
 // AsSystem is the caller of jobs and of Casemate's own steps in a domain.
 func AsSystem(domain string) Principal {

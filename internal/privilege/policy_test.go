@@ -84,7 +84,7 @@ func TestRoles(t *testing.T) {
 		"ShowSession":       roles,
 		"ShowSystem":        roles,
 		"CreateTicketStep":  {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
-		"ListTickets":       {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
+		"ListTickets":       roles,
 		"SearchTickets":     {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
 		"ListEvents":        {principal.RoleAdministrator, principal.RoleAuditor},
 		"CreateUser":        {principal.RoleAdministrator},
@@ -92,7 +92,11 @@ func TestRoles(t *testing.T) {
 		"CreateAccessKey":   {principal.RoleAdministrator},
 		"ApplyCatalog":      {principal.RoleAdministrator},
 		"ShowOutboxCode":    {principal.RoleAdministrator},
-		"ListDomains":       {principal.RoleAdministrator},
+		"ListDomains":       {principal.RoleAdministrator, principal.RoleAuditor},
+		"GrantRole":         {principal.RoleAdministrator},
+		"ListAudit":         {principal.RoleAdministrator, principal.RoleAuditor},
+
+		"DownloadTicketAttachment": {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
 
 		"RevealTicketDetails": {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
 		"ListAbuseReports":    {principal.RoleAdministrator, principal.RoleSupervisor},

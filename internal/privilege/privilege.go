@@ -3,57 +3,88 @@
 package privilege
 
 import (
-	"slices"
-
 	"casemate/internal/fault"
 	"casemate/internal/principal"
 )
 
-// Audience is who may call an operation at all.
-type Audience uint8
+// Audience is who may call an operation at all: a set of kinds of callers and of
+// roles of the house.
+type Audience uint16
 
+// The members an audience is made of. A partner's people are of the house's
+// domain and hold the role engineer there, and are none of its roles here: only
+// operations that name them are theirs.
 const (
-	Customers      Audience = iota + 1 // users of a customer's domain
-	House                              // people of the house, whatever their role, and the local operator
-	Workers                            // engineers, supervisors, administrators of the house, the local operator
-	Handlers                           // Workers, and the engineers of partners: the noun shows these only what is theirs
-	DeskUsers                          // House, and the people of partners
-	Supervisors                        // supervisors, administrators, the local operator
-	Administrators                     // administrators and the local operator
-	Auditors                           // auditors, administrators and the local operator
-	Anyone                             // everybody who has proved who he is
-	Public                             // also without credentials: log-in, discovery, first set-up
+	administrators Audience = 1 << iota
+	supervisors
+	engineers
+	auditors
+	partnerEngineers
+	operator // on the server's own machine
+	customers
+	anonymous
+	others // Casemate itself, and who proved who he is and is nothing of the above
 )
 
-// has tells whether the caller belongs to the audience.
-func (a Audience) has(who principal.Principal) bool {
-	// A partner's people are of the house's domain and no people of the house:
-	// only operations that say so are theirs.
-	own := who.Partner == ""
-	role := func(names ...string) bool { return who.Kind == principal.Engineer && slices.Contains(names, who.Role) }
-	switch a {
-	case Public:
-		return true
-	case Anyone:
-		return who.Kind != principal.Anonymous
-	case Customers:
-		return who.Kind == principal.Customer
-	case House:
-		return own && (who.Kind == principal.Engineer || who.Kind == principal.Local)
-	case DeskUsers:
-		return who.Kind == principal.Engineer || who.Kind == principal.Local
-	case Workers:
-		return own && (who.Kind == principal.Local || role(principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator))
-	case Handlers:
-		return who.Kind == principal.Local || role(principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator)
-	case Supervisors:
-		return own && (who.Kind == principal.Local || role(principal.RoleSupervisor, principal.RoleAdministrator))
-	case Administrators:
-		return own && (who.Kind == principal.Local || role(principal.RoleAdministrator))
-	case Auditors:
-		return own && (who.Kind == principal.Local || role(principal.RoleAuditor, principal.RoleAdministrator))
+// Audiences of the policy's rows. docs/ROLES.md lists what each role gets by
+// them.
+const (
+	Customers      = customers                                     // users of a customer's domain
+	Administrators = administrators | operator                     // configuration, users, keys, providers
+	Auditors       = Administrators | auditors                     // what administrators and auditors read
+	Supervisors    = Administrators | supervisors                  // approvals, teams, queues, rules, quarantine
+	Overseers      = Supervisors | auditors                        // what supervisors and auditors read
+	Workers        = Supervisors | engineers                       // who works on tickets, of the house
+	Readers        = Workers | auditors                            // what they read: everybody of the house
+	House          = Readers                                       // people of the house, whatever their role, and the operator
+	Handlers       = Workers | partnerEngineers                    // who works on tickets, partners' people too: the noun shows these only what is theirs
+	DeskReaders    = Handlers | auditors                           // what they read
+	DeskUsers      = House | partnerEngineers                      // everybody who can log in at the desk
+	Anyone         = House | partnerEngineers | customers | others // everybody who has proved who he is
+	Public         = Anyone | anonymous                            // also without credentials: log-in, discovery, first set-up
+)
+
+// byRole are the members that the roles of the house are.
+var byRole = map[string]Audience{principal.RoleAdministrator: administrators, principal.RoleSupervisor: supervisors,
+	principal.RoleEngineer: engineers, principal.RoleAuditor: auditors}
+
+// membersOf is what a caller is of: of one with several roles, all of them.
+func membersOf(who principal.Principal) (all Audience) {
+	switch who.Kind {
+	case principal.Anonymous:
+		return anonymous
+	case principal.Customer:
+		return customers
+	case principal.Local:
+		return operator
+	case principal.System:
+		return others
 	}
-	return false
+	if who.Partner != "" {
+		if who.Works() {
+			return partnerEngineers
+		}
+		return others
+	}
+	for role, member := range byRole {
+		if who.Is(role) {
+			all |= member
+		}
+	}
+	return all
+}
+
+// has tells whether the caller belongs to the audience.
+func (a Audience) has(who principal.Principal) bool { return a&membersOf(who) != 0 }
+
+// Roles are the roles of the house in the audience, the leading ones first.
+func (a Audience) Roles() (all []string) {
+	for _, role := range principal.Roles {
+		if a&byRole[role] != 0 {
+			all = append(all, role)
+		}
+	}
+	return all
 }
 
 var (

@@ -213,7 +213,7 @@ func (s *Service) engineerID(ctx context.Context, field, name string) (string, e
 func (s *Service) peopleOf(ctx context.Context, role string) (ids []string, err error) {
 	all, err := s.ident.PartnerEngineers(ctx, principal.AsSystem(principal.House), "")
 	for _, u := range all {
-		if u.Role == role {
+		if u.Has(role) {
 			ids = append(ids, u.ID)
 		}
 	}
@@ -223,14 +223,22 @@ func (s *Service) peopleOf(ctx context.Context, role string) (ids []string, err 
 // mayAutomate tells who uses macros, snippets and bulk runs: those of the house
 // who work on tickets. Partners' people do not: the texts are the house's.
 func mayAutomate(who principal.Principal) error {
-	if who.Kind == principal.Local || who.Kind == principal.System || who.Partner == "" && who.Kind == principal.Engineer && who.Role != principal.RoleAuditor {
+	if who.Kind == principal.Local || who.Kind == principal.System || who.Partner == "" && who.Works() {
 		return nil
 	}
 	return fault.NoPermission
 }
 
+// mayReadAutomation is mayAutomate and auditors, who read.
+func mayReadAutomation(who principal.Principal) error {
+	if who.Audits() {
+		return nil
+	}
+	return mayAutomate(who)
+}
+
 // leadsDesk tells who cares for what everybody uses: supervisors and administrators
 // of the house, the operator on the machine, Casemate itself.
 func leadsDesk(who principal.Principal) bool {
-	return who.Partner == "" && (who.Admin() || who.Kind == principal.Engineer && who.Role == principal.RoleSupervisor)
+	return who.Partner == "" && (who.Admin() || who.Is(principal.RoleSupervisor))
 }

@@ -289,11 +289,11 @@ func (s *Service) bulk(ctx context.Context, id string) (b Bulk, err error) {
 
 // ShowBulk reads a run: one's own; supervisors and administrators any.
 func (s *Service) ShowBulk(ctx context.Context, who principal.Principal, id string) (Bulk, error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return Bulk{}, err
 	}
 	b, err := s.bulk(ctx, id)
-	if err == nil && b.Actor != who.User && !leadsDesk(who) {
+	if err == nil && b.Actor != who.User && !leadsDesk(who) && !who.Audits() {
 		return Bulk{}, ErrNoBulk
 	}
 	return b, err
@@ -303,14 +303,14 @@ func (s *Service) ShowBulk(ctx context.Context, who principal.Principal, id stri
 // supervisors and administrators see all. before is the id to go on behind,
 // limit 0 = 50; next is "" at the end.
 func (s *Service) Bulks(ctx context.Context, who principal.Principal, before string, limit int) (all []Bulk, next string, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return nil, "", err
 	}
 	if limit == 0 {
 		limit = 50
 	}
 	cond, args := []string{"1 = 1"}, []any{}
-	if !leadsDesk(who) {
+	if !leadsDesk(who) && !who.Audits() {
 		cond, args = append(cond, "actor = ?"), append(args, who.User)
 	}
 	if before != "" {

@@ -170,7 +170,7 @@ func mayRead(who principal.Principal) error {
 
 // mayRun is for supervisors and administrators.
 func mayRun(who principal.Principal) error {
-	if who.Partner == "" && (who.Admin() || who.Kind == principal.Engineer && who.Role == principal.RoleSupervisor) {
+	if who.Partner == "" && (who.Admin() || who.Is(principal.RoleSupervisor)) {
 		return nil
 	}
 	return fault.NoPermission
@@ -386,7 +386,7 @@ func untouched(tx *db.Tx, user string) (keys [][2]string, err error) {
 
 // mayWork is for engineers, supervisors and administrators of the house by name.
 func mayWork(who principal.Principal) error {
-	if who.Kind == principal.Engineer && who.Partner == "" && who.Role != principal.RoleAuditor {
+	if who.Partner == "" && who.Works() {
 		return nil
 	}
 	return fault.NoPermission

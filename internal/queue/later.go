@@ -442,7 +442,7 @@ func (s *Service) writerOf(ctx context.Context, l Later) (principal.Principal, e
 	if errors.Is(err, identity.ErrNoUser) || errors.Is(err, seal.ErrErased) || err == nil && u.Disabled {
 		return principal.Principal{}, errWriter
 	}
-	return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: u.Name, Role: u.Role, Partner: u.Partner, Address: l.address}, err
+	return principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, UserName: u.Name, Role: u.Role, Roles: u.Roles, Partner: u.Partner, Address: l.address}, err
 }
 
 // withhold gives a message back to its writer that must not go out as it is.

@@ -96,7 +96,7 @@ func mayOwn(who principal.Principal, shared bool) error {
 
 // Macros are those the caller may use, shared ones first, by name.
 func (s *Service) Macros(ctx context.Context, who principal.Principal) (all []Macro, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -112,7 +112,7 @@ func (s *Service) Macros(ctx context.Context, who principal.Principal) (all []Ma
 
 // Macro reads one the caller may use; ErrNoMacro otherwise.
 func (s *Service) Macro(ctx context.Context, who principal.Principal, id string) (m Macro, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return m, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error { m, err = macroFor(tx, who, id); return err })

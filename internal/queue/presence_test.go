@@ -59,6 +59,10 @@ func TestPresence(t *testing.T) {
 		other, err := queue.New(w.DB, w.Keys, queue.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets}, queue.Options{})
 		w.OK(err)
 		team, err := other.Teamwork(ctx, w.Auditor, w.n)
+		if err != nil || len(team.Present) != 3 {
+			t.Errorf("an auditor sees %+v, %v", team.Present, err)
+		}
+		_, err = other.Teamwork(ctx, w.Boss, w.n)
 		w.Refused(err, ".01010002")
 		if team, err = other.Teamwork(ctx, w.Chen, w.n); err != nil || len(team.Present) != 3 {
 			t.Errorf("another node sees %+v, %v", team.Present, err)

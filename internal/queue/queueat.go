@@ -90,7 +90,7 @@ func queueAt(tx *db.Tx, id string, at int64) (out Then, err error) {
 // Without the reasons why nobody had them. The house's people only. Failures:
 // ErrNoQueue, OSM.01010001 (there was no such queue then; those of RowPageAt).
 func (s *Service) QueueTicketsAt(ctx context.Context, who principal.Principal, id string, l Look, at int64) (p Page, then Then, err error) {
-	if err := errors.Join(mayDesk(who), l.check()); err != nil {
+	if err := errors.Join(mayLook(who), l.check()); err != nil {
 		return p, then, err
 	}
 	if who.Partner != "" {

@@ -167,7 +167,6 @@ func TestQueueAsOf(t *testing.T) {
 			"before the queue":   {w.Chen, queues[0].ID, queue.Look{}, 5, "as_of"},
 			"no queue":           {w.Chen, "none", queue.Look{}, now, ""},
 			"a partner's":        {nora, "open", queue.Look{}, now, ""},
-			"an auditor":         {w.Auditor, "open", queue.Look{}, now, ""},
 			"a customer":         {w.Boss, "open", queue.Look{}, now, ""},
 		} {
 			_, _, err := w.q.QueueTicketsAt(ctx, c.who, c.queue, c.look, c.at)

@@ -269,7 +269,7 @@ func countRuns(tx *db.Tx, all []Rule) error {
 // Rules are all rules in the order in which they are tried, with how often they
 // ran. Everybody of the house who works on tickets may read them.
 func (s *Service) Rules(ctx context.Context, who principal.Principal) (all []Rule, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
@@ -284,7 +284,7 @@ func (s *Service) Rules(ctx context.Context, who principal.Principal) (all []Rul
 // Rule reads one; ErrNoRule when there is none.
 func (s *Service) Rule(ctx context.Context, who principal.Principal, id string) (Rule, error) {
 	all := make([]Rule, 1)
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return Rule{}, err
 	}
 	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
@@ -298,7 +298,7 @@ func (s *Service) Rule(ctx context.Context, who principal.Principal, id string) 
 
 // RuleVersions are all versions a rule had, newest first, at most 100.
 func (s *Service) RuleVersions(ctx context.Context, who principal.Principal, id string) (all []Rule, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {

@@ -40,7 +40,7 @@ type RunFilter struct {
 
 // RuleRuns are runs, newest first, and the id to go on behind, "" at the end.
 func (s *Service) RuleRuns(ctx context.Context, who principal.Principal, f RunFilter) (all []RuleRun, next string, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return nil, "", err
 	}
 	if f.Limit == 0 {

@@ -101,7 +101,7 @@ func (n *NewSnippet) check() (err error) {
 // shortcut it is first, then those whose shortcut begins with it, then titles,
 // then texts; without words by folder and title.
 func (s *Service) Snippets(ctx context.Context, who principal.Principal, f SnippetFilter) (all []Snippet, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -143,7 +143,7 @@ func (s *Service) Snippets(ctx context.Context, who principal.Principal, f Snipp
 
 // Snippet reads one the caller may use; ErrNoSnippet otherwise.
 func (s *Service) Snippet(ctx context.Context, who principal.Principal, id string) (p Snippet, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return p, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error { p, err = snippetFor(tx, who, id); return err })

@@ -109,13 +109,14 @@ func scanView(r db.Row) (v View, err error) {
 }
 
 // reach is the condition for the views the caller has: his own, those shared
-// with everybody, those of his teams; supervisors have all that are shared.
+// with everybody, those of his teams; supervisors and auditors have all that are
+// shared.
 // Partners' people have their own only.
 func reach(who principal.Principal) (cond string, args []any) {
 	switch {
 	case who.Partner != "":
 		return "owner = ?", []any{who.User}
-	case mayRun(who) == nil:
+	case mayRun(who) == nil, who.Audits():
 		return "(owner = ? OR shared <> 'private')", []any{who.User}
 	}
 	return "(owner = ? OR shared = 'all' OR shared = 'team' AND team IN (SELECT team_id FROM desk_team_members WHERE user_id = ?))", []any{who.User, who.User}
@@ -137,7 +138,7 @@ func viewIn(tx *db.Tx, who principal.Principal, id string) (View, error) {
 // Views lists the views the caller has, in their order, with how many tickets he
 // sees in each of the first 50 (Tally).
 func (s *Service) Views(ctx context.Context, who principal.Principal) (all []View, err error) {
-	if err := mayDesk(who); err != nil {
+	if err := mayLook(who); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -206,7 +207,7 @@ func (s *Service) View(ctx context.Context, who principal.Principal, id string) 
 
 // viewOf is a view the caller has, not counted.
 func (s *Service) viewOf(ctx context.Context, who principal.Principal, id string) (v View, err error) {
-	if err := mayDesk(who); err != nil {
+	if err := mayLook(who); err != nil {
 		return v, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error { v, err = viewIn(tx, who, id); return err })
@@ -216,7 +217,7 @@ func (s *Service) viewOf(ctx context.Context, who principal.Principal, id string
 // ViewTickets is a page of a view's tickets the caller may see. Failures:
 // ErrNoView, OSM.01010001 for sort or cursor.
 func (s *Service) ViewTickets(ctx context.Context, who principal.Principal, id string, l Look) (Page, error) {
-	if err := errors.Join(mayDesk(who), l.check()); err != nil {
+	if err := errors.Join(mayLook(who), l.check()); err != nil {
 		return Page{}, err
 	}
 	v, err := s.viewOf(ctx, who, id)

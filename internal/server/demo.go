@@ -95,7 +95,13 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 			return fmt.Errorf("the store has customers already and %s does not hold their credentials: give --credentials FILE, or start on an empty data folder: %w", s.credentialsPath(), err)
 		}
 		c.BaseURL = base
+		if err := s.markOldDemo(ctx, c); err != nil {
+			return err
+		}
 		return s.writeCredentials(c)
+	}
+	if marked, err := s.ident.DemoMarks(ctx, who); err != nil || len(marked) > 0 {
+		return err // it was removed, some of its people are still needed
 	}
 	c.BaseURL = base
 	var (
@@ -106,6 +112,9 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 	for _, p := range demoPlan {
 		d, err := s.ident.CreateDomain(ctx, who, identity.NewDomain{Name: p.name, Plan: p.plan})
 		if err != nil {
+			return err
+		}
+		if err := s.markDemo(ctx, identity.DemoDomain, d.ID); err != nil {
 			return err
 		}
 		out := demoDomain{ID: d.ID, Name: d.Name}
@@ -146,6 +155,9 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 		p := demoPerson{Name: e.name, Password: s.demoPassword(), Role: e.role}
 		made, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: e.name, Password: p.Password, Role: e.role, Alias: e.alias, Mail: e.name + "@support.example"})
 		if err != nil {
+			return err
+		}
+		if err := s.markDemo(ctx, identity.DemoPerson, made.ID); err != nil {
 			return err
 		}
 		engineers = append(engineers, principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: made.ID, UserName: made.Name, Role: made.Role})

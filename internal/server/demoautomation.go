@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/queue"
@@ -27,7 +28,11 @@ func (s *Server) fillAutomation(ctx context.Context, lead principal.Principal) e
 			{Do: "pause", Text: both("等待变更窗口", "waits for the change window")}}},
 	} {
 		m.Shared = true
-		if _, err := s.queue.CreateMacro(ctx, lead, m); err != nil {
+		made, err := s.queue.CreateMacro(ctx, lead, m)
+		if err == nil {
+			err = s.markDemo(ctx, identity.DemoMacro, made.ID)
+		}
+		if err != nil {
 			return fmt.Errorf("macro %s: %w", m.Name.EN, err)
 		}
 	}
@@ -39,15 +44,22 @@ func (s *Server) fillAutomation(ctx context.Context, lead principal.Principal) e
 			"Hello {{customer.user}},\n\nplease check one after another:\n1. Is port 22 open in the security group?\n2. Is a public IP bound?\n3. Does sshd run, seen over the console's VNC?\n\n{{engineer.alias}}")},
 	} {
 		p.Shared = true
-		if _, err := s.queue.CreateSnippet(ctx, lead, p); err != nil {
+		made, err := s.queue.CreateSnippet(ctx, lead, p)
+		if err == nil {
+			err = s.markDemo(ctx, identity.DemoSnippet, made.ID)
+		}
+		if err != nil {
 			return fmt.Errorf("snippet %s: %w", p.Title.EN, err)
 		}
 	}
-	_, err := s.queue.CreateRule(ctx, lead, queue.NewRule{Name: *both("登录问题标记", "Mark log-in problems"), Mode: queue.ModeShadow, Definition: queue.Definition{
+	rule, err := s.queue.CreateRule(ctx, lead, queue.NewRule{Name: *both("登录问题标记", "Mark log-in problems"), Mode: queue.ModeShadow, Definition: queue.Definition{
 		When: queue.When{Events: []string{"ticket.create", "ticket.reply"}, By: "customer"},
 		If: &queue.Condition{All: []queue.Condition{
 			{Any: []queue.Condition{{Field: "text", Op: "contains", Value: "登录"}, {Field: "text", Op: "contains", Value: "log in"}}},
 			{Not: &queue.Condition{Field: "tags", Op: "contains", Value: "登录"}}}},
 		Then: []queue.Action{{Do: "tag", Tags: []string{"登录"}}, {Do: queue.DoNotify, To: queue.ToHandler}}}})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.markDemo(ctx, identity.DemoRule, rule.ID)
 }

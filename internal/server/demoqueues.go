@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/queue"
@@ -29,7 +30,13 @@ func (s *Server) fillQueues(ctx context.Context, engineers []principal.Principal
 	if err != nil {
 		return fmt.Errorf("team: %w", err)
 	}
+	if err := s.markDemo(ctx, identity.DemoTeam, first.ID); err != nil {
+		return err
+	}
 	second, err := s.queue.CreateTeam(ctx, who, queue.Team{Name: locale.Texts{ZH: "专家组", EN: "Experts"}, Members: []string{emma.User, zhao.User}, Lead: zhao.User})
+	if err == nil {
+		err = s.markDemo(ctx, identity.DemoTeam, second.ID)
+	}
 	if err != nil {
 		return fmt.Errorf("team: %w", err)
 	}
@@ -45,11 +52,18 @@ func (s *Server) fillQueues(ctx context.Context, engineers []principal.Principal
 		{Name: locale.Texts{ZH: "客户已催单", EN: "Urged"}, Filter: ticket.RowFilter{Statuses: open, Urged: &urged}, Sort: ticket.SortChanged},
 	} {
 		q.Place = 50 + 10*i
-		if _, err := s.queue.CreateQueue(ctx, who, q); err != nil {
+		made, err := s.queue.CreateQueue(ctx, who, q)
+		if err == nil {
+			err = s.markDemo(ctx, identity.DemoQueue, made.ID)
+		}
+		if err != nil {
 			return fmt.Errorf("queue %s: %w", q.Name.EN, err)
 		}
 	}
-	_, err = s.queue.CreateView(ctx, zhao, queue.View{Name: locale.Texts{ZH: "一天未更新", EN: "Untouched for a day"}, Shared: queue.WithAll, Sort: ticket.SortOldest,
+	view, err := s.queue.CreateView(ctx, zhao, queue.View{Name: locale.Texts{ZH: "一天未更新", EN: "Untouched for a day"}, Shared: queue.WithAll, Sort: ticket.SortOldest,
 		Filter: ticket.RowFilter{Statuses: open, Unchanged: 24 * 60}, Columns: []string{"number", "status", "severity", "domain", "assignee", "updated_at"}})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.markDemo(ctx, identity.DemoView, view.ID)
 }

@@ -11,6 +11,7 @@ import (
 	"casemate/internal/job"
 	"casemate/internal/mailin"
 	"casemate/internal/principal"
+	"casemate/internal/ticket"
 	"casemate/internal/verify"
 )
 
@@ -23,9 +24,48 @@ func (s *Server) deskHost() desk.Host {
 			err = s.db.View(ctx, func(tx *db.Tx) error { rows, err = event.After(tx, domain, after, limit); return err })
 			return rows, err
 		},
-		Counts: s.counts,
-		Reset:  s.resetSandbox,
+		Counts:             s.counts,
+		Reset:              s.resetSandbox,
+		AdministrationHost: desk.AdministrationHost{Audit: s.audit, DemoWorld: s.demoWorld, RemoveDemo: s.removeDemo, ExportsAudit: s.exportsAudit, Chain: s.chainState},
 	}
+}
+
+// chainState is how the event chain stands.
+func (s *Server) chainState(ctx context.Context) (c event.State, err error) {
+	key := s.keys.Derive("event-chain")
+	err = s.db.View(ctx, func(tx *db.Tx) error { c, err = event.StateOf(tx, key); return err })
+	return c, err
+}
+
+// exportsAudit records that somebody takes the audit along.
+func (s *Server) exportsAudit(ctx context.Context, who principal.Principal, f desk.AuditFilter) error {
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		event.Record(tx, who, event.Event{Kind: "audit.export", Subject: "audit", LogCode: event.NoLog,
+			Data: map[string]any{"domain": f.Domain, "actor": f.Actor, "kind": f.Kind, "ticket": f.Ticket, "from": f.From, "to": f.To}})
+		return nil
+	})
+}
+
+// audit is a page of the sealed events of all domains. It fails with
+// fault.NoTicket for a ticket that never was.
+func (s *Server) audit(ctx context.Context, f desk.AuditFilter) (rows []event.Row, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		q := f.Filter
+		if f.Ticket != "" {
+			var domain string
+			if domain, q.SubjectID, err = ticket.IDOf(tx, f.Ticket); err != nil {
+				return err
+			}
+			if q.Domain != "" && q.Domain != domain {
+				rows = nil
+				return nil
+			}
+			q.Domain, q.Subject = domain, "ticket"
+		}
+		rows, err = event.Browse(tx, q)
+		return err
+	})
+	return rows, err
 }
 
 // resetSandbox empties a sandbox. What nouns keep outside the tables of domains

@@ -276,7 +276,7 @@ func scanReport(r db.Row) (p Report, err error) {
 
 // maySupervise tells who sees and handles reports.
 func maySupervise(who principal.Principal) error {
-	if who.Admin() || who.Kind == principal.Engineer && who.Role == principal.RoleSupervisor {
+	if who.Admin() || who.Is(principal.RoleSupervisor) {
 		return nil
 	}
 	return fault.NoPermission

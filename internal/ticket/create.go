@@ -228,7 +228,7 @@ func (s *Service) create(tx *db.Tx, who principal.Principal, t Ticket, d draft) 
 			return created{}, errAgreement
 		}
 	}
-	if total := cat.Quota(kind.ID); total != catalog.Unlimited {
+	if total := quotaOf(cat, domain, kind.ID); total != catalog.Unlimited {
 		tx.Lock(who.Domain, "ticket.quota."+kind.ID)
 		used, err := used(tx, who.Domain, kind.ID)
 		if err != nil {
@@ -313,6 +313,18 @@ func used(tx *db.Tx, domain, problemType string) (n int, err error) {
 	return n, err
 }
 
+// quotaOf is how many open tickets of a problem type an account may have: what
+// the house granted it, else what the catalogue says.
+func quotaOf(cat *catalog.Catalog, d identity.Domain, problemType string) int {
+	switch d.Quota {
+	case 0:
+		return cat.Quota(problemType)
+	case identity.NoQuota:
+		return catalog.Unlimited
+	}
+	return d.Quota
+}
+
 // Quota is how many open tickets of a problem type the caller's domain may have
 // and how many more it may open (semantics.md D10); both catalog.Unlimited when
 // there is no end.
@@ -324,10 +336,16 @@ func (s *Service) Quota(ctx context.Context, who principal.Principal, problemTyp
 	if err != nil {
 		return 0, 0, err
 	}
-	if total = s.catalog.Now().Quota(kind.ID); total == catalog.Unlimited {
-		return total, total, nil
-	}
+	cat := s.catalog.Now()
 	err = s.db.View(ctx, func(tx *db.Tx) error {
+		d, err := identity.DomainIn(tx, who.Domain)
+		if err != nil {
+			return err
+		}
+		if total = quotaOf(cat, d, kind.ID); total == catalog.Unlimited {
+			unused = total
+			return nil
+		}
 		n, err := used(tx, who.Domain, kind.ID)
 		unused = max(total-n, 0)
 		return err

@@ -117,7 +117,7 @@ func (s *Service) DeskFiles(ctx context.Context, who principal.Principal, number
 // DeskFile opens a file of a ticket for the desk. Failures: OSM.01010015 (no
 // such ticket), and those of attachment.OpenFor.
 func (s *Service) DeskFile(ctx context.Context, who principal.Principal, number, id string) (attachment.Content, error) {
-	if err := maySee(who); err != nil {
+	if err := maySeeMore(who); err != nil {
 		return attachment.Content{}, err
 	}
 	t, err := s.deskTicketOf(ctx, who, number)

@@ -99,7 +99,10 @@ func TestFiles(t *testing.T) {
 		}
 		_, err = w.s.DeskFile(ctx, w.li, n, a)
 		w.refused(err, "01010002")
-		_, err = w.s.DeskFiles(ctx, w.auditor, n)
+		if all, err := w.s.DeskFiles(principal.With(ctx, w.auditor), w.auditor, n); err != nil || len(all) == 0 || !strings.HasPrefix(all[0].Name, "attachment.") {
+			w.t.Errorf("an auditor sees the files %+v, %v", all, err)
+		}
+		_, err = w.s.DeskFile(ctx, w.auditor, n, a)
 		w.refused(err, "01010002")
 		_, err = w.s.Attach(ctx, w.chen, "TS000000NOSUCHTICKET0", upload("a.txt", "x"))
 		w.refused(err, "01010015")

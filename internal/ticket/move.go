@@ -69,7 +69,7 @@ type Move struct {
 
 // leads tells who may join what is of two submitters.
 func leads(who principal.Principal) bool {
-	return who.Kind == principal.Engineer && who.Partner == "" && (who.Role == principal.RoleSupervisor || who.Role == principal.RoleAdministrator)
+	return who.Partner == "" && (who.Is(principal.RoleSupervisor) || who.Is(principal.RoleAdministrator))
 }
 
 // joinable holds two tickets against each other: .48 (two customers, two

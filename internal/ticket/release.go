@@ -26,7 +26,7 @@ func released(t Ticket, who principal.Principal) (Ticket, error) {
 		return t, errState(actRelease, t.Status)
 	case t.Assignee == "":
 		return t, errFree
-	case t.Assignee != writer(who) && !who.Admin() && who.Role != principal.RoleSupervisor:
+	case t.Assignee != writer(who) && !who.Admin() && !who.Is(principal.RoleSupervisor):
 		return t, fault.NoPermission
 	}
 	t.Assignee = ""

@@ -110,7 +110,7 @@ func rowsSince(tx *db.Tx, who principal.Principal, f RowFilter, at int64) (all [
 	fixed := f // what no event changes
 	fixed.Statuses, fixed.Owners, fixed.Severities, fixed.Assignee, fixed.Urged, fixed.Unchanged = nil, nil, nil, "", nil, 0
 	w := fixed.where(who, at)
-	if who.Admin() || who.Role == principal.RoleSupervisor {
+	if who.Admin() || who.Is(principal.RoleSupervisor) {
 		w.cond[0] = "sandbox = 0" // where it leaves the deleted ones out
 	}
 	w.and("created_at <= ? AND changed_at > ?", at, at)

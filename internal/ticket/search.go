@@ -81,7 +81,7 @@ var allKinds = []string{search.KindTicket, search.KindMessage, search.KindNote, 
 // operator and place) or a cursor that is none, .02 for callers who may not see
 // what they ask for.
 func (s *Service) Search(ctx context.Context, who principal.Principal, in Search) (out SearchPage, err error) {
-	if err := maySee(who); err != nil {
+	if err := maySeeMore(who); err != nil {
 		return out, err
 	}
 	if in.Limit == 0 {
@@ -245,7 +245,7 @@ func (q *searching) prepare(ctx context.Context) error {
 		}
 	}
 	q.query.Groups = kept
-	if q.deleted && (q.who.Partner != "" || !q.who.Admin() && q.who.Role != principal.RoleSupervisor) {
+	if q.deleted && (q.who.Partner != "" || !q.who.Admin() && !q.who.Is(principal.RoleSupervisor)) {
 		return fault.NoPermission
 	}
 	return nil

@@ -167,7 +167,7 @@ func (s *Service) supervisors(ctx context.Context) (ids []string, err error) {
 	people, err := s.ident.Users(ctx, principal.AsSystem(principal.House), principal.House)
 	for _, role := range []string{principal.RoleSupervisor, principal.RoleAdministrator} {
 		for _, u := range people {
-			if u.Role == role && u.Partner == "" && !u.Disabled {
+			if u.Has(role) && u.Partner == "" && !u.Disabled {
 				ids = append(ids, u.ID)
 			}
 		}

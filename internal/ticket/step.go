@@ -98,7 +98,7 @@ func mayWork(who principal.Principal) error {
 	if who.Kind == principal.System {
 		return nil
 	}
-	if who.Kind == principal.Engineer && (who.Role == principal.RoleEngineer || who.Role == principal.RoleSupervisor || who.Role == principal.RoleAdministrator) {
+	if who.Works() {
 		return nil
 	}
 	return fault.NoPermission

@@ -25,7 +25,7 @@ const maxSuggestions = 10
 // of it. A partner's people are offered the customers they serve and their
 // colleagues only. It fails with OSM.01010002 for callers who may not search.
 func (s *Service) Suggest(ctx context.Context, who principal.Principal, text string, lang locale.Language) (all []Suggestion, err error) {
-	if err := maySee(who); err != nil {
+	if err := maySeeMore(who); err != nil {
 		return nil, err
 	}
 	last := search.LastWord(text)

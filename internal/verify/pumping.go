@@ -379,7 +379,7 @@ func (s *Service) Reopen(ctx context.Context, who principal.Principal, subject s
 }
 
 func mayLook(who principal.Principal) error {
-	if who.Admin() || who.Kind == principal.Engineer && who.Role == principal.RoleAuditor {
+	if who.Admin() || who.Audits() {
 		return nil
 	}
 	return fault.NoPermission

@@ -348,6 +348,9 @@ func (s *Service) write(tx *db.Tx, hook string, d Delivery) {
 // Test sends a made-up event now and answers what came back; neither success
 // nor failure changes the webhook.
 func (s *Service) Test(ctx context.Context, who principal.Principal, id string) (Delivery, error) {
+	if err := mayAdminister(who); err != nil {
+		return Delivery{}, err
+	}
 	h, err := s.Show(ctx, who, id)
 	if err != nil {
 		return Delivery{}, err
@@ -364,7 +367,7 @@ func (s *Service) Test(ctx context.Context, who principal.Principal, id string) 
 // Deliveries is a page of a webhook's log, newest first; before is the id to go
 // on behind, "" = from the newest; limit 1..100, 0 = 20.
 func (s *Service) Deliveries(ctx context.Context, who principal.Principal, id, before string, limit int) (page []Delivery, err error) {
-	if err := mayAdminister(who); err != nil {
+	if err := mayInspect(who); err != nil {
 		return nil, err
 	}
 	if limit <= 0 {

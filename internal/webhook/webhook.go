@@ -115,6 +115,14 @@ func mayAdminister(who principal.Principal) error {
 	return nil
 }
 
+// mayInspect is for who administers, and for auditors.
+func mayInspect(who principal.Principal) error {
+	if !who.Inspects() {
+		return fault.NoPermission
+	}
+	return nil
+}
+
 var kindForm = regexp.MustCompile(`^([a-z]+(\.[a-z_]+)*(\.\*)?|\*)$`)
 
 func (s *Service) check(raw, about string, kinds []string) error {
@@ -245,7 +253,7 @@ func hookIn(tx *db.Tx, id string) (Hook, error) {
 
 // List is all webhooks, oldest first. Administrators only.
 func (s *Service) List(ctx context.Context, who principal.Principal) (all []Hook, err error) {
-	if err := mayAdminister(who); err != nil {
+	if err := mayInspect(who); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
@@ -261,7 +269,7 @@ func (s *Service) List(ctx context.Context, who principal.Principal) (all []Hook
 
 // Show reads a webhook. It fails with ErrNoHook.
 func (s *Service) Show(ctx context.Context, who principal.Principal, id string) (h Hook, err error) {
-	if err := mayAdminister(who); err != nil {
+	if err := mayInspect(who); err != nil {
 		return h, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error { h, err = hookIn(tx, id); return err })

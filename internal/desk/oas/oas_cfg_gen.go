@@ -8,7 +8,13 @@ import (
 
 	"github.com/ogen-go/ogen/middleware"
 	"github.com/ogen-go/ogen/ogenerrors"
+	"github.com/ogen-go/ogen/ogenregex"
 )
+
+var regexMap = map[string]ogenregex.Regexp{
+	"^(zh-cn|en-us)?$":                ogenregex.MustCompile("^(zh-cn|en-us)?$"),
+	"^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$": ogenregex.MustCompile("^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$"),
+}
 
 type (
 	optionFunc[C any] func(*C)

@@ -1669,6 +1669,109 @@ func (s *AttachmentSide) UnmarshalText(data []byte) error {
 	}
 }
 
+// Ref: #/components/schemas/AuditChain
+type AuditChain struct {
+	// Number of the last sealed event.
+	Sealed int64 `json:"sealed"`
+	// Events that wait for their number, counted up to 1,000.
+	Unsealed int64   `json:"unsealed"`
+	SealedAt OptTime `json:"sealed_at"`
+	// Link of the chain over all sealed events.
+	Hash string `json:"hash"`
+	// Whether the links of the newest events, up to 1,000, agree; all of them are checked by casemate
+	// audit verify.
+	Holds bool `json:"holds"`
+	// Number of the first of those events.
+	CheckedFrom int64 `json:"checked_from"`
+}
+
+// GetSealed returns the value of Sealed.
+func (s *AuditChain) GetSealed() int64 {
+	return s.Sealed
+}
+
+// GetUnsealed returns the value of Unsealed.
+func (s *AuditChain) GetUnsealed() int64 {
+	return s.Unsealed
+}
+
+// GetSealedAt returns the value of SealedAt.
+func (s *AuditChain) GetSealedAt() OptTime {
+	return s.SealedAt
+}
+
+// GetHash returns the value of Hash.
+func (s *AuditChain) GetHash() string {
+	return s.Hash
+}
+
+// GetHolds returns the value of Holds.
+func (s *AuditChain) GetHolds() bool {
+	return s.Holds
+}
+
+// GetCheckedFrom returns the value of CheckedFrom.
+func (s *AuditChain) GetCheckedFrom() int64 {
+	return s.CheckedFrom
+}
+
+// SetSealed sets the value of Sealed.
+func (s *AuditChain) SetSealed(val int64) {
+	s.Sealed = val
+}
+
+// SetUnsealed sets the value of Unsealed.
+func (s *AuditChain) SetUnsealed(val int64) {
+	s.Unsealed = val
+}
+
+// SetSealedAt sets the value of SealedAt.
+func (s *AuditChain) SetSealedAt(val OptTime) {
+	s.SealedAt = val
+}
+
+// SetHash sets the value of Hash.
+func (s *AuditChain) SetHash(val string) {
+	s.Hash = val
+}
+
+// SetHolds sets the value of Holds.
+func (s *AuditChain) SetHolds(val bool) {
+	s.Holds = val
+}
+
+// SetCheckedFrom sets the value of CheckedFrom.
+func (s *AuditChain) SetCheckedFrom(val int64) {
+	s.CheckedFrom = val
+}
+
+// Ref: #/components/schemas/AuditPage
+type AuditPage struct {
+	Items []Event `json:"items"`
+	// Number to go on before; absent at the end.
+	NextBefore OptInt64 `json:"next_before"`
+}
+
+// GetItems returns the value of Items.
+func (s *AuditPage) GetItems() []Event {
+	return s.Items
+}
+
+// GetNextBefore returns the value of NextBefore.
+func (s *AuditPage) GetNextBefore() OptInt64 {
+	return s.NextBefore
+}
+
+// SetItems sets the value of Items.
+func (s *AuditPage) SetItems(val []Event) {
+	s.Items = val
+}
+
+// SetNextBefore sets the value of NextBefore.
+func (s *AuditPage) SetNextBefore(val OptInt64) {
+	s.NextBefore = val
+}
+
 // Ref: #/components/schemas/Authorization
 type Authorization struct {
 	// Authorization id, as the customer sees it.
@@ -2379,6 +2482,94 @@ func (s *Bilingual) SetZh(val OptString) {
 // SetEn sets the value of En.
 func (s *Bilingual) SetEn(val OptString) {
 	s.En = val
+}
+
+// Ref: #/components/schemas/BlockedContact
+type BlockedContact struct {
+	// Id of the block.
+	ID      string  `json:"id"`
+	Channel Channel `json:"channel"`
+	// The contact, masked; absent when it is not known any more, and to auditors.
+	To OptString `json:"to"`
+	// What the provider said.
+	Detail OptString `json:"detail"`
+	Since  Time      `json:"since"`
+	Until  Time      `json:"until"`
+}
+
+// GetID returns the value of ID.
+func (s *BlockedContact) GetID() string {
+	return s.ID
+}
+
+// GetChannel returns the value of Channel.
+func (s *BlockedContact) GetChannel() Channel {
+	return s.Channel
+}
+
+// GetTo returns the value of To.
+func (s *BlockedContact) GetTo() OptString {
+	return s.To
+}
+
+// GetDetail returns the value of Detail.
+func (s *BlockedContact) GetDetail() OptString {
+	return s.Detail
+}
+
+// GetSince returns the value of Since.
+func (s *BlockedContact) GetSince() Time {
+	return s.Since
+}
+
+// GetUntil returns the value of Until.
+func (s *BlockedContact) GetUntil() Time {
+	return s.Until
+}
+
+// SetID sets the value of ID.
+func (s *BlockedContact) SetID(val string) {
+	s.ID = val
+}
+
+// SetChannel sets the value of Channel.
+func (s *BlockedContact) SetChannel(val Channel) {
+	s.Channel = val
+}
+
+// SetTo sets the value of To.
+func (s *BlockedContact) SetTo(val OptString) {
+	s.To = val
+}
+
+// SetDetail sets the value of Detail.
+func (s *BlockedContact) SetDetail(val OptString) {
+	s.Detail = val
+}
+
+// SetSince sets the value of Since.
+func (s *BlockedContact) SetSince(val Time) {
+	s.Since = val
+}
+
+// SetUntil sets the value of Until.
+func (s *BlockedContact) SetUntil(val Time) {
+	s.Until = val
+}
+
+// Ref: #/components/schemas/BlockedContactList
+type BlockedContactList struct {
+	Items []BlockedContact `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *BlockedContactList) GetItems() []BlockedContact {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *BlockedContactList) SetItems(val []BlockedContact) {
+	s.Items = val
 }
 
 // Tickets as ListTickets finds them.
@@ -3117,6 +3308,201 @@ func (s *CatalogFiles) SetVersion(val int64) {
 // SetFiles sets the value of Files.
 func (s *CatalogFiles) SetFiles(val CatalogFileMap) {
 	s.Files = val
+}
+
+// What is changed of an account; what is absent stays.
+// Ref: #/components/schemas/ChangeDomainReq
+type ChangeDomainReq struct {
+	// New name, unique.
+	Name OptString `json:"name"`
+	// Support plan; empty = none.
+	Plan OptString `json:"plan"`
+	// Open tickets the account may have of each problem type: 0 = as the catalogue says, -1 = without end.
+	Quota OptInt32 `json:"quota"`
+	// Sub-users submit tickets only when a group permits it.
+	SubmitByPermission OptBool `json:"submit_by_permission"`
+	// Sub-users may export tickets.
+	ExportByUsers OptBool `json:"export_by_users"`
+	// Sub-users act on every ticket of the account.
+	AssumeAll OptBool `json:"assume_all"`
+}
+
+// GetName returns the value of Name.
+func (s *ChangeDomainReq) GetName() OptString {
+	return s.Name
+}
+
+// GetPlan returns the value of Plan.
+func (s *ChangeDomainReq) GetPlan() OptString {
+	return s.Plan
+}
+
+// GetQuota returns the value of Quota.
+func (s *ChangeDomainReq) GetQuota() OptInt32 {
+	return s.Quota
+}
+
+// GetSubmitByPermission returns the value of SubmitByPermission.
+func (s *ChangeDomainReq) GetSubmitByPermission() OptBool {
+	return s.SubmitByPermission
+}
+
+// GetExportByUsers returns the value of ExportByUsers.
+func (s *ChangeDomainReq) GetExportByUsers() OptBool {
+	return s.ExportByUsers
+}
+
+// GetAssumeAll returns the value of AssumeAll.
+func (s *ChangeDomainReq) GetAssumeAll() OptBool {
+	return s.AssumeAll
+}
+
+// SetName sets the value of Name.
+func (s *ChangeDomainReq) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetPlan sets the value of Plan.
+func (s *ChangeDomainReq) SetPlan(val OptString) {
+	s.Plan = val
+}
+
+// SetQuota sets the value of Quota.
+func (s *ChangeDomainReq) SetQuota(val OptInt32) {
+	s.Quota = val
+}
+
+// SetSubmitByPermission sets the value of SubmitByPermission.
+func (s *ChangeDomainReq) SetSubmitByPermission(val OptBool) {
+	s.SubmitByPermission = val
+}
+
+// SetExportByUsers sets the value of ExportByUsers.
+func (s *ChangeDomainReq) SetExportByUsers(val OptBool) {
+	s.ExportByUsers = val
+}
+
+// SetAssumeAll sets the value of AssumeAll.
+func (s *ChangeDomainReq) SetAssumeAll(val OptBool) {
+	s.AssumeAll = val
+}
+
+// What is changed of a group; what is absent stays.
+// Ref: #/components/schemas/ChangeGroupReq
+type ChangeGroupReq struct {
+	// New name, unique in the domain.
+	Name OptString `json:"name"`
+	// Rights its members get, ticket_administrator or ticket_group_operator.
+	Roles []string `json:"roles"`
+}
+
+// GetName returns the value of Name.
+func (s *ChangeGroupReq) GetName() OptString {
+	return s.Name
+}
+
+// GetRoles returns the value of Roles.
+func (s *ChangeGroupReq) GetRoles() []string {
+	return s.Roles
+}
+
+// SetName sets the value of Name.
+func (s *ChangeGroupReq) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetRoles sets the value of Roles.
+func (s *ChangeGroupReq) SetRoles(val []string) {
+	s.Roles = val
+}
+
+// What is changed of a user; what is absent stays, an empty text removes.
+// Ref: #/components/schemas/ChangeUserReq
+type ChangeUserReq struct {
+	// New log-in name, unique in the domain.
+	Name OptString `json:"name"`
+	// For people of the house, the name customers see.
+	Alias OptString `json:"alias"`
+	// Calling code of the phone number without plus; with mobile.
+	AreaCode OptString `json:"area_code"`
+	// Phone number.
+	Mobile OptString `json:"mobile"`
+	// Mail address.
+	Email OptString `json:"email"`
+	// Language of mails and text messages to the user, zh-cn or en-us; empty = the installation's.
+	Language OptString `json:"language"`
+	// Time zone, for example GMT+8 or Asia/Shanghai.
+	TimeZone OptString `json:"time_zone"`
+}
+
+// GetName returns the value of Name.
+func (s *ChangeUserReq) GetName() OptString {
+	return s.Name
+}
+
+// GetAlias returns the value of Alias.
+func (s *ChangeUserReq) GetAlias() OptString {
+	return s.Alias
+}
+
+// GetAreaCode returns the value of AreaCode.
+func (s *ChangeUserReq) GetAreaCode() OptString {
+	return s.AreaCode
+}
+
+// GetMobile returns the value of Mobile.
+func (s *ChangeUserReq) GetMobile() OptString {
+	return s.Mobile
+}
+
+// GetEmail returns the value of Email.
+func (s *ChangeUserReq) GetEmail() OptString {
+	return s.Email
+}
+
+// GetLanguage returns the value of Language.
+func (s *ChangeUserReq) GetLanguage() OptString {
+	return s.Language
+}
+
+// GetTimeZone returns the value of TimeZone.
+func (s *ChangeUserReq) GetTimeZone() OptString {
+	return s.TimeZone
+}
+
+// SetName sets the value of Name.
+func (s *ChangeUserReq) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetAlias sets the value of Alias.
+func (s *ChangeUserReq) SetAlias(val OptString) {
+	s.Alias = val
+}
+
+// SetAreaCode sets the value of AreaCode.
+func (s *ChangeUserReq) SetAreaCode(val OptString) {
+	s.AreaCode = val
+}
+
+// SetMobile sets the value of Mobile.
+func (s *ChangeUserReq) SetMobile(val OptString) {
+	s.Mobile = val
+}
+
+// SetEmail sets the value of Email.
+func (s *ChangeUserReq) SetEmail(val OptString) {
+	s.Email = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *ChangeUserReq) SetLanguage(val OptString) {
+	s.Language = val
+}
+
+// SetTimeZone sets the value of TimeZone.
+func (s *ChangeUserReq) SetTimeZone(val OptString) {
+	s.TimeZone = val
 }
 
 // Mail or sms.
@@ -3935,6 +4321,23 @@ func (s *ClockState) UnmarshalText(data []byte) error {
 	}
 }
 
+// What closes an account.
+// Ref: #/components/schemas/CloseDomainReq
+type CloseDomainReq struct {
+	// The account's name once more, against mistakes.
+	Name string `json:"name"`
+}
+
+// GetName returns the value of Name.
+func (s *CloseDomainReq) GetName() string {
+	return s.Name
+}
+
+// SetName sets the value of Name.
+func (s *CloseDomainReq) SetName(val string) {
+	s.Name = val
+}
+
 // Ref: #/components/schemas/CodeBreaker
 type CodeBreaker struct {
 	Subject string           `json:"subject"`
@@ -4582,6 +4985,9 @@ type DeleteDomainAgencyNoContent struct{}
 // DeleteDraftNoContent is response for DeleteDraft operation.
 type DeleteDraftNoContent struct{}
 
+// DeleteGroupNoContent is response for DeleteGroup operation.
+type DeleteGroupNoContent struct{}
+
 // DeleteMacroNoContent is response for DeleteMacro operation.
 type DeleteMacroNoContent struct{}
 
@@ -5136,6 +5542,70 @@ func (s *DeliveryState) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/DemoWorld
+type DemoWorld struct {
+	// Whether there is anything of it.
+	Present bool `json:"present"`
+	// Its customers' domains.
+	Domains []Domain `json:"domains"`
+	// Its people of the house.
+	People []User `json:"people"`
+	// How many teams, queues, macros, rules and texts were made for it.
+	Desk int32 `json:"desk"`
+	// Tickets of its domains.
+	Tickets int32 `json:"tickets"`
+}
+
+// GetPresent returns the value of Present.
+func (s *DemoWorld) GetPresent() bool {
+	return s.Present
+}
+
+// GetDomains returns the value of Domains.
+func (s *DemoWorld) GetDomains() []Domain {
+	return s.Domains
+}
+
+// GetPeople returns the value of People.
+func (s *DemoWorld) GetPeople() []User {
+	return s.People
+}
+
+// GetDesk returns the value of Desk.
+func (s *DemoWorld) GetDesk() int32 {
+	return s.Desk
+}
+
+// GetTickets returns the value of Tickets.
+func (s *DemoWorld) GetTickets() int32 {
+	return s.Tickets
+}
+
+// SetPresent sets the value of Present.
+func (s *DemoWorld) SetPresent(val bool) {
+	s.Present = val
+}
+
+// SetDomains sets the value of Domains.
+func (s *DemoWorld) SetDomains(val []Domain) {
+	s.Domains = val
+}
+
+// SetPeople sets the value of People.
+func (s *DemoWorld) SetPeople(val []User) {
+	s.People = val
+}
+
+// SetDesk sets the value of Desk.
+func (s *DemoWorld) SetDesk(val int32) {
+	s.Desk = val
+}
+
+// SetTickets sets the value of Tickets.
+func (s *DemoWorld) SetTickets(val int32) {
+	s.Tickets = val
 }
 
 // Ref: #/components/schemas/DeskAgreement
@@ -5748,7 +6218,16 @@ type Domain struct {
 	Disabled bool `json:"disabled"`
 	// The partner who serves the customer; absent when none does.
 	PartnerID OptString `json:"partner_id"`
-	CreatedAt Time      `json:"created_at"`
+	// Open tickets it may have of each problem type, -1 = without end; absent = as the catalogue says.
+	Quota OptInt32 `json:"quota"`
+	// Sub-users submit tickets only when a group permits it.
+	SubmitByPermission OptBool `json:"submit_by_permission"`
+	// Sub-users may export tickets.
+	ExportByUsers OptBool `json:"export_by_users"`
+	// Sub-users act on every ticket of the account.
+	AssumeAll OptBool `json:"assume_all"`
+	ClosedAt  OptTime `json:"closed_at"`
+	CreatedAt Time    `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -5779,6 +6258,31 @@ func (s *Domain) GetDisabled() bool {
 // GetPartnerID returns the value of PartnerID.
 func (s *Domain) GetPartnerID() OptString {
 	return s.PartnerID
+}
+
+// GetQuota returns the value of Quota.
+func (s *Domain) GetQuota() OptInt32 {
+	return s.Quota
+}
+
+// GetSubmitByPermission returns the value of SubmitByPermission.
+func (s *Domain) GetSubmitByPermission() OptBool {
+	return s.SubmitByPermission
+}
+
+// GetExportByUsers returns the value of ExportByUsers.
+func (s *Domain) GetExportByUsers() OptBool {
+	return s.ExportByUsers
+}
+
+// GetAssumeAll returns the value of AssumeAll.
+func (s *Domain) GetAssumeAll() OptBool {
+	return s.AssumeAll
+}
+
+// GetClosedAt returns the value of ClosedAt.
+func (s *Domain) GetClosedAt() OptTime {
+	return s.ClosedAt
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -5814,6 +6318,31 @@ func (s *Domain) SetDisabled(val bool) {
 // SetPartnerID sets the value of PartnerID.
 func (s *Domain) SetPartnerID(val OptString) {
 	s.PartnerID = val
+}
+
+// SetQuota sets the value of Quota.
+func (s *Domain) SetQuota(val OptInt32) {
+	s.Quota = val
+}
+
+// SetSubmitByPermission sets the value of SubmitByPermission.
+func (s *Domain) SetSubmitByPermission(val OptBool) {
+	s.SubmitByPermission = val
+}
+
+// SetExportByUsers sets the value of ExportByUsers.
+func (s *Domain) SetExportByUsers(val OptBool) {
+	s.ExportByUsers = val
+}
+
+// SetAssumeAll sets the value of AssumeAll.
+func (s *Domain) SetAssumeAll(val OptBool) {
+	s.AssumeAll = val
+}
+
+// SetClosedAt sets the value of ClosedAt.
+func (s *Domain) SetClosedAt(val OptTime) {
+	s.ClosedAt = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.
@@ -5858,6 +6387,95 @@ func (s *DomainClock) SetAheadSeconds(val int64) {
 // SetNow sets the value of Now.
 func (s *DomainClock) SetNow(val Time) {
 	s.Now = val
+}
+
+// Ref: #/components/schemas/DomainKey
+type DomainKey struct {
+	// Access key id (AK).
+	ID string `json:"id"`
+	// Whose it is.
+	UserID string `json:"user_id"`
+	// His log-in name; absent to auditors.
+	UserName OptString `json:"user_name"`
+	// Whether requests signed with it are refused.
+	Disabled   bool    `json:"disabled"`
+	CreatedAt  Time    `json:"created_at"`
+	LastUsedAt OptTime `json:"last_used_at"`
+}
+
+// GetID returns the value of ID.
+func (s *DomainKey) GetID() string {
+	return s.ID
+}
+
+// GetUserID returns the value of UserID.
+func (s *DomainKey) GetUserID() string {
+	return s.UserID
+}
+
+// GetUserName returns the value of UserName.
+func (s *DomainKey) GetUserName() OptString {
+	return s.UserName
+}
+
+// GetDisabled returns the value of Disabled.
+func (s *DomainKey) GetDisabled() bool {
+	return s.Disabled
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *DomainKey) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetLastUsedAt returns the value of LastUsedAt.
+func (s *DomainKey) GetLastUsedAt() OptTime {
+	return s.LastUsedAt
+}
+
+// SetID sets the value of ID.
+func (s *DomainKey) SetID(val string) {
+	s.ID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *DomainKey) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetUserName sets the value of UserName.
+func (s *DomainKey) SetUserName(val OptString) {
+	s.UserName = val
+}
+
+// SetDisabled sets the value of Disabled.
+func (s *DomainKey) SetDisabled(val bool) {
+	s.Disabled = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *DomainKey) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetLastUsedAt sets the value of LastUsedAt.
+func (s *DomainKey) SetLastUsedAt(val OptTime) {
+	s.LastUsedAt = val
+}
+
+// Ref: #/components/schemas/DomainKeyList
+type DomainKeyList struct {
+	Items []DomainKey `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *DomainKeyList) GetItems() []DomainKey {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *DomainKeyList) SetItems(val []DomainKey) {
+	s.Items = val
 }
 
 // Ref: #/components/schemas/DomainList
@@ -7271,6 +7889,20 @@ func (s *EventList) SetItems(val []Event) {
 // SetLast sets the value of Last.
 func (s *EventList) SetLast(val int64) {
 	s.Last = val
+}
+
+type ExportAuditOK struct {
+	Data io.Reader
+}
+
+// Read reads data from the Data reader.
+//
+// Kept to satisfy the io.Reader interface.
+func (s ExportAuditOK) Read(p []byte) (n int, err error) {
+	if s.Data == nil {
+		return 0, io.EOF
+	}
+	return s.Data.Read(p)
 }
 
 // FollowTicketNoContent is response for FollowTicket operation.
@@ -10177,6 +10809,8 @@ type NewUserReq struct {
 	// The main account of a customer's domain, one each.
 	Main OptBool `json:"main"`
 	Role OptRole `json:"role"`
+	// For people of the house, more roles beside role; one of the two is needed.
+	Roles []Role `json:"roles"`
 	// For people of the house, the name customers see.
 	Alias OptString `json:"alias"`
 	// Calling code of the phone number without plus, for example 86.
@@ -10208,6 +10842,11 @@ func (s *NewUserReq) GetMain() OptBool {
 // GetRole returns the value of Role.
 func (s *NewUserReq) GetRole() OptRole {
 	return s.Role
+}
+
+// GetRoles returns the value of Roles.
+func (s *NewUserReq) GetRoles() []Role {
+	return s.Roles
 }
 
 // GetAlias returns the value of Alias.
@@ -10258,6 +10897,11 @@ func (s *NewUserReq) SetMain(val OptBool) {
 // SetRole sets the value of Role.
 func (s *NewUserReq) SetRole(val OptRole) {
 	s.Role = val
+}
+
+// SetRoles sets the value of Roles.
+func (s *NewUserReq) SetRoles(val []Role) {
+	s.Roles = val
 }
 
 // SetAlias sets the value of Alias.
@@ -14798,6 +15442,23 @@ func (s *ReleaseMailReq) SetNumber(val OptString) {
 	s.Number = val
 }
 
+// Confirms the removal.
+// Ref: #/components/schemas/RemoveDemoReq
+type RemoveDemoReq struct {
+	// True.
+	Confirm bool `json:"confirm"`
+}
+
+// GetConfirm returns the value of Confirm.
+func (s *RemoveDemoReq) GetConfirm() bool {
+	return s.Confirm
+}
+
+// SetConfirm sets the value of Confirm.
+func (s *RemoveDemoReq) SetConfirm(val bool) {
+	s.Confirm = val
+}
+
 // RemoveGroupMemberNoContent is response for RemoveGroupMember operation.
 type RemoveGroupMemberNoContent struct{}
 
@@ -16724,6 +17385,8 @@ type Session struct {
 	// Log-in name.
 	Name string `json:"name"`
 	Role Role   `json:"role"`
+	// For people of the house, all their roles, the leading one first.
+	Roles []Role `json:"roles"`
 	// The partner the person works for; absent for the house's own.
 	PartnerID OptString `json:"partner_id"`
 }
@@ -16746,6 +17409,11 @@ func (s *Session) GetName() string {
 // GetRole returns the value of Role.
 func (s *Session) GetRole() Role {
 	return s.Role
+}
+
+// GetRoles returns the value of Roles.
+func (s *Session) GetRoles() []Role {
+	return s.Roles
 }
 
 // GetPartnerID returns the value of PartnerID.
@@ -16771,6 +17439,11 @@ func (s *Session) SetName(val string) {
 // SetRole sets the value of Role.
 func (s *Session) SetRole(val Role) {
 	s.Role = val
+}
+
+// SetRoles sets the value of Roles.
+func (s *Session) SetRoles(val []Role) {
+	s.Roles = val
 }
 
 // SetPartnerID sets the value of PartnerID.
@@ -20535,6 +21208,38 @@ func (s *TransferResult) SetErrorMsg(val OptString) {
 	s.ErrorMsg = val
 }
 
+// UnblockContactNoContent is response for UnblockContact operation.
+type UnblockContactNoContent struct{}
+
+// Which contact is sent to again; one of the two.
+// Ref: #/components/schemas/UnblockContactReq
+type UnblockContactReq struct {
+	// Id of the block.
+	ID OptString `json:"id"`
+	// Mail address or phone number.
+	To OptString `json:"to"`
+}
+
+// GetID returns the value of ID.
+func (s *UnblockContactReq) GetID() OptString {
+	return s.ID
+}
+
+// GetTo returns the value of To.
+func (s *UnblockContactReq) GetTo() OptString {
+	return s.To
+}
+
+// SetID sets the value of ID.
+func (s *UnblockContactReq) SetID(val OptString) {
+	s.ID = val
+}
+
+// SetTo sets the value of To.
+func (s *UnblockContactReq) SetTo(val OptString) {
+	s.To = val
+}
+
 // Ref: #/components/schemas/UndoAnswer
 type UndoAnswer struct {
 	Items []UndoResult `json:"items"`
@@ -20833,6 +21538,8 @@ type User struct {
 	// For people of the house, the partner they work for; absent for the house's own.
 	PartnerID OptString `json:"partner_id"`
 	Role      OptRole   `json:"role"`
+	// For people of the house, all their roles, the leading one first.
+	Roles []Role `json:"roles"`
 	// For people of the house, the name customers see.
 	Alias OptString `json:"alias"`
 	// Calling code of the phone number.
@@ -20877,6 +21584,11 @@ func (s *User) GetPartnerID() OptString {
 // GetRole returns the value of Role.
 func (s *User) GetRole() OptRole {
 	return s.Role
+}
+
+// GetRoles returns the value of Roles.
+func (s *User) GetRoles() []Role {
+	return s.Roles
 }
 
 // GetAlias returns the value of Alias.
@@ -20947,6 +21659,11 @@ func (s *User) SetPartnerID(val OptString) {
 // SetRole sets the value of Role.
 func (s *User) SetRole(val OptRole) {
 	s.Role = val
+}
+
+// SetRoles sets the value of Roles.
+func (s *User) SetRoles(val []Role) {
+	s.Roles = val
 }
 
 // SetAlias sets the value of Alias.

@@ -35,6 +35,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/apply
 	ApplyCatalog(ctx context.Context, req *ApplyCatalogReq) (*CatalogDiff, error)
+	// ChangeDomain implements ChangeDomain operation.
+	//
+	// Changes an account's name, support plan, quota or switches, at once. For administrators.
+	//
+	// PATCH /desk/v1/domains/{domain_id}
+	ChangeDomain(ctx context.Context, req *ChangeDomainReq, params ChangeDomainParams) (*Domain, error)
 	// ChangeEngineerProfile implements ChangeEngineerProfile operation.
 	//
 	// Sets what an engineer can do, how much and when; what is absent stays. With `version`, one that
@@ -42,6 +48,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/engineer-profiles/{user_id}
 	ChangeEngineerProfile(ctx context.Context, req *EngineerProfileReq, params ChangeEngineerProfileParams) (*EngineerProfile, error)
+	// ChangeGroup implements ChangeGroup operation.
+	//
+	// Changes the name or the permissions of a group; what is absent stays. Rights that are taken away end
+	// at once. For administrators.
+	//
+	// PATCH /desk/v1/domains/{domain_id}/groups/{group_id}
+	ChangeGroup(ctx context.Context, req *ChangeGroupReq, params ChangeGroupParams) (*Group, error)
 	// ChangeLater implements ChangeLater operation.
 	//
 	// Changes what is given. It is refused with OSM.01010001 when the message went out meanwhile.
@@ -88,6 +101,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/teams/{team_id}
 	ChangeTeam(ctx context.Context, req *TeamReq, params ChangeTeamParams) (*Team, error)
+	// ChangeUser implements ChangeUser operation.
+	//
+	// Changes a user's name, contacts, language or time zone, of people of the house also the alias. A new
+	// log-in name ends the user's tokens. For administrators.
+	//
+	// PATCH /desk/v1/domains/{domain_id}/users/{user_id}
+	ChangeUser(ctx context.Context, req *ChangeUserReq, params ChangeUserParams) (*User, error)
 	// ChangeView implements ChangeView operation.
 	//
 	// Replaces a view. Its owner may, and supervisors and administrators what is shared, also when the
@@ -110,6 +130,15 @@ type Handler interface {
 	//
 	// POST /desk/v1/authorizations/{authorization_id}/sessions/{session_id}/close
 	CloseAuthorizationSession(ctx context.Context, params CloseAuthorizationSessionParams) (*AuthorizationSession, error)
+	// CloseDomain implements CloseDomain operation.
+	//
+	// Closes a customer's account for good: its users are kept out, its tokens, access keys and agencies
+	// are gone, and the personal keys of its people are destroyed, so that nobody can read their names,
+	// contacts and sealed values again (semantics.md section 14). Tickets, figures and the history stay.
+	// The account must be disabled before. For administrators.
+	//
+	// POST /desk/v1/domains/{domain_id}/close
+	CloseDomain(ctx context.Context, req *CloseDomainReq, params CloseDomainParams) (*Domain, error)
 	// CreateAccessKey implements CreateAccessKey operation.
 	//
 	// Creates an access key, at most two a user. The secret is in this answer only and can not be shown
@@ -291,6 +320,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/tickets/{number}/drafts/{draft_id}
 	DeleteDraft(ctx context.Context, params DeleteDraftParams) error
+	// DeleteGroup implements DeleteGroup operation.
+	//
+	// Removes a group; the rights its members got by it end at once, the members stay. For administrators.
+	//
+	// DELETE /desk/v1/domains/{domain_id}/groups/{group_id}
+	DeleteGroup(ctx context.Context, params DeleteGroupParams) error
 	// DeleteMacro implements DeleteMacro operation.
 	//
 	// Deletes a macro.
@@ -429,6 +464,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/enable
 	EnableUser(ctx context.Context, params EnableUserParams) (*User, error)
+	// ExportAudit implements ExportAudit operation.
+	//
+	// The same as CSV (RFC 4180, UTF-8 with byte order mark), newest first, at most 100,000 events; narrow
+	// the time for more. That somebody exported is recorded. For administrators and auditors.
+	//
+	// GET /desk/v1/audit/export
+	ExportAudit(ctx context.Context, params ExportAuditParams) (ExportAuditOK, error)
 	// ExportCatalog implements ExportCatalog operation.
 	//
 	// The catalogue in force as files; written into a folder they can be changed, planned and applied.
@@ -442,6 +484,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/tickets/{number}/follow
 	FollowTicket(ctx context.Context, params FollowTicketParams) error
+	// GrantRole implements GrantRole operation.
+	//
+	// Gives a person of the house one more role, at once; granting it again changes nothing. People of
+	// partners are engineers and nothing else. For administrators.
+	//
+	// PUT /desk/v1/engineers/{user_id}/roles/{role}
+	GrantRole(ctx context.Context, params GrantRoleParams) (*User, error)
 	// HandleAbuseReport implements HandleAbuseReport operation.
 	//
 	// Notes that the house has dealt with the report. A report that is handled already is refused with
@@ -468,12 +517,28 @@ type Handler interface {
 	//
 	// GET /desk/v1/agreements
 	ListAgreements(ctx context.Context) (*AgreementList, error)
+	// ListAudit implements ListAudit operation.
+	//
+	// Sealed events by the given filters, newest first, paged by their number over all domains: pass
+	// `next_before` of the answer as `before` to go on. For administrators and auditors.
+	//
+	// GET /desk/v1/audit
+	ListAudit(ctx context.Context, params ListAuditParams) (*AuditPage, error)
 	// ListAuthorizations implements ListAuthorizations operation.
 	//
 	// Lists the authorizations of all domains, newest first. State 6 are those that wait for a supervisor.
 	//
 	// GET /desk/v1/authorizations
 	ListAuthorizations(ctx context.Context, params ListAuthorizationsParams) (*AuthorizationPage, error)
+	// ListBlockedContacts implements ListBlockedContacts operation.
+	//
+	// Addresses and numbers to which nothing is sent because a provider said that they do not exist,
+	// newest first, at most 1,000. The contact itself is not kept with the block: it is shown, masked,
+	// where a message to it is still in the ledger. For administrators and auditors; auditors see no
+	// contact.
+	//
+	// GET /desk/v1/blocked-contacts
+	ListBlockedContacts(ctx context.Context) (*BlockedContactList, error)
 	// ListBulkRuns implements ListBulkRuns operation.
 	//
 	// Lists bulk runs, newest first, without their tickets: the caller's own; supervisors, administrators
@@ -506,6 +571,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/agencies
 	ListDomainAgencies(ctx context.Context, params ListDomainAgenciesParams) (*AgencyList, error)
+	// ListDomainKeys implements ListDomainKeys operation.
+	//
+	// All access keys of a domain's users with their last use, oldest first, without secrets, at most
+	// 2,000. For administrators and auditors.
+	//
+	// GET /desk/v1/domains/{domain_id}/keys
+	ListDomainKeys(ctx context.Context, params ListDomainKeysParams) (*DomainKeyList, error)
 	// ListDomains implements ListDomains operation.
 	//
 	// Lists all domains of customers, by name.
@@ -872,6 +944,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/mail/quarantine/{mail_id}/release
 	ReleaseMail(ctx context.Context, req *ReleaseMailReq, params ReleaseMailParams) (*IncomingMail, error)
+	// RemoveDemo implements RemoveDemo operation.
+	//
+	// Removes the demo's domains with their tickets, files and places in the search index, its people of
+	// the house and what was made for them at the desk. The history stays. The demo's administrator stays
+	// while there is no other one who is not disabled: make one and call again. For administrators.
+	//
+	// POST /desk/v1/demo/remove
+	RemoveDemo(ctx context.Context, req *RemoveDemoReq) (*DemoWorld, error)
 	// RemoveGroupMember implements RemoveGroupMember operation.
 	//
 	// Takes a user out of a group; rights that came with it end at once.
@@ -945,6 +1025,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/tickets/{number}/reveal
 	RevealTicketDetails(ctx context.Context, params RevealTicketDetailsParams) (*TicketDetails, error)
+	// RevokeRole implements RevokeRole operation.
+	//
+	// Takes a role from a person of the house, at once; taking one that is not held changes nothing. A
+	// person keeps one role at least, and the installation one administrator who is not disabled. For
+	// administrators.
+	//
+	// DELETE /desk/v1/engineers/{user_id}/roles/{role}
+	RevokeRole(ctx context.Context, params RevokeRoleParams) (*User, error)
 	// RevokeUserSession implements RevokeUserSession operation.
 	//
 	// Ends one of them.
@@ -1010,6 +1098,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/abuse-reports/{report_id}
 	ShowAbuseReport(ctx context.Context, params ShowAbuseReportParams) (*AbuseReport, error)
+	// ShowAuditChain implements ShowAuditChain operation.
+	//
+	// How far the history is sealed, and what the last complete check on this node found.
+	// `casemate audit verify` checks anew. For administrators and auditors.
+	//
+	// GET /desk/v1/audit/chain
+	ShowAuditChain(ctx context.Context) (*AuditChain, error)
 	// ShowAuthorization implements ShowAuthorization operation.
 	//
 	// Shows an authorization of any domain. Accounts and passwords are not in it.
@@ -1028,6 +1123,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/codes/traffic
 	ShowCodeTraffic(ctx context.Context, params ShowCodeTrafficParams) (*CodeTraffic, error)
+	// ShowDemo implements ShowDemo operation.
+	//
+	// What of the demo world is in this installation. For administrators and auditors.
+	//
+	// GET /desk/v1/demo
+	ShowDemo(ctx context.Context) (*DemoWorld, error)
 	// ShowDiagnosis implements ShowDiagnosis operation.
 	//
 	// Shows one diagnosis with all of its checks and what its user said of it.
@@ -1040,6 +1141,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}
 	ShowDomain(ctx context.Context, params ShowDomainParams) (*Domain, error)
+	// ShowDomainClock implements ShowDomainClock operation.
+	//
+	// How far a sandbox's clock is ahead. For administrators and auditors; refused for other domains.
+	//
+	// GET /desk/v1/domains/{domain_id}/clock
+	ShowDomainClock(ctx context.Context, params ShowDomainClockParams) (*DomainClock, error)
 	// ShowDomainPermissions implements ShowDomainPermissions operation.
 	//
 	// People, their roles, groups with their rights and members, and the domain's switches, now or as of
@@ -1258,6 +1365,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/tickets/transfer
 	TransferTickets(ctx context.Context, req *TransferReq) (*TransferAnswer, error)
+	// UnblockContact implements UnblockContact operation.
+	//
+	// Lets a contact be sent to again, by its id in the list or by itself; one that is not blocked changes
+	// nothing. For administrators.
+	//
+	// POST /desk/v1/blocked-contacts/unblock
+	UnblockContact(ctx context.Context, req *UnblockContactReq) error
 	// UndoBulkRun implements UndoBulkRun operation.
 	//
 	// Takes back what a run did, ticket by ticket, of each the last change first, and tells of every
