@@ -23,7 +23,7 @@ const NoLog = -1
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
 	"abuse", "agency", "agreement", "attachment", "authorization", "bulk", "catalog", "code", "codes", "contact", "diagnosis", "domain",
-	"group", "key", "label", "macro", "mail", "notify", "partner", "provider", "queue", "resource", "rule", "session", "sla", "snippet", "team",
+	"group", "key", "label", "macro", "mail", "notify", "partner", "privacy", "provider", "queue", "resource", "rule", "session", "sla", "snippet", "team",
 	"template", "ticket", "token", "user", "view", "webhook",
 }
 
@@ -56,9 +56,13 @@ func Record(tx *db.Tx, who principal.Principal, e Event) string {
 		e.Domain = principal.House // '' is the name of the chain's head
 	}
 	id := tx.NewID()
+	address := who.Address
+	if who.Kind == principal.Customer || who.Kind == principal.Engineer {
+		address = tx.DB().SealAddress(who.User, id, address)
+	}
 	tx.Write(1, `INSERT INTO events (domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')`,
-		e.Domain, id, e.Kind, e.Subject, e.SubjectID, e.Revision, e.LogCode, int64(who.Kind), who.User, who.Address, who.RequestID, tx.Now, string(data))
+		e.Domain, id, e.Kind, e.Subject, e.SubjectID, e.Revision, e.LogCode, int64(who.Kind), who.User, address, who.RequestID, tx.Now, string(data))
 	tx.Wake(Wake)
 	return id
 }
@@ -74,6 +78,23 @@ type Row struct {
 	Data                                 json.RawMessage
 	Seq, DomainSeq                       int64 // numbers from 1 without gaps; 0 = not sealed yet
 	Hash                                 string
+}
+
+// Open puts addresses in clear into rows that were read; those of erased people
+// are "". What is chained and exported is the sealed form.
+func Open(tx *db.Tx, rows []Row) error {
+	for i := range rows {
+		r := &rows[i]
+		if r.ActorKind != principal.Customer && r.ActorKind != principal.Engineer {
+			continue
+		}
+		clear, err := tx.DB().OpenAddress(r.Actor, r.ID, r.Address)
+		if err != nil {
+			return fmt.Errorf("event %s: address: %w", r.ID, err)
+		}
+		r.Address = clear
+	}
+	return nil
 }
 
 const columns = `domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash`

@@ -183,7 +183,7 @@ func (s *Server) store(ctx context.Context) error {
 		return err
 	}
 	sealRow, unsealRow := s.keys.Raw()
-	s.db, err = db.Open(ctx, db.Options{URL: s.o.databaseURL(), Now: s.o.Now, Seal: sealRow, Unseal: unsealRow, Log: s.o.Log})
+	s.db, err = db.Open(ctx, db.Options{URL: s.o.databaseURL(), Now: s.o.Now, Seal: sealRow, Unseal: unsealRow, Log: s.o.Log, SealAddress: s.sealAddress, OpenAddress: s.openAddress})
 	return err
 }
 
@@ -416,7 +416,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	c := &chain{ident: s.ident, proxies: trusted, log: s.o.Log, now: s.o.Now, metrics: s.metrics, random: s.db.Random,
+	c := &chain{warm: s.warm, ident: s.ident, proxies: trusted, log: s.o.Log, now: s.o.Now, metrics: s.metrics, random: s.db.Random,
 		local: s.local, drain: &s.drain, docMode: s.o.Config.Errors.Documented(),
 		largest: s.o.Config.Attachment.MaxBytes(), bulky: make(chan struct{}, bulkyAtOnce)}
 	h, err := s.handler(c)

@@ -183,6 +183,9 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 			}
 		}
 		rows, err := event.Find(tx, who.Domain, q)
+		if err == nil {
+			err = event.Open(tx, rows)
+		}
 		if err != nil {
 			return err
 		}
