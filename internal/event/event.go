@@ -297,3 +297,9 @@ func Find(tx *db.Tx, domain string, q Query) ([]Row, error) {
 func OfKind(tx *db.Tx, domain, subject, kind string, until int64) ([]Row, error) {
 	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND kind = ? AND at <= ? ORDER BY at, id", domain, subject, kind, until)
 }
+
+// OfActor is a page of what somebody did in a domain, behind an event by its id,
+// sealed or not.
+func OfActor(tx *db.Tx, domain, actor, after string, limit int) ([]Row, error) {
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND actor = ? AND id > ? ORDER BY id LIMIT ?", domain, actor, after, limit)
+}

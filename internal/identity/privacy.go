@@ -2,8 +2,10 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"strings"
 
+	"casemate/internal/db"
 	"casemate/internal/personal"
 	"casemate/internal/principal"
 )
@@ -20,7 +22,7 @@ func Personal() []personal.Rule {
 		{Kind: "logins", Table: "login_failures", Key: "subject, id", Where: "subject IN {hashes}"},
 		{Kind: "groups", Table: "group_members", Key: "domain_id, group_id, user_id", Where: own, Shown: "group_id"},
 		{Kind: "account", Table: "users", Key: "domain_id, id", Where: "domain_id = {domain} AND id = {user}", Left: "name_hash <> 'erased-' || id",
-			Set: "disabled = 1, name_hash = 'erased-' || id, name = '', mobile = '', mail = '', area_code = '', mobile_hash = '', mail_hash = '', password = '', language = '', zone = '', " +
+			Set: "disabled = 1, main = 0, name_hash = 'erased-' || id, name = '', mobile = '', mail = '', area_code = '', mobile_hash = '', mail_hash = '', password = '', language = '', zone = '', " +
 				"alias = CASE WHEN role = '' THEN '' ELSE 'Engineer ' || upper(substr(public_id, length(public_id) - 3)) END",
 			Doc: "id", Shown: "id, name, mobile, mail, area_code, main, role, alias, language, zone, disabled, created_at", Row: "id",
 			Open: map[string]personal.Sealed{"name": personal.Person, "mobile": personal.Person, "mail": personal.Person}},
@@ -45,12 +47,17 @@ func (s *Service) SubjectOf(ctx context.Context, domain, id string) (p personal.
 		p.Hashes = append(p.Hashes, s.loginSubject(domain, u.Name))
 	}
 	for _, c := range []string{u.Mobile, u.Mail} {
-		if c != "" {
-			contacts = append(contacts, c)
+		if c == "" {
+			continue
 		}
-	}
-	for _, c := range contacts {
-		q := s.ContactOf(c)
+		q, other := s.ContactOf(c), ""
+		if err := s.db.View(ctx, func(tx *db.Tx) (err error) { other, err = registered(tx, q.Hashes, id); return err }); err != nil {
+			return p, nil, "", err
+		}
+		if other != "" { // a desk's common address is not his alone
+			continue
+		}
+		contacts = append(contacts, c)
 		p.Hashes, p.Terms = append(p.Hashes, q.Hashes...), append(p.Terms, q.Terms...)
 	}
 	return p, contacts, u.Name, nil
@@ -72,4 +79,29 @@ func (s *Service) Shut() {
 	s.names.mu.Lock()
 	clear(s.names.m)
 	s.names.mu.Unlock()
+}
+
+// Registered is the id of a user who has one of the contacts, by their hashes,
+// as a registered one; "" when nobody has.
+func (s *Service) Registered(ctx context.Context, hashes []string) (user string, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) { user, err = registered(tx, hashes, ""); return err })
+	return user, err
+}
+
+func registered(tx *db.Tx, hashes []string, but string) (user string, err error) {
+	if len(hashes) == 0 {
+		return "", nil
+	}
+	var args []any
+	for range 2 {
+		for _, h := range hashes {
+			args = append(args, h)
+		}
+	}
+	in := "(?" + strings.Repeat(", ?", len(hashes)-1) + ")"
+	err = tx.Get("SELECT id FROM users /* all domains: whose a contact is */ WHERE (mobile_hash IN "+in+" OR mail_hash IN "+in+") AND id <> ? ORDER BY id LIMIT 1", append(args, but)...).Scan(&user)
+	if errors.Is(err, db.ErrNone) {
+		err = nil
+	}
+	return user, err
 }

@@ -9,9 +9,9 @@ import (
 	"casemate/internal/db"
 )
 
-// Erased stands in the place of a text whose writer was erased, for readers of
-// both languages.
-const Erased = "（内容已按个人信息删除要求清除 / erased at its writer's request）"
+// Erased stands in the place of a text that was erased, with its writer or by its
+// age, for readers of both languages. It stands in SQL: no quotation marks.
+const Erased = "（内容已清除 / erased）"
 
 // Subject is whose data are meant: a user of a customer's domain or of the house,
 // or with User "" whoever is behind the contacts.
@@ -152,7 +152,7 @@ func (r Rule) Page(tx *db.Tx, cond string, args []any, after []any, limit int) (
 		text += " AND (" + strings.Join(keys, ", ") + ") > (?" + strings.Repeat(", ?", len(keys)-1) + ")"
 		args = append(append([]any{}, args...), after...)
 	}
-	text += " ORDER BY " + strings.Join(keys, ", ") + " LIMIT ? /* all domains: the condition says whose */"
+	text += " ORDER BY " + r.Order() + " LIMIT ? /* all domains: the condition says whose */"
 	err = tx.List(func(row db.Row) error {
 		f := Found{Key: make([]any, len(keys))}
 		to := make([]any, 0, len(keys)+6)
@@ -164,6 +164,16 @@ func (r Rule) Page(tx *db.Tx, cond string, args []any, after []any, limit int) (
 		return err
 	}, text, append(append([]any{}, args...), limit)...)
 	return page, err
+}
+
+// Order is the ORDER BY of a rule's rows: a column of the answer may have a key's
+// name.
+func (r Rule) Order() string {
+	keys := Columns(r.Key)
+	for i := range keys {
+		keys[i] = r.Table + "." + keys[i]
+	}
+	return strings.Join(keys, ", ")
 }
 
 // Erase queues what the rule does to a row.

@@ -34,6 +34,7 @@ import (
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
 	"casemate/internal/seal"
@@ -86,6 +87,7 @@ type Server struct {
 	diagnose *diagnose.Service
 
 	authorization *authorization.Service
+	privacy       *privacy.Service
 	blobs         blob.Store
 	files         *attachment.Service
 }
@@ -264,6 +266,7 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.runner.Add(s.authorization.Kinds()...)
 	s.runner.Every(s.authorization.Periodic()...)
+	s.openPrivacy()
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
 	s.runner.Add(s.files.Kinds()...)

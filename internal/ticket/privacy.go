@@ -35,7 +35,7 @@ func Personal() []personal.Rule {
 		{Kind: "texts", Table: "tickets", Key: "domain_id, id", Where: mine, Left: "description <> " + gone, Set: "description = " + gone, Ticket: "id", Doc: "id", DocKind: "'ticket'", Parent: "id",
 			Shown: "number, status, product, severity, description, judgement, created_at, closed_at"},
 		{Kind: "texts", Table: "tickets", Key: "domain_id, id", Where: mine, Left: "(judgement <> '' OR region LIKE '~%')", Set: "judgement = '', region = CASE WHEN region LIKE '~%' THEN '' ELSE region END", Ticket: "id", Doc: "'j' || id"},
-		{Kind: "texts", Table: "tickets", Key: "domain_id, id", Where: "assignee = {user} AND resolution NOT IN ('', " + gone + ") /* all domains: an engineer solves for all */ AND EXISTS (SELECT 1 FROM messages AS m WHERE m.domain_id = tickets.domain_id AND m.ticket_id = tickets.id AND m.author = {user} AND m.text = tickets.resolution)",
+		{Kind: "texts", Table: "tickets", Key: "domain_id, id", Where: "assignee = {user} AND assignee <> '' AND resolution NOT IN ('', " + gone + ") /* all domains: an engineer solves for all */ AND EXISTS (SELECT 1 FROM messages AS m WHERE m.domain_id = tickets.domain_id AND m.ticket_id = tickets.id AND m.author = {user} AND m.text = tickets.resolution)",
 			Set: "resolution = " + gone, Ticket: "id"},
 		{Kind: "texts", Table: "messages", Key: "domain_id, id", Where: wrote, Left: "text NOT IN ('', " + gone + ")", Set: "text = " + gone, Ticket: "ticket_id",
 			Doc: "id", DocKind: "CASE WHEN opening = 1 OR ticket_id = '' OR withdrawn_at > 0 THEN '' WHEN internal = 1 THEN 'note' ELSE 'message' END", Parent: "ticket_id", Shown: "ticket_id, internal, opening, text, created_at"},
