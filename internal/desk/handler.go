@@ -20,6 +20,7 @@ import (
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
 	"casemate/internal/ticket"
@@ -67,6 +68,7 @@ type Handler struct {
 
 	histories
 	searches
+	privacies
 
 	mapper
 }
@@ -87,6 +89,7 @@ type Nouns struct {
 	MailGate *mailin.Gate
 
 	Authorizations *authorization.Service
+	Privacy        *privacy.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -141,6 +144,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		abuseReports:  abuseReports{tickets: n.Tickets},
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
+	h.privacies = privacies{privacy: n.Privacy, now: host.Now}
 	h.searches = searches{of: h.tickets}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}

@@ -129,6 +129,7 @@ type Audited struct {
 	Kind                 principal.Kind // Customer, Engineer or System
 	Actor, ActorName     string         // user id and log-in name; public id and alias of the house's people
 	Address, Request     string         // of the domain's own users only
+	Reason               string         // why somebody of the house looked at contacts
 }
 
 // Audit is a page of what happened in the caller's domain, newest first, and the
@@ -218,12 +219,16 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
+		reasons, err := reasonsOf(tx, who.Domain, rows)
+		if err != nil {
+			return err
+		}
 		for _, r := range rows {
 			t := traces[r.Kind]
 			if r.Kind == kindUndo && !undoTraced(r) {
 				continue
 			}
-			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System}
+			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System, Reason: reasons[r.ID]}
 			switch r.Subject {
 			case "ticket":
 				a.ResourceID = numbers[r.SubjectID]
@@ -288,4 +293,24 @@ func (f AuditFilter) kinds() (kinds []string, err error) {
 	}
 	slices.Sort(kinds)
 	return kinds, nil
+}
+
+// reasonsOf are why people of the house looked at contacts, by the event's id.
+func reasonsOf(tx *db.Tx, domain string, rows []event.Row) (map[string]string, error) {
+	reasons := map[string]string{}
+	args := []any{domain}
+	for _, r := range rows {
+		if r.Kind == "ticket.reveal" {
+			args = append(args, r.ID)
+		}
+	}
+	if len(args) == 1 {
+		return reasons, nil
+	}
+	return reasons, tx.List(func(r db.Row) error {
+		var id, text string
+		err := r.Scan(&id, &text)
+		reasons[id] = text
+		return err
+	}, "SELECT event_id, text FROM ticket_remarks WHERE domain_id = ? AND event_id IN ("+questions(len(args)-1)+")", args...)
 }

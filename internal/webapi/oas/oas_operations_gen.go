@@ -6,8 +6,11 @@ package oas
 type OperationName = string
 
 const (
+	ClearOwnContactsOperation     OperationName = "ClearOwnContacts"
 	CreateBrowserSessionOperation OperationName = "CreateBrowserSession"
+	CreateOwnBundleOperation      OperationName = "CreateOwnBundle"
 	DeleteBrowserSessionOperation OperationName = "DeleteBrowserSession"
+	DownloadOwnBundleOperation    OperationName = "DownloadOwnBundle"
 	ListAuditOperation            OperationName = "ListAudit"
 	ShowBrowserSessionOperation   OperationName = "ShowBrowserSession"
 	ShowTicketClocksOperation     OperationName = "ShowTicketClocks"

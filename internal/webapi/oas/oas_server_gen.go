@@ -8,6 +8,14 @@ import (
 
 // Handler handles operations described by OpenAPI v3 specification.
 type Handler interface {
+	// ClearOwnContacts implements ClearOwnContacts operation.
+	//
+	// Clears the contacts the caller gave with his tickets, those he proved and those he copied to.
+	// Registered ones stay until the account is erased; notices go to them alone from then on. A legal
+	// hold refuses it with status 409.
+	//
+	// DELETE /web/v1/me/contacts
+	ClearOwnContacts(ctx context.Context) (*ClearedContacts, error)
 	// CreateBrowserSession implements CreateBrowserSession operation.
 	//
 	// Logs a browser in: a user of a customer's domain, or without `domain` a person of the house. The
@@ -16,12 +24,26 @@ type Handler interface {
 	//
 	// POST /web/v1/session
 	CreateBrowserSession(ctx context.Context, req *NewBrowserSessionReq) (*BrowserSessionHeaders, error)
+	// CreateOwnBundle implements CreateOwnBundle operation.
+	//
+	// A link to one download of all that is held about the caller. It lasts a day. Called with the
+	// credentials of the customer API.
+	//
+	// POST /web/v1/me/bundles
+	CreateOwnBundle(ctx context.Context) (*OwnBundle, error)
 	// DeleteBrowserSession implements DeleteBrowserSession operation.
 	//
 	// Ends the session and clears the cookie. Can not be forced from another site.
 	//
 	// DELETE /web/v1/session
 	DeleteBrowserSession(ctx context.Context) (*DeleteBrowserSessionNoContent, error)
+	// DownloadOwnBundle implements DownloadOwnBundle operation.
+	//
+	// A zip with JSON lines, the caller's files and an index.html in his language. A link can be used
+	// once.
+	//
+	// GET /web/v1/me/bundles/{bundle_id}
+	DownloadOwnBundle(ctx context.Context, params DownloadOwnBundleParams) (DownloadOwnBundleOK, error)
 	// ListAudit implements ListAudit operation.
 	//
 	// What happened in the caller's domain, newest first: the trace names of the platform (createCase,
