@@ -12,7 +12,7 @@ type Handler interface {
 	//
 	// Clears the contacts the caller gave with his tickets, those he proved and those he copied to.
 	// Registered ones stay until the account is erased; notices go to them alone from then on. A legal
-	// hold refuses it with status 409.
+	// hold refuses it with status 403.
 	//
 	// DELETE /web/v1/me/contacts
 	ClearOwnContacts(ctx context.Context) (*ClearedContacts, error)
