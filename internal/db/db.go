@@ -54,13 +54,18 @@ var (
 
 // Options of Open. The zero value of each field is usable but URL.
 type Options struct {
-	URL         string                              // "sqlite:/dir/file", a bare path, or "postgres://..."
-	Now         func() time.Time                    // nil = time.Now
-	Rand        io.Reader                           // nil = crypto/rand
-	Seal        func(plain []byte) ([]byte, error)  // seals stored results; nil = stored as they are
-	Unseal      func(sealed []byte) ([]byte, error) // opens them
-	Partitioned bool                                // PostgreSQL: tenants' tables PARTITION BY HASH (domain_id)
-	Log         *slog.Logger                        // nil = slog.Default()
+	URL    string                              // "sqlite:/dir/file", a bare path, or "postgres://..."
+	Now    func() time.Time                    // nil = time.Now
+	Rand   io.Reader                           // nil = crypto/rand
+	Seal   func(plain []byte) ([]byte, error)  // seals stored results; nil = stored as they are
+	Unseal func(sealed []byte) ([]byte, error) // opens them
+	// SealAddress seals a client's address for the history with his key, bound to
+	// the event's id; nil = it is stored as it is. It must answer within microseconds
+	// when the person was seen lately. OpenAddress opens it, "" of an erased person.
+	SealAddress func(person, event, address string) string
+	OpenAddress func(person, event, sealed string) (string, error)
+	Partitioned bool         // PostgreSQL: tenants' tables PARTITION BY HASH (domain_id)
+	Log         *slog.Logger // nil = slog.Default()
 }
 
 // DB is an open store, safe for concurrent use.
@@ -138,6 +143,23 @@ func (d *DB) Random(n int) []byte {
 		panic(fmt.Errorf("db: source of randomness: %w", err)) // an id without randomness would be guessable
 	}
 	return b
+}
+
+// SealAddress is an address as the history stores it (Options).
+func (d *DB) SealAddress(person, event, address string) string {
+	if d.o.SealAddress == nil || address == "" || person == "" {
+		return address
+	}
+	return d.o.SealAddress(person, event, address)
+}
+
+// OpenAddress is an address that SealAddress made, in clear; "" of an erased
+// person.
+func (d *DB) OpenAddress(person, event, sealed string) (string, error) {
+	if d.o.OpenAddress == nil || sealed == "" {
+		return sealed, nil
+	}
+	return d.o.OpenAddress(person, event, sealed)
 }
 
 // Ping tells whether the store answers.

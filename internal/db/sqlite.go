@@ -75,7 +75,8 @@ func openSQLite(ctx context.Context, o Options) (*sqliteEngine, error) {
 		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 	}
 	var err error
-	if e.writes, err = sql.Open("sqlite", dsn("journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)", "journal_size_limit(67108864)")); err != nil {
+	if e.writes, err = sql.Open("sqlite", dsn("journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)", "journal_size_limit(67108864)",
+		"secure_delete(1)")); err != nil {
 		return nil, err
 	}
 	e.writes.SetMaxOpenConns(1)

@@ -26,8 +26,8 @@ func (h ticketDetails) ShowTicketDetails(ctx context.Context, params oas.ShowTic
 }
 
 // RevealTicketDetails shows them in clear, and is recorded.
-func (h ticketDetails) RevealTicketDetails(ctx context.Context, params oas.RevealTicketDetailsParams) (*oas.TicketDetails, error) {
-	d, err := h.tickets.Reveal(ctx, principal.From(ctx), params.Number)
+func (h ticketDetails) RevealTicketDetails(ctx context.Context, req *oas.RevealReq, params oas.RevealTicketDetailsParams) (*oas.TicketDetails, error) {
+	d, err := h.tickets.Reveal(ctx, principal.From(ctx), params.Number, req.Reason)
 	if err != nil {
 		return nil, err
 	}

@@ -117,17 +117,24 @@ func TestDetails(t *testing.T) {
 		if p := params[0].(object); len(params) != 2 || p["name"] != "Account name" || p["value"] != ticket.Masked || p["shown"] != ticket.Masked || p["sensitive"] != true || p["kind"] != "text" {
 			t.Errorf("%v", params)
 		}
-		if status, text, out := w.call(engineer, "POST", "tickets/"+n+"/reveal", nil); status != 200 || out["mail"] != "li@example.com" || !strings.Contains(text, "hidden-name") || !strings.Contains(text, "copy@example.org") {
+		if status, text, out := w.call(engineer, "POST", "tickets/"+n+"/reveal", object{"reason": "to call back"}); status != 200 || out["mail"] != "li@example.com" || !strings.Contains(text, "hidden-name") || !strings.Contains(text, "copy@example.org") {
 			t.Errorf("%d %s", status, text)
+		}
+		if status, _, out := w.call(engineer, "POST", "tickets/"+n+"/reveal", object{"reason": strings.Repeat("x", 201)}); status != 400 || out["error_code"] != "OSM.01010001" {
+			t.Errorf("a reason that is too long: %d %v", status, out)
 		}
 		for _, path := range []string{"GET tickets/" + n + "/details", "POST tickets/" + n + "/reveal"} {
 			method, path, _ := strings.Cut(path, " ")
+			var body any
+			if method == "POST" {
+				body = object{"reason": "to call back"}
+			}
 			for _, who := range []principal.Principal{w.li, w.staff[principal.RoleAuditor]} {
-				if status, text, _ := w.call(who, method, path, nil); status != 403 || strings.Contains(text, "example.com") {
+				if status, text, _ := w.call(who, method, path, body); status != 403 || strings.Contains(text, "example.com") {
 					t.Errorf("%s %s by %s: %d %s", method, path, who.Role, status, text)
 				}
 			}
-			if status, _, out := w.call(engineer, method, strings.Replace(path, n, "nothing", 1), nil); status != 404 || out["error_code"] != "OSM.01010015" {
+			if status, _, out := w.call(engineer, method, strings.Replace(path, n, "nothing", 1), body); status != 404 || out["error_code"] != "OSM.01010015" {
 				t.Errorf("unknown: %d %v", status, out)
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
 	"casemate/internal/ticket"
@@ -70,6 +71,7 @@ type Handler struct {
 	histories
 	searches
 	administration
+	privacies
 
 	mapper
 }
@@ -90,6 +92,7 @@ type Nouns struct {
 	MailGate *mailin.Gate
 
 	Authorizations *authorization.Service
+	Privacy        *privacy.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -146,6 +149,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		abuseReports:  abuseReports{tickets: n.Tickets},
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
+	h.privacies = privacies{privacy: n.Privacy, now: host.Now}
 	h.searches = searches{of: h.tickets}
 	h.userSignIns = userSignIns{identity: n.Identity}
 	h.administration = administration{identity: n.Identity, notify: n.Notify, host: host}

@@ -22,9 +22,9 @@ const NoLog = -1
 
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
-	"abuse", "agency", "agreement", "attachment", "audit", "authorization", "bulk", "catalog", "code", "codes", "contact", "diagnosis", "domain",
-	"group", "key", "label", "macro", "mail", "notify", "partner", "provider", "queue", "resource", "rule", "session", "sla", "snippet", "team",
-	"template", "ticket", "token", "user", "view", "webhook",
+	"abuse", "agency", "agreement", "attachment", "audit", "authorization", "bulk", "catalog", "code", "codes", "contact", "diagnosis",
+	"domain", "group", "key", "label", "macro", "mail", "notify", "partner", "privacy", "provider", "queue", "resource", "rule", "session",
+	"sla", "snippet", "team", "template", "ticket", "token", "user", "view", "webhook",
 }
 
 // Wake is the topic that wakes the sealer.
@@ -56,9 +56,13 @@ func Record(tx *db.Tx, who principal.Principal, e Event) string {
 		e.Domain = principal.House // '' is the name of the chain's head
 	}
 	id := tx.NewID()
+	address := who.Address
+	if who.Kind == principal.Customer || who.Kind == principal.Engineer {
+		address = tx.DB().SealAddress(who.User, id, address)
+	}
 	tx.Write(1, `INSERT INTO events (domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')`,
-		e.Domain, id, e.Kind, e.Subject, e.SubjectID, e.Revision, e.LogCode, int64(who.Kind), who.User, who.Address, who.RequestID, tx.Now, string(data))
+		e.Domain, id, e.Kind, e.Subject, e.SubjectID, e.Revision, e.LogCode, int64(who.Kind), who.User, address, who.RequestID, tx.Now, string(data))
 	tx.Wake(Wake)
 	return id
 }
@@ -74,6 +78,23 @@ type Row struct {
 	Data                                 json.RawMessage
 	Seq, DomainSeq                       int64 // numbers from 1 without gaps; 0 = not sealed yet
 	Hash                                 string
+}
+
+// Open puts addresses in clear into rows that were read; those of erased people
+// are "". What is chained and exported is the sealed form.
+func Open(tx *db.Tx, rows []Row) error {
+	for i := range rows {
+		r := &rows[i]
+		if r.ActorKind != principal.Customer && r.ActorKind != principal.Engineer {
+			continue
+		}
+		clear, err := tx.DB().OpenAddress(r.Actor, r.ID, r.Address)
+		if err != nil {
+			return fmt.Errorf("event %s: address: %w", r.ID, err)
+		}
+		r.Address = clear
+	}
+	return nil
 }
 
 const columns = `domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash`
@@ -275,4 +296,10 @@ func Find(tx *db.Tx, domain string, q Query) ([]Row, error) {
 // first, sealed or not.
 func OfKind(tx *db.Tx, domain, subject, kind string, until int64) ([]Row, error) {
 	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND kind = ? AND at <= ? ORDER BY at, id", domain, subject, kind, until)
+}
+
+// OfActor is a page of what somebody did in a domain, behind an event by its id,
+// sealed or not.
+func OfActor(tx *db.Tx, domain, actor, after string, limit int) ([]Row, error) {
+	return list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND actor = ? AND id > ? ORDER BY id LIMIT ?", domain, actor, after, limit)
 }

@@ -165,6 +165,9 @@ func attempts(tx *db.Tx, all []Delivery) error {
 }
 
 func (s *Service) mask(ctx context.Context, d *Delivery) error {
+	if d.sealed == "" { // the recipient was erased
+		return nil
+	}
 	c, err := s.cipher(ctx, d.person)
 	if errors.Is(err, seal.ErrErased) {
 		return nil

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Errors of the keyring.
@@ -196,6 +197,7 @@ func (k *Keyring) Lookup(purpose, value string) string {
 type Person struct {
 	id   string
 	aead cipher.AEAD
+	till time.Time // when the store is asked again whether the key still is
 }
 
 // Seal seals a personal field. The form is "p1.BASE64URL".
@@ -217,8 +219,12 @@ func (p *Person) Open(at Place, sealed string) (string, error) {
 	return string(plain), err
 }
 
-// maxPersons bounds the cache of opened persons' keys.
-const maxPersons = 20000
+// maxPersons bounds the cache of opened persons' keys, personLife how long one
+// stands in it: so long a key that another node destroyed opens values here.
+const (
+	maxPersons = 20000
+	personLife = 20 * time.Second
+)
 
 // Person is the key of a person, made on first use; ErrErased when it was
 // destroyed.
@@ -227,7 +233,7 @@ func (k *Keyring) Person(ctx context.Context, id string) (*Person, error) {
 	p, ok := k.persons[id]
 	master := k.master
 	k.mu.RUnlock()
-	if ok {
+	if ok && time.Now().Before(p.till) {
 		return p, nil
 	}
 	name := "person/" + id
@@ -239,6 +245,9 @@ func (k *Keyring) Person(ctx context.Context, id string) (*Person, error) {
 		return nil, fmt.Errorf("seal: person's key: %w", err)
 	}
 	if string(wrapped) == string(destroyed) {
+		k.mu.Lock()
+		delete(k.persons, id)
+		k.mu.Unlock()
 		return nil, ErrErased
 	}
 	key, err := unwrap(master, name, wrapped)
@@ -254,7 +263,7 @@ func (k *Keyring) Person(ctx context.Context, id string) (*Person, error) {
 			return nil, err
 		}
 	}
-	p = &Person{id: id, aead: newAEAD(key)}
+	p = &Person{id: id, aead: newAEAD(key), till: time.Now().Add(personLife)}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.persons) >= maxPersons {

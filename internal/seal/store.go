@@ -81,7 +81,7 @@ func openPostgres(ctx context.Context, database string) (Store, error) {
 	if err := tx.Commit(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return &sqlStore{d: d, q: queries{
+	return &sqlStore{d: d, afterward: "VACUUM casemate_keys.keys", q: queries{
 		load:   "SELECT wrapped FROM casemate_keys.keys WHERE name = $1",
 		insert: "INSERT INTO casemate_keys.keys (name, wrapped) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
 		all:    "SELECT name, wrapped FROM casemate_keys.keys ORDER BY name FOR UPDATE",

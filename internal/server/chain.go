@@ -33,6 +33,7 @@ const maxJSON = 12 << 20
 // recover, request id, log, language and zone, strict input, body limit,
 // authentication, idempotency (design.md section 4).
 type chain struct {
+	warm    func(ctx context.Context, user string) // has a caller's key at hand
 	ident   *identity.Service
 	proxies proxies
 	log     *slog.Logger
@@ -243,6 +244,9 @@ func (c *chain) authenticate(ctx context.Context, r *http.Request, body []byte) 
 	}
 	if err != nil {
 		return who, err
+	}
+	if got.Kind != principal.Local && c.warm != nil {
+		c.warm(ctx, got.User)
 	}
 	got.RequestID, got.Address = who.RequestID, who.Address
 	return got, nil

@@ -21,7 +21,12 @@ func (s *Server) deskHost() desk.Host {
 	return desk.Host{
 		Version: s.o.Version, Database: s.db.Dialect().String(), Demo: s.o.Demo, Now: s.o.Now, SetUp: s.ident.SetUp,
 		Events: func(ctx context.Context, domain string, after int64, limit int) (rows []event.Row, err error) {
-			err = s.db.View(ctx, func(tx *db.Tx) error { rows, err = event.After(tx, domain, after, limit); return err })
+			err = s.db.View(ctx, func(tx *db.Tx) error {
+				if rows, err = event.After(tx, domain, after, limit); err != nil {
+					return err
+				}
+				return event.Open(tx, rows)
+			})
 			return rows, err
 		},
 		Counts:             s.counts,

@@ -34,6 +34,7 @@ import (
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
 	"casemate/internal/seal"
@@ -86,6 +87,7 @@ type Server struct {
 	diagnose *diagnose.Service
 
 	authorization *authorization.Service
+	privacy       *privacy.Service
 	blobs         blob.Store
 	files         *attachment.Service
 }
@@ -183,7 +185,7 @@ func (s *Server) store(ctx context.Context) error {
 		return err
 	}
 	sealRow, unsealRow := s.keys.Raw()
-	s.db, err = db.Open(ctx, db.Options{URL: s.o.databaseURL(), Now: s.o.Now, Seal: sealRow, Unseal: unsealRow, Log: s.o.Log})
+	s.db, err = db.Open(ctx, db.Options{URL: s.o.databaseURL(), Now: s.o.Now, Seal: sealRow, Unseal: unsealRow, Log: s.o.Log, SealAddress: s.sealAddress, OpenAddress: s.openAddress})
 	return err
 }
 
@@ -265,6 +267,7 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.runner.Add(s.authorization.Kinds()...)
 	s.runner.Every(s.authorization.Periodic()...)
+	s.openPrivacy()
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
 	s.runner.Add(s.files.Kinds()...)
@@ -348,7 +351,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization, Privacy: s.privacy}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -360,7 +363,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"GET /{$}", "/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident}, s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -419,7 +422,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	c := &chain{ident: s.ident, proxies: trusted, log: s.o.Log, now: s.o.Now, metrics: s.metrics, random: s.db.Random,
+	c := &chain{warm: s.warm, ident: s.ident, proxies: trusted, log: s.o.Log, now: s.o.Now, metrics: s.metrics, random: s.db.Random,
 		local: s.local, drain: &s.drain, docMode: s.o.Config.Errors.Documented(),
 		largest: s.o.Config.Attachment.MaxBytes(), bulky: make(chan struct{}, bulkyAtOnce)}
 	h, err := s.handler(c)

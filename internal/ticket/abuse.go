@@ -336,7 +336,7 @@ func (s *Service) Reports(ctx context.Context, who principal.Principal, f Report
 func (s *Service) finishReport(ctx context.Context, r *Report, mask bool) error {
 	p, err := s.keys.Person(ctx, r.Reporter)
 	switch {
-	case errors.Is(err, seal.ErrErased):
+	case errors.Is(err, seal.ErrErased), err == nil && r.contact == "":
 	case err != nil:
 		return err
 	default:

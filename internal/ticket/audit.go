@@ -66,32 +66,37 @@ var traces = map[string]trace{
 	"authorization.session.open":  {"openSession", "authorization", locale.Texts{ZH: "进入授权主机", EN: "Session opened"}},
 	"authorization.session.close": {"closeSession", "authorization", locale.Texts{ZH: "离开授权主机", EN: "Session closed"}},
 
-	"token.issue":       {"login", "user", locale.Texts{ZH: "登录", EN: "Logged in"}},
-	"token.revoke":      {"logout", "user", locale.Texts{ZH: "注销", EN: "Logged out"}},
-	"user.create":       {"createUser", "user", locale.Texts{ZH: "创建用户", EN: "User created"}},
-	"user.disable":      {"disableUser", "user", locale.Texts{ZH: "停用或启用用户", EN: "User shut out or let in"}},
-	"user.password":     {"changePassword", "user", locale.Texts{ZH: "修改密码", EN: "Password changed"}},
-	"key.create":        {"createAccessKey", "user", locale.Texts{ZH: "创建访问密钥", EN: "Access key created"}},
-	"key.disable":       {"disableAccessKey", "user", locale.Texts{ZH: "停用访问密钥", EN: "Access key disabled"}},
-	"key.enable":        {"enableAccessKey", "user", locale.Texts{ZH: "启用访问密钥", EN: "Access key enabled"}},
-	"key.delete":        {"deleteAccessKey", "user", locale.Texts{ZH: "删除访问密钥", EN: "Access key deleted"}},
-	"key.temporary":     {"createTemporaryAccessKey", "user", locale.Texts{ZH: "创建临时访问密钥", EN: "Temporary access key created"}},
-	"group.create":      {"createGroup", "group", locale.Texts{ZH: "创建用户组", EN: "Group created"}},
-	"group.add":         {"addGroupMember", "group", locale.Texts{ZH: "加入用户组", EN: "User added to a group"}},
-	"group.remove":      {"removeGroupMember", "group", locale.Texts{ZH: "移出用户组", EN: "User removed from a group"}},
-	"domain.privilege":  {"createPrivileges", "domain", locale.Texts{ZH: "修改权限开关", EN: "Privilege switched"}},
-	"domain.disable":    {"disableDomain", "domain", locale.Texts{ZH: "停用或启用账号", EN: "Account shut or opened"}},
-	"domain.partner":    {"setPartner", "domain", locale.Texts{ZH: "关联伙伴", EN: "Partner set"}},
-	"agency.create":     {"createAgency", "agency", locale.Texts{ZH: "创建委托", EN: "Agency created"}},
-	"agency.delete":     {"deleteAgency", "agency", locale.Texts{ZH: "删除委托", EN: "Agency deleted"}},
-	"agreement.sign":    {"signAgreement", "agreement", locale.Texts{ZH: "签署协议", EN: "Agreement signed"}},
-	"label.create":      {"createLabel", "label", locale.Texts{ZH: "创建标签", EN: "Label created"}},
-	"label.update":      {"updateLabel", "label", locale.Texts{ZH: "修改标签", EN: "Label changed"}},
-	"label.delete":      {"deleteLabel", "label", locale.Texts{ZH: "删除标签", EN: "Label deleted"}},
-	"contact.prove":     {"verifyContact", "contact", locale.Texts{ZH: "验证联系方式", EN: "Contact verified"}},
-	"attachment.upload": {"uploadAccessory", "attachment", locale.Texts{ZH: "上传附件", EN: "File uploaded"}},
-	"attachment.delete": {"deleteAccessory", "attachment", locale.Texts{ZH: "删除附件", EN: "File deleted"}},
-	"diagnosis.start":   {"createDiagnoseJob", "diagnosis", locale.Texts{ZH: "发起诊断", EN: "Diagnosis started"}},
+	"token.issue":            {"login", "user", locale.Texts{ZH: "登录", EN: "Logged in"}},
+	"token.revoke":           {"logout", "user", locale.Texts{ZH: "注销", EN: "Logged out"}},
+	"user.create":            {"createUser", "user", locale.Texts{ZH: "创建用户", EN: "User created"}},
+	"user.disable":           {"disableUser", "user", locale.Texts{ZH: "停用或启用用户", EN: "User shut out or let in"}},
+	"user.password":          {"changePassword", "user", locale.Texts{ZH: "修改密码", EN: "Password changed"}},
+	"key.create":             {"createAccessKey", "user", locale.Texts{ZH: "创建访问密钥", EN: "Access key created"}},
+	"key.disable":            {"disableAccessKey", "user", locale.Texts{ZH: "停用访问密钥", EN: "Access key disabled"}},
+	"key.enable":             {"enableAccessKey", "user", locale.Texts{ZH: "启用访问密钥", EN: "Access key enabled"}},
+	"key.delete":             {"deleteAccessKey", "user", locale.Texts{ZH: "删除访问密钥", EN: "Access key deleted"}},
+	"key.temporary":          {"createTemporaryAccessKey", "user", locale.Texts{ZH: "创建临时访问密钥", EN: "Temporary access key created"}},
+	"group.create":           {"createGroup", "group", locale.Texts{ZH: "创建用户组", EN: "Group created"}},
+	"group.add":              {"addGroupMember", "group", locale.Texts{ZH: "加入用户组", EN: "User added to a group"}},
+	"group.remove":           {"removeGroupMember", "group", locale.Texts{ZH: "移出用户组", EN: "User removed from a group"}},
+	"domain.privilege":       {"createPrivileges", "domain", locale.Texts{ZH: "修改权限开关", EN: "Privilege switched"}},
+	"domain.disable":         {"disableDomain", "domain", locale.Texts{ZH: "停用或启用账号", EN: "Account shut or opened"}},
+	"domain.partner":         {"setPartner", "domain", locale.Texts{ZH: "关联伙伴", EN: "Partner set"}},
+	"agency.create":          {"createAgency", "agency", locale.Texts{ZH: "创建委托", EN: "Agency created"}},
+	"agency.delete":          {"deleteAgency", "agency", locale.Texts{ZH: "删除委托", EN: "Agency deleted"}},
+	"agreement.sign":         {"signAgreement", "agreement", locale.Texts{ZH: "签署协议", EN: "Agreement signed"}},
+	"label.create":           {"createLabel", "label", locale.Texts{ZH: "创建标签", EN: "Label created"}},
+	"label.update":           {"updateLabel", "label", locale.Texts{ZH: "修改标签", EN: "Label changed"}},
+	"label.delete":           {"deleteLabel", "label", locale.Texts{ZH: "删除标签", EN: "Label deleted"}},
+	"contact.prove":          {"verifyContact", "contact", locale.Texts{ZH: "验证联系方式", EN: "Contact verified"}},
+	"attachment.upload":      {"uploadAccessory", "attachment", locale.Texts{ZH: "上传附件", EN: "File uploaded"}},
+	"attachment.delete":      {"deleteAccessory", "attachment", locale.Texts{ZH: "删除附件", EN: "File deleted"}},
+	"privacy.contacts.clear": {"clearContacts", "user", locale.Texts{ZH: "清除联系方式", EN: "Contacts cleared"}},
+	"privacy.bundle":         {"createDataBundle", "user", locale.Texts{ZH: "生成个人信息副本", EN: "Copy of personal data made"}},
+	"privacy.bundle.take":    {"downloadDataBundle", "user", locale.Texts{ZH: "下载个人信息副本", EN: "Copy of personal data downloaded"}},
+	"privacy.erase":          {"eraseUser", "user", locale.Texts{ZH: "开始清除个人信息", EN: "Erasure of a person begun"}},
+	"privacy.erased":         {"eraseUser", "user", locale.Texts{ZH: "个人信息已清除", EN: "Person erased"}},
+	"diagnosis.start":        {"createDiagnoseJob", "diagnosis", locale.Texts{ZH: "发起诊断", EN: "Diagnosis started"}},
 }
 
 // subjects are the events' own words for resources, where they differ.
@@ -124,6 +129,7 @@ type Audited struct {
 	Kind                 principal.Kind // Customer, Engineer or System
 	Actor, ActorName     string         // user id and log-in name; public id and alias of the house's people
 	Address, Request     string         // of the domain's own users only
+	Reason               string         // why somebody of the house looked at contacts
 }
 
 // Audit is a page of what happened in the caller's domain, newest first, and the
@@ -183,6 +189,9 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 			}
 		}
 		rows, err := event.Find(tx, who.Domain, q)
+		if err == nil {
+			err = event.Open(tx, rows)
+		}
 		if err != nil {
 			return err
 		}
@@ -210,12 +219,16 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
+		reasons, err := reasonsOf(tx, who.Domain, rows)
+		if err != nil {
+			return err
+		}
 		for _, r := range rows {
 			t := traces[r.Kind]
 			if r.Kind == kindUndo && !undoTraced(r) {
 				continue
 			}
-			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System}
+			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System, Reason: reasons[r.ID]}
 			switch r.Subject {
 			case "ticket":
 				a.ResourceID = numbers[r.SubjectID]
@@ -280,4 +293,24 @@ func (f AuditFilter) kinds() (kinds []string, err error) {
 	}
 	slices.Sort(kinds)
 	return kinds, nil
+}
+
+// reasonsOf are why people of the house looked at contacts, by the event's id.
+func reasonsOf(tx *db.Tx, domain string, rows []event.Row) (map[string]string, error) {
+	reasons := map[string]string{}
+	args := []any{domain}
+	for _, r := range rows {
+		if r.Kind == "ticket.reveal" {
+			args = append(args, r.ID)
+		}
+	}
+	if len(args) == 1 {
+		return reasons, nil
+	}
+	return reasons, tx.List(func(r db.Row) error {
+		var id, text string
+		err := r.Scan(&id, &text)
+		reasons[id] = text
+		return err
+	}, "SELECT event_id, text FROM ticket_remarks WHERE domain_id = ? AND event_id IN ("+questions(len(args)-1)+")", args...)
 }

@@ -275,7 +275,7 @@ func TestCopies(t *testing.T) {
 		if fmt.Sprint(d2.Contact.Copies) != "[l***@example.com f***@example.org]" || d2.Contact.Mail != "l***@example.com" {
 			w.t.Errorf("%+v", d2.Contact)
 		}
-		d2, err = w.s.Reveal(ctx, w.chen, one)
+		d2, err = w.s.Reveal(ctx, w.chen, one, "to call back")
 		w.ok(err)
 		if fmt.Sprint(d2.Contact.Copies) != "[li@example.com friend@example.org]" {
 			w.t.Errorf("%+v", d2.Contact)

@@ -2,9 +2,12 @@ package ticket
 
 import (
 	"context"
+	"strings"
+	"unicode/utf8"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
+	"casemate/internal/fault"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 )
@@ -58,11 +61,19 @@ func (s *Service) DeskDetails(ctx context.Context, who principal.Principal, numb
 	return d, nil
 }
 
-// Reveal is DeskDetails in clear. That somebody looked is recorded, durable
-// before anything is shown.
-func (s *Service) Reveal(ctx context.Context, who principal.Principal, number string) (d Details, err error) {
-	if err := maySeeMore(who); err != nil {
+// maxRevealReason bounds why somebody looks, in characters.
+const maxRevealReason = 200
+
+// Reveal is DeskDetails in clear. That somebody looked, and why, is recorded,
+// durable before anything is shown; the customer reads both in his audit.
+func (s *Service) Reveal(ctx context.Context, who principal.Principal, number, reason string) (d Details, err error) {
+	switch err := maySeeMore(who); {
+	case err != nil:
 		return d, err
+	case strings.TrimSpace(reason) == "":
+		return d, fault.Missing.In("reason")
+	case utf8.RuneCountInString(reason) > maxRevealReason:
+		return d, fault.TooLong.In("reason").With("max", maxRevealReason)
 	}
 	seen, err := s.deskTicket(ctx, number)
 	if err != nil {
@@ -77,7 +88,8 @@ func (s *Service) Reveal(ctx context.Context, who principal.Principal, number st
 		if values, err = valuesOf(tx, t); err != nil {
 			return err
 		}
-		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.reveal", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog})
+		id := event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.reveal", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog})
+		tx.Write(1, "INSERT INTO ticket_remarks (domain_id, event_id, ticket_id, text) VALUES (?, ?, ?, ?)", t.Domain, id, t.ID, reason)
 		return nil
 	})
 	if err != nil {

@@ -221,7 +221,7 @@ func TestSensitiveSealed(t *testing.T) {
 		if w.count("SELECT count(*) FROM events WHERE domain_id = ? AND kind = 'ticket.reveal'", w.li.Domain) != 0 {
 			w.t.Error("looking at the masked details was recorded as a reveal")
 		}
-		d, err = w.s.Reveal(w.t.Context(), w.chen, n)
+		d, err = w.s.Reveal(w.t.Context(), w.chen, n, "to call back")
 		w.ok(err)
 		if got := texts(d); !slices.Contains(got, "t_lines=geheimwort") || !slices.Contains(got, "t_later=geheim2") {
 			w.t.Errorf("%v", got)
@@ -230,12 +230,12 @@ func TestSensitiveSealed(t *testing.T) {
 			w.t.Errorf("%d reveals recorded", got)
 		}
 		for _, who := range []principal.Principal{w.li, w.auditor, {}} {
-			_, err := w.s.Reveal(w.t.Context(), who, n)
+			_, err := w.s.Reveal(w.t.Context(), who, n, "to call back")
 			w.refused(err, "01010002")
 			_, err = w.s.DeskDetails(w.t.Context(), who, n)
 			w.refused(err, "01010002")
 		}
-		_, err = w.s.Reveal(w.t.Context(), w.chen, "TS000000NOBODY")
+		_, err = w.s.Reveal(w.t.Context(), w.chen, "TS000000NOBODY", "to call back")
 		w.refused(err, "01010015")
 		// Swapping sealed values between rows does not open them.
 		w.ok(w.db.Update(w.t.Context(), func(tx *db.Tx) error {
@@ -246,12 +246,12 @@ func TestSensitiveSealed(t *testing.T) {
 			tx.Write(1, "UPDATE ticket_values SET value = ? WHERE domain_id = ? AND param = 't_later'", v, w.li.Domain)
 			return nil
 		}))
-		if d, err := w.s.Reveal(w.t.Context(), w.chen, n); err == nil {
+		if d, err := w.s.Reveal(w.t.Context(), w.chen, n, "to call back"); err == nil {
 			w.t.Errorf("a moved value opened: %v", texts(d))
 		}
 		// Erasing the person takes the values with him, and nothing new is sealed for him.
 		w.ok(w.keys.Destroy(w.t.Context(), w.li.User))
-		d, err = w.s.Reveal(w.t.Context(), w.chen, n)
+		d, err = w.s.Reveal(w.t.Context(), w.chen, n, "to call back")
 		w.ok(err)
 		if got := texts(d); !slices.Contains(got, "t_lines=") || d.Contact.Mail != "" {
 			w.t.Errorf("after erasing: %v %+v", got, d.Contact)

@@ -15,6 +15,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
 	"casemate/internal/webapi/oas"
@@ -32,6 +33,7 @@ type Handler struct {
 	events
 	serviceLevels
 	audits
+	ownData
 
 	mapper
 }
@@ -42,20 +44,25 @@ type Nouns struct {
 	Catalog *catalog.Service
 
 	Identity *identity.Service
+	Privacy  *privacy.Service
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
-	return oas.NewServer(h, door{},
+	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
+	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(h.methodNotAllowed),
 		oas.WithMaxMultipartMemory(64<<10),
 		oas.WithMiddleware(admit),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Downloads(router, log), nil
 }
 
 // admit holds the policy row of the operation against the caller.

@@ -4720,6 +4720,160 @@ func decodeDeleteResourceParams(args [2]string, argsEscaped bool, r *http.Reques
 	return params, nil
 }
 
+// DeleteRetentionParams is parameters of DeleteRetention operation.
+type DeleteRetentionParams struct {
+	// Kind of records.
+	Kind RetentionKind
+	// Of a rule for one domain.
+	DomainID OptString `json:",omitempty,omitzero"`
+}
+
+func unpackDeleteRetentionParams(packed middleware.Parameters) (params DeleteRetentionParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "kind",
+			In:   "path",
+		}
+		params.Kind = packed[key].(RetentionKind)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "domain_id",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.DomainID = v.(OptString)
+		}
+	}
+	return params
+}
+
+func decodeDeleteRetentionParams(args [1]string, argsEscaped bool, r *http.Request) (params DeleteRetentionParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	// Decode path: kind.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "kind",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.Kind = RetentionKind(c)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.Kind.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "kind",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode query: domain_id.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "domain_id",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotDomainIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotDomainIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.DomainID.SetTo(paramsDotDomainIDVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.DomainID.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     64,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "domain_id",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // DeleteRuleParams is parameters of DeleteRule operation.
 type DeleteRuleParams struct {
 	// Rule id.
@@ -6102,6 +6256,92 @@ func decodeDiscardMailParams(args [1]string, argsEscaped bool, r *http.Request) 
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "mail_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// DownloadBundleParams is parameters of DownloadBundle operation.
+type DownloadBundleParams struct {
+	// Id of the link.
+	BundleID string
+}
+
+func unpackDownloadBundleParams(packed middleware.Parameters) (params DownloadBundleParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "bundle_id",
+			In:   "path",
+		}
+		params.BundleID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeDownloadBundleParams(args [1]string, argsEscaped bool, r *http.Request) (params DownloadBundleParams, _ error) {
+	// Decode path: bundle_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "bundle_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.BundleID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.BundleID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "bundle_id",
 			In:   "path",
 			Err:  err,
 		}
@@ -10636,6 +10876,71 @@ func decodeListGroupsParams(args [1]string, argsEscaped bool, r *http.Request) (
 		return params, &ogenerrors.DecodeParamError{
 			Name: "domain_id",
 			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ListHoldsParams is parameters of ListHolds operation.
+type ListHoldsParams struct {
+	// Also those that were released or are over.
+	All OptBool `json:",omitempty,omitzero"`
+}
+
+func unpackListHoldsParams(packed middleware.Parameters) (params ListHoldsParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "all",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.All = v.(OptBool)
+		}
+	}
+	return params
+}
+
+func decodeListHoldsParams(args [0]string, argsEscaped bool, r *http.Request) (params ListHoldsParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	// Decode query: all.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "all",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotAllVal bool
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToBool(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotAllVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.All.SetTo(paramsDotAllVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "all",
+			In:   "query",
 			Err:  err,
 		}
 	}
@@ -17310,6 +17615,92 @@ func decodeRecallLaterParams(args [1]string, argsEscaped bool, r *http.Request) 
 	return params, nil
 }
 
+// ReleaseHoldParams is parameters of ReleaseHold operation.
+type ReleaseHoldParams struct {
+	// Id of the hold.
+	HoldID string
+}
+
+func unpackReleaseHoldParams(packed middleware.Parameters) (params ReleaseHoldParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "hold_id",
+			In:   "path",
+		}
+		params.HoldID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeReleaseHoldParams(args [1]string, argsEscaped bool, r *http.Request) (params ReleaseHoldParams, _ error) {
+	// Decode path: hold_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "hold_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.HoldID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.HoldID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "hold_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // ReleaseMailParams is parameters of ReleaseMail operation.
 type ReleaseMailParams struct {
 	// Id of a received mail.
@@ -20874,6 +21265,92 @@ func decodeShowEngineerProfileParams(args [1]string, argsEscaped bool, r *http.R
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "user_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ShowErasureParams is parameters of ShowErasure operation.
+type ShowErasureParams struct {
+	// Id of the erasure.
+	ErasureID string
+}
+
+func unpackShowErasureParams(packed middleware.Parameters) (params ShowErasureParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "erasure_id",
+			In:   "path",
+		}
+		params.ErasureID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeShowErasureParams(args [1]string, argsEscaped bool, r *http.Request) (params ShowErasureParams, _ error) {
+	// Decode path: erasure_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "erasure_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.ErasureID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.ErasureID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "erasure_id",
 			In:   "path",
 			Err:  err,
 		}

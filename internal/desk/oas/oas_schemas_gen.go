@@ -3104,6 +3104,56 @@ func (s *BulkUndoReq) SetAs(val OptString) {
 	s.As = val
 }
 
+// Ref: #/components/schemas/Bundle
+type Bundle struct {
+	// Id of the link.
+	ID string `json:"id"`
+	// Where it is downloaded, once.
+	Path      string `json:"path"`
+	CreatedAt Time   `json:"created_at"`
+	ExpiresAt Time   `json:"expires_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Bundle) GetID() string {
+	return s.ID
+}
+
+// GetPath returns the value of Path.
+func (s *Bundle) GetPath() string {
+	return s.Path
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Bundle) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *Bundle) GetExpiresAt() Time {
+	return s.ExpiresAt
+}
+
+// SetID sets the value of ID.
+func (s *Bundle) SetID(val string) {
+	s.ID = val
+}
+
+// SetPath sets the value of Path.
+func (s *Bundle) SetPath(val string) {
+	s.Path = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Bundle) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *Bundle) SetExpiresAt(val Time) {
+	s.ExpiresAt = val
+}
+
 // Ref: #/components/schemas/CatalogChange
 type CatalogChange struct {
 	// What happens to the entry; retired ones are not offered any more and stay valid in old tickets.
@@ -5000,6 +5050,9 @@ type DeleteQueueNoContent struct{}
 // DeleteResourceNoContent is response for DeleteResource operation.
 type DeleteResourceNoContent struct{}
 
+// DeleteRetentionNoContent is response for DeleteRetention operation.
+type DeleteRetentionNoContent struct{}
+
 // DeleteRuleNoContent is response for DeleteRule operation.
 type DeleteRuleNoContent struct{}
 
@@ -6509,6 +6562,20 @@ func (s *DomainPartnerReq) SetPartnerID(val string) {
 	s.PartnerID = val
 }
 
+type DownloadBundleOK struct {
+	Data io.Reader
+}
+
+// Read reads data from the Data reader.
+//
+// Kept to satisfy the io.Reader interface.
+func (s DownloadBundleOK) Read(p []byte) (n int, err error) {
+	if s.Data == nil {
+		return 0, io.EOF
+	}
+	return s.Data.Read(p)
+}
+
 type DownloadTicketAttachmentOK struct {
 	Data io.Reader
 }
@@ -7603,6 +7670,302 @@ func (s *EngineerProfileReq) SetVersion(val OptInt64) {
 	s.Version = val
 }
 
+// Ref: #/components/schemas/Erasure
+type Erasure struct {
+	// Id.
+	ID string `json:"id"`
+	// Domain of the user.
+	DomainID OptString `json:"domain_id"`
+	// User; absent for a contact that is no user's.
+	UserID OptString `json:"user_id"`
+	// Why.
+	Reason string `json:"reason"`
+	// Held: a legal hold was put meanwhile and nothing more is erased.
+	State ErasureState `json:"state"`
+	// What is being done.
+	Step string `json:"step"`
+	// What there was.
+	Found []KindCount `json:"found"`
+	// What is erased so far.
+	Erased []KindCount `json:"erased"`
+	// Who began it.
+	ActorID   OptString `json:"actor_id"`
+	CreatedAt Time      `json:"created_at"`
+	ChangedAt Time      `json:"changed_at"`
+	EndedAt   OptTime   `json:"ended_at"`
+}
+
+// GetID returns the value of ID.
+func (s *Erasure) GetID() string {
+	return s.ID
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *Erasure) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *Erasure) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetReason returns the value of Reason.
+func (s *Erasure) GetReason() string {
+	return s.Reason
+}
+
+// GetState returns the value of State.
+func (s *Erasure) GetState() ErasureState {
+	return s.State
+}
+
+// GetStep returns the value of Step.
+func (s *Erasure) GetStep() string {
+	return s.Step
+}
+
+// GetFound returns the value of Found.
+func (s *Erasure) GetFound() []KindCount {
+	return s.Found
+}
+
+// GetErased returns the value of Erased.
+func (s *Erasure) GetErased() []KindCount {
+	return s.Erased
+}
+
+// GetActorID returns the value of ActorID.
+func (s *Erasure) GetActorID() OptString {
+	return s.ActorID
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Erasure) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Erasure) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// GetEndedAt returns the value of EndedAt.
+func (s *Erasure) GetEndedAt() OptTime {
+	return s.EndedAt
+}
+
+// SetID sets the value of ID.
+func (s *Erasure) SetID(val string) {
+	s.ID = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *Erasure) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *Erasure) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetReason sets the value of Reason.
+func (s *Erasure) SetReason(val string) {
+	s.Reason = val
+}
+
+// SetState sets the value of State.
+func (s *Erasure) SetState(val ErasureState) {
+	s.State = val
+}
+
+// SetStep sets the value of Step.
+func (s *Erasure) SetStep(val string) {
+	s.Step = val
+}
+
+// SetFound sets the value of Found.
+func (s *Erasure) SetFound(val []KindCount) {
+	s.Found = val
+}
+
+// SetErased sets the value of Erased.
+func (s *Erasure) SetErased(val []KindCount) {
+	s.Erased = val
+}
+
+// SetActorID sets the value of ActorID.
+func (s *Erasure) SetActorID(val OptString) {
+	s.ActorID = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Erasure) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Erasure) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// SetEndedAt sets the value of EndedAt.
+func (s *Erasure) SetEndedAt(val OptTime) {
+	s.EndedAt = val
+}
+
+// Ref: #/components/schemas/ErasureList
+type ErasureList struct {
+	Items []Erasure `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ErasureList) GetItems() []Erasure {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ErasureList) SetItems(val []Erasure) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/ErasurePlan
+type ErasurePlan struct {
+	// Log-in name of the user.
+	Name OptString `json:"name"`
+	// There is nothing left to erase.
+	Erased bool `json:"erased"`
+	// Id of an erasure that is under way.
+	RunningID OptString   `json:"running_id"`
+	Counts    []KindCount `json:"counts"`
+	// Numbers of tickets concerned, at most 100.
+	Tickets []string `json:"tickets"`
+	// How many tickets are concerned, at most 10,000.
+	TicketsTotal int64 `json:"tickets_total"`
+	// Legal holds in the way.
+	Holds []Hold `json:"holds"`
+}
+
+// GetName returns the value of Name.
+func (s *ErasurePlan) GetName() OptString {
+	return s.Name
+}
+
+// GetErased returns the value of Erased.
+func (s *ErasurePlan) GetErased() bool {
+	return s.Erased
+}
+
+// GetRunningID returns the value of RunningID.
+func (s *ErasurePlan) GetRunningID() OptString {
+	return s.RunningID
+}
+
+// GetCounts returns the value of Counts.
+func (s *ErasurePlan) GetCounts() []KindCount {
+	return s.Counts
+}
+
+// GetTickets returns the value of Tickets.
+func (s *ErasurePlan) GetTickets() []string {
+	return s.Tickets
+}
+
+// GetTicketsTotal returns the value of TicketsTotal.
+func (s *ErasurePlan) GetTicketsTotal() int64 {
+	return s.TicketsTotal
+}
+
+// GetHolds returns the value of Holds.
+func (s *ErasurePlan) GetHolds() []Hold {
+	return s.Holds
+}
+
+// SetName sets the value of Name.
+func (s *ErasurePlan) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetErased sets the value of Erased.
+func (s *ErasurePlan) SetErased(val bool) {
+	s.Erased = val
+}
+
+// SetRunningID sets the value of RunningID.
+func (s *ErasurePlan) SetRunningID(val OptString) {
+	s.RunningID = val
+}
+
+// SetCounts sets the value of Counts.
+func (s *ErasurePlan) SetCounts(val []KindCount) {
+	s.Counts = val
+}
+
+// SetTickets sets the value of Tickets.
+func (s *ErasurePlan) SetTickets(val []string) {
+	s.Tickets = val
+}
+
+// SetTicketsTotal sets the value of TicketsTotal.
+func (s *ErasurePlan) SetTicketsTotal(val int64) {
+	s.TicketsTotal = val
+}
+
+// SetHolds sets the value of Holds.
+func (s *ErasurePlan) SetHolds(val []Hold) {
+	s.Holds = val
+}
+
+// Held: a legal hold was put meanwhile and nothing more is erased.
+type ErasureState string
+
+const (
+	ErasureStateRunning ErasureState = "running"
+	ErasureStateDone    ErasureState = "done"
+	ErasureStateHeld    ErasureState = "held"
+)
+
+// AllValues returns all ErasureState values.
+func (ErasureState) AllValues() []ErasureState {
+	return []ErasureState{
+		ErasureStateRunning,
+		ErasureStateDone,
+		ErasureStateHeld,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ErasureState) MarshalText() ([]byte, error) {
+	switch s {
+	case ErasureStateRunning:
+		return []byte(s), nil
+	case ErasureStateDone:
+		return []byte(s), nil
+	case ErasureStateHeld:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ErasureState) UnmarshalText(data []byte) error {
+	switch ErasureState(data) {
+	case ErasureStateRunning:
+		*s = ErasureStateRunning
+		return nil
+	case ErasureStateDone:
+		*s = ErasureStateDone
+		return nil
+	case ErasureStateHeld:
+		*s = ErasureStateHeld
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Error answer. Both fields are always present and not empty.
 // Ref: #/components/schemas/ErrorBody
 type ErrorBody struct {
@@ -8410,6 +8773,227 @@ func (s *HistoryEntrySide) UnmarshalText(data []byte) error {
 
 type HistoryVersion int64
 
+// Ref: #/components/schemas/Hold
+type Hold struct {
+	// Id.
+	ID string `json:"id"`
+	// What it is on.
+	Kind HoldKind `json:"kind"`
+	// Domain.
+	DomainID OptString `json:"domain_id"`
+	// User, of a person.
+	UserID OptString `json:"user_id"`
+	// Ticket number, of a ticket.
+	Number OptString `json:"number"`
+	// Why.
+	Reason string  `json:"reason"`
+	Until  OptTime `json:"until"`
+	// It is neither released nor over.
+	InForce   bool `json:"in_force"`
+	CreatedAt Time `json:"created_at"`
+	// Who put it.
+	ActorID    OptString `json:"actor_id"`
+	ReleasedAt OptTime   `json:"released_at"`
+	// Who released it.
+	ReleasedBy OptString `json:"released_by"`
+	// Why it was released.
+	ReleaseReason OptString `json:"release_reason"`
+}
+
+// GetID returns the value of ID.
+func (s *Hold) GetID() string {
+	return s.ID
+}
+
+// GetKind returns the value of Kind.
+func (s *Hold) GetKind() HoldKind {
+	return s.Kind
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *Hold) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *Hold) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetNumber returns the value of Number.
+func (s *Hold) GetNumber() OptString {
+	return s.Number
+}
+
+// GetReason returns the value of Reason.
+func (s *Hold) GetReason() string {
+	return s.Reason
+}
+
+// GetUntil returns the value of Until.
+func (s *Hold) GetUntil() OptTime {
+	return s.Until
+}
+
+// GetInForce returns the value of InForce.
+func (s *Hold) GetInForce() bool {
+	return s.InForce
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Hold) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetActorID returns the value of ActorID.
+func (s *Hold) GetActorID() OptString {
+	return s.ActorID
+}
+
+// GetReleasedAt returns the value of ReleasedAt.
+func (s *Hold) GetReleasedAt() OptTime {
+	return s.ReleasedAt
+}
+
+// GetReleasedBy returns the value of ReleasedBy.
+func (s *Hold) GetReleasedBy() OptString {
+	return s.ReleasedBy
+}
+
+// GetReleaseReason returns the value of ReleaseReason.
+func (s *Hold) GetReleaseReason() OptString {
+	return s.ReleaseReason
+}
+
+// SetID sets the value of ID.
+func (s *Hold) SetID(val string) {
+	s.ID = val
+}
+
+// SetKind sets the value of Kind.
+func (s *Hold) SetKind(val HoldKind) {
+	s.Kind = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *Hold) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *Hold) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *Hold) SetNumber(val OptString) {
+	s.Number = val
+}
+
+// SetReason sets the value of Reason.
+func (s *Hold) SetReason(val string) {
+	s.Reason = val
+}
+
+// SetUntil sets the value of Until.
+func (s *Hold) SetUntil(val OptTime) {
+	s.Until = val
+}
+
+// SetInForce sets the value of InForce.
+func (s *Hold) SetInForce(val bool) {
+	s.InForce = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Hold) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetActorID sets the value of ActorID.
+func (s *Hold) SetActorID(val OptString) {
+	s.ActorID = val
+}
+
+// SetReleasedAt sets the value of ReleasedAt.
+func (s *Hold) SetReleasedAt(val OptTime) {
+	s.ReleasedAt = val
+}
+
+// SetReleasedBy sets the value of ReleasedBy.
+func (s *Hold) SetReleasedBy(val OptString) {
+	s.ReleasedBy = val
+}
+
+// SetReleaseReason sets the value of ReleaseReason.
+func (s *Hold) SetReleaseReason(val OptString) {
+	s.ReleaseReason = val
+}
+
+// What it is on.
+type HoldKind string
+
+const (
+	HoldKindPerson HoldKind = "person"
+	HoldKindTicket HoldKind = "ticket"
+	HoldKindDomain HoldKind = "domain"
+)
+
+// AllValues returns all HoldKind values.
+func (HoldKind) AllValues() []HoldKind {
+	return []HoldKind{
+		HoldKindPerson,
+		HoldKindTicket,
+		HoldKindDomain,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s HoldKind) MarshalText() ([]byte, error) {
+	switch s {
+	case HoldKindPerson:
+		return []byte(s), nil
+	case HoldKindTicket:
+		return []byte(s), nil
+	case HoldKindDomain:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *HoldKind) UnmarshalText(data []byte) error {
+	switch HoldKind(data) {
+	case HoldKindPerson:
+		*s = HoldKindPerson
+		return nil
+	case HoldKindTicket:
+		*s = HoldKindTicket
+		return nil
+	case HoldKindDomain:
+		*s = HoldKindDomain
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/HoldList
+type HoldList struct {
+	Items []Hold `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *HoldList) GetItems() []Hold {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *HoldList) SetItems(val []Hold) {
+	s.Items = val
+}
+
 // A mail that came in. Fields of its header are absent once the time originals are kept is over.
 // Ref: #/components/schemas/IncomingMail
 type IncomingMail struct {
@@ -8809,6 +9393,46 @@ func (s *IncomingMailState) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/KindCount
+type KindCount struct {
+	// Kind of data, or table.
+	Kind string `json:"kind"`
+	// What it is called, in the caller's language.
+	Name string `json:"name"`
+	// How many rows.
+	Rows int64 `json:"rows"`
+}
+
+// GetKind returns the value of Kind.
+func (s *KindCount) GetKind() string {
+	return s.Kind
+}
+
+// GetName returns the value of Name.
+func (s *KindCount) GetName() string {
+	return s.Name
+}
+
+// GetRows returns the value of Rows.
+func (s *KindCount) GetRows() int64 {
+	return s.Rows
+}
+
+// SetKind sets the value of Kind.
+func (s *KindCount) SetKind(val string) {
+	s.Kind = val
+}
+
+// SetName sets the value of Name.
+func (s *KindCount) SetName(val string) {
+	s.Name = val
+}
+
+// SetRows sets the value of Rows.
+func (s *KindCount) SetRows(val int64) {
+	s.Rows = val
 }
 
 // Language of mails and text messages to the user.
@@ -10694,6 +11318,58 @@ func (s *NewDomainReq) SetSandbox(val OptBool) {
 	s.Sandbox = val
 }
 
+// Ref: #/components/schemas/NewErasureReq
+type NewErasureReq struct {
+	// Domain of the user.
+	DomainID OptString `json:"domain_id"`
+	// User.
+	UserID OptString `json:"user_id"`
+	// Mail address or phone number, in any spelling, of somebody who is no user.
+	Contact OptString `json:"contact"`
+	// Why, for the record.
+	Reason string `json:"reason"`
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *NewErasureReq) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *NewErasureReq) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetContact returns the value of Contact.
+func (s *NewErasureReq) GetContact() OptString {
+	return s.Contact
+}
+
+// GetReason returns the value of Reason.
+func (s *NewErasureReq) GetReason() string {
+	return s.Reason
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *NewErasureReq) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *NewErasureReq) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetContact sets the value of Contact.
+func (s *NewErasureReq) SetContact(val OptString) {
+	s.Contact = val
+}
+
+// SetReason sets the value of Reason.
+func (s *NewErasureReq) SetReason(val string) {
+	s.Reason = val
+}
+
 // Ref: #/components/schemas/NewGroupReq
 type NewGroupReq struct {
 	// Name, unique in the domain.
@@ -10720,6 +11396,143 @@ func (s *NewGroupReq) SetName(val string) {
 // SetRoles sets the value of Roles.
 func (s *NewGroupReq) SetRoles(val []string) {
 	s.Roles = val
+}
+
+// Of a person domain and user, or a contact; of a ticket its number; of a domain its id.
+// Ref: #/components/schemas/NewHoldReq
+type NewHoldReq struct {
+	// What it is on.
+	Kind NewHoldReqKind `json:"kind"`
+	// Domain.
+	DomainID OptString `json:"domain_id"`
+	// User.
+	UserID OptString `json:"user_id"`
+	// Contact of somebody who is no user.
+	Contact OptString `json:"contact"`
+	// Ticket number.
+	Number OptString `json:"number"`
+	// Why.
+	Reason string  `json:"reason"`
+	Until  OptTime `json:"until"`
+}
+
+// GetKind returns the value of Kind.
+func (s *NewHoldReq) GetKind() NewHoldReqKind {
+	return s.Kind
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *NewHoldReq) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *NewHoldReq) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetContact returns the value of Contact.
+func (s *NewHoldReq) GetContact() OptString {
+	return s.Contact
+}
+
+// GetNumber returns the value of Number.
+func (s *NewHoldReq) GetNumber() OptString {
+	return s.Number
+}
+
+// GetReason returns the value of Reason.
+func (s *NewHoldReq) GetReason() string {
+	return s.Reason
+}
+
+// GetUntil returns the value of Until.
+func (s *NewHoldReq) GetUntil() OptTime {
+	return s.Until
+}
+
+// SetKind sets the value of Kind.
+func (s *NewHoldReq) SetKind(val NewHoldReqKind) {
+	s.Kind = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *NewHoldReq) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *NewHoldReq) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetContact sets the value of Contact.
+func (s *NewHoldReq) SetContact(val OptString) {
+	s.Contact = val
+}
+
+// SetNumber sets the value of Number.
+func (s *NewHoldReq) SetNumber(val OptString) {
+	s.Number = val
+}
+
+// SetReason sets the value of Reason.
+func (s *NewHoldReq) SetReason(val string) {
+	s.Reason = val
+}
+
+// SetUntil sets the value of Until.
+func (s *NewHoldReq) SetUntil(val OptTime) {
+	s.Until = val
+}
+
+// What it is on.
+type NewHoldReqKind string
+
+const (
+	NewHoldReqKindPerson NewHoldReqKind = "person"
+	NewHoldReqKindTicket NewHoldReqKind = "ticket"
+	NewHoldReqKindDomain NewHoldReqKind = "domain"
+)
+
+// AllValues returns all NewHoldReqKind values.
+func (NewHoldReqKind) AllValues() []NewHoldReqKind {
+	return []NewHoldReqKind{
+		NewHoldReqKindPerson,
+		NewHoldReqKindTicket,
+		NewHoldReqKindDomain,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s NewHoldReqKind) MarshalText() ([]byte, error) {
+	switch s {
+	case NewHoldReqKindPerson:
+		return []byte(s), nil
+	case NewHoldReqKindTicket:
+		return []byte(s), nil
+	case NewHoldReqKindDomain:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *NewHoldReqKind) UnmarshalText(data []byte) error {
+	switch NewHoldReqKind(data) {
+	case NewHoldReqKindPerson:
+		*s = NewHoldReqKindPerson
+		return nil
+	case NewHoldReqKindTicket:
+		*s = NewHoldReqKindTicket
+		return nil
+	case NewHoldReqKindDomain:
+		*s = NewHoldReqKindDomain
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/NewSession
@@ -11039,6 +11852,57 @@ func (s *NoticeChoice) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/OldRecord
+type OldRecord struct {
+	// Table.
+	Table string `json:"table"`
+	// Domain.
+	DomainID OptString `json:"domain_id"`
+	// Ticket number.
+	Number OptString `json:"number"`
+	At     OptTime   `json:"at"`
+}
+
+// GetTable returns the value of Table.
+func (s *OldRecord) GetTable() string {
+	return s.Table
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *OldRecord) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetNumber returns the value of Number.
+func (s *OldRecord) GetNumber() OptString {
+	return s.Number
+}
+
+// GetAt returns the value of At.
+func (s *OldRecord) GetAt() OptTime {
+	return s.At
+}
+
+// SetTable sets the value of Table.
+func (s *OldRecord) SetTable(val string) {
+	s.Table = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *OldRecord) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetNumber sets the value of Number.
+func (s *OldRecord) SetNumber(val OptString) {
+	s.Number = val
+}
+
+// SetAt sets the value of At.
+func (s *OldRecord) SetAt(val OptTime) {
+	s.At = val
 }
 
 // NewOptAbuseReportContact returns new OptAbuseReportContact with value set to v.
@@ -14299,6 +15163,48 @@ func (s *Permissions) SetGroups(val []Group) {
 	s.Groups = val
 }
 
+// Whose data are meant: a user by domain and id (domain `house` for people of the house), or a contact
+// that is no user's.
+// Ref: #/components/schemas/PersonReq
+type PersonReq struct {
+	// Domain of the user.
+	DomainID OptString `json:"domain_id"`
+	// User.
+	UserID OptString `json:"user_id"`
+	// Mail address or phone number, in any spelling.
+	Contact OptString `json:"contact"`
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *PersonReq) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *PersonReq) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetContact returns the value of Contact.
+func (s *PersonReq) GetContact() OptString {
+	return s.Contact
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *PersonReq) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *PersonReq) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetContact sets the value of Contact.
+func (s *PersonReq) SetContact(val OptString) {
+	s.Contact = val
+}
+
 // Ref: #/components/schemas/PlanCatalogReq
 type PlanCatalogReq struct {
 	Files CatalogFileMap `json:"files"`
@@ -15340,6 +16246,22 @@ func (s *QueueReq) SetVersion(val OptInt64) {
 	s.Version = val
 }
 
+// Ref: #/components/schemas/ReasonReq
+type ReasonReq struct {
+	// Why, for the record.
+	Reason string `json:"reason"`
+}
+
+// GetReason returns the value of Reason.
+func (s *ReasonReq) GetReason() string {
+	return s.Reason
+}
+
+// SetReason sets the value of Reason.
+func (s *ReasonReq) SetReason(val string) {
+	s.Reason = val
+}
+
 // Ref: #/components/schemas/RelatedTicket
 type RelatedTicket struct {
 	// Ticket number.
@@ -15822,6 +16744,288 @@ func (s *ResourceReq) SetOwnerID(val OptString) {
 // SetMetadata sets the value of Metadata.
 func (s *ResourceReq) SetMetadata(val OptResourceMetadata) {
 	s.Metadata = val
+}
+
+// Kind of records: files and texts of tickets that ended, originals of mails, the ledger of
+// deliveries, records of codes and proofs, failed log-ins, records of sessions on hosts, links to
+// bundles.
+// Ref: #/components/schemas/RetentionKind
+type RetentionKind string
+
+const (
+	RetentionKindAttachments    RetentionKind = "attachments"
+	RetentionKindTexts          RetentionKind = "texts"
+	RetentionKindMails          RetentionKind = "mails"
+	RetentionKindDeliveries     RetentionKind = "deliveries"
+	RetentionKindVerifications  RetentionKind = "verifications"
+	RetentionKindLogins         RetentionKind = "logins"
+	RetentionKindAuthorizations RetentionKind = "authorizations"
+	RetentionKindExports        RetentionKind = "exports"
+)
+
+// AllValues returns all RetentionKind values.
+func (RetentionKind) AllValues() []RetentionKind {
+	return []RetentionKind{
+		RetentionKindAttachments,
+		RetentionKindTexts,
+		RetentionKindMails,
+		RetentionKindDeliveries,
+		RetentionKindVerifications,
+		RetentionKindLogins,
+		RetentionKindAuthorizations,
+		RetentionKindExports,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s RetentionKind) MarshalText() ([]byte, error) {
+	switch s {
+	case RetentionKindAttachments:
+		return []byte(s), nil
+	case RetentionKindTexts:
+		return []byte(s), nil
+	case RetentionKindMails:
+		return []byte(s), nil
+	case RetentionKindDeliveries:
+		return []byte(s), nil
+	case RetentionKindVerifications:
+		return []byte(s), nil
+	case RetentionKindLogins:
+		return []byte(s), nil
+	case RetentionKindAuthorizations:
+		return []byte(s), nil
+	case RetentionKindExports:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *RetentionKind) UnmarshalText(data []byte) error {
+	switch RetentionKind(data) {
+	case RetentionKindAttachments:
+		*s = RetentionKindAttachments
+		return nil
+	case RetentionKindTexts:
+		*s = RetentionKindTexts
+		return nil
+	case RetentionKindMails:
+		*s = RetentionKindMails
+		return nil
+	case RetentionKindDeliveries:
+		*s = RetentionKindDeliveries
+		return nil
+	case RetentionKindVerifications:
+		*s = RetentionKindVerifications
+		return nil
+	case RetentionKindLogins:
+		*s = RetentionKindLogins
+		return nil
+	case RetentionKindAuthorizations:
+		*s = RetentionKindAuthorizations
+		return nil
+	case RetentionKindExports:
+		*s = RetentionKindExports
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/RetentionList
+type RetentionList struct {
+	Items []RetentionRule `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *RetentionList) GetItems() []RetentionRule {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *RetentionList) SetItems(val []RetentionRule) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/RetentionPreview
+type RetentionPreview struct {
+	// Rows that would go, by table.
+	Counts []KindCount `json:"counts"`
+	// Rows of that age that stay, for a legal hold is on them.
+	Held int64 `json:"held"`
+	// The first 100.
+	First []OldRecord `json:"first"`
+}
+
+// GetCounts returns the value of Counts.
+func (s *RetentionPreview) GetCounts() []KindCount {
+	return s.Counts
+}
+
+// GetHeld returns the value of Held.
+func (s *RetentionPreview) GetHeld() int64 {
+	return s.Held
+}
+
+// GetFirst returns the value of First.
+func (s *RetentionPreview) GetFirst() []OldRecord {
+	return s.First
+}
+
+// SetCounts sets the value of Counts.
+func (s *RetentionPreview) SetCounts(val []KindCount) {
+	s.Counts = val
+}
+
+// SetHeld sets the value of Held.
+func (s *RetentionPreview) SetHeld(val int64) {
+	s.Held = val
+}
+
+// SetFirst sets the value of First.
+func (s *RetentionPreview) SetFirst(val []OldRecord) {
+	s.First = val
+}
+
+// Ref: #/components/schemas/RetentionReq
+type RetentionReq struct {
+	Kind RetentionKind `json:"kind"`
+	// One domain; absent = all that have no rule of their own.
+	DomainID OptString `json:"domain_id"`
+	// Records older than so many days go.
+	Days int32 `json:"days"`
+}
+
+// GetKind returns the value of Kind.
+func (s *RetentionReq) GetKind() RetentionKind {
+	return s.Kind
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *RetentionReq) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetDays returns the value of Days.
+func (s *RetentionReq) GetDays() int32 {
+	return s.Days
+}
+
+// SetKind sets the value of Kind.
+func (s *RetentionReq) SetKind(val RetentionKind) {
+	s.Kind = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *RetentionReq) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetDays sets the value of Days.
+func (s *RetentionReq) SetDays(val int32) {
+	s.Days = val
+}
+
+// Ref: #/components/schemas/RetentionRule
+type RetentionRule struct {
+	Kind RetentionKind `json:"kind"`
+	// One domain; absent = all that have no rule of their own.
+	DomainID OptString `json:"domain_id"`
+	// Records older than so many days go.
+	Days int32 `json:"days"`
+	// Who set it.
+	ActorID   OptString `json:"actor_id"`
+	ChangedAt Time      `json:"changed_at"`
+	RanAt     OptTime   `json:"ran_at"`
+	// Rows removed so far, in all runs.
+	Removed int64 `json:"removed"`
+}
+
+// GetKind returns the value of Kind.
+func (s *RetentionRule) GetKind() RetentionKind {
+	return s.Kind
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *RetentionRule) GetDomainID() OptString {
+	return s.DomainID
+}
+
+// GetDays returns the value of Days.
+func (s *RetentionRule) GetDays() int32 {
+	return s.Days
+}
+
+// GetActorID returns the value of ActorID.
+func (s *RetentionRule) GetActorID() OptString {
+	return s.ActorID
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *RetentionRule) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// GetRanAt returns the value of RanAt.
+func (s *RetentionRule) GetRanAt() OptTime {
+	return s.RanAt
+}
+
+// GetRemoved returns the value of Removed.
+func (s *RetentionRule) GetRemoved() int64 {
+	return s.Removed
+}
+
+// SetKind sets the value of Kind.
+func (s *RetentionRule) SetKind(val RetentionKind) {
+	s.Kind = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *RetentionRule) SetDomainID(val OptString) {
+	s.DomainID = val
+}
+
+// SetDays sets the value of Days.
+func (s *RetentionRule) SetDays(val int32) {
+	s.Days = val
+}
+
+// SetActorID sets the value of ActorID.
+func (s *RetentionRule) SetActorID(val OptString) {
+	s.ActorID = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *RetentionRule) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// SetRanAt sets the value of RanAt.
+func (s *RetentionRule) SetRanAt(val OptTime) {
+	s.RanAt = val
+}
+
+// SetRemoved sets the value of Removed.
+func (s *RetentionRule) SetRemoved(val int64) {
+	s.Removed = val
+}
+
+// Ref: #/components/schemas/RevealReq
+type RevealReq struct {
+	// Why the caller looks; the customer reads it in the audit.
+	Reason string `json:"reason"`
+}
+
+// GetReason returns the value of Reason.
+func (s *RevealReq) GetReason() string {
+	return s.Reason
+}
+
+// SetReason sets the value of Reason.
+func (s *RevealReq) SetReason(val string) {
+	s.Reason = val
 }
 
 // RevokeUserSessionNoContent is response for RevokeUserSession operation.

@@ -178,6 +178,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/bulk-runs
 	CreateBulkRun(ctx context.Context, req *BulkRunReq) (*BulkRun, error)
+	// CreateBundle implements CreateBundle operation.
+	//
+	// A link to one download of all that is held about a person. It lasts a day. Recorded in the history
+	// that the customer sees. For administrators.
+	//
+	// POST /desk/v1/privacy/bundles
+	CreateBundle(ctx context.Context, req *PersonReq) (*Bundle, error)
 	// CreateDomain implements CreateDomain operation.
 	//
 	// Creates a customer's account. Its first user, the main account, is created afterwards.
@@ -190,12 +197,28 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/agencies
 	CreateDomainAgency(ctx context.Context, req *AgencyReq, params CreateDomainAgencyParams) (*Agency, error)
+	// CreateErasure implements CreateErasure operation.
+	//
+	// Begins the erasure of a user, of a person of the house, or of a contact that is no user's. The
+	// account is shut, the person's key destroyed, contacts, texts and files are erased; tickets, figures
+	// and the history stay. It cannot be undone. A legal hold in the way refuses it with status 409. For
+	// administrators.
+	//
+	// POST /desk/v1/privacy/erasures
+	CreateErasure(ctx context.Context, req *NewErasureReq) (*Erasure, error)
 	// CreateGroup implements CreateGroup operation.
 	//
 	// Creates a group of a domain's users.
 	//
 	// POST /desk/v1/domains/{domain_id}/groups
 	CreateGroup(ctx context.Context, req *NewGroupReq, params CreateGroupParams) (*Group, error)
+	// CreateHold implements CreateHold operation.
+	//
+	// From now on nothing of the person, ticket or domain is erased or removed by its age; an erasure
+	// under way stops. For administrators.
+	//
+	// POST /desk/v1/privacy/holds
+	CreateHold(ctx context.Context, req *NewHoldReq) (*Hold, error)
 	// CreateMacro implements CreateMacro operation.
 	//
 	// Makes a macro. Shared ones are made and changed by supervisors and administrators; an engineer makes
@@ -350,6 +373,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/resources/{resource_id}
 	DeleteResource(ctx context.Context, params DeleteResourceParams) error
+	// DeleteRetention implements DeleteRetention operation.
+	//
+	// Nothing of the kind goes by its age any more, or by the rule for all domains. For administrators.
+	//
+	// DELETE /desk/v1/privacy/retention/{kind}
+	DeleteRetention(ctx context.Context, params DeleteRetentionParams) error
 	// DeleteRule implements DeleteRule operation.
 	//
 	// Deletes a rule; the records of its runs stay.
@@ -418,6 +447,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/mail/quarantine/{mail_id}/discard
 	DiscardMail(ctx context.Context, params DiscardMailParams) error
+	// DownloadBundle implements DownloadBundle operation.
+	//
+	// A zip with JSON lines, the person's files and an index.html in the caller's language. A link can be
+	// used once; one that was used or has expired is refused with status 409. For administrators.
+	//
+	// GET /desk/v1/privacy/bundles/{bundle_id}
+	DownloadBundle(ctx context.Context, params DownloadBundleParams) (DownloadBundleOK, error)
 	// DownloadMail implements DownloadMail operation.
 	//
 	// The mail as it came; that the caller took it is recorded. Absent once the time originals are kept is
@@ -604,6 +640,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/engineers
 	ListEngineers(ctx context.Context, params ListEngineersParams) (*EngineerList, error)
+	// ListErasures implements ListErasures operation.
+	//
+	// Erasures of people and how far they are, newest first, at most 200. For administrators and auditors.
+	//
+	// GET /desk/v1/privacy/erasures
+	ListErasures(ctx context.Context) (*ErasureList, error)
 	// ListEvents implements ListEvents operation.
 	//
 	// Sealed events of all domains in the order of their numbers. Read on with `after` = the last number
@@ -618,6 +660,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/groups
 	ListGroups(ctx context.Context, params ListGroupsParams) (*GroupList, error)
+	// ListHolds implements ListHolds operation.
+	//
+	// Legal holds, newest first, at most 500. For administrators and auditors.
+	//
+	// GET /desk/v1/privacy/holds
+	ListHolds(ctx context.Context, params ListHoldsParams) (*HoldList, error)
 	// ListLater implements ListLater operation.
 	//
 	// Messages of the caller that go out later, the first to go first.
@@ -686,6 +734,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/resources
 	ListResources(ctx context.Context, params ListResourcesParams) (*ResourceList, error)
+	// ListRetention implements ListRetention operation.
+	//
+	// What goes by its age, and what the rules have removed. For administrators and auditors.
+	//
+	// GET /desk/v1/privacy/retention
+	ListRetention(ctx context.Context) (*RetentionList, error)
 	// ListRuleRuns implements ListRuleRuns operation.
 	//
 	// Lists what rules did, newest first; of rules in shadow what they would have done.
@@ -849,6 +903,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/plan
 	PlanCatalog(ctx context.Context, req *PlanCatalogReq) (*CatalogDiff, error)
+	// PlanErasure implements PlanErasure operation.
+	//
+	// What erasing a person would destroy, by kind, the tickets concerned and the legal holds in the way.
+	// Changes nothing. For administrators.
+	//
+	// POST /desk/v1/privacy/plan
+	PlanErasure(ctx context.Context, req *PersonReq) (*ErasurePlan, error)
 	// PreviewBulkRun implements PreviewBulkRun operation.
 	//
 	// Tells how many tickets are meant and what the actions would do to each, and does nothing. When a
@@ -864,6 +925,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/macros/{macro_id}/preview
 	PreviewMacro(ctx context.Context, req *UseMacroReq, params PreviewMacroParams) (*ActionPreview, error)
+	// PreviewRetention implements PreviewRetention operation.
+	//
+	// What a rule would remove if it were carried out now, exactly, with the first 100 records. Changes
+	// nothing. For administrators.
+	//
+	// POST /desk/v1/privacy/retention/preview
+	PreviewRetention(ctx context.Context, req *RetentionReq) (*RetentionPreview, error)
 	// PreviewTemplate implements PreviewTemplate operation.
 	//
 	// Checks a text and renders it with sample values; without a body, the text in force. Nothing is
@@ -935,6 +1003,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/later/{later_id}
 	RecallLater(ctx context.Context, params RecallLaterParams) (*Draft, error)
+	// ReleaseHold implements ReleaseHold operation.
+	//
+	// Ends a hold, with a reason. It stays in the list. For administrators.
+	//
+	// POST /desk/v1/privacy/holds/{hold_id}/release
+	ReleaseHold(ctx context.Context, req *ReasonReq, params ReleaseHoldParams) (*Hold, error)
 	// ReleaseMail implements ReleaseMail operation.
 	//
 	// Handles the mail as if its sender were proved and welcome. It becomes a message or a ticket by the
@@ -1021,10 +1095,11 @@ type Handler interface {
 	RevealAuthorization(ctx context.Context, params RevealAuthorizationParams) (*AuthorizationSecret, error)
 	// RevealTicketDetails implements RevealTicketDetails operation.
 	//
-	// The details in clear. That the caller looked is recorded before anything is shown.
+	// The details in clear. That the caller looked, and why, is recorded before anything is shown; the
+	// customer reads it in his audit.
 	//
 	// POST /desk/v1/tickets/{number}/reveal
-	RevealTicketDetails(ctx context.Context, params RevealTicketDetailsParams) (*TicketDetails, error)
+	RevealTicketDetails(ctx context.Context, req *RevealReq, params RevealTicketDetailsParams) (*TicketDetails, error)
 	// RevokeRole implements RevokeRole operation.
 	//
 	// Takes a role from a person of the house, at once; taking one that is not held changes nothing. A
@@ -1084,6 +1159,13 @@ type Handler interface {
 	//
 	// PUT /desk/v1/domains/{domain_id}/partner
 	SetDomainPartner(ctx context.Context, req *DomainPartnerReq, params SetDomainPartnerParams) error
+	// SetRetention implements SetRetention operation.
+	//
+	// Sets after how many days records of a kind go, for one domain or for all that have no rule of their
+	// own. Carried out every hour, in small steps; a legal hold wins over it. For administrators.
+	//
+	// PUT /desk/v1/privacy/retention
+	SetRetention(ctx context.Context, req *RetentionReq) (*RetentionRule, error)
 	// SetUp implements SetUp operation.
 	//
 	// Works once, with the token that a fresh installation prints at start, and only while no
@@ -1161,6 +1243,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/engineer-profiles/{user_id}
 	ShowEngineerProfile(ctx context.Context, params ShowEngineerProfileParams) (*EngineerProfile, error)
+	// ShowErasure implements ShowErasure operation.
+	//
+	// How far an erasure is. For administrators and auditors.
+	//
+	// GET /desk/v1/privacy/erasures/{erasure_id}
+	ShowErasure(ctx context.Context, params ShowErasureParams) (*Erasure, error)
 	// ShowMacro implements ShowMacro operation.
 	//
 	// Shows a macro the caller may use.

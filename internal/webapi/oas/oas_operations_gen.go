@@ -8,9 +8,12 @@ type OperationName = string
 const (
 	AnswerSignInChallengeOperation OperationName = "AnswerSignInChallenge"
 	BeginSecondFactorOperation     OperationName = "BeginSecondFactor"
+	ClearOwnContactsOperation      OperationName = "ClearOwnContacts"
 	ConfirmSecondFactorOperation   OperationName = "ConfirmSecondFactor"
 	CreateBrowserSessionOperation  OperationName = "CreateBrowserSession"
+	CreateOwnBundleOperation       OperationName = "CreateOwnBundle"
 	DeleteBrowserSessionOperation  OperationName = "DeleteBrowserSession"
+	DownloadOwnBundleOperation     OperationName = "DownloadOwnBundle"
 	EndSecondFactorOperation       OperationName = "EndSecondFactor"
 	FinishSignInOperation          OperationName = "FinishSignIn"
 	ListAuditOperation             OperationName = "ListAudit"

@@ -16,6 +16,92 @@ import (
 	"github.com/ogen-go/ogen/validate"
 )
 
+// DownloadOwnBundleParams is parameters of DownloadOwnBundle operation.
+type DownloadOwnBundleParams struct {
+	// Id of the link.
+	BundleID string
+}
+
+func unpackDownloadOwnBundleParams(packed middleware.Parameters) (params DownloadOwnBundleParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "bundle_id",
+			In:   "path",
+		}
+		params.BundleID = packed[key].(string)
+	}
+	return params
+}
+
+func decodeDownloadOwnBundleParams(args [1]string, argsEscaped bool, r *http.Request) (params DownloadOwnBundleParams, _ error) {
+	// Decode path: bundle_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "bundle_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.BundleID = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     64,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.BundleID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "bundle_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // FinishSignInParams is parameters of FinishSignIn operation.
 type FinishSignInParams struct {
 	// Id of the provider.

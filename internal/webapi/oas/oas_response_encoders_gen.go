@@ -67,6 +67,19 @@ func encodeBeginSecondFactorResponse(response *Enrolment, w http.ResponseWriter)
 	return nil
 }
 
+func encodeClearOwnContactsResponse(response *ClearedContacts, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeConfirmSecondFactorResponse(response *RecoveryCodes, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
@@ -147,6 +160,19 @@ func encodeCreateBrowserSessionResponse(response CreateBrowserSessionRes, w http
 	}
 }
 
+func encodeCreateOwnBundleResponse(response *OwnBundle, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(201)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeDeleteBrowserSessionResponse(response *DeleteBrowserSessionNoContent, w http.ResponseWriter) error {
 	w.Header().Set("Access-Control-Expose-Headers", "Set-Cookie")
 	// Encoding response headers.
@@ -169,6 +195,21 @@ func encodeDeleteBrowserSessionResponse(response *DeleteBrowserSessionNoContent,
 		}
 	}
 	w.WriteHeader(204)
+
+	return nil
+}
+
+func encodeDownloadOwnBundleResponse(response DownloadOwnBundleOK, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/zip")
+	w.WriteHeader(200)
+
+	writer := w
+	if closer, ok := response.Data.(io.Closer); ok {
+		defer closer.Close()
+	}
+	if _, err := io.Copy(writer, response); err != nil {
+		return errors.Wrap(err, "write")
+	}
 
 	return nil
 }

@@ -63,6 +63,8 @@ type AuditEntry struct {
 	SourceIP OptString `json:"source_ip"`
 	// X-Request-Id of the request; of users of the domain only.
 	RequestID OptString `json:"request_id"`
+	// Why somebody of the house looked at contacts.
+	Reason OptString `json:"reason"`
 }
 
 // GetTraceID returns the value of TraceID.
@@ -120,6 +122,11 @@ func (s *AuditEntry) GetRequestID() OptString {
 	return s.RequestID
 }
 
+// GetReason returns the value of Reason.
+func (s *AuditEntry) GetReason() OptString {
+	return s.Reason
+}
+
 // SetTraceID sets the value of TraceID.
 func (s *AuditEntry) SetTraceID(val string) {
 	s.TraceID = val
@@ -173,6 +180,11 @@ func (s *AuditEntry) SetSourceIP(val OptString) {
 // SetRequestID sets the value of RequestID.
 func (s *AuditEntry) SetRequestID(val OptString) {
 	s.RequestID = val
+}
+
+// SetReason sets the value of Reason.
+func (s *AuditEntry) SetReason(val OptString) {
+	s.Reason = val
 }
 
 // Who did it.
@@ -646,6 +658,22 @@ func (s *BrowserSessionRole) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/ClearedContacts
+type ClearedContacts struct {
+	// Records that were cleared.
+	Cleared int64 `json:"cleared"`
+}
+
+// GetCleared returns the value of Cleared.
+func (s *ClearedContacts) GetCleared() int64 {
+	return s.Cleared
+}
+
+// SetCleared sets the value of Cleared.
+func (s *ClearedContacts) SetCleared(val int64) {
+	s.Cleared = val
 }
 
 // When time counts, in local times of the zone.
@@ -1329,6 +1357,20 @@ func (s *DeleteBrowserSessionNoContent) SetSetCookie(val OptString) {
 	s.SetCookie = val
 }
 
+type DownloadOwnBundleOK struct {
+	Data io.Reader
+}
+
+// Read reads data from the Data reader.
+//
+// Kept to satisfy the io.Reader interface.
+func (s DownloadOwnBundleOK) Read(p []byte) (n int, err error) {
+	if s.Data == nil {
+		return 0, io.EOF
+	}
+	return s.Data.Read(p)
+}
+
 // EndSecondFactorNoContent is response for EndSecondFactor operation.
 type EndSecondFactorNoContent struct{}
 
@@ -1840,6 +1882,56 @@ func (o OptTime) Or(d Time) Time {
 		return v
 	}
 	return d
+}
+
+// Ref: #/components/schemas/OwnBundle
+type OwnBundle struct {
+	// Id of the link.
+	ID string `json:"id"`
+	// Where it is downloaded, once.
+	Path      string `json:"path"`
+	CreatedAt Time   `json:"created_at"`
+	ExpiresAt Time   `json:"expires_at"`
+}
+
+// GetID returns the value of ID.
+func (s *OwnBundle) GetID() string {
+	return s.ID
+}
+
+// GetPath returns the value of Path.
+func (s *OwnBundle) GetPath() string {
+	return s.Path
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *OwnBundle) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *OwnBundle) GetExpiresAt() Time {
+	return s.ExpiresAt
+}
+
+// SetID sets the value of ID.
+func (s *OwnBundle) SetID(val string) {
+	s.ID = val
+}
+
+// SetPath sets the value of Path.
+func (s *OwnBundle) SetPath(val string) {
+	s.Path = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *OwnBundle) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *OwnBundle) SetExpiresAt(val Time) {
+	s.ExpiresAt = val
 }
 
 // Ref: #/components/schemas/RecoveryCodes

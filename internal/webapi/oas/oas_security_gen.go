@@ -47,8 +47,11 @@ func findAuthorization(h http.Header, prefix string) (string, bool) {
 
 // operationRolesAkSkAuth is a private map storing roles per operation.
 var operationRolesAkSkAuth = map[string][]string{
-	ListAuditOperation:        []string{},
-	ShowTicketClocksOperation: []string{},
+	ClearOwnContactsOperation:  []string{},
+	CreateOwnBundleOperation:   []string{},
+	DownloadOwnBundleOperation: []string{},
+	ListAuditOperation:         []string{},
+	ShowTicketClocksOperation:  []string{},
 }
 
 // GetRolesForAkSkAuth returns the required roles for the given operation.
@@ -177,8 +180,11 @@ func GetRolesForSessionCookie(operation string) []string {
 
 // operationRolesTokenAuth is a private map storing roles per operation.
 var operationRolesTokenAuth = map[string][]string{
-	ListAuditOperation:        []string{},
-	ShowTicketClocksOperation: []string{},
+	ClearOwnContactsOperation:  []string{},
+	CreateOwnBundleOperation:   []string{},
+	DownloadOwnBundleOperation: []string{},
+	ListAuditOperation:         []string{},
+	ShowTicketClocksOperation:  []string{},
 }
 
 // GetRolesForTokenAuth returns the required roles for the given operation.

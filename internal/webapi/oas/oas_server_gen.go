@@ -24,6 +24,14 @@ type Handler interface {
 	//
 	// POST /web/v1/second-factor
 	BeginSecondFactor(ctx context.Context) (*Enrolment, error)
+	// ClearOwnContacts implements ClearOwnContacts operation.
+	//
+	// Clears the contacts the caller gave with his tickets, those he proved and those he copied to.
+	// Registered ones stay until the account is erased; notices go to them alone from then on. A legal
+	// hold refuses it with status 403.
+	//
+	// DELETE /web/v1/me/contacts
+	ClearOwnContacts(ctx context.Context) (*ClearedContacts, error)
 	// ConfirmSecondFactor implements ConfirmSecondFactor operation.
 	//
 	// With a code of the new secret. From then on log-ins by password ask for one. Answers the recovery
@@ -39,12 +47,26 @@ type Handler interface {
 	//
 	// POST /web/v1/session
 	CreateBrowserSession(ctx context.Context, req *NewBrowserSessionReq) (CreateBrowserSessionRes, error)
+	// CreateOwnBundle implements CreateOwnBundle operation.
+	//
+	// A link to one download of all that is held about the caller. It lasts a day. Called with the
+	// credentials of the customer API.
+	//
+	// POST /web/v1/me/bundles
+	CreateOwnBundle(ctx context.Context) (*OwnBundle, error)
 	// DeleteBrowserSession implements DeleteBrowserSession operation.
 	//
 	// Ends the session and clears the cookie. Can not be forced from another site.
 	//
 	// DELETE /web/v1/session
 	DeleteBrowserSession(ctx context.Context) (*DeleteBrowserSessionNoContent, error)
+	// DownloadOwnBundle implements DownloadOwnBundle operation.
+	//
+	// A zip with JSON lines, the caller's files and an index.html in his language. A link can be used
+	// once.
+	//
+	// GET /web/v1/me/bundles/{bundle_id}
+	DownloadOwnBundle(ctx context.Context, params DownloadOwnBundleParams) (DownloadOwnBundleOK, error)
 	// EndSecondFactor implements EndSecondFactor operation.
 	//
 	// With a code of it, or a recovery code. Refused where the caller must have one.
