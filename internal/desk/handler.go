@@ -17,6 +17,7 @@ import (
 	"casemate/internal/diagnose"
 	"casemate/internal/event"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
@@ -65,6 +66,8 @@ type Handler struct {
 	attachments
 	automation
 
+	articles
+
 	histories
 	searches
 
@@ -75,16 +78,17 @@ var _ oas.Handler = (*Handler)(nil)
 
 // Nouns are what the surface translates to.
 type Nouns struct {
-	Identity *identity.Service
-	Tickets  *ticket.Service
-	Catalog  *catalog.Service
-	Notify   *notify.Service
-	Webhooks *webhook.Service
-	Verify   *verify.Service
-	Diagnose *diagnose.Service
-	Queue    *queue.Service
-	Mail     *mailin.Service
-	MailGate *mailin.Gate
+	Identity  *identity.Service
+	Tickets   *ticket.Service
+	Catalog   *catalog.Service
+	Notify    *notify.Service
+	Webhooks  *webhook.Service
+	Verify    *verify.Service
+	Diagnose  *diagnose.Service
+	Queue     *queue.Service
+	Knowledge *knowledge.Service
+	Mail      *mailin.Service
+	MailGate  *mailin.Gate
 
 	Authorizations *authorization.Service
 }
@@ -141,6 +145,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		abuseReports:  abuseReports{tickets: n.Tickets},
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
+	h.articles = articles{knowledge: n.Knowledge, queue: n.Queue, identity: n.Identity, now: host.Now}
 	h.searches = searches{of: h.tickets}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}

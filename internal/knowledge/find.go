@@ -105,11 +105,11 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 		return []Found{}, 0, "", nil // signs only: nothing holds them
 	}
 	cond, args := f.conditions(sc)
-	from, rank, join := "articles AS a JOIN article_versions AS v ON v.article_id = a.id AND v.version = "+sc.version, "0", ""
+	from, rank, order, join := "articles AS a JOIN article_versions AS v ON v.article_id = a.id AND v.version = "+sc.version, "0", "", ""
 	if words {
 		sql, more := search.ArticleDocs(s.db.Dialect(), principal.House, sc.kinds, atom)
 		join = " JOIN (SELECT parent, min(CASE WHEN kind = '" + sc.kinds[0] + "' THEN 0 ELSE 1 END) AS place FROM (" + sql + ") AS d GROUP BY parent) AS hit ON hit.parent = a.id"
-		rank, args = "hit.place", append(more, args...)
+		rank, order, args = "hit.place", "hit.place, ", append(more, args...)
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		all = nil
@@ -128,7 +128,7 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 			found.Head = words && place == 0
 			all = append(all, found)
 			return err
-		}, "SELECT "+articleColumns+", "+contentColumns+", "+rank+" FROM "+from+join+" WHERE "+cond+" ORDER BY "+rank+", a.changed_at DESC, a.id DESC LIMIT ? OFFSET ?",
+		}, "SELECT "+articleColumns+", "+contentColumns+", "+rank+" FROM "+from+join+" WHERE "+cond+" ORDER BY "+order+"a.changed_at DESC, a.id DESC LIMIT ? OFFSET ?",
 			append(slices.Clone(args), f.Limit+1, offset)...)
 		if err != nil || sc.stage == stageOut {
 			return err
@@ -192,6 +192,7 @@ const (
 	MaxSuggested = 5
 	MaxAsk       = 2000
 	maxKeywords  = 40
+	wordWeight   = 2    // of a word of letters beside two Han
 	leastShare   = 0.25 // of the weight of what the text is about
 )
 
@@ -244,6 +245,9 @@ func (s *Service) suggest(tx *db.Tx, sc scope, ask Ask) (best []Suggested, err e
 			}
 		}
 		weight[n] = math.Log(1 + float64(of)/float64(max(in, 1)))
+		if keys[n].Word { // two Han are often but a part of a word
+			weight[n] *= wordWeight
+		}
 		if in > 0 {
 			sum += weight[n]
 		}

@@ -37,6 +37,7 @@ func Words(text string) (a Atom, ok bool) {
 type Keyword struct {
 	Term Term
 	Text string // as it was taken from the text, folded
+	Word bool   // a word of letters and digits, else Han
 }
 
 // stops are words and pairs of Han that tell nothing of what a text is about.
@@ -76,7 +77,7 @@ func Keywords(text string, most int) (all []Keyword) {
 	add := func(r run, prefix bool) {
 		if s := string(r.text); len(all) < most && !seen[s] && !stops[s] {
 			seen[s] = true
-			all = append(all, Keyword{Term{runs: []run{r}, Prefix: prefix}, s})
+			all = append(all, Keyword{Term{runs: []run{r}, Prefix: prefix}, s, !r.han})
 		}
 	}
 	for _, r := range split(text) {

@@ -13,6 +13,7 @@ import (
 
 	"casemate/internal/catalog"
 	"casemate/internal/fault"
+	"casemate/internal/knowledge"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
@@ -32,21 +33,23 @@ type Handler struct {
 	events
 	serviceLevels
 	audits
+	articles
 
 	mapper
 }
 
 // Nouns are what the surface translates to.
 type Nouns struct {
-	Tickets *ticket.Service
-	Catalog *catalog.Service
+	Tickets   *ticket.Service
+	Catalog   *catalog.Service
+	Knowledge *knowledge.Service
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
+	h := &Handler{articles: articles{knowledge: n.Knowledge}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

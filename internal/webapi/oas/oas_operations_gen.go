@@ -6,10 +6,14 @@ package oas
 type OperationName = string
 
 const (
-	CreateBrowserSessionOperation OperationName = "CreateBrowserSession"
-	DeleteBrowserSessionOperation OperationName = "DeleteBrowserSession"
-	ListAuditOperation            OperationName = "ListAudit"
-	ShowBrowserSessionOperation   OperationName = "ShowBrowserSession"
-	ShowTicketClocksOperation     OperationName = "ShowTicketClocks"
-	StreamEventsOperation         OperationName = "StreamEvents"
+	CreateArticleFeedbackOperation OperationName = "CreateArticleFeedback"
+	CreateBrowserSessionOperation  OperationName = "CreateBrowserSession"
+	DeleteBrowserSessionOperation  OperationName = "DeleteBrowserSession"
+	ListArticlesOperation          OperationName = "ListArticles"
+	ListAuditOperation             OperationName = "ListAudit"
+	ShowArticleOperation           OperationName = "ShowArticle"
+	ShowBrowserSessionOperation    OperationName = "ShowBrowserSession"
+	ShowTicketClocksOperation      OperationName = "ShowTicketClocks"
+	StreamEventsOperation          OperationName = "StreamEvents"
+	SuggestArticlesOperation       OperationName = "SuggestArticles"
 )

@@ -47,8 +47,12 @@ func findAuthorization(h http.Header, prefix string) (string, bool) {
 
 // operationRolesAkSkAuth is a private map storing roles per operation.
 var operationRolesAkSkAuth = map[string][]string{
-	ListAuditOperation:        []string{},
-	ShowTicketClocksOperation: []string{},
+	CreateArticleFeedbackOperation: []string{},
+	ListArticlesOperation:          []string{},
+	ListAuditOperation:             []string{},
+	ShowArticleOperation:           []string{},
+	ShowTicketClocksOperation:      []string{},
+	SuggestArticlesOperation:       []string{},
 }
 
 // GetRolesForAkSkAuth returns the required roles for the given operation.
@@ -156,8 +160,12 @@ func GetRolesForSessionCookie(operation string) []string {
 
 // operationRolesTokenAuth is a private map storing roles per operation.
 var operationRolesTokenAuth = map[string][]string{
-	ListAuditOperation:        []string{},
-	ShowTicketClocksOperation: []string{},
+	CreateArticleFeedbackOperation: []string{},
+	ListArticlesOperation:          []string{},
+	ListAuditOperation:             []string{},
+	ShowArticleOperation:           []string{},
+	ShowTicketClocksOperation:      []string{},
+	SuggestArticlesOperation:       []string{},
 }
 
 // GetRolesForTokenAuth returns the required roles for the given operation.
