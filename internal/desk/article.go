@@ -74,12 +74,11 @@ func (h articles) whole(ctx context.Context, a knowledge.Article, err error) (*o
 	if err != nil {
 		return nil, err
 	}
-	var out oas.Article
-	if err := recast(h.item(ctx, a, names), &out); err != nil {
-		return nil, err
-	}
-	out.Zh, out.En, out.Link = articleTextOut(a.Content.ZH), articleTextOut(a.Content.EN), h.knowledge.Link(a.Slug)
-	return &out, nil
+	i := h.item(ctx, a, names)
+	return &oas.Article{ID: i.ID, Slug: i.Slug, State: i.State, StateName: i.StateName, Visibility: i.Visibility, Revision: i.Revision, Version: i.Version, PublishedVersion: i.PublishedVersion,
+		Audience: i.Audience, Pending: i.Pending, Title: i.Title, Summary: i.Summary, Language: i.Language, Fallback: i.Fallback, Languages: i.Languages, Tags: i.Tags, Products: i.Products,
+		ProblemTypes: i.ProblemTypes, CreatedAt: i.CreatedAt, ChangedAt: i.ChangedAt, PublishedAt: i.PublishedAt, ChangedBy: i.ChangedBy, Helpful: i.Helpful, NotHelpful: i.NotHelpful, UsedIn: i.UsedIn,
+		Zh: articleTextOut(a.Content.ZH), En: articleTextOut(a.Content.EN), Link: h.knowledge.Link(a.Slug)}, nil
 }
 
 func articleWordsIn(w oas.OptArticleWords) knowledge.Words {

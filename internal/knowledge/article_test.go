@@ -279,18 +279,33 @@ func TestRights(t *testing.T) {
 		w.OK(err)
 		partner := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "p", Role: principal.RoleEngineer, Partner: "p1"}
 		calls := map[string]func(who principal.Principal) error{
-			"create":   func(who principal.Principal) error { _, err := w.k.Create(ctx, who, "b", both("T", "b"), ""); return err },
-			"change":   func(who principal.Principal) error { _, err := w.k.Change(ctx, who, "a", both("T", "c"), "", 0); return err },
-			"step":     func(who principal.Principal) error { _, err := w.k.Step(ctx, who, "a", knowledge.StepPublish, 0); return err },
-			"restore":  func(who principal.Principal) error { _, err := w.k.Restore(ctx, who, "a", 1, 0); return err },
-			"import":   func(who principal.Principal) error { _, err := w.k.Import(ctx, who, map[string]string{}, false); return err },
+			"create": func(who principal.Principal) error {
+				_, err := w.k.Create(ctx, who, "b", both("T", "b"), "")
+				return err
+			},
+			"change": func(who principal.Principal) error {
+				_, err := w.k.Change(ctx, who, "a", both("T", "c"), "", 0)
+				return err
+			},
+			"step": func(who principal.Principal) error {
+				_, err := w.k.Step(ctx, who, "a", knowledge.StepPublish, 0)
+				return err
+			},
+			"restore": func(who principal.Principal) error { _, err := w.k.Restore(ctx, who, "a", 1, 0); return err },
+			"import": func(who principal.Principal) error {
+				_, err := w.k.Import(ctx, who, map[string]string{}, false)
+				return err
+			},
 			"read":     func(who principal.Principal) error { _, err := w.k.Article(ctx, who, "a"); return err },
 			"versions": func(who principal.Principal) error { _, _, _, err := w.k.Versions(ctx, who, "a", 0, 1); return err },
 			"version":  func(who principal.Principal) error { _, _, err := w.k.Version(ctx, who, "a", 1); return err },
 			"diff":     func(who principal.Principal) error { _, err := w.k.Differences(ctx, who, "a", 1, 1); return err },
 			"export":   func(who principal.Principal) error { _, err := w.k.Export(ctx, who); return err },
 			"figures":  func(who principal.Principal) error { _, err := w.k.Figures(ctx, who, 0, 1); return err },
-			"for":      func(who principal.Principal) error { _, err := w.k.SuggestFor(ctx, who, knowledge.Ask{Text: "x"}); return err },
+			"for": func(who principal.Principal) error {
+				_, err := w.k.SuggestFor(ctx, who, knowledge.Ask{Text: "x"})
+				return err
+			},
 		}
 		writes := []string{"create", "change", "step", "restore", "import"}
 		for _, c := range []struct {

@@ -54,7 +54,7 @@ type Broken struct{ Mistakes []Mistake }
 
 func (b *Broken) Error() string { return fmt.Sprintf("%d mistakes", len(b.Mistakes)) }
 
-var errBroken = fault.New(fault.Invalid, fault.CodeInvalid, "文件有 {n} 处错误，未作任何修改：{list.zh}", "{n} mistakes in the files, nothing was changed: {list.en}").In("files")
+var errBroken = fault.New(fault.Invalid, fault.CodeInvalid, "文件有 {n} 处错误，未作任何修改：{list.zh}", "the files have mistakes ({n}) and nothing was changed: {list.en}").In("files")
 
 // mostMistakes are told in the sentence.
 const mostMistakes = 10
@@ -336,6 +336,11 @@ func (s *Service) Import(ctx context.Context, who principal.Principal, files map
 		}
 		for i := range wanted {
 			w := wanted[i]
+			if slices.ContainsFunc(wrong, func(m Mistake) bool {
+				return slices.ContainsFunc(w.files, func(f readFile) bool { return f.name == m.File })
+			}) {
+				continue // told already
+			}
 			before := there[w.slug]
 			if err := s.checkWanted(&w, before); err != nil {
 				f, ok := fault.As(err)
