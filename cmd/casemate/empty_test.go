@@ -32,6 +32,7 @@ func TestSaysSo(t *testing.T) {
 		{"partner list", "", "", "没有伙伴\n", "no partners\n"},
 		{"sandbox list", "", "", "没有沙箱\n", "no sandboxes\n"},
 		{"agreement list", "", "", "没有协议\n", "no agreements\n"},
+		{"article list", "", "", "没有文章\n", "no articles\n"},
 		{"partner serve Harbour", "Harbour 不再由伙伴服务\n", "no partner serves Harbour any more\n", "", ""},
 		{"partner serve Harbour --json", "", "", "", ""},
 	} {

@@ -35,6 +35,7 @@ type command struct {
 	Codes    codesCmd    `cmd:"" help:"Text messages with verification codes: traffic, breakers, reopen."`
 	Webhook  webhookCmd  `cmd:"" help:"Receivers of events: add, list, test, replay, log."`
 	Macro    macroCmd    `cmd:"" help:"Macros: list, preview on a ticket, run."`
+	Article  articleCmd  `cmd:"" help:"Articles of the knowledge base: list, show, put, publish, import and export as Markdown files."`
 	Rule     ruleCmd     `cmd:"" help:"Rules: list, show, apply a file, try it on past tickets, what they did."`
 	Listen   listenCmd   `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Sandboxes, accounts to try things in: create, list."`

@@ -17,6 +17,7 @@ import (
 	"casemate/internal/diagnose"
 	"casemate/internal/event"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
@@ -67,6 +68,7 @@ type Handler struct {
 	automation
 
 	userSignIns
+	articles
 
 	histories
 	searches
@@ -80,16 +82,17 @@ var _ oas.Handler = (*Handler)(nil)
 
 // Nouns are what the surface translates to.
 type Nouns struct {
-	Identity *identity.Service
-	Tickets  *ticket.Service
-	Catalog  *catalog.Service
-	Notify   *notify.Service
-	Webhooks *webhook.Service
-	Verify   *verify.Service
-	Diagnose *diagnose.Service
-	Queue    *queue.Service
-	Mail     *mailin.Service
-	MailGate *mailin.Gate
+	Identity  *identity.Service
+	Tickets   *ticket.Service
+	Catalog   *catalog.Service
+	Notify    *notify.Service
+	Webhooks  *webhook.Service
+	Verify    *verify.Service
+	Diagnose  *diagnose.Service
+	Queue     *queue.Service
+	Knowledge *knowledge.Service
+	Mail      *mailin.Service
+	MailGate  *mailin.Gate
 
 	Authorizations *authorization.Service
 	Privacy        *privacy.Service
@@ -150,6 +153,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
 	h.privacies = privacies{privacy: n.Privacy, now: host.Now}
+	h.articles = articles{knowledge: n.Knowledge, queue: n.Queue, identity: n.Identity, now: host.Now}
 	h.searches = searches{of: h.tickets}
 	h.userSignIns = userSignIns{identity: n.Identity}
 	h.administration = administration{identity: n.Identity, notify: n.Notify, host: host}

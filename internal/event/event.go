@@ -22,9 +22,9 @@ const NoLog = -1
 
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
-	"abuse", "agency", "agreement", "attachment", "audit", "authorization", "bulk", "catalog", "code", "codes", "contact", "diagnosis",
-	"domain", "group", "key", "label", "macro", "mail", "notify", "partner", "privacy", "provider", "queue", "resource", "rule", "session",
-	"sla", "snippet", "team", "template", "ticket", "token", "user", "view", "webhook",
+	"abuse", "agency", "agreement", "article", "attachment", "audit", "authorization", "bulk", "catalog", "code", "codes", "contact",
+	"diagnosis", "domain", "group", "key", "label", "macro", "mail", "notify", "partner", "privacy", "provider", "queue", "resource", "rule",
+	"session", "sla", "snippet", "team", "template", "ticket", "token", "user", "view", "webhook",
 }
 
 // Wake is the topic that wakes the sealer.

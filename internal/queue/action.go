@@ -95,7 +95,7 @@ func (s *Service) checkActions(ctx context.Context, path string, all []Action, b
 			return nil, err
 		}
 	}
-	return out, nil
+	return out, s.checkArticles(ctx, linkingOf(path, out)...)
 }
 
 func (s *Service) checkAction(ctx context.Context, path string, a *Action, byRule bool) error {

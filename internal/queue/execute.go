@@ -47,7 +47,7 @@ type Effect struct {
 // replaces the text of the first public action. A refused action is told and the
 // next judged as if it had not been.
 func (s *Service) planActions(ctx context.Context, who principal.Principal, t ticket.DeskTicket, acts []Action, typed string, notices bool) ([]planned, []Effect, error) {
-	fill, err := s.filler(ctx, who, t)
+	fill, err := s.filler(ctx, who, t, textsOf(acts)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,6 +59,7 @@ func (s *Service) planActions(ctx context.Context, who principal.Principal, t ti
 		e := Effect{Do: a.Do}
 		p := planned{Do: a.Do, Step: ticket.Step{Number: t.Number, Action: a.Do, Severity: a.Severity, Tags: a.Tags}}
 		if a.Text != nil {
+			fill.inside = !toCustomers(a.Do)
 			e.Text, e.Lang, e.Missing = fill.render(*a.Text)
 			if typed != "" && slices.Contains(publicActions, a.Do) {
 				e.Text, e.Missing, typed = typed, nil, ""

@@ -12,6 +12,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
@@ -60,11 +61,11 @@ func checkPlaceholders(field, text string) error {
 	known := Placeholders()
 	rest := []byte(text)
 	for _, m := range placeholder.FindAllStringSubmatchIndex(text, -1) {
-		if name := text[m[2]:m[3]]; !slices.Contains(known, name) {
+		if name := text[m[2]:m[3]]; !strings.HasPrefix(name, knowledge.Prefix) && !slices.Contains(known, name) {
 			if r := []rune(name); len(r) > 64 {
 				name = string(r[:64]) + "..."
 			}
-			return errUnknownPlace.In(field).With("position", utf8.RuneCountInString(text[:m[0]])+1).With("name", name).With("known", strings.Join(known, ", "))
+			return errUnknownPlace.In(field).With("position", utf8.RuneCountInString(text[:m[0]])+1).With("name", name).With("known", strings.Join(append(known, knowledge.Prefix+"…"), ", "))
 		}
 		for i := m[0]; i < m[1]; i++ {
 			rest[i] = ' '
@@ -83,13 +84,19 @@ type filler struct {
 	t                ticket.DeskTicket
 	catalog          *catalog.Catalog
 	engineer, theirs string // aliases: who acts, who handles
+	know             *knowledge.Service
+	articles         map[string]knowledge.Reference // that the texts refer to
+	inside           bool                           // the text is the house's: internal articles may stand in it
 }
 
-// filler reads what placeholders need. Casemate itself writes under the
-// handler's alias.
-func (s *Service) filler(ctx context.Context, who principal.Principal, t ticket.DeskTicket) (f filler, err error) {
-	f = filler{t: t, catalog: s.catalog.Now()}
+// filler reads what the placeholders of texts need. Casemate itself writes under
+// the handler's alias.
+func (s *Service) filler(ctx context.Context, who principal.Principal, t ticket.DeskTicket, texts ...string) (f filler, err error) {
+	f = filler{t: t, catalog: s.catalog.Now(), know: s.know}
 	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		if f.articles, err = knowledge.ReferencesIn(tx, texts...); err != nil {
+			return err
+		}
 		if t.Assignee != "" {
 			if f.theirs, _, err = identity.PublicEngineer(tx, t.Assignee); err != nil {
 				return err
@@ -104,6 +111,9 @@ func (s *Service) filler(ctx context.Context, who principal.Principal, t ticket.
 }
 
 func (f filler) value(name string, lang locale.Language) string {
+	if slug, ok := strings.CutPrefix(name, knowledge.Prefix); ok {
+		return f.know.Written(f.articles, slug, lang, !f.inside)
+	}
 	switch name {
 	case "ticket.number":
 		return f.t.Number
@@ -160,6 +170,9 @@ func (f filler) render(w locale.Texts) (text string, lang locale.Language, missi
 			if p.name == name {
 				return p.missing.In(lang)
 			}
+		}
+		if strings.HasPrefix(name, knowledge.Prefix) {
+			return locale.Texts{ZH: "相关文章", EN: "our article"}.In(lang)
 		}
 		return m
 	})

@@ -13,6 +13,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/knowledge"
 	"casemate/internal/notify"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
@@ -24,6 +25,9 @@ type Nouns struct {
 	Catalog  *catalog.Service
 	Notify   *notify.Service
 	Tickets  *ticket.Service
+	// Knowledge is what texts refer to as {{article:slug}} and what was of use in
+	// tickets.
+	Knowledge *knowledge.Service
 }
 
 // Options of the service.
@@ -42,6 +46,7 @@ type Service struct {
 	catalog *catalog.Service
 	notify  *notify.Service
 	tickets *ticket.Service
+	know    *knowledge.Service
 	o       Options
 
 	interrupt func(at string) error // tests end runs here; nil = nobody does
@@ -63,7 +68,7 @@ func New(d *db.DB, keys *seal.Keyring, n Nouns, o Options) (*Service, error) {
 		return nil, err
 	}
 	o.Automation = o.Automation.WithDefaults()
-	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, notify: n.Notify, tickets: n.Tickets, o: o}, nil
+	return &Service{db: d, keys: keys, ident: n.Identity, catalog: n.Catalog, notify: n.Notify, tickets: n.Tickets, know: n.Knowledge, o: o}, nil
 }
 
 // Kinds are the jobs of the package, for the runner.

@@ -180,6 +180,9 @@ func (s *Service) CreateSnippet(ctx context.Context, who principal.Principal, in
 	if err := in.check(); err != nil {
 		return Snippet{}, err
 	}
+	if err := s.checkArticles(ctx, linking{"text", in.Text, true}); err != nil {
+		return Snippet{}, err
+	}
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Snippet, error) {
 		p := Snippet{ID: tx.NewID(), Owner: ownerOf(who, in.Shared), Kind: in.Kind, Shortcut: in.Shortcut, Folder: in.Folder, Title: in.Title, Text: in.Text,
 			Version: 1, Created: tx.Now, Changed: tx.Now, Actor: who.User}
@@ -203,6 +206,9 @@ func (s *Service) ChangeSnippet(ctx context.Context, who principal.Principal, id
 		return Snippet{}, err
 	}
 	if err := in.check(); err != nil {
+		return Snippet{}, err
+	}
+	if err := s.checkArticles(ctx, linking{"text", in.Text, true}); err != nil {
 		return Snippet{}, err
 	}
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Snippet, error) {
@@ -269,7 +275,7 @@ func (s *Service) RenderSnippet(ctx context.Context, who principal.Principal, id
 	if err != nil {
 		return Rendered{}, err
 	}
-	fill, err := s.filler(ctx, who, t)
+	fill, err := s.filler(ctx, who, t, p.Text.ZH, p.Text.EN)
 	var out Rendered
 	out.Text, out.Language, out.Missing = fill.render(p.Text)
 	return out, err

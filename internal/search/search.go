@@ -53,6 +53,12 @@ const (
 	KindContact   = "contact"   // where a ticket's notices go
 	KindUser      = "user"      // a customer's person: log-in name and contacts
 	KindDomain    = "domain"    // a customer's name
+
+	// Articles of the house, in each language by itself.
+	KindArticle     = "article"     // the newest version: title, tags, summary
+	KindArticleText = "articletext" // all of it
+	KindAnswer      = "answer"      // the same of the published version
+	KindAnswerText  = "answertext"
 )
 
 // tenants tells the kinds that have terms with the domain's mark as well.

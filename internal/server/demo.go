@@ -174,6 +174,9 @@ func (s *Server) fillDemo(ctx context.Context, base string) error {
 	if err := s.fillQueues(ctx, engineers); err != nil {
 		return err
 	}
+	if err := s.fillArticles(ctx, engineers[0]); err != nil {
+		return err
+	}
 	if err := s.fillAutomation(ctx, engineers[2]); err != nil {
 		return err
 	}

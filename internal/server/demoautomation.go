@@ -40,8 +40,8 @@ func (s *Server) fillAutomation(ctx context.Context, lead principal.Principal) e
 		{Kind: queue.KindSnippet, Shortcut: "hi", Folder: "问候", Title: *both("问候", "Greeting"), Text: *both("{{customer.user}} 您好，", "Hello {{customer.user}},")},
 		{Kind: queue.KindSnippet, Shortcut: "bye", Folder: "问候", Title: *both("结束语", "Closing words"), Text: *both("祝您工作顺利！\n{{engineer.alias}}", "Kind regards,\n{{engineer.alias}}")},
 		{Kind: queue.KindTemplate, Shortcut: "ssh", Folder: "ECS", Title: *both("无法远程登录", "Cannot log in"), Text: *both(
-			"{{customer.user}} 您好，\n\n请依次检查：\n1. 安全组是否放通 22 端口；\n2. 弹性公网 IP 是否绑定；\n3. 通过控制台 VNC 登录后 sshd 是否运行。\n\n{{engineer.alias}}",
-			"Hello {{customer.user}},\n\nplease check one after another:\n1. Is port 22 open in the security group?\n2. Is a public IP bound?\n3. Does sshd run, seen over the console's VNC?\n\n{{engineer.alias}}")},
+			"{{customer.user}} 您好，\n\n请依次检查：\n1. 安全组是否放通 22 端口；\n2. 弹性公网 IP 是否绑定；\n3. 通过控制台 VNC 登录后 sshd 是否运行。\n\n详见 {{article:ecs-ssh-login}}。\n\n{{engineer.alias}}",
+			"Hello {{customer.user}},\n\nplease check one after another:\n1. Is port 22 open in the security group?\n2. Is a public IP bound?\n3. Does sshd run, seen over the console's VNC?\n\nSee {{article:ecs-ssh-login}} for the details.\n\n{{engineer.alias}}")},
 	} {
 		p.Shared = true
 		made, err := s.queue.CreateSnippet(ctx, lead, p)

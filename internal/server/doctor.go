@@ -27,5 +27,10 @@ func Doctor(ctx context.Context, o Options, fix bool) (found []ticket.Finding, e
 		return nil, err
 	}
 	found, err = s.ticket.Doctor(ctx, fix)
+	if err == nil {
+		var broken []ticket.Finding
+		broken, err = s.queue.DoctorArticles(ctx) // people mend these
+		found = append(found, broken...)
+	}
 	return found, errors.Join(err, s.Close())
 }

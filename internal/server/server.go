@@ -31,6 +31,7 @@ import (
 	"casemate/internal/iam"
 	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/knowledge"
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
@@ -66,25 +67,26 @@ type Options struct {
 
 // Server is one node.
 type Server struct {
-	o        Options
-	db       *db.DB
-	hold     *seal.Hold
-	keys     *seal.Keyring
-	sealer   *event.Sealer
-	runner   *job.Runner
-	ident    *identity.Service
-	catalog  *catalog.Service
-	notify   *notify.Service
-	verify   *verify.Service
-	ticket   *ticket.Service
-	webhook  *webhook.Service
-	queue    *queue.Service
-	mail     *mailin.Service
-	gate     *mailin.Gate
-	drain    drain
-	metrics  *metrics
-	local    *localToken
-	diagnose *diagnose.Service
+	o         Options
+	db        *db.DB
+	hold      *seal.Hold
+	keys      *seal.Keyring
+	sealer    *event.Sealer
+	runner    *job.Runner
+	ident     *identity.Service
+	catalog   *catalog.Service
+	notify    *notify.Service
+	verify    *verify.Service
+	ticket    *ticket.Service
+	webhook   *webhook.Service
+	queue     *queue.Service
+	knowledge *knowledge.Service
+	mail      *mailin.Service
+	gate      *mailin.Gate
+	drain     drain
+	metrics   *metrics
+	local     *localToken
+	diagnose  *diagnose.Service
 
 	authorization *authorization.Service
 	privacy       *privacy.Service
@@ -238,7 +240,9 @@ func (s *Server) build(ctx context.Context) error {
 		ticket.Options{Config: s.o.Config.Ticket, Demo: s.o.Demo, Log: s.o.Log}); err != nil {
 		return err
 	}
-	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket}, queue.Options{Log: s.o.Log, Queue: s.o.Config.Queue, Config: s.o.Config.Teamwork, Automation: s.o.Config.Automation}); err != nil {
+	s.knowledge = knowledge.New(s.db, s.catalog, s.ident, knowledge.Options{URL: strings.TrimRight(s.o.Config.Notify.URL, "/")})
+	s.runner.Every(s.knowledge.Periodic()...)
+	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Knowledge: s.knowledge}, queue.Options{Log: s.o.Log, Queue: s.o.Config.Queue, Config: s.o.Config.Teamwork, Automation: s.o.Config.Automation}); err != nil {
 		return err
 	}
 	if s.mail, err = mailin.New(s.db, s.keys, mailin.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Attachments: s.files, Queue: s.queue},
@@ -351,7 +355,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization, Privacy: s.privacy}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization, Privacy: s.privacy, Knowledge: s.knowledge}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -363,7 +367,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"GET /{$}", "/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy}, s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy, Knowledge: s.knowledge}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"casemate/internal/attachment"
 	"casemate/internal/db"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/search"
 )
 
@@ -59,6 +60,7 @@ func (s *Service) searchSources() []searchSource {
 		{"files", s.searchFiles, attachment.FileDoc},
 		{"users", s.ident.SearchUsers, same},
 		{"domains", s.searchDomains, same},
+		{"articles", s.searchArticles, knowledge.SearchDoc},
 	}
 }
 
@@ -150,6 +152,10 @@ func (s *Service) searchFiles(ctx context.Context, after [2]string, limit int) (
 	return s.files.SearchFiles(ctx, after, limit)
 }
 
+func (s *Service) searchArticles(ctx context.Context, after [2]string, limit int) ([]search.Doc, [2]string, error) {
+	return knowledge.SearchDocs(ctx, s.db, after, limit)
+}
+
 func (s *Service) searchDomains(ctx context.Context, after [2]string, limit int) (docs []search.Doc, at [2]string, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error { docs, err = identity.SearchDomains(tx, after[0], limit); return err })
 	at = after
@@ -198,7 +204,7 @@ func (s *Service) IndexAnew(ctx context.Context, each func(done, total int64)) e
 			tx.Write(1, "INSERT INTO search_tasks (name, at_domain, at_id, done, total, finished_at) VALUES (?, '', '', 0, 0, 0)", source.name)
 		}
 		for name, from := range map[string]string{"tickets": "tickets", "messages": "messages WHERE opening = 0 AND withdrawn_at = 0 AND ticket_id <> ''", "judgements": "tickets WHERE judgement <> ''",
-			"contacts": "tickets WHERE contact <> ''", "files": "attachments", "users": "users WHERE domain_id <> 'house'", "domains": "domains WHERE id <> 'house'"} {
+			"contacts": "tickets WHERE contact <> ''", "files": "attachments", "users": "users WHERE domain_id <> 'house'", "domains": "domains WHERE id <> 'house'", "articles": "articles"} {
 			tx.Write(db.Any, "UPDATE search_tasks SET total = (SELECT count(*) FROM "+from+") WHERE name = ? /* all domains: how much there is to index */", name)
 		}
 		return nil

@@ -14,6 +14,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/fault"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/principal"
 	"casemate/internal/privacy"
 	"casemate/internal/privilege"
@@ -34,6 +35,7 @@ type Handler struct {
 	serviceLevels
 	audits
 	ownData
+	articles
 
 	mapper
 }
@@ -43,15 +45,16 @@ type Nouns struct {
 	Tickets *ticket.Service
 	Catalog *catalog.Service
 
-	Identity *identity.Service
-	Privacy  *privacy.Service
+	Identity  *identity.Service
+	Privacy   *privacy.Service
+	Knowledge *knowledge.Service
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
+	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}, articles: articles{knowledge: n.Knowledge}}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

@@ -1414,6 +1414,1944 @@ func (s *ApplyCatalogReq) SetVersion(val OptInt64) {
 	s.Version = val
 }
 
+// Ref: #/components/schemas/Article
+type Article struct {
+	ID    string       `json:"id"`
+	Slug  string       `json:"slug"`
+	State ArticleState `json:"state"`
+	// In the caller's language.
+	StateName  string            `json:"state_name"`
+	Visibility ArticleVisibility `json:"visibility"`
+	// Grows by one with each change.
+	Revision int64 `json:"revision"`
+	// The newest.
+	Version int64 `json:"version"`
+	// The one readers see; absent when none is.
+	PublishedVersion OptInt64 `json:"published_version"`
+	// Of the published version.
+	Audience OptString `json:"audience"`
+	// A newer version than the published one waits.
+	Pending bool `json:"pending"`
+	// In the caller's language, else in the other one.
+	Title    string    `json:"title"`
+	Summary  OptString `json:"summary"`
+	Language Language  `json:"language"`
+	// They are not in the caller's language.
+	Fallback bool `json:"fallback"`
+	// It is in these.
+	Languages    []Language `json:"languages"`
+	Tags         []string   `json:"tags"`
+	Products     []string   `json:"products"`
+	ProblemTypes []string   `json:"problem_types"`
+	CreatedAt    Time       `json:"created_at"`
+	ChangedAt    Time       `json:"changed_at"`
+	PublishedAt  OptTime    `json:"published_at"`
+	// Log-in name.
+	ChangedBy OptString `json:"changed_by"`
+	// Readers whom it helped.
+	Helpful int64 `json:"helpful"`
+	// Readers whom it did not help.
+	NotHelpful int64 `json:"not_helpful"`
+	// Tickets in which it was of use.
+	UsedIn int64          `json:"used_in"`
+	Zh     OptArticleText `json:"zh"`
+	En     OptArticleText `json:"en"`
+	// Where customers read it.
+	Link string `json:"link"`
+}
+
+// GetID returns the value of ID.
+func (s *Article) GetID() string {
+	return s.ID
+}
+
+// GetSlug returns the value of Slug.
+func (s *Article) GetSlug() string {
+	return s.Slug
+}
+
+// GetState returns the value of State.
+func (s *Article) GetState() ArticleState {
+	return s.State
+}
+
+// GetStateName returns the value of StateName.
+func (s *Article) GetStateName() string {
+	return s.StateName
+}
+
+// GetVisibility returns the value of Visibility.
+func (s *Article) GetVisibility() ArticleVisibility {
+	return s.Visibility
+}
+
+// GetRevision returns the value of Revision.
+func (s *Article) GetRevision() int64 {
+	return s.Revision
+}
+
+// GetVersion returns the value of Version.
+func (s *Article) GetVersion() int64 {
+	return s.Version
+}
+
+// GetPublishedVersion returns the value of PublishedVersion.
+func (s *Article) GetPublishedVersion() OptInt64 {
+	return s.PublishedVersion
+}
+
+// GetAudience returns the value of Audience.
+func (s *Article) GetAudience() OptString {
+	return s.Audience
+}
+
+// GetPending returns the value of Pending.
+func (s *Article) GetPending() bool {
+	return s.Pending
+}
+
+// GetTitle returns the value of Title.
+func (s *Article) GetTitle() string {
+	return s.Title
+}
+
+// GetSummary returns the value of Summary.
+func (s *Article) GetSummary() OptString {
+	return s.Summary
+}
+
+// GetLanguage returns the value of Language.
+func (s *Article) GetLanguage() Language {
+	return s.Language
+}
+
+// GetFallback returns the value of Fallback.
+func (s *Article) GetFallback() bool {
+	return s.Fallback
+}
+
+// GetLanguages returns the value of Languages.
+func (s *Article) GetLanguages() []Language {
+	return s.Languages
+}
+
+// GetTags returns the value of Tags.
+func (s *Article) GetTags() []string {
+	return s.Tags
+}
+
+// GetProducts returns the value of Products.
+func (s *Article) GetProducts() []string {
+	return s.Products
+}
+
+// GetProblemTypes returns the value of ProblemTypes.
+func (s *Article) GetProblemTypes() []string {
+	return s.ProblemTypes
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *Article) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Article) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// GetPublishedAt returns the value of PublishedAt.
+func (s *Article) GetPublishedAt() OptTime {
+	return s.PublishedAt
+}
+
+// GetChangedBy returns the value of ChangedBy.
+func (s *Article) GetChangedBy() OptString {
+	return s.ChangedBy
+}
+
+// GetHelpful returns the value of Helpful.
+func (s *Article) GetHelpful() int64 {
+	return s.Helpful
+}
+
+// GetNotHelpful returns the value of NotHelpful.
+func (s *Article) GetNotHelpful() int64 {
+	return s.NotHelpful
+}
+
+// GetUsedIn returns the value of UsedIn.
+func (s *Article) GetUsedIn() int64 {
+	return s.UsedIn
+}
+
+// GetZh returns the value of Zh.
+func (s *Article) GetZh() OptArticleText {
+	return s.Zh
+}
+
+// GetEn returns the value of En.
+func (s *Article) GetEn() OptArticleText {
+	return s.En
+}
+
+// GetLink returns the value of Link.
+func (s *Article) GetLink() string {
+	return s.Link
+}
+
+// SetID sets the value of ID.
+func (s *Article) SetID(val string) {
+	s.ID = val
+}
+
+// SetSlug sets the value of Slug.
+func (s *Article) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetState sets the value of State.
+func (s *Article) SetState(val ArticleState) {
+	s.State = val
+}
+
+// SetStateName sets the value of StateName.
+func (s *Article) SetStateName(val string) {
+	s.StateName = val
+}
+
+// SetVisibility sets the value of Visibility.
+func (s *Article) SetVisibility(val ArticleVisibility) {
+	s.Visibility = val
+}
+
+// SetRevision sets the value of Revision.
+func (s *Article) SetRevision(val int64) {
+	s.Revision = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Article) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetPublishedVersion sets the value of PublishedVersion.
+func (s *Article) SetPublishedVersion(val OptInt64) {
+	s.PublishedVersion = val
+}
+
+// SetAudience sets the value of Audience.
+func (s *Article) SetAudience(val OptString) {
+	s.Audience = val
+}
+
+// SetPending sets the value of Pending.
+func (s *Article) SetPending(val bool) {
+	s.Pending = val
+}
+
+// SetTitle sets the value of Title.
+func (s *Article) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *Article) SetSummary(val OptString) {
+	s.Summary = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *Article) SetLanguage(val Language) {
+	s.Language = val
+}
+
+// SetFallback sets the value of Fallback.
+func (s *Article) SetFallback(val bool) {
+	s.Fallback = val
+}
+
+// SetLanguages sets the value of Languages.
+func (s *Article) SetLanguages(val []Language) {
+	s.Languages = val
+}
+
+// SetTags sets the value of Tags.
+func (s *Article) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetProducts sets the value of Products.
+func (s *Article) SetProducts(val []string) {
+	s.Products = val
+}
+
+// SetProblemTypes sets the value of ProblemTypes.
+func (s *Article) SetProblemTypes(val []string) {
+	s.ProblemTypes = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *Article) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Article) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// SetPublishedAt sets the value of PublishedAt.
+func (s *Article) SetPublishedAt(val OptTime) {
+	s.PublishedAt = val
+}
+
+// SetChangedBy sets the value of ChangedBy.
+func (s *Article) SetChangedBy(val OptString) {
+	s.ChangedBy = val
+}
+
+// SetHelpful sets the value of Helpful.
+func (s *Article) SetHelpful(val int64) {
+	s.Helpful = val
+}
+
+// SetNotHelpful sets the value of NotHelpful.
+func (s *Article) SetNotHelpful(val int64) {
+	s.NotHelpful = val
+}
+
+// SetUsedIn sets the value of UsedIn.
+func (s *Article) SetUsedIn(val int64) {
+	s.UsedIn = val
+}
+
+// SetZh sets the value of Zh.
+func (s *Article) SetZh(val OptArticleText) {
+	s.Zh = val
+}
+
+// SetEn sets the value of En.
+func (s *Article) SetEn(val OptArticleText) {
+	s.En = val
+}
+
+// SetLink sets the value of Link.
+func (s *Article) SetLink(val string) {
+	s.Link = val
+}
+
+// Ref: #/components/schemas/ArticleDifference
+type ArticleDifference struct {
+	// Visibility, zh.title, zh.summary, zh.body, the same of en, tags, products or problem_types.
+	Part string `json:"part"`
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Of a body.
+	Lines []ArticleLine `json:"lines"`
+}
+
+// GetPart returns the value of Part.
+func (s *ArticleDifference) GetPart() string {
+	return s.Part
+}
+
+// GetFrom returns the value of From.
+func (s *ArticleDifference) GetFrom() string {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *ArticleDifference) GetTo() string {
+	return s.To
+}
+
+// GetLines returns the value of Lines.
+func (s *ArticleDifference) GetLines() []ArticleLine {
+	return s.Lines
+}
+
+// SetPart sets the value of Part.
+func (s *ArticleDifference) SetPart(val string) {
+	s.Part = val
+}
+
+// SetFrom sets the value of From.
+func (s *ArticleDifference) SetFrom(val string) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *ArticleDifference) SetTo(val string) {
+	s.To = val
+}
+
+// SetLines sets the value of Lines.
+func (s *ArticleDifference) SetLines(val []ArticleLine) {
+	s.Lines = val
+}
+
+// Ref: #/components/schemas/ArticleDifferences
+type ArticleDifferences struct {
+	Items []ArticleDifference `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ArticleDifferences) GetItems() []ArticleDifference {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ArticleDifferences) SetItems(val []ArticleDifference) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/ArticleFeedbackReq
+type ArticleFeedbackReq struct {
+	// It helped.
+	Helpful bool `json:"helpful"`
+}
+
+// GetHelpful returns the value of Helpful.
+func (s *ArticleFeedbackReq) GetHelpful() bool {
+	return s.Helpful
+}
+
+// SetHelpful sets the value of Helpful.
+func (s *ArticleFeedbackReq) SetHelpful(val bool) {
+	s.Helpful = val
+}
+
+// Ref: #/components/schemas/ArticleFigures
+type ArticleFigures struct {
+	From Time `json:"from"`
+	To   Time `json:"to"`
+	// Times that a customer who began a ticket asked for articles.
+	Suggestions int64 `json:"suggestions"`
+	// Of these, something was shown.
+	Shown int64 `json:"shown"`
+	// Of these, an article was opened.
+	Opened int64 `json:"opened"`
+	// Opened, and a ticket followed.
+	OpenedThenTicket int64 `json:"opened_then_ticket"`
+	// Opened, and no ticket followed.
+	Deflected int64 `json:"deflected"`
+	// Shown, not opened, and a ticket followed.
+	UnopenedThenTicket int64 `json:"unopened_then_ticket"`
+	// Readers whom an article helped.
+	Helpful int64 `json:"helpful"`
+	// Readers whom it did not help.
+	NotHelpful int64 `json:"not_helpful"`
+	// What counts as following.
+	FollowedWithinMs int64 `json:"followed_within_ms"`
+	// At most ten.
+	MostOpened []ArticleOpened `json:"most_opened"`
+}
+
+// GetFrom returns the value of From.
+func (s *ArticleFigures) GetFrom() Time {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *ArticleFigures) GetTo() Time {
+	return s.To
+}
+
+// GetSuggestions returns the value of Suggestions.
+func (s *ArticleFigures) GetSuggestions() int64 {
+	return s.Suggestions
+}
+
+// GetShown returns the value of Shown.
+func (s *ArticleFigures) GetShown() int64 {
+	return s.Shown
+}
+
+// GetOpened returns the value of Opened.
+func (s *ArticleFigures) GetOpened() int64 {
+	return s.Opened
+}
+
+// GetOpenedThenTicket returns the value of OpenedThenTicket.
+func (s *ArticleFigures) GetOpenedThenTicket() int64 {
+	return s.OpenedThenTicket
+}
+
+// GetDeflected returns the value of Deflected.
+func (s *ArticleFigures) GetDeflected() int64 {
+	return s.Deflected
+}
+
+// GetUnopenedThenTicket returns the value of UnopenedThenTicket.
+func (s *ArticleFigures) GetUnopenedThenTicket() int64 {
+	return s.UnopenedThenTicket
+}
+
+// GetHelpful returns the value of Helpful.
+func (s *ArticleFigures) GetHelpful() int64 {
+	return s.Helpful
+}
+
+// GetNotHelpful returns the value of NotHelpful.
+func (s *ArticleFigures) GetNotHelpful() int64 {
+	return s.NotHelpful
+}
+
+// GetFollowedWithinMs returns the value of FollowedWithinMs.
+func (s *ArticleFigures) GetFollowedWithinMs() int64 {
+	return s.FollowedWithinMs
+}
+
+// GetMostOpened returns the value of MostOpened.
+func (s *ArticleFigures) GetMostOpened() []ArticleOpened {
+	return s.MostOpened
+}
+
+// SetFrom sets the value of From.
+func (s *ArticleFigures) SetFrom(val Time) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *ArticleFigures) SetTo(val Time) {
+	s.To = val
+}
+
+// SetSuggestions sets the value of Suggestions.
+func (s *ArticleFigures) SetSuggestions(val int64) {
+	s.Suggestions = val
+}
+
+// SetShown sets the value of Shown.
+func (s *ArticleFigures) SetShown(val int64) {
+	s.Shown = val
+}
+
+// SetOpened sets the value of Opened.
+func (s *ArticleFigures) SetOpened(val int64) {
+	s.Opened = val
+}
+
+// SetOpenedThenTicket sets the value of OpenedThenTicket.
+func (s *ArticleFigures) SetOpenedThenTicket(val int64) {
+	s.OpenedThenTicket = val
+}
+
+// SetDeflected sets the value of Deflected.
+func (s *ArticleFigures) SetDeflected(val int64) {
+	s.Deflected = val
+}
+
+// SetUnopenedThenTicket sets the value of UnopenedThenTicket.
+func (s *ArticleFigures) SetUnopenedThenTicket(val int64) {
+	s.UnopenedThenTicket = val
+}
+
+// SetHelpful sets the value of Helpful.
+func (s *ArticleFigures) SetHelpful(val int64) {
+	s.Helpful = val
+}
+
+// SetNotHelpful sets the value of NotHelpful.
+func (s *ArticleFigures) SetNotHelpful(val int64) {
+	s.NotHelpful = val
+}
+
+// SetFollowedWithinMs sets the value of FollowedWithinMs.
+func (s *ArticleFigures) SetFollowedWithinMs(val int64) {
+	s.FollowedWithinMs = val
+}
+
+// SetMostOpened sets the value of MostOpened.
+func (s *ArticleFigures) SetMostOpened(val []ArticleOpened) {
+	s.MostOpened = val
+}
+
+// Contents by file name, slug.zh-cn.md or slug.en-us.md.
+// Ref: #/components/schemas/ArticleFileMap
+type ArticleFileMap map[string]string
+
+func (s *ArticleFileMap) init() ArticleFileMap {
+	m := *s
+	if m == nil {
+		m = map[string]string{}
+		*s = m
+	}
+	return m
+}
+
+// Ref: #/components/schemas/ArticleFiles
+type ArticleFiles struct {
+	Files ArticleFileMap `json:"files"`
+}
+
+// GetFiles returns the value of Files.
+func (s *ArticleFiles) GetFiles() ArticleFileMap {
+	return s.Files
+}
+
+// SetFiles sets the value of Files.
+func (s *ArticleFiles) SetFiles(val ArticleFileMap) {
+	s.Files = val
+}
+
+// Ref: #/components/schemas/ArticleFilesReq
+type ArticleFilesReq struct {
+	Files ArticleFileMap `json:"files"`
+	// Tell only what would be done.
+	DryRun OptBool `json:"dry_run"`
+}
+
+// GetFiles returns the value of Files.
+func (s *ArticleFilesReq) GetFiles() ArticleFileMap {
+	return s.Files
+}
+
+// GetDryRun returns the value of DryRun.
+func (s *ArticleFilesReq) GetDryRun() OptBool {
+	return s.DryRun
+}
+
+// SetFiles sets the value of Files.
+func (s *ArticleFilesReq) SetFiles(val ArticleFileMap) {
+	s.Files = val
+}
+
+// SetDryRun sets the value of DryRun.
+func (s *ArticleFilesReq) SetDryRun(val OptBool) {
+	s.DryRun = val
+}
+
+// Ref: #/components/schemas/ArticleImport
+type ArticleImport struct {
+	// Articles that change.
+	Items []ArticleImported `json:"items"`
+	// Articles that are as the files say.
+	Unchanged int32 `json:"unchanged"`
+	DryRun    bool  `json:"dry_run"`
+}
+
+// GetItems returns the value of Items.
+func (s *ArticleImport) GetItems() []ArticleImported {
+	return s.Items
+}
+
+// GetUnchanged returns the value of Unchanged.
+func (s *ArticleImport) GetUnchanged() int32 {
+	return s.Unchanged
+}
+
+// GetDryRun returns the value of DryRun.
+func (s *ArticleImport) GetDryRun() bool {
+	return s.DryRun
+}
+
+// SetItems sets the value of Items.
+func (s *ArticleImport) SetItems(val []ArticleImported) {
+	s.Items = val
+}
+
+// SetUnchanged sets the value of Unchanged.
+func (s *ArticleImport) SetUnchanged(val int32) {
+	s.Unchanged = val
+}
+
+// SetDryRun sets the value of DryRun.
+func (s *ArticleImport) SetDryRun(val bool) {
+	s.DryRun = val
+}
+
+// Ref: #/components/schemas/ArticleImported
+type ArticleImported struct {
+	Slug string `json:"slug"`
+	// Create, change, publish, archive, unarchive, in this order.
+	Do []string `json:"do"`
+	// What differs.
+	Parts []string `json:"parts"`
+}
+
+// GetSlug returns the value of Slug.
+func (s *ArticleImported) GetSlug() string {
+	return s.Slug
+}
+
+// GetDo returns the value of Do.
+func (s *ArticleImported) GetDo() []string {
+	return s.Do
+}
+
+// GetParts returns the value of Parts.
+func (s *ArticleImported) GetParts() []string {
+	return s.Parts
+}
+
+// SetSlug sets the value of Slug.
+func (s *ArticleImported) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetDo sets the value of Do.
+func (s *ArticleImported) SetDo(val []string) {
+	s.Do = val
+}
+
+// SetParts sets the value of Parts.
+func (s *ArticleImported) SetParts(val []string) {
+	s.Parts = val
+}
+
+// Ref: #/components/schemas/ArticleItem
+type ArticleItem struct {
+	ID    string       `json:"id"`
+	Slug  string       `json:"slug"`
+	State ArticleState `json:"state"`
+	// In the caller's language.
+	StateName  string            `json:"state_name"`
+	Visibility ArticleVisibility `json:"visibility"`
+	// Grows by one with each change.
+	Revision int64 `json:"revision"`
+	// The newest.
+	Version int64 `json:"version"`
+	// The one readers see; absent when none is.
+	PublishedVersion OptInt64 `json:"published_version"`
+	// Of the published version.
+	Audience OptString `json:"audience"`
+	// A newer version than the published one waits.
+	Pending bool `json:"pending"`
+	// In the caller's language, else in the other one.
+	Title    string    `json:"title"`
+	Summary  OptString `json:"summary"`
+	Language Language  `json:"language"`
+	// They are not in the caller's language.
+	Fallback bool `json:"fallback"`
+	// It is in these.
+	Languages    []Language `json:"languages"`
+	Tags         []string   `json:"tags"`
+	Products     []string   `json:"products"`
+	ProblemTypes []string   `json:"problem_types"`
+	CreatedAt    Time       `json:"created_at"`
+	ChangedAt    Time       `json:"changed_at"`
+	PublishedAt  OptTime    `json:"published_at"`
+	// Log-in name.
+	ChangedBy OptString `json:"changed_by"`
+	// Readers whom it helped.
+	Helpful int64 `json:"helpful"`
+	// Readers whom it did not help.
+	NotHelpful int64 `json:"not_helpful"`
+	// Tickets in which it was of use.
+	UsedIn int64 `json:"used_in"`
+	// With q, a part of the text around what was found, in order; never HTML.
+	Found []SearchPiece `json:"found"`
+}
+
+// GetID returns the value of ID.
+func (s *ArticleItem) GetID() string {
+	return s.ID
+}
+
+// GetSlug returns the value of Slug.
+func (s *ArticleItem) GetSlug() string {
+	return s.Slug
+}
+
+// GetState returns the value of State.
+func (s *ArticleItem) GetState() ArticleState {
+	return s.State
+}
+
+// GetStateName returns the value of StateName.
+func (s *ArticleItem) GetStateName() string {
+	return s.StateName
+}
+
+// GetVisibility returns the value of Visibility.
+func (s *ArticleItem) GetVisibility() ArticleVisibility {
+	return s.Visibility
+}
+
+// GetRevision returns the value of Revision.
+func (s *ArticleItem) GetRevision() int64 {
+	return s.Revision
+}
+
+// GetVersion returns the value of Version.
+func (s *ArticleItem) GetVersion() int64 {
+	return s.Version
+}
+
+// GetPublishedVersion returns the value of PublishedVersion.
+func (s *ArticleItem) GetPublishedVersion() OptInt64 {
+	return s.PublishedVersion
+}
+
+// GetAudience returns the value of Audience.
+func (s *ArticleItem) GetAudience() OptString {
+	return s.Audience
+}
+
+// GetPending returns the value of Pending.
+func (s *ArticleItem) GetPending() bool {
+	return s.Pending
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleItem) GetTitle() string {
+	return s.Title
+}
+
+// GetSummary returns the value of Summary.
+func (s *ArticleItem) GetSummary() OptString {
+	return s.Summary
+}
+
+// GetLanguage returns the value of Language.
+func (s *ArticleItem) GetLanguage() Language {
+	return s.Language
+}
+
+// GetFallback returns the value of Fallback.
+func (s *ArticleItem) GetFallback() bool {
+	return s.Fallback
+}
+
+// GetLanguages returns the value of Languages.
+func (s *ArticleItem) GetLanguages() []Language {
+	return s.Languages
+}
+
+// GetTags returns the value of Tags.
+func (s *ArticleItem) GetTags() []string {
+	return s.Tags
+}
+
+// GetProducts returns the value of Products.
+func (s *ArticleItem) GetProducts() []string {
+	return s.Products
+}
+
+// GetProblemTypes returns the value of ProblemTypes.
+func (s *ArticleItem) GetProblemTypes() []string {
+	return s.ProblemTypes
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *ArticleItem) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *ArticleItem) GetChangedAt() Time {
+	return s.ChangedAt
+}
+
+// GetPublishedAt returns the value of PublishedAt.
+func (s *ArticleItem) GetPublishedAt() OptTime {
+	return s.PublishedAt
+}
+
+// GetChangedBy returns the value of ChangedBy.
+func (s *ArticleItem) GetChangedBy() OptString {
+	return s.ChangedBy
+}
+
+// GetHelpful returns the value of Helpful.
+func (s *ArticleItem) GetHelpful() int64 {
+	return s.Helpful
+}
+
+// GetNotHelpful returns the value of NotHelpful.
+func (s *ArticleItem) GetNotHelpful() int64 {
+	return s.NotHelpful
+}
+
+// GetUsedIn returns the value of UsedIn.
+func (s *ArticleItem) GetUsedIn() int64 {
+	return s.UsedIn
+}
+
+// GetFound returns the value of Found.
+func (s *ArticleItem) GetFound() []SearchPiece {
+	return s.Found
+}
+
+// SetID sets the value of ID.
+func (s *ArticleItem) SetID(val string) {
+	s.ID = val
+}
+
+// SetSlug sets the value of Slug.
+func (s *ArticleItem) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetState sets the value of State.
+func (s *ArticleItem) SetState(val ArticleState) {
+	s.State = val
+}
+
+// SetStateName sets the value of StateName.
+func (s *ArticleItem) SetStateName(val string) {
+	s.StateName = val
+}
+
+// SetVisibility sets the value of Visibility.
+func (s *ArticleItem) SetVisibility(val ArticleVisibility) {
+	s.Visibility = val
+}
+
+// SetRevision sets the value of Revision.
+func (s *ArticleItem) SetRevision(val int64) {
+	s.Revision = val
+}
+
+// SetVersion sets the value of Version.
+func (s *ArticleItem) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetPublishedVersion sets the value of PublishedVersion.
+func (s *ArticleItem) SetPublishedVersion(val OptInt64) {
+	s.PublishedVersion = val
+}
+
+// SetAudience sets the value of Audience.
+func (s *ArticleItem) SetAudience(val OptString) {
+	s.Audience = val
+}
+
+// SetPending sets the value of Pending.
+func (s *ArticleItem) SetPending(val bool) {
+	s.Pending = val
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleItem) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *ArticleItem) SetSummary(val OptString) {
+	s.Summary = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *ArticleItem) SetLanguage(val Language) {
+	s.Language = val
+}
+
+// SetFallback sets the value of Fallback.
+func (s *ArticleItem) SetFallback(val bool) {
+	s.Fallback = val
+}
+
+// SetLanguages sets the value of Languages.
+func (s *ArticleItem) SetLanguages(val []Language) {
+	s.Languages = val
+}
+
+// SetTags sets the value of Tags.
+func (s *ArticleItem) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetProducts sets the value of Products.
+func (s *ArticleItem) SetProducts(val []string) {
+	s.Products = val
+}
+
+// SetProblemTypes sets the value of ProblemTypes.
+func (s *ArticleItem) SetProblemTypes(val []string) {
+	s.ProblemTypes = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *ArticleItem) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *ArticleItem) SetChangedAt(val Time) {
+	s.ChangedAt = val
+}
+
+// SetPublishedAt sets the value of PublishedAt.
+func (s *ArticleItem) SetPublishedAt(val OptTime) {
+	s.PublishedAt = val
+}
+
+// SetChangedBy sets the value of ChangedBy.
+func (s *ArticleItem) SetChangedBy(val OptString) {
+	s.ChangedBy = val
+}
+
+// SetHelpful sets the value of Helpful.
+func (s *ArticleItem) SetHelpful(val int64) {
+	s.Helpful = val
+}
+
+// SetNotHelpful sets the value of NotHelpful.
+func (s *ArticleItem) SetNotHelpful(val int64) {
+	s.NotHelpful = val
+}
+
+// SetUsedIn sets the value of UsedIn.
+func (s *ArticleItem) SetUsedIn(val int64) {
+	s.UsedIn = val
+}
+
+// SetFound sets the value of Found.
+func (s *ArticleItem) SetFound(val []SearchPiece) {
+	s.Found = val
+}
+
+// Ref: #/components/schemas/ArticleLine
+type ArticleLine struct {
+	// There before, there now, or both.
+	Sign ArticleLineSign `json:"sign"`
+	Text string          `json:"text"`
+}
+
+// GetSign returns the value of Sign.
+func (s *ArticleLine) GetSign() ArticleLineSign {
+	return s.Sign
+}
+
+// GetText returns the value of Text.
+func (s *ArticleLine) GetText() string {
+	return s.Text
+}
+
+// SetSign sets the value of Sign.
+func (s *ArticleLine) SetSign(val ArticleLineSign) {
+	s.Sign = val
+}
+
+// SetText sets the value of Text.
+func (s *ArticleLine) SetText(val string) {
+	s.Text = val
+}
+
+// There before, there now, or both.
+type ArticleLineSign string
+
+const (
+	ArticleLineSign_Minus ArticleLineSign = "-"
+	ArticleLineSign_Plus  ArticleLineSign = "+"
+	ArticleLineSign_      ArticleLineSign = " "
+)
+
+// AllValues returns all ArticleLineSign values.
+func (ArticleLineSign) AllValues() []ArticleLineSign {
+	return []ArticleLineSign{
+		ArticleLineSign_Minus,
+		ArticleLineSign_Plus,
+		ArticleLineSign_,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ArticleLineSign) MarshalText() ([]byte, error) {
+	switch s {
+	case ArticleLineSign_Minus:
+		return []byte(s), nil
+	case ArticleLineSign_Plus:
+		return []byte(s), nil
+	case ArticleLineSign_:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ArticleLineSign) UnmarshalText(data []byte) error {
+	switch ArticleLineSign(data) {
+	case ArticleLineSign_Minus:
+		*s = ArticleLineSign_Minus
+		return nil
+	case ArticleLineSign_Plus:
+		*s = ArticleLineSign_Plus
+		return nil
+	case ArticleLineSign_:
+		*s = ArticleLineSign_
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ArticleOpened
+type ArticleOpened struct {
+	Slug   string `json:"slug"`
+	Title  string `json:"title"`
+	Opened int64  `json:"opened"`
+	// Of these, a ticket followed.
+	ThenTicket int64 `json:"then_ticket"`
+}
+
+// GetSlug returns the value of Slug.
+func (s *ArticleOpened) GetSlug() string {
+	return s.Slug
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleOpened) GetTitle() string {
+	return s.Title
+}
+
+// GetOpened returns the value of Opened.
+func (s *ArticleOpened) GetOpened() int64 {
+	return s.Opened
+}
+
+// GetThenTicket returns the value of ThenTicket.
+func (s *ArticleOpened) GetThenTicket() int64 {
+	return s.ThenTicket
+}
+
+// SetSlug sets the value of Slug.
+func (s *ArticleOpened) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleOpened) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetOpened sets the value of Opened.
+func (s *ArticleOpened) SetOpened(val int64) {
+	s.Opened = val
+}
+
+// SetThenTicket sets the value of ThenTicket.
+func (s *ArticleOpened) SetThenTicket(val int64) {
+	s.ThenTicket = val
+}
+
+// Ref: #/components/schemas/ArticlePage
+type ArticlePage struct {
+	Items      []ArticleItem `json:"items"`
+	TotalCount int32         `json:"total_count"`
+	NextCursor OptString     `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *ArticlePage) GetItems() []ArticleItem {
+	return s.Items
+}
+
+// GetTotalCount returns the value of TotalCount.
+func (s *ArticlePage) GetTotalCount() int32 {
+	return s.TotalCount
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *ArticlePage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *ArticlePage) SetItems(val []ArticleItem) {
+	s.Items = val
+}
+
+// SetTotalCount sets the value of TotalCount.
+func (s *ArticlePage) SetTotalCount(val int32) {
+	s.TotalCount = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *ArticlePage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Ref: #/components/schemas/ArticlePreview
+type ArticlePreview struct {
+	HTML string `json:"html"`
+}
+
+// GetHTML returns the value of HTML.
+func (s *ArticlePreview) GetHTML() string {
+	return s.HTML
+}
+
+// SetHTML sets the value of HTML.
+func (s *ArticlePreview) SetHTML(val string) {
+	s.HTML = val
+}
+
+// Ref: #/components/schemas/ArticlePreviewReq
+type ArticlePreviewReq struct {
+	// Markdown.
+	Text string `json:"text"`
+}
+
+// GetText returns the value of Text.
+func (s *ArticlePreviewReq) GetText() string {
+	return s.Text
+}
+
+// SetText sets the value of Text.
+func (s *ArticlePreviewReq) SetText(val string) {
+	s.Text = val
+}
+
+// State of an article.
+// Ref: #/components/schemas/ArticleState
+type ArticleState string
+
+const (
+	ArticleStateDraft     ArticleState = "draft"
+	ArticleStatePublished ArticleState = "published"
+	ArticleStateArchived  ArticleState = "archived"
+)
+
+// AllValues returns all ArticleState values.
+func (ArticleState) AllValues() []ArticleState {
+	return []ArticleState{
+		ArticleStateDraft,
+		ArticleStatePublished,
+		ArticleStateArchived,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ArticleState) MarshalText() ([]byte, error) {
+	switch s {
+	case ArticleStateDraft:
+		return []byte(s), nil
+	case ArticleStatePublished:
+		return []byte(s), nil
+	case ArticleStateArchived:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ArticleState) UnmarshalText(data []byte) error {
+	switch ArticleState(data) {
+	case ArticleStateDraft:
+		*s = ArticleStateDraft
+		return nil
+	case ArticleStatePublished:
+		*s = ArticleStatePublished
+		return nil
+	case ArticleStateArchived:
+		*s = ArticleStateArchived
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ArticleStepReq
+type ArticleStepReq struct {
+	Do ArticleStepReqDo `json:"do"`
+	// With restore, the version meant.
+	Version OptInt64 `json:"version"`
+	// The one the caller saw; an article that changed meanwhile is refused with 409. Absent or 0 takes it
+	// as it is.
+	Revision OptInt64 `json:"revision"`
+}
+
+// GetDo returns the value of Do.
+func (s *ArticleStepReq) GetDo() ArticleStepReqDo {
+	return s.Do
+}
+
+// GetVersion returns the value of Version.
+func (s *ArticleStepReq) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// GetRevision returns the value of Revision.
+func (s *ArticleStepReq) GetRevision() OptInt64 {
+	return s.Revision
+}
+
+// SetDo sets the value of Do.
+func (s *ArticleStepReq) SetDo(val ArticleStepReqDo) {
+	s.Do = val
+}
+
+// SetVersion sets the value of Version.
+func (s *ArticleStepReq) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// SetRevision sets the value of Revision.
+func (s *ArticleStepReq) SetRevision(val OptInt64) {
+	s.Revision = val
+}
+
+type ArticleStepReqDo string
+
+const (
+	ArticleStepReqDoPublish   ArticleStepReqDo = "publish"
+	ArticleStepReqDoUnpublish ArticleStepReqDo = "unpublish"
+	ArticleStepReqDoArchive   ArticleStepReqDo = "archive"
+	ArticleStepReqDoUnarchive ArticleStepReqDo = "unarchive"
+	ArticleStepReqDoRestore   ArticleStepReqDo = "restore"
+)
+
+// AllValues returns all ArticleStepReqDo values.
+func (ArticleStepReqDo) AllValues() []ArticleStepReqDo {
+	return []ArticleStepReqDo{
+		ArticleStepReqDoPublish,
+		ArticleStepReqDoUnpublish,
+		ArticleStepReqDoArchive,
+		ArticleStepReqDoUnarchive,
+		ArticleStepReqDoRestore,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ArticleStepReqDo) MarshalText() ([]byte, error) {
+	switch s {
+	case ArticleStepReqDoPublish:
+		return []byte(s), nil
+	case ArticleStepReqDoUnpublish:
+		return []byte(s), nil
+	case ArticleStepReqDoArchive:
+		return []byte(s), nil
+	case ArticleStepReqDoUnarchive:
+		return []byte(s), nil
+	case ArticleStepReqDoRestore:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ArticleStepReqDo) UnmarshalText(data []byte) error {
+	switch ArticleStepReqDo(data) {
+	case ArticleStepReqDoPublish:
+		*s = ArticleStepReqDoPublish
+		return nil
+	case ArticleStepReqDoUnpublish:
+		*s = ArticleStepReqDoUnpublish
+		return nil
+	case ArticleStepReqDoArchive:
+		*s = ArticleStepReqDoArchive
+		return nil
+	case ArticleStepReqDoUnarchive:
+		*s = ArticleStepReqDoUnarchive
+		return nil
+	case ArticleStepReqDoRestore:
+		*s = ArticleStepReqDoRestore
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ArticleSuggestion
+type ArticleSuggestion struct {
+	ID   string `json:"id"`
+	Slug string `json:"slug"`
+	// In the caller's language, else in the other one.
+	Title    string    `json:"title"`
+	Summary  OptString `json:"summary"`
+	Language Language  `json:"language"`
+	// It is not in the caller's language.
+	Fallback bool `json:"fallback"`
+	// The more the better.
+	Score int32 `json:"score"`
+}
+
+// GetID returns the value of ID.
+func (s *ArticleSuggestion) GetID() string {
+	return s.ID
+}
+
+// GetSlug returns the value of Slug.
+func (s *ArticleSuggestion) GetSlug() string {
+	return s.Slug
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleSuggestion) GetTitle() string {
+	return s.Title
+}
+
+// GetSummary returns the value of Summary.
+func (s *ArticleSuggestion) GetSummary() OptString {
+	return s.Summary
+}
+
+// GetLanguage returns the value of Language.
+func (s *ArticleSuggestion) GetLanguage() Language {
+	return s.Language
+}
+
+// GetFallback returns the value of Fallback.
+func (s *ArticleSuggestion) GetFallback() bool {
+	return s.Fallback
+}
+
+// GetScore returns the value of Score.
+func (s *ArticleSuggestion) GetScore() int32 {
+	return s.Score
+}
+
+// SetID sets the value of ID.
+func (s *ArticleSuggestion) SetID(val string) {
+	s.ID = val
+}
+
+// SetSlug sets the value of Slug.
+func (s *ArticleSuggestion) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleSuggestion) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *ArticleSuggestion) SetSummary(val OptString) {
+	s.Summary = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *ArticleSuggestion) SetLanguage(val Language) {
+	s.Language = val
+}
+
+// SetFallback sets the value of Fallback.
+func (s *ArticleSuggestion) SetFallback(val bool) {
+	s.Fallback = val
+}
+
+// SetScore sets the value of Score.
+func (s *ArticleSuggestion) SetScore(val int32) {
+	s.Score = val
+}
+
+// Ref: #/components/schemas/ArticleSuggestionReq
+type ArticleSuggestionReq struct {
+	// A ticket; instead of the others.
+	Number            OptString `json:"number"`
+	Text              OptString `json:"text"`
+	ProductCategoryID OptString `json:"product_category_id"`
+	ProblemTypeID     OptString `json:"problem_type_id"`
+}
+
+// GetNumber returns the value of Number.
+func (s *ArticleSuggestionReq) GetNumber() OptString {
+	return s.Number
+}
+
+// GetText returns the value of Text.
+func (s *ArticleSuggestionReq) GetText() OptString {
+	return s.Text
+}
+
+// GetProductCategoryID returns the value of ProductCategoryID.
+func (s *ArticleSuggestionReq) GetProductCategoryID() OptString {
+	return s.ProductCategoryID
+}
+
+// GetProblemTypeID returns the value of ProblemTypeID.
+func (s *ArticleSuggestionReq) GetProblemTypeID() OptString {
+	return s.ProblemTypeID
+}
+
+// SetNumber sets the value of Number.
+func (s *ArticleSuggestionReq) SetNumber(val OptString) {
+	s.Number = val
+}
+
+// SetText sets the value of Text.
+func (s *ArticleSuggestionReq) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetProductCategoryID sets the value of ProductCategoryID.
+func (s *ArticleSuggestionReq) SetProductCategoryID(val OptString) {
+	s.ProductCategoryID = val
+}
+
+// SetProblemTypeID sets the value of ProblemTypeID.
+func (s *ArticleSuggestionReq) SetProblemTypeID(val OptString) {
+	s.ProblemTypeID = val
+}
+
+// Ref: #/components/schemas/ArticleSuggestions
+type ArticleSuggestions struct {
+	Items []ArticleSuggestion `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ArticleSuggestions) GetItems() []ArticleSuggestion {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ArticleSuggestions) SetItems(val []ArticleSuggestion) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/ArticleText
+type ArticleText struct {
+	Title   string    `json:"title"`
+	Summary OptString `json:"summary"`
+	// Markdown.
+	Body string `json:"body"`
+	// The body as safe HTML.
+	HTML string `json:"html"`
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleText) GetTitle() string {
+	return s.Title
+}
+
+// GetSummary returns the value of Summary.
+func (s *ArticleText) GetSummary() OptString {
+	return s.Summary
+}
+
+// GetBody returns the value of Body.
+func (s *ArticleText) GetBody() string {
+	return s.Body
+}
+
+// GetHTML returns the value of HTML.
+func (s *ArticleText) GetHTML() string {
+	return s.HTML
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleText) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *ArticleText) SetSummary(val OptString) {
+	s.Summary = val
+}
+
+// SetBody sets the value of Body.
+func (s *ArticleText) SetBody(val string) {
+	s.Body = val
+}
+
+// SetHTML sets the value of HTML.
+func (s *ArticleText) SetHTML(val string) {
+	s.HTML = val
+}
+
+// Ref: #/components/schemas/ArticleTicket
+type ArticleTicket struct {
+	Number     string       `json:"number"`
+	Status     TicketStatus `json:"status"`
+	StatusName string       `json:"status_name"`
+}
+
+// GetNumber returns the value of Number.
+func (s *ArticleTicket) GetNumber() string {
+	return s.Number
+}
+
+// GetStatus returns the value of Status.
+func (s *ArticleTicket) GetStatus() TicketStatus {
+	return s.Status
+}
+
+// GetStatusName returns the value of StatusName.
+func (s *ArticleTicket) GetStatusName() string {
+	return s.StatusName
+}
+
+// SetNumber sets the value of Number.
+func (s *ArticleTicket) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetStatus sets the value of Status.
+func (s *ArticleTicket) SetStatus(val TicketStatus) {
+	s.Status = val
+}
+
+// SetStatusName sets the value of StatusName.
+func (s *ArticleTicket) SetStatusName(val string) {
+	s.StatusName = val
+}
+
+// Ref: #/components/schemas/ArticleTicketList
+type ArticleTicketList struct {
+	Items []ArticleTicket `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ArticleTicketList) GetItems() []ArticleTicket {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ArticleTicketList) SetItems(val []ArticleTicket) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/ArticleVersion
+type ArticleVersion struct {
+	Version    int64             `json:"version"`
+	Visibility ArticleVisibility `json:"visibility"`
+	Note       OptString         `json:"note"`
+	CreatedAt  Time              `json:"created_at"`
+	// Log-in name.
+	CreatedBy   OptString `json:"created_by"`
+	PublishedAt OptTime   `json:"published_at"`
+	Title       string    `json:"title"`
+	// It is in these.
+	Languages    []Language     `json:"languages"`
+	Tags         []string       `json:"tags"`
+	Products     []string       `json:"products"`
+	ProblemTypes []string       `json:"problem_types"`
+	Zh           OptArticleText `json:"zh"`
+	En           OptArticleText `json:"en"`
+}
+
+// GetVersion returns the value of Version.
+func (s *ArticleVersion) GetVersion() int64 {
+	return s.Version
+}
+
+// GetVisibility returns the value of Visibility.
+func (s *ArticleVersion) GetVisibility() ArticleVisibility {
+	return s.Visibility
+}
+
+// GetNote returns the value of Note.
+func (s *ArticleVersion) GetNote() OptString {
+	return s.Note
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *ArticleVersion) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetCreatedBy returns the value of CreatedBy.
+func (s *ArticleVersion) GetCreatedBy() OptString {
+	return s.CreatedBy
+}
+
+// GetPublishedAt returns the value of PublishedAt.
+func (s *ArticleVersion) GetPublishedAt() OptTime {
+	return s.PublishedAt
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleVersion) GetTitle() string {
+	return s.Title
+}
+
+// GetLanguages returns the value of Languages.
+func (s *ArticleVersion) GetLanguages() []Language {
+	return s.Languages
+}
+
+// GetTags returns the value of Tags.
+func (s *ArticleVersion) GetTags() []string {
+	return s.Tags
+}
+
+// GetProducts returns the value of Products.
+func (s *ArticleVersion) GetProducts() []string {
+	return s.Products
+}
+
+// GetProblemTypes returns the value of ProblemTypes.
+func (s *ArticleVersion) GetProblemTypes() []string {
+	return s.ProblemTypes
+}
+
+// GetZh returns the value of Zh.
+func (s *ArticleVersion) GetZh() OptArticleText {
+	return s.Zh
+}
+
+// GetEn returns the value of En.
+func (s *ArticleVersion) GetEn() OptArticleText {
+	return s.En
+}
+
+// SetVersion sets the value of Version.
+func (s *ArticleVersion) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetVisibility sets the value of Visibility.
+func (s *ArticleVersion) SetVisibility(val ArticleVisibility) {
+	s.Visibility = val
+}
+
+// SetNote sets the value of Note.
+func (s *ArticleVersion) SetNote(val OptString) {
+	s.Note = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *ArticleVersion) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetCreatedBy sets the value of CreatedBy.
+func (s *ArticleVersion) SetCreatedBy(val OptString) {
+	s.CreatedBy = val
+}
+
+// SetPublishedAt sets the value of PublishedAt.
+func (s *ArticleVersion) SetPublishedAt(val OptTime) {
+	s.PublishedAt = val
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleVersion) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetLanguages sets the value of Languages.
+func (s *ArticleVersion) SetLanguages(val []Language) {
+	s.Languages = val
+}
+
+// SetTags sets the value of Tags.
+func (s *ArticleVersion) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetProducts sets the value of Products.
+func (s *ArticleVersion) SetProducts(val []string) {
+	s.Products = val
+}
+
+// SetProblemTypes sets the value of ProblemTypes.
+func (s *ArticleVersion) SetProblemTypes(val []string) {
+	s.ProblemTypes = val
+}
+
+// SetZh sets the value of Zh.
+func (s *ArticleVersion) SetZh(val OptArticleText) {
+	s.Zh = val
+}
+
+// SetEn sets the value of En.
+func (s *ArticleVersion) SetEn(val OptArticleText) {
+	s.En = val
+}
+
+// Ref: #/components/schemas/ArticleVersionItem
+type ArticleVersionItem struct {
+	Version    int64             `json:"version"`
+	Visibility ArticleVisibility `json:"visibility"`
+	Note       OptString         `json:"note"`
+	CreatedAt  Time              `json:"created_at"`
+	// Log-in name.
+	CreatedBy   OptString `json:"created_by"`
+	PublishedAt OptTime   `json:"published_at"`
+	Title       string    `json:"title"`
+	// It is in these.
+	Languages []Language `json:"languages"`
+}
+
+// GetVersion returns the value of Version.
+func (s *ArticleVersionItem) GetVersion() int64 {
+	return s.Version
+}
+
+// GetVisibility returns the value of Visibility.
+func (s *ArticleVersionItem) GetVisibility() ArticleVisibility {
+	return s.Visibility
+}
+
+// GetNote returns the value of Note.
+func (s *ArticleVersionItem) GetNote() OptString {
+	return s.Note
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *ArticleVersionItem) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetCreatedBy returns the value of CreatedBy.
+func (s *ArticleVersionItem) GetCreatedBy() OptString {
+	return s.CreatedBy
+}
+
+// GetPublishedAt returns the value of PublishedAt.
+func (s *ArticleVersionItem) GetPublishedAt() OptTime {
+	return s.PublishedAt
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleVersionItem) GetTitle() string {
+	return s.Title
+}
+
+// GetLanguages returns the value of Languages.
+func (s *ArticleVersionItem) GetLanguages() []Language {
+	return s.Languages
+}
+
+// SetVersion sets the value of Version.
+func (s *ArticleVersionItem) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetVisibility sets the value of Visibility.
+func (s *ArticleVersionItem) SetVisibility(val ArticleVisibility) {
+	s.Visibility = val
+}
+
+// SetNote sets the value of Note.
+func (s *ArticleVersionItem) SetNote(val OptString) {
+	s.Note = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *ArticleVersionItem) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetCreatedBy sets the value of CreatedBy.
+func (s *ArticleVersionItem) SetCreatedBy(val OptString) {
+	s.CreatedBy = val
+}
+
+// SetPublishedAt sets the value of PublishedAt.
+func (s *ArticleVersionItem) SetPublishedAt(val OptTime) {
+	s.PublishedAt = val
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleVersionItem) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetLanguages sets the value of Languages.
+func (s *ArticleVersionItem) SetLanguages(val []Language) {
+	s.Languages = val
+}
+
+// Ref: #/components/schemas/ArticleVersionPage
+type ArticleVersionPage struct {
+	Items      []ArticleVersionItem `json:"items"`
+	NextCursor OptString            `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *ArticleVersionPage) GetItems() []ArticleVersionItem {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *ArticleVersionPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *ArticleVersionPage) SetItems(val []ArticleVersionItem) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *ArticleVersionPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Who it is for, people of the house or customers as well.
+// Ref: #/components/schemas/ArticleVisibility
+type ArticleVisibility string
+
+const (
+	ArticleVisibilityInternal  ArticleVisibility = "internal"
+	ArticleVisibilityCustomers ArticleVisibility = "customers"
+)
+
+// AllValues returns all ArticleVisibility values.
+func (ArticleVisibility) AllValues() []ArticleVisibility {
+	return []ArticleVisibility{
+		ArticleVisibilityInternal,
+		ArticleVisibilityCustomers,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ArticleVisibility) MarshalText() ([]byte, error) {
+	switch s {
+	case ArticleVisibilityInternal:
+		return []byte(s), nil
+	case ArticleVisibilityCustomers:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ArticleVisibility) UnmarshalText(data []byte) error {
+	switch ArticleVisibility(data) {
+	case ArticleVisibilityInternal:
+		*s = ArticleVisibilityInternal
+		return nil
+	case ArticleVisibilityCustomers:
+		*s = ArticleVisibilityCustomers
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// An article in one language. Without a title the language is missing.
+// Ref: #/components/schemas/ArticleWords
+type ArticleWords struct {
+	// Plain text.
+	Title OptString `json:"title"`
+	// Plain text.
+	Summary OptString `json:"summary"`
+	// Markdown. Raw HTML and pictures in it are never shown.
+	Body OptString `json:"body"`
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleWords) GetTitle() OptString {
+	return s.Title
+}
+
+// GetSummary returns the value of Summary.
+func (s *ArticleWords) GetSummary() OptString {
+	return s.Summary
+}
+
+// GetBody returns the value of Body.
+func (s *ArticleWords) GetBody() OptString {
+	return s.Body
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleWords) SetTitle(val OptString) {
+	s.Title = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *ArticleWords) SetSummary(val OptString) {
+	s.Summary = val
+}
+
+// SetBody sets the value of Body.
+func (s *ArticleWords) SetBody(val OptString) {
+	s.Body = val
+}
+
 // Ref: #/components/schemas/Attachment
 type Attachment struct {
 	// Id of the file.
@@ -3360,6 +5298,104 @@ func (s *CatalogFiles) SetFiles(val CatalogFileMap) {
 	s.Files = val
 }
 
+// Ref: #/components/schemas/ChangeArticleReq
+type ChangeArticleReq struct {
+	Visibility ArticleVisibility `json:"visibility"`
+	Zh         OptArticleWords   `json:"zh"`
+	En         OptArticleWords   `json:"en"`
+	// Each once.
+	Tags []string `json:"tags"`
+	// Product ids of the catalogue it is about.
+	Products []string `json:"products"`
+	// Problem type ids.
+	ProblemTypes []string `json:"problem_types"`
+	// What was changed, for colleagues.
+	Note OptString `json:"note"`
+	// The one the caller saw; an article that changed meanwhile is refused with 409. Absent or 0 takes it
+	// as it is.
+	Revision OptInt64 `json:"revision"`
+}
+
+// GetVisibility returns the value of Visibility.
+func (s *ChangeArticleReq) GetVisibility() ArticleVisibility {
+	return s.Visibility
+}
+
+// GetZh returns the value of Zh.
+func (s *ChangeArticleReq) GetZh() OptArticleWords {
+	return s.Zh
+}
+
+// GetEn returns the value of En.
+func (s *ChangeArticleReq) GetEn() OptArticleWords {
+	return s.En
+}
+
+// GetTags returns the value of Tags.
+func (s *ChangeArticleReq) GetTags() []string {
+	return s.Tags
+}
+
+// GetProducts returns the value of Products.
+func (s *ChangeArticleReq) GetProducts() []string {
+	return s.Products
+}
+
+// GetProblemTypes returns the value of ProblemTypes.
+func (s *ChangeArticleReq) GetProblemTypes() []string {
+	return s.ProblemTypes
+}
+
+// GetNote returns the value of Note.
+func (s *ChangeArticleReq) GetNote() OptString {
+	return s.Note
+}
+
+// GetRevision returns the value of Revision.
+func (s *ChangeArticleReq) GetRevision() OptInt64 {
+	return s.Revision
+}
+
+// SetVisibility sets the value of Visibility.
+func (s *ChangeArticleReq) SetVisibility(val ArticleVisibility) {
+	s.Visibility = val
+}
+
+// SetZh sets the value of Zh.
+func (s *ChangeArticleReq) SetZh(val OptArticleWords) {
+	s.Zh = val
+}
+
+// SetEn sets the value of En.
+func (s *ChangeArticleReq) SetEn(val OptArticleWords) {
+	s.En = val
+}
+
+// SetTags sets the value of Tags.
+func (s *ChangeArticleReq) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetProducts sets the value of Products.
+func (s *ChangeArticleReq) SetProducts(val []string) {
+	s.Products = val
+}
+
+// SetProblemTypes sets the value of ProblemTypes.
+func (s *ChangeArticleReq) SetProblemTypes(val []string) {
+	s.ProblemTypes = val
+}
+
+// SetNote sets the value of Note.
+func (s *ChangeArticleReq) SetNote(val OptString) {
+	s.Note = val
+}
+
+// SetRevision sets the value of Revision.
+func (s *ChangeArticleReq) SetRevision(val OptInt64) {
+	s.Revision = val
+}
+
 // What is changed of an account; what is absent stays.
 // Ref: #/components/schemas/ChangeDomainReq
 type ChangeDomainReq struct {
@@ -5025,6 +7061,9 @@ func (s *ConflictReason) UnmarshalText(data []byte) error {
 		return errors.Errorf("invalid value: %q", data)
 	}
 }
+
+// CreateArticleFeedbackNoContent is response for CreateArticleFeedback operation.
+type CreateArticleFeedbackNoContent struct{}
 
 // DeleteAccessKeyNoContent is response for DeleteAccessKey operation.
 type DeleteAccessKeyNoContent struct{}
@@ -11034,6 +13073,103 @@ func (s *NewAgreementReq) SetContent(val AgreementText) {
 	s.Content = val
 }
 
+// Ref: #/components/schemas/NewArticleReq
+type NewArticleReq struct {
+	// Lower-case letters, digits and hyphens.
+	Slug       string            `json:"slug"`
+	Visibility ArticleVisibility `json:"visibility"`
+	Zh         OptArticleWords   `json:"zh"`
+	En         OptArticleWords   `json:"en"`
+	// Each once.
+	Tags []string `json:"tags"`
+	// Product ids of the catalogue it is about.
+	Products []string `json:"products"`
+	// Problem type ids.
+	ProblemTypes []string `json:"problem_types"`
+	// What was changed, for colleagues.
+	Note OptString `json:"note"`
+}
+
+// GetSlug returns the value of Slug.
+func (s *NewArticleReq) GetSlug() string {
+	return s.Slug
+}
+
+// GetVisibility returns the value of Visibility.
+func (s *NewArticleReq) GetVisibility() ArticleVisibility {
+	return s.Visibility
+}
+
+// GetZh returns the value of Zh.
+func (s *NewArticleReq) GetZh() OptArticleWords {
+	return s.Zh
+}
+
+// GetEn returns the value of En.
+func (s *NewArticleReq) GetEn() OptArticleWords {
+	return s.En
+}
+
+// GetTags returns the value of Tags.
+func (s *NewArticleReq) GetTags() []string {
+	return s.Tags
+}
+
+// GetProducts returns the value of Products.
+func (s *NewArticleReq) GetProducts() []string {
+	return s.Products
+}
+
+// GetProblemTypes returns the value of ProblemTypes.
+func (s *NewArticleReq) GetProblemTypes() []string {
+	return s.ProblemTypes
+}
+
+// GetNote returns the value of Note.
+func (s *NewArticleReq) GetNote() OptString {
+	return s.Note
+}
+
+// SetSlug sets the value of Slug.
+func (s *NewArticleReq) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetVisibility sets the value of Visibility.
+func (s *NewArticleReq) SetVisibility(val ArticleVisibility) {
+	s.Visibility = val
+}
+
+// SetZh sets the value of Zh.
+func (s *NewArticleReq) SetZh(val OptArticleWords) {
+	s.Zh = val
+}
+
+// SetEn sets the value of En.
+func (s *NewArticleReq) SetEn(val OptArticleWords) {
+	s.En = val
+}
+
+// SetTags sets the value of Tags.
+func (s *NewArticleReq) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetProducts sets the value of Products.
+func (s *NewArticleReq) SetProducts(val []string) {
+	s.Products = val
+}
+
+// SetProblemTypes sets the value of ProblemTypes.
+func (s *NewArticleReq) SetProblemTypes(val []string) {
+	s.ProblemTypes = val
+}
+
+// SetNote sets the value of Note.
+func (s *NewArticleReq) SetNote(val OptString) {
+	s.Note = val
+}
+
 // Ref: #/components/schemas/NewAttachment
 type NewAttachmentMultipart struct {
 	// The file; its part's filename is its name.
@@ -12129,6 +14265,190 @@ func (o OptAgreementText) Get() (v AgreementText, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptAgreementText) Or(d AgreementText) AgreementText {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptArticleState returns new OptArticleState with value set to v.
+func NewOptArticleState(v ArticleState) OptArticleState {
+	return OptArticleState{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptArticleState is optional ArticleState.
+type OptArticleState struct {
+	Value ArticleState
+	Set   bool
+}
+
+// IsSet returns true if OptArticleState was set.
+func (o OptArticleState) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptArticleState) Reset() {
+	var v ArticleState
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptArticleState) SetTo(v ArticleState) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptArticleState) Get() (v ArticleState, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptArticleState) Or(d ArticleState) ArticleState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptArticleText returns new OptArticleText with value set to v.
+func NewOptArticleText(v ArticleText) OptArticleText {
+	return OptArticleText{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptArticleText is optional ArticleText.
+type OptArticleText struct {
+	Value ArticleText
+	Set   bool
+}
+
+// IsSet returns true if OptArticleText was set.
+func (o OptArticleText) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptArticleText) Reset() {
+	var v ArticleText
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptArticleText) SetTo(v ArticleText) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptArticleText) Get() (v ArticleText, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptArticleText) Or(d ArticleText) ArticleText {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptArticleVisibility returns new OptArticleVisibility with value set to v.
+func NewOptArticleVisibility(v ArticleVisibility) OptArticleVisibility {
+	return OptArticleVisibility{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptArticleVisibility is optional ArticleVisibility.
+type OptArticleVisibility struct {
+	Value ArticleVisibility
+	Set   bool
+}
+
+// IsSet returns true if OptArticleVisibility was set.
+func (o OptArticleVisibility) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptArticleVisibility) Reset() {
+	var v ArticleVisibility
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptArticleVisibility) SetTo(v ArticleVisibility) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptArticleVisibility) Get() (v ArticleVisibility, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptArticleVisibility) Or(d ArticleVisibility) ArticleVisibility {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptArticleWords returns new OptArticleWords with value set to v.
+func NewOptArticleWords(v ArticleWords) OptArticleWords {
+	return OptArticleWords{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptArticleWords is optional ArticleWords.
+type OptArticleWords struct {
+	Value ArticleWords
+	Set   bool
+}
+
+// IsSet returns true if OptArticleWords was set.
+func (o OptArticleWords) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptArticleWords) Reset() {
+	var v ArticleWords
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptArticleWords) SetTo(v ArticleWords) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptArticleWords) Get() (v ArticleWords, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptArticleWords) Or(d ArticleWords) ArticleWords {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -21417,6 +23737,71 @@ func (s *TicketActionsReq) SetAs(val OptString) {
 	s.As = val
 }
 
+// Ref: #/components/schemas/TicketArticle
+type TicketArticle struct {
+	Article ArticleItem `json:"article"`
+	// Of the article then.
+	Version int64 `json:"version"`
+	At      Time  `json:"at"`
+	// Log-in name.
+	By OptString `json:"by"`
+}
+
+// GetArticle returns the value of Article.
+func (s *TicketArticle) GetArticle() ArticleItem {
+	return s.Article
+}
+
+// GetVersion returns the value of Version.
+func (s *TicketArticle) GetVersion() int64 {
+	return s.Version
+}
+
+// GetAt returns the value of At.
+func (s *TicketArticle) GetAt() Time {
+	return s.At
+}
+
+// GetBy returns the value of By.
+func (s *TicketArticle) GetBy() OptString {
+	return s.By
+}
+
+// SetArticle sets the value of Article.
+func (s *TicketArticle) SetArticle(val ArticleItem) {
+	s.Article = val
+}
+
+// SetVersion sets the value of Version.
+func (s *TicketArticle) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetAt sets the value of At.
+func (s *TicketArticle) SetAt(val Time) {
+	s.At = val
+}
+
+// SetBy sets the value of By.
+func (s *TicketArticle) SetBy(val OptString) {
+	s.By = val
+}
+
+// Ref: #/components/schemas/TicketArticleList
+type TicketArticleList struct {
+	Items []TicketArticle `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *TicketArticleList) GetItems() []TicketArticle {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *TicketArticleList) SetItems(val []TicketArticle) {
+	s.Items = val
+}
+
 // Ref: #/components/schemas/TicketAsOf
 type TicketAsOf struct {
 	AsOf        Time         `json:"as_of"`
@@ -22621,6 +25006,9 @@ type UndrainProviderNoContent struct{}
 
 // UnfollowTicketNoContent is response for UnfollowTicket operation.
 type UnfollowTicketNoContent struct{}
+
+// UnlinkTicketArticleNoContent is response for UnlinkTicketArticle operation.
+type UnlinkTicketArticleNoContent struct{}
 
 // Ref: #/components/schemas/UpdateWebhookReq
 type UpdateWebhookReq struct {

@@ -35,6 +35,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/apply
 	ApplyCatalog(ctx context.Context, req *ApplyCatalogReq) (*CatalogDiff, error)
+	// ChangeArticle implements ChangeArticle operation.
+	//
+	// Makes a new version of the words; readers see it when it is published. With `revision`, an article
+	// that changed meanwhile is refused with 409, telling by whom and what. The same words make no
+	// version. An archived one is refused with 409.
+	//
+	// PUT /desk/v1/articles/{article}
+	ChangeArticle(ctx context.Context, req *ChangeArticleReq, params ChangeArticleParams) (*Article, error)
 	// ChangeDomain implements ChangeDomain operation.
 	//
 	// Changes an account's name, support plan, quota or switches, at once. For administrators.
@@ -139,6 +147,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/close
 	CloseDomain(ctx context.Context, req *CloseDomainReq, params CloseDomainParams) (*Domain, error)
+	// CompareArticleVersions implements CompareArticleVersions operation.
+	//
+	// What was changed from one version to another; bodies line by line.
+	//
+	// GET /desk/v1/articles/{article}/differences
+	CompareArticleVersions(ctx context.Context, params CompareArticleVersionsParams) (*ArticleDifferences, error)
 	// CreateAccessKey implements CreateAccessKey operation.
 	//
 	// Creates an access key, at most two a user. The secret is in this answer only and can not be shown
@@ -146,6 +160,26 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/keys
 	CreateAccessKey(ctx context.Context, params CreateAccessKeyParams) (*NewAccessKey, error)
+	// CreateArticle implements CreateArticle operation.
+	//
+	// Makes a draft, version 1. The slug is its name for ever, in links and in templates.
+	//
+	// POST /desk/v1/articles
+	CreateArticle(ctx context.Context, req *NewArticleReq) (*Article, error)
+	// CreateArticleFeedback implements CreateArticleFeedback operation.
+	//
+	// One word of each person; the last one counts.
+	//
+	// POST /desk/v1/articles/{article}/feedback
+	CreateArticleFeedback(ctx context.Context, req *ArticleFeedbackReq, params CreateArticleFeedbackParams) error
+	// CreateArticleStep implements CreateArticleStep operation.
+	//
+	// Publish: readers see the newest version from now on; every language that is there needs title and
+	// body. unpublish: they see none. archive: put away. unarchive: back as a draft. restore: the words of
+	// an older `version` become the newest one. A step outside its state is refused with 409.
+	//
+	// POST /desk/v1/articles/{article}/steps
+	CreateArticleStep(ctx context.Context, req *ArticleStepReq, params CreateArticleStepParams) (*Article, error)
 	// CreateAuthorization implements CreateAuthorization operation.
 	//
 	// Asks the ticket's customer for access. An engineer's request waits for a supervisor (state 6) unless
@@ -500,6 +534,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/enable
 	EnableUser(ctx context.Context, params EnableUserParams) (*User, error)
+	// ExportArticles implements ExportArticles operation.
+	//
+	// All articles in their newest version as Markdown files with front matter: slug.zh-cn.md and
+	// slug.en-us.md.
+	//
+	// GET /desk/v1/article-files
+	ExportArticles(ctx context.Context) (*ArticleFiles, error)
 	// ExportAudit implements ExportAudit operation.
 	//
 	// The same as CSV (RFC 4180, UTF-8 with byte order mark), newest first, at most 100,000 events; narrow
@@ -534,6 +575,21 @@ type Handler interface {
 	//
 	// PUT /desk/v1/abuse-reports/{report_id}
 	HandleAbuseReport(ctx context.Context, req *HandleAbuseReportReq, params HandleAbuseReportParams) (*AbuseReport, error)
+	// ImportArticles implements ImportArticles operation.
+	//
+	// Brings articles to what the files say, all or, when one has a mistake, none: the error names file,
+	// line and reason. Articles without a file stay. `draft` publishes nothing and takes nothing back. To
+	// import what was exported changes nothing.
+	//
+	// POST /desk/v1/article-files
+	ImportArticles(ctx context.Context, req *ArticleFilesReq) (*ArticleImport, error)
+	// LinkTicketArticle implements LinkTicketArticle operation.
+	//
+	// Notes that the article was of use in the ticket; again changes nothing. The customer sees nothing of
+	// it.
+	//
+	// PUT /desk/v1/tickets/{number}/articles/{article}
+	LinkTicketArticle(ctx context.Context, params LinkTicketArticleParams) (*TicketArticle, error)
 	// ListAbuseReports implements ListAbuseReports operation.
 	//
 	// Lists the reports of all domains, newest first, the reporters' contacts masked. For supervisors and
@@ -553,6 +609,27 @@ type Handler interface {
 	//
 	// GET /desk/v1/agreements
 	ListAgreements(ctx context.Context) (*AgreementList, error)
+	// ListArticleTickets implements ListArticleTickets operation.
+	//
+	// The newest 100 tickets in which the article was of use.
+	//
+	// GET /desk/v1/articles/{article}/tickets
+	ListArticleTickets(ctx context.Context, params ListArticleTicketsParams) (*ArticleTicketList, error)
+	// ListArticleVersions implements ListArticleVersions operation.
+	//
+	// Versions of an article, the newest first.
+	//
+	// GET /desk/v1/articles/{article}/versions
+	ListArticleVersions(ctx context.Context, params ListArticleVersionsParams) (*ArticleVersionPage, error)
+	// ListArticles implements ListArticles operation.
+	//
+	// Articles of the knowledge base. With q those in which all words occur in one language: first where
+	// title, summary or tags hold them. Latin words match the beginning of words, Chinese from one
+	// character up, what stands in quotes whole words. Otherwise the newest changed first. Archived ones
+	// only when that state is asked for.
+	//
+	// GET /desk/v1/articles
+	ListArticles(ctx context.Context, params ListArticlesParams) (*ArticlePage, error)
 	// ListAudit implements ListAudit operation.
 	//
 	// Sealed events by the given filters, newest first, paged by their number over all domains: pass
@@ -785,6 +862,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/templates
 	ListTemplates(ctx context.Context) (*TemplateList, error)
+	// ListTicketArticles implements ListTicketArticles operation.
+	//
+	// Articles that were noted as of use in the ticket.
+	//
+	// GET /desk/v1/tickets/{number}/articles
+	ListTicketArticles(ctx context.Context, params ListTicketArticlesParams) (*TicketArticleList, error)
 	// ListTicketAttachments implements ListTicketAttachments operation.
 	//
 	// Oldest first; the customer's, the engineers', those of notes, and those that no step has sent yet.
@@ -910,6 +993,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/privacy/plan
 	PlanErasure(ctx context.Context, req *PersonReq) (*ErasurePlan, error)
+	// PreviewArticle implements PreviewArticle operation.
+	//
+	// What readers would see of a text. Keeps nothing.
+	//
+	// POST /desk/v1/article-preview
+	PreviewArticle(ctx context.Context, req *ArticlePreviewReq) (*ArticlePreview, error)
 	// PreviewBulkRun implements PreviewBulkRun operation.
 	//
 	// Tells how many tickets are meant and what the actions would do to each, and does nothing. When a
@@ -1180,6 +1269,25 @@ type Handler interface {
 	//
 	// GET /desk/v1/abuse-reports/{report_id}
 	ShowAbuseReport(ctx context.Context, params ShowAbuseReportParams) (*AbuseReport, error)
+	// ShowArticle implements ShowArticle operation.
+	//
+	// An article with the words of its newest version, as Markdown and as safe HTML.
+	//
+	// GET /desk/v1/articles/{article}
+	ShowArticle(ctx context.Context, params ShowArticleParams) (*Article, error)
+	// ShowArticleFigures implements ShowArticleFigures operation.
+	//
+	// How often customers who began a ticket were shown articles, opened one, and whether a ticket of
+	// theirs followed within 24 hours. The last day of a span that ends now is not final.
+	//
+	// GET /desk/v1/article-figures
+	ShowArticleFigures(ctx context.Context, params ShowArticleFiguresParams) (*ArticleFigures, error)
+	// ShowArticleVersion implements ShowArticleVersion operation.
+	//
+	// One version in full.
+	//
+	// GET /desk/v1/articles/{article}/versions/{version}
+	ShowArticleVersion(ctx context.Context, params ShowArticleVersionParams) (*ArticleVersion, error)
 	// ShowAuditChain implements ShowAuditChain operation.
 	//
 	// How far the history is sealed, and what the last complete check on this node found.
@@ -1415,6 +1523,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/tickets/{number}/split
 	SplitTicket(ctx context.Context, req *SplitReq, params SplitTicketParams) (*Ticket, error)
+	// SuggestArticles implements SuggestArticles operation.
+	//
+	// At most five articles for a ticket (by its description, product and problem type) or for a text, the
+	// best first; drafts and internal ones among them.
+	//
+	// POST /desk/v1/article-suggestions
+	SuggestArticles(ctx context.Context, req *ArticleSuggestionReq) (*ArticleSuggestions, error)
 	// SuggestSearch implements SuggestSearch operation.
 	//
 	// Completes the last word of a query that is being typed, an operator or, behind its colon, a value.
@@ -1501,6 +1616,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/tickets/{number}/follow
 	UnfollowTicket(ctx context.Context, params UnfollowTicketParams) error
+	// UnlinkTicketArticle implements UnlinkTicketArticle operation.
+	//
+	// Takes the note back.
+	//
+	// DELETE /desk/v1/tickets/{number}/articles/{article}
+	UnlinkTicketArticle(ctx context.Context, params UnlinkTicketArticleParams) error
 	// UnsnoozeTicket implements UnsnoozeTicket operation.
 	//
 	// Wakes a snoozed ticket.

@@ -101,6 +101,12 @@ func encodeConfirmSecondFactorResponse(response *RecoveryCodes, w http.ResponseW
 	return nil
 }
 
+func encodeCreateArticleFeedbackResponse(response *CreateArticleFeedbackNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodeCreateBrowserSessionResponse(response CreateBrowserSessionRes, w http.ResponseWriter) error {
 	switch response := response.(type) {
 	case *BrowserSessionHeaders:
@@ -261,6 +267,27 @@ func encodeFinishSignInResponse(response *FinishSignInSeeOther, w http.ResponseW
 	return nil
 }
 
+func encodeListArticlesResponse(response *ArticlePage, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeListAuditResponse(response *AuditPage, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
@@ -326,6 +353,27 @@ func encodeRenewRecoveryCodesResponse(response *RecoveryCodes, w http.ResponseWr
 
 func encodeRevokeBrowserSessionResponse(response *RevokeBrowserSessionNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
+
+	return nil
+}
+
+func encodeShowArticleResponse(response *Article, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
 
 	return nil
 }
@@ -456,6 +504,27 @@ func encodeStreamEventsResponse(response StreamEventsOK, w http.ResponseWriter) 
 		defer closer.Close()
 	}
 	if _, err := io.Copy(writer, response); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeSuggestArticlesResponse(response *ArticleSuggestions, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
 		return errors.Wrap(err, "write")
 	}
 

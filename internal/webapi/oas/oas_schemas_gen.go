@@ -39,6 +39,496 @@ func (s *AkSkAuth) SetRoles(val []string) {
 	s.Roles = val
 }
 
+// Ref: #/components/schemas/Article
+type Article struct {
+	// Its name in paths.
+	Slug string `json:"slug"`
+	// In the caller's language, else in the other one.
+	Title    string          `json:"title"`
+	Summary  OptString       `json:"summary"`
+	Language ArticleLanguage `json:"language"`
+	// It is not in the caller's language.
+	Fallback bool `json:"fallback"`
+	// It is in these.
+	Languages   []ArticleLanguage `json:"languages"`
+	Tags        []string          `json:"tags"`
+	PublishedAt Time              `json:"published_at"`
+	// The text as HTML that is safe to show.
+	HTML string `json:"html"`
+	// What the caller said; absent when he said nothing.
+	Helpful OptBool `json:"helpful"`
+}
+
+// GetSlug returns the value of Slug.
+func (s *Article) GetSlug() string {
+	return s.Slug
+}
+
+// GetTitle returns the value of Title.
+func (s *Article) GetTitle() string {
+	return s.Title
+}
+
+// GetSummary returns the value of Summary.
+func (s *Article) GetSummary() OptString {
+	return s.Summary
+}
+
+// GetLanguage returns the value of Language.
+func (s *Article) GetLanguage() ArticleLanguage {
+	return s.Language
+}
+
+// GetFallback returns the value of Fallback.
+func (s *Article) GetFallback() bool {
+	return s.Fallback
+}
+
+// GetLanguages returns the value of Languages.
+func (s *Article) GetLanguages() []ArticleLanguage {
+	return s.Languages
+}
+
+// GetTags returns the value of Tags.
+func (s *Article) GetTags() []string {
+	return s.Tags
+}
+
+// GetPublishedAt returns the value of PublishedAt.
+func (s *Article) GetPublishedAt() Time {
+	return s.PublishedAt
+}
+
+// GetHTML returns the value of HTML.
+func (s *Article) GetHTML() string {
+	return s.HTML
+}
+
+// GetHelpful returns the value of Helpful.
+func (s *Article) GetHelpful() OptBool {
+	return s.Helpful
+}
+
+// SetSlug sets the value of Slug.
+func (s *Article) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetTitle sets the value of Title.
+func (s *Article) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *Article) SetSummary(val OptString) {
+	s.Summary = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *Article) SetLanguage(val ArticleLanguage) {
+	s.Language = val
+}
+
+// SetFallback sets the value of Fallback.
+func (s *Article) SetFallback(val bool) {
+	s.Fallback = val
+}
+
+// SetLanguages sets the value of Languages.
+func (s *Article) SetLanguages(val []ArticleLanguage) {
+	s.Languages = val
+}
+
+// SetTags sets the value of Tags.
+func (s *Article) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetPublishedAt sets the value of PublishedAt.
+func (s *Article) SetPublishedAt(val Time) {
+	s.PublishedAt = val
+}
+
+// SetHTML sets the value of HTML.
+func (s *Article) SetHTML(val string) {
+	s.HTML = val
+}
+
+// SetHelpful sets the value of Helpful.
+func (s *Article) SetHelpful(val OptBool) {
+	s.Helpful = val
+}
+
+// Ref: #/components/schemas/ArticleFeedbackReq
+type ArticleFeedbackReq struct {
+	// It helped.
+	Helpful bool `json:"helpful"`
+}
+
+// GetHelpful returns the value of Helpful.
+func (s *ArticleFeedbackReq) GetHelpful() bool {
+	return s.Helpful
+}
+
+// SetHelpful sets the value of Helpful.
+func (s *ArticleFeedbackReq) SetHelpful(val bool) {
+	s.Helpful = val
+}
+
+// Ref: #/components/schemas/ArticleItem
+type ArticleItem struct {
+	// Its name in paths.
+	Slug string `json:"slug"`
+	// In the caller's language, else in the other one.
+	Title    string          `json:"title"`
+	Summary  OptString       `json:"summary"`
+	Language ArticleLanguage `json:"language"`
+	// It is not in the caller's language.
+	Fallback bool `json:"fallback"`
+	// It is in these.
+	Languages   []ArticleLanguage `json:"languages"`
+	Tags        []string          `json:"tags"`
+	PublishedAt Time              `json:"published_at"`
+	// With q, a part of the text around what was found, in order; never HTML.
+	Found []ArticlePiece `json:"found"`
+}
+
+// GetSlug returns the value of Slug.
+func (s *ArticleItem) GetSlug() string {
+	return s.Slug
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleItem) GetTitle() string {
+	return s.Title
+}
+
+// GetSummary returns the value of Summary.
+func (s *ArticleItem) GetSummary() OptString {
+	return s.Summary
+}
+
+// GetLanguage returns the value of Language.
+func (s *ArticleItem) GetLanguage() ArticleLanguage {
+	return s.Language
+}
+
+// GetFallback returns the value of Fallback.
+func (s *ArticleItem) GetFallback() bool {
+	return s.Fallback
+}
+
+// GetLanguages returns the value of Languages.
+func (s *ArticleItem) GetLanguages() []ArticleLanguage {
+	return s.Languages
+}
+
+// GetTags returns the value of Tags.
+func (s *ArticleItem) GetTags() []string {
+	return s.Tags
+}
+
+// GetPublishedAt returns the value of PublishedAt.
+func (s *ArticleItem) GetPublishedAt() Time {
+	return s.PublishedAt
+}
+
+// GetFound returns the value of Found.
+func (s *ArticleItem) GetFound() []ArticlePiece {
+	return s.Found
+}
+
+// SetSlug sets the value of Slug.
+func (s *ArticleItem) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleItem) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *ArticleItem) SetSummary(val OptString) {
+	s.Summary = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *ArticleItem) SetLanguage(val ArticleLanguage) {
+	s.Language = val
+}
+
+// SetFallback sets the value of Fallback.
+func (s *ArticleItem) SetFallback(val bool) {
+	s.Fallback = val
+}
+
+// SetLanguages sets the value of Languages.
+func (s *ArticleItem) SetLanguages(val []ArticleLanguage) {
+	s.Languages = val
+}
+
+// SetTags sets the value of Tags.
+func (s *ArticleItem) SetTags(val []string) {
+	s.Tags = val
+}
+
+// SetPublishedAt sets the value of PublishedAt.
+func (s *ArticleItem) SetPublishedAt(val Time) {
+	s.PublishedAt = val
+}
+
+// SetFound sets the value of Found.
+func (s *ArticleItem) SetFound(val []ArticlePiece) {
+	s.Found = val
+}
+
+// Language of a text.
+// Ref: #/components/schemas/ArticleLanguage
+type ArticleLanguage string
+
+const (
+	ArticleLanguageZhCn ArticleLanguage = "zh-cn"
+	ArticleLanguageEnUs ArticleLanguage = "en-us"
+)
+
+// AllValues returns all ArticleLanguage values.
+func (ArticleLanguage) AllValues() []ArticleLanguage {
+	return []ArticleLanguage{
+		ArticleLanguageZhCn,
+		ArticleLanguageEnUs,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ArticleLanguage) MarshalText() ([]byte, error) {
+	switch s {
+	case ArticleLanguageZhCn:
+		return []byte(s), nil
+	case ArticleLanguageEnUs:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ArticleLanguage) UnmarshalText(data []byte) error {
+	switch ArticleLanguage(data) {
+	case ArticleLanguageZhCn:
+		*s = ArticleLanguageZhCn
+		return nil
+	case ArticleLanguageEnUs:
+		*s = ArticleLanguageEnUs
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ArticlePage
+type ArticlePage struct {
+	Items      []ArticleItem `json:"items"`
+	TotalCount int32         `json:"total_count"`
+	NextCursor OptString     `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *ArticlePage) GetItems() []ArticleItem {
+	return s.Items
+}
+
+// GetTotalCount returns the value of TotalCount.
+func (s *ArticlePage) GetTotalCount() int32 {
+	return s.TotalCount
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *ArticlePage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *ArticlePage) SetItems(val []ArticleItem) {
+	s.Items = val
+}
+
+// SetTotalCount sets the value of TotalCount.
+func (s *ArticlePage) SetTotalCount(val int32) {
+	s.TotalCount = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *ArticlePage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Ref: #/components/schemas/ArticlePiece
+type ArticlePiece struct {
+	Text string `json:"text"`
+	// It is what was looked for.
+	Hit bool `json:"hit"`
+}
+
+// GetText returns the value of Text.
+func (s *ArticlePiece) GetText() string {
+	return s.Text
+}
+
+// GetHit returns the value of Hit.
+func (s *ArticlePiece) GetHit() bool {
+	return s.Hit
+}
+
+// SetText sets the value of Text.
+func (s *ArticlePiece) SetText(val string) {
+	s.Text = val
+}
+
+// SetHit sets the value of Hit.
+func (s *ArticlePiece) SetHit(val bool) {
+	s.Hit = val
+}
+
+// Ref: #/components/schemas/ArticleSuggestion
+type ArticleSuggestion struct {
+	Slug string `json:"slug"`
+	// In the caller's language, else in the other one.
+	Title    string          `json:"title"`
+	Summary  OptString       `json:"summary"`
+	Language ArticleLanguage `json:"language"`
+	// It is not in the caller's language.
+	Fallback bool `json:"fallback"`
+}
+
+// GetSlug returns the value of Slug.
+func (s *ArticleSuggestion) GetSlug() string {
+	return s.Slug
+}
+
+// GetTitle returns the value of Title.
+func (s *ArticleSuggestion) GetTitle() string {
+	return s.Title
+}
+
+// GetSummary returns the value of Summary.
+func (s *ArticleSuggestion) GetSummary() OptString {
+	return s.Summary
+}
+
+// GetLanguage returns the value of Language.
+func (s *ArticleSuggestion) GetLanguage() ArticleLanguage {
+	return s.Language
+}
+
+// GetFallback returns the value of Fallback.
+func (s *ArticleSuggestion) GetFallback() bool {
+	return s.Fallback
+}
+
+// SetSlug sets the value of Slug.
+func (s *ArticleSuggestion) SetSlug(val string) {
+	s.Slug = val
+}
+
+// SetTitle sets the value of Title.
+func (s *ArticleSuggestion) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetSummary sets the value of Summary.
+func (s *ArticleSuggestion) SetSummary(val OptString) {
+	s.Summary = val
+}
+
+// SetLanguage sets the value of Language.
+func (s *ArticleSuggestion) SetLanguage(val ArticleLanguage) {
+	s.Language = val
+}
+
+// SetFallback sets the value of Fallback.
+func (s *ArticleSuggestion) SetFallback(val bool) {
+	s.Fallback = val
+}
+
+// Ref: #/components/schemas/ArticleSuggestionReq
+type ArticleSuggestionReq struct {
+	// What is written so far.
+	Text OptString `json:"text"`
+	// The product, when it is chosen.
+	ProductCategoryID OptString `json:"product_category_id"`
+	// The problem type, when it is chosen.
+	ProblemTypeID OptString `json:"problem_type_id"`
+	// Of the answer before.
+	SuggestionID OptString `json:"suggestion_id"`
+}
+
+// GetText returns the value of Text.
+func (s *ArticleSuggestionReq) GetText() OptString {
+	return s.Text
+}
+
+// GetProductCategoryID returns the value of ProductCategoryID.
+func (s *ArticleSuggestionReq) GetProductCategoryID() OptString {
+	return s.ProductCategoryID
+}
+
+// GetProblemTypeID returns the value of ProblemTypeID.
+func (s *ArticleSuggestionReq) GetProblemTypeID() OptString {
+	return s.ProblemTypeID
+}
+
+// GetSuggestionID returns the value of SuggestionID.
+func (s *ArticleSuggestionReq) GetSuggestionID() OptString {
+	return s.SuggestionID
+}
+
+// SetText sets the value of Text.
+func (s *ArticleSuggestionReq) SetText(val OptString) {
+	s.Text = val
+}
+
+// SetProductCategoryID sets the value of ProductCategoryID.
+func (s *ArticleSuggestionReq) SetProductCategoryID(val OptString) {
+	s.ProductCategoryID = val
+}
+
+// SetProblemTypeID sets the value of ProblemTypeID.
+func (s *ArticleSuggestionReq) SetProblemTypeID(val OptString) {
+	s.ProblemTypeID = val
+}
+
+// SetSuggestionID sets the value of SuggestionID.
+func (s *ArticleSuggestionReq) SetSuggestionID(val OptString) {
+	s.SuggestionID = val
+}
+
+// Ref: #/components/schemas/ArticleSuggestions
+type ArticleSuggestions struct {
+	SuggestionID string              `json:"suggestion_id"`
+	Items        []ArticleSuggestion `json:"items"`
+}
+
+// GetSuggestionID returns the value of SuggestionID.
+func (s *ArticleSuggestions) GetSuggestionID() string {
+	return s.SuggestionID
+}
+
+// GetItems returns the value of Items.
+func (s *ArticleSuggestions) GetItems() []ArticleSuggestion {
+	return s.Items
+}
+
+// SetSuggestionID sets the value of SuggestionID.
+func (s *ArticleSuggestions) SetSuggestionID(val string) {
+	s.SuggestionID = val
+}
+
+// SetItems sets the value of Items.
+func (s *ArticleSuggestions) SetItems(val []ArticleSuggestion) {
+	s.Items = val
+}
+
 // Ref: #/components/schemas/AuditEntry
 type AuditEntry struct {
 	// Id of the entry.
@@ -1317,6 +1807,9 @@ func (s *CodeReq) SetCode(val string) {
 	s.Code = val
 }
 
+// CreateArticleFeedbackNoContent is response for CreateArticleFeedback operation.
+type CreateArticleFeedbackNoContent struct{}
+
 type CsrfHeader struct {
 	APIKey string
 	Roles  []string
@@ -1560,6 +2053,52 @@ func (s *NewBrowserSessionReq) SetName(val string) {
 // SetPassword sets the value of Password.
 func (s *NewBrowserSessionReq) SetPassword(val string) {
 	s.Password = val
+}
+
+// NewOptBool returns new OptBool with value set to v.
+func NewOptBool(v bool) OptBool {
+	return OptBool{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptBool is optional bool.
+type OptBool struct {
+	Value bool
+	Set   bool
+}
+
+// IsSet returns true if OptBool was set.
+func (o OptBool) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptBool) Reset() {
+	var v bool
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptBool) SetTo(v bool) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptBool) Get() (v bool, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptBool) Or(d bool) bool {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
 }
 
 // NewOptBrowserSessionRole returns new OptBrowserSessionRole with value set to v.

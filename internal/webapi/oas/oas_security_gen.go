@@ -47,11 +47,15 @@ func findAuthorization(h http.Header, prefix string) (string, bool) {
 
 // operationRolesAkSkAuth is a private map storing roles per operation.
 var operationRolesAkSkAuth = map[string][]string{
-	ClearOwnContactsOperation:  []string{},
-	CreateOwnBundleOperation:   []string{},
-	DownloadOwnBundleOperation: []string{},
-	ListAuditOperation:         []string{},
-	ShowTicketClocksOperation:  []string{},
+	ClearOwnContactsOperation:      []string{},
+	CreateArticleFeedbackOperation: []string{},
+	CreateOwnBundleOperation:       []string{},
+	DownloadOwnBundleOperation:     []string{},
+	ListArticlesOperation:          []string{},
+	ListAuditOperation:             []string{},
+	ShowArticleOperation:           []string{},
+	ShowTicketClocksOperation:      []string{},
+	SuggestArticlesOperation:       []string{},
 }
 
 // GetRolesForAkSkAuth returns the required roles for the given operation.
@@ -180,11 +184,15 @@ func GetRolesForSessionCookie(operation string) []string {
 
 // operationRolesTokenAuth is a private map storing roles per operation.
 var operationRolesTokenAuth = map[string][]string{
-	ClearOwnContactsOperation:  []string{},
-	CreateOwnBundleOperation:   []string{},
-	DownloadOwnBundleOperation: []string{},
-	ListAuditOperation:         []string{},
-	ShowTicketClocksOperation:  []string{},
+	ClearOwnContactsOperation:      []string{},
+	CreateArticleFeedbackOperation: []string{},
+	CreateOwnBundleOperation:       []string{},
+	DownloadOwnBundleOperation:     []string{},
+	ListArticlesOperation:          []string{},
+	ListAuditOperation:             []string{},
+	ShowArticleOperation:           []string{},
+	ShowTicketClocksOperation:      []string{},
+	SuggestArticlesOperation:       []string{},
 }
 
 // GetRolesForTokenAuth returns the required roles for the given operation.

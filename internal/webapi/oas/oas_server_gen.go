@@ -39,6 +39,12 @@ type Handler interface {
 	//
 	// POST /web/v1/second-factor/confirm
 	ConfirmSecondFactor(ctx context.Context, req *CodeReq) (*RecoveryCodes, error)
+	// CreateArticleFeedback implements CreateArticleFeedback operation.
+	//
+	// One word of each reader; the last one counts.
+	//
+	// POST /web/v1/articles/{slug}/feedback
+	CreateArticleFeedback(ctx context.Context, req *ArticleFeedbackReq, params CreateArticleFeedbackParams) error
 	// CreateBrowserSession implements CreateBrowserSession operation.
 	//
 	// Logs a browser in: a user of a customer's domain, or without `domain` a person of the house. The
@@ -82,6 +88,15 @@ type Handler interface {
 	//
 	// GET /web/v1/sign-in/{provider}/callback
 	FinishSignIn(ctx context.Context, params FinishSignInParams) (*FinishSignInSeeOther, error)
+	// ListArticles implements ListArticles operation.
+	//
+	// Articles that the house has published for its customers. With q those in which all words occur in
+	// one language: first where title, summary or tags hold them. Latin words match the beginning of
+	// words, Chinese from one character up, what stands in quotes whole words. Otherwise the newest
+	// changed first.
+	//
+	// GET /web/v1/articles
+	ListArticles(ctx context.Context, params ListArticlesParams) (*ArticlePage, error)
 	// ListAudit implements ListAudit operation.
 	//
 	// What happened in the caller's domain, newest first: the trace names of the platform (createCase,
@@ -112,6 +127,12 @@ type Handler interface {
 	//
 	// DELETE /web/v1/sessions/{session_id}
 	RevokeBrowserSession(ctx context.Context, params RevokeBrowserSessionParams) error
+	// ShowArticle implements ShowArticle operation.
+	//
+	// An article in the caller's language, else in the other one, which `fallback` tells.
+	//
+	// GET /web/v1/articles/{slug}
+	ShowArticle(ctx context.Context, params ShowArticleParams) (*Article, error)
 	// ShowBrowserSession implements ShowBrowserSession operation.
 	//
 	// Tells who is logged in, with the value that changing calls carry in `X-Csrf`.
@@ -155,6 +176,14 @@ type Handler interface {
 	//
 	// GET /web/v1/events
 	StreamEvents(ctx context.Context, params StreamEventsParams) (StreamEventsOK, error)
+	// SuggestArticles implements SuggestArticles operation.
+	//
+	// At most five articles for a ticket that the caller is about to submit, the best first. The text is
+	// not kept; that articles were shown and opened is counted. `suggestion_id` of the answer goes with
+	// the next call as the text grows, and with the articles that are opened.
+	//
+	// POST /web/v1/article-suggestions
+	SuggestArticles(ctx context.Context, req *ArticleSuggestionReq) (*ArticleSuggestions, error)
 	// NewError creates *ErrorStatusCode from error returned by handler.
 	//
 	// Used for common default response.
