@@ -22,6 +22,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
+	reporting "casemate/internal/report"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/webhook"
@@ -67,6 +68,7 @@ type Handler struct {
 
 	histories
 	searches
+	reports
 
 	mapper
 }
@@ -87,6 +89,7 @@ type Nouns struct {
 	MailGate *mailin.Gate
 
 	Authorizations *authorization.Service
+	Reports        *reporting.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -142,6 +145,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
 	h.searches = searches{of: h.tickets}
+	h.reports = reports{report: n.Reports}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}

@@ -36,6 +36,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
+	"casemate/internal/report"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
@@ -78,6 +79,7 @@ type Server struct {
 	ticket   *ticket.Service
 	webhook  *webhook.Service
 	queue    *queue.Service
+	report   *report.Service
 	mail     *mailin.Service
 	gate     *mailin.Gate
 	drain    drain
@@ -238,6 +240,10 @@ func (s *Server) build(ctx context.Context) error {
 	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket}, queue.Options{Log: s.o.Log, Queue: s.o.Config.Queue, Config: s.o.Config.Teamwork, Automation: s.o.Config.Automation}); err != nil {
 		return err
 	}
+	if s.report, err = report.New(s.db, report.Nouns{Identity: s.ident, Catalog: s.catalog, Tickets: s.ticket, Queue: s.queue}, report.Options{Zone: s.o.Config.Report.Zone, Log: s.o.Log}); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	s.runner.Every(s.report.Periodic()...)
 	if s.mail, err = mailin.New(s.db, s.keys, mailin.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Attachments: s.files, Queue: s.queue},
 		mailin.Options{Config: s.o.Config.MailIn, Log: s.o.Log}); err != nil {
 		return err
@@ -345,7 +351,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization, Reports: s.report}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -357,7 +363,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"GET /{$}", "/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog}, s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Reports: s.report}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -202,7 +202,7 @@ func (s *Service) rate(tx *db.Tx, who principal.Principal, t Ticket, scores []Sc
 		tx.Write(1, "INSERT INTO ticket_scores (domain_id, ticket_id, dimension, points) VALUES (?, ?, ?, ?)", t.Domain, t.ID, sc.Dimension, sc.Points)
 	}
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.score", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logScore,
-		Data: map[string]any{"scores": scores}})
+		Data: map[string]any{"scores": scores, "comment": t.Judgement != ""}})
 }
 
 // Rate scores a finished ticket, once (semantics.md D12). Failures:

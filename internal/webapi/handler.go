@@ -15,6 +15,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
+	"casemate/internal/report"
 	"casemate/internal/ticket"
 	"casemate/internal/webapi/oas"
 	"casemate/internal/wire"
@@ -32,6 +33,7 @@ type Handler struct {
 	events
 	serviceLevels
 	audits
+	reports
 
 	mapper
 }
@@ -40,13 +42,14 @@ type Handler struct {
 type Nouns struct {
 	Tickets *ticket.Service
 	Catalog *catalog.Service
+	Reports *report.Service
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
+	h := &Handler{reports: reports{report: n.Reports}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

@@ -10,6 +10,7 @@ const (
 	DeleteBrowserSessionOperation OperationName = "DeleteBrowserSession"
 	ListAuditOperation            OperationName = "ListAudit"
 	ShowBrowserSessionOperation   OperationName = "ShowBrowserSession"
+	ShowOwnReportOperation        OperationName = "ShowOwnReport"
 	ShowTicketClocksOperation     OperationName = "ShowTicketClocks"
 	StreamEventsOperation         OperationName = "StreamEvents"
 )

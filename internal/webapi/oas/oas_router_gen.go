@@ -14,14 +14,17 @@ var (
 	rn3AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token",
 	}
-	rn7AllowedHeaders = map[string]string{
+	rn9AllowedHeaders = map[string]string{
 		"GET": "Last-Event-Id",
+	}
+	rn5AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token",
 	}
 	rn1AllowedHeaders = map[string]string{
 		"DELETE": "X-Csrf",
 		"POST":   "Content-Type",
 	}
-	rn6AllowedHeaders = map[string]string{
+	rn8AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token",
 	}
 )
@@ -118,7 +121,43 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn7AllowedHeaders,
+							allowedHeaders: rn9AllowedHeaders,
+							acceptPost:     "",
+							acceptPatch:    "",
+						})
+					}
+
+					return
+				}
+
+			case 'r': // Prefix: "reports/"
+
+				if l := len("reports/"); len(elem) >= l && elem[0:l] == "reports/" {
+					elem = elem[l:]
+				} else {
+					break
+				}
+
+				// Param: "name"
+				// Leaf parameter, slashes are prohibited
+				idx := strings.IndexByte(elem, '/')
+				if idx >= 0 {
+					break
+				}
+				args[0] = elem
+				elem = ""
+
+				if len(elem) == 0 {
+					// Leaf node.
+					switch r.Method {
+					case "GET":
+						s.handleShowOwnReportRequest([1]string{
+							args[0],
+						}, elemIsEscaped, w, r)
+					default:
+						s.notAllowed(w, r, notAllowedParams{
+							allowedMethods: "GET",
+							allowedHeaders: rn5AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -195,7 +234,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "GET",
-								allowedHeaders: rn6AllowedHeaders,
+								allowedHeaders: rn8AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -350,6 +389,40 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 						r.pathPattern = "/web/v1/events"
 						r.args = args
 						r.count = 0
+						return r, true
+					default:
+						return
+					}
+				}
+
+			case 'r': // Prefix: "reports/"
+
+				if l := len("reports/"); len(elem) >= l && elem[0:l] == "reports/" {
+					elem = elem[l:]
+				} else {
+					break
+				}
+
+				// Param: "name"
+				// Leaf parameter, slashes are prohibited
+				idx := strings.IndexByte(elem, '/')
+				if idx >= 0 {
+					break
+				}
+				args[0] = elem
+				elem = ""
+
+				if len(elem) == 0 {
+					// Leaf node.
+					switch method {
+					case "GET":
+						r.name = ShowOwnReportOperation
+						r.summary = "Figures of the domain"
+						r.operationID = "ShowOwnReport"
+						r.operationGroup = ""
+						r.pathPattern = "/web/v1/reports/{name}"
+						r.args = args
+						r.count = 1
 						return r, true
 					default:
 						return

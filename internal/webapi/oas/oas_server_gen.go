@@ -39,6 +39,14 @@ type Handler interface {
 	//
 	// GET /web/v1/session
 	ShowBrowserSession(ctx context.Context) (*BrowserSession, error)
+	// ShowOwnReport implements ShowOwnReport operation.
+	//
+	// How many tickets of the caller's domain were created and finished (`flow`), how long first answers
+	// took (`first_answer`), and what was rated (`scores`). For the main account. Called with X-Auth-Token
+	// or a request signature, as the customer API.
+	//
+	// GET /web/v1/reports/{name}
+	ShowOwnReport(ctx context.Context, params ShowOwnReportParams) (*OwnReport, error)
 	// ShowTicketClocks implements ShowTicketClocks operation.
 	//
 	// What is promised for a ticket of the caller's and what became of it, with every interval that was
