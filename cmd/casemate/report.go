@@ -29,7 +29,7 @@ type reportCmd struct {
 	Engineer string `help:"Only of this engineer (user id; none = without)." placeholder:"ID"`
 	Product  string `help:"Only of this product (id)." placeholder:"ID"`
 	Severity string `help:"Only of this severity (id; none = without)." placeholder:"ID"`
-	Language string `help:"Only in this language, zh-cn or en-us." placeholder:"LANGUAGE"`
+	Language string `name:"ticket-language" help:"Only of tickets in this language, zh-cn or en-us." placeholder:"LANGUAGE"`
 	Channel  string `help:"Only of tickets that came this way, api or mail." placeholder:"WAY"`
 	Provider string `help:"Only sent by this provider." placeholder:"NAME"`
 	CSV      bool   `name:"csv" help:"Write a table as CSV."`

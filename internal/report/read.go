@@ -159,7 +159,7 @@ func (a asked) facts() (names []any) {
 
 // span reads from and to.
 func span(from, to string, zone *time.Location, now time.Time) (a, b int64, err error) {
-	b = now.UnixMilli()
+	b = now.UnixMilli() + 1 // what happens in this millisecond is in it
 	if to != "" {
 		if b, err = instant(to, zone, true, "to"); err != nil {
 			return 0, 0, err

@@ -10,6 +10,7 @@
 package report
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -61,7 +62,7 @@ func New(d *db.DB, n Nouns, o Options) (*Service, error) {
 	}
 	zone, err := locale.ParseZone(o.Zone)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("report.zone: %w", err)
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -241,7 +241,7 @@ func (s *Server) build(ctx context.Context) error {
 		return err
 	}
 	if s.report, err = report.New(s.db, report.Nouns{Identity: s.ident, Catalog: s.catalog, Tickets: s.ticket, Queue: s.queue}, report.Options{Zone: s.o.Config.Report.Zone, Log: s.o.Log}); err != nil {
-		return fmt.Errorf("report: %w", err)
+		return err
 	}
 	s.runner.Every(s.report.Periodic()...)
 	if s.mail, err = mailin.New(s.db, s.keys, mailin.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Attachments: s.files, Queue: s.queue},
