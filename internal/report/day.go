@@ -128,9 +128,9 @@ func (s *Service) build(ctx context.Context) (more bool, err error) {
 		parts := make([]string, len(factMeasures))
 		args := make([]any, len(factMeasures))
 		for i, m := range factMeasures {
-			parts[i], args[i] = "SELECT min(at) AS at FROM report_facts WHERE measure = ?", m
+			parts[i], args[i] = "SELECT min(at) AS at FROM report_facts WHERE measure = ? /* all domains: the first day */", m
 		}
-		err = tx.Get("SELECT coalesce(min(x.at), -1) FROM ("+strings.Join(parts, " UNION ALL ")+") AS x /* all domains: the first day */", args...).Scan(&first)
+		err = tx.Get("SELECT coalesce(min(x.at), -1) FROM ("+strings.Join(parts, " UNION ALL ")+") AS x", args...).Scan(&first)
 		if err != nil || first < 0 {
 			return err
 		}

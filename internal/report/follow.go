@@ -255,7 +255,7 @@ func writeFacts(tx *db.Tx, gone, come []fact) {
 		tx.Write(1, "DELETE FROM report_facts WHERE domain_id = ? AND source = ? AND measure = ? AND detail = ? AND n = ?", f.domain, f.source, f.measure, f.detail, f.n)
 	}
 	for _, f := range come {
-		tx.Write(1, "INSERT INTO report_facts ("+factColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		tx.Write(1, "INSERT INTO report_facts (domain_id, source, measure, detail, n, at, number, engineer, team, product, severity, language, channel, amount, verdict) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			f.domain, f.source, f.measure, f.detail, f.n, f.at, f.number, f.engineer, f.team, f.product, f.severity, f.language, f.channel, f.amount, f.verdict)
 	}
 }
