@@ -369,6 +369,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	}
 	mux.Handle("/web/v1/", browsers)
 	mux.HandleFunc(notify.StopPath, s.unsubscribe)
+	mux.HandleFunc(ticket.SurveyPath, s.survey)
 	mux.HandleFunc("GET "+attachment.LinkPath+"{id}", s.linked)
 	mux.HandleFunc("POST /notify/v1/receipts/{provider}", s.receipts)
 	mux.HandleFunc("GET /healthz", s.alive)

@@ -172,6 +172,7 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, a Act) error 
 		if rated {
 			s.rate(tx, who, t, a.Scores)
 		}
+		s.askLater(tx, t)
 		return nil
 	})
 }
