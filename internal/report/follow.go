@@ -18,7 +18,7 @@ import (
 // stateName is the follower's row; readMost how many events it reads at once.
 const (
 	stateName = "facts"
-	readMost  = 100
+	readMost  = 50
 )
 
 // state is how far the events were read.
