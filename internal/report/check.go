@@ -35,6 +35,9 @@ const checkMost = 200
 func (s *Service) checkPage(ctx context.Context, after *string, more *bool, fix bool) (found []Finding, err error) {
 	last := *after
 	look := func(tx *db.Tx) error {
+		if fix {
+			lock(tx)
+		}
 		found, *more, last = nil, false, *after
 		st, err := stateIn(tx)
 		if err != nil {
@@ -96,7 +99,7 @@ func (s *Service) checkDays(ctx context.Context, fix bool) (found []Finding, err
 			err := r.Scan(&p.Name, &p.From, &p.To)
 			days = append(days, p)
 			return err
-		}, "SELECT day, from_at, to_at FROM report_built ORDER BY day")
+		}, "SELECT day, from_at, to_at FROM report_built WHERE to_at > 0 ORDER BY day")
 	})
 	var wrong []string
 	for _, p := range days {
@@ -133,7 +136,11 @@ func (s *Service) checkDays(ctx context.Context, fix bool) (found []Finding, err
 		if err := s.db.Update(ctx, func(tx *db.Tx) error { takeOut(tx, wrong); return nil }); err != nil {
 			return found, err
 		}
-		return found, s.Build(ctx)
+		for more := true; more; {
+			if more, err = s.build(ctx); err != nil {
+				return found, err
+			}
+		}
 	}
 	return found, err
 }

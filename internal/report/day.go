@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"casemate/internal/db"
+	"casemate/internal/principal"
 )
 
 // dims are what figures can be grouped and filtered by, with the facts' column.
@@ -94,22 +95,20 @@ func Round(amount int64) int64 {
 	return (amount + step - 1) / step * step
 }
 
-// Build adds up days that are over and do not hold. Days of another zone than
-// the one configured are thrown away first.
+// Build adds up days that are over and do not hold, the oldest first, at most
+// buildDays of them: it runs again soon. Days of another zone than the one
+// configured are thrown away first.
 func (s *Service) Build(ctx context.Context) error {
-	for {
-		more, err := s.build(ctx)
-		if err != nil || !more {
-			return err
-		}
-	}
+	_, err := s.build(ctx)
+	return err
 }
 
-// buildDays is how many days a run takes at most; buildRows how many rows one
-// transaction writes.
+// buildDays is how many days a run takes at most, so that it ends within its
+// lease; buildRows how many rows one transaction writes.
 const (
-	buildDays = 400
+	buildDays = 60
 	buildRows = 500
+	buildName = "build"
 )
 
 var errMoved = errors.New("report: the facts have moved on")
@@ -139,17 +138,21 @@ func (s *Service) build(ctx context.Context) (more bool, err error) {
 			err := r.Scan(&day)
 			built[day] = true
 			return err
-		}, "SELECT day FROM report_built")
+		}, "SELECT day FROM report_built WHERE to_at > 0")
 	})
 	if err != nil {
 		return false, err
 	}
 	if st.zone != s.zoneName {
-		return true, s.db.Update(ctx, func(tx *db.Tx) error {
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
 			tx.Write(db.Any, "DELETE FROM report_built WHERE day <> ''")
 			tx.Write(db.Any, "UPDATE report_state SET zone = ? WHERE name = ?", s.zoneName, stateName)
 			return nil
 		})
+		if err != nil {
+			return false, err
+		}
+		clear(built)
 	}
 	if first < 0 {
 		return false, nil
@@ -162,9 +165,9 @@ func (s *Service) build(ctx context.Context) (more bool, err error) {
 		if done++; done > buildDays {
 			return true, nil
 		}
-		if err := s.buildDay(ctx, p, st.seq); err != nil {
+		if err := s.buildDay(ctx, p); err != nil {
 			if errors.Is(err, errMoved) {
-				return false, nil // the next run sees it as it is then
+				continue // the next run sees it as it is then
 			}
 			return false, err
 		}
@@ -200,21 +203,35 @@ func addUp(tx *db.Tx, from, to int64) (map[dayKey]*sum, error) {
 	return out, err
 }
 
-// buildDay writes a day's rows, in parts; they hold with the last one, if no
-// event came in between.
-func (s *Service) buildDay(ctx context.Context, p Period, seq int64) error {
-	var cells map[dayKey]*sum
-	err := s.db.View(ctx, func(tx *db.Tx) error {
+// buildDay writes a day's rows, in parts. It marks the day as being built before
+// it reads the facts: what changes one of them takes the mark away, and the rows
+// hold only if the mark is there at the end.
+func (s *Service) buildDay(ctx context.Context, p Period) error {
+	turn := int64(0)
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		lock(tx)
 		st, err := stateIn(tx)
-		if err == nil && st.seq != seq {
+		if err == nil && st.zone != s.zoneName {
 			err = errMoved
+		}
+		if err == nil {
+			err = tx.Get("SELECT seq FROM report_state WHERE name = ?", buildName).Scan(&turn)
 		}
 		if err != nil {
 			return err
 		}
-		cells, err = addUp(tx, p.From, p.To)
-		return err
+		turn++
+		tx.Write(1, "UPDATE report_state SET seq = ? WHERE name = ?", turn, buildName)
+		tx.Write(db.Any, "DELETE FROM report_built WHERE day = ?", p.Name)
+		tx.Write(db.Any, "DELETE FROM report_days WHERE day = ?", p.Name)
+		tx.Write(1, "INSERT INTO report_built (day, from_at, to_at) VALUES (?, 0, 0)", p.Name)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	var cells map[dayKey]*sum
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) { cells, err = addUp(tx, p.From, p.To); return err })
 	if err != nil {
 		return err
 	}
@@ -223,16 +240,14 @@ func (s *Service) buildDay(ctx context.Context, p Period, seq int64) error {
 		some := keys[part*buildRows : min(len(keys), (part+1)*buildRows)]
 		last := (part+1)*buildRows >= len(keys)
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
-			st, err := stateIn(tx)
-			if err == nil && (st.seq != seq || st.zone != s.zoneName) {
+			lock(tx)
+			var now, marked int64
+			err := tx.Get("SELECT s.seq, (SELECT count(*) FROM report_built AS b WHERE b.day = ? AND b.to_at = 0) FROM report_state AS s WHERE s.name = ?", p.Name, buildName).Scan(&now, &marked)
+			if err == nil && (now != turn || marked == 0) {
 				err = errMoved
 			}
 			if err != nil {
 				return err
-			}
-			if part == 0 {
-				tx.Write(db.Any, "DELETE FROM report_built WHERE day = ?", p.Name)
-				tx.Write(db.Any, "DELETE FROM report_days WHERE day = ?", p.Name)
 			}
 			for _, k := range some {
 				c := cells[k]
@@ -240,7 +255,7 @@ func (s *Service) buildDay(ctx context.Context, p Period, seq int64) error {
 					k.measure, k.dim, p.Name, k.value, k.detail, c.n, c.total, c.met, c.missed, c.text())
 			}
 			if last {
-				tx.Write(1, "INSERT INTO report_built (day, from_at, to_at) VALUES (?, ?, ?)", p.Name, p.From, p.To)
+				tx.Write(1, "UPDATE report_built SET from_at = ?, to_at = ? WHERE day = ?", p.From, p.To, p.Name)
 			}
 			return nil
 		})
@@ -250,6 +265,9 @@ func (s *Service) buildDay(ctx context.Context, p Period, seq int64) error {
 	}
 	return nil
 }
+
+// lock lets one at a time write facts or days.
+func lock(tx *db.Tx) { tx.Lock(principal.House, "report."+buildName) }
 
 // text is how amounts stand in a row; {} when all are 0.
 func (c sum) text() string {

@@ -103,6 +103,7 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 	gone, come := differ(have, want)
 	days := s.days(gone, come)
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		lock(tx)
 		var name string
 		err := tx.Get("UPDATE report_state SET seq = ?, at = ? WHERE name = ? AND seq = ? RETURNING name", to, tx.Real, stateName, from.seq).Scan(&name)
 		if errors.Is(err, db.ErrNone) {

@@ -373,7 +373,7 @@ func (s *Service) heldDays(tx *db.Tx, a asked) (whole, rest []Period, err error)
 		}
 		whole, at = append(whole, p), p.To
 		return nil
-	}, "SELECT day, from_at, to_at FROM report_built WHERE from_at >= ? AND to_at <= ? ORDER BY from_at", a.from, a.to)
+	}, "SELECT day, from_at, to_at FROM report_built WHERE to_at > 0 AND from_at >= ? AND to_at <= ? ORDER BY from_at", a.from, a.to)
 	if at < a.to {
 		rest = append(rest, Period{From: at, To: a.to})
 	}

@@ -40,18 +40,20 @@ CREATE TABLE report_days (
 );
 CREATE INDEX report_days_by_day ON report_days (day);
 
--- Days whose rows hold. A fact that comes or goes later takes its day out.
+-- Days whose rows hold, and those that are being added up (to_at 0). A fact that
+-- comes or goes takes its day out.
 CREATE TABLE report_built (
     day     TEXT   NOT NULL PRIMARY KEY,
     from_at BIGINT NOT NULL,
     to_at   BIGINT NOT NULL
 );
 
--- How far the events were read, when, and the zone of the days.
+-- facts: how far the events were read, when, and the zone of the days.
+-- build: counts the days that were begun, so that of two builders one stops.
 CREATE TABLE report_state (
     name TEXT   NOT NULL PRIMARY KEY,
     seq  BIGINT NOT NULL,
     at   BIGINT NOT NULL,
     zone TEXT   NOT NULL
 );
-INSERT INTO report_state (name, seq, at, zone) VALUES ('facts', 0, 0, '');
+INSERT INTO report_state (name, seq, at, zone) VALUES ('facts', 0, 0, ''), ('build', 0, 0, '');
