@@ -19,11 +19,10 @@ const (
 
 // measure is a figure of a report.
 type measure struct {
-	name   string
-	title  locale.Texts
-	unit   string   // of the amounts, "" = it only counts
-	only   []string // details that count, nil = all
-	merged bool     // details are added together
+	name  string
+	title locale.Texts
+	unit  string   // of the amounts, "" = it only counts
+	only  []string // details that count, nil = all
 }
 
 // spec is a report.
