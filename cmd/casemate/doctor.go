@@ -15,7 +15,7 @@ type doctorCmd struct {
 }
 
 // differencesZH are what can differ, in Chinese.
-var differencesZH = map[string]string{"counter": "计数", "label": "标签行", "row": "工单台行", "index": "检索索引", "article": "文章引用"}
+var differencesZH = map[string]string{"counter": "计数", "label": "标签行", "row": "工单台行", "index": "检索索引", "article": "文章引用", "fact": "报表事实", "figures of a day": "报表日汇总"}
 
 // Run looks, and fails when something is left that differs.
 func (c doctorCmd) Run(ctx context.Context, o *output) error {

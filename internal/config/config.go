@@ -30,6 +30,7 @@ type Config struct {
 	Queue          Queue         `yaml:"queue"`
 	Automation     Automation    `yaml:"automation"`
 	MailIn         MailIn        `yaml:"mail_in"`
+	Report         Report        `yaml:"report"`
 	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
 }
 

@@ -15,6 +15,8 @@ type Ticket struct {
 	FeedbackDays int           `yaml:"feedback_days"` // a question nobody answers counts as solved; 0 = 7, -1 = never
 	AbuseMail    string        `yaml:"abuse_mail"`    // address of the house that is told of abuse reports; "" = nobody
 
+	SurveyAfter time.Duration `yaml:"survey_after"` // the submitter of a completed ticket is asked to rate it so long after, by mail, with a link (notify.url); 0 = never, at most 30 days
+
 	WithdrawWithin time.Duration `yaml:"withdraw_within"` // a customer may take a message back for so long (semantics.md D6); 0 = 2m, negative = never
 }
 
@@ -27,6 +29,8 @@ func (t Ticket) Check() error {
 		return errors.New("ticket.confirm_days is -1 to 365")
 	case t.FeedbackDays < -1 || t.FeedbackDays > 365:
 		return errors.New("ticket.feedback_days is -1 to 365")
+	case t.SurveyAfter < 0 || t.SurveyAfter > 30*24*time.Hour:
+		return errors.New("ticket.survey_after is 0s to 720h")
 	case t.AbuseMail != "" && !plainAddress(t.AbuseMail):
 		return errors.New("ticket.abuse_mail is one plain address, name@example.com")
 	}

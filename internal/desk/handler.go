@@ -24,6 +24,7 @@ import (
 	"casemate/internal/privacy"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
+	reporting "casemate/internal/report"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/webhook"
@@ -74,6 +75,7 @@ type Handler struct {
 	searches
 	administration
 	privacies
+	reports
 
 	mapper
 }
@@ -96,6 +98,7 @@ type Nouns struct {
 
 	Authorizations *authorization.Service
 	Privacy        *privacy.Service
+	Reports        *reporting.Service
 }
 
 // Host is what only the composition root knows. Every function must be set.
@@ -157,6 +160,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h.searches = searches{of: h.tickets}
 	h.userSignIns = userSignIns{identity: n.Identity}
 	h.administration = administration{identity: n.Identity, notify: n.Notify, host: host}
+	h.reports = reports{report: n.Reports}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}

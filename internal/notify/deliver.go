@@ -142,7 +142,7 @@ func (s *Service) load(ctx context.Context, e envelope) (m stored, live bool, er
 		var urgent, caught, blocked, stopped, passed int64
 		err := tx.Get(`SELECT m.channel, m.person, m.recipient, m.recipient_hash, m.template, m.language, m.payload, m.urgent, m.caught, m.state, m.created_at, m.expires_at, m.ref, m.passed_at,
 			(SELECT count(*) FROM notify_blocks AS b WHERE b.recipient_hash = m.recipient_hash AND b.until > ?),
-			(SELECT count(*) FROM notify_optouts AS o WHERE o.domain_id = m.domain_id AND o.ref = m.ref AND o.recipient_hash = m.recipient_hash)
+			(SELECT count(*) FROM notify_optouts AS o WHERE o.domain_id = m.domain_id AND (o.ref = m.ref OR o.ref = 'surveys' AND m.template = 'ticket.survey') AND o.recipient_hash = m.recipient_hash)
 			FROM notify_messages AS m WHERE m.domain_id = ? AND m.id = ?`, tx.Now, e.Domain, e.Message).
 			Scan(&way, &m.person, &m.recipient, &m.hash, &m.template, &m.language, &m.payload, &urgent, &caught, &state, &m.created, &m.expires, &m.ref, &passed, &blocked, &stopped)
 		if errors.Is(err, db.ErrNone) {

@@ -387,7 +387,7 @@ func TestTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := map[string]string{"id": "01m89rwrqtdw2j9ygmwvkswcs1", "kind": "spam", "cause": "it is odd", "minutes": "5", "number": "TS260115ABCDEFGH12345", "days": "3", "provider": "main", "count": "1", "list": "TS260115ABCDEFGH12345"}
+	values := map[string]string{"id": "01m89rwrqtdw2j9ygmwvkswcs1", "kind": "spam", "cause": "it is odd", "minutes": "5", "number": "TS260115ABCDEFGH12345", "days": "3", "provider": "main", "count": "1", "list": "TS260115ABCDEFGH12345", "link": "https://desk.example/x"}
 	for _, name := range notify.AllTemplates() {
 		for _, lang := range []locale.Language{locale.ZH, locale.EN} {
 			for _, way := range []notify.Way{notify.Mail, notify.SMS} {

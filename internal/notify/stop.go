@@ -29,6 +29,8 @@ var ErrStopLink = fault.New(fault.NotFound, fault.CodeInvalid, "退订链接无�
 type Stop struct {
 	Kind   string // of Message.Person's notices
 	Ticket bool   // Message.Ref's mails to this address
+	// Surveys ends all requests of the domain to this address to rate a ticket.
+	Surveys bool
 }
 
 // stopped is a link's content: one kind of one person, or one ticket and the
@@ -40,6 +42,9 @@ type stopped struct {
 	Ref    string `json:"r,omitempty"`
 	Hash   string `json:"h,omitempty"`
 }
+
+// surveys stands in the place of a ticket's number.
+const surveys = "surveys"
 
 // signStop is a link's signature. Links do not expire: a mail may be read late.
 func (s *Service) signStop(body string) string {
@@ -56,6 +61,8 @@ func (s *Service) stopLink(m Message, hash string) string {
 		return ""
 	case m.Stop.Kind != "":
 		c = stopped{User: m.Person, Kind: m.Stop.Kind}
+	case m.Stop.Surveys:
+		c = stopped{Domain: m.Domain, Ref: surveys, Hash: hash}
 	case m.Stop.Ticket && m.Ref != "":
 		c = stopped{Domain: m.Domain, Ref: m.Ref, Hash: hash}
 	default:
@@ -66,7 +73,16 @@ func (s *Service) stopLink(m Message, hash string) string {
 		return "" // strings only: not reached
 	}
 	body := base64.RawURLEncoding.EncodeToString(text)
-	return strings.TrimRight(s.o.Config.URL, "/") + StopPath + "?" + url.Values{"token": {body + "." + s.signStop(body)}}.Encode()
+	return s.Link(StopPath + "?" + url.Values{"token": {body + "." + s.signStop(body)}}.Encode())
+}
+
+// Link is a path of this installation as others reach it, "" where the
+// configuration does not say how (notify.url).
+func (s *Service) Link(path string) string {
+	if s.o.Config.URL == "" {
+		return ""
+	}
+	return strings.TrimRight(s.o.Config.URL, "/") + path
 }
 
 func (s *Service) readStop(token string) (c stopped, err error) {
@@ -121,6 +137,9 @@ func StopName(subject string, lang locale.Language) string {
 	}
 	if k, ok := kinds[subject]; ok {
 		return k.name.In(lang)
+	}
+	if subject == surveys {
+		return locale.Texts{ZH: "服务评价邀请", EN: "requests to rate our service"}.In(lang)
 	}
 	return subject
 }

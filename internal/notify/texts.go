@@ -12,6 +12,7 @@ const (
 	TemplateResolve = "ticket.resolve" // {number}, {days}: please confirm the solution
 	TemplateRemind  = "ticket.remind"  // {number}, {days}: it closes by itself soon
 	TemplateClose   = "ticket.close"   // {number}: it was closed
+	TemplateSurvey  = "ticket.survey"  // {number}, {link}: please rate it; a mail only
 	TemplateTest    = "provider.test"  // {provider}: an administrator tries a provider
 
 	TemplateAuthorize = "ticket.authorize" // {number}, {days}: an engineer asks for an authorization
@@ -57,6 +58,7 @@ var placeholders = map[string]about{
 	TemplateResolve:    {may: []string{"number", "days"}, must: []string{"number"}},
 	TemplateRemind:     {may: []string{"number", "days"}, must: []string{"number"}},
 	TemplateClose:      {may: []string{"number"}, must: []string{"number"}},
+	TemplateSurvey:     {may: []string{"number", "link"}, must: []string{"link"}, secret: []string{"link"}},
 	TemplateAuthorize:  {may: []string{"number", "days"}, must: []string{"number"}},
 	TemplateAbuse:      {may: []string{"id", "kind"}, must: []string{"id"}},
 	TemplateRefused:    {may: []string{"cause"}, must: []string{"cause"}},
@@ -79,7 +81,7 @@ var placeholders = map[string]about{
 }
 
 // samples are what a preview shows.
-var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "id": "01k5abcdef0123456789abcdef", "kind": "spam", "cause": "the sender is not known", "count": "2",
+var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "id": "01k5abcdef0123456789abcdef", "kind": "spam", "cause": "the sender is not known", "link": "https://desk.example.com/notify/v1/survey?token=...", "count": "2",
 	"list": "TS2601010123456789ABC\nTS260101ABC0123456789"}
 
 // templates are the built-in texts.
@@ -115,6 +117,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateClose: {
 		locale.ZH: {"工单 {number} 已关闭", "您好！\n\n工单 {number} 已关闭。欢迎登录工单系统评价本次服务；如有新问题，请提交新工单。\n\n{product}", "【{product}】工单 {number} 已关闭，欢迎登录工单系统评价。"},
 		locale.EN: {"Ticket {number} is closed", "Hello,\n\nyour ticket {number} is closed. You are welcome to rate our service in your ticket system; for a new problem please file a new ticket.\n\n{product}", "{product}: ticket {number} is closed. You are welcome to rate our service."},
+	},
+	TemplateSurvey: {
+		locale.ZH: {"请评价工单 {number} 的服务", "您好！\n\n您的工单 {number} 已完成。请打开以下链接评价本次服务，无需登录，30 天内有效：\n\n{link}\n\n{product}", ""},
+		locale.EN: {"How was our service for ticket {number}?", "Hello,\n\nyour ticket {number} is completed. Please rate our service on this page; it asks for no log-in and works for 30 days:\n\n{link}\n\n{product}", ""},
 	},
 	TemplateTest: {
 		locale.ZH: {"{product} 通道测试", "您好！\n\n这是来自 {product} 的测试邮件，经由通道 {provider} 发送。收到即表示通道可用。\n\n{product}", "【{product}】这是一条测试短信，经由通道 {provider} 发送。"},

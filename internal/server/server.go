@@ -38,6 +38,7 @@ import (
 	"casemate/internal/privacy"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
+	"casemate/internal/report"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
@@ -87,6 +88,7 @@ type Server struct {
 	metrics   *metrics
 	local     *localToken
 	diagnose  *diagnose.Service
+	report    *report.Service
 
 	authorization *authorization.Service
 	privacy       *privacy.Service
@@ -245,6 +247,10 @@ func (s *Server) build(ctx context.Context) error {
 	if s.queue, err = queue.New(s.db, s.keys, queue.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Knowledge: s.knowledge}, queue.Options{Log: s.o.Log, Queue: s.o.Config.Queue, Config: s.o.Config.Teamwork, Automation: s.o.Config.Automation}); err != nil {
 		return err
 	}
+	if s.report, err = report.New(s.db, report.Nouns{Identity: s.ident, Catalog: s.catalog, Tickets: s.ticket, Queue: s.queue}, report.Options{Zone: s.o.Config.Report.Zone, Log: s.o.Log}); err != nil {
+		return err
+	}
+	s.runner.Every(s.report.Periodic()...)
 	if s.mail, err = mailin.New(s.db, s.keys, mailin.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Attachments: s.files, Queue: s.queue},
 		mailin.Options{Config: s.o.Config.MailIn, Log: s.o.Log}); err != nil {
 		return err
@@ -355,7 +361,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization, Privacy: s.privacy, Knowledge: s.knowledge}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization, Privacy: s.privacy, Knowledge: s.knowledge, Reports: s.report}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -367,12 +373,13 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"GET /{$}", "/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy, Knowledge: s.knowledge}, s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy, Knowledge: s.knowledge, Reports: s.report}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}
 	mux.Handle("/web/v1/", browsers)
 	mux.HandleFunc(notify.StopPath, s.unsubscribe)
+	mux.HandleFunc(ticket.SurveyPath, s.survey)
 	mux.HandleFunc("GET "+attachment.LinkPath+"{id}", s.linked)
 	mux.HandleFunc("POST /notify/v1/receipts/{provider}", s.receipts)
 	mux.HandleFunc("GET /healthz", s.alive)

@@ -172,6 +172,7 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, a Act) error 
 		if rated {
 			s.rate(tx, who, t, a.Scores)
 		}
+		s.askLater(tx, t)
 		return nil
 	})
 }
@@ -202,7 +203,7 @@ func (s *Service) rate(tx *db.Tx, who principal.Principal, t Ticket, scores []Sc
 		tx.Write(1, "INSERT INTO ticket_scores (domain_id, ticket_id, dimension, points) VALUES (?, ?, ?, ?)", t.Domain, t.ID, sc.Dimension, sc.Points)
 	}
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.score", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: logScore,
-		Data: map[string]any{"scores": scores}})
+		Data: map[string]any{"scores": scores, "comment": t.Judgement != ""}})
 }
 
 // Rate scores a finished ticket, once (semantics.md D12). Failures:

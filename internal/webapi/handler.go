@@ -18,6 +18,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privacy"
 	"casemate/internal/privilege"
+	"casemate/internal/report"
 	"casemate/internal/ticket"
 	"casemate/internal/webapi/oas"
 	"casemate/internal/wire"
@@ -36,6 +37,7 @@ type Handler struct {
 	audits
 	ownData
 	articles
+	reports
 
 	mapper
 }
@@ -48,14 +50,16 @@ type Nouns struct {
 	Identity  *identity.Service
 	Privacy   *privacy.Service
 	Knowledge *knowledge.Service
+	Reports *report.Service
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}, articles: articles{knowledge: n.Knowledge}}
+	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}}
 	router, err := oas.NewServer(h, door{},
+	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(h.methodNotAllowed),

@@ -93,6 +93,8 @@ func TestShift(t *testing.T) {
 			lap("clocks compared")
 			given, highest, per := s.checkGiven(raw, d.capacity)
 			toCustomers, toHouse := s.checkSent()
+			s.checkFigures(database)
+			lap("figures compared")
 			s.checkStopped()
 			lap("stopped and proved")
 			for _, what := range []string{"claim", "accept", "reply", "ask", "resolve", "pause", "resume", "note", "macro", "bulk", "snooze", "unsnooze", "transfer", "release", "later", "recall", "follow", "merge", "undo", "contest", "customer reply", "urge", "close", "lost with 409: version", "lost with 409: double_answer"} {

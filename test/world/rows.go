@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -206,6 +207,7 @@ func (w *World) Settled(t testing.TB, domain string) map[string]string {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+	w.counted(t)
 	before := w.Rows(t, domain)
 	for range 50 {
 		time.Sleep(200 * time.Millisecond)
@@ -217,6 +219,36 @@ func (w *World) Settled(t testing.TB, domain string) map[string]string {
 	}
 	t.Fatal("the domain does not come to rest")
 	return nil
+}
+
+// counted waits until reports count all that happened.
+func (w *World) counted(t testing.TB) {
+	t.Helper()
+	var system struct {
+		Last int64 `json:"last_event"`
+	}
+	_, text, err := w.Operator("GET", "/desk/v1/system", nil)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &system)
+	}
+	for range 100 {
+		var report struct {
+			Seq int64 `json:"as_of_seq"`
+		}
+		if err == nil {
+			if _, text, err = w.Operator("GET", "/desk/v1/reports/urges", nil); err == nil {
+				err = json.Unmarshal([]byte(text), &report)
+			}
+		}
+		if err != nil || system.Last == 0 {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if report.Seq >= system.Last {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("reports do not count what happened")
 }
 
 // Changed names the tables that differ.

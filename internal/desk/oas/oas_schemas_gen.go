@@ -8615,6 +8615,98 @@ func (s DownloadBundleOK) Read(p []byte) (n int, err error) {
 	return s.Data.Read(p)
 }
 
+type DownloadReportFormat string
+
+const (
+	DownloadReportFormatCsv  DownloadReportFormat = "csv"
+	DownloadReportFormatXlsx DownloadReportFormat = "xlsx"
+)
+
+// AllValues returns all DownloadReportFormat values.
+func (DownloadReportFormat) AllValues() []DownloadReportFormat {
+	return []DownloadReportFormat{
+		DownloadReportFormatCsv,
+		DownloadReportFormatXlsx,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s DownloadReportFormat) MarshalText() ([]byte, error) {
+	switch s {
+	case DownloadReportFormatCsv:
+		return []byte(s), nil
+	case DownloadReportFormatXlsx:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *DownloadReportFormat) UnmarshalText(data []byte) error {
+	switch DownloadReportFormat(data) {
+	case DownloadReportFormatCsv:
+		*s = DownloadReportFormatCsv
+		return nil
+	case DownloadReportFormatXlsx:
+		*s = DownloadReportFormatXlsx
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+type DownloadReportOK struct {
+	Data io.Reader
+}
+
+// Read reads data from the Data reader.
+//
+// Kept to satisfy the io.Reader interface.
+func (s DownloadReportOK) Read(p []byte) (n int, err error) {
+	if s.Data == nil {
+		return 0, io.EOF
+	}
+	return s.Data.Read(p)
+}
+
+// DownloadReportOKHeaders wraps DownloadReportOK with response headers.
+type DownloadReportOKHeaders struct {
+	ContentDisposition OptString
+	ContentType        string
+	Response           DownloadReportOK
+}
+
+// GetContentDisposition returns the value of ContentDisposition.
+func (s *DownloadReportOKHeaders) GetContentDisposition() OptString {
+	return s.ContentDisposition
+}
+
+// GetContentType returns the value of ContentType.
+func (s *DownloadReportOKHeaders) GetContentType() string {
+	return s.ContentType
+}
+
+// GetResponse returns the value of Response.
+func (s *DownloadReportOKHeaders) GetResponse() DownloadReportOK {
+	return s.Response
+}
+
+// SetContentDisposition sets the value of ContentDisposition.
+func (s *DownloadReportOKHeaders) SetContentDisposition(val OptString) {
+	s.ContentDisposition = val
+}
+
+// SetContentType sets the value of ContentType.
+func (s *DownloadReportOKHeaders) SetContentType(val string) {
+	s.ContentType = val
+}
+
+// SetResponse sets the value of Response.
+func (s *DownloadReportOKHeaders) SetResponse(val DownloadReportOK) {
+	s.Response = val
+}
+
 type DownloadTicketAttachmentOK struct {
 	Data io.Reader
 }
@@ -14915,6 +15007,52 @@ func (o OptDeliveryState) Or(d DeliveryState) DeliveryState {
 	return d
 }
 
+// NewOptDownloadReportFormat returns new OptDownloadReportFormat with value set to v.
+func NewOptDownloadReportFormat(v DownloadReportFormat) OptDownloadReportFormat {
+	return OptDownloadReportFormat{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptDownloadReportFormat is optional DownloadReportFormat.
+type OptDownloadReportFormat struct {
+	Value DownloadReportFormat
+	Set   bool
+}
+
+// IsSet returns true if OptDownloadReportFormat was set.
+func (o OptDownloadReportFormat) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptDownloadReportFormat) Reset() {
+	var v DownloadReportFormat
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptDownloadReportFormat) SetTo(v DownloadReportFormat) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptDownloadReportFormat) Get() (v DownloadReportFormat, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptDownloadReportFormat) Or(d DownloadReportFormat) DownloadReportFormat {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptDraft returns new OptDraft with value set to v.
 func NewOptDraft(v Draft) OptDraft {
 	return OptDraft{
@@ -15875,6 +16013,282 @@ func (o OptQueueAssignment) Get() (v QueueAssignment, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptQueueAssignment) Or(d QueueAssignment) QueueAssignment {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptReportChannel returns new OptReportChannel with value set to v.
+func NewOptReportChannel(v ReportChannel) OptReportChannel {
+	return OptReportChannel{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptReportChannel is optional ReportChannel.
+type OptReportChannel struct {
+	Value ReportChannel
+	Set   bool
+}
+
+// IsSet returns true if OptReportChannel was set.
+func (o OptReportChannel) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptReportChannel) Reset() {
+	var v ReportChannel
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptReportChannel) SetTo(v ReportChannel) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptReportChannel) Get() (v ReportChannel, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptReportChannel) Or(d ReportChannel) ReportChannel {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptReportDimension returns new OptReportDimension with value set to v.
+func NewOptReportDimension(v ReportDimension) OptReportDimension {
+	return OptReportDimension{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptReportDimension is optional ReportDimension.
+type OptReportDimension struct {
+	Value ReportDimension
+	Set   bool
+}
+
+// IsSet returns true if OptReportDimension was set.
+func (o OptReportDimension) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptReportDimension) Reset() {
+	var v ReportDimension
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptReportDimension) SetTo(v ReportDimension) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptReportDimension) Get() (v ReportDimension, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptReportDimension) Or(d ReportDimension) ReportDimension {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptReportEvery returns new OptReportEvery with value set to v.
+func NewOptReportEvery(v ReportEvery) OptReportEvery {
+	return OptReportEvery{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptReportEvery is optional ReportEvery.
+type OptReportEvery struct {
+	Value ReportEvery
+	Set   bool
+}
+
+// IsSet returns true if OptReportEvery was set.
+func (o OptReportEvery) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptReportEvery) Reset() {
+	var v ReportEvery
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptReportEvery) SetTo(v ReportEvery) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptReportEvery) Get() (v ReportEvery, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptReportEvery) Or(d ReportEvery) ReportEvery {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptReportLanguage returns new OptReportLanguage with value set to v.
+func NewOptReportLanguage(v ReportLanguage) OptReportLanguage {
+	return OptReportLanguage{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptReportLanguage is optional ReportLanguage.
+type OptReportLanguage struct {
+	Value ReportLanguage
+	Set   bool
+}
+
+// IsSet returns true if OptReportLanguage was set.
+func (o OptReportLanguage) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptReportLanguage) Reset() {
+	var v ReportLanguage
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptReportLanguage) SetTo(v ReportLanguage) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptReportLanguage) Get() (v ReportLanguage, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptReportLanguage) Or(d ReportLanguage) ReportLanguage {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptReportTicketVerdict returns new OptReportTicketVerdict with value set to v.
+func NewOptReportTicketVerdict(v ReportTicketVerdict) OptReportTicketVerdict {
+	return OptReportTicketVerdict{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptReportTicketVerdict is optional ReportTicketVerdict.
+type OptReportTicketVerdict struct {
+	Value ReportTicketVerdict
+	Set   bool
+}
+
+// IsSet returns true if OptReportTicketVerdict was set.
+func (o OptReportTicketVerdict) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptReportTicketVerdict) Reset() {
+	var v ReportTicketVerdict
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptReportTicketVerdict) SetTo(v ReportTicketVerdict) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptReportTicketVerdict) Get() (v ReportTicketVerdict, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptReportTicketVerdict) Or(d ReportTicketVerdict) ReportTicketVerdict {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptReportUnit returns new OptReportUnit with value set to v.
+func NewOptReportUnit(v ReportUnit) OptReportUnit {
+	return OptReportUnit{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptReportUnit is optional ReportUnit.
+type OptReportUnit struct {
+	Value ReportUnit
+	Set   bool
+}
+
+// IsSet returns true if OptReportUnit was set.
+func (o OptReportUnit) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptReportUnit) Reset() {
+	var v ReportUnit
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptReportUnit) SetTo(v ReportUnit) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptReportUnit) Get() (v ReportUnit, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptReportUnit) Or(d ReportUnit) ReportUnit {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -18761,6 +19175,917 @@ func (s *ReplayWebhookReq) GetAfter() int64 {
 // SetAfter sets the value of After.
 func (s *ReplayWebhookReq) SetAfter(val int64) {
 	s.After = val
+}
+
+// Ref: #/components/schemas/Report
+type Report struct {
+	// Name of the report.
+	Name string `json:"name"`
+	// What it is called.
+	Title string  `json:"title"`
+	From  OptTime `json:"from"`
+	To    OptTime `json:"to"`
+	// Beginning of the time, which is in it, in milliseconds since 1970, UTC.
+	FromMs OptInt64 `json:"from_ms"`
+	// Its end, which is not.
+	ToMs OptInt64 `json:"to_ms"`
+	// Zone of days, weeks and months.
+	Zone string `json:"zone"`
+	// Day, week or month.
+	Every OptString          `json:"every"`
+	By    OptReportDimension `json:"by"`
+	// Number of the newest sealed event that was counted.
+	AsOfSeq int64          `json:"as_of_seq"`
+	AsOf    Time           `json:"as_of"`
+	Figures []ReportFigure `json:"figures"`
+}
+
+// GetName returns the value of Name.
+func (s *Report) GetName() string {
+	return s.Name
+}
+
+// GetTitle returns the value of Title.
+func (s *Report) GetTitle() string {
+	return s.Title
+}
+
+// GetFrom returns the value of From.
+func (s *Report) GetFrom() OptTime {
+	return s.From
+}
+
+// GetTo returns the value of To.
+func (s *Report) GetTo() OptTime {
+	return s.To
+}
+
+// GetFromMs returns the value of FromMs.
+func (s *Report) GetFromMs() OptInt64 {
+	return s.FromMs
+}
+
+// GetToMs returns the value of ToMs.
+func (s *Report) GetToMs() OptInt64 {
+	return s.ToMs
+}
+
+// GetZone returns the value of Zone.
+func (s *Report) GetZone() string {
+	return s.Zone
+}
+
+// GetEvery returns the value of Every.
+func (s *Report) GetEvery() OptString {
+	return s.Every
+}
+
+// GetBy returns the value of By.
+func (s *Report) GetBy() OptReportDimension {
+	return s.By
+}
+
+// GetAsOfSeq returns the value of AsOfSeq.
+func (s *Report) GetAsOfSeq() int64 {
+	return s.AsOfSeq
+}
+
+// GetAsOf returns the value of AsOf.
+func (s *Report) GetAsOf() Time {
+	return s.AsOf
+}
+
+// GetFigures returns the value of Figures.
+func (s *Report) GetFigures() []ReportFigure {
+	return s.Figures
+}
+
+// SetName sets the value of Name.
+func (s *Report) SetName(val string) {
+	s.Name = val
+}
+
+// SetTitle sets the value of Title.
+func (s *Report) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetFrom sets the value of From.
+func (s *Report) SetFrom(val OptTime) {
+	s.From = val
+}
+
+// SetTo sets the value of To.
+func (s *Report) SetTo(val OptTime) {
+	s.To = val
+}
+
+// SetFromMs sets the value of FromMs.
+func (s *Report) SetFromMs(val OptInt64) {
+	s.FromMs = val
+}
+
+// SetToMs sets the value of ToMs.
+func (s *Report) SetToMs(val OptInt64) {
+	s.ToMs = val
+}
+
+// SetZone sets the value of Zone.
+func (s *Report) SetZone(val string) {
+	s.Zone = val
+}
+
+// SetEvery sets the value of Every.
+func (s *Report) SetEvery(val OptString) {
+	s.Every = val
+}
+
+// SetBy sets the value of By.
+func (s *Report) SetBy(val OptReportDimension) {
+	s.By = val
+}
+
+// SetAsOfSeq sets the value of AsOfSeq.
+func (s *Report) SetAsOfSeq(val int64) {
+	s.AsOfSeq = val
+}
+
+// SetAsOf sets the value of AsOf.
+func (s *Report) SetAsOf(val Time) {
+	s.AsOf = val
+}
+
+// SetFigures sets the value of Figures.
+func (s *Report) SetFigures(val []ReportFigure) {
+	s.Figures = val
+}
+
+type ReportChannel string
+
+const (
+	ReportChannelAPI  ReportChannel = "api"
+	ReportChannelMail ReportChannel = "mail"
+)
+
+// AllValues returns all ReportChannel values.
+func (ReportChannel) AllValues() []ReportChannel {
+	return []ReportChannel{
+		ReportChannelAPI,
+		ReportChannelMail,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ReportChannel) MarshalText() ([]byte, error) {
+	switch s {
+	case ReportChannelAPI:
+		return []byte(s), nil
+	case ReportChannelMail:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ReportChannel) UnmarshalText(data []byte) error {
+	switch ReportChannel(data) {
+	case ReportChannelAPI:
+		*s = ReportChannelAPI
+		return nil
+	case ReportChannelMail:
+		*s = ReportChannelMail
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What figures can be grouped by.
+// Ref: #/components/schemas/ReportDimension
+type ReportDimension string
+
+const (
+	ReportDimensionChannel  ReportDimension = "channel"
+	ReportDimensionDomain   ReportDimension = "domain"
+	ReportDimensionEngineer ReportDimension = "engineer"
+	ReportDimensionLanguage ReportDimension = "language"
+	ReportDimensionProduct  ReportDimension = "product"
+	ReportDimensionSeverity ReportDimension = "severity"
+	ReportDimensionTeam     ReportDimension = "team"
+	ReportDimensionProvider ReportDimension = "provider"
+)
+
+// AllValues returns all ReportDimension values.
+func (ReportDimension) AllValues() []ReportDimension {
+	return []ReportDimension{
+		ReportDimensionChannel,
+		ReportDimensionDomain,
+		ReportDimensionEngineer,
+		ReportDimensionLanguage,
+		ReportDimensionProduct,
+		ReportDimensionSeverity,
+		ReportDimensionTeam,
+		ReportDimensionProvider,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ReportDimension) MarshalText() ([]byte, error) {
+	switch s {
+	case ReportDimensionChannel:
+		return []byte(s), nil
+	case ReportDimensionDomain:
+		return []byte(s), nil
+	case ReportDimensionEngineer:
+		return []byte(s), nil
+	case ReportDimensionLanguage:
+		return []byte(s), nil
+	case ReportDimensionProduct:
+		return []byte(s), nil
+	case ReportDimensionSeverity:
+		return []byte(s), nil
+	case ReportDimensionTeam:
+		return []byte(s), nil
+	case ReportDimensionProvider:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ReportDimension) UnmarshalText(data []byte) error {
+	switch ReportDimension(data) {
+	case ReportDimensionChannel:
+		*s = ReportDimensionChannel
+		return nil
+	case ReportDimensionDomain:
+		*s = ReportDimensionDomain
+		return nil
+	case ReportDimensionEngineer:
+		*s = ReportDimensionEngineer
+		return nil
+	case ReportDimensionLanguage:
+		*s = ReportDimensionLanguage
+		return nil
+	case ReportDimensionProduct:
+		*s = ReportDimensionProduct
+		return nil
+	case ReportDimensionSeverity:
+		*s = ReportDimensionSeverity
+		return nil
+	case ReportDimensionTeam:
+		*s = ReportDimensionTeam
+		return nil
+	case ReportDimensionProvider:
+		*s = ReportDimensionProvider
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ReportEntry
+type ReportEntry struct {
+	// Name of the report.
+	Name string `json:"name"`
+	// What it is called.
+	Title string `json:"title"`
+	// It is as of now and has no time.
+	Live bool `json:"live"`
+	// What it can be grouped and filtered by.
+	By []ReportDimension `json:"by"`
+	// Its figures.
+	Measures []ReportEntryMeasuresItem `json:"measures"`
+}
+
+// GetName returns the value of Name.
+func (s *ReportEntry) GetName() string {
+	return s.Name
+}
+
+// GetTitle returns the value of Title.
+func (s *ReportEntry) GetTitle() string {
+	return s.Title
+}
+
+// GetLive returns the value of Live.
+func (s *ReportEntry) GetLive() bool {
+	return s.Live
+}
+
+// GetBy returns the value of By.
+func (s *ReportEntry) GetBy() []ReportDimension {
+	return s.By
+}
+
+// GetMeasures returns the value of Measures.
+func (s *ReportEntry) GetMeasures() []ReportEntryMeasuresItem {
+	return s.Measures
+}
+
+// SetName sets the value of Name.
+func (s *ReportEntry) SetName(val string) {
+	s.Name = val
+}
+
+// SetTitle sets the value of Title.
+func (s *ReportEntry) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetLive sets the value of Live.
+func (s *ReportEntry) SetLive(val bool) {
+	s.Live = val
+}
+
+// SetBy sets the value of By.
+func (s *ReportEntry) SetBy(val []ReportDimension) {
+	s.By = val
+}
+
+// SetMeasures sets the value of Measures.
+func (s *ReportEntry) SetMeasures(val []ReportEntryMeasuresItem) {
+	s.Measures = val
+}
+
+type ReportEntryMeasuresItem struct {
+	// Name of the figure.
+	Measure string `json:"measure"`
+	// What it is called.
+	Name string        `json:"name"`
+	Unit OptReportUnit `json:"unit"`
+}
+
+// GetMeasure returns the value of Measure.
+func (s *ReportEntryMeasuresItem) GetMeasure() string {
+	return s.Measure
+}
+
+// GetName returns the value of Name.
+func (s *ReportEntryMeasuresItem) GetName() string {
+	return s.Name
+}
+
+// GetUnit returns the value of Unit.
+func (s *ReportEntryMeasuresItem) GetUnit() OptReportUnit {
+	return s.Unit
+}
+
+// SetMeasure sets the value of Measure.
+func (s *ReportEntryMeasuresItem) SetMeasure(val string) {
+	s.Measure = val
+}
+
+// SetName sets the value of Name.
+func (s *ReportEntryMeasuresItem) SetName(val string) {
+	s.Name = val
+}
+
+// SetUnit sets the value of Unit.
+func (s *ReportEntryMeasuresItem) SetUnit(val OptReportUnit) {
+	s.Unit = val
+}
+
+type ReportEvery string
+
+const (
+	ReportEveryDay   ReportEvery = "day"
+	ReportEveryWeek  ReportEvery = "week"
+	ReportEveryMonth ReportEvery = "month"
+)
+
+// AllValues returns all ReportEvery values.
+func (ReportEvery) AllValues() []ReportEvery {
+	return []ReportEvery{
+		ReportEveryDay,
+		ReportEveryWeek,
+		ReportEveryMonth,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ReportEvery) MarshalText() ([]byte, error) {
+	switch s {
+	case ReportEveryDay:
+		return []byte(s), nil
+	case ReportEveryWeek:
+		return []byte(s), nil
+	case ReportEveryMonth:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ReportEvery) UnmarshalText(data []byte) error {
+	switch ReportEvery(data) {
+	case ReportEveryDay:
+		*s = ReportEveryDay
+		return nil
+	case ReportEveryWeek:
+		*s = ReportEveryWeek
+		return nil
+	case ReportEveryMonth:
+		*s = ReportEveryMonth
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ReportFigure
+type ReportFigure struct {
+	// 2026-11-25, 2026-W48 or 2026-11; absent without `every`.
+	Period OptString `json:"period"`
+	// Beginning of the period, in milliseconds since 1970, UTC.
+	FromMs OptInt64 `json:"from_ms"`
+	// Its end, which is not in it.
+	ToMs OptInt64 `json:"to_ms"`
+	// Id of the group; absent without `by`, empty of those without.
+	Group OptString `json:"group"`
+	// What the group is called.
+	GroupName OptString `json:"group_name"`
+	// What is counted.
+	Measure string `json:"measure"`
+	// The same in the caller's language.
+	MeasureName string `json:"measure_name"`
+	// Which sort of it, for example the state of a ticket.
+	Detail OptString `json:"detail"`
+	// The same in the caller's language.
+	DetailName OptString `json:"detail_name"`
+	// How many there are; of capacity how many there may be.
+	Count int64         `json:"count"`
+	Unit  OptReportUnit `json:"unit"`
+	// Of all amounts.
+	Sum OptInt64 `json:"sum"`
+	// Half of them took no longer (nearest rank), rounded up to three significant digits.
+	P50 OptInt64 `json:"p50"`
+	// Nine of ten took no longer, in the same way.
+	P90 OptInt64 `json:"p90"`
+	// How many promises were kept; absent when nothing was promised.
+	Met OptInt64 `json:"met"`
+	// How many were not.
+	Missed OptInt64 `json:"missed"`
+	// Kept ones of a thousand, rounded half up.
+	MetPerMille OptInt64 `json:"met_per_mille"`
+	// ListReportTickets lists what it counts.
+	Listed bool `json:"listed"`
+}
+
+// GetPeriod returns the value of Period.
+func (s *ReportFigure) GetPeriod() OptString {
+	return s.Period
+}
+
+// GetFromMs returns the value of FromMs.
+func (s *ReportFigure) GetFromMs() OptInt64 {
+	return s.FromMs
+}
+
+// GetToMs returns the value of ToMs.
+func (s *ReportFigure) GetToMs() OptInt64 {
+	return s.ToMs
+}
+
+// GetGroup returns the value of Group.
+func (s *ReportFigure) GetGroup() OptString {
+	return s.Group
+}
+
+// GetGroupName returns the value of GroupName.
+func (s *ReportFigure) GetGroupName() OptString {
+	return s.GroupName
+}
+
+// GetMeasure returns the value of Measure.
+func (s *ReportFigure) GetMeasure() string {
+	return s.Measure
+}
+
+// GetMeasureName returns the value of MeasureName.
+func (s *ReportFigure) GetMeasureName() string {
+	return s.MeasureName
+}
+
+// GetDetail returns the value of Detail.
+func (s *ReportFigure) GetDetail() OptString {
+	return s.Detail
+}
+
+// GetDetailName returns the value of DetailName.
+func (s *ReportFigure) GetDetailName() OptString {
+	return s.DetailName
+}
+
+// GetCount returns the value of Count.
+func (s *ReportFigure) GetCount() int64 {
+	return s.Count
+}
+
+// GetUnit returns the value of Unit.
+func (s *ReportFigure) GetUnit() OptReportUnit {
+	return s.Unit
+}
+
+// GetSum returns the value of Sum.
+func (s *ReportFigure) GetSum() OptInt64 {
+	return s.Sum
+}
+
+// GetP50 returns the value of P50.
+func (s *ReportFigure) GetP50() OptInt64 {
+	return s.P50
+}
+
+// GetP90 returns the value of P90.
+func (s *ReportFigure) GetP90() OptInt64 {
+	return s.P90
+}
+
+// GetMet returns the value of Met.
+func (s *ReportFigure) GetMet() OptInt64 {
+	return s.Met
+}
+
+// GetMissed returns the value of Missed.
+func (s *ReportFigure) GetMissed() OptInt64 {
+	return s.Missed
+}
+
+// GetMetPerMille returns the value of MetPerMille.
+func (s *ReportFigure) GetMetPerMille() OptInt64 {
+	return s.MetPerMille
+}
+
+// GetListed returns the value of Listed.
+func (s *ReportFigure) GetListed() bool {
+	return s.Listed
+}
+
+// SetPeriod sets the value of Period.
+func (s *ReportFigure) SetPeriod(val OptString) {
+	s.Period = val
+}
+
+// SetFromMs sets the value of FromMs.
+func (s *ReportFigure) SetFromMs(val OptInt64) {
+	s.FromMs = val
+}
+
+// SetToMs sets the value of ToMs.
+func (s *ReportFigure) SetToMs(val OptInt64) {
+	s.ToMs = val
+}
+
+// SetGroup sets the value of Group.
+func (s *ReportFigure) SetGroup(val OptString) {
+	s.Group = val
+}
+
+// SetGroupName sets the value of GroupName.
+func (s *ReportFigure) SetGroupName(val OptString) {
+	s.GroupName = val
+}
+
+// SetMeasure sets the value of Measure.
+func (s *ReportFigure) SetMeasure(val string) {
+	s.Measure = val
+}
+
+// SetMeasureName sets the value of MeasureName.
+func (s *ReportFigure) SetMeasureName(val string) {
+	s.MeasureName = val
+}
+
+// SetDetail sets the value of Detail.
+func (s *ReportFigure) SetDetail(val OptString) {
+	s.Detail = val
+}
+
+// SetDetailName sets the value of DetailName.
+func (s *ReportFigure) SetDetailName(val OptString) {
+	s.DetailName = val
+}
+
+// SetCount sets the value of Count.
+func (s *ReportFigure) SetCount(val int64) {
+	s.Count = val
+}
+
+// SetUnit sets the value of Unit.
+func (s *ReportFigure) SetUnit(val OptReportUnit) {
+	s.Unit = val
+}
+
+// SetSum sets the value of Sum.
+func (s *ReportFigure) SetSum(val OptInt64) {
+	s.Sum = val
+}
+
+// SetP50 sets the value of P50.
+func (s *ReportFigure) SetP50(val OptInt64) {
+	s.P50 = val
+}
+
+// SetP90 sets the value of P90.
+func (s *ReportFigure) SetP90(val OptInt64) {
+	s.P90 = val
+}
+
+// SetMet sets the value of Met.
+func (s *ReportFigure) SetMet(val OptInt64) {
+	s.Met = val
+}
+
+// SetMissed sets the value of Missed.
+func (s *ReportFigure) SetMissed(val OptInt64) {
+	s.Missed = val
+}
+
+// SetMetPerMille sets the value of MetPerMille.
+func (s *ReportFigure) SetMetPerMille(val OptInt64) {
+	s.MetPerMille = val
+}
+
+// SetListed sets the value of Listed.
+func (s *ReportFigure) SetListed(val bool) {
+	s.Listed = val
+}
+
+type ReportLanguage string
+
+const (
+	ReportLanguageZhCn ReportLanguage = "zh-cn"
+	ReportLanguageEnUs ReportLanguage = "en-us"
+)
+
+// AllValues returns all ReportLanguage values.
+func (ReportLanguage) AllValues() []ReportLanguage {
+	return []ReportLanguage{
+		ReportLanguageZhCn,
+		ReportLanguageEnUs,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ReportLanguage) MarshalText() ([]byte, error) {
+	switch s {
+	case ReportLanguageZhCn:
+		return []byte(s), nil
+	case ReportLanguageEnUs:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ReportLanguage) UnmarshalText(data []byte) error {
+	switch ReportLanguage(data) {
+	case ReportLanguageZhCn:
+		*s = ReportLanguageZhCn
+		return nil
+	case ReportLanguageEnUs:
+		*s = ReportLanguageEnUs
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ReportList
+type ReportList struct {
+	Items []ReportEntry `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ReportList) GetItems() []ReportEntry {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ReportList) SetItems(val []ReportEntry) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/ReportTicket
+type ReportTicket struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// Its customer.
+	DomainID string `json:"domain_id"`
+	// The customer's name.
+	DomainName string `json:"domain_name"`
+	At         Time   `json:"at"`
+	// When it counted, in milliseconds since 1970, UTC; of an open ticket when it was created.
+	AtMs int64 `json:"at_ms"`
+	// How long it took, or the points.
+	Amount OptInt64      `json:"amount"`
+	Unit   OptReportUnit `json:"unit"`
+	// Whether the promise was kept; absent when there was none.
+	Verdict OptReportTicketVerdict `json:"verdict"`
+}
+
+// GetNumber returns the value of Number.
+func (s *ReportTicket) GetNumber() string {
+	return s.Number
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *ReportTicket) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetDomainName returns the value of DomainName.
+func (s *ReportTicket) GetDomainName() string {
+	return s.DomainName
+}
+
+// GetAt returns the value of At.
+func (s *ReportTicket) GetAt() Time {
+	return s.At
+}
+
+// GetAtMs returns the value of AtMs.
+func (s *ReportTicket) GetAtMs() int64 {
+	return s.AtMs
+}
+
+// GetAmount returns the value of Amount.
+func (s *ReportTicket) GetAmount() OptInt64 {
+	return s.Amount
+}
+
+// GetUnit returns the value of Unit.
+func (s *ReportTicket) GetUnit() OptReportUnit {
+	return s.Unit
+}
+
+// GetVerdict returns the value of Verdict.
+func (s *ReportTicket) GetVerdict() OptReportTicketVerdict {
+	return s.Verdict
+}
+
+// SetNumber sets the value of Number.
+func (s *ReportTicket) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *ReportTicket) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetDomainName sets the value of DomainName.
+func (s *ReportTicket) SetDomainName(val string) {
+	s.DomainName = val
+}
+
+// SetAt sets the value of At.
+func (s *ReportTicket) SetAt(val Time) {
+	s.At = val
+}
+
+// SetAtMs sets the value of AtMs.
+func (s *ReportTicket) SetAtMs(val int64) {
+	s.AtMs = val
+}
+
+// SetAmount sets the value of Amount.
+func (s *ReportTicket) SetAmount(val OptInt64) {
+	s.Amount = val
+}
+
+// SetUnit sets the value of Unit.
+func (s *ReportTicket) SetUnit(val OptReportUnit) {
+	s.Unit = val
+}
+
+// SetVerdict sets the value of Verdict.
+func (s *ReportTicket) SetVerdict(val OptReportTicketVerdict) {
+	s.Verdict = val
+}
+
+// Ref: #/components/schemas/ReportTicketPage
+type ReportTicketPage struct {
+	Items []ReportTicket `json:"items"`
+	// Continues the list; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
+}
+
+// GetItems returns the value of Items.
+func (s *ReportTicketPage) GetItems() []ReportTicket {
+	return s.Items
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *ReportTicketPage) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
+// SetItems sets the value of Items.
+func (s *ReportTicketPage) SetItems(val []ReportTicket) {
+	s.Items = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *ReportTicketPage) SetNextCursor(val OptString) {
+	s.NextCursor = val
+}
+
+// Whether the promise was kept; absent when there was none.
+type ReportTicketVerdict string
+
+const (
+	ReportTicketVerdictMet    ReportTicketVerdict = "met"
+	ReportTicketVerdictMissed ReportTicketVerdict = "missed"
+)
+
+// AllValues returns all ReportTicketVerdict values.
+func (ReportTicketVerdict) AllValues() []ReportTicketVerdict {
+	return []ReportTicketVerdict{
+		ReportTicketVerdictMet,
+		ReportTicketVerdictMissed,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ReportTicketVerdict) MarshalText() ([]byte, error) {
+	switch s {
+	case ReportTicketVerdictMet:
+		return []byte(s), nil
+	case ReportTicketVerdictMissed:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ReportTicketVerdict) UnmarshalText(data []byte) error {
+	switch ReportTicketVerdict(data) {
+	case ReportTicketVerdictMet:
+		*s = ReportTicketVerdictMet
+		return nil
+	case ReportTicketVerdictMissed:
+		*s = ReportTicketVerdictMissed
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Unit of sum and shares; thousandths are of the operator's currency.
+// Ref: #/components/schemas/ReportUnit
+type ReportUnit string
+
+const (
+	ReportUnitMilliseconds ReportUnit = "milliseconds"
+	ReportUnitPoints       ReportUnit = "points"
+	ReportUnitThousandths  ReportUnit = "thousandths"
+)
+
+// AllValues returns all ReportUnit values.
+func (ReportUnit) AllValues() []ReportUnit {
+	return []ReportUnit{
+		ReportUnitMilliseconds,
+		ReportUnitPoints,
+		ReportUnitThousandths,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ReportUnit) MarshalText() ([]byte, error) {
+	switch s {
+	case ReportUnitMilliseconds:
+		return []byte(s), nil
+	case ReportUnitPoints:
+		return []byte(s), nil
+	case ReportUnitThousandths:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ReportUnit) UnmarshalText(data []byte) error {
+	switch ReportUnit(data) {
+	case ReportUnitMilliseconds:
+		*s = ReportUnitMilliseconds
+		return nil
+	case ReportUnitPoints:
+		*s = ReportUnitPoints
+		return nil
+	case ReportUnitThousandths:
+		*s = ReportUnitThousandths
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // ResetUserPasswordNoContent is response for ResetUserPassword operation.

@@ -495,6 +495,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/mail/quarantine/{mail_id}/original
 	DownloadMail(ctx context.Context, params DownloadMailParams) (*OriginalMail, error)
+	// DownloadReport implements DownloadReport operation.
+	//
+	// The figures of ShowReport as CSV or as a workbook, headings in the caller's language. No cell is run
+	// as a formula.
+	//
+	// GET /desk/v1/reports/{name}/file
+	DownloadReport(ctx context.Context, params DownloadReportParams) (*DownloadReportOKHeaders, error)
 	// DownloadTicketAttachment implements DownloadTicketAttachment operation.
 	//
 	// The bytes as they were uploaded, with their type and name; parts by Range. Refused while a virus
@@ -805,6 +812,20 @@ type Handler interface {
 	//
 	// GET /desk/v1/queues
 	ListQueues(ctx context.Context, params ListQueuesParams) (*QueueList, error)
+	// ListReportTickets implements ListReportTickets operation.
+	//
+	// What one figure counts, oldest first; a ticket stands there as often as it was counted. Give the
+	// figure's period as from and to, and its group as the filter of that name (`none` = those without).
+	//
+	// GET /desk/v1/reports/{name}/tickets
+	ListReportTickets(ctx context.Context, params ListReportTicketsParams) (*ReportTicketPage, error)
+	// ListReports implements ListReports operation.
+	//
+	// Names of all reports with their figures and what they can be grouped by. docs/REPORTS.md says of
+	// each figure what counts and when.
+	//
+	// GET /desk/v1/reports
+	ListReports(ctx context.Context) (*ReportList, error)
 	// ListResources implements ListResources operation.
 	//
 	// Lists what was entered for the domain to be diagnosed, by id.
@@ -1401,6 +1422,14 @@ type Handler interface {
 	//
 	// GET /desk/v1/queues/{queue_id}
 	ShowQueue(ctx context.Context, params ShowQueueParams) (*Queue, error)
+	// ShowReport implements ShowReport operation.
+	//
+	// All figures of a report, from one snapshot, as of the newest event that was counted. Supervisors and
+	// administrators see all; an engineer what he handles or answered and what is his teams'. Sandboxes
+	// are in none. At most 20,000 figures, five years; of what was sent 93 days.
+	//
+	// GET /desk/v1/reports/{name}
+	ShowReport(ctx context.Context, params ShowReportParams) (*Report, error)
 	// ShowRule implements ShowRule operation.
 	//
 	// Shows a rule.

@@ -24,6 +24,7 @@ const (
 	RevokeBrowserSessionOperation  OperationName = "RevokeBrowserSession"
 	ShowArticleOperation           OperationName = "ShowArticle"
 	ShowBrowserSessionOperation    OperationName = "ShowBrowserSession"
+	ShowOwnReportOperation         OperationName = "ShowOwnReport"
 	ShowSecondFactorOperation      OperationName = "ShowSecondFactor"
 	ShowSignInOperation            OperationName = "ShowSignIn"
 	ShowTicketClocksOperation      OperationName = "ShowTicketClocks"

@@ -2331,6 +2331,52 @@ func (o OptInt64) Or(d int64) int64 {
 	return d
 }
 
+// NewOptShowOwnReportEvery returns new OptShowOwnReportEvery with value set to v.
+func NewOptShowOwnReportEvery(v ShowOwnReportEvery) OptShowOwnReportEvery {
+	return OptShowOwnReportEvery{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptShowOwnReportEvery is optional ShowOwnReportEvery.
+type OptShowOwnReportEvery struct {
+	Value ShowOwnReportEvery
+	Set   bool
+}
+
+// IsSet returns true if OptShowOwnReportEvery was set.
+func (o OptShowOwnReportEvery) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptShowOwnReportEvery) Reset() {
+	var v ShowOwnReportEvery
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptShowOwnReportEvery) SetTo(v ShowOwnReportEvery) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptShowOwnReportEvery) Get() (v ShowOwnReportEvery, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptShowOwnReportEvery) Or(d ShowOwnReportEvery) ShowOwnReportEvery {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptString returns new OptString with value set to v.
 func NewOptString(v string) OptString {
 	return OptString{
@@ -2473,6 +2519,229 @@ func (s *OwnBundle) SetExpiresAt(val Time) {
 	s.ExpiresAt = val
 }
 
+// Ref: #/components/schemas/OwnFigure
+type OwnFigure struct {
+	// 2026-11-25, 2026-W48 or 2026-11; absent without `every`.
+	Period OptString `json:"period"`
+	// What is counted.
+	Measure string `json:"measure"`
+	// The same in the caller's language.
+	MeasureName string `json:"measure_name"`
+	// Which sort of it, for example the state of a ticket.
+	Detail OptString `json:"detail"`
+	// The same in the caller's language.
+	DetailName OptString `json:"detail_name"`
+	// How many there are.
+	Count int64 `json:"count"`
+	// Of all amounts, in milliseconds or points; absent when only counted.
+	Sum OptInt64 `json:"sum"`
+	// Half of them took no longer, in milliseconds, rounded up to three significant digits.
+	P50 OptInt64 `json:"p50"`
+	// Nine of ten took no longer, in the same way.
+	P90 OptInt64 `json:"p90"`
+	// How many promises were kept; absent when nothing was promised.
+	Met OptInt64 `json:"met"`
+	// How many were not.
+	Missed OptInt64 `json:"missed"`
+}
+
+// GetPeriod returns the value of Period.
+func (s *OwnFigure) GetPeriod() OptString {
+	return s.Period
+}
+
+// GetMeasure returns the value of Measure.
+func (s *OwnFigure) GetMeasure() string {
+	return s.Measure
+}
+
+// GetMeasureName returns the value of MeasureName.
+func (s *OwnFigure) GetMeasureName() string {
+	return s.MeasureName
+}
+
+// GetDetail returns the value of Detail.
+func (s *OwnFigure) GetDetail() OptString {
+	return s.Detail
+}
+
+// GetDetailName returns the value of DetailName.
+func (s *OwnFigure) GetDetailName() OptString {
+	return s.DetailName
+}
+
+// GetCount returns the value of Count.
+func (s *OwnFigure) GetCount() int64 {
+	return s.Count
+}
+
+// GetSum returns the value of Sum.
+func (s *OwnFigure) GetSum() OptInt64 {
+	return s.Sum
+}
+
+// GetP50 returns the value of P50.
+func (s *OwnFigure) GetP50() OptInt64 {
+	return s.P50
+}
+
+// GetP90 returns the value of P90.
+func (s *OwnFigure) GetP90() OptInt64 {
+	return s.P90
+}
+
+// GetMet returns the value of Met.
+func (s *OwnFigure) GetMet() OptInt64 {
+	return s.Met
+}
+
+// GetMissed returns the value of Missed.
+func (s *OwnFigure) GetMissed() OptInt64 {
+	return s.Missed
+}
+
+// SetPeriod sets the value of Period.
+func (s *OwnFigure) SetPeriod(val OptString) {
+	s.Period = val
+}
+
+// SetMeasure sets the value of Measure.
+func (s *OwnFigure) SetMeasure(val string) {
+	s.Measure = val
+}
+
+// SetMeasureName sets the value of MeasureName.
+func (s *OwnFigure) SetMeasureName(val string) {
+	s.MeasureName = val
+}
+
+// SetDetail sets the value of Detail.
+func (s *OwnFigure) SetDetail(val OptString) {
+	s.Detail = val
+}
+
+// SetDetailName sets the value of DetailName.
+func (s *OwnFigure) SetDetailName(val OptString) {
+	s.DetailName = val
+}
+
+// SetCount sets the value of Count.
+func (s *OwnFigure) SetCount(val int64) {
+	s.Count = val
+}
+
+// SetSum sets the value of Sum.
+func (s *OwnFigure) SetSum(val OptInt64) {
+	s.Sum = val
+}
+
+// SetP50 sets the value of P50.
+func (s *OwnFigure) SetP50(val OptInt64) {
+	s.P50 = val
+}
+
+// SetP90 sets the value of P90.
+func (s *OwnFigure) SetP90(val OptInt64) {
+	s.P90 = val
+}
+
+// SetMet sets the value of Met.
+func (s *OwnFigure) SetMet(val OptInt64) {
+	s.Met = val
+}
+
+// SetMissed sets the value of Missed.
+func (s *OwnFigure) SetMissed(val OptInt64) {
+	s.Missed = val
+}
+
+// Ref: #/components/schemas/OwnReport
+type OwnReport struct {
+	// Name of the report.
+	Name string `json:"name"`
+	// What it is called.
+	Title string `json:"title"`
+	// Beginning of the time, in milliseconds since 1970, UTC.
+	FromMs int64 `json:"from_ms"`
+	// Its end, which is not in it.
+	ToMs int64 `json:"to_ms"`
+	// Number of the newest event that was counted.
+	AsOfSeq int64 `json:"as_of_seq"`
+	// When that was.
+	AsOfMs  int64       `json:"as_of_ms"`
+	Figures []OwnFigure `json:"figures"`
+}
+
+// GetName returns the value of Name.
+func (s *OwnReport) GetName() string {
+	return s.Name
+}
+
+// GetTitle returns the value of Title.
+func (s *OwnReport) GetTitle() string {
+	return s.Title
+}
+
+// GetFromMs returns the value of FromMs.
+func (s *OwnReport) GetFromMs() int64 {
+	return s.FromMs
+}
+
+// GetToMs returns the value of ToMs.
+func (s *OwnReport) GetToMs() int64 {
+	return s.ToMs
+}
+
+// GetAsOfSeq returns the value of AsOfSeq.
+func (s *OwnReport) GetAsOfSeq() int64 {
+	return s.AsOfSeq
+}
+
+// GetAsOfMs returns the value of AsOfMs.
+func (s *OwnReport) GetAsOfMs() int64 {
+	return s.AsOfMs
+}
+
+// GetFigures returns the value of Figures.
+func (s *OwnReport) GetFigures() []OwnFigure {
+	return s.Figures
+}
+
+// SetName sets the value of Name.
+func (s *OwnReport) SetName(val string) {
+	s.Name = val
+}
+
+// SetTitle sets the value of Title.
+func (s *OwnReport) SetTitle(val string) {
+	s.Title = val
+}
+
+// SetFromMs sets the value of FromMs.
+func (s *OwnReport) SetFromMs(val int64) {
+	s.FromMs = val
+}
+
+// SetToMs sets the value of ToMs.
+func (s *OwnReport) SetToMs(val int64) {
+	s.ToMs = val
+}
+
+// SetAsOfSeq sets the value of AsOfSeq.
+func (s *OwnReport) SetAsOfSeq(val int64) {
+	s.AsOfSeq = val
+}
+
+// SetAsOfMs sets the value of AsOfMs.
+func (s *OwnReport) SetAsOfMs(val int64) {
+	s.AsOfMs = val
+}
+
+// SetFigures sets the value of Figures.
+func (s *OwnReport) SetFigures(val []OwnFigure) {
+	s.Figures = val
+}
+
 // Ref: #/components/schemas/RecoveryCodes
 type RecoveryCodes struct {
 	// Each stands in once for a code of the second factor.
@@ -2566,6 +2835,54 @@ func (s *SessionCookie) SetAPIKey(val string) {
 // SetRoles sets the value of Roles.
 func (s *SessionCookie) SetRoles(val []string) {
 	s.Roles = val
+}
+
+type ShowOwnReportEvery string
+
+const (
+	ShowOwnReportEveryDay   ShowOwnReportEvery = "day"
+	ShowOwnReportEveryWeek  ShowOwnReportEvery = "week"
+	ShowOwnReportEveryMonth ShowOwnReportEvery = "month"
+)
+
+// AllValues returns all ShowOwnReportEvery values.
+func (ShowOwnReportEvery) AllValues() []ShowOwnReportEvery {
+	return []ShowOwnReportEvery{
+		ShowOwnReportEveryDay,
+		ShowOwnReportEveryWeek,
+		ShowOwnReportEveryMonth,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ShowOwnReportEvery) MarshalText() ([]byte, error) {
+	switch s {
+	case ShowOwnReportEveryDay:
+		return []byte(s), nil
+	case ShowOwnReportEveryWeek:
+		return []byte(s), nil
+	case ShowOwnReportEveryMonth:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ShowOwnReportEvery) UnmarshalText(data []byte) error {
+	switch ShowOwnReportEvery(data) {
+	case ShowOwnReportEveryDay:
+		*s = ShowOwnReportEveryDay
+		return nil
+	case ShowOwnReportEveryWeek:
+		*s = ShowOwnReportEveryWeek
+		return nil
+	case ShowOwnReportEveryMonth:
+		*s = ShowOwnReportEveryMonth
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/SignInAnswerReq

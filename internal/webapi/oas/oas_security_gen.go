@@ -54,6 +54,7 @@ var operationRolesAkSkAuth = map[string][]string{
 	ListArticlesOperation:          []string{},
 	ListAuditOperation:             []string{},
 	ShowArticleOperation:           []string{},
+	ShowOwnReportOperation:         []string{},
 	ShowTicketClocksOperation:      []string{},
 	SuggestArticlesOperation:       []string{},
 }
@@ -191,6 +192,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ListArticlesOperation:          []string{},
 	ListAuditOperation:             []string{},
 	ShowArticleOperation:           []string{},
+	ShowOwnReportOperation:         []string{},
 	ShowTicketClocksOperation:      []string{},
 	SuggestArticlesOperation:       []string{},
 }

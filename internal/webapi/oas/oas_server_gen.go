@@ -139,6 +139,14 @@ type Handler interface {
 	//
 	// GET /web/v1/session
 	ShowBrowserSession(ctx context.Context) (*BrowserSession, error)
+	// ShowOwnReport implements ShowOwnReport operation.
+	//
+	// How many tickets of the caller's domain were created and finished (`flow`), how long first answers
+	// took (`first_answer`), and what was rated (`scores`). For the main account. Called with X-Auth-Token
+	// or a request signature, as the customer API.
+	//
+	// GET /web/v1/reports/{name}
+	ShowOwnReport(ctx context.Context, params ShowOwnReportParams) (*OwnReport, error)
 	// ShowSecondFactor implements ShowSecondFactor operation.
 	//
 	// Whether the caller has a second factor, and must.
