@@ -66,10 +66,10 @@ func (s *Service) Forget() { s.cache.forget() }
 
 // Faults of what partners and accounts say of each other, for the caller's checks.
 var (
-	ErrPartnerName  error = errPartnerName
-	ErrAccountTaken error = errAccountTaken
-	ErrISV          error = errISV
-	ErrOwnPartner   error = errOwnPartner
+	ErrPartnerName  = errPartnerName
+	ErrAccountTaken = errAccountTaken
+	ErrISV          = errISV
+	ErrOwnPartner   = errOwnPartner
 )
 
 // ClearPartnersIn takes the unique parts of partners away that are about to be
@@ -113,7 +113,7 @@ func DropPartnerIn(tx *db.Tx, who principal.Principal, id string) { removePartne
 
 // SetDomainIn sets a customer's support plan and partner. Tickets keep the plan
 // they were made under.
-func SetDomainIn(tx *db.Tx, who principal.Principal, before, d Domain) error {
+func SetDomainIn(tx *db.Tx, who principal.Principal, before, d Domain) {
 	if d.Plan != before.Plan {
 		tx.Write(1, "UPDATE domains SET plan = ? WHERE id = ?", d.Plan, d.ID)
 		event.Record(tx, who, event.Event{Domain: d.ID, Kind: "domain.plan", Subject: "domain", SubjectID: d.ID, LogCode: event.NoLog,
@@ -124,7 +124,6 @@ func SetDomainIn(tx *db.Tx, who principal.Principal, before, d Domain) error {
 		event.Record(tx, who, event.Event{Domain: d.ID, Kind: "domain.partner", Subject: "domain", SubjectID: d.ID, LogCode: event.NoLog,
 			Data: map[string]any{"from": before.Partner, "to": d.Partner}})
 	}
-	return nil
 }
 
 // CheckPlan refuses a support plan that is none of those known: ErrPlan.

@@ -103,3 +103,13 @@ func resetTemplate(tx *db.Tx, who principal.Principal, name string, lang locale.
 
 // ForgetWords makes this node read the texts again; others do within a second.
 func (s *Service) ForgetWords() { s.forgetWords() }
+
+// ProviderNames are the names of the providers of this node, mail's first.
+func (s *Service) ProviderNames() (names []string) {
+	for _, way := range []Way{Mail, SMS} {
+		for _, p := range s.channels[way] {
+			names = append(names, p.Name())
+		}
+	}
+	return names
+}
