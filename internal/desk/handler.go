@@ -22,6 +22,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
+	"casemate/internal/setup"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/webhook"
@@ -67,6 +68,7 @@ type Handler struct {
 
 	histories
 	searches
+	configuration
 
 	mapper
 }
@@ -83,6 +85,7 @@ type Nouns struct {
 	Verify   *verify.Service
 	Diagnose *diagnose.Service
 	Queue    *queue.Service
+	Setup    *setup.Service
 	Mail     *mailin.Service
 	MailGate *mailin.Gate
 
@@ -142,6 +145,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
 	h.searches = searches{of: h.tickets}
+	h.configuration = configuration{setup: n.Setup}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}

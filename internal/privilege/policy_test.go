@@ -91,8 +91,15 @@ func TestRoles(t *testing.T) {
 		"ResetUserPassword": {principal.RoleAdministrator},
 		"CreateAccessKey":   {principal.RoleAdministrator},
 		"ApplyCatalog":      {principal.RoleAdministrator},
-		"ShowOutboxCode":    {principal.RoleAdministrator},
-		"ListDomains":       {principal.RoleAdministrator},
+
+		"ExportConfiguration":       {principal.RoleAdministrator},
+		"PlanConfiguration":         {principal.RoleAdministrator},
+		"ApplyConfiguration":        {principal.RoleAdministrator},
+		"RollbackConfiguration":     {principal.RoleAdministrator},
+		"ListConfigurationVersions": {principal.RoleAdministrator},
+
+		"ShowOutboxCode": {principal.RoleAdministrator},
+		"ListDomains":    {principal.RoleAdministrator},
 
 		"RevealTicketDetails": {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
 		"ListAbuseReports":    {principal.RoleAdministrator, principal.RoleSupervisor},
