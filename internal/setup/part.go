@@ -43,6 +43,7 @@ type part interface {
 	was() bool // whether files say anything of it
 	judge(ctx context.Context, now, next env, w *wrongs) error
 	diff() []Change
+	stamp() string
 	render(wanted bool) (map[string]string, error)
 	notes(names map[string]string) (map[string]string, error)
 }
@@ -275,6 +276,15 @@ func (l *list[T]) diff() (all []Change) {
 	}
 	slices.SortStableFunc(all, func(a, b Change) int { return cmp.Compare(a.ID, b.ID) })
 	return all
+}
+
+// stamp is what is stored, as text that is cheap to make and to compare.
+func (l *list[T]) stamp() string {
+	text, err := json.Marshal(l.stored)
+	if err != nil {
+		panic(err) // shapes always marshal
+	}
+	return string(text)
 }
 
 // gone are the stored entries that are wanted no more.

@@ -255,6 +255,9 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	if !who.Admin() {
 		return nil, Plan{}, fault.NoPermission
 	}
+	if err := s.n.Catalog.Refresh(ctx); err != nil {
+		return nil, Plan{}, err
+	}
 	var d *draft
 	var p Plan
 	err := s.db.View(ctx, func(tx *db.Tx) error {
@@ -279,6 +282,9 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	p.Base, p.Hash = d.base, hashOf(d.base)
 	w := &wrongs{}
 	d.parse(files, w)
+	if maps.EqualFunc(d.given, d.files, slices.Equal[[]byte]) {
+		d.given = nil // as they are: nothing to check
+	}
 	current, next := s.n.Catalog.Now(), s.n.Catalog.Now()
 	if d.given != nil && len(w.all) == 0 {
 		inner := map[string][]byte{}
@@ -416,11 +422,7 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 		if err != nil {
 			return 0, err
 		}
-		now, err := newDraft(st).tree(false)
-		if err != nil {
-			return 0, err
-		}
-		if moved := differing(d.base, hashes(now)); len(moved) > 0 {
+		if moved := newDraft(st).movedSince(d); len(moved) > 0 {
 			return 0, errMoved.With("files", strings.Join(moved, ", "))
 		}
 		last, err := lastIn(tx)

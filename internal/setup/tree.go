@@ -191,6 +191,27 @@ func (d *draft) tree(wanted bool) (map[string]string, error) {
 	return out, nil
 }
 
+// movedSince are the sections in which what is stored differs from another look.
+func (d *draft) movedSince(before *draft) (names []string) {
+	for p := range d.files {
+		if string(d.files[p]) != string(before.files[p]) {
+			names = append(names, p)
+		}
+	}
+	for p := range before.files {
+		if _, ok := d.files[p]; !ok {
+			names = append(names, p)
+		}
+	}
+	for i, p := range d.parts {
+		if p.stamp() != before.parts[i].stamp() {
+			names = append(names, p.key())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // hashes are the SHA-256 of files, by path.
 func hashes(tree map[string]string) map[string]string {
 	out := map[string]string{}

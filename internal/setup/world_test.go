@@ -1,6 +1,7 @@
 package setup_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -77,8 +78,9 @@ func (w *world) open() {
 	w.OK(err)
 	_, _, err = w.h.Create(ctx, house, webhook.NewHook{URL: "https://hooks.example/in", About: "进 in", Domain: w.Boss.Domain, Kinds: []string{"ticket.*"}, After: -1})
 	w.OK(err)
+	products := w.Catalog.Now().Products()
 	w.partner, err = w.Ident.CreatePartner(ctx, house, identity.Partner{Name: "帆船 Sail", Account: w.Foreign.Domain, Whitelisted: true, Hours: identity.Hours{Zone: "GMT+08:00", Days: 5, Day: 8},
-		Services: []identity.ServiceOf{{Kind: identity.ServiceProduct, ID: w.Catalog.Now().Products()[1].ID}, {Kind: identity.ServiceProduct, ID: w.Catalog.Now().Products()[0].ID}}})
+		Services: []identity.ServiceOf{{Kind: identity.ServiceProduct, ID: products[len(products)-1].ID}, {Kind: identity.ServiceProduct, ID: products[len(products)-2].ID}}})
 	w.OK(err)
 	w.OK(w.Ident.ServedBy(ctx, house, w.Boss.Domain, w.partner.ID))
 	_, err = w.Notify.SetTemplate(ctx, house, notify.TemplateReply, locale.EN, notify.Words{Subject: "News of {number}", Text: "Hello,\n\nread {number}.\n", SMS: "{number}: news"}, nil)
@@ -146,23 +148,40 @@ func change(t *testing.T, files map[string]string, p, from, to string) map[strin
 	return out
 }
 
-// dump is every row of every table but for what time alone moves.
+// dump is every row of every table as text.
 func (w *world) dump() map[string]string {
 	w.t.Helper()
+	tables, err := db.Tables()
+	w.OK(err)
+	columns := "SELECT name FROM pragma_table_info('%s')"
+	if strings.Contains(w.t.Name(), "postgres") {
+		columns = "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = '%s' ORDER BY ordinal_position"
+	}
 	out := map[string]string{}
 	w.OK(w.DB.View(w.t.Context(), func(tx *db.Tx) error {
-		for _, q := range dumped {
-			var b strings.Builder
+		for _, table := range tables {
+			var parts []string
 			err := tx.List(func(r db.Row) error {
+				var c string
+				err := r.Scan(&c)
+				parts = append(parts, "coalesce(CAST("+c+" AS TEXT), 'NULL')")
+				return err
+			}, fmt.Sprintf(columns, table))
+			if err != nil || len(parts) == 0 {
+				return fmt.Errorf("columns of %s: %w", table, err)
+			}
+			var rows []string
+			err = tx.List(func(r db.Row) error {
 				var text string
 				err := r.Scan(&text)
-				b.WriteString(text + "\n")
+				rows = append(rows, text)
 				return err
-			}, q)
+			}, "SELECT "+strings.Join(parts, " || '|' || ")+" FROM "+table)
 			if err != nil {
 				return err
 			}
-			out[q] = b.String()
+			slices.Sort(rows)
+			out[table] = strings.Join(rows, "\n")
 		}
 		return nil
 	}))
