@@ -30,7 +30,7 @@ type configExportCmd struct {
 	jsonFlag
 	Dir     string `arg:"" help:"Folder to write to; made when missing." type:"path"`
 	Force   bool   `help:"Overwrite files that differ."`
-	Version int64  `help:"An earlier version, as history lists it." placeholder:"N"`
+	Version int64  `help:"An earlier version, as history lists it." name:"from-version" placeholder:"N"`
 }
 
 type configPlanCmd struct {
