@@ -25,7 +25,7 @@ var layers = map[string]int{
 	"identity": 4, "privilege": 5, "catalog": 6, "notify": 6, "webhook": 6, "verify": 7, "attachment": 7, "ticket": 8,
 	"authorization": 9, "diagnose": 9, "queue": 9,
 	"mailin": 10, "setup": 10,
-	"api":    11, "desk": 11, "webapi": 11, "iam": 11,
+	"api": 11, "desk": 11, "webapi": 11, "iam": 11,
 	"server":   12,
 	"selftest": 0, // a client: it knows nothing of the server
 }

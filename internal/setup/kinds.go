@@ -24,8 +24,7 @@ type env struct {
 	teams    map[string]bool
 	partners map[string]bool
 	domains  map[string]bool
-	people   map[string]bool // of the house; true = works on tickets
-	accounts map[string]identity.Domain
+	people   map[string]bool   // of the house; true = works on tickets
 	hookOf   map[string]string // domain of the stored webhooks
 	served   map[string]string // domain -> partner
 }

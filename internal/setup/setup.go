@@ -189,8 +189,9 @@ func (c *Clocks) check() error {
 }
 
 // Apply puts files in force, all of them or nothing, and records the version.
-// base are the hashes of the plan (Plan.Base): when files differ from them by
-// now, it refuses and names them (kind Conflict); nil = whatever is in force. It
+// base are the hashes of the plan (Plan.Base): when files of the sections that are
+// handed in differ from them by now, it refuses and names them (kind Conflict);
+// nil = whatever is in force. It
 // fails like Plan. What others changed since the last version is recorded first as
 // a version of its own, so that nothing that was in force is lost.
 func (s *Service) Apply(ctx context.Context, who principal.Principal, files map[string][]byte, base map[string]string, clocks Clocks) (Plan, error) {
@@ -383,12 +384,12 @@ func (d *draft) parse(files map[string][]byte, w *wrongs) {
 
 // carryOut writes a draft, in one transaction.
 func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draft, p Plan, base map[string]string, clocks Clocks, r record) (Plan, error) {
+	var refusal, err error
 	if base != nil {
-		if moved := differing(base, d.base); len(moved) > 0 {
-			return p, errMoved.With("files", strings.Join(moved, ", "))
+		if moved := d.moved(base); len(moved) > 0 {
+			refusal = errMoved.With("files", strings.Join(moved, ", "))
 		}
 	}
-	var err error
 	if p.Tickets, err = s.touched(ctx, d, clocks); err != nil {
 		return p, err
 	}
@@ -417,6 +418,9 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 		}
 	}
 	version, err := db.Do(ctx, s.db, func(tx *db.Tx) (int64, error) {
+		if refusal != nil {
+			return 0, refusal // behind the look at an earlier request's result
+		}
 		tx.Lock(principal.House, "setup")
 		st, err := stateIn(tx)
 		if err != nil {

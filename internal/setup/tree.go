@@ -244,6 +244,18 @@ func differing(a, b map[string]string) (paths []string) {
 	return paths
 }
 
+// moved are the files that changed since a plan was made, of the sections that
+// are handed in: the others are left alone, whatever they have become.
+func (d *draft) moved(base map[string]string) []string {
+	return slices.DeleteFunc(differing(base, d.base), func(p string) bool {
+		if _, inCatalog := catalogName(p); inCatalog {
+			return d.given == nil
+		}
+		part := d.section(p)
+		return part != nil && !part.was()
+	})
+}
+
 // section is the part that a file of the tree belongs to; nil for the
 // catalogue's and unknown ones.
 func (d *draft) section(p string) part {
