@@ -165,8 +165,7 @@ func (s *Source) Keys() (keys []string, ok bool) {
 	return nil, s.Root == nil
 }
 
-// Decode reads a node strictly into v. types are the names of packages that
-// messages shall not show.
+// Decode reads a node of the file strictly into v.
 func (s *Source) Decode(node ast.Node, v any) (wrong *Mistake) {
 	defer guard(s.Name, &wrong)
 	if err := yaml.NodeToValue(node, v, yaml.Strict()); err != nil {
