@@ -63,6 +63,7 @@ var broken = []struct {
 	{"markup in a template", "templates/ticket.close.yaml", "templates:\n  - id: ticket.close\n    zh:\n      subject: 关闭 {number}\n      text: '<b>{number}</b>'\n      sms: 'closed {number}'\n", "templates/ticket.close.yaml:5:7", "HTML"},
 	{"the catalogue's own mistakes", "catalog/limits.yaml", "limits:\n  create_case_ccemail_max_count: -1\n  open_tickets_per_problem_type: 50\n", "catalog/limits.yaml:2:3", "between"},
 	{"an unknown key of the catalogue", "catalog/limits.yaml", "limits:\n  colour: 1\n", "catalog/limits.yaml:2:3", "colour"},
+	{"a team goes that a queue has, whose file is left out", "teams.yaml", "teams: []\n", "queues.yaml: ", "team_id: there is no"},
 	{"a published agreement", "agreements/agreements.yaml", "", "agreements/agreements.yaml:", "is published and cannot change"},
 }
 

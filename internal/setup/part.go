@@ -200,16 +200,31 @@ func (l *list[T]) judge(ctx context.Context, now, next env, w *wrongs) error {
 			if !ok {
 				return err
 			}
-			w.fault(p.at.In(fieldPath(f.Field)...), err)
+			l.blame(w, *p, fieldPath(f.Field), err)
 		}
 	}
 	if l.whole != nil {
 		for _, m := range l.whole(l.values()) {
 			f, _ := fault.As(m.err)
-			w.fault(l.wanted[m.index].at.In(fieldPath(f.Field)...), m.err)
+			l.blame(w, l.wanted[m.index], fieldPath(f.Field), m.err)
 		}
 	}
 	return nil
+}
+
+// blame notes what is wrong with an entry. One that no file handed in has, because
+// its section was left out, is named by its id.
+func (l *list[T]) blame(w *wrongs, p placed[T], path []any, err error) {
+	if p.at.File != nil {
+		w.fault(p.at.In(path...), err)
+		return
+	}
+	var one wrongs
+	one.fault(yamlfile.Origin{}, err)
+	for _, m := range one.all {
+		id := l.ident(p.v)
+		w.add(yamlfile.Mistake{File: l.path(p.v), ZH: id + "：" + m.ZH, EN: id + ": " + m.EN})
+	}
 }
 
 var indexed = regexp.MustCompile(`^([^\[]*)((?:\[[0-9]+\])*)$`)
