@@ -45,7 +45,7 @@ type command struct {
 	Backup   backupCmd   `cmd:"" help:"Back up the embedded store while it runs."`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup, or verify that it can be restored."`
 	Migrate  migrateCmd  `cmd:"" help:"Move an installation to another store: SQLite and PostgreSQL, files and an object store, there and back."`
-	Config   configCmd   `cmd:"" help:"Print the settings in force, secrets hidden."`
+	Config   configGroup `cmd:"" help:"All configuration as a folder of files: export, plan, apply, history, rollback; without a word, the settings of the configuration file in force."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	ShowVersion versionFlag `name:"version" env:"-" help:"Print the version."`

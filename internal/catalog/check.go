@@ -47,11 +47,7 @@ type checker struct{ wrong []Mistake }
 
 // say notes a mistake; both texts are formats for the same arguments.
 func (k *checker) say(at origin, zh, en string, args ...any) {
-	m := Mistake{Line: at.line(), ZH: fmt.Sprintf(zh, args...), EN: fmt.Sprintf(en, args...)}
-	if at.file != nil {
-		m.File = at.file.name
-	}
-	k.wrong = append(k.wrong, m)
+	k.wrong = append(k.wrong, at.Mistake(fmt.Sprintf(zh, args...), fmt.Sprintf(en, args...)))
 }
 
 // check judges a whole content. It reports everything it finds.
@@ -77,9 +73,9 @@ func (c *content) check() []Mistake {
 		k.param(p)
 	}
 	for _, p := range c.commonParams {
-		k.form(p.at.in("key"), p.Key, paramForm)
-		k.name(p.at.in("name"), p.Name, maxShortName)
-		k.oneOf(p.at.in("required"), p.Required, "never", "always", "fault")
+		k.form(p.at.In("key"), p.Key, paramForm)
+		k.name(p.at.In("name"), p.Name, maxShortName)
+		k.oneOf(p.at.In("required"), p.Required, "never", "always", "fault")
 	}
 	c.checkSeverities(k, severities)
 	c.checkSLA(k)
@@ -89,8 +85,8 @@ func (c *content) check() []Mistake {
 	c.checkAgreements(k, types)
 	c.checkDiagnoses(k)
 	for _, s := range c.settings {
-		k.form(s.at.in("key"), s.Key, keyForm)
-		k.length(s.at.in("value"), s.Value, maxSetting)
+		k.form(s.at.In("key"), s.Key, keyForm)
+		k.length(s.at.In("value"), s.Value, maxSetting)
 	}
 	return k.wrong
 }
@@ -101,10 +97,11 @@ func distinct[T interface{ key() (string, locale.Texts) }](k *checker, list []T,
 	ids := map[string]bool{}
 	for _, e := range list {
 		id, _ := e.key()
-		here := at(e).in(field)
+		here := at(e).In(field)
 		if before, ok := first[id]; ok {
+			line, _ := before.Position()
 			k.say(here, "%[1]s %[2]q 重复，已在 %[3]s:%[4]d 定义", "%[1]s %[2]q is used twice, first in %[3]s:%[4]d",
-				field, id, before.file.name, before.line())
+				field, id, before.Name(), line)
 			continue
 		}
 		first[id], ids[id] = here, true
@@ -117,29 +114,29 @@ func (c *content) checkTypes(k *checker, subTypes, products, params map[string]b
 		k.say(origin{}, "缺少 sub_types、products 或 problem_types", "sub_types, products or problem_types are missing")
 	}
 	for _, s := range c.subTypes {
-		k.form(s.at.in("id"), s.ID, idForm)
-		k.name(s.at.in("name"), s.Name, maxName)
+		k.form(s.at.In("id"), s.ID, idForm)
+		k.name(s.at.In("name"), s.Name, maxName)
 	}
 	used := map[string]bool{}
 	for _, p := range c.products {
-		k.form(p.at.in("id"), p.ID, idForm)
-		k.name(p.at.in("name"), p.Name, maxName)
-		k.name(p.at.in("desc"), p.Desc, maxDesc)
-		k.filled(p.at.in("acronym"), p.Acronym, maxShortName)
-		k.known(p.at.in("sub_type"), "sub_type", p.SubType, subTypes)
+		k.form(p.at.In("id"), p.ID, idForm)
+		k.name(p.at.In("name"), p.Name, maxName)
+		k.name(p.at.In("desc"), p.Desc, maxDesc)
+		k.filled(p.at.In("acronym"), p.Acronym, maxShortName)
+		k.known(p.at.In("sub_type"), "sub_type", p.SubType, subTypes)
 	}
 	for _, p := range c.problemTypes {
 		used[p.Product] = true
-		k.form(p.at.in("id"), p.ID, idForm)
-		k.name(p.at.in("name"), p.Name, maxName)
-		k.oneOf(p.at.in("case_type"), p.CaseType, Consultation, Fault)
+		k.form(p.at.In("id"), p.ID, idForm)
+		k.name(p.at.In("name"), p.Name, maxName)
+		k.oneOf(p.at.In("case_type"), p.CaseType, Consultation, Fault)
 		if p.Quota != nil {
-			k.between(p.at.in("quota"), *p.Quota, Unlimited, maxNumber)
+			k.between(p.at.In("quota"), *p.Quota, Unlimited, maxNumber)
 		}
 		for i, key := range p.Params {
-			k.known(p.at.in("params", i), "param", key, params)
+			k.known(p.at.In("params", i), "param", key, params)
 			if slices.Index(p.Params, key) != i {
-				k.say(p.at.in("params", i), "param %[1]q 重复", "param %[1]q is asked for twice", key)
+				k.say(p.at.In("params", i), "param %[1]q 重复", "param %[1]q is asked for twice", key)
 			}
 		}
 	}
@@ -149,49 +146,49 @@ func (c *content) checkTypes(k *checker, subTypes, products, params map[string]b
 		}
 	}
 	for _, t := range c.templates {
-		k.form(t.at.in("id"), t.ID, idForm)
-		k.name(t.at.in("name"), t.Name, maxName)
-		k.name(t.at.in("content"), t.Content, maxTemplate)
+		k.form(t.at.In("id"), t.ID, idForm)
+		k.name(t.at.In("name"), t.Name, maxName)
+		k.name(t.at.In("content"), t.Content, maxTemplate)
 	}
 }
 
 func (k *checker) param(p Param) {
-	k.form(p.at.in("key"), p.Key, paramForm)
-	k.name(p.at.in("name"), p.Name, maxShortName)
-	k.maybe(p.at.in("desc"), p.Desc, maxDesc)
-	k.maybe(p.at.in("tips"), p.Tips, maxDesc)
-	k.length(p.at.in("default"), p.Default, maxDefault)
-	k.between(p.at.in("length"), p.Length, 0, maxParamLength)
+	k.form(p.at.In("key"), p.Key, paramForm)
+	k.name(p.at.In("name"), p.Name, maxShortName)
+	k.maybe(p.at.In("desc"), p.Desc, maxDesc)
+	k.maybe(p.at.In("tips"), p.Tips, maxDesc)
+	k.length(p.at.In("default"), p.Default, maxDefault)
+	k.between(p.at.In("length"), p.Length, 0, maxParamLength)
 	if p.Kind.Wire() == 0 {
-		k.oneOf(p.at.in("kind"), string(p.Kind), string(ParamInteger), string(ParamText), string(ParamChoice),
+		k.oneOf(p.at.In("kind"), string(p.Kind), string(ParamInteger), string(ParamText), string(ParamChoice),
 			string(ParamChoices), string(ParamAgreement), string(ParamLines))
 		return
 	}
 	if p.Min != nil && *p.Min < 0 || p.Max != nil && *p.Max < 0 || p.Min != nil && p.Max != nil && *p.Min > *p.Max {
-		k.say(p.at.in("min"), "min 与 max 须满足 0 <= min <= max", "min and max must be 0 <= min <= max")
+		k.say(p.at.In("min"), "min 与 max 须满足 0 <= min <= max", "min and max must be 0 <= min <= max")
 	}
 	chosen := p.Kind == ParamChoice || p.Kind == ParamChoices
 	if (p.Min != nil || p.Max != nil) && p.Kind != ParamInteger && p.Kind != ParamChoices {
-		k.say(p.at.in("min"), "只有 integer 和 choices 可有 min、max", "only integer and choices may have min and max")
+		k.say(p.at.In("min"), "只有 integer 和 choices 可有 min、max", "only integer and choices may have min and max")
 	}
 	if chosen != (len(p.Items) > 0) {
-		k.say(p.at.in("items"), "choice 和 choices 必须有 items，其他类型不能有", "choice and choices need items, other kinds must not have them")
+		k.say(p.at.In("items"), "choice 和 choices 必须有 items，其他类型不能有", "choice and choices need items, other kinds must not have them")
 	}
 	if (p.Kind == ParamText || p.Kind == ParamLines) && p.Length == 0 {
-		k.say(p.at.in("length"), "text 和 lines 必须有 length", "text and lines need a length")
+		k.say(p.at.In("length"), "text 和 lines 必须有 length", "text and lines need a length")
 	}
 	for i, item := range p.Items {
-		k.form(p.at.in("items", i, "value"), item.Value, valueForm)
-		k.name(p.at.in("items", i, "name"), item.Name, maxName)
+		k.form(p.at.In("items", i, "value"), item.Value, valueForm)
+		k.name(p.at.In("items", i, "name"), item.Name, maxName)
 		if slices.IndexFunc(p.Items, func(o Item) bool { return o.Value == item.Value }) != i {
-			k.say(p.at.in("items", i), "选项 %[1]q 重复", "item %[1]q is listed twice", item.Value)
+			k.say(p.at.In("items", i), "选项 %[1]q 重复", "item %[1]q is listed twice", item.Value)
 		}
 	}
 	for _, lang := range []locale.Language{locale.ZH, locale.EN} {
-		k.length(p.at.in("items"), p.SelectItem(lang), maxSelectItem)
+		k.length(p.at.In("items"), p.SelectItem(lang), maxSelectItem)
 	}
 	if p.Default != "" && !p.accepts(p.Default) {
-		k.say(p.at.in("default"), "默认值 %[1]q 不合法", "the default %[1]q is not a value of this parameter", p.Default)
+		k.say(p.at.In("default"), "默认值 %[1]q 不合法", "the default %[1]q is not a value of this parameter", p.Default)
 	}
 }
 
@@ -231,25 +228,25 @@ func (c *content) checkSeverities(k *checker, severities map[string]bool) {
 		k.say(origin{}, "severities 须有 1 到 %[1]d 项", "there must be 1 to %[1]d severities", maxSeverities)
 	}
 	for _, s := range c.severities {
-		k.form(s.at.in("id"), s.ID, idForm)
-		k.name(s.at.in("name"), s.Name, maxShortName)
-		k.maybe(s.at.in("desc"), s.Desc, maxDesc)
+		k.form(s.at.In("id"), s.ID, idForm)
+		k.name(s.at.In("name"), s.Name, maxShortName)
+		k.maybe(s.at.In("desc"), s.Desc, maxDesc)
 		if s.Color != "" {
-			k.form(s.at.in("color"), s.Color, colorForm)
+			k.form(s.at.In("color"), s.Color, colorForm)
 		}
 	}
 	for _, p := range c.plans {
-		k.form(p.at.in("id"), p.ID, planForm)
-		k.name(p.at.in("name"), p.Name, maxName)
-		k.known(p.at.in("clock"), "calendar", p.Clock, c.calendarIDs())
+		k.form(p.at.In("id"), p.ID, planForm)
+		k.name(p.at.In("name"), p.Name, maxName)
+		k.known(p.at.In("clock"), "calendar", p.Clock, c.calendarIDs())
 		seen := map[string]bool{}
 		for i, t := range p.Targets {
-			k.known(p.at.in("targets", i, "severity"), "severity", t.Severity, severities)
-			k.form(p.at.in("targets", i, "first_response"), t.FirstResponse, targetForm)
-			k.maybeAmount(p.at.in("targets", i, "next_response"), t.NextResponse)
-			k.maybeAmount(p.at.in("targets", i, "resolution"), t.Resolution)
+			k.known(p.at.In("targets", i, "severity"), "severity", t.Severity, severities)
+			k.form(p.at.In("targets", i, "first_response"), t.FirstResponse, targetForm)
+			k.maybeAmount(p.at.In("targets", i, "next_response"), t.NextResponse)
+			k.maybeAmount(p.at.In("targets", i, "resolution"), t.Resolution)
 			if seen[t.Severity] {
-				k.say(p.at.in("targets", i), "级别 %[1]q 重复", "severity %[1]q is listed twice", t.Severity)
+				k.say(p.at.In("targets", i), "级别 %[1]q 重复", "severity %[1]q is listed twice", t.Severity)
 			}
 			seen[t.Severity] = true
 		}
@@ -261,19 +258,19 @@ func (c *content) checkPlaces(k *checker) {
 		k.say(origin{}, "缺少 regions 或 area_codes", "regions or area_codes are missing")
 	}
 	for _, r := range c.regions {
-		k.form(r.at.in("id"), r.ID, idForm)
-		k.name(r.at.in("name"), r.Name, maxName)
-		k.between(r.at.in("type"), r.Type, 0, 1)
+		k.form(r.at.In("id"), r.ID, idForm)
+		k.name(r.at.In("name"), r.Name, maxName)
+		k.between(r.at.In("type"), r.Type, 0, 1)
 	}
 	iso := map[string]bool{}
 	for _, a := range c.areaCodes {
-		k.between(a.at.in("id"), a.ID, 1, maxNumber)
-		k.form(a.at.in("code"), a.Code, codeForm)
-		k.name(a.at.in("name"), a.Name, maxName)
+		k.between(a.at.In("id"), a.ID, 1, maxNumber)
+		k.form(a.at.In("code"), a.Code, codeForm)
+		k.name(a.at.In("name"), a.Name, maxName)
 		if a.ISO != "" {
-			k.form(a.at.in("iso"), a.ISO, isoForm)
+			k.form(a.at.In("iso"), a.ISO, isoForm)
 			if iso[a.ISO] {
-				k.say(a.at.in("iso"), "iso %[1]q 重复", "iso %[1]q is listed twice", a.ISO)
+				k.say(a.at.In("iso"), "iso %[1]q 重复", "iso %[1]q is listed twice", a.ISO)
 			}
 			iso[a.ISO] = true
 		}
@@ -282,12 +279,12 @@ func (c *content) checkPlaces(k *checker) {
 
 func (c *content) checkDimensions(k *checker) {
 	for _, d := range c.dimensions {
-		k.between(d.at.in("id"), d.ID, 1, maxNumber)
-		k.name(d.at.in("name"), d.Name, maxShortName)
-		k.maybe(d.at.in("desc"), d.Desc, maxDesc)
-		k.between(d.at.in("value"), d.Value, 1, maxNumber)
-		k.between(d.at.in("per_value"), d.PerValue, 1, max(d.Value, 1))
-		k.form(d.at.in("category"), d.Category, idForm)
+		k.between(d.at.In("id"), d.ID, 1, maxNumber)
+		k.name(d.at.In("name"), d.Name, maxShortName)
+		k.maybe(d.at.In("desc"), d.Desc, maxDesc)
+		k.between(d.at.In("value"), d.Value, 1, maxNumber)
+		k.between(d.at.In("per_value"), d.PerValue, 1, max(d.Value, 1))
+		k.form(d.at.In("category"), d.Category, idForm)
 	}
 }
 
@@ -297,11 +294,11 @@ func (c *content) checkLimits(k *checker) {
 		k.say(origin{}, "缺少 limits", "limits are missing")
 	case 1:
 		l := c.limits[0]
-		k.between(l.at.in("create_case_ccemail_max_count"), l.CopyAddresses, 0, maxNumber)
-		k.between(l.at.in("open_tickets_per_problem_type"), l.OpenTickets, Unlimited, maxNumber)
+		k.between(l.at.In("create_case_ccemail_max_count"), l.CopyAddresses, 0, maxNumber)
+		k.between(l.at.In("open_tickets_per_problem_type"), l.OpenTickets, Unlimited, maxNumber)
 		signable := func(field string, required bool, kind string) {
 			if required && !slices.ContainsFunc(c.agreements, func(a Agreement) bool { return a.Type == kind }) {
-				k.say(l.at.in(field), "没有类型 %[1]q 的协议可签署", "there is no agreement of type %[1]q to sign", kind)
+				k.say(l.at.In(field), "没有类型 %[1]q 的协议可签署", "there is no agreement of type %[1]q to sign", kind)
 			}
 		}
 		signable("create_requires_agreement", l.RequireAgreement, AgreementCreate)
@@ -315,19 +312,19 @@ func (c *content) checkLimits(k *checker) {
 
 func (c *content) checkAgreements(k *checker, types map[string]bool) {
 	for _, t := range c.agreementTypes {
-		k.form(t.at.in("type"), t.Type, idForm)
-		k.name(t.at.in("name"), t.Name, maxAgreement)
+		k.form(t.at.In("type"), t.Type, idForm)
+		k.name(t.at.In("name"), t.Name, maxAgreement)
 	}
 	versions := map[string]bool{}
 	for _, a := range c.agreements {
-		k.between(a.at.in("id"), int(a.ID), 1, 1<<31-1)
-		k.between(a.at.in("version"), int(a.Version), 1, 1<<31-1)
-		k.known(a.at.in("type"), "agreement type", a.Type, types)
-		k.name(a.at.in("name"), a.Name, maxAgreement)
-		k.name(a.at.in("content"), a.Content, maxAgreementDoc)
+		k.between(a.at.In("id"), int(a.ID), 1, 1<<31-1)
+		k.between(a.at.In("version"), int(a.Version), 1, 1<<31-1)
+		k.known(a.at.In("type"), "agreement type", a.Type, types)
+		k.name(a.at.In("name"), a.Name, maxAgreement)
+		k.name(a.at.In("content"), a.Content, maxAgreementDoc)
 		v := fmt.Sprint(a.Type, " ", a.Version)
 		if versions[v] {
-			k.say(a.at.in("version"), "类型 %[1]q 的版本 %[2]d 重复", "version %[2]d of type %[1]q is listed twice", a.Type, a.Version)
+			k.say(a.at.In("version"), "类型 %[1]q 的版本 %[2]d 重复", "version %[2]d of type %[1]q is listed twice", a.Type, a.Version)
 		}
 		versions[v] = true
 	}
@@ -350,7 +347,7 @@ func (c *content) checkPublished(before []Agreement) []Mistake {
 			k.say(a.at, "协议 %[1]d 已发布，不能修改；请用新的 id 和更高的 version 发布新文本",
 				"agreement %[1]d is published and cannot change; publish the new text with a new id and a higher version", a.ID)
 		case !ok && a.Version <= newest[a.Type]:
-			k.say(a.at.in("version"), "类型 %[1]q 的新协议的 version 须大于 %[2]d", "a new agreement of type %[1]q needs a version above %[2]d", a.Type, newest[a.Type])
+			k.say(a.at.In("version"), "类型 %[1]q 的新协议的 version 须大于 %[2]d", "a new agreement of type %[1]q needs a version above %[2]d", a.Type, newest[a.Type])
 		}
 	}
 	return k.wrong
@@ -364,8 +361,8 @@ func (k *checker) name(at origin, t locale.Texts, limit int) {
 	if strings.TrimSpace(t.EN) == "" {
 		k.say(at, "缺少英文（en）", "the English text (en) is missing")
 	}
-	k.length(at.in("zh"), t.ZH, limit)
-	k.length(at.in("en"), t.EN, limit)
+	k.length(at.In("zh"), t.ZH, limit)
+	k.length(at.In("en"), t.EN, limit)
 }
 
 // maybe demands both languages or none.

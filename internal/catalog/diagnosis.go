@@ -194,22 +194,22 @@ func (c *content) checkDiagnoses(k *checker) {
 	distinct(k, c.diagnoses, "id", func(e Diagnosis) origin { return e.at })
 	types := map[int32]bool{}
 	for _, d := range c.diagnoses {
-		k.form(d.at.in("id"), d.ID, idForm)
-		k.name(d.at.in("name"), d.Name, maxName)
-		k.maybe(d.at.in("desc"), d.Desc, maxDesc)
-		k.between(d.at.in("type"), int(d.Type), 1, maxDiagnosisType)
+		k.form(d.at.In("id"), d.ID, idForm)
+		k.name(d.at.In("name"), d.Name, maxName)
+		k.maybe(d.at.In("desc"), d.Desc, maxDesc)
+		k.between(d.at.In("type"), int(d.Type), 1, maxDiagnosisType)
 		if types[d.Type] {
-			k.say(d.at.in("type"), "类型 %[1]d 重复", "type %[1]d is used twice", d.Type)
+			k.say(d.at.In("type"), "类型 %[1]d 重复", "type %[1]d is used twice", d.Type)
 		}
 		types[d.Type] = true
 		forms := k.diagnosisParams(d)
 		groups := map[string]bool{}
 		for i, g := range d.Groups {
-			at := d.at.in("groups", i)
-			k.form(at.in("id"), g.ID, idForm)
-			k.name(at.in("name"), g.Name, maxName)
+			at := d.at.In("groups", i)
+			k.form(at.In("id"), g.ID, idForm)
+			k.name(at.In("name"), g.Name, maxName)
 			if groups[g.ID] {
-				k.say(at.in("id"), "id %[1]q 重复", "id %[1]q is used twice", g.ID)
+				k.say(at.In("id"), "id %[1]q 重复", "id %[1]q is used twice", g.ID)
 			}
 			groups[g.ID] = true
 		}
@@ -218,19 +218,19 @@ func (c *content) checkDiagnoses(k *checker) {
 		}
 		before := map[string]bool{}
 		for i, e := range d.Checks {
-			at := d.at.in("checks", i)
-			k.form(at.in("id"), e.ID, idForm)
+			at := d.at.In("checks", i)
+			k.form(at.In("id"), e.ID, idForm)
 			if before[e.ID] {
-				k.say(at.in("id"), "id %[1]q 重复", "id %[1]q is used twice", e.ID)
+				k.say(at.In("id"), "id %[1]q 重复", "id %[1]q is used twice", e.ID)
 			}
-			k.known(at.in("group"), "group", e.Group, groups)
-			k.name(at.in("name"), e.Name, maxName)
-			k.maybe(at.in("suggestion"), e.Suggestion, maxTemplate)
+			k.known(at.In("group"), "group", e.Group, groups)
+			k.name(at.In("name"), e.Name, maxName)
+			k.maybe(at.In("suggestion"), e.Suggestion, maxTemplate)
 			if u, err := url.Parse(e.Help); e.Help != "" && (err != nil || u.Scheme != "https" || u.Host == "" || len(e.Help) > maxPattern) {
-				k.say(at.in("help"), "help 须为 https 链接", "help must be an https link")
+				k.say(at.In("help"), "help 须为 https 链接", "help must be an https link")
 			}
 			for j, n := range e.Needs { // only earlier ones: no circles
-				k.known(at.in("needs", j), "earlier check", n, before)
+				k.known(at.In("needs", j), "earlier check", n, before)
 			}
 			before[e.ID] = true
 			k.check(at, e, forms)
@@ -242,27 +242,27 @@ func (c *content) checkDiagnoses(k *checker) {
 func (k *checker) diagnosisParams(d Diagnosis) map[string]string {
 	forms := map[string]string{}
 	if len(d.Params) > maxDiagnosisParams {
-		k.say(d.at.in("params"), "params 最多 %[1]d 项", "there may be at most %[1]d params", maxDiagnosisParams)
+		k.say(d.at.In("params"), "params 最多 %[1]d 项", "there may be at most %[1]d params", maxDiagnosisParams)
 	}
 	resources := 0
 	for i, p := range d.Params {
-		at := d.at.in("params", i)
-		k.form(at.in("key"), p.Key, paramForm)
-		k.name(at.in("name"), p.Name, maxName)
-		k.oneOf(at.in("form"), p.Form, groupForms...)
+		at := d.at.In("params", i)
+		k.form(at.In("key"), p.Key, paramForm)
+		k.name(at.In("name"), p.Name, maxName)
+		k.oneOf(at.In("form"), p.Form, groupForms...)
 		if _, twice := forms[p.Key]; twice {
-			k.say(at.in("key"), "key %[1]q 重复", "key %[1]q is used twice", p.Key)
+			k.say(at.In("key"), "key %[1]q 重复", "key %[1]q is used twice", p.Key)
 		}
 		forms[p.Key] = p.Form
 		if p.Form == FormResource {
 			if resources++; resources > 1 {
-				k.say(at.in("form"), "最多一个 resource 参数", "only one param may be a resource")
+				k.say(at.In("form"), "最多一个 resource 参数", "only one param may be a resource")
 			}
 			if p.Default != "" {
-				k.say(at.in("default"), "resource 参数不能有默认值", "a resource has no default")
+				k.say(at.In("default"), "resource 参数不能有默认值", "a resource has no default")
 			}
 		} else if p.Default != "" && !FitsForm(p.Form, p.Default) {
-			k.say(at.in("default"), "默认值 %[1]q 不合法", "the default %[1]q is not a value of this parameter", p.Default)
+			k.say(at.In("default"), "默认值 %[1]q 不合法", "the default %[1]q is not a value of this parameter", p.Default)
 		}
 	}
 	return forms
@@ -275,7 +275,7 @@ func (k *checker) check(at origin, e Check, forms map[string]string) {
 	var inside origin
 	for kind, there := range kinds {
 		if there {
-			n, inside = n+1, at.in(kind)
+			n, inside = n+1, at.In(kind)
 		}
 	}
 	if n != 1 {
@@ -304,39 +304,39 @@ func (k *checker) check(at origin, e Check, forms map[string]string) {
 	port := func(s string) bool { return FitsForm(FormPort, s) }
 	switch {
 	case e.HTTP != nil:
-		k.url(at.in("http", "url"), e.HTTP.URL, forms)
+		k.url(at.In("http", "url"), e.HTTP.URL, forms)
 		for i, s := range e.HTTP.Status {
-			k.between(at.in("http", "status", i), s, 100, 599)
+			k.between(at.In("http", "status", i), s, 100, 599)
 		}
-		k.length(at.in("http", "contains"), e.HTTP.Contains, maxPattern)
+		k.length(at.In("http", "contains"), e.HTTP.Contains, maxPattern)
 	case e.TCP != nil:
-		as(at.in("tcp", "host"), e.TCP.Host, host, FormHost)
-		as(at.in("tcp", "port"), e.TCP.Port, port, FormPort)
+		as(at.In("tcp", "host"), e.TCP.Host, host, FormHost)
+		as(at.In("tcp", "port"), e.TCP.Port, port, FormPort)
 	case e.DNS != nil:
-		as(at.in("dns", "name"), e.DNS.Name, host, FormHost)
-		k.oneOf(at.in("dns", "type"), e.DNS.Type, RecordTypes...)
+		as(at.In("dns", "name"), e.DNS.Name, host, FormHost)
+		k.oneOf(at.In("dns", "type"), e.DNS.Type, RecordTypes...)
 		for i, x := range e.DNS.Expected {
-			k.filled(at.in("dns", "expected", i), x, maxPattern)
+			k.filled(at.In("dns", "expected", i), x, maxPattern)
 		}
 	case e.TLS != nil:
-		as(at.in("tls", "host"), e.TLS.Host, host, FormHost)
-		as(at.in("tls", "port"), e.TLS.Port, port, FormPort)
-		k.between(at.in("tls", "warn_days"), e.TLS.WarnDays, 0, 3650)
-		k.between(at.in("tls", "fail_days"), e.TLS.FailDays, 0, max(e.TLS.WarnDays, 0))
+		as(at.In("tls", "host"), e.TLS.Host, host, FormHost)
+		as(at.In("tls", "port"), e.TLS.Port, port, FormPort)
+		k.between(at.In("tls", "warn_days"), e.TLS.WarnDays, 0, 3650)
+		k.between(at.In("tls", "fail_days"), e.TLS.FailDays, 0, max(e.TLS.WarnDays, 0))
 	case e.Command != nil:
-		argv := at.in("command", "argv")
+		argv := at.In("command", "argv")
 		if n := len(e.Command.Argv); n == 0 || n > maxArgs {
 			k.say(argv, "argv 须有 1 到 %[1]d 项", "argv must have 1 to %[1]d items", maxArgs)
 		}
 		for i, a := range e.Command.Argv {
 			if _, whole := Placeholder(a); strings.ContainsAny(a, "{}") && (!whole || i == 0) {
-				k.say(at.in("command", "argv", i), "%[1]q：占位符须是整个参数，且不能是程序名", "%[1]q: a placeholder is a whole argument and never the program", a)
+				k.say(at.In("command", "argv", i), "%[1]q：占位符须是整个参数，且不能是程序名", "%[1]q: a placeholder is a whole argument and never the program", a)
 			}
 			if i == 0 && !strings.HasPrefix(a, "/") {
-				k.say(at.in("command", "argv", i), "程序须为绝对路径", "the program must be an absolute path")
+				k.say(at.In("command", "argv", i), "程序须为绝对路径", "the program must be an absolute path")
 			}
 		}
-		k.between(at.in("command", "seconds"), e.Command.Seconds, 0, maxCommandSeconds)
+		k.between(at.In("command", "seconds"), e.Command.Seconds, 0, maxCommandSeconds)
 	}
 }
 

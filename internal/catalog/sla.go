@@ -43,7 +43,7 @@ func (c *content) takeSLA(f fileShape, src *source) {
 	c.calendars = appendAt(c.calendars, f.Calendars, "calendars", src, func(e *Calendar, o origin) { e.at = o })
 	if f.SLA != nil {
 		s := *f.SLA
-		s.at = origin{src, []any{"sla"}}
+		s.at = origin{File: src, Path: []any{"sla"}}
 		c.sla = append(c.sla, s)
 	}
 }
@@ -92,10 +92,10 @@ func (c *content) checkSLA(k *checker) {
 		k.say(c.calendars[maxCalendars].at, "最多 %[1]d 个日历", "at most %[1]d calendars", maxCalendars)
 	}
 	for _, e := range c.calendars {
-		k.form(e.at.in("id"), e.ID, planForm)
-		k.name(e.at.in("name"), e.Name, maxName)
+		k.form(e.at.In("id"), e.ID, planForm)
+		k.name(e.at.In("name"), e.Name, maxName)
 		for i, h := range e.Holidays {
-			k.maybe(e.at.in("holidays", i, "name"), h.Name, maxName)
+			k.maybe(e.at.In("holidays", i, "name"), h.Name, maxName)
 		}
 		if len(e.Holidays) > maxDates || len(e.Workdays) > maxDates {
 			k.say(e.at, "holidays 和 workdays 各最多 %[1]d 项", "holidays and workdays have at most %[1]d entries each", maxDates)
@@ -103,15 +103,15 @@ func (c *content) checkSLA(k *checker) {
 		}
 		_, wrong := e.Times()
 		for _, w := range wrong {
-			k.say(e.at.in(w.Path...), "%[1]s%.0[2]s", "%.0[1]s%[2]s", w.ZH, w.EN)
+			k.say(e.at.In(w.Path...), "%[1]s%.0[2]s", "%.0[1]s%[2]s", w.ZH, w.EN)
 		}
 	}
 	for i, s := range c.sla {
 		if i > 0 {
 			k.say(s.at, "sla 只能出现一次", "sla may stand only once")
 		}
-		k.between(s.at.in("warn_percent"), s.WarnPercent, 1, 99)
-		k.between(s.at.in("escalate_percent"), s.EscalatePercent, 1, 1000)
+		k.between(s.at.In("warn_percent"), s.WarnPercent, 1, 99)
+		k.between(s.at.In("escalate_percent"), s.EscalatePercent, 1, 1000)
 	}
 	// Even where it is the shipped one, which needs the shipped calendars.
 	house := c.slaOrShipped()
@@ -122,10 +122,10 @@ func (c *content) checkSLA(k *checker) {
 			at = c.calendars[0].at
 		}
 	}
-	k.known(at.in("house", "clock"), "calendar", house.House.Clock, c.calendarIDs())
-	k.maybeAmount(at.in("house", "first_response"), house.House.FirstResponse)
-	k.maybeAmount(at.in("house", "next_response"), house.House.NextResponse)
-	k.maybeAmount(at.in("house", "resolution"), house.House.Resolution)
+	k.known(at.In("house", "clock"), "calendar", house.House.Clock, c.calendarIDs())
+	k.maybeAmount(at.In("house", "first_response"), house.House.FirstResponse)
+	k.maybeAmount(at.In("house", "next_response"), house.House.NextResponse)
+	k.maybeAmount(at.In("house", "resolution"), house.House.Resolution)
 }
 
 // maybeAmount demands a time or nothing.

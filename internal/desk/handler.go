@@ -25,6 +25,7 @@ import (
 	"casemate/internal/privilege"
 	"casemate/internal/queue"
 	reporting "casemate/internal/report"
+	"casemate/internal/setup"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/webhook"
@@ -76,6 +77,7 @@ type Handler struct {
 	administration
 	privacies
 	reports
+	configuration
 
 	mapper
 }
@@ -95,6 +97,7 @@ type Nouns struct {
 	Knowledge *knowledge.Service
 	Mail      *mailin.Service
 	MailGate  *mailin.Gate
+	Setup     *setup.Service
 
 	Authorizations *authorization.Service
 	Privacy        *privacy.Service
@@ -161,6 +164,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h.userSignIns = userSignIns{identity: n.Identity}
 	h.administration = administration{identity: n.Identity, notify: n.Notify, host: host}
 	h.reports = reports{report: n.Reports}
+	h.configuration = configuration{setup: n.Setup}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}

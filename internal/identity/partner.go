@@ -316,14 +316,19 @@ func (s *Service) RemovePartner(ctx context.Context, who principal.Principal, id
 		if _, err := PartnerIn(tx, id); err != nil {
 			return err
 		}
-		tx.Write(1, "UPDATE partners SET removed_at = ? WHERE id = ? AND removed_at = 0", tx.Now, id)
-		tx.Write(db.Any, "DELETE FROM partner_services WHERE partner_id = ?", id)
-		tx.Write(db.Any, "UPDATE users SET disabled = 1 WHERE domain_id = ? AND partner_id = ?", principal.House, id)
-		tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id IN (SELECT id FROM users WHERE domain_id = ? AND partner_id = ?)", principal.House, principal.House, id)
-		tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id IN (SELECT id FROM users WHERE domain_id = ? AND partner_id = ?)", principal.House, principal.House, id)
-		event.Record(tx, who, event.Event{Domain: principal.House, Kind: "partner.remove", Subject: "partner", SubjectID: id, LogCode: event.NoLog})
+		removePartner(tx, who, id)
 		return nil
 	})
+}
+
+// removePartner removes a partner with what hangs on him.
+func removePartner(tx *db.Tx, who principal.Principal, id string) {
+	tx.Write(1, "UPDATE partners SET removed_at = ? WHERE id = ? AND removed_at = 0", tx.Now, id)
+	tx.Write(db.Any, "DELETE FROM partner_services WHERE partner_id = ?", id)
+	tx.Write(db.Any, "UPDATE users SET disabled = 1 WHERE domain_id = ? AND partner_id = ?", principal.House, id)
+	tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id IN (SELECT id FROM users WHERE domain_id = ? AND partner_id = ?)", principal.House, principal.House, id)
+	tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id IN (SELECT id FROM users WHERE domain_id = ? AND partner_id = ?)", principal.House, principal.House, id)
+	event.Record(tx, who, event.Event{Domain: principal.House, Kind: "partner.remove", Subject: "partner", SubjectID: id, LogCode: event.NoLog})
 }
 
 // Partners lists the partners by name. For the house.

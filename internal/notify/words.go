@@ -14,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"casemate/internal/db"
-	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
@@ -83,13 +82,10 @@ func (s *Service) overrides(ctx context.Context) (map[string]Template, error) {
 	err := s.db.View(ctx, func(tx *db.Tx) error {
 		clear(texts)
 		return tx.List(func(r db.Row) error {
-			var t Template
-			var lang string
-			err := r.Scan(&t.Name, &lang, &t.Subject, &t.Text, &t.SMS, &t.Version, &t.Changed, &t.Actor)
-			t.Language = locale.Language(lang)
+			t, err := scanTemplate(r)
 			texts[wordsKey(t.Name, t.Language)] = t
 			return err
-		}, "SELECT template, language, subject, text, sms, version, changed_at, actor FROM notify_templates")
+		}, "SELECT "+templateColumns+" FROM notify_templates")
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading templates: %w", err)
@@ -197,10 +193,7 @@ func (s *Service) SetTemplate(ctx context.Context, who principal.Principal, name
 		if seen != nil && *seen != before {
 			return Template{}, ErrTemplateStale
 		}
-		tx.Write(1, `INSERT INTO notify_templates (template, language, subject, text, sms, version, changed_at, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (template, language) DO UPDATE SET subject = excluded.subject, text = excluded.text, sms = excluded.sms, version = excluded.version, changed_at = excluded.changed_at, actor = excluded.actor`,
-			name, string(lang), w.Subject, w.Text, w.SMS, before+1, tx.Now, who.User)
-		event.Record(tx, who, event.Event{Kind: "template.change", Subject: "template", SubjectID: wordsKey(name, lang), Revision: before + 1, LogCode: event.NoLog})
+		putTemplate(tx, who, name, lang, w, before+1)
 		return Template{Name: name, Language: lang, Words: w, Version: before + 1, Changed: tx.Now, Actor: who.User}, nil
 	})
 	if err != nil {
@@ -218,18 +211,7 @@ func (s *Service) ResetTemplate(ctx context.Context, who principal.Principal, na
 	if _, err := template(name, lang, nil); err != nil {
 		return err
 	}
-	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		var version int64
-		err := tx.Get("DELETE FROM notify_templates WHERE template = ? AND language = ? RETURNING version", name, string(lang)).Scan(&version)
-		if errors.Is(err, db.ErrNone) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		event.Record(tx, who, event.Event{Kind: "template.reset", Subject: "template", SubjectID: wordsKey(name, lang), LogCode: event.NoLog, Data: map[string]any{"version": version}})
-		return nil
-	})
+	err := s.db.Update(ctx, func(tx *db.Tx) error { return resetTemplate(tx, who, name, lang) })
 	s.forgetWords()
 	return err
 }

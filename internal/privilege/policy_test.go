@@ -98,6 +98,12 @@ func TestRoles(t *testing.T) {
 
 		"DownloadTicketAttachment": {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
 
+		"ExportConfiguration":       {principal.RoleAdministrator},
+		"PlanConfiguration":         {principal.RoleAdministrator},
+		"ApplyConfiguration":        {principal.RoleAdministrator},
+		"RollbackConfiguration":     {principal.RoleAdministrator},
+		"ListConfigurationVersions": {principal.RoleAdministrator},
+
 		"RevealTicketDetails": {principal.RoleAdministrator, principal.RoleSupervisor, principal.RoleEngineer},
 		"ListAbuseReports":    {principal.RoleAdministrator, principal.RoleSupervisor},
 		"ShowAbuseReport":     {principal.RoleAdministrator, principal.RoleSupervisor},

@@ -19,12 +19,12 @@ import (
 // Action is one thing that macros, bulk runs and rules do to a ticket. The set
 // is closed: what is in Actions and no more.
 type Action struct {
-	Do       string        `json:"do"`
-	Text     *locale.Texts `json:"text,omitempty"`     // of note, reply, ask, resolve, invalid; a note beside pause, resume, assign, transfer
-	To       string        `json:"to,omitempty"`       // assign, notify: whom; transfer: house, partner or isv
-	Handler  string        `json:"handler,omitempty"`  // transfer: who handles it there
-	Severity string        `json:"severity,omitempty"` // severity: its id
-	Tags     []string      `json:"tags,omitempty"`     // tag, untag
+	Do       string        `json:"do" yaml:"do"`
+	Text     *locale.Texts `json:"text,omitempty" yaml:"text,omitempty"`         // of note, reply, ask, resolve, invalid; a note beside pause, resume, assign, transfer
+	To       string        `json:"to,omitempty" yaml:"to,omitempty"`             // assign, notify: whom; transfer: house, partner or isv
+	Handler  string        `json:"handler,omitempty" yaml:"handler,omitempty"`   // transfer: who handles it there
+	Severity string        `json:"severity,omitempty" yaml:"severity,omitempty"` // severity: its id
+	Tags     []string      `json:"tags,omitempty" yaml:"tags,omitempty"`         // tag, untag
 }
 
 // DoNotify tells somebody of the house by mail to look at the ticket.

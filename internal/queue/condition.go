@@ -19,13 +19,13 @@ import (
 // Condition is what must hold for a rule to act: one comparison, or all, any or
 // none of others. Exactly one of All, Any, Not and Field is given.
 type Condition struct {
-	All    []Condition `json:"all,omitempty"`
-	Any    []Condition `json:"any,omitempty"`
-	Not    *Condition  `json:"not,omitempty"`
-	Field  string      `json:"field,omitempty"`
-	Op     string      `json:"op,omitempty"`
-	Value  string      `json:"value,omitempty"`
-	Values []string    `json:"values,omitempty"` // of op in
+	All    []Condition `json:"all,omitempty" yaml:"all,omitempty"`
+	Any    []Condition `json:"any,omitempty" yaml:"any,omitempty"`
+	Not    *Condition  `json:"not,omitempty" yaml:"not,omitempty"`
+	Field  string      `json:"field,omitempty" yaml:"field,omitempty"`
+	Op     string      `json:"op,omitempty" yaml:"op,omitempty"`
+	Value  string      `json:"value,omitempty" yaml:"value,omitempty"`
+	Values []string    `json:"values,omitempty" yaml:"values,omitempty"` // of op in
 }
 
 // Limits of conditions.

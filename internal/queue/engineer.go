@@ -43,10 +43,10 @@ var (
 // Skills are what an engineer can do. An empty list is everything; products and
 // sub types are one list in two grains.
 type Skills struct {
-	Products  []string `json:"products,omitempty"`
-	SubTypes  []string `json:"sub_types,omitempty"`
-	Languages []string `json:"languages,omitempty"`
-	Regions   []string `json:"regions,omitempty"`
+	Products  []string `json:"products,omitempty" yaml:"product_category_ids,omitempty"`
+	SubTypes  []string `json:"sub_types,omitempty" yaml:"business_type_categories,omitempty"`
+	Languages []string `json:"languages,omitempty" yaml:"languages,omitempty"`
+	Regions   []string `json:"regions,omitempty" yaml:"region_ids,omitempty"`
 }
 
 func (s Skills) check(c *catalog.Catalog) error {

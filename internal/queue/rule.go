@@ -65,17 +65,17 @@ var (
 // When is what a rule begins with: events, or that a ticket has been in a state
 // for so many hours.
 type When struct {
-	Events []string `json:"events,omitempty"`
-	By     string   `json:"by,omitempty"`    // customer, engineer or system; "" = whoever
-	State  *int     `json:"state,omitempty"` // with Hours
-	Hours  int      `json:"hours,omitempty"` // 1..8760
+	Events []string `json:"events,omitempty" yaml:"events,omitempty"`
+	By     string   `json:"by,omitempty" yaml:"by,omitempty"`       // customer, engineer or system; "" = whoever
+	State  *int     `json:"state,omitempty" yaml:"state,omitempty"` // with Hours
+	Hours  int      `json:"hours,omitempty" yaml:"hours,omitempty"` // 1..8760
 }
 
 // Definition is a rule as data.
 type Definition struct {
-	When When       `json:"when"`
-	If   *Condition `json:"if,omitempty"` // nil = always
-	Then []Action   `json:"then"`
+	When When       `json:"when" yaml:"when"`
+	If   *Condition `json:"if,omitempty" yaml:"if,omitempty"` // nil = always
+	Then []Action   `json:"then" yaml:"then"`
 }
 
 // Rule is a rule as it is stored.

@@ -11,23 +11,23 @@ import (
 // Plan is when a person of the house is at work: shifts of a week on the clocks
 // of a zone, and days that are different. An empty week is no plan at all.
 type Plan struct {
-	Zone       string      `json:"zone,omitempty"` // IANA name or GMT+8; "" = the product's home zone
-	Week       []Shift     `json:"week,omitempty"`
-	Exceptions []Exception `json:"exceptions,omitempty"`
+	Zone       string      `json:"zone,omitempty" yaml:"zone,omitempty"` // IANA name or GMT+8; "" = the product's home zone
+	Week       []Shift     `json:"week,omitempty" yaml:"week,omitempty"`
+	Exceptions []Exception `json:"exceptions,omitempty" yaml:"exceptions,omitempty"`
 }
 
 // Shift is a part of a day of the week. Hours that end at or before their
 // beginning go on into the next day.
 type Shift struct {
-	Day   int    `json:"day"`   // 1 = Monday .. 7 = Sunday
-	Hours string `json:"hours"` // HH:mm-HH:mm, the end up to 24:00
+	Day   int    `json:"day" yaml:"day"`     // 1 = Monday .. 7 = Sunday
+	Hours string `json:"hours" yaml:"hours"` // HH:mm-HH:mm, the end up to 24:00
 }
 
 // Exception is a date on which the week does not count: off, or other hours.
 // Several entries of one date are several parts of it.
 type Exception struct {
-	Date  string `json:"date"`            // yyyy-MM-dd
-	Hours string `json:"hours,omitempty"` // "" = off
+	Date  string `json:"date" yaml:"date"`                       // yyyy-MM-dd
+	Hours string `json:"hours,omitempty" yaml:"hours,omitempty"` // "" = off
 }
 
 // Limits of a plan.

@@ -296,13 +296,18 @@ func (s *Service) DeleteTeam(ctx context.Context, who principal.Principal, id st
 		if !errors.Is(err, db.ErrNone) {
 			return err
 		}
-		tx.Write(1, "DELETE FROM desk_teams WHERE id = ? AND version = ?", id, t.Version)
-		tx.Write(db.Any, "DELETE FROM desk_team_members WHERE team_id = ?", id)
-		tx.Write(db.Any, "UPDATE desk_views SET shared = 'private', team = '', version = version + 1, changed_at = ? WHERE shared = 'team' AND team = ?", tx.Now, id)
-		ticket.ForgetTeam(tx, id)
-		record(tx, who, "team.delete", "team", id, t.Version+1, map[string]any{"members": t.Members})
+		forgetTeam(tx, who, t)
 		return nil
 	})
+}
+
+// forgetTeam removes a team with what belongs to it.
+func forgetTeam(tx *db.Tx, who principal.Principal, t Team) {
+	tx.Write(1, "DELETE FROM desk_teams WHERE id = ? AND version = ?", t.ID, t.Version)
+	tx.Write(db.Any, "DELETE FROM desk_team_members WHERE team_id = ?", t.ID)
+	tx.Write(db.Any, "UPDATE desk_views SET shared = 'private', team = '', version = version + 1, changed_at = ? WHERE shared = 'team' AND team = ?", tx.Now, t.ID)
+	ticket.ForgetTeam(tx, t.ID)
+	record(tx, who, "team.delete", "team", t.ID, t.Version+1, map[string]any{"members": t.Members})
 }
 
 // marks are so many marks of a list.

@@ -40,6 +40,7 @@ import (
 	"casemate/internal/queue"
 	"casemate/internal/report"
 	"casemate/internal/seal"
+	"casemate/internal/setup"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
 	"casemate/internal/webapi"
@@ -89,6 +90,7 @@ type Server struct {
 	local     *localToken
 	diagnose  *diagnose.Service
 	report    *report.Service
+	setup     *setup.Service
 
 	authorization *authorization.Service
 	privacy       *privacy.Service
@@ -263,6 +265,7 @@ func (s *Server) build(ctx context.Context) error {
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
+	s.setup = setup.New(s.db, setup.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Queue: s.queue, Webhooks: s.webhook})
 	s.runner.Add(s.webhook.Kinds()...)
 	s.runner.Every(s.webhook.Periodic()...)
 	s.runner.Clock(s.ident.Clock)
@@ -361,7 +364,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v2/", "/v2.0/", "/osm/"} {
 		mux.Handle(p, v2)
 	}
-	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization, Privacy: s.privacy, Knowledge: s.knowledge, Reports: s.report}, s.deskHost(), s.o.Log)
+	engineers, err := desk.New(desk.Nouns{Identity: s.ident, Tickets: s.ticket, Catalog: s.catalog, Notify: s.notify, Webhooks: s.webhook, Verify: s.verify, Diagnose: s.diagnose, Queue: s.queue, Mail: s.mail, MailGate: s.gate, Authorizations: s.authorization, Privacy: s.privacy, Knowledge: s.knowledge, Reports: s.report, Setup: s.setup}, s.deskHost(), s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func (s *Service) startClock(tx *db.Tx, t Ticket) {
 
 // Kinds are the jobs of the package, for the runner.
 func (s *Service) Kinds() []job.Kind {
-	return []job.Kind{{Name: kindClock, Run: s.clock, Timeout: time.Minute}, {Name: kindAlarm, Run: s.alarm, Timeout: time.Minute}, s.wakeKind(), {Name: kindSurvey, Run: s.ask, Timeout: time.Minute}}
+	return []job.Kind{{Name: kindClock, Run: s.clock, Timeout: time.Minute}, {Name: kindAlarm, Run: s.alarm, Timeout: time.Minute}, s.wakeKind(), {Name: kindSurvey, Run: s.ask, Timeout: time.Minute}, s.turnKind()}
 }
 
 func (s *Service) clock(ctx context.Context, r job.Running) error {

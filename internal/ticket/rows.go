@@ -18,28 +18,28 @@ import (
 
 // RowFilter says which tickets a queue or a view of the desk holds, as data. All
 // that is given must hold; of a list one entry must. In a list of ids Nobody
-// means "without". A sandbox's tickets and deleted ones are in none.
+// means "without". Its names in YAML are those on the wire. A sandbox's tickets and deleted ones are in none.
 type RowFilter struct {
-	Statuses     []Status    `json:"statuses,omitempty"`
-	Severities   []string    `json:"severities,omitempty"`
-	Plans        []string    `json:"plans,omitempty"` // support plans as of the ticket's creation
-	Products     []string    `json:"products,omitempty"`
-	SubTypes     []string    `json:"sub_types,omitempty"`
-	ProblemTypes []string    `json:"problem_types,omitempty"`
-	Regions      []string    `json:"regions,omitempty"`
-	Languages    []string    `json:"languages,omitempty"` // of the customer's notices
-	Domains      []string    `json:"domains,omitempty"`
-	Owners       []Ownership `json:"owners,omitempty"`
-	Partners     []string    `json:"partners,omitempty"` // whose business it is now
-	Teams        []string    `json:"teams,omitempty"`
-	Assignee     string      `json:"assignee,omitempty"` // user id, Me or Nobody
-	Older        int         `json:"older,omitempty"`    // created at least so many minutes ago
-	Younger      int         `json:"younger,omitempty"`  // created less than so many minutes ago
-	Unchanged    int         `json:"unchanged,omitempty"`
-	Urged        *bool       `json:"urged,omitempty"`
-	Tags         []string    `json:"tags,omitempty"`       // engineers' own; a partner's people find nothing by them
-	DueWithin    int         `json:"due_within,omitempty"` // the nearest running target is due within so many minutes, or is missed
-	Snoozed      string      `json:"snoozed,omitempty"`    // SnoozedNot, "" = the same; SnoozedOnly, SnoozedAll
+	Statuses     []Status    `json:"statuses,omitempty" yaml:"statuses,omitempty"`
+	Severities   []string    `json:"severities,omitempty" yaml:"severities,omitempty"`
+	Plans        []string    `json:"plans,omitempty" yaml:"plans,omitempty"` // support plans as of the ticket's creation
+	Products     []string    `json:"products,omitempty" yaml:"product_category_ids,omitempty"`
+	SubTypes     []string    `json:"sub_types,omitempty" yaml:"business_type_categories,omitempty"`
+	ProblemTypes []string    `json:"problem_types,omitempty" yaml:"business_type_ids,omitempty"`
+	Regions      []string    `json:"regions,omitempty" yaml:"region_ids,omitempty"`
+	Languages    []string    `json:"languages,omitempty" yaml:"languages,omitempty"` // of the customer's notices
+	Domains      []string    `json:"domains,omitempty" yaml:"domain_ids,omitempty"`
+	Owners       []Ownership `json:"owners,omitempty" yaml:"owners,omitempty"`
+	Partners     []string    `json:"partners,omitempty" yaml:"partner_ids,omitempty"` // whose business it is now
+	Teams        []string    `json:"teams,omitempty" yaml:"team_ids,omitempty"`
+	Assignee     string      `json:"assignee,omitempty" yaml:"assignee,omitempty"`            // user id, Me or Nobody
+	Older        int         `json:"older,omitempty" yaml:"older_than_minutes,omitempty"`     // created at least so many minutes ago
+	Younger      int         `json:"younger,omitempty" yaml:"younger_than_minutes,omitempty"` // created less than so many minutes ago
+	Unchanged    int         `json:"unchanged,omitempty" yaml:"unchanged_minutes,omitempty"`
+	Urged        *bool       `json:"urged,omitempty" yaml:"urged,omitempty"`
+	Tags         []string    `json:"tags,omitempty" yaml:"tags,omitempty"`                     // engineers' own; a partner's people find nothing by them
+	DueWithin    int         `json:"due_within,omitempty" yaml:"due_within_minutes,omitempty"` // the nearest running target is due within so many minutes, or is missed
+	Snoozed      string      `json:"snoozed,omitempty" yaml:"snoozed,omitempty"`               // SnoozedNot, "" = the same; SnoozedOnly, SnoozedAll
 }
 
 // Me as a filter's assignee is whoever asks.

@@ -106,7 +106,7 @@ func reigns(tx *db.Tx, rows []event.Row, last *sla.Policy) ([]sla.Reign, error) 
 			From string `json:"rule_from"`
 			To   string `json:"rule_to"`
 		}
-		if r.Kind != "ticket."+StepSeverity && r.Kind != kindUndo || json.Unmarshal(r.Data, &data) != nil || data.From == "" || data.To == "" {
+		if r.Kind != "ticket."+StepSeverity && r.Kind != kindUndo && r.Kind != eventTurned || json.Unmarshal(r.Data, &data) != nil || data.From == "" || data.To == "" {
 			continue
 		}
 		p, err := ruleIn(tx, data.From)

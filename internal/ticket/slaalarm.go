@@ -121,7 +121,7 @@ func (s *Service) sound(ctx context.Context, a alarm) error {
 		if err != nil {
 			return err
 		}
-		if t.Revision != found.Ticket.Revision {
+		if t.Revision != found.Ticket.Revision || t.pace.Rule != found.Ticket.pace.Rule {
 			return errMoved
 		}
 		for _, r := range tell {

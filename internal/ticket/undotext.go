@@ -25,6 +25,7 @@ var steps = map[string]locale.Texts{
 	eventWarned:              {ZH: "即将超时", EN: "Nearly due"},
 	eventEscalated:           {ZH: "上报主管", EN: "Escalated"},
 	eventBreached:            {ZH: "超时", EN: "Overdue"},
+	eventTurned:              {ZH: "服务时限随配置变更", EN: "Targets changed with the configuration"},
 	KindWithheld:             {ZH: "消息未发送", EN: "Message not sent"},
 }
 

@@ -50,7 +50,7 @@ type Nouns struct {
 	Identity  *identity.Service
 	Privacy   *privacy.Service
 	Knowledge *knowledge.Service
-	Reports *report.Service
+	Reports   *report.Service
 }
 
 var _ oas.Handler = (*Handler)(nil)
@@ -59,7 +59,6 @@ var _ oas.Handler = (*Handler)(nil)
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
 	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}}
 	router, err := oas.NewServer(h, door{},
-	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(h.methodNotAllowed),

@@ -307,12 +307,8 @@ func (s *Service) Update(ctx context.Context, who principal.Principal, id string
 		if err != nil {
 			return h, err
 		}
-		state := "on"
-		if h.Off {
-			state = "off"
-		}
 		tx.Write(1, "UPDATE webhooks SET url = ?, about = ?, kinds = ?, state = ?, cause = ?, tries = ?, failing_since = ?, next_at = ?, changed_at = ? WHERE id = ?",
-			h.URL, h.About, string(kinds), state, h.Cause, h.Tries, h.FailingSince, h.NextAt, tx.Now, id)
+			h.URL, h.About, string(kinds), stateOf(h.Off), h.Cause, h.Tries, h.FailingSince, h.NextAt, tx.Now, id)
 		record(tx, who, "webhook.update", id, map[string]any{"off": h.Off, "kinds": h.Kinds})
 		return h, nil
 	})
@@ -327,9 +323,7 @@ func (s *Service) Delete(ctx context.Context, who principal.Principal, id string
 		if _, err := hookIn(tx, id); err != nil {
 			return err
 		}
-		tx.Write(1, "DELETE FROM webhooks WHERE id = ?", id)
-		tx.Write(db.Any, "DELETE FROM webhook_deliveries WHERE webhook_id = ?", id)
-		record(tx, who, "webhook.delete", id, nil)
+		DropIn(tx, who, id)
 		return nil
 	})
 }

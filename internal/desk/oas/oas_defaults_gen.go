@@ -3,6 +3,14 @@
 package oas
 
 // setDefaults set default value of fields.
+func (s *ApplyConfigurationReq) setDefaults() {
+	{
+		val := ConfigClocks("keep")
+		s.Clocks.SetTo(val)
+	}
+}
+
+// setDefaults set default value of fields.
 func (s *NewDomainReq) setDefaults() {
 	{
 		val := bool(false)
@@ -23,6 +31,26 @@ func (s *PartnerReq) setDefaults() {
 	{
 		val := bool(true)
 		s.Whitelisted.SetTo(val)
+	}
+}
+
+// setDefaults set default value of fields.
+func (s *PlanConfigurationReq) setDefaults() {
+	{
+		val := ConfigClocks("keep")
+		s.Clocks.SetTo(val)
+	}
+}
+
+// setDefaults set default value of fields.
+func (s *RollbackConfigurationReq) setDefaults() {
+	{
+		val := ConfigClocks("keep")
+		s.Clocks.SetTo(val)
+	}
+	{
+		val := bool(false)
+		s.DryRun.SetTo(val)
 	}
 }
 

@@ -1414,6 +1414,44 @@ func (s *ApplyCatalogReq) SetVersion(val OptInt64) {
 	s.Version = val
 }
 
+// Ref: #/components/schemas/ApplyConfigurationReq
+type ApplyConfigurationReq struct {
+	Files CatalogFileMap `json:"files"`
+	// The plan's `base`. Absent applies over whatever is in force.
+	Base   OptConfigHashMap `json:"base"`
+	Clocks OptConfigClocks  `json:"clocks"`
+}
+
+// GetFiles returns the value of Files.
+func (s *ApplyConfigurationReq) GetFiles() CatalogFileMap {
+	return s.Files
+}
+
+// GetBase returns the value of Base.
+func (s *ApplyConfigurationReq) GetBase() OptConfigHashMap {
+	return s.Base
+}
+
+// GetClocks returns the value of Clocks.
+func (s *ApplyConfigurationReq) GetClocks() OptConfigClocks {
+	return s.Clocks
+}
+
+// SetFiles sets the value of Files.
+func (s *ApplyConfigurationReq) SetFiles(val CatalogFileMap) {
+	s.Files = val
+}
+
+// SetBase sets the value of Base.
+func (s *ApplyConfigurationReq) SetBase(val OptConfigHashMap) {
+	s.Base = val
+}
+
+// SetClocks sets the value of Clocks.
+func (s *ApplyConfigurationReq) SetClocks(val OptConfigClocks) {
+	s.Clocks = val
+}
+
 // Ref: #/components/schemas/Article
 type Article struct {
 	ID    string       `json:"id"`
@@ -6767,6 +6805,719 @@ func (s *Condition) SetValue(val OptString) {
 // SetValues sets the value of Values.
 func (s *Condition) SetValues(val []string) {
 	s.Values = val
+}
+
+// Ref: #/components/schemas/ConfigChange
+type ConfigChange struct {
+	// What happens to the entry. Those of the catalogue are retired, not removed; old tickets keep them.
+	Action ConfigChangeAction `json:"action"`
+	// Where it belongs, for example queues, or catalog.product.
+	Section string `json:"section"`
+	// Its id.
+	ID string `json:"id"`
+	// Its name in the caller's language.
+	Name   OptString     `json:"name"`
+	Fields []ConfigField `json:"fields"`
+}
+
+// GetAction returns the value of Action.
+func (s *ConfigChange) GetAction() ConfigChangeAction {
+	return s.Action
+}
+
+// GetSection returns the value of Section.
+func (s *ConfigChange) GetSection() string {
+	return s.Section
+}
+
+// GetID returns the value of ID.
+func (s *ConfigChange) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *ConfigChange) GetName() OptString {
+	return s.Name
+}
+
+// GetFields returns the value of Fields.
+func (s *ConfigChange) GetFields() []ConfigField {
+	return s.Fields
+}
+
+// SetAction sets the value of Action.
+func (s *ConfigChange) SetAction(val ConfigChangeAction) {
+	s.Action = val
+}
+
+// SetSection sets the value of Section.
+func (s *ConfigChange) SetSection(val string) {
+	s.Section = val
+}
+
+// SetID sets the value of ID.
+func (s *ConfigChange) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *ConfigChange) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetFields sets the value of Fields.
+func (s *ConfigChange) SetFields(val []ConfigField) {
+	s.Fields = val
+}
+
+// What happens to the entry. Those of the catalogue are retired, not removed; old tickets keep them.
+type ConfigChangeAction string
+
+const (
+	ConfigChangeActionAdded     ConfigChangeAction = "added"
+	ConfigChangeActionChanged   ConfigChangeAction = "changed"
+	ConfigChangeActionRemoved   ConfigChangeAction = "removed"
+	ConfigChangeActionRetired   ConfigChangeAction = "retired"
+	ConfigChangeActionRestored  ConfigChangeAction = "restored"
+	ConfigChangeActionReordered ConfigChangeAction = "reordered"
+)
+
+// AllValues returns all ConfigChangeAction values.
+func (ConfigChangeAction) AllValues() []ConfigChangeAction {
+	return []ConfigChangeAction{
+		ConfigChangeActionAdded,
+		ConfigChangeActionChanged,
+		ConfigChangeActionRemoved,
+		ConfigChangeActionRetired,
+		ConfigChangeActionRestored,
+		ConfigChangeActionReordered,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ConfigChangeAction) MarshalText() ([]byte, error) {
+	switch s {
+	case ConfigChangeActionAdded:
+		return []byte(s), nil
+	case ConfigChangeActionChanged:
+		return []byte(s), nil
+	case ConfigChangeActionRemoved:
+		return []byte(s), nil
+	case ConfigChangeActionRetired:
+		return []byte(s), nil
+	case ConfigChangeActionRestored:
+		return []byte(s), nil
+	case ConfigChangeActionReordered:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ConfigChangeAction) UnmarshalText(data []byte) error {
+	switch ConfigChangeAction(data) {
+	case ConfigChangeActionAdded:
+		*s = ConfigChangeActionAdded
+		return nil
+	case ConfigChangeActionChanged:
+		*s = ConfigChangeActionChanged
+		return nil
+	case ConfigChangeActionRemoved:
+		*s = ConfigChangeActionRemoved
+		return nil
+	case ConfigChangeActionRetired:
+		*s = ConfigChangeActionRetired
+		return nil
+	case ConfigChangeActionRestored:
+		*s = ConfigChangeActionRestored
+		return nil
+	case ConfigChangeActionReordered:
+		*s = ConfigChangeActionReordered
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What becomes of the clocks of open tickets. keep leaves them the targets they were promised; move
+// makes open clocks go by what is promised now, counted from their beginning, as after a change of
+// severity.
+// Ref: #/components/schemas/ConfigClocks
+type ConfigClocks string
+
+const (
+	ConfigClocksKeep ConfigClocks = "keep"
+	ConfigClocksMove ConfigClocks = "move"
+)
+
+// AllValues returns all ConfigClocks values.
+func (ConfigClocks) AllValues() []ConfigClocks {
+	return []ConfigClocks{
+		ConfigClocksKeep,
+		ConfigClocksMove,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ConfigClocks) MarshalText() ([]byte, error) {
+	switch s {
+	case ConfigClocksKeep:
+		return []byte(s), nil
+	case ConfigClocksMove:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ConfigClocks) UnmarshalText(data []byte) error {
+	switch ConfigClocks(data) {
+	case ConfigClocksKeep:
+		*s = ConfigClocksKeep
+		return nil
+	case ConfigClocksMove:
+		*s = ConfigClocksMove
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// What happens to an open ticket: clocks - its targets become those promised now; clocks_kept - it
+// keeps its targets though tickets like it get others from now on; queue_in, queue_out - it comes into
+// or leaves a queue; queue_served - nobody handles it and its queue gives tickets otherwise; retired -
+// it keeps an entry of the catalogue that is offered no more; rule_candidate - it is in the state a
+// rule of time waits in.
+// Ref: #/components/schemas/ConfigEffect
+type ConfigEffect string
+
+const (
+	ConfigEffectClocks        ConfigEffect = "clocks"
+	ConfigEffectClocksKept    ConfigEffect = "clocks_kept"
+	ConfigEffectQueueIn       ConfigEffect = "queue_in"
+	ConfigEffectQueueOut      ConfigEffect = "queue_out"
+	ConfigEffectQueueServed   ConfigEffect = "queue_served"
+	ConfigEffectRetired       ConfigEffect = "retired"
+	ConfigEffectRuleCandidate ConfigEffect = "rule_candidate"
+)
+
+// AllValues returns all ConfigEffect values.
+func (ConfigEffect) AllValues() []ConfigEffect {
+	return []ConfigEffect{
+		ConfigEffectClocks,
+		ConfigEffectClocksKept,
+		ConfigEffectQueueIn,
+		ConfigEffectQueueOut,
+		ConfigEffectQueueServed,
+		ConfigEffectRetired,
+		ConfigEffectRuleCandidate,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ConfigEffect) MarshalText() ([]byte, error) {
+	switch s {
+	case ConfigEffectClocks:
+		return []byte(s), nil
+	case ConfigEffectClocksKept:
+		return []byte(s), nil
+	case ConfigEffectQueueIn:
+		return []byte(s), nil
+	case ConfigEffectQueueOut:
+		return []byte(s), nil
+	case ConfigEffectQueueServed:
+		return []byte(s), nil
+	case ConfigEffectRetired:
+		return []byte(s), nil
+	case ConfigEffectRuleCandidate:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ConfigEffect) UnmarshalText(data []byte) error {
+	switch ConfigEffect(data) {
+	case ConfigEffectClocks:
+		*s = ConfigEffectClocks
+		return nil
+	case ConfigEffectClocksKept:
+		*s = ConfigEffectClocksKept
+		return nil
+	case ConfigEffectQueueIn:
+		*s = ConfigEffectQueueIn
+		return nil
+	case ConfigEffectQueueOut:
+		*s = ConfigEffectQueueOut
+		return nil
+	case ConfigEffectQueueServed:
+		*s = ConfigEffectQueueServed
+		return nil
+	case ConfigEffectRetired:
+		*s = ConfigEffectRetired
+		return nil
+	case ConfigEffectRuleCandidate:
+		*s = ConfigEffectRuleCandidate
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ConfigField
+type ConfigField struct {
+	// Dots stand between levels.
+	Field string `json:"field"`
+	// Absent when there was no value.
+	Before OptString `json:"before"`
+	// Absent when there is no value any more.
+	After OptString `json:"after"`
+}
+
+// GetField returns the value of Field.
+func (s *ConfigField) GetField() string {
+	return s.Field
+}
+
+// GetBefore returns the value of Before.
+func (s *ConfigField) GetBefore() OptString {
+	return s.Before
+}
+
+// GetAfter returns the value of After.
+func (s *ConfigField) GetAfter() OptString {
+	return s.After
+}
+
+// SetField sets the value of Field.
+func (s *ConfigField) SetField(val string) {
+	s.Field = val
+}
+
+// SetBefore sets the value of Before.
+func (s *ConfigField) SetBefore(val OptString) {
+	s.Before = val
+}
+
+// SetAfter sets the value of After.
+func (s *ConfigField) SetAfter(val OptString) {
+	s.After = val
+}
+
+// Path in the tree to the SHA-256 of the file, in hex.
+// Ref: #/components/schemas/ConfigHashMap
+type ConfigHashMap map[string]string
+
+func (s *ConfigHashMap) init() ConfigHashMap {
+	m := *s
+	if m == nil {
+		m = map[string]string{}
+		*s = m
+	}
+	return m
+}
+
+// Ref: #/components/schemas/ConfigPlan
+type ConfigPlan struct {
+	// The last recorded version, 0 when there is none; after apply and rollback the new one.
+	Version int64 `json:"version"`
+	// Of what is in force.
+	Hash    string         `json:"hash"`
+	Base    ConfigHashMap  `json:"base"`
+	Changes []ConfigChange `json:"changes"`
+	// Files of the catalogue differ, be it in comments only.
+	Layout bool `json:"layout"`
+	// Open tickets that are touched, at most 100 for each effect and entry.
+	Tickets []ConfigTicket `json:"tickets"`
+	Totals  []ConfigTotal  `json:"totals"`
+}
+
+// GetVersion returns the value of Version.
+func (s *ConfigPlan) GetVersion() int64 {
+	return s.Version
+}
+
+// GetHash returns the value of Hash.
+func (s *ConfigPlan) GetHash() string {
+	return s.Hash
+}
+
+// GetBase returns the value of Base.
+func (s *ConfigPlan) GetBase() ConfigHashMap {
+	return s.Base
+}
+
+// GetChanges returns the value of Changes.
+func (s *ConfigPlan) GetChanges() []ConfigChange {
+	return s.Changes
+}
+
+// GetLayout returns the value of Layout.
+func (s *ConfigPlan) GetLayout() bool {
+	return s.Layout
+}
+
+// GetTickets returns the value of Tickets.
+func (s *ConfigPlan) GetTickets() []ConfigTicket {
+	return s.Tickets
+}
+
+// GetTotals returns the value of Totals.
+func (s *ConfigPlan) GetTotals() []ConfigTotal {
+	return s.Totals
+}
+
+// SetVersion sets the value of Version.
+func (s *ConfigPlan) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetHash sets the value of Hash.
+func (s *ConfigPlan) SetHash(val string) {
+	s.Hash = val
+}
+
+// SetBase sets the value of Base.
+func (s *ConfigPlan) SetBase(val ConfigHashMap) {
+	s.Base = val
+}
+
+// SetChanges sets the value of Changes.
+func (s *ConfigPlan) SetChanges(val []ConfigChange) {
+	s.Changes = val
+}
+
+// SetLayout sets the value of Layout.
+func (s *ConfigPlan) SetLayout(val bool) {
+	s.Layout = val
+}
+
+// SetTickets sets the value of Tickets.
+func (s *ConfigPlan) SetTickets(val []ConfigTicket) {
+	s.Tickets = val
+}
+
+// SetTotals sets the value of Totals.
+func (s *ConfigPlan) SetTotals(val []ConfigTotal) {
+	s.Totals = val
+}
+
+// An open ticket that is touched.
+// Ref: #/components/schemas/ConfigTicket
+type ConfigTicket struct {
+	// Number of the ticket.
+	Number string       `json:"number"`
+	Effect ConfigEffect `json:"effect"`
+	// Section of the entry it is by; absent for clocks.
+	Section OptString `json:"section"`
+	// Id of the entry.
+	ID OptString `json:"id"`
+	// The clocks that differ, for example resolution.1.
+	Clocks    []string `json:"clocks"`
+	DueBefore OptTime  `json:"due_before"`
+	DueAfter  OptTime  `json:"due_after"`
+}
+
+// GetNumber returns the value of Number.
+func (s *ConfigTicket) GetNumber() string {
+	return s.Number
+}
+
+// GetEffect returns the value of Effect.
+func (s *ConfigTicket) GetEffect() ConfigEffect {
+	return s.Effect
+}
+
+// GetSection returns the value of Section.
+func (s *ConfigTicket) GetSection() OptString {
+	return s.Section
+}
+
+// GetID returns the value of ID.
+func (s *ConfigTicket) GetID() OptString {
+	return s.ID
+}
+
+// GetClocks returns the value of Clocks.
+func (s *ConfigTicket) GetClocks() []string {
+	return s.Clocks
+}
+
+// GetDueBefore returns the value of DueBefore.
+func (s *ConfigTicket) GetDueBefore() OptTime {
+	return s.DueBefore
+}
+
+// GetDueAfter returns the value of DueAfter.
+func (s *ConfigTicket) GetDueAfter() OptTime {
+	return s.DueAfter
+}
+
+// SetNumber sets the value of Number.
+func (s *ConfigTicket) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetEffect sets the value of Effect.
+func (s *ConfigTicket) SetEffect(val ConfigEffect) {
+	s.Effect = val
+}
+
+// SetSection sets the value of Section.
+func (s *ConfigTicket) SetSection(val OptString) {
+	s.Section = val
+}
+
+// SetID sets the value of ID.
+func (s *ConfigTicket) SetID(val OptString) {
+	s.ID = val
+}
+
+// SetClocks sets the value of Clocks.
+func (s *ConfigTicket) SetClocks(val []string) {
+	s.Clocks = val
+}
+
+// SetDueBefore sets the value of DueBefore.
+func (s *ConfigTicket) SetDueBefore(val OptTime) {
+	s.DueBefore = val
+}
+
+// SetDueAfter sets the value of DueAfter.
+func (s *ConfigTicket) SetDueAfter(val OptTime) {
+	s.DueAfter = val
+}
+
+// Ref: #/components/schemas/ConfigTotal
+type ConfigTotal struct {
+	Effect ConfigEffect `json:"effect"`
+	// How many there are; a ticket counts once for each entry.
+	Count int32 `json:"count"`
+}
+
+// GetEffect returns the value of Effect.
+func (s *ConfigTotal) GetEffect() ConfigEffect {
+	return s.Effect
+}
+
+// GetCount returns the value of Count.
+func (s *ConfigTotal) GetCount() int32 {
+	return s.Count
+}
+
+// SetEffect sets the value of Effect.
+func (s *ConfigTotal) SetEffect(val ConfigEffect) {
+	s.Effect = val
+}
+
+// SetCount sets the value of Count.
+func (s *ConfigTotal) SetCount(val int32) {
+	s.Count = val
+}
+
+// Ref: #/components/schemas/ConfigTree
+type ConfigTree struct {
+	// The last recorded version, 0 when there is none; of an earlier version its number.
+	Version int64 `json:"version"`
+	// One hash over all files, comments about names left out.
+	Hash  string         `json:"hash"`
+	Files CatalogFileMap `json:"files"`
+}
+
+// GetVersion returns the value of Version.
+func (s *ConfigTree) GetVersion() int64 {
+	return s.Version
+}
+
+// GetHash returns the value of Hash.
+func (s *ConfigTree) GetHash() string {
+	return s.Hash
+}
+
+// GetFiles returns the value of Files.
+func (s *ConfigTree) GetFiles() CatalogFileMap {
+	return s.Files
+}
+
+// SetVersion sets the value of Version.
+func (s *ConfigTree) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetHash sets the value of Hash.
+func (s *ConfigTree) SetHash(val string) {
+	s.Hash = val
+}
+
+// SetFiles sets the value of Files.
+func (s *ConfigTree) SetFiles(val CatalogFileMap) {
+	s.Files = val
+}
+
+// Ref: #/components/schemas/ConfigVersion
+type ConfigVersion struct {
+	// Number of the version.
+	Version int64 `json:"version"`
+	At      Time  `json:"at"`
+	// How it came to be; found is what others had changed by the desk, as the next apply found it.
+	Kind ConfigVersionKind `json:"kind"`
+	// Of a rollback the version it went back to.
+	From OptInt64 `json:"from"`
+	// Sort of who did it, for example engineer or local.
+	ActorKind string `json:"actor_kind"`
+	// User id of who did it.
+	Actor OptString `json:"actor"`
+	// Hash of its files.
+	Hash string `json:"hash"`
+	// Entries that it changed.
+	Changes int32 `json:"changes"`
+}
+
+// GetVersion returns the value of Version.
+func (s *ConfigVersion) GetVersion() int64 {
+	return s.Version
+}
+
+// GetAt returns the value of At.
+func (s *ConfigVersion) GetAt() Time {
+	return s.At
+}
+
+// GetKind returns the value of Kind.
+func (s *ConfigVersion) GetKind() ConfigVersionKind {
+	return s.Kind
+}
+
+// GetFrom returns the value of From.
+func (s *ConfigVersion) GetFrom() OptInt64 {
+	return s.From
+}
+
+// GetActorKind returns the value of ActorKind.
+func (s *ConfigVersion) GetActorKind() string {
+	return s.ActorKind
+}
+
+// GetActor returns the value of Actor.
+func (s *ConfigVersion) GetActor() OptString {
+	return s.Actor
+}
+
+// GetHash returns the value of Hash.
+func (s *ConfigVersion) GetHash() string {
+	return s.Hash
+}
+
+// GetChanges returns the value of Changes.
+func (s *ConfigVersion) GetChanges() int32 {
+	return s.Changes
+}
+
+// SetVersion sets the value of Version.
+func (s *ConfigVersion) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetAt sets the value of At.
+func (s *ConfigVersion) SetAt(val Time) {
+	s.At = val
+}
+
+// SetKind sets the value of Kind.
+func (s *ConfigVersion) SetKind(val ConfigVersionKind) {
+	s.Kind = val
+}
+
+// SetFrom sets the value of From.
+func (s *ConfigVersion) SetFrom(val OptInt64) {
+	s.From = val
+}
+
+// SetActorKind sets the value of ActorKind.
+func (s *ConfigVersion) SetActorKind(val string) {
+	s.ActorKind = val
+}
+
+// SetActor sets the value of Actor.
+func (s *ConfigVersion) SetActor(val OptString) {
+	s.Actor = val
+}
+
+// SetHash sets the value of Hash.
+func (s *ConfigVersion) SetHash(val string) {
+	s.Hash = val
+}
+
+// SetChanges sets the value of Changes.
+func (s *ConfigVersion) SetChanges(val int32) {
+	s.Changes = val
+}
+
+// How it came to be; found is what others had changed by the desk, as the next apply found it.
+type ConfigVersionKind string
+
+const (
+	ConfigVersionKindApply    ConfigVersionKind = "apply"
+	ConfigVersionKindRollback ConfigVersionKind = "rollback"
+	ConfigVersionKindFound    ConfigVersionKind = "found"
+)
+
+// AllValues returns all ConfigVersionKind values.
+func (ConfigVersionKind) AllValues() []ConfigVersionKind {
+	return []ConfigVersionKind{
+		ConfigVersionKindApply,
+		ConfigVersionKindRollback,
+		ConfigVersionKindFound,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ConfigVersionKind) MarshalText() ([]byte, error) {
+	switch s {
+	case ConfigVersionKindApply:
+		return []byte(s), nil
+	case ConfigVersionKindRollback:
+		return []byte(s), nil
+	case ConfigVersionKindFound:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ConfigVersionKind) UnmarshalText(data []byte) error {
+	switch ConfigVersionKind(data) {
+	case ConfigVersionKindApply:
+		*s = ConfigVersionKindApply
+		return nil
+	case ConfigVersionKindRollback:
+		*s = ConfigVersionKindRollback
+		return nil
+	case ConfigVersionKindFound:
+		*s = ConfigVersionKindFound
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/ConfigVersionList
+type ConfigVersionList struct {
+	Items []ConfigVersion `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *ConfigVersionList) GetItems() []ConfigVersion {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *ConfigVersionList) SetItems(val []ConfigVersion) {
+	s.Items = val
 }
 
 // Ref: #/components/schemas/Conflict
@@ -14869,6 +15620,98 @@ func (o OptCondition) Or(d Condition) Condition {
 	return d
 }
 
+// NewOptConfigClocks returns new OptConfigClocks with value set to v.
+func NewOptConfigClocks(v ConfigClocks) OptConfigClocks {
+	return OptConfigClocks{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptConfigClocks is optional ConfigClocks.
+type OptConfigClocks struct {
+	Value ConfigClocks
+	Set   bool
+}
+
+// IsSet returns true if OptConfigClocks was set.
+func (o OptConfigClocks) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptConfigClocks) Reset() {
+	var v ConfigClocks
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptConfigClocks) SetTo(v ConfigClocks) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptConfigClocks) Get() (v ConfigClocks, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptConfigClocks) Or(d ConfigClocks) ConfigClocks {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptConfigHashMap returns new OptConfigHashMap with value set to v.
+func NewOptConfigHashMap(v ConfigHashMap) OptConfigHashMap {
+	return OptConfigHashMap{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptConfigHashMap is optional ConfigHashMap.
+type OptConfigHashMap struct {
+	Value ConfigHashMap
+	Set   bool
+}
+
+// IsSet returns true if OptConfigHashMap was set.
+func (o OptConfigHashMap) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptConfigHashMap) Reset() {
+	var v ConfigHashMap
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptConfigHashMap) SetTo(v ConfigHashMap) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptConfigHashMap) Get() (v ConfigHashMap, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptConfigHashMap) Or(d ConfigHashMap) ConfigHashMap {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptConflict returns new OptConflict with value set to v.
 func NewOptConflict(v Conflict) OptConflict {
 	return OptConflict{
@@ -17954,6 +18797,32 @@ func (s *PlanCatalogReq) SetFiles(val CatalogFileMap) {
 	s.Files = val
 }
 
+// Ref: #/components/schemas/PlanConfigurationReq
+type PlanConfigurationReq struct {
+	Files  CatalogFileMap  `json:"files"`
+	Clocks OptConfigClocks `json:"clocks"`
+}
+
+// GetFiles returns the value of Files.
+func (s *PlanConfigurationReq) GetFiles() CatalogFileMap {
+	return s.Files
+}
+
+// GetClocks returns the value of Clocks.
+func (s *PlanConfigurationReq) GetClocks() OptConfigClocks {
+	return s.Clocks
+}
+
+// SetFiles sets the value of Files.
+func (s *PlanConfigurationReq) SetFiles(val CatalogFileMap) {
+	s.Files = val
+}
+
+// SetClocks sets the value of Clocks.
+func (s *PlanConfigurationReq) SetClocks(val OptConfigClocks) {
+	s.Clocks = val
+}
+
 // Ref: #/components/schemas/Preferences
 type Preferences struct {
 	Assigned   OptNoticeChoice `json:"assigned"`
@@ -20734,6 +21603,57 @@ func (s *Role) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/RollbackConfigurationReq
+type RollbackConfigurationReq struct {
+	// The version to go back to.
+	Version int64 `json:"version"`
+	// The dry run's `base`. Absent goes back from whatever is in force.
+	Base   OptConfigHashMap `json:"base"`
+	Clocks OptConfigClocks  `json:"clocks"`
+	// Only tell what would change.
+	DryRun OptBool `json:"dry_run"`
+}
+
+// GetVersion returns the value of Version.
+func (s *RollbackConfigurationReq) GetVersion() int64 {
+	return s.Version
+}
+
+// GetBase returns the value of Base.
+func (s *RollbackConfigurationReq) GetBase() OptConfigHashMap {
+	return s.Base
+}
+
+// GetClocks returns the value of Clocks.
+func (s *RollbackConfigurationReq) GetClocks() OptConfigClocks {
+	return s.Clocks
+}
+
+// GetDryRun returns the value of DryRun.
+func (s *RollbackConfigurationReq) GetDryRun() OptBool {
+	return s.DryRun
+}
+
+// SetVersion sets the value of Version.
+func (s *RollbackConfigurationReq) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetBase sets the value of Base.
+func (s *RollbackConfigurationReq) SetBase(val OptConfigHashMap) {
+	s.Base = val
+}
+
+// SetClocks sets the value of Clocks.
+func (s *RollbackConfigurationReq) SetClocks(val OptConfigClocks) {
+	s.Clocks = val
+}
+
+// SetDryRun sets the value of DryRun.
+func (s *RollbackConfigurationReq) SetDryRun(val OptBool) {
+	s.DryRun = val
 }
 
 // Which tickets: all that is given must hold, of a list one entry. Deleted tickets and those of

@@ -35,6 +35,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/apply
 	ApplyCatalog(ctx context.Context, req *ApplyCatalogReq) (*CatalogDiff, error)
+	// ApplyConfiguration implements ApplyConfiguration operation.
+	//
+	// Puts a tree in force, all of it in one transaction or nothing, and records the version. With `base`,
+	// the hashes a plan gave, refused with status 409 naming the files that changed since. Catalogue ids
+	// that are gone stay valid for the tickets that use them.
+	//
+	// POST /desk/v1/config/apply
+	ApplyConfiguration(ctx context.Context, req *ApplyConfigurationReq) (*ConfigPlan, error)
 	// ChangeArticle implements ChangeArticle operation.
 	//
 	// Makes a new version of the words; readers see it when it is published. With `revision`, an article
@@ -561,6 +569,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/catalog
 	ExportCatalog(ctx context.Context) (*CatalogFiles, error)
+	// ExportConfiguration implements ExportConfiguration operation.
+	//
+	// Everything that is configuration as one tree of YAML files, with a README; secrets, people and keys
+	// are not in it. With `version` the tree as that version recorded it, without comments.
+	//
+	// GET /desk/v1/config
+	ExportConfiguration(ctx context.Context, params ExportConfigurationParams) (*ConfigTree, error)
 	// FollowTicket implements FollowTicket operation.
 	//
 	// The caller is told of replies and changes; a second time changes nothing. At most 100 follow one
@@ -672,6 +687,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/codes/breakers
 	ListCodeBreakers(ctx context.Context) (*CodeBreakerList, error)
+	// ListConfigurationVersions implements ListConfigurationVersions operation.
+	//
+	// The recorded versions, newest first; the last 500 are kept.
+	//
+	// GET /desk/v1/config/versions
+	ListConfigurationVersions(ctx context.Context, params ListConfigurationVersionsParams) (*ConfigVersionList, error)
 	// ListDeliveries implements ListDeliveries operation.
 	//
 	// The ledger of outgoing mails and text messages, newest first. Contacts are masked, texts and codes
@@ -1007,6 +1028,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/catalog/plan
 	PlanCatalog(ctx context.Context, req *PlanCatalogReq) (*CatalogDiff, error)
+	// PlanConfiguration implements PlanConfiguration operation.
+	//
+	// Checks a tree and tells how it differs from what is in force, field by field, and which open tickets
+	// are touched. Changes nothing. A section without any file stays as it is. A tree that is not valid is
+	// refused with every mistake: file, line, column and reason.
+	//
+	// POST /desk/v1/config/plan
+	PlanConfiguration(ctx context.Context, req *PlanConfigurationReq) (*ConfigPlan, error)
 	// PlanErasure implements PlanErasure operation.
 	//
 	// What erasing a person would destroy, by kind, the tickets concerned and the legal holds in the way.
@@ -1231,6 +1260,13 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/domains/{domain_id}/users/{user_id}/sessions
 	RevokeUserSessions(ctx context.Context, params RevokeUserSessionsParams) error
+	// RollbackConfiguration implements RollbackConfiguration operation.
+	//
+	// Puts the tree of an earlier version in force as a new version. With `dry_run` it only tells what
+	// would change. Accounts that the version names and that are gone are left out.
+	//
+	// POST /desk/v1/config/rollback
+	RollbackConfiguration(ctx context.Context, req *RollbackConfigurationReq) (*ConfigPlan, error)
 	// RotateWebhookSecret implements RotateWebhookSecret operation.
 	//
 	// Makes a new secret, which is in this answer only. The one before signs beside it for 24 hours.

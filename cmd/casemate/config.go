@@ -1,0 +1,366 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// configGroup is all configuration as files; without a word it prints the
+// settings of the server's own configuration file, as it always did.
+type configGroup struct {
+	Settings configCmd         `cmd:"" default:"withargs" help:"Print the settings of the configuration file in force, secrets hidden (also without this word)."`
+	Export   configExportCmd   `cmd:"" help:"Write all configuration into a folder: catalogue, agreements, templates, teams, queues, views, macros, snippets, rules, engineers, partners, domains, webhooks."`
+	Plan     configPlanCmd     `cmd:"" help:"Show how a folder differs from what is in force, and which open tickets are touched; changes nothing."`
+	Apply    configApplyCmd    `cmd:"" help:"Put a folder in force, all of it or nothing, and record the version."`
+	History  configHistoryCmd  `cmd:"" help:"List the recorded versions, newest first."`
+	Rollback configRollbackCmd `cmd:"" help:"Show what going back to an earlier version would change; with --yes do it."`
+}
+
+const configPath = "/desk/v1/config"
+
+type configExportCmd struct {
+	clientFlags
+	jsonFlag
+	Dir     string `arg:"" help:"Folder to write to; made when missing." type:"path"`
+	Force   bool   `help:"Overwrite files that differ."`
+	Version int64  `help:"An earlier version, as history lists it." name:"from-version" placeholder:"N"`
+}
+
+type configPlanCmd struct {
+	clientFlags
+	jsonFlag
+	Dir    string `arg:"" help:"Folder with the tree." type:"existingdir"`
+	Clocks string `help:"Clocks of open tickets: keep = they keep the targets they were promised, move = they go by what is promised now." enum:"keep,move" default:"keep"`
+	Out    string `help:"Write the plan into this file, for apply --plan." type:"path" placeholder:"FILE"`
+}
+
+type configApplyCmd struct {
+	clientFlags
+	jsonFlag
+	Dir    string `arg:"" help:"Folder with the tree." type:"existingdir"`
+	Clocks string `help:"As for plan; a plan given with --plan has its own." enum:"keep,move" default:"keep"`
+	Plan   string `help:"Refuse unless what is in force is what this plan (plan --out) was made against." type:"existingfile" placeholder:"FILE"`
+}
+
+type configHistoryCmd struct {
+	clientFlags
+	jsonFlag
+	Limit int `help:"How many at most, up to 100." default:"20"`
+}
+
+type configRollbackCmd struct {
+	clientFlags
+	jsonFlag
+	Version int64  `arg:"" optional:"" help:"The version to go back to; else the one before the newest."`
+	Yes     bool   `help:"Do it; without this it only shows what would change."`
+	Clocks  string `help:"As for plan." enum:"keep,move" default:"keep"`
+}
+
+// configPlanView is the answer of plan, apply and rollback.
+type configPlanView struct {
+	Version int64             `json:"version"`
+	Hash    string            `json:"hash"`
+	Base    map[string]string `json:"base"`
+	Layout  bool              `json:"layout"`
+	Clocks  string            `json:"clocks,omitempty"` // of a file that plan --out wrote
+	Changes []struct {
+		Action  string `json:"action"`
+		Section string `json:"section"`
+		ID      string `json:"id"`
+		Name    string `json:"name,omitempty"`
+		Fields  []struct {
+			Field  string `json:"field"`
+			Before string `json:"before"`
+			After  string `json:"after"`
+		} `json:"fields"`
+	} `json:"changes"`
+	Tickets []struct {
+		Number  string     `json:"number"`
+		Effect  string     `json:"effect"`
+		Section string     `json:"section,omitempty"`
+		ID      string     `json:"id,omitempty"`
+		Clocks  []string   `json:"clocks,omitempty"`
+		Before  *time.Time `json:"due_before,omitempty"`
+		After   *time.Time `json:"due_after,omitempty"`
+	} `json:"tickets"`
+	Totals []struct {
+		Effect string `json:"effect"`
+		Count  int    `json:"count"`
+	} `json:"totals"`
+}
+
+// effectWords are what happens to open tickets, in both languages.
+var effectWords = map[string][2]string{
+	"clocks":         {"时限改为现在的承诺", "its targets become those promised now"},
+	"clocks_kept":    {"保留原时限（同类新工单将不同；--clocks move 可改变）", "keeps its targets (new ones like it get others; --clocks move changes it)"},
+	"queue_in":       {"进入", "comes into"},
+	"queue_out":      {"离开", "leaves"},
+	"queue_served":   {"未分配，其队列的分配方式改变", "nobody handles it, and its queue gives tickets otherwise"},
+	"retired":        {"保留已停用的条目", "keeps an entry that is offered no more:"},
+	"rule_candidate": {"处于按时间触发的规则所等待的状态", "is in the state that the rule waits in:"},
+}
+
+// short is a value on one line.
+func short(s string) string {
+	const most = 100
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "..."
+	}
+	return strconv.Quote(s)
+}
+
+func (p configPlanView) print(o *output) {
+	signs := map[string]string{"added": "+", "changed": "~", "removed": "-", "retired": "-", "restored": "+", "reordered": "~"}
+	counts := map[string]int{}
+	for _, c := range p.Changes {
+		counts[signs[c.Action]]++
+		line := fmt.Sprintf("%s %s %s", signs[c.Action], c.Section, c.ID)
+		if c.Name != "" {
+			line += " (" + c.Name + ")"
+		}
+		o.printf("%s\n", strings.TrimRight(line, " "))
+		for _, f := range c.Fields {
+			switch {
+			case f.Before == "":
+				o.printf("    %s: %s\n", f.Field, short(f.After))
+			case f.After == "":
+				o.printf("    %s: %s -> -\n", f.Field, short(f.Before))
+			default:
+				o.printf("    %s: %s -> %s\n", f.Field, short(f.Before), short(f.After))
+			}
+		}
+	}
+	switch {
+	case len(p.Changes) > 0:
+		o.printf(o.say("新增 %d，修改 %d，移除 %d\n", "%d added, %d changed, %d removed\n"), counts["+"], counts["~"], counts["-"])
+	case p.Layout:
+		o.printf("%s\n", o.say("仅注释或文件划分不同", "only comments or the layout of files differ"))
+	default:
+		o.printf("%s\n", o.say("没有差异", "no difference"))
+	}
+	listed := map[string]int{}
+	for _, t := range p.Tickets {
+		listed[t.Effect]++
+		words := effectWords[t.Effect]
+		line := fmt.Sprintf("  %s %s", t.Number, o.say(words[0], words[1]))
+		if t.ID != "" {
+			line += " " + t.Section + " " + t.ID
+		}
+		if len(t.Clocks) > 0 {
+			due := func(at *time.Time) string {
+				if at == nil {
+					return "-"
+				}
+				return at.Local().Format("2006-01-02 15:04:05")
+			}
+			line += fmt.Sprintf(" [%s] %s -> %s", strings.Join(t.Clocks, ", "), due(t.Before), due(t.After))
+		}
+		o.printf("%s\n", line)
+	}
+	for _, t := range p.Totals {
+		words := effectWords[t.Effect]
+		o.printf(o.say("未关闭工单：%d 个（列出 %d 个）%s\n", "open tickets: %d (%d listed) - %s\n"), t.Count, listed[t.Effect], strings.TrimSuffix(o.say(words[0], words[1]), ":"))
+	}
+}
+
+// Run writes the files.
+func (c *configExportCmd) Run(ctx context.Context, o *output) error {
+	cl, err := c.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	query := url.Values{}
+	if c.Version > 0 {
+		query.Set("version", strconv.FormatInt(c.Version, 10))
+	}
+	var raw json.RawMessage
+	if err := cl.get(ctx, configPath, query, &raw); err != nil {
+		return err
+	}
+	var got struct {
+		Version int64             `json:"version"`
+		Hash    string            `json:"hash"`
+		Files   map[string]string `json:"files"`
+	}
+	if err := json.Unmarshal(raw, &got); err != nil {
+		return err
+	}
+	if err := writeFolder(c.Dir, got.Files, c.Force); err != nil {
+		return err
+	}
+	if c.JSON {
+		return o.json(raw)
+	}
+	o.printf(o.say("配置版本 %d（%.12s），已写入 %d 个文件：%s\n", "configuration version %d (%.12s), %d files written to %s\n"), got.Version, got.Hash, len(got.Files), c.Dir)
+	return nil
+}
+
+// Run shows the difference.
+func (c *configPlanCmd) Run(ctx context.Context, o *output) error {
+	files, err := readFolder(c.Dir)
+	if err != nil {
+		return err
+	}
+	cl, err := c.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	var raw json.RawMessage
+	if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "clocks": c.Clocks}, &raw); err != nil {
+		return err
+	}
+	var p configPlanView
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return err
+	}
+	if c.Out != "" {
+		p.Clocks = c.Clocks
+		text, err := json.MarshalIndent(p, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.Out, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return o.json(raw)
+	}
+	p.print(o)
+	return nil
+}
+
+// Run plans, prints the plan and applies exactly that plan; with --plan the one
+// that was made before: when what is in force was changed in between, the server
+// refuses and names what.
+func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
+	files, err := readFolder(c.Dir)
+	if err != nil {
+		return err
+	}
+	cl, err := c.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	var plan configPlanView
+	if c.Plan != "" {
+		text, err := os.ReadFile(c.Plan)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(text, &plan); err != nil || plan.Base == nil {
+			return problem{c.Plan + "：不是 plan --out 写出的文件", c.Plan + ": not a file that plan --out wrote"}
+		}
+		c.Clocks = plan.Clocks
+	} else if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "clocks": c.Clocks}, &plan); err != nil {
+		return err
+	}
+	return finish(ctx, cl, o, c.JSON, "/apply", map[string]any{"files": files, "base": plan.Base, "clocks": c.Clocks})
+}
+
+// finish applies or goes back, and prints what was changed.
+func finish(ctx context.Context, cl *client, o *output, asJSON bool, path string, body map[string]any) error {
+	var raw json.RawMessage
+	if err := cl.post(ctx, configPath+path, body, &raw); err != nil || asJSON {
+		return orJSON(o, err, raw)
+	}
+	var done configPlanView
+	if err := json.Unmarshal(raw, &done); err != nil {
+		return err
+	}
+	done.print(o)
+	o.printf(o.say("配置版本 %d（%.12s）已生效\n", "configuration version %d (%.12s) is in force\n"), done.Version, done.Hash)
+	return nil
+}
+
+// configVersionView is a recorded version.
+type configVersionView struct {
+	Version   int64     `json:"version"`
+	At        time.Time `json:"at"`
+	Kind      string    `json:"kind"`
+	From      int64     `json:"from"`
+	ActorKind string    `json:"actor_kind"`
+	Actor     string    `json:"actor"`
+	Hash      string    `json:"hash"`
+	Changes   int       `json:"changes"`
+}
+
+// Run lists versions.
+func (c *configHistoryCmd) Run(ctx context.Context, o *output) error {
+	cl, err := c.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	var raw json.RawMessage
+	if err := cl.get(ctx, configPath+"/versions", url.Values{"limit": {strconv.Itoa(c.Limit)}}, &raw); err != nil || c.JSON {
+		return orJSON(o, err, raw)
+	}
+	var got struct {
+		Items []configVersionView `json:"items"`
+	}
+	if err := json.Unmarshal(raw, &got); err != nil {
+		return err
+	}
+	kinds := map[string][2]string{"apply": {"生效", "applied"}, "rollback": {"回退", "rolled back"}, "found": {"此前已被其他方式更改", "changed otherwise before"}}
+	w := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, o.say("版本\t时间\t方式\t变更\t操作者\t哈希", "VERSION\tAT\tHOW\tCHANGES\tBY\tHASH"))
+	for _, v := range got.Items {
+		how := o.say(kinds[v.Kind][0], kinds[v.Kind][1])
+		if v.From > 0 {
+			how += fmt.Sprintf(" -> %d", v.From)
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%.12s\n", v.Version, v.At.Local().Format("2006-01-02 15:04:05"), how, v.Changes, strings.TrimSpace(v.ActorKind+" "+v.Actor), v.Hash)
+	}
+	return w.Flush()
+}
+
+// Run shows what going back would change, and with --yes goes back.
+func (c *configRollbackCmd) Run(ctx context.Context, o *output) error {
+	cl, err := c.operator(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cl.end()
+	if c.Version == 0 {
+		var got struct {
+			Items []configVersionView `json:"items"`
+		}
+		if err := cl.get(ctx, configPath+"/versions", url.Values{"limit": {"2"}}, &got); err != nil {
+			return err
+		}
+		if len(got.Items) < 2 {
+			return problem{"没有更早的配置版本", "there is no earlier version of the configuration"}
+		}
+		c.Version = got.Items[1].Version
+	}
+	body := map[string]any{"version": c.Version, "clocks": c.Clocks, "dry_run": true}
+	var raw json.RawMessage
+	if err := cl.post(ctx, configPath+"/rollback", body, &raw); err != nil {
+		return err
+	}
+	var plan configPlanView
+	if err := json.Unmarshal(raw, &plan); err != nil {
+		return err
+	}
+	if !c.Yes {
+		if c.JSON {
+			return o.json(raw)
+		}
+		o.printf(o.say("回退到版本 %d 将会：\n", "going back to version %d would change:\n"), c.Version)
+		plan.print(o)
+		o.printf("%s\n", o.say("未作更改；加 --yes 执行", "nothing was changed; --yes does it"))
+		return nil
+	}
+	return finish(ctx, cl, o, c.JSON, "/rollback", map[string]any{"version": c.Version, "clocks": c.Clocks, "base": plan.Base})
+}

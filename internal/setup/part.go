@@ -1,0 +1,348 @@
+package setup
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"casemate/internal/catalog"
+	"casemate/internal/fault"
+	"casemate/internal/locale"
+	"casemate/internal/yamlfile"
+)
+
+// What happens to an entry.
+const (
+	Added   = "added"
+	Changed = "changed"
+	Removed = "removed"
+)
+
+// Change is the difference of one entry. Entries of the catalogue have its
+// words: retired, restored, reordered (package catalog).
+type Change struct {
+	What    string
+	Section string // teams, queues ...; catalog.<kind> for the catalogue
+	ID      string
+	Name    locale.Texts
+	Fields  []catalog.FieldChange
+}
+
+// part is a section of the configuration: what is stored, what the files want.
+type part interface {
+	key() string
+	about() locale.Texts
+	read(src *yamlfile.Source, w *wrongs)
+	was() bool // whether files say anything of it
+	judge(ctx context.Context, now, next env, w *wrongs) error
+	diff() []Change
+	stamp() string
+	render(wanted bool) (map[string]string, error)
+	notes(names map[string]string) (map[string]string, error)
+}
+
+// placed is an entry with its place in the files.
+type placed[T any] struct {
+	v  T
+	at yamlfile.Origin
+}
+
+// kind tells how entries of one sort are handled.
+type kind[T any] struct {
+	name  string
+	title locale.Texts
+	id    func(*T) *string
+	label func(T) locale.Texts
+	file  func(T) string // nil: <name>.yaml
+	place func(T) int64  // the order entries stand in, before their ids; nil = ids alone
+	// most is how many entries there may be, 0 = no bound.
+	most int
+	// merge: entries that the files do not name stay as they are, and unknown ones
+	// are refused by noSuch.
+	merge  bool
+	noSuch *fault.Error
+	// check tidies an entry and tells what is wrong with it.
+	check func(ctx context.Context, e env, v *T) []error
+	// whole tells what is wrong with entries beside each other, by their index.
+	whole func(all []T) []misfit
+	// said are the references that are shown as comments: path below the entry to id.
+	said func(T) map[string]string
+}
+
+// misfit is an entry that does not go with the others.
+type misfit struct {
+	index int
+	err   error
+}
+
+// list is a part with entries of one sort.
+type list[T any] struct {
+	kind[T]
+	stored  []T
+	wanted  []placed[T]
+	given   bool
+	lenient bool // merge: unknown entries are left out, not refused
+}
+
+func (l *list[T]) key() string         { return l.name }
+func (l *list[T]) about() locale.Texts { return l.title }
+func (l *list[T]) was() bool           { return l.given }
+
+func (l *list[T]) ident(v T) string { return *l.id(&v) }
+
+// idForm is what entries are called by: they travel in URLs.
+var idForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,31}$`)
+
+// read takes a file's entries.
+func (l *list[T]) read(src *yamlfile.Source, w *wrongs) {
+	keys, ok := src.Keys()
+	if !ok {
+		w.at(yamlfile.Origin{File: src}, "须以 "+l.name+": 开头", "must begin with "+l.name+":")
+		return
+	}
+	l.given = true
+	for _, k := range keys {
+		if k != l.name {
+			_, at, _ := src.Key(k)
+			w.at(at, fmt.Sprintf("无法识别的键 %q，此文件只能有 %q", k, l.name), fmt.Sprintf("unknown key %q: this file has %q only", k, l.name))
+		}
+	}
+	node, at, ok := src.Key(l.name)
+	if !ok {
+		return
+	}
+	var all []T
+	if wrong := src.Decode(node, &all); wrong != nil {
+		w.add(*wrong)
+		return
+	}
+	for i, v := range all {
+		l.wanted = append(l.wanted, placed[T]{v, at.In(i)})
+	}
+}
+
+// settle completes what is wanted by what the files leave alone.
+func (l *list[T]) settle() {
+	if l.given && !l.merge {
+		return
+	}
+	for _, v := range l.stored {
+		if !l.given || !slices.ContainsFunc(l.wanted, func(p placed[T]) bool { return l.ident(p.v) == l.ident(v) }) {
+			l.wanted = append(l.wanted, placed[T]{v: v})
+		}
+	}
+}
+
+func (l *list[T]) find(id string) (v T, ok bool) {
+	i := slices.IndexFunc(l.stored, func(v T) bool { return l.ident(v) == id })
+	if i < 0 {
+		return v, false
+	}
+	return l.stored[i], true
+}
+
+func (l *list[T]) values() []T {
+	out := make([]T, len(l.wanted))
+	for i, p := range l.wanted {
+		out[i] = p.v
+	}
+	return out
+}
+
+var (
+	errForm   = fault.New(fault.Invalid, fault.CodeInvalid, "id {id} 须为 1 到 32 个字母、数字、点、下划线或连字符，以字母或数字开头", "the id {id} must be 1 to 32 letters, digits, dots, underscores or hyphens and begin with a letter or digit")
+	errTwice  = fault.New(fault.Invalid, fault.CodeInvalid, "id {id} 重复，已在 {place} 定义", "the id {id} is used twice, first in {place}")
+	errMost   = fault.New(fault.Invalid, fault.CodeInvalid, "{section} 最多可有 {max} 项", "there can be at most {max} {section}")
+	errNobody = fault.New(fault.Invalid, fault.CodeInvalid, "{field}：{id} 不存在", "{field}: there is no {id}")
+)
+
+// judge holds what is wanted against the rules. What is wrong with an entry that
+// is stored like this already, and was as wrong before, is nobody's mistake now.
+func (l *list[T]) judge(ctx context.Context, now, next env, w *wrongs) error {
+	if l.merge && l.lenient {
+		l.wanted = slices.DeleteFunc(l.wanted, func(p placed[T]) bool { _, ok := l.find(l.ident(p.v)); return !ok })
+	}
+	if l.most > 0 && len(l.wanted) > l.most {
+		w.fault(l.wanted[l.most].at, errMost.With("section", l.name).With("max", l.most))
+	}
+	first := map[string]yamlfile.Origin{}
+	for i := range l.wanted {
+		p := &l.wanted[i]
+		id := l.ident(p.v)
+		if before, ok := first[id]; ok {
+			line, _ := before.Position()
+			w.fault(p.at.In("id"), errTwice.With("id", id).With("place", fmt.Sprintf("%s:%d", before.Name(), line)))
+			continue
+		}
+		first[id] = p.at
+		old, stored := l.find(id)
+		switch {
+		case l.merge && !stored:
+			w.fault(p.at.In("id"), l.noSuch.With("id", id))
+			continue
+		case !stored && !idForm.MatchString(id):
+			w.fault(p.at.In("id"), errForm.With("id", strconv.Quote(id)))
+			continue
+		}
+		wrong := l.check(ctx, next, &p.v)
+		if len(wrong) > 0 && stored && flat(old) == flat(p.v) && len(l.check(ctx, now, &old)) > 0 {
+			continue
+		}
+		for _, err := range wrong {
+			f, ok := fault.As(err)
+			if !ok {
+				return err
+			}
+			l.blame(w, *p, fieldPath(f.Field), err)
+		}
+	}
+	if l.whole != nil {
+		for _, m := range l.whole(l.values()) {
+			f, _ := fault.As(m.err)
+			l.blame(w, l.wanted[m.index], fieldPath(f.Field), m.err)
+		}
+	}
+	return nil
+}
+
+// blame notes what is wrong with an entry. One that no file handed in has, because
+// its section was left out, is named by its id.
+func (l *list[T]) blame(w *wrongs, p placed[T], path []any, err error) {
+	if p.at.File != nil {
+		w.fault(p.at.In(path...), err)
+		return
+	}
+	var one wrongs
+	one.fault(yamlfile.Origin{}, err)
+	for _, m := range one.all {
+		id := l.ident(p.v)
+		w.add(yamlfile.Mistake{File: l.path(p.v), ZH: id + "：" + m.ZH, EN: id + ": " + m.EN})
+	}
+}
+
+var indexed = regexp.MustCompile(`^([^\[]*)((?:\[[0-9]+\])*)$`)
+
+// fieldPath is a refusal's field as keys and indexes: then[0].text.zh, name_zh.
+func fieldPath(field string) (path []any) {
+	for step := range strings.SplitSeq(field, ".") {
+		m := indexed.FindStringSubmatch(step)
+		if step == "" || m == nil {
+			continue
+		}
+		switch m[1] {
+		case "name_zh", "name_en":
+			path = append(path, "name", m[1][5:])
+		default:
+			path = append(path, m[1])
+		}
+		for n := range strings.SplitSeq(strings.Trim(m[2], "[]"), "][") {
+			if i, err := strconv.Atoi(n); err == nil {
+				path = append(path, i)
+			}
+		}
+	}
+	return path
+}
+
+// flat is an entry as one JSON text: how entries are compared.
+func flat(v any) string {
+	text, err := yaml.MarshalWithOptions(v, yaml.JSON())
+	if err != nil {
+		panic(err) // shapes always marshal
+	}
+	var any any
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.UseNumber()
+	if err := d.Decode(&any); err != nil {
+		panic(fmt.Errorf("%w: %s", err, text))
+	}
+	out, err := json.Marshal(any)
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+// diff tells what must happen for what is stored to become what is wanted.
+func (l *list[T]) diff() (all []Change) {
+	for _, p := range l.wanted {
+		c := Change{Section: l.name, ID: l.ident(p.v), Name: l.label(p.v)}
+		old, ok := l.find(c.ID)
+		switch {
+		case !ok:
+			c.What = Added
+			c.Fields = catalog.FieldChanges("{}", flat(p.v))
+		case flat(old) != flat(p.v):
+			c.What, c.Fields = Changed, catalog.FieldChanges(flat(old), flat(p.v))
+		default:
+			continue
+		}
+		all = append(all, c)
+	}
+	for _, v := range l.gone() {
+		all = append(all, Change{What: Removed, Section: l.name, ID: l.ident(v), Name: l.label(v), Fields: catalog.FieldChanges(flat(v), "{}")})
+	}
+	slices.SortStableFunc(all, func(a, b Change) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// stamp is what is stored, as text that is cheap to make and to compare.
+func (l *list[T]) stamp() string {
+	text, err := json.Marshal(l.stored)
+	if err != nil {
+		panic(err) // shapes always marshal
+	}
+	return string(text)
+}
+
+// gone are the stored entries that are wanted no more.
+func (l *list[T]) gone() (all []T) {
+	for _, v := range l.stored {
+		if !slices.ContainsFunc(l.wanted, func(p placed[T]) bool { return l.ident(p.v) == l.ident(v) }) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// put are the wanted entries that are new or differ, with what is stored.
+func (l *list[T]) put() (all []pair[T]) {
+	for _, p := range l.wanted {
+		old, ok := l.find(l.ident(p.v))
+		switch {
+		case !ok:
+			all = append(all, pair[T]{v: p.v, fresh: true})
+		case flat(old) != flat(p.v):
+			all = append(all, pair[T]{v: p.v, old: old})
+		}
+	}
+	return all
+}
+
+type pair[T any] struct {
+	v, old T
+	fresh  bool
+}
+
+// wrongs collects mistakes.
+type wrongs struct{ all []yamlfile.Mistake }
+
+func (w *wrongs) add(m ...yamlfile.Mistake) { w.all = append(w.all, m...) }
+
+func (w *wrongs) at(o yamlfile.Origin, zh, en string) { w.add(o.Mistake(zh, en)) }
+
+func (w *wrongs) fault(o yamlfile.Origin, err error) {
+	f, ok := fault.As(err)
+	if !ok {
+		w.at(o, err.Error(), err.Error())
+		return
+	}
+	w.at(o, locale.Text(locale.ZH, f), locale.Text(locale.EN, f))
+}

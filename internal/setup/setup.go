@@ -1,0 +1,470 @@
+// Package setup is the configuration as code: everything of the house that is
+// configuration as one tree of files, compared with what is stored and put in
+// force as a whole, by the nouns that own it and in one transaction. It owns the
+// versions that were put in force. Whatever it changes, it changes through the
+// nouns.
+//
+// Secrets, people and keys are no configuration: they are neither exported nor
+// changed here.
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"casemate/internal/catalog"
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/locale"
+	"casemate/internal/notify"
+	"casemate/internal/principal"
+	"casemate/internal/queue"
+	"casemate/internal/ticket"
+	"casemate/internal/webhook"
+	"casemate/internal/yamlfile"
+)
+
+// MaxFiles is how many files a tree may have.
+const MaxFiles = 500
+
+// Clocks is what becomes of the clocks of open tickets.
+type Clocks string
+
+// The choices.
+const (
+	KeepClocks Clocks = "keep" // open tickets keep the targets they were promised
+	MoveClocks Clocks = "move" // they go by what is promised now
+)
+
+// Faults of this package.
+var (
+	ErrNoVersion = fault.New(fault.NotFound, fault.CodeInvalid, "没有该配置版本", "there is no such version of the configuration").In("version")
+	// errMoved has a code of the coarse kind, so that its status is 409.
+	errMoved = fault.New(fault.Conflict, fault.CodeForbidden, "配置已被他人更改：{files}；请重新查看差异", "the configuration was changed by somebody else: {files}; look at the difference again")
+)
+
+// Nouns are what configuration is made of.
+type Nouns struct {
+	Identity *identity.Service
+	Catalog  *catalog.Service
+	Notify   *notify.Service
+	Tickets  *ticket.Service
+	Queue    *queue.Service
+	Webhooks *webhook.Service
+}
+
+// Service is the noun.
+type Service struct {
+	db *db.DB
+	n  Nouns
+
+	// interrupt ends the transaction of Apply with an error at its end; tests set it.
+	interrupt func() error
+}
+
+// New makes the service.
+func New(d *db.DB, n Nouns) *Service { return &Service{db: d, n: n} }
+
+// Plan is what separates files from what is in force.
+type Plan struct {
+	Version int64             // the last one that was recorded, 0 = none; of Apply the new one
+	Hash    string            // of what is in force
+	Base    map[string]string // hashes of its files, by path: what the plan was made against
+	Changes []Change
+	Layout  bool // files of the catalogue differ, be it in comments or order only
+	Tickets Touched
+}
+
+// Empty tells whether applying would change nothing.
+func (p Plan) Empty() bool { return len(p.Changes) == 0 && !p.Layout }
+
+// Tree is the configuration as files.
+type Tree struct {
+	Version int64 // the last one that was recorded, 0 = none
+	Hash    string
+	Files   map[string]string
+}
+
+// Export is what is in force as files, with a README and what is set elsewhere
+// as comments; of an earlier version, version > 0, as it was recorded.
+// Administrators only. ErrNoVersion.
+func (s *Service) Export(ctx context.Context, who principal.Principal, version int64) (t Tree, err error) {
+	if !who.Admin() {
+		return t, fault.NoPermission
+	}
+	if version > 0 {
+		v, files, err := s.recorded(ctx, version)
+		return Tree{v.Version, v.Hash, files}, err
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		st, err := stateIn(tx)
+		if err != nil {
+			return err
+		}
+		last, err := lastIn(tx)
+		if err != nil {
+			return err
+		}
+		d := newDraft(st)
+		files, err := d.tree(false)
+		if err != nil {
+			return err
+		}
+		t = Tree{Version: last.Version, Hash: hashOf(hashes(files)), Files: files}
+		names, err := d.names(tx)
+		if err != nil {
+			return err
+		}
+		for _, p := range d.parts {
+			noted, err := p.notes(names)
+			if err != nil {
+				return err
+			}
+			maps.Copy(files, noted)
+		}
+		return nil
+	})
+	if err != nil {
+		return t, err
+	}
+	t.Files[readme] = readmeText
+	t.Files[serverFile] = s.serverText()
+	return t, nil
+}
+
+// names are what ids of the tree stand for: aliases of engineers, names of teams,
+// partners and accounts.
+func (d *draft) names(tx *db.Tx) (map[string]string, error) {
+	names := map[string]string{}
+	var people []string
+	for id := range d.accounts.People {
+		people = append(people, id)
+	}
+	aliases, err := identity.PublicEngineers(tx, people)
+	for id, a := range aliases {
+		names[id] = a[0]
+	}
+	for _, t := range d.desk.Teams {
+		names[t.ID] = strings.TrimPrefix(t.Name.ZH+" / "+t.Name.EN, " / ")
+	}
+	for _, p := range d.accounts.Partners {
+		names[p.ID] = p.Name
+	}
+	for _, a := range d.accounts.Domains {
+		names[a.ID] = a.Name
+	}
+	return names, err
+}
+
+// Plan shows what Apply would change, and which open tickets are touched by it.
+// A section without any file stays as it is. Files that make no configuration are
+// refused with every mistake found, each with file, line, column and reason (kind
+// Invalid). Administrators only. It changes nothing.
+func (s *Service) Plan(ctx context.Context, who principal.Principal, files map[string][]byte, clocks Clocks) (Plan, error) {
+	if err := clocks.check(); err != nil {
+		return Plan{}, err
+	}
+	d, p, err := s.prepare(ctx, who, files, false)
+	if err != nil {
+		return Plan{}, err
+	}
+	p.Tickets, err = s.touched(ctx, d, clocks)
+	return p, err
+}
+
+func (c *Clocks) check() error {
+	if *c == "" {
+		*c = KeepClocks
+	}
+	if *c != KeepClocks && *c != MoveClocks {
+		return fault.Unknown.In("clocks")
+	}
+	return nil
+}
+
+// Apply puts files in force, all of them or nothing, and records the version.
+// base are the hashes of the plan (Plan.Base): when files of the sections that are
+// handed in differ from them by now, it refuses and names them (kind Conflict);
+// nil = whatever is in force. It fails like Plan. What others changed since the last version is recorded first as
+// a version of its own, so that nothing that was in force is lost.
+func (s *Service) Apply(ctx context.Context, who principal.Principal, files map[string][]byte, base map[string]string, clocks Clocks) (Plan, error) {
+	if err := clocks.check(); err != nil {
+		return Plan{}, err
+	}
+	d, p, err := s.prepare(ctx, who, files, false)
+	if err != nil {
+		return Plan{}, err
+	}
+	return s.carryOut(ctx, who, d, p, base, clocks, record{Kind: KindApply})
+}
+
+// Rollback puts an earlier version in force again, as Apply does with its files.
+// Accounts that it names and that are gone are left out. dry = only tell what it
+// would change, as Plan does. ErrNoVersion.
+func (s *Service) Rollback(ctx context.Context, who principal.Principal, version int64, base map[string]string, clocks Clocks, dry bool) (Plan, error) {
+	if err := clocks.check(); err != nil {
+		return Plan{}, err
+	}
+	if !who.Admin() {
+		return Plan{}, fault.NoPermission
+	}
+	_, tree, err := s.recorded(ctx, version)
+	if err != nil {
+		return Plan{}, err
+	}
+	files := map[string][]byte{}
+	for p, text := range tree {
+		files[p] = []byte(text)
+	}
+	d, p, err := s.prepare(ctx, who, files, true)
+	if err != nil {
+		return Plan{}, err
+	}
+	if dry {
+		p.Tickets, err = s.touched(ctx, d, clocks)
+		return p, err
+	}
+	return s.carryOut(ctx, who, d, p, base, clocks, record{Kind: KindRollback, From: version})
+}
+
+// Broken is the error of files that make no configuration.
+type Broken struct{ Mistakes []yamlfile.Mistake }
+
+// Error only counts; the refusal around it lists them.
+func (b *Broken) Error() string { return fmt.Sprintf("%d mistakes", len(b.Mistakes)) }
+
+// asFault is the refusal callers see: every mistake on a line of its own, with
+// file, line and column.
+func (b *Broken) asFault() error {
+	text := func(lang locale.Language) string {
+		return strings.Join(yamlfile.Lines(b.Mistakes, true, func(m yamlfile.Mistake) string { return locale.Texts{ZH: m.ZH, EN: m.EN}.In(lang) }), "\n")
+	}
+	return fault.New(fault.Invalid, fault.CodeInvalid, "配置有误，未作任何更改：\n{mistakes.zh}", "the configuration is not valid, nothing was changed:\n{mistakes.en}").
+		With("mistakes.zh", text(locale.ZH)).With("mistakes.en", text(locale.EN)).Because(b)
+}
+
+// prepare parses, checks and compares, outside any Update: it takes longer than
+// other writers should wait.
+func (s *Service) prepare(ctx context.Context, who principal.Principal, files map[string][]byte, lenient bool) (*draft, Plan, error) {
+	if !who.Admin() {
+		return nil, Plan{}, fault.NoPermission
+	}
+	if err := s.n.Catalog.Refresh(ctx); err != nil {
+		return nil, Plan{}, err
+	}
+	var d *draft
+	var p Plan
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		st, err := stateIn(tx)
+		if err != nil {
+			return err
+		}
+		d = newDraft(st)
+		last, err := lastIn(tx)
+		p.Version = last.Version
+		return err
+	})
+	if err != nil {
+		return nil, p, err
+	}
+	d.domains.lenient = lenient
+	now, err := d.tree(false)
+	if err != nil {
+		return nil, p, err
+	}
+	d.base = hashes(now)
+	p.Base, p.Hash = d.base, hashOf(d.base)
+	w := &wrongs{}
+	d.parse(files, w)
+	if maps.EqualFunc(d.given, d.files, slices.Equal[[]byte]) {
+		d.given = nil // as they are: nothing to check
+	}
+	current, next := s.n.Catalog.Now(), s.n.Catalog.Now()
+	if d.given != nil && len(w.all) == 0 {
+		inner := map[string][]byte{}
+		for path, text := range d.given {
+			name, _ := catalogName(path)
+			inner[name] = text
+		}
+		d.catalog, err = s.n.Catalog.Draft(ctx, who, inner)
+		if wrong, ok := catalog.Mistakes(err); ok {
+			for _, m := range wrong {
+				if m.File != "" {
+					m.File = d.pathOf(m.File)
+				}
+				w.add(m)
+			}
+		} else if err != nil {
+			return nil, p, err
+		} else {
+			next = d.catalog.Catalog()
+		}
+	}
+	if len(w.all) == 0 { // what cannot be read would make every reference to it a mistake
+		d.settle()
+		before, after := d.env(s, current, false), d.env(s, next, true)
+		for _, part := range d.parts {
+			if err := part.judge(ctx, before, after, w); err != nil {
+				return nil, p, err
+			}
+		}
+	}
+	if len(w.all) > 0 {
+		return nil, p, (&Broken{w.all}).asFault()
+	}
+	if d.catalog != nil {
+		diff := d.catalog.Diff()
+		p.Layout = diff.Layout
+		for _, c := range diff.Changes {
+			d.changes = append(d.changes, Change{What: c.What, Section: "catalog." + string(c.Kind), ID: c.ID, Name: c.Name, Fields: c.Fields})
+		}
+	}
+	for _, part := range d.parts {
+		d.changes = append(d.changes, part.diff()...)
+	}
+	p.Changes = d.changes
+	return d, p, nil
+}
+
+// pathOf is the path of the handed-in file that the catalogue knows by a name.
+func (d *draft) pathOf(name string) string {
+	for p := range d.given {
+		if n, _ := catalogName(p); n == name {
+			return p
+		}
+	}
+	return treePath(name)
+}
+
+// parse reads the files of a tree.
+func (d *draft) parse(files map[string][]byte, w *wrongs) {
+	if len(files) == 0 {
+		w.add(yamlfile.Mistake{ZH: "没有文件", EN: "there are no files"})
+	}
+	if len(files) > MaxFiles {
+		w.add(yamlfile.Mistake{ZH: fmt.Sprintf("最多 %d 个文件", MaxFiles), EN: fmt.Sprintf("at most %d files", MaxFiles)})
+		return
+	}
+	names := map[string]string{}
+	for _, p := range slices.Sorted(maps.Keys(files)) {
+		if p == readme || p == serverFile {
+			continue
+		}
+		if name, ok := catalogName(p); ok {
+			if other, taken := names[name]; taken {
+				w.add(yamlfile.Mistake{File: p, ZH: "与 " + other + " 是同一个文件", EN: "is the same file as " + other})
+			}
+			names[name] = p
+			if d.given == nil {
+				d.given = map[string][]byte{}
+			}
+			d.given[p] = files[p]
+			continue
+		}
+		src, wrong := yamlfile.Parse(p, files[p])
+		if wrong != nil {
+			w.add(*wrong)
+			continue
+		}
+		section := d.section(p)
+		if section == nil {
+			w.add(yamlfile.Mistake{File: p, ZH: "没有此类配置；可用：" + d.sections(), EN: "there is no such configuration; there are: " + d.sections()})
+			continue
+		}
+		section.read(src, w)
+	}
+}
+
+// carryOut writes a draft, in one transaction.
+func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draft, p Plan, base map[string]string, clocks Clocks, r record) (Plan, error) {
+	var refusal, err error
+	if base != nil {
+		if moved := d.moved(base); len(moved) > 0 {
+			refusal = errMoved.With("files", strings.Join(moved, ", "))
+		}
+	}
+	if p.Tickets, err = s.touched(ctx, d, clocks); err != nil {
+		return p, err
+	}
+	tree, err := d.tree(true)
+	if err != nil {
+		return p, err
+	}
+	before, err := d.tree(false)
+	if err != nil {
+		return p, err
+	}
+	if r.tree, err = pack(tree); err != nil {
+		return p, err
+	}
+	r.Hash, r.Changes = hashOf(hashes(tree)), len(d.changes)
+	found, err := pack(before)
+	if err != nil {
+		return p, err
+	}
+	d.sealed = map[string]string{}
+	for _, h := range d.hookList.put() {
+		if h.fresh {
+			if d.sealed[h.v.ID], err = s.n.Webhooks.SealSecret(h.v.ID); err != nil {
+				return p, err
+			}
+		}
+	}
+	version, err := db.Do(ctx, s.db, func(tx *db.Tx) (int64, error) {
+		if refusal != nil {
+			return 0, refusal // behind the look at an earlier request's result
+		}
+		tx.Lock(principal.House, "setup")
+		st, err := stateIn(tx)
+		if err != nil {
+			return 0, err
+		}
+		if moved := newDraft(st).movedSince(d); len(moved) > 0 {
+			return 0, errMoved.With("files", strings.Join(moved, ", "))
+		}
+		last, err := lastIn(tx)
+		if err != nil {
+			return 0, err
+		}
+		if p.Empty() && clocks == KeepClocks && last.Hash == r.Hash {
+			return last.Version, nil
+		}
+		if last.Hash != p.Hash { // changed by others since the last version
+			last = keepVersion(tx, who, record{Version: last.Version + 1, Kind: KindFound, Hash: p.Hash, tree: found})
+		}
+		if !p.Empty() {
+			if err := d.write(tx, who); err != nil {
+				return 0, err
+			}
+			r.Version = last.Version + 1
+			last = keepVersion(tx, who, r)
+		}
+		if clocks == MoveClocks {
+			ticket.TurnIn(tx, last.Version)
+		}
+		if !p.Empty() || clocks == MoveClocks {
+			event.Record(tx, who, event.Event{Domain: principal.House, Kind: "config." + r.Kind, Subject: "config", SubjectID: "config", Revision: last.Version, LogCode: event.NoLog,
+				Data: map[string]any{"hash": r.Hash, "changes": r.Changes, "from": r.From, "clocks": clocks}})
+		}
+		if s.interrupt != nil {
+			return last.Version, s.interrupt()
+		}
+		return last.Version, nil
+	})
+	if errors.Is(err, db.ErrRows) || errors.Is(err, db.ErrTaken) { // somebody else changed it in between
+		err = errMoved.With("files", "...").Because(err)
+	}
+	if err != nil {
+		return p, err
+	}
+	p.Version, p.Hash, p.Base = version, r.Hash, hashes(tree)
+	s.n.Identity.Forget()
+	s.n.Notify.ForgetWords()
+	return p, s.n.Catalog.Refresh(ctx)
+}

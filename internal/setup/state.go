@@ -1,0 +1,164 @@
+package setup
+
+import (
+	"slices"
+
+	"casemate/internal/catalog"
+	"casemate/internal/db"
+	"casemate/internal/identity"
+	"casemate/internal/locale"
+	"casemate/internal/notify"
+	"casemate/internal/queue"
+	"casemate/internal/webhook"
+)
+
+// state is the configuration as it is stored.
+type state struct {
+	files     map[string][]byte // of the catalogue, by path in the tree
+	desk      queue.Config
+	accounts  identity.Config
+	templates []notify.Template
+	hooks     []webhook.Hook
+}
+
+// stateIn reads it, from one snapshot where the transaction is one.
+func stateIn(tx *db.Tx) (st state, err error) {
+	files, err := catalog.FilesIn(tx)
+	if err != nil {
+		return st, err
+	}
+	st.files = map[string][]byte{}
+	for name, text := range files {
+		st.files[treePath(name)] = text
+	}
+	if st.desk, err = queue.ConfigIn(tx); err != nil {
+		return st, err
+	}
+	if st.accounts, err = identity.ConfigIn(tx); err != nil {
+		return st, err
+	}
+	if st.templates, err = notify.TemplatesIn(tx); err != nil {
+		return st, err
+	}
+	st.hooks, err = webhook.HooksIn(tx)
+	return st, err
+}
+
+// draft is one look at files beside what is stored.
+type draft struct {
+	state
+	teams     *list[teamShape]
+	queues    *list[queueShape]
+	views     *list[viewShape]
+	macros    *list[macroShape]
+	snippets  *list[snippetShape]
+	rules     *list[ruleShape]
+	engineers *list[engineerShape]
+	hookList  *list[hookShape]
+	partners  *list[partnerShape]
+	domains   *list[domainShape]
+	texts     *list[templateShape]
+
+	parts   []part
+	given   map[string][]byte // the catalogue's files that were handed in, nil = none
+	catalog *catalog.Draft    // with given
+	changes []Change
+	base    map[string]string // hashes of the stored files, by path
+	sealed  map[string]string // secrets of new webhooks
+}
+
+func shapes[N, S any](all []N, shape func(N) S) []S {
+	out := make([]S, len(all))
+	for i, v := range all {
+		out[i] = shape(v)
+	}
+	return out
+}
+
+func templateShapes(all []notify.Template) (out []templateShape) {
+	for _, t := range all {
+		w := wordsShape(t.Words)
+		if len(out) == 0 || out[len(out)-1].ID != t.Name {
+			out = append(out, templateShape{ID: t.Name})
+		}
+		if t.Language == locale.ZH {
+			out[len(out)-1].ZH = &w
+		} else {
+			out[len(out)-1].EN = &w
+		}
+	}
+	return out
+}
+
+// newDraft is a draft that wants nothing yet.
+func newDraft(st state) *draft {
+	d := &draft{state: st}
+	d.teams = &list[teamShape]{kind: teamKind, stored: shapes(st.desk.Teams, teamShapeOf)}
+	d.queues = &list[queueShape]{kind: queueKind, stored: shapes(st.desk.Queues, queueShapeOf)}
+	d.views = &list[viewShape]{kind: viewKind, stored: shapes(st.desk.Views, viewShapeOf)}
+	d.macros = &list[macroShape]{kind: macroKind, stored: shapes(st.desk.Macros, macroShapeOf)}
+	d.snippets = &list[snippetShape]{kind: snippetKind, stored: shapes(st.desk.Snippets, snippetShapeOf)}
+	d.rules = &list[ruleShape]{kind: ruleKind, stored: shapes(st.desk.Rules, ruleShapeOf)}
+	d.engineers = &list[engineerShape]{kind: engineerKind, stored: shapes(st.desk.Engineers, engineerShapeOf)}
+	d.hookList = &list[hookShape]{kind: hookKind, stored: shapes(st.hooks, hookShapeOf)}
+	d.partners = &list[partnerShape]{kind: partnerKind, stored: shapes(st.accounts.Partners, partnerShapeOf)}
+	d.domains = &list[domainShape]{kind: domainKind, stored: shapes(st.accounts.Domains, domainShapeOf)}
+	d.texts = &list[templateShape]{kind: templateKind, stored: templateShapes(st.templates)}
+	d.parts = []part{d.texts, d.partners, d.domains, d.teams, d.queues, d.views, d.macros, d.snippets, d.rules, d.engineers, d.hookList}
+	return d
+}
+
+// settle completes what the files leave alone.
+func (d *draft) settle() {
+	d.texts.settle()
+	if d.texts.given { // a template whose file is gone has its built-in text
+		for _, old := range d.texts.stored {
+			if !slices.ContainsFunc(d.texts.wanted, func(p placed[templateShape]) bool { return p.v.ID == old.ID }) {
+				d.texts.wanted = append(d.texts.wanted, placed[templateShape]{v: templateShape{ID: old.ID}})
+			}
+		}
+	}
+	d.partners.settle()
+	d.domains.settle()
+	d.teams.settle()
+	d.queues.settle()
+	d.views.settle()
+	d.macros.settle()
+	d.snippets.settle()
+	d.rules.settle()
+	d.engineers.settle()
+	d.hookList.settle()
+}
+
+func idsOf[T any](l *list[T], wanted bool) map[string]bool {
+	ids := map[string]bool{}
+	if wanted {
+		for _, p := range l.wanted {
+			ids[l.ident(p.v)] = true
+		}
+		return ids
+	}
+	for _, v := range l.stored {
+		ids[l.ident(v)] = true
+	}
+	return ids
+}
+
+// env is what entries may refer to: as it is, or as it would be.
+func (d *draft) env(s *Service, c *catalog.Catalog, wanted bool) env {
+	e := env{catalog: c, judge: s.n.Queue.Under(c), hooks: s.n.Webhooks, people: d.accounts.People, hookOf: map[string]string{}, served: map[string]string{},
+		teams: idsOf(d.teams, wanted), partners: idsOf(d.partners, wanted), domains: idsOf(d.domains, false)}
+	for _, h := range d.hooks {
+		e.hookOf[h.ID] = h.Domain
+	}
+	if wanted {
+		for _, p := range d.domains.wanted {
+			e.served[p.v.ID] = p.v.Partner
+		}
+	} else {
+		for _, v := range d.domains.stored {
+			e.served[v.ID] = v.Partner
+		}
+	}
+	return e
+}

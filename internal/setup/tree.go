@@ -1,0 +1,282 @@
+package setup
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"casemate/internal/yamlfile"
+)
+
+// The tree: folder catalog has the catalogue's files as they were handed in,
+// folder agreements those with agreements, folder templates one file for each
+// message template; everything else is one file for each sort of entry.
+const (
+	catalogFolder    = "catalog/"
+	agreementsFolder = "agreements/"
+	readme           = "README.md"
+	serverFile       = "server.yaml"
+)
+
+// treePath is where a file of the catalogue stands in the tree.
+func treePath(name string) string {
+	switch {
+	case strings.HasPrefix(name, agreementsFolder):
+		return name
+	case strings.HasPrefix(name, "agreement") && !strings.Contains(name, "/"):
+		return agreementsFolder + name
+	}
+	return catalogFolder + name
+}
+
+// catalogName is treePath the other way; ok is false for other files.
+func catalogName(p string) (name string, ok bool) {
+	if name, ok := strings.CutPrefix(p, catalogFolder); ok {
+		return name, true
+	}
+	name, ok = strings.CutPrefix(p, agreementsFolder)
+	if ok && (!strings.HasPrefix(name, "agreement") || strings.Contains(name, "/")) {
+		name = p
+	}
+	return name, ok
+}
+
+// header is the comment a file begins with.
+func (l *list[T]) header() string {
+	return "# " + l.title.ZH + "\n# " + l.title.EN + "\n"
+}
+
+// entries are what is stored or wanted, by the files they stand in, in an order
+// that does not depend on the engine.
+func (l *list[T]) entries(wanted bool) map[string][]T {
+	all := slices.Clone(l.stored)
+	if wanted {
+		all = l.values()
+	}
+	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(l.ident(a), l.ident(b)) })
+	if l.place != nil {
+		slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(l.place(a), l.place(b)) })
+	}
+	files := map[string][]T{}
+	for _, v := range all {
+		files[l.path(v)] = append(files[l.path(v)], v)
+	}
+	if l.file == nil && len(all) == 0 {
+		files[l.name+".yaml"] = []T{}
+	}
+	return files
+}
+
+func (l *list[T]) path(v T) string {
+	if l.file != nil {
+		return l.file(v)
+	}
+	return l.name + ".yaml"
+}
+
+// render writes what is stored or wanted as files.
+func (l *list[T]) render(wanted bool) (map[string]string, error) {
+	return l.write(wanted, nil)
+}
+
+// notes is render of what is stored, with the names of what ids stand for as comments.
+func (l *list[T]) notes(names map[string]string) (map[string]string, error) {
+	return l.write(false, names)
+}
+
+func (l *list[T]) write(wanted bool, names map[string]string) (map[string]string, error) {
+	out := map[string]string{}
+	for file, all := range l.entries(wanted) {
+		comments := yaml.CommentMap{}
+		if l.said != nil && names != nil {
+			for i, v := range all {
+				for at, id := range l.said(v) {
+					if n := names[id]; n != "" && id != "" {
+						comments[fmt.Sprintf("$.%s[%d].%s", l.name, i, at)] = []*yaml.Comment{yaml.LineComment(" " + plain(n))}
+					}
+				}
+			}
+		}
+		text, err := l.encode(all, comments)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		out[file] = l.header() + text
+	}
+	return out, nil
+}
+
+// plain is a name that fits into a comment.
+func plain(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || r == '\u0085' {
+			return ' '
+		}
+		return r
+	}, name)
+}
+
+// encode writes entries so that reading them gives the same: texts of several
+// lines as blocks where that keeps every character, else quoted; without
+// comments when they would be in the way.
+func (l *list[T]) encode(all []T, comments yaml.CommentMap) (string, error) {
+	styles := [][]yaml.EncodeOption{
+		{yaml.IndentSequence(true), yaml.UseLiteralStyleIfMultiline(true), yaml.WithComment(comments)},
+		{yaml.IndentSequence(true), yaml.UseLiteralStyleIfMultiline(true)},
+		{yaml.IndentSequence(true)},
+		{yaml.JSON()},
+	}
+	want := make([]string, len(all))
+	for i, v := range all {
+		want[i] = flat(v)
+	}
+	for _, style := range styles {
+		text, err := yaml.MarshalWithOptions(map[string][]T{l.name: all}, style...)
+		if err != nil {
+			return "", err
+		}
+		if l.reads(text, want) {
+			return string(text), nil
+		}
+	}
+	return "", fmt.Errorf("%s cannot be written as YAML", l.name)
+}
+
+// reads tells whether a text is read as entries.
+func (l *list[T]) reads(text []byte, want []string) bool {
+	src, wrong := yamlfile.Parse("x.yaml", text)
+	if wrong != nil {
+		return false
+	}
+	got := &list[T]{kind: l.kind}
+	w := &wrongs{}
+	got.read(src, w)
+	if len(w.all) > 0 || len(got.wanted) != len(want) {
+		return false
+	}
+	for i, p := range got.wanted {
+		if flat(p.v) != want[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// tree is the whole configuration as files without comments about names: what
+// versions keep and hashes are taken of.
+func (d *draft) tree(wanted bool) (map[string]string, error) {
+	out := map[string]string{}
+	for _, p := range d.parts {
+		files, err := p.render(wanted)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(out, files)
+	}
+	files := d.files
+	if wanted && d.given != nil {
+		files = d.given
+	}
+	for p, text := range files {
+		out[p] = string(text)
+	}
+	return out, nil
+}
+
+// movedSince are the sections in which what is stored differs from another look.
+func (d *draft) movedSince(before *draft) (names []string) {
+	for p := range d.files {
+		if string(d.files[p]) != string(before.files[p]) {
+			names = append(names, p)
+		}
+	}
+	for p := range before.files {
+		if _, ok := d.files[p]; !ok {
+			names = append(names, p)
+		}
+	}
+	for i, p := range d.parts {
+		if p.stamp() != before.parts[i].stamp() {
+			names = append(names, p.key())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// hashes are the SHA-256 of files, by path.
+func hashes(tree map[string]string) map[string]string {
+	out := map[string]string{}
+	for p, text := range tree {
+		sum := sha256.Sum256([]byte(text))
+		out[p] = hex.EncodeToString(sum[:])
+	}
+	return out
+}
+
+// hashOf is one hash over all files.
+func hashOf(base map[string]string) string {
+	var b bytes.Buffer
+	for _, p := range slices.Sorted(maps.Keys(base)) {
+		fmt.Fprintf(&b, "%s %s\n", p, base[p])
+	}
+	sum := sha256.Sum256(b.Bytes())
+	return hex.EncodeToString(sum[:])
+}
+
+// differing are the paths whose hashes differ.
+func differing(a, b map[string]string) (paths []string) {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	for _, p := range slices.Sorted(maps.Keys(all)) {
+		if a[p] != b[p] {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+// moved are the files that changed since a plan was made, of the sections that
+// are handed in: the others are left alone, whatever they have become.
+func (d *draft) moved(base map[string]string) []string {
+	return slices.DeleteFunc(differing(base, d.base), func(p string) bool {
+		if _, inCatalog := catalogName(p); inCatalog {
+			return d.given == nil
+		}
+		part := d.section(p)
+		return part != nil && !part.was()
+	})
+}
+
+// section is the part that a file of the tree belongs to; nil for the
+// catalogue's and unknown ones.
+func (d *draft) section(p string) part {
+	name := strings.TrimSuffix(strings.TrimSuffix(p, ".yml"), ".yaml")
+	if dir := path.Dir(p); dir != "." {
+		name, _, _ = strings.Cut(p, "/")
+	}
+	for _, s := range d.parts {
+		if s.key() == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// sections are the names that files of the tree may have.
+func (d *draft) sections() string {
+	names := []string{"agreements", "catalog"}
+	for _, s := range d.parts {
+		names = append(names, s.key())
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,233 @@
+// Package config drives configuration as code with the shipped binary on the
+// demo world, and reads what became of it back through the API.
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"casemate/internal/db/dbtest"
+	"casemate/test/world"
+)
+
+func TestMain(m *testing.M) { world.Main(m) }
+
+// get calls the desk as the operator.
+func get(t *testing.T, w *world.World, path string, into any) {
+	t.Helper()
+	status, text, err := w.Operator("GET", path, nil)
+	if err != nil || status != 200 {
+		t.Fatalf("%s: %d %s %v", path, status, text, err)
+	}
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// clocks are what is promised for each open ticket and when it is due, by the API.
+func clocks(t *testing.T, w *world.World) map[string]string {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			Number string `json:"number"`
+		} `json:"items"`
+	}
+	get(t, w, "/desk/v1/tickets?status=0&status=1&status=2&status=5&status=17&limit=100", &list)
+	out := map[string]string{}
+	for _, i := range list.Items {
+		var c struct {
+			Clocks []struct {
+				Kind   string `json:"kind"`
+				N      int    `json:"n"`
+				Target int64  `json:"target_ms"`
+				Due    string `json:"due_at"`
+				State  string `json:"state"`
+			} `json:"clocks"`
+		}
+		get(t, w, "/desk/v1/tickets/"+i.Number+"/clocks", &c)
+		for _, k := range c.Clocks {
+			if k.Target == 0 {
+				t.Fatalf("%s has a clock without a target", i.Number)
+			}
+		}
+		out[i.Number] = fmt.Sprint(c.Clocks)
+	}
+	return out
+}
+
+// tree reads a folder.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(p string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(p)
+		rel, _ := filepath.Rel(dir, p)
+		out[filepath.ToSlash(rel)] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// plan is what the command prints with --json.
+type plan struct {
+	Version int64 `json:"version"`
+	Changes []any `json:"changes"`
+	Layout  bool  `json:"layout"`
+	Tickets []struct {
+		Number string `json:"number"`
+		Effect string `json:"effect"`
+	} `json:"tickets"`
+}
+
+// TestDemo: the whole demo configuration, exported, planned and applied, differs
+// in nothing; a change of targets moves the clocks of just the open tickets that
+// its plan names; going back restores every file.
+func TestDemo(t *testing.T) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			o := world.Options{Strict: true}
+			if engine == "postgres" {
+				o.Database = dbtest.EmptyDatabase(t)
+			}
+			w := world.Start(t, o)
+			local := func(args ...string) string {
+				t.Helper()
+				out, err := w.Local(append([]string{"config"}, args...)...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			planned := func(args ...string) (p plan) {
+				t.Helper()
+				if err := json.Unmarshal([]byte(local(append(args, "--json")...)), &p); err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			first, second := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+			local("export", first)
+			nothing := func(p plan, when string) {
+				t.Helper()
+				if len(p.Changes) > 0 || p.Layout || len(p.Tickets) > 0 {
+					t.Errorf("%s: %+v", when, p)
+				}
+			}
+			nothing(planned("plan", first), "the plan of an export")
+			nothing(planned("apply", first), "applying an export")
+			nothing(planned("plan", first), "the plan behind it")
+			local("export", second)
+			if !maps.Equal(tree(t, first), tree(t, second)) {
+				t.Error("applying an export changed the export")
+			}
+
+			p := filepath.Join(first, "catalog", "severities.yaml")
+			text, err := os.ReadFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := strings.ReplaceAll(string(text), "first_response: 1h", "first_response: 3h")
+			if changed == string(text) {
+				t.Fatal("no target to change")
+			}
+			if err := os.WriteFile(p, []byte(changed), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			broken := filepath.Join(first, "rules.yaml")
+			rules, err := os.ReadFile(broken)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(broken, append(slices.Clone(rules), "mood: good\n"...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			line := strings.Count(string(rules), "\n") + 1
+			if _, err := w.Local("config", "apply", first); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("rules.yaml:%d:1: ", line)) || !strings.Contains(err.Error(), "mood") {
+				t.Errorf("a broken file: %v", err)
+			}
+			if err := os.WriteFile(broken, rules, 0o600); err != nil {
+				t.Fatal(err)
+			}
+
+			before := clocks(t, w)
+			file := filepath.Join(t.TempDir(), "plan.json")
+			moves := planned("plan", first, "--clocks", "move", "--out", file)
+			var named []string
+			for _, x := range moves.Tickets {
+				if x.Effect == "clocks" {
+					named = append(named, x.Number)
+				}
+			}
+			if len(named) == 0 || len(moves.Changes) == 0 {
+				t.Fatalf("the plan: %+v", moves)
+			}
+			if !maps.Equal(before, clocks(t, w)) {
+				t.Error("a plan moved clocks")
+			}
+			local("apply", first, "--plan", file)
+			others := func() (all []string) {
+				after := clocks(t, w)
+				for n, c := range before {
+					if after[n] != c {
+						all = append(all, n)
+					}
+				}
+				return all
+			}
+			slices.Sort(named)
+			var moved []string
+			for range 100 { // a job moves them, behind the commit
+				moved = others()
+				slices.Sort(moved)
+				if slices.Equal(named, moved) {
+					break
+				}
+				time.Sleep(200 * time.Millisecond)
+			}
+			if !slices.Equal(named, moved) {
+				t.Errorf("the plan named %v, the clocks of %v are others", named, moved)
+			}
+			nothing(planned("plan", first), "the plan behind apply")
+			nothing(planned("plan", first, "--clocks", "move"), "moving again")
+
+			if _, err := w.Local("config", "apply", first, "--plan", file); err == nil || !strings.Contains(err.Error(), "severities.yaml") {
+				t.Errorf("an old plan: %v", err)
+			}
+			if out := local("rollback"); !strings.Contains(out, "severities") && !strings.Contains(out, "support_plan") {
+				t.Errorf("going back would change: %s", out)
+			}
+			local("rollback", "--yes", "--clocks", "move")
+			third := filepath.Join(t.TempDir(), "c")
+			local("export", third)
+			if !maps.Equal(tree(t, second), tree(t, third)) {
+				t.Error("going back did not restore every file")
+			}
+			if out := local("history"); strings.Count(out, "\n") != 3 {
+				t.Errorf("the history:\n%s", out)
+			}
+			for range 100 {
+				if moved = others(); len(moved) == 0 {
+					break
+				}
+				time.Sleep(200 * time.Millisecond)
+			}
+			if len(moved) > 0 {
+				t.Errorf("the clocks of %v did not come back", moved)
+			}
+		})
+	}
+}
