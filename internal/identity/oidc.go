@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +108,21 @@ func (p *signInProvider) discover(ctx context.Context) (*oidc.Provider, error) {
 }
 
 func (p *signInProvider) oauth(found *oidc.Provider, redirect string) *oauth2.Config {
-	return &oauth2.Config{ClientID: p.ClientID, ClientSecret: p.secret, Endpoint: found.Endpoint(), RedirectURL: redirect, Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...)}
+	end := found.Endpoint()
+	end.AuthStyle = p.authStyle(found)
+	return &oauth2.Config{ClientID: p.ClientID, ClientSecret: p.secret, Endpoint: end, RedirectURL: redirect, Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...)}
+}
+
+// authStyle is how the provider wants the secret. Trying both, as the library
+// does else, would send a refused code or refresh token twice.
+func (p *signInProvider) authStyle(found *oidc.Provider) oauth2.AuthStyle {
+	var doc struct {
+		Methods []string `json:"token_endpoint_auth_methods_supported"` // absent = client_secret_basic (OpenID Connect Discovery section 3)
+	}
+	if p.secret == "" || found.Claims(&doc) == nil && len(doc.Methods) > 0 && !slices.Contains(doc.Methods, "client_secret_basic") {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader
 }
 
 // SignInWay is a provider as the sign-in page offers it.
