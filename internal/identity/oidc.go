@@ -20,14 +20,19 @@ import (
 
 	"casemate/internal/config"
 	"casemate/internal/db"
+	"casemate/internal/fault"
 	"casemate/internal/guard"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
 )
 
-// stateLife is how long a log-in may take at the provider.
-const stateLife = 10 * time.Minute
+// stateLife is how long a log-in may take at the provider; at most mostStates are
+// under way, because everybody may begin one.
+const (
+	stateLife  = 10 * time.Minute
+	mostStates = 20000
+)
 
 // Why a sign-in at a provider does not come to its end.
 var (
@@ -198,6 +203,13 @@ func (s *Service) BeginSignIn(ctx context.Context, provider, base, to string) (l
 		return "", "", err
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		var n int
+		if err := tx.Get("SELECT count(*) FROM login_states WHERE expires_at > ?", tx.Real).Scan(&n); err != nil {
+			return err
+		}
+		if n >= mostStates {
+			return fault.Busy.After(time.Minute)
+		}
 		tx.Write(1, "INSERT INTO login_states (hash, provider, secrets, expires_at) VALUES (?, ?, ?, ?)", hash, p.ID, sealed, tx.Real+stateLife.Milliseconds())
 		return nil
 	})
