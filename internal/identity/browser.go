@@ -267,8 +267,31 @@ func (s *Service) EndSession(ctx context.Context, who principal.Principal, domai
 	})
 }
 
-// FlushSessions writes when sessions were last used; periodic, so that requests
-// do not pay for it.
+// flushEvery is how often each node writes when keys and sessions were used
+// there. Others read it to end idle sessions, so it is far below what Idle may be.
+const flushEvery = 20 * time.Second
+
+// Run writes when access keys and sessions were last used on this node, until
+// the context ends, and once more then.
+func (s *Service) Run(ctx context.Context) {
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	for done := false; !done; {
+		select {
+		case <-ctx.Done():
+			done = true
+		case <-t.C:
+		}
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		if err := errors.Join(s.FlushLastUsed(end), s.FlushSessions(end)); err != nil {
+			s.log.WarnContext(ctx, "writing when credentials were used", "error", err)
+		}
+		cancel()
+	}
+}
+
+// FlushSessions writes when sessions were last used; now and then, so that
+// requests do not pay for it.
 func (s *Service) FlushSessions(ctx context.Context) error {
 	seen := s.cache.seenSince()
 	if len(seen) == 0 {

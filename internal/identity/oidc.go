@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,14 +20,19 @@ import (
 
 	"casemate/internal/config"
 	"casemate/internal/db"
+	"casemate/internal/fault"
 	"casemate/internal/guard"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
 )
 
-// stateLife is how long a log-in may take at the provider.
-const stateLife = 10 * time.Minute
+// stateLife is how long a log-in may take at the provider; at most mostStates are
+// under way, because everybody may begin one.
+const (
+	stateLife  = 10 * time.Minute
+	mostStates = 20000
+)
 
 // Why a sign-in at a provider does not come to its end.
 var (
@@ -107,7 +113,21 @@ func (p *signInProvider) discover(ctx context.Context) (*oidc.Provider, error) {
 }
 
 func (p *signInProvider) oauth(found *oidc.Provider, redirect string) *oauth2.Config {
-	return &oauth2.Config{ClientID: p.ClientID, ClientSecret: p.secret, Endpoint: found.Endpoint(), RedirectURL: redirect, Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...)}
+	end := found.Endpoint()
+	end.AuthStyle = p.authStyle(found)
+	return &oauth2.Config{ClientID: p.ClientID, ClientSecret: p.secret, Endpoint: end, RedirectURL: redirect, Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...)}
+}
+
+// authStyle is how the provider wants the secret. Trying both, as the library
+// does else, would send a refused code or refresh token twice.
+func (p *signInProvider) authStyle(found *oidc.Provider) oauth2.AuthStyle {
+	var doc struct {
+		Methods []string `json:"token_endpoint_auth_methods_supported"` // absent = client_secret_basic (OpenID Connect Discovery section 3)
+	}
+	if p.secret == "" || found.Claims(&doc) == nil && len(doc.Methods) > 0 && !slices.Contains(doc.Methods, "client_secret_basic") {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader
 }
 
 // SignInWay is a provider as the sign-in page offers it.
@@ -183,6 +203,13 @@ func (s *Service) BeginSignIn(ctx context.Context, provider, base, to string) (l
 		return "", "", err
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		var n int
+		if err := tx.Get("SELECT count(*) FROM login_states WHERE expires_at > ?", tx.Real).Scan(&n); err != nil {
+			return err
+		}
+		if n >= mostStates {
+			return fault.Busy.After(time.Minute)
+		}
 		tx.Write(1, "INSERT INTO login_states (hash, provider, secrets, expires_at) VALUES (?, ?, ?, ?)", hash, p.ID, sealed, tx.Real+stateLife.Milliseconds())
 		return nil
 	})

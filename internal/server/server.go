@@ -297,8 +297,6 @@ func (s *Server) build(ctx context.Context) error {
 			_, err := s.db.PurgeRequestKeys(ctx)
 			return err
 		}},
-		job.Periodic{Name: "key use", Every: 30 * time.Second, Run: s.ident.FlushLastUsed},
-		job.Periodic{Name: "sessions' use", Every: 30 * time.Second, Run: s.ident.FlushSessions},
 		job.Periodic{Name: "tokens", Every: 5 * time.Minute, Run: s.ident.Purge},
 	)
 	return nil
@@ -466,6 +464,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 			s.o.Log.Error("sealing events", "error", err)
 		}
 	})
+	workers.Go(func() { s.ident.Run(work) })
 	workers.Go(func() { s.notify.Run(work) })
 	workers.Go(func() { s.gate.Run(work) })
 	ready(base, setup)

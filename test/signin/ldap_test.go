@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -261,6 +262,23 @@ func TestDirectoryCustomers(t *testing.T) {
 		"password": obj{"user": obj{"name": "zhou", "password": "zhou-password", "domain": obj{"name": domain.Name}}}}}})
 	if res.StatusCode != 201 || res.Header.Get("X-Subject-Token") == "" {
 		t.Errorf("a token: %d", res.StatusCode)
+	}
+	// The operator's check says step by step what works and what does not.
+	check := func(args ...string) (string, error) {
+		c := exec.Command(world.Binary(t), append([]string{"login", "check", "--config", path}, args...)...)
+		c.Env = append(os.Environ(), "READER=reader-password", "CASEMATE_LANGUAGE=en-us")
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	report, err := check("customers", "--user", "zhou")
+	if err != nil || !strings.Contains(report, "TLS, the certificate ends") || !strings.Contains(report, "uid=zhou,"+people) || !strings.Contains(report, "groups network\n") || strings.Contains(report, "FAILED") {
+		t.Errorf("the check: %v\n%s", err, report)
+	}
+	if report, err := check("corp", "--user", "zhou"); err == nil || !strings.Contains(report, "FAILED  corp: role") || strings.Contains(report, "reader-password") {
+		t.Errorf("the check of one without a role: %v\n%s", err, report)
+	}
+	if report, err := check("nowhere"); err == nil {
+		t.Errorf("the check of none: %s", report)
 	}
 	d.members("network-team")
 	for began := time.Now(); strings.Contains(members(), id); time.Sleep(50 * time.Millisecond) {

@@ -24,6 +24,7 @@ import (
 type directory struct {
 	t          *testing.T
 	dir        string
+	program    string
 	plain, tls string // ports
 	ca         string // file
 	cmd        *exec.Cmd
@@ -52,10 +53,19 @@ func slapd(t *testing.T) *directory {
 	if err := os.MkdirAll(filepath.Join(d.dir, "db"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf(`include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
+	// A copy: where AppArmor confines the system's, it confines it by its path.
+	text, err := os.ReadFile(program)
+	if err == nil {
+		d.program = filepath.Join(d.dir, "slapd")
+		err = os.WriteFile(d.program, text, 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Sprintf(`include %[4]s/core.schema
+include %[4]s/cosine.schema
+include %[4]s/inetorgperson.schema
+modulepath %[5]s
 moduleload back_mdb
 pidfile %[1]s/pid
 TLSCACertificateFile %[1]s/ca.pem
@@ -70,7 +80,7 @@ directory %[1]s/db
 maxsize 10485760
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read
-`, d.dir, rootDN, rootPW)
+`, d.dir, rootDN, rootPW, first("/etc/ldap/schema", "/etc/openldap/schema"), first("/usr/lib/ldap", "/usr/lib64/openldap"))
 	if err := os.WriteFile(filepath.Join(d.dir, "slapd.conf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +91,16 @@ access to * by users read
 	d.add(groups, "objectClass", "organizationalUnit", "ou", "groups")
 	d.add("cn=reader,dc=example,dc=com", "objectClass", "organizationalRole", "objectClass", "simpleSecurityObject", "cn", "reader", "userPassword", "reader-password")
 	return d
+}
+
+// first is the first of the folders that is there: Debian's, or Fedora's.
+func first(folders ...string) string {
+	for _, f := range folders {
+		if _, err := os.Stat(f); err == nil {
+			return f
+		}
+	}
+	return folders[0]
 }
 
 func port(t *testing.T) string {
@@ -96,7 +116,7 @@ func port(t *testing.T) string {
 
 func (d *directory) start() {
 	d.t.Helper()
-	d.cmd = exec.Command("/usr/sbin/slapd", "-d", "0", "-f", filepath.Join(d.dir, "slapd.conf"), "-h", "ldap://127.0.0.1:"+d.plain+" ldaps://127.0.0.1:"+d.tls)
+	d.cmd = exec.Command(d.program, "-d", "0", "-f", filepath.Join(d.dir, "slapd.conf"), "-h", "ldap://127.0.0.1:"+d.plain+" ldaps://127.0.0.1:"+d.tls)
 	d.cmd.Stdout, d.cmd.Stderr = &d.out, &d.out
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
