@@ -37,10 +37,10 @@ type command struct {
 	Macro    macroCmd    `cmd:"" help:"Macros: list, preview on a ticket, run."`
 	Rule     ruleCmd     `cmd:"" help:"Rules: list, show, apply a file, try it on past tickets, what they did."`
 	Listen   listenCmd   `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
-	Sandbox  sandboxCmd  `cmd:"" help:"Sandboxes, accounts to try things in: create, list."`
-	Demo     demoCmd     `cmd:"" help:"A sandbox's clock and reset."`
+	Sandbox  sandboxCmd  `cmd:"" help:"Sandboxes, accounts to try things in: create, list, show, what they sent."`
+	Demo     demoCmd     `cmd:"" help:"A sandbox's clock and reset; the demo world: status, remove."`
 	Selftest selftestCmd `cmd:"" help:"Drive every operation of a running server in a sandbox and print what became of it."`
-	Audit    auditCmd    `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
+	Audit    auditCmd    `cmd:"" help:"What happened, and the event chain: verify that nothing was changed, removed or inserted."`
 	Backup   backupCmd   `cmd:"" help:"Back up the embedded store while it runs."`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup, or verify that it can be restored."`
 	Migrate  migrateCmd  `cmd:"" help:"Move an installation to another store: SQLite and PostgreSQL, files and an object store, there and back."`
@@ -54,6 +54,8 @@ type command struct {
 	Queue     queueCmd     `cmd:"" help:"The desk's queues: list, show, claim the next ticket, add, change, remove."`
 	Team      teamCmd      `cmd:"" help:"Teams, and what their members can do and when: list, add, change, engineers, shift."`
 	Doctor    doctorCmd    `cmd:"" help:"Prove that counters and the search index are equal to the tables, and mend them."`
+	Account   accountCmd   `cmd:"" help:"Customers' accounts: list, show, change plan, quota and switches, disable, close; their access keys and groups."`
+	Blocked   blockedCmd   `cmd:"" help:"Contacts nothing is sent to because they do not exist: list, unblock."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 

@@ -24,11 +24,13 @@ type userCmd struct {
 	Disable       userDisableCmd  `cmd:"" help:"Keep a user out; tokens end at once."`
 	Enable        userEnableCmd   `cmd:"" help:"Let a disabled user in again."`
 	ResetPassword userPasswordCmd `cmd:"" help:"Set a new password; tokens end at once."`
+	Role          userRoleCmd     `cmd:"" help:"Roles of a person of the house: show, grant, revoke. They hold at once."`
+	Change        userChangeCmd   `cmd:"" help:"Change a user's log-in name, contacts, language, time zone, alias."`
 }
 
 type userCreateCmd struct {
 	Name         string `arg:"" help:"Log-in name."`
-	Role         string `help:"For people of the house: administrator, supervisor, engineer, auditor." enum:",administrator,supervisor,engineer,auditor" default:""`
+	Role         string `help:"For people of the house: administrator, supervisor, engineer, auditor; casemate user role grant adds more." enum:",administrator,supervisor,engineer,auditor" default:""`
 	Main         bool   `help:"The main account of a customer's domain."`
 	NewDomain    bool   `help:"Create the domain as well; the user becomes its main account."`
 	Plan         string `help:"Support plan of the new domain." placeholder:"PLAN"`
@@ -67,6 +69,8 @@ type userView struct {
 	Main     bool   `json:"main"`
 	Role     string `json:"role"`
 	Disabled bool   `json:"disabled"`
+
+	Roles []string `json:"roles,omitempty"`
 }
 
 type domainView struct {
@@ -190,6 +194,9 @@ func (p *userCmd) created(o *output, raw json.RawMessage, password string, made 
 
 func (u userView) print(o *output) {
 	role := u.Role
+	if len(u.Roles) > 1 {
+		role = strings.Join(u.Roles, ",")
+	}
 	if u.Main {
 		role = "main"
 	}
