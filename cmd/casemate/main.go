@@ -38,10 +38,10 @@ type command struct {
 	Article  articleCmd  `cmd:"" help:"Articles of the knowledge base: list, show, put, publish, import and export as Markdown files."`
 	Rule     ruleCmd     `cmd:"" help:"Rules: list, show, apply a file, try it on past tickets, what they did."`
 	Listen   listenCmd   `cmd:"" help:"Follow the change feed and forward each event to a local program or address."`
-	Sandbox  sandboxCmd  `cmd:"" help:"Sandboxes, accounts to try things in: create, list."`
-	Demo     demoCmd     `cmd:"" help:"A sandbox's clock and reset."`
+	Sandbox  sandboxCmd  `cmd:"" help:"Sandboxes, accounts to try things in: create, list, show, what they sent."`
+	Demo     demoCmd     `cmd:"" help:"A sandbox's clock and reset; the demo world: status, remove."`
 	Selftest selftestCmd `cmd:"" help:"Drive every operation of a running server in a sandbox and print what became of it."`
-	Audit    auditCmd    `cmd:"" help:"The event chain: verify that nothing was changed, removed or inserted."`
+	Audit    auditCmd    `cmd:"" help:"What happened, and the event chain: verify that nothing was changed, removed or inserted."`
 	Backup   backupCmd   `cmd:"" help:"Back up the embedded store while it runs."`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup, or verify that it can be restored."`
 	Migrate  migrateCmd  `cmd:"" help:"Move an installation to another store: SQLite and PostgreSQL, files and an object store, there and back."`
@@ -58,6 +58,8 @@ type command struct {
 	Doctor    doctorCmd    `cmd:"" help:"Prove that counters and the search index are equal to the tables, and mend them."`
 	Privacy   privacyCmd   `cmd:"" help:"Personal data: erase a person, bundle what is held about him, legal holds, what goes by its age."`
 	Login     loginCmd     `cmd:"" help:"Ways to sign in: try the identity providers and directories of a configuration file."`
+	Account   accountCmd   `cmd:"" help:"Customers' accounts: list, show, change plan, quota and switches, disable, close; their access keys and groups."`
+	Blocked   blockedCmd   `cmd:"" help:"Contacts nothing is sent to because they do not exist: list, unblock."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 

@@ -15,10 +15,11 @@ import (
 type outboxCmd struct {
 	clientFlags
 	jsonFlag
-	To    string        `help:"Only messages to this mail address or phone number." placeholder:"CONTACT"`
-	Code  bool          `help:"Print only the last verification code sent to the contact (needs --to)."`
-	Wait  time.Duration `help:"With --code: how long to wait for a code that is still on its way." default:"5s"`
-	Limit int           `help:"How many at most, up to 100." default:"20"`
+	To     string        `help:"Only messages to this mail address or phone number." placeholder:"CONTACT"`
+	Domain string        `help:"Only messages of this account, by name or id, for example a sandbox." placeholder:"NAME"`
+	Code   bool          `help:"Print only the last verification code sent to the contact (needs --to)."`
+	Wait   time.Duration `help:"With --code: how long to wait for a code that is still on its way." default:"5s"`
+	Limit  int           `help:"How many at most, up to 100." default:"20"`
 
 	Deliveries bool     `help:"Show what became of messages instead: state, provider, cost, receipts, next try."`
 	Ticket     []string `help:"With --deliveries: only those of this ticket. Repeatable." placeholder:"TS..."`
@@ -32,6 +33,9 @@ func (c *outboxCmd) Validate() error {
 	}
 	if !c.Deliveries && (len(c.Ticket) > 0 || c.State != "") {
 		return errors.New("--ticket and --state go with --deliveries")
+	}
+	if c.Domain != "" && (c.Deliveries || c.Code) {
+		return errors.New("--domain does not go with --code and --deliveries")
 	}
 	if c.Deliveries && c.Code {
 		return errors.New("--code and --deliveries do not go together")
@@ -55,6 +59,13 @@ func (c *outboxCmd) Run(ctx context.Context, o *output) error {
 	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
 	if c.To != "" {
 		q.Set("to", c.To)
+	}
+	if c.Domain != "" {
+		id, err := findDomain(ctx, cl, c.Domain)
+		if err != nil {
+			return err
+		}
+		q.Set("domain", id)
 	}
 	var raw json.RawMessage
 	if err := cl.get(ctx, "/desk/v1/outbox", q, &raw); err != nil || c.JSON {

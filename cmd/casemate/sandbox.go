@@ -19,6 +19,7 @@ type sandboxCmd struct {
 	clientFlags
 	Create sandboxCreateCmd `cmd:"" help:"Make a sandbox with a main account and two users in a group; prints their credentials, secret keys shown once."`
 	List   sandboxListCmd   `cmd:"" help:"List the sandboxes."`
+	Show   sandboxShowCmd   `cmd:"" help:"Show a sandbox: its clock and what it caught."`
 }
 
 type sandboxCreateCmd struct {
@@ -80,7 +81,10 @@ type demoCmd struct {
 	jsonFlag
 	Domain string `help:"The sandbox, by name or id. Default: the only one there is." placeholder:"NAME"`
 
-	Clock demoClockCmd `cmd:"" help:"Move a sandbox's clock forward: +3d, +5m, +1d12h. What is due until then happens now."`
+	Clock  demoClockCmd  `cmd:"" help:"Move a sandbox's clock forward: +3d, +5m, +1d12h. What is due until then happens now."`
+	Status demoStatusCmd `cmd:"" help:"What of the demo world is in this installation."`
+	Remove demoRemoveCmd `cmd:"" help:"Remove the demo world, its accounts, people, tickets and files, to go on with real use. Needs --yes."`
+
 	Reset demoResetCmd `cmd:"" help:"Empty a sandbox; accounts and access keys stay, its clock is the installation's again."`
 }
 

@@ -140,6 +140,8 @@ type auditCmd struct {
 	Checkpoint auditCheckpointCmd `cmd:"" help:"Sign a checkpoint of all that is sealed now; a running server does it each hour and every 1,000 events."`
 	Key        auditKeyCmd        `cmd:"" help:"Print the public key that checks the checkpoints."`
 	Export     auditExportCmd     `cmd:"" help:"Write all sealed events, one line of JSON each."`
+	List       auditListCmd       `cmd:"" help:"What happened, newest first, from a running server: by person, action, account, ticket, time; as CSV."`
+	Status     auditStatusCmd     `cmd:"" help:"How far a running server has sealed the history."`
 	Check      auditCheckCmd      `cmd:"" help:"Check an export against checkpoints with the public key alone, away from the installation."`
 }
 

@@ -89,7 +89,7 @@ func (v clocksView) print(o *output) {
 	stamp := func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05") }
 	rule := v.Rule.Plan
 	if rule == "" {
-		rule = o.say("默认（无支持计划）", "the house's default (no support plan)")
+		rule = o.say("默认（该工单不适用支持计划）", "the house's default (no plan applies to this ticket)")
 	} else if v.Rule.SeverityName != "" {
 		rule += ", " + v.Rule.SeverityName
 	}

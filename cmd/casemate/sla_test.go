@@ -34,7 +34,7 @@ func TestClocksPrinted(t *testing.T) {
 		}
 	}
 	v.Clocks, v.Rule.Plan = nil, ""
-	if got := printed(locale.EN, v.print); !strings.Contains(got, "the house's default (no support plan)") || !strings.Contains(got, "nothing is promised") {
+	if got := printed(locale.EN, v.print); !strings.Contains(got, "the house's default (no plan applies to this ticket)") || !strings.Contains(got, "nothing is promised") {
 		t.Errorf("without a promise: %s", got)
 	}
 }

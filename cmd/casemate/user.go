@@ -26,11 +26,13 @@ type userCmd struct {
 	ResetPassword userPasswordCmd `cmd:"" help:"Set a new password; tokens end at once."`
 	Totp          userTotpCmd     `cmd:"" help:"A user's second factor: reset."`
 	Sessions      userSessionsCmd `cmd:"" help:"Where a user is logged in: browsers' sessions and tokens; --end ends them."`
+	Role          userRoleCmd     `cmd:"" help:"Roles of a person of the house: show, grant, revoke. They hold at once."`
+	Change        userChangeCmd   `cmd:"" help:"Change a user's log-in name, contacts, language, time zone, alias."`
 }
 
 type userCreateCmd struct {
 	Name         string `arg:"" help:"Log-in name."`
-	Role         string `help:"For people of the house: administrator, supervisor, engineer, auditor." enum:",administrator,supervisor,engineer,auditor" default:""`
+	Role         string `help:"For people of the house: administrator, supervisor, engineer, auditor; casemate user role grant adds more." enum:",administrator,supervisor,engineer,auditor" default:""`
 	Main         bool   `help:"The main account of a customer's domain."`
 	NewDomain    bool   `help:"Create the domain as well; the user becomes its main account."`
 	Plan         string `help:"Support plan of the new domain." placeholder:"PLAN"`
@@ -69,6 +71,8 @@ type userView struct {
 	Main     bool   `json:"main"`
 	Role     string `json:"role"`
 	Disabled bool   `json:"disabled"`
+
+	Roles []string `json:"roles,omitempty"`
 }
 
 type domainView struct {
@@ -192,6 +196,9 @@ func (p *userCmd) created(o *output, raw json.RawMessage, password string, made 
 
 func (u userView) print(o *output) {
 	role := u.Role
+	if len(u.Roles) > 1 {
+		role = strings.Join(u.Roles, ",")
+	}
 	if u.Main {
 		role = "main"
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/ogen-go/ogen/middleware"
 
-	"casemate/internal/fault"
 	"casemate/internal/iam/oas"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
@@ -26,7 +25,7 @@ type Handler struct {
 	tokens
 	temporaries
 	scopes
-	later
+	accounts
 
 	mapper
 }
@@ -37,7 +36,7 @@ var _ oas.Handler = (*Handler)(nil)
 // and trailing slashes. The caller's principal and locale must be in the
 // request's context.
 func New(ident *identity.Service, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{tokens: tokens{identity: ident}, temporaries: temporaries{identity: ident}, scopes: scopes{identity: ident}, mapper: mapper{log: log}}
+	h := &Handler{tokens: tokens{identity: ident}, temporaries: temporaries{identity: ident}, scopes: scopes{identity: ident}, accounts: accounts{identity: ident}, mapper: mapper{log: log}}
 	s, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
@@ -122,12 +121,3 @@ func (m mapper) decodeError(ctx context.Context, w http.ResponseWriter, _ *http.
 func (m mapper) notFound(w http.ResponseWriter, r *http.Request) {
 	wire.Write(r.Context(), w, wire.ErrNoAPI.With("method", r.Method).With("path", r.URL.Path), false)
 }
-
-// later are the operations that are not built yet (semantics.md D28).
-type later struct{}
-
-func unbuilt(operation string) error { return fault.Later.With("what", operation) }
-
-func (later) ListUsers(context.Context) error        { return unbuilt("ListUsers") }
-func (later) ListCredentials(context.Context) error  { return unbuilt("ListCredentials") }
-func (later) CreateCredential(context.Context) error { return unbuilt("CreateCredential") }

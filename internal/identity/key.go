@@ -21,7 +21,8 @@ const maxKeys = 2
 type AccessKey struct {
 	ID, Secret, Domain, User string
 	Disabled                 bool
-	LastUsed, Created        int64 // milliseconds UTC; 0 = never
+	LastUsed, Created        int64  // milliseconds UTC; 0 = never
+	Description              string // at most 255 characters
 }
 
 const keyLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -51,13 +52,26 @@ func (s *Service) mayManageKeys(who principal.Principal, domain, user string) er
 // CreateAccessKey makes a pair; its secret is shown this once. At most two a
 // user.
 func (s *Service) CreateAccessKey(ctx context.Context, who principal.Principal, domain, user string) (AccessKey, error) {
+	return s.CreateDescribedKey(ctx, who, domain, user, "")
+}
+
+// maxKeyDescription is how long the description of an access key may be.
+const maxKeyDescription = 255
+
+// CreateDescribedKey is CreateAccessKey with a word on what the key is for.
+// Failures: ErrNoUser, ErrKeyLimit, OSM.01010001 naming description, .02 for
+// keys of others.
+func (s *Service) CreateDescribedKey(ctx context.Context, who principal.Principal, domain, user, description string) (AccessKey, error) {
+	if len([]rune(description)) > maxKeyDescription {
+		return AccessKey{}, fault.TooLong.In("description").With("max", maxKeyDescription)
+	}
 	if err := s.mayManageKeys(who, domain, user); err != nil {
 		return AccessKey{}, err
 	}
 	if domain == principal.House {
 		return AccessKey{}, fault.NoPermission // engineers do not sign
 	}
-	k := AccessKey{ID: letters(s.db.Random(64), 20, keyLetters), Secret: letters(s.db.Random(128), 40, keyLetters+"abcdefghijklmnopqrstuvwxyz"), Domain: domain, User: user}
+	k := AccessKey{ID: letters(s.db.Random(64), 20, keyLetters), Secret: letters(s.db.Random(128), 40, keyLetters+"abcdefghijklmnopqrstuvwxyz"), Domain: domain, User: user, Description: description}
 	sealed, err := s.keys.Seal(keyPlace(k.ID), []byte(k.Secret))
 	if err != nil {
 		return AccessKey{}, err
@@ -75,7 +89,7 @@ func (s *Service) CreateAccessKey(ctx context.Context, who principal.Principal, 
 			return AccessKey{}, ErrKeyLimit
 		}
 		k.Created = tx.Now
-		tx.Write(1, "INSERT INTO access_keys (id, domain_id, user_id, secret, disabled, last_used, created_at) VALUES (?, ?, ?, ?, 0, 0, ?)", k.ID, domain, user, sealed, tx.Now)
+		tx.Write(1, "INSERT INTO access_keys (id, domain_id, user_id, secret, disabled, last_used, created_at, description) VALUES (?, ?, ?, ?, 0, 0, ?, ?)", k.ID, domain, user, sealed, tx.Now, description)
 		event.Record(tx, who, event.Event{Domain: domain, Kind: "key.create", Subject: "user", SubjectID: user, LogCode: event.NoLog, Data: map[string]any{"key": k.ID}})
 		return k, nil
 	})
@@ -87,16 +101,64 @@ func (s *Service) AccessKeys(ctx context.Context, who principal.Principal, domai
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
 		return tx.List(func(r db.Row) error {
 			k := AccessKey{Domain: domain, User: user}
 			var disabled int64
-			err := r.Scan(&k.ID, &disabled, &k.LastUsed, &k.Created)
+			err := r.Scan(&k.ID, &disabled, &k.LastUsed, &k.Created, &k.Description)
 			k.Disabled = disabled == 1
 			all = append(all, k)
 			return err
-		}, "SELECT id, disabled, last_used, created_at FROM access_keys WHERE domain_id = ? AND user_id = ? ORDER BY created_at, id", domain, user)
+		}, "SELECT id, disabled, last_used, created_at, description FROM access_keys WHERE domain_id = ? AND user_id = ? ORDER BY created_at, id", domain, user)
 	})
 	return all, err
+}
+
+// AccessKey is one key, without its secret; ErrNoKey, also for a key the caller
+// may not manage.
+func (s *Service) AccessKey(ctx context.Context, who principal.Principal, id string) (k AccessKey, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		var disabled int64
+		err := tx.Get("SELECT id, domain_id, user_id, disabled, last_used, created_at, description FROM access_keys WHERE id = ?", id).
+			Scan(&k.ID, &k.Domain, &k.User, &disabled, &k.LastUsed, &k.Created, &k.Description)
+		k.Disabled = disabled == 1
+		if errors.Is(err, db.ErrNone) || err == nil && s.mayManageKeys(who, k.Domain, k.User) != nil {
+			return ErrNoKey
+		}
+		return err
+	})
+	if err != nil {
+		return AccessKey{}, err
+	}
+	return k, nil
+}
+
+// KeyChange is what ChangeAccessKey changes; nil stays.
+type KeyChange struct {
+	Disabled    *bool
+	Description *string
+}
+
+// ChangeAccessKey switches a key on or off, at once, or describes it anew.
+// Failures: ErrNoKey, OSM.01010001 naming description.
+func (s *Service) ChangeAccessKey(ctx context.Context, who principal.Principal, id string, c KeyChange) (AccessKey, error) {
+	if c.Description != nil && len([]rune(*c.Description)) > maxKeyDescription {
+		return AccessKey{}, fault.TooLong.In("description").With("max", maxKeyDescription)
+	}
+	if c.Description != nil {
+		err := s.changeKey(ctx, who, id, "key.describe", func(tx *db.Tx) {
+			tx.Write(1, "UPDATE access_keys SET description = ? WHERE id = ?", *c.Description, id)
+		})
+		if err != nil {
+			return AccessKey{}, err
+		}
+	}
+	if c.Disabled != nil {
+		if err := s.DisableAccessKey(ctx, who, id, *c.Disabled); err != nil {
+			return AccessKey{}, err
+		}
+	}
+	return s.AccessKey(ctx, who, id)
 }
 
 // DisableAccessKey stops a key or lets it work again.

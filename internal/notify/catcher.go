@@ -132,7 +132,7 @@ func (s *Service) Caught(ctx context.Context, who principal.Principal, f CaughtF
 	if err != nil {
 		return nil, err
 	}
-	if !s.o.Catch && len(all) == 0 && held == 0 {
+	if !s.o.Catch && len(all) == 0 && held == 0 && f.Domain == "" {
 		return nil, ErrCatcherOff
 	}
 	out := all[:0]

@@ -205,6 +205,23 @@ func TestBlocked(t *testing.T) {
 		id = w.queue(m)
 		w.work()
 		w.wantState(id, "dropped", "blocked")
+		blocked, err := w.s.Blocks(ctx, admin)
+		if err != nil || len(blocked) != 1 || blocked[0].Way != notify.Mail || blocked[0].To == "" || strings.Contains(blocked[0].To, "hua") || blocked[0].Until <= blocked[0].Since {
+			w.t.Errorf("blocked: %+v, %v", blocked, err)
+		}
+		auditor := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "u", Role: principal.RoleAuditor}
+		if seen, err := w.s.Blocks(ctx, auditor); err != nil || len(seen) != 1 || seen[0].To != "" {
+			w.t.Errorf("an auditor sees %+v, %v", seen, err)
+		}
+		if _, err := w.s.Blocks(ctx, engineer); fault.KindOf(err) != fault.Forbidden {
+			w.t.Errorf("an engineer sees blocked contacts: %v", err)
+		}
+		if err := w.s.UnblockID(ctx, auditor, blocked[0].ID); fault.KindOf(err) != fault.Forbidden {
+			w.t.Errorf("an auditor unblocked: %v", err)
+		}
+		if err := w.s.UnblockID(ctx, admin, "none"); err != nil {
+			w.t.Errorf("no such block: %v", err)
+		}
 		if err := w.s.Unblock(ctx, engineer, m.To); fault.KindOf(err) != fault.Forbidden {
 			w.t.Errorf("an engineer unblocked: %v", err)
 		}

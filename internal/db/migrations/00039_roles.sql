@@ -16,3 +16,5 @@ CREATE TABLE demo_marks (
     ref_id TEXT NOT NULL,
     PRIMARY KEY (kind, ref_id)
 );
+
+ALTER TABLE access_keys ADD COLUMN description TEXT NOT NULL DEFAULT '';

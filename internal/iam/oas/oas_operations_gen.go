@@ -11,6 +11,7 @@ const (
 	CreateTemporaryCredentialOperation OperationName = "CreateTemporaryCredential"
 	CreateTokenOperation               OperationName = "CreateToken"
 	CreateTokenByIdTokenOperation      OperationName = "CreateTokenByIdToken"
+	DeleteCredentialOperation          OperationName = "DeleteCredential"
 	DeleteTokenOperation               OperationName = "DeleteToken"
 	ListAuthDomainsOperation           OperationName = "ListAuthDomains"
 	ListAuthProjectsOperation          OperationName = "ListAuthProjects"
@@ -19,6 +20,8 @@ const (
 	ListUsersOperation                 OperationName = "ListUsers"
 	ListVersionsOperation              OperationName = "ListVersions"
 	ShowAuthCatalogOperation           OperationName = "ShowAuthCatalog"
+	ShowCredentialOperation            OperationName = "ShowCredential"
 	ShowTokenOperation                 OperationName = "ShowToken"
 	ShowVersionOperation               OperationName = "ShowVersion"
+	UpdateCredentialOperation          OperationName = "UpdateCredential"
 )

@@ -18,8 +18,15 @@ func encodeCheckTokenResponse(response *CheckTokenOK, w http.ResponseWriter) err
 	return nil
 }
 
-func encodeCreateCredentialResponse(response *CreateCredentialOK, w http.ResponseWriter) error {
-	w.WriteHeader(200)
+func encodeCreateCredentialResponse(response *NewCredentialAnswer, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(201)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
 
 	return nil
 }
@@ -113,6 +120,12 @@ func encodeCreateTokenByIdTokenResponse(response *TokenAnswerHeaders, w http.Res
 	return nil
 }
 
+func encodeDeleteCredentialResponse(response *DeleteCredentialNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodeDeleteTokenResponse(response *DeleteTokenNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 
@@ -161,8 +174,23 @@ func encodeListAuthProjectsResponse(response *Projects, w http.ResponseWriter) e
 	return nil
 }
 
-func encodeListCredentialsResponse(response *ListCredentialsOK, w http.ResponseWriter) error {
+func encodeListCredentialsResponse(response *Credentials, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
 
 	return nil
 }
@@ -188,8 +216,23 @@ func encodeListProjectsResponse(response *Projects, w http.ResponseWriter) error
 	return nil
 }
 
-func encodeListUsersResponse(response *ListUsersOK, w http.ResponseWriter) error {
+func encodeListUsersResponse(response *UserList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
 
 	return nil
 }
@@ -224,6 +267,19 @@ func encodeShowAuthCatalogResponse(response *CatalogAnswer, w http.ResponseWrite
 	}(); err != nil {
 		return errors.Wrap(err, "validate")
 	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeShowCredentialResponse(response *CredentialAnswer, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 
@@ -283,6 +339,19 @@ func encodeShowVersionResponse(response *VersionAnswer, w http.ResponseWriter) e
 	}(); err != nil {
 		return errors.Wrap(err, "validate")
 	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeUpdateCredentialResponse(response *CredentialAnswer, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 

@@ -112,8 +112,192 @@ func (s *CatalogAnswer) SetLinks(val Links) {
 // CheckTokenOK is response for CheckToken operation.
 type CheckTokenOK struct{}
 
-// CreateCredentialOK is response for CreateCredential operation.
-type CreateCredentialOK struct{}
+// For whom an access key is made.
+// Ref: #/components/schemas/CreateCredentialReq
+type CreateCredentialReq struct {
+	Credential CredentialFor `json:"credential"`
+}
+
+// GetCredential returns the value of Credential.
+func (s *CreateCredentialReq) GetCredential() CredentialFor {
+	return s.Credential
+}
+
+// SetCredential sets the value of Credential.
+func (s *CreateCredentialReq) SetCredential(val CredentialFor) {
+	s.Credential = val
+}
+
+// A lasting access key.
+// Ref: #/components/schemas/Credential
+type Credential struct {
+	// Whose it is.
+	UserID string `json:"user_id"`
+	// Access key id (AK).
+	Access string `json:"access"`
+	// Active or inactive.
+	Status string `json:"status"`
+	// ISO 8601 in UTC with microseconds.
+	CreateTime string `json:"create_time"`
+	// Last use; absent when it was never used.
+	LastUseTime OptString `json:"last_use_time"`
+	// What it is for.
+	Description string `json:"description"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *Credential) GetUserID() string {
+	return s.UserID
+}
+
+// GetAccess returns the value of Access.
+func (s *Credential) GetAccess() string {
+	return s.Access
+}
+
+// GetStatus returns the value of Status.
+func (s *Credential) GetStatus() string {
+	return s.Status
+}
+
+// GetCreateTime returns the value of CreateTime.
+func (s *Credential) GetCreateTime() string {
+	return s.CreateTime
+}
+
+// GetLastUseTime returns the value of LastUseTime.
+func (s *Credential) GetLastUseTime() OptString {
+	return s.LastUseTime
+}
+
+// GetDescription returns the value of Description.
+func (s *Credential) GetDescription() string {
+	return s.Description
+}
+
+// SetUserID sets the value of UserID.
+func (s *Credential) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetAccess sets the value of Access.
+func (s *Credential) SetAccess(val string) {
+	s.Access = val
+}
+
+// SetStatus sets the value of Status.
+func (s *Credential) SetStatus(val string) {
+	s.Status = val
+}
+
+// SetCreateTime sets the value of CreateTime.
+func (s *Credential) SetCreateTime(val string) {
+	s.CreateTime = val
+}
+
+// SetLastUseTime sets the value of LastUseTime.
+func (s *Credential) SetLastUseTime(val OptString) {
+	s.LastUseTime = val
+}
+
+// SetDescription sets the value of Description.
+func (s *Credential) SetDescription(val string) {
+	s.Description = val
+}
+
+// An access key.
+// Ref: #/components/schemas/CredentialAnswer
+type CredentialAnswer struct {
+	Credential Credential `json:"credential"`
+}
+
+// GetCredential returns the value of Credential.
+func (s *CredentialAnswer) GetCredential() Credential {
+	return s.Credential
+}
+
+// SetCredential sets the value of Credential.
+func (s *CredentialAnswer) SetCredential(val Credential) {
+	s.Credential = val
+}
+
+// What is changed of an access key.
+// Ref: #/components/schemas/CredentialChange
+type CredentialChange struct {
+	// Active or inactive.
+	Status OptString `json:"status"`
+	// What it is for.
+	Description OptString `json:"description"`
+}
+
+// GetStatus returns the value of Status.
+func (s *CredentialChange) GetStatus() OptString {
+	return s.Status
+}
+
+// GetDescription returns the value of Description.
+func (s *CredentialChange) GetDescription() OptString {
+	return s.Description
+}
+
+// SetStatus sets the value of Status.
+func (s *CredentialChange) SetStatus(val OptString) {
+	s.Status = val
+}
+
+// SetDescription sets the value of Description.
+func (s *CredentialChange) SetDescription(val OptString) {
+	s.Description = val
+}
+
+// For whom an access key is made.
+// Ref: #/components/schemas/CredentialFor
+type CredentialFor struct {
+	// User id; absent = the caller.
+	UserID OptString `json:"user_id"`
+	// What it is for.
+	Description OptString `json:"description"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *CredentialFor) GetUserID() OptString {
+	return s.UserID
+}
+
+// GetDescription returns the value of Description.
+func (s *CredentialFor) GetDescription() OptString {
+	return s.Description
+}
+
+// SetUserID sets the value of UserID.
+func (s *CredentialFor) SetUserID(val OptString) {
+	s.UserID = val
+}
+
+// SetDescription sets the value of Description.
+func (s *CredentialFor) SetDescription(val OptString) {
+	s.Description = val
+}
+
+// Access keys.
+// Ref: #/components/schemas/Credentials
+type Credentials struct {
+	// Access keys.
+	Credentials []Credential `json:"credentials"`
+}
+
+// GetCredentials returns the value of Credentials.
+func (s *Credentials) GetCredentials() []Credential {
+	return s.Credentials
+}
+
+// SetCredentials sets the value of Credentials.
+func (s *Credentials) SetCredentials(val []Credential) {
+	s.Credentials = val
+}
+
+// DeleteCredentialNoContent is response for DeleteCredential operation.
+type DeleteCredentialNoContent struct{}
 
 // DeleteTokenNoContent is response for DeleteToken operation.
 type DeleteTokenNoContent struct{}
@@ -397,6 +581,106 @@ func (s *FederationRef) SetID(val string) {
 	s.ID = val
 }
 
+// A user.
+// Ref: #/components/schemas/IamUser
+type IamUser struct {
+	// User id.
+	ID string `json:"id"`
+	// Log-in name.
+	Name string `json:"name"`
+	// Domain of the user.
+	DomainID string `json:"domain_id"`
+	// Whether the user may log in.
+	Enabled bool `json:"enabled"`
+	// Empty.
+	Description string `json:"description"`
+	// True, there is a password.
+	PwdStatus bool `json:"pwd_status"`
+	// Null, passwords do not expire.
+	PasswordExpiresAt NilString `json:"password_expires_at"`
+	Links             SelfLink  `json:"links"`
+}
+
+// GetID returns the value of ID.
+func (s *IamUser) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *IamUser) GetName() string {
+	return s.Name
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *IamUser) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetEnabled returns the value of Enabled.
+func (s *IamUser) GetEnabled() bool {
+	return s.Enabled
+}
+
+// GetDescription returns the value of Description.
+func (s *IamUser) GetDescription() string {
+	return s.Description
+}
+
+// GetPwdStatus returns the value of PwdStatus.
+func (s *IamUser) GetPwdStatus() bool {
+	return s.PwdStatus
+}
+
+// GetPasswordExpiresAt returns the value of PasswordExpiresAt.
+func (s *IamUser) GetPasswordExpiresAt() NilString {
+	return s.PasswordExpiresAt
+}
+
+// GetLinks returns the value of Links.
+func (s *IamUser) GetLinks() SelfLink {
+	return s.Links
+}
+
+// SetID sets the value of ID.
+func (s *IamUser) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *IamUser) SetName(val string) {
+	s.Name = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *IamUser) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetEnabled sets the value of Enabled.
+func (s *IamUser) SetEnabled(val bool) {
+	s.Enabled = val
+}
+
+// SetDescription sets the value of Description.
+func (s *IamUser) SetDescription(val string) {
+	s.Description = val
+}
+
+// SetPwdStatus sets the value of PwdStatus.
+func (s *IamUser) SetPwdStatus(val bool) {
+	s.PwdStatus = val
+}
+
+// SetPasswordExpiresAt sets the value of PasswordExpiresAt.
+func (s *IamUser) SetPasswordExpiresAt(val NilString) {
+	s.PasswordExpiresAt = val
+}
+
+// SetLinks sets the value of Links.
+func (s *IamUser) SetLinks(val SelfLink) {
+	s.Links = val
+}
+
 // An id token.
 // Ref: #/components/schemas/IdToken
 type IdToken struct {
@@ -578,12 +862,6 @@ func (s *Links) SetPrevious(val NilString) {
 	s.Previous = val
 }
 
-// ListCredentialsOK is response for ListCredentials operation.
-type ListCredentialsOK struct{}
-
-// ListUsersOK is response for ListUsers operation.
-type ListUsersOK struct{}
-
 // A media type.
 // Ref: #/components/schemas/MediaType
 type MediaType struct {
@@ -640,6 +918,99 @@ func (s *Named) SetID(val string) {
 // SetName sets the value of Name.
 func (s *Named) SetName(val string) {
 	s.Name = val
+}
+
+// A lasting access key with its secret.
+// Ref: #/components/schemas/NewCredential
+type NewCredential struct {
+	// Whose it is.
+	UserID string `json:"user_id"`
+	// Access key id (AK).
+	Access string `json:"access"`
+	// Secret access key (SK), shown once.
+	Secret string `json:"secret"`
+	// Active.
+	Status string `json:"status"`
+	// ISO 8601 in UTC with microseconds.
+	CreateTime string `json:"create_time"`
+	// What it is for.
+	Description string `json:"description"`
+}
+
+// GetUserID returns the value of UserID.
+func (s *NewCredential) GetUserID() string {
+	return s.UserID
+}
+
+// GetAccess returns the value of Access.
+func (s *NewCredential) GetAccess() string {
+	return s.Access
+}
+
+// GetSecret returns the value of Secret.
+func (s *NewCredential) GetSecret() string {
+	return s.Secret
+}
+
+// GetStatus returns the value of Status.
+func (s *NewCredential) GetStatus() string {
+	return s.Status
+}
+
+// GetCreateTime returns the value of CreateTime.
+func (s *NewCredential) GetCreateTime() string {
+	return s.CreateTime
+}
+
+// GetDescription returns the value of Description.
+func (s *NewCredential) GetDescription() string {
+	return s.Description
+}
+
+// SetUserID sets the value of UserID.
+func (s *NewCredential) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetAccess sets the value of Access.
+func (s *NewCredential) SetAccess(val string) {
+	s.Access = val
+}
+
+// SetSecret sets the value of Secret.
+func (s *NewCredential) SetSecret(val string) {
+	s.Secret = val
+}
+
+// SetStatus sets the value of Status.
+func (s *NewCredential) SetStatus(val string) {
+	s.Status = val
+}
+
+// SetCreateTime sets the value of CreateTime.
+func (s *NewCredential) SetCreateTime(val string) {
+	s.CreateTime = val
+}
+
+// SetDescription sets the value of Description.
+func (s *NewCredential) SetDescription(val string) {
+	s.Description = val
+}
+
+// An access key with its secret.
+// Ref: #/components/schemas/NewCredentialAnswer
+type NewCredentialAnswer struct {
+	Credential NewCredential `json:"credential"`
+}
+
+// GetCredential returns the value of Credential.
+func (s *NewCredentialAnswer) GetCredential() NewCredential {
+	return s.Credential
+}
+
+// SetCredential sets the value of Credential.
+func (s *NewCredentialAnswer) SetCredential(val NewCredential) {
+	s.Credential = val
 }
 
 // NewNilString returns new NilString with value set to v.
@@ -2051,6 +2422,50 @@ func (s *TotpUser) SetID(val OptString) {
 // SetPasscode sets the value of Passcode.
 func (s *TotpUser) SetPasscode(val string) {
 	s.Passcode = val
+}
+
+// What is changed of an access key.
+// Ref: #/components/schemas/UpdateCredentialReq
+type UpdateCredentialReq struct {
+	Credential CredentialChange `json:"credential"`
+}
+
+// GetCredential returns the value of Credential.
+func (s *UpdateCredentialReq) GetCredential() CredentialChange {
+	return s.Credential
+}
+
+// SetCredential sets the value of Credential.
+func (s *UpdateCredentialReq) SetCredential(val CredentialChange) {
+	s.Credential = val
+}
+
+// Users.
+// Ref: #/components/schemas/UserList
+type UserList struct {
+	// Users.
+	Users []IamUser `json:"users"`
+	Links Links     `json:"links"`
+}
+
+// GetUsers returns the value of Users.
+func (s *UserList) GetUsers() []IamUser {
+	return s.Users
+}
+
+// GetLinks returns the value of Links.
+func (s *UserList) GetLinks() Links {
+	return s.Links
+}
+
+// SetUsers sets the value of Users.
+func (s *UserList) SetUsers(val []IamUser) {
+	s.Users = val
+}
+
+// SetLinks sets the value of Links.
+func (s *UserList) SetLinks(val Links) {
+	s.Links = val
 }
 
 // A version of the identity API.

@@ -40,6 +40,7 @@ func findAuthorization(h http.Header, prefix string) (string, bool) {
 var operationRolesAkSkAuth = map[string][]string{
 	CheckTokenOperation:       []string{},
 	CreateCredentialOperation: []string{},
+	DeleteCredentialOperation: []string{},
 	DeleteTokenOperation:      []string{},
 	ListAuthDomainsOperation:  []string{},
 	ListAuthProjectsOperation: []string{},
@@ -47,7 +48,9 @@ var operationRolesAkSkAuth = map[string][]string{
 	ListProjectsOperation:     []string{},
 	ListUsersOperation:        []string{},
 	ShowAuthCatalogOperation:  []string{},
+	ShowCredentialOperation:   []string{},
 	ShowTokenOperation:        []string{},
+	UpdateCredentialOperation: []string{},
 }
 
 // GetRolesForAkSkAuth returns the required roles for the given operation.
@@ -75,6 +78,7 @@ func GetRolesForAkSkAuth(operation string) []string {
 var operationRolesTokenAuth = map[string][]string{
 	CheckTokenOperation:       []string{},
 	CreateCredentialOperation: []string{},
+	DeleteCredentialOperation: []string{},
 	DeleteTokenOperation:      []string{},
 	ListAuthDomainsOperation:  []string{},
 	ListAuthProjectsOperation: []string{},
@@ -82,7 +86,9 @@ var operationRolesTokenAuth = map[string][]string{
 	ListProjectsOperation:     []string{},
 	ListUsersOperation:        []string{},
 	ShowAuthCatalogOperation:  []string{},
+	ShowCredentialOperation:   []string{},
 	ShowTokenOperation:        []string{},
+	UpdateCredentialOperation: []string{},
 }
 
 // GetRolesForTokenAuth returns the required roles for the given operation.

@@ -16,10 +16,11 @@ type Handler interface {
 	CheckToken(ctx context.Context, params CheckTokenParams) error
 	// CreateCredential implements CreateCredential operation.
 	//
-	// Not built yet.
+	// A lasting access key for a user, two at most each. Everybody for himself; the main account for its
+	// users. People of the house have none.
 	//
 	// POST /v3/OS-CREDENTIAL/credentials
-	CreateCredential(ctx context.Context) error
+	CreateCredential(ctx context.Context, req *CreateCredentialReq) (*NewCredentialAnswer, error)
 	// CreateTemporaryCredential implements CreateTemporaryCredential operation.
 	//
 	// A pair for signing with its security token, for the holder of a token (in the body or in
@@ -42,6 +43,12 @@ type Handler interface {
 	//
 	// POST /v3/OS-AUTH/id-token/tokens
 	CreateTokenByIdToken(ctx context.Context, req *IdTokenReq, params CreateTokenByIdTokenParams) (*TokenAnswerHeaders, error)
+	// DeleteCredential implements DeleteCredential operation.
+	//
+	// Removes an access key; requests signed with it are refused at once.
+	//
+	// DELETE /v3/OS-CREDENTIAL/credentials/{access_key}
+	DeleteCredential(ctx context.Context, params DeleteCredentialParams) error
 	// DeleteToken implements DeleteToken operation.
 	//
 	// The caller's own token, or for the main account one of its domain. It ends at once.
@@ -62,10 +69,11 @@ type Handler interface {
 	ListAuthProjects(ctx context.Context) (*Projects, error)
 	// ListCredentials implements ListCredentials operation.
 	//
-	// Not built yet.
+	// The lasting access keys of a user, without secrets. Everybody his own; the main account those of its
+	// users.
 	//
 	// GET /v3/OS-CREDENTIAL/credentials
-	ListCredentials(ctx context.Context) error
+	ListCredentials(ctx context.Context, params ListCredentialsParams) (*Credentials, error)
 	// ListProjects implements ListProjects operation.
 	//
 	// The one project of the caller's domain, if it passes the filters.
@@ -74,10 +82,11 @@ type Handler interface {
 	ListProjects(ctx context.Context, params ListProjectsParams) (*Projects, error)
 	// ListUsers implements ListUsers operation.
 	//
-	// Not built yet.
+	// The users of the caller's domain, the main account first. For the main account; of the house for
+	// administrators.
 	//
 	// GET /v3/users
-	ListUsers(ctx context.Context) error
+	ListUsers(ctx context.Context, params ListUsersParams) (*UserList, error)
 	// ListVersions implements ListVersions operation.
 	//
 	// All versions of the identity API, with status 300 as Keystone has it.
@@ -90,6 +99,12 @@ type Handler interface {
 	//
 	// GET /v3/auth/catalog
 	ShowAuthCatalog(ctx context.Context) (*CatalogAnswer, error)
+	// ShowCredential implements ShowCredential operation.
+	//
+	// A lasting access key with its last use. Everybody his own; the main account those of its users.
+	//
+	// GET /v3/OS-CREDENTIAL/credentials/{access_key}
+	ShowCredential(ctx context.Context, params ShowCredentialParams) (*CredentialAnswer, error)
 	// ShowToken implements ShowToken operation.
 	//
 	// The caller's own token, or for the main account one of its domain.
@@ -102,6 +117,12 @@ type Handler interface {
 	//
 	// GET /v3
 	ShowVersion(ctx context.Context) (*VersionAnswer, error)
+	// UpdateCredential implements UpdateCredential operation.
+	//
+	// Switches an access key on or off at once, or changes its description; what is absent stays.
+	//
+	// PUT /v3/OS-CREDENTIAL/credentials/{access_key}
+	UpdateCredential(ctx context.Context, req *UpdateCredentialReq, params UpdateCredentialParams) (*CredentialAnswer, error)
 	// NewError creates *ErrorStatusCode from error returned by handler.
 	//
 	// Used for common default response.

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"casemate/internal/db"
+	"casemate/internal/db/dbtest"
+	"casemate/internal/event"
+	"casemate/internal/identity"
+	"casemate/internal/principal"
+)
+
+// TestRemoveDemo: after the removal nothing of the demo world is there but its
+// history, whose chain holds; what is real stays; the demo's administrator stays
+// until there is another one; the next start with --demo makes no second world
+// in an installation that has people.
+func TestRemoveDemo(t *testing.T) {
+	t.Parallel()
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			o := Options{Data: filepath.Join(t.TempDir(), "d"), Demo: true, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}
+			if database == "postgres" {
+				o.Database = dbtest.EmptyDatabase(t)
+			}
+			s, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			ctx, who := t.Context(), principal.Principal{Kind: principal.Local, User: "local"}
+			if err := s.fillDemo(ctx, "http://127.0.0.1:1"); err != nil {
+				t.Fatal(err)
+			}
+			w, err := s.demoWorld(ctx, who)
+			if err != nil || len(w.Domains) != 2 || len(w.People) != 4 || w.Tickets != 40 || w.Desk != 14 {
+				t.Fatalf("the demo world: %d domains, %d people, %d tickets, %d at the desk, %v", len(w.Domains), len(w.People), w.Tickets, w.Desk, err)
+			}
+			if _, err := s.removeDemo(ctx, principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "x", Role: principal.RoleSupervisor}); err == nil {
+				t.Error("a supervisor removes the demo world")
+			}
+			real, err := s.ident.CreateDomain(ctx, who, identity.NewDomain{Name: "Real"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			boss, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: real.ID, Name: "boss", Password: "a long password", Main: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w, err = s.removeDemo(ctx, who); err != nil || len(w.Domains) != 0 || len(w.People) != 1 || w.People[0].Role != principal.RoleAdministrator || w.Desk != 0 {
+				t.Fatalf("left: %+v, %v", w, err)
+			}
+			if c, err := s.readCredentials(); err != nil || c.Admin.Name != "admin" || len(c.Domains) != 0 || len(c.Engineers) != 0 {
+				t.Errorf("the file holds %+v, %v", c, err)
+			}
+			if _, err := s.ident.CreateUser(ctx, who, identity.NewUser{Domain: principal.House, Name: "root", Password: "a long password", Role: principal.RoleAdministrator}); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // again changes nothing
+				if w, err = s.removeDemo(ctx, who); err != nil || len(w.People) != 0 {
+					t.Fatalf("left: %+v, %v", w, err)
+				}
+			}
+			if _, err := os.Stat(s.credentialsPath()); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the credentials file: %v", err)
+			}
+			if u, err := s.ident.User(ctx, who, real.ID, boss.ID); err != nil || u.Name != "boss" {
+				t.Errorf("a real customer: %+v, %v", u, err)
+			}
+			tables, err := db.DomainTables()
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.db.View(ctx, func(tx *db.Tx) error {
+				for _, table := range tables {
+					if table == "events" || table == "event_heads" || table == "locks" {
+						continue
+					}
+					var n int
+					if err := tx.Get("SELECT count(*) FROM "+table+" WHERE domain_id NOT IN ('house', '', ?)", real.ID).Scan(&n); err != nil {
+						return fmt.Errorf("%s: %w", table, err)
+					}
+					if n > 0 {
+						t.Errorf("%s has %d rows of the demo", table, n)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sealer := event.NewSealer(s.db, s.keys.Derive("event-chain"), "test", slog.New(slog.DiscardHandler))
+			for n := 1; n > 0 && err == nil; {
+				n, err = sealer.SealOnce(ctx)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report, err := event.Verify(ctx, s.db, s.keys.Derive("event-chain")); err != nil || !report.OK() {
+				t.Errorf("the chain: %v, %v", report, err)
+			}
+			state, err := s.chainState(ctx)
+			if err != nil || !state.Holds || state.Unsealed != 0 || state.Sealed == 0 {
+				t.Errorf("the chain's state: %+v, %v", state, err)
+			}
+			// One changed byte shows.
+			err = s.db.Update(ctx, func(tx *db.Tx) error {
+				tx.Write(1, "UPDATE events SET kind = 'ticket.forged' WHERE domain_id = ? AND id = (SELECT max(id) FROM events WHERE domain_id = ? AND seq > 0)", real.ID, real.ID)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state, err := s.chainState(ctx); err != nil || state.Holds {
+				t.Errorf("a changed event is not seen: %+v, %v", state, err)
+			}
+		})
+	}
+}
