@@ -168,7 +168,7 @@ func TestEraseGoesOn(t *testing.T) {
 		who, _ := w.person()
 		e, err := w.privacy.Erase(w.t.Context(), w.admin, privacy.NewErasure{Target: privacy.Target{Domain: who.Domain, User: who.User}, Reason: "asked"})
 		w.OK(err)
-		for cut := 1; ; cut++ {
+		for cut := 1; ; cut += 4 {
 			done, err := w.privacy.CutOff(w.t.Context(), e.ID, cut)
 			if done {
 				w.OK(err)
