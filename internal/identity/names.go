@@ -5,14 +5,28 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"casemate/internal/db"
 )
 
 // nameCache remembers opened names for lists.
 type nameCache struct {
-	mu sync.Mutex
-	m  map[string]string
+	mu    sync.Mutex
+	m     map[string]string
+	since time.Time // when it was empty
+}
+
+// nameLife is how long a name is remembered: so long a node shows that of a
+// person another node erased.
+const nameLife = 20 * time.Second
+
+// fresh empties the cache when its time is over; the lock is held.
+func (c *nameCache) fresh(now time.Time) {
+	if age := now.Sub(c.since); age > nameLife || age < 0 {
+		clear(c.m)
+		c.since = now
+	}
 }
 
 // Names opens the log-in names of users of one domain; unknown and erased ones
@@ -21,6 +35,7 @@ func (s *Service) Names(ctx context.Context, domain string, ids []string) (map[s
 	out := map[string]string{}
 	var unknown []string
 	s.names.mu.Lock()
+	s.names.fresh(s.db.Now())
 	for _, id := range ids {
 		if n, ok := s.names.m[domain+"/"+id]; ok {
 			out[id] = n
