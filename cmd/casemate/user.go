@@ -206,6 +206,9 @@ func (u userView) print(o *output) {
 	if u.Disabled {
 		state = o.say("已停用", "disabled")
 	}
+	if u.Name == "" {
+		u.Name = o.say("（已清除）", "(erased)")
+	}
 	o.printf("%s\t%s\t%s\t%s\n", u.Name, u.ID, role, state)
 }
 

@@ -16,10 +16,20 @@ import (
 type nameCache struct {
 	mu    sync.Mutex
 	m     map[string]string
-	since int64 // milliseconds UTC
+	since time.Time // when it was empty
 }
 
-const namesLast = time.Minute
+// nameLife is how long a name is remembered: so long a node shows that of a
+// person another node erased.
+const nameLife = 20 * time.Second
+
+// fresh empties the cache when its time is over; the lock is held.
+func (c *nameCache) fresh(now time.Time) {
+	if age := now.Sub(c.since); age > nameLife || age < 0 {
+		clear(c.m)
+		c.since = now
+	}
+}
 
 // forgetName drops a name that was changed.
 func (s *Service) forgetName(domain, id string) {
@@ -37,10 +47,7 @@ func (s *Service) Names(ctx context.Context, domain string, ids []string) (map[s
 	}
 	var unknown []string
 	s.names.mu.Lock()
-	if now := s.db.Now().UnixMilli(); now < s.names.since || now-s.names.since > namesLast.Milliseconds() {
-		clear(s.names.m)
-		s.names.since = now
-	}
+	s.names.fresh(s.db.Now())
 	for _, id := range ids {
 		if n, ok := s.names.m[domain+"/"+id]; ok {
 			out[id] = n

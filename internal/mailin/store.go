@@ -16,6 +16,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/job"
+	"casemate/internal/personal"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
 )
@@ -336,6 +337,9 @@ func rowsOf(most int, sql string, age time.Duration) func(tx *db.Tx) (bool, erro
 	}
 }
 
+// free: no legal hold is on the mail's ticket or customer.
+var free = personal.Free("m.domain_id", "m.ticket_id")
+
 // purgeOriginals forgets what handled mails said.
 func (s *Service) purgeOriginals(tx *db.Tx) (more bool, err error) {
 	var ids []any
@@ -344,8 +348,8 @@ func (s *Service) purgeOriginals(tx *db.Tx) (more bool, err error) {
 		err := r.Scan(&id)
 		ids = append(ids, id)
 		return err
-	}, "UPDATE mails SET kept = 0, head = '', released = '' WHERE id IN (SELECT m.id FROM mails AS m WHERE m.kept = 1 AND m.state IN ('done', 'discarded') AND m.changed_at <= ? ORDER BY m.changed_at LIMIT ?) RETURNING id",
-		tx.Now-max(s.o.Config.Keep, 0).Milliseconds(), purgeMails)
+	}, "UPDATE mails SET kept = 0, head = '', released = '' WHERE id IN (SELECT m.id FROM mails AS m WHERE m.kept = 1 AND m.state IN ('done', 'discarded') AND m.changed_at <= ? AND "+free+" ORDER BY m.changed_at LIMIT ?) RETURNING id",
+		tx.Now-max(s.o.Config.Keep, 0).Milliseconds(), tx.Real, purgeMails)
 	if err == nil {
 		dropParts(tx, ids)
 	}
@@ -361,8 +365,8 @@ func (s *Service) purgeQuarantine(tx *db.Tx) (more bool, err error) {
 		err := r.Scan(&m.id, &m.mailbox, &m.cause)
 		ids, ended = append(ids, m.id), append(ended, m)
 		return err
-	}, "UPDATE mails SET state = 'discarded', kept = 0, head = '', released = '', changed_at = ? WHERE id IN (SELECT m.id FROM mails AS m WHERE m.state = 'quarantined' AND m.changed_at <= ? ORDER BY m.changed_at LIMIT ?) AND state = 'quarantined' RETURNING id, mailbox, cause",
-		tx.Now, tx.Now-s.o.Config.KeepQuarantine.Milliseconds(), purgeMails)
+	}, "UPDATE mails SET state = 'discarded', kept = 0, head = '', released = '', changed_at = ? WHERE id IN (SELECT m.id FROM mails AS m WHERE m.state = 'quarantined' AND m.changed_at <= ? AND "+free+" ORDER BY m.changed_at LIMIT ?) AND state = 'quarantined' RETURNING id, mailbox, cause",
+		tx.Now, tx.Now-s.o.Config.KeepQuarantine.Milliseconds(), tx.Real, purgeMails)
 	if err != nil {
 		return false, err
 	}

@@ -10,6 +10,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/job"
 	"casemate/internal/locale"
+	"casemate/internal/personal"
 )
 
 // Message is what a noun wants said.
@@ -173,13 +174,13 @@ const purgeBatch = 1000
 func (s *Service) Purge(ctx context.Context) error {
 	age := s.o.Config.LedgerAge().Milliseconds()
 	const week = 7 * 24 * 3600 * 1000
-	for _, q := range []struct {
-		sql string
-		age int64
-	}{
-		{"DELETE FROM notify_attempts /* all domains: purge */ WHERE (domain_id, id) IN (SELECT a.domain_id, a.id FROM notify_attempts AS a WHERE a.began_at <= ? ORDER BY a.began_at LIMIT ?) RETURNING id", age},
+	// What is under a legal hold stays.
+	free := " AND " + personal.Free("m.domain_id", "(SELECT t.id FROM tickets AS t WHERE t.domain_id = m.domain_id AND t.number = m.ref)", "m.person")
+	for _, q := range []purge{
+		{"DELETE FROM notify_attempts /* all domains: purge */ WHERE (domain_id, id) IN (SELECT a.domain_id, a.id FROM notify_attempts AS a WHERE a.began_at <= ?" +
+			" AND NOT EXISTS (SELECT 1 FROM notify_messages AS m WHERE m.domain_id = a.domain_id AND m.id = a.message_id AND NOT (" + strings.TrimPrefix(free, " AND ") + ")) ORDER BY a.began_at LIMIT ?) RETURNING id", age},
 		{"DELETE FROM notify_parts /* all domains: purge */ WHERE (domain_id, attempt_id, n) IN (SELECT p.domain_id, p.attempt_id, p.n FROM notify_parts AS p WHERE p.began_at <= ? ORDER BY p.began_at LIMIT ?) RETURNING attempt_id", age},
-		{"DELETE FROM notify_messages /* all domains: purge */ WHERE (domain_id, id) IN (SELECT m.domain_id, m.id FROM notify_messages AS m WHERE m.payload = '' AND m.created_at <= ? ORDER BY m.created_at LIMIT ?) RETURNING id", age},
+		{"DELETE FROM notify_messages /* all domains: purge */ WHERE (domain_id, id) IN (SELECT m.domain_id, m.id FROM notify_messages AS m WHERE m.payload = '' AND m.created_at <= ?" + free + " ORDER BY m.created_at LIMIT ?) RETURNING id", age},
 		{"DELETE FROM notify_caught /* all domains: purge */ WHERE (domain_id, id) IN (SELECT c.domain_id, c.id FROM notify_caught AS c WHERE c.created_at <= ? ORDER BY c.id LIMIT ?) RETURNING id", week},
 		{"DELETE FROM notify_blocks WHERE recipient_hash IN (SELECT b.recipient_hash FROM notify_blocks AS b WHERE b.until <= ? ORDER BY b.until LIMIT ?) RETURNING recipient_hash", 0},
 	} {
@@ -190,7 +191,7 @@ func (s *Service) Purge(ctx context.Context) error {
 					var key string
 					n++
 					return r.Scan(&key)
-				}, q.sql, tx.Now-q.age, purgeBatch)
+				}, q.sql, q.args(tx.Now, tx.Real)...)
 			})
 			if err != nil {
 				return fmt.Errorf("purging the ledger: %w", err)
@@ -198,4 +199,18 @@ func (s *Service) Purge(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// purge is a statement that takes the time, where it looks at holds the time
+// again, and a limit.
+type purge struct {
+	sql string
+	age int64
+}
+
+func (p purge) args(now, real int64) []any {
+	if strings.Contains(p.sql, "privacy_holds") {
+		return []any{now - p.age, real, purgeBatch}
+	}
+	return []any{now - p.age, purgeBatch}
 }

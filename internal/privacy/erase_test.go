@@ -17,6 +17,7 @@ import (
 	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/mailin"
+	"casemate/internal/notify"
 	"casemate/internal/personal"
 	"casemate/internal/principal"
 	"casemate/internal/privacy"
@@ -133,6 +134,21 @@ func TestErase(t *testing.T) {
 		if len(found) > 0 {
 			w.t.Errorf("doctor: %+v", found)
 		}
+		// The ticket goes on without its creator.
+		w.OK(w.Step(w.Chen, number, ticket.StepReply, "after"))
+		w.OK(w.Step(w.Chen, number, ticket.StepAsk, "still there?"))
+		w.OK(w.Tickets.Reply(ctx, w.Boss, number, "", "he is not"))
+		w.OK(w.Step(w.Chen, number, ticket.StepResolve, "done"))
+		if _, err := w.Tickets.DeskDetails(ctx, w.Chen, number); err != nil {
+			w.t.Error(err)
+		}
+		if _, _, err := w.Notify.Deliveries(ctx, w.admin, notify.DeliveryFilter{Limit: 100}); err != nil {
+			w.t.Error(err)
+		}
+		w.work()
+		if _, err := w.Ident.Users(ctx, w.admin, who.Domain); err != nil {
+			w.t.Error(err)
+		}
 		p, err = w.privacy.Plan(ctx, w.admin, target)
 		w.OK(err)
 		if !p.Erased || len(p.Counts) != 0 {
@@ -168,7 +184,7 @@ func TestEraseGoesOn(t *testing.T) {
 		who, _ := w.person()
 		e, err := w.privacy.Erase(w.t.Context(), w.admin, privacy.NewErasure{Target: privacy.Target{Domain: who.Domain, User: who.User}, Reason: "asked"})
 		w.OK(err)
-		for cut := 1; ; cut++ {
+		for cut := 1; ; cut += 4 {
 			done, err := w.privacy.CutOff(w.t.Context(), e.ID, cut)
 			if done {
 				w.OK(err)
@@ -369,6 +385,12 @@ func TestEraseContact(t *testing.T) {
 		in.Copies = &[]string{guest, "stays@outside.example"}
 		number, err := w.Tickets.Create(ctx, w.Boss, in)
 		w.OK(err)
+		// As a stranger's mail opens it, and another's word that names him.
+		in = w.Draft("[邮件 / mail: Zed <" + guest + ">]\n\nhis words")
+		in.Copies = &[]string{guest}
+		opened, err := w.Tickets.Create(ctx, w.Boss, in)
+		w.OK(err)
+		w.OK(w.Tickets.Reply(ctx, w.Boss, opened, "", "see below\n"+strings.ToUpper(guest)+" wrote it"))
 		_, err = w.mail.Accept(ctx, mailin.Received{Mailbox: "support", From: guest, To: []string{"support@desk.example"},
 			Raw: []byte("From: " + guest + "\r\nTo: support@desk.example\r\nSubject: " + marker + "\r\nMessage-ID: <1@outside.example>\r\n\r\nhello " + marker + "\r\n")})
 		w.OK(err)
@@ -389,6 +411,17 @@ func TestEraseContact(t *testing.T) {
 		w.OK(err)
 		if len(c.Copies) != 1 || c.Copies[0] != "stays@outside.example" || on.Description != "a ticket of another's" {
 			w.t.Errorf("the other's ticket: %+v", c)
+		}
+		show, err := w.Tickets.DeskShow(ctx, w.Chen, opened)
+		w.OK(err)
+		if show.Description != personal.Erased || w.n("SELECT count(*) FROM messages /* all domains: a test */ WHERE text = ?", "see below\n*** wrote it") != 1 {
+			w.t.Errorf("the stranger's ticket: %q", show.Description)
+		}
+		if n, where := w.clear(); n != 0 {
+			w.t.Errorf("left: %v", where)
+		}
+		if found, err := w.Tickets.Doctor(ctx, false); err != nil || len(found) > 0 {
+			w.t.Errorf("doctor: %v %v", found, err)
 		}
 		if n := w.n("SELECT count(*) FROM copy_addresses /* all domains: a test */"); n != 1 {
 			w.t.Errorf("%d remembered addresses", n)

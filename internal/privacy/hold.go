@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"regexp"
-	"strings"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -255,32 +254,23 @@ func (s *Service) inTheWay(tx *db.Tx, sub subject, on []concerned) (list []Hold,
 	return list, err
 }
 
-var plainName = regexp.MustCompile(`^\w+$`)
+// free is the condition that no hold is on a row; it takes the time once.
+func free(a personal.Aged) string {
+	var persons []string
+	for _, p := range a.Persons {
+		persons = append(persons, qualified(a.Table, p))
+	}
+	return personal.Free(qualified(a.Table, a.Domain), qualified(a.Table, a.Ticket), persons...)
+}
+
+var plainName = regexp.MustCompile(`^[a-z_]+$`)
 
 // qualified is an expression about a rule's table inside a subquery.
 func qualified(table, sql string) string {
-	if plainName.MatchString(sql) && sql != "0" {
+	if plainName.MatchString(sql) {
 		return table + "." + sql
 	}
-	return strings.ReplaceAll(sql, "{table}", table)
-}
-
-// free is the condition that no hold is on a row; it takes the time once.
-func free(a personal.Aged) string {
-	var on []string
-	if a.Domain != "" {
-		on = append(on, "h.kind = 'domain' AND h.subject_id = "+qualified(a.Table, a.Domain))
-	}
-	if a.Ticket != "" {
-		on = append(on, "h.kind = 'ticket' AND h.subject_id = "+qualified(a.Table, a.Ticket))
-	}
-	for _, p := range a.Persons {
-		on = append(on, "h.kind = 'person' AND h.subject_id = "+qualified(a.Table, p))
-	}
-	if len(on) == 0 {
-		return "CAST(? AS BIGINT) > 0"
-	}
-	return "NOT EXISTS (SELECT 1 FROM privacy_holds AS h WHERE h.released_at = 0 AND (h.held_until = 0 OR h.held_until > ?) AND (" + strings.Join(on, " OR ") + "))"
+	return sql
 }
 
 // numbersInto fills in the numbers of tickets, by domain at once.

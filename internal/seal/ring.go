@@ -55,7 +55,7 @@ func Open(ctx context.Context, dir, database string) (*Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal: key store: %w", err)
 	}
-	k := &Keyring{dir: dir, store: store, master: master, persons: map[string]*Person{}}
+	k := &Keyring{dir: dir, store: store, master: master, persons: map[string]*Person{}, life: personLife}
 	if err := k.load(ctx); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

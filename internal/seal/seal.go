@@ -44,6 +44,7 @@ type Keyring struct {
 	data    map[uint32][]byte // data keys by version
 	version uint32            // the newest, used for sealing
 	persons map[string]*Person
+	life    time.Duration // of a person's key in the cache
 	aead    map[uint32]cipher.AEAD
 }
 
@@ -263,7 +264,7 @@ func (k *Keyring) Person(ctx context.Context, id string) (*Person, error) {
 			return nil, err
 		}
 	}
-	p = &Person{id: id, aead: newAEAD(key), till: time.Now().Add(personLife)}
+	p = &Person{id: id, aead: newAEAD(key), till: time.Now().Add(k.life)}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.persons) >= maxPersons {

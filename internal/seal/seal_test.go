@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"casemate/internal/db/dbtest"
 	"casemate/internal/seal"
@@ -216,4 +217,32 @@ func TestSecondNodeWithoutMaster(t *testing.T) {
 	if seal.Exists(two) {
 		t.Error("a master key that opens nothing stays")
 	}
+}
+
+// TestDestroyedElsewhere: a key that another node destroyed is asked for again
+// when its time in the cache is over, and is gone then.
+func TestDestroyedElsewhere(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, dir, database string) {
+		ctx := t.Context()
+		here := create(t, dir, database)
+		if _, err := here.Person(ctx, "p1"); err != nil {
+			t.Fatal(err)
+		}
+		other, err := seal.Open(ctx, dir, database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		other.Remember(time.Nanosecond)
+		if _, err := other.Person(ctx, "p1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := here.Destroy(ctx, "p1"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Person(ctx, "p1"); !errors.Is(err, seal.ErrErased) {
+			t.Errorf("on the other node: %v", err)
+		}
+	})
 }

@@ -330,7 +330,7 @@ func (p *party) config(t *testing.T) string {
 func TestEraseKilled(t *testing.T) {
 	each(t, func(t *testing.T, w *world.World, _ bool) {
 		p := newParty(t, w)
-		for range 40 {
+		for range 15 {
 			p.write(t)
 		}
 		id := p.erase(t, "--no-wait")
