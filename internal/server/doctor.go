@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"casemate/internal/fault"
+	"casemate/internal/locale"
 	"casemate/internal/seal"
 	"casemate/internal/ticket"
 )
@@ -31,6 +33,18 @@ func Doctor(ctx context.Context, o Options, fix bool) (found []ticket.Finding, e
 		var broken []ticket.Finding
 		broken, err = s.queue.DoctorArticles(ctx) // people mend these
 		found = append(found, broken...)
+		for _, p := range s.catalog.Now().ProblemTypes() {
+			for _, t := range s.catalog.Now().Templates(p.ID) {
+				for _, l := range []struct{ field, text string }{{"content.zh", t.Content.ZH}, {"content.en", t.Content.EN}} {
+					bad := s.knowledge.CheckText(ctx, l.field, l.text)
+					if f, ok := fault.As(bad); ok && f.Kind == fault.Invalid {
+						found = append(found, ticket.Finding{What: "article", Name: "template " + t.ID, Have: locale.Text(locale.EN, f), Want: "an article its readers can open"})
+					} else {
+						err = errors.Join(err, bad)
+					}
+				}
+			}
+		}
 	}
 	return found, errors.Join(err, s.Close())
 }

@@ -205,7 +205,7 @@ func (s *Server) build(ctx context.Context) error {
 	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers, Plans: s.plans}); err != nil {
 		return err
 	}
-	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
+	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log, Article: s.templateArticle}); err != nil {
 		return err
 	}
 	if err := s.catalog.EnsureDefault(ctx); err != nil {
@@ -341,7 +341,7 @@ func (o Options) checkKeys() error {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files, Identity: s.ident, Privilege: privilege.New(s.db, s.ident)}, api.Options{Documented: s.o.Config.Errors.Documented(), Temp: s.o.exportDir(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files, Identity: s.ident, Privilege: privilege.New(s.db, s.ident), Knowledge: s.knowledge}, api.Options{Documented: s.o.Config.Errors.Documented(), Temp: s.o.exportDir(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}
