@@ -70,6 +70,18 @@ type ruleView struct {
 	Runs    map[string]int `json:"runs"`
 }
 
+// ruleWordsZH are modes of rules, states of runs and why one was skipped, in
+// Chinese; in files they stay what they are.
+var ruleWordsZH = map[string]string{"on": "启用", "off": "停用", "shadow": "试运行", "running": "运行中", "done": "完成", "failed": "失败", "skipped": "跳过",
+	"depth": "触发链过深", "loop": "循环触发", "rate": "过于频繁"}
+
+func ruleWord(o *output, word string) string {
+	if zh := ruleWordsZH[word]; zh != "" {
+		return o.say(zh, word)
+	}
+	return clean(word)
+}
+
 func (r ruleView) when(o *output) string {
 	if r.When.State != nil {
 		return fmt.Sprintf(o.say("状态 %d 超过 %d 小时", "state %d for %d h"), *r.When.State, r.When.Hours)
@@ -82,13 +94,13 @@ func (r ruleView) when(o *output) string {
 }
 
 func (r ruleView) print(o *output) {
-	mode := r.Mode
+	mode := ruleWord(o, r.Mode)
 	if r.Cause != "" {
 		mode += " (" + r.Cause + ")"
 	}
 	var runs []string
 	for _, state := range slices.Sorted(maps.Keys(r.Runs)) {
-		runs = append(runs, state+" "+strconv.Itoa(r.Runs[state]))
+		runs = append(runs, ruleWord(o, state)+" "+strconv.Itoa(r.Runs[state]))
 	}
 	if len(runs) == 0 {
 		runs = []string{"-"}
@@ -407,12 +419,12 @@ func (c *ruleRunsCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 	}
 	o.heading("时间\t规则\t状态\t工单号\t事件\t结果", "AT\tRULE\tSTATE\tNUMBER\tEVENT\tOUTCOME")
 	for _, r := range page.Items {
-		name, state := r.Name.in(o), r.State
+		name, state := r.Name.in(o), ruleWord(o, r.State)
 		if name == "" {
 			name = r.ID
 		}
 		if r.Skipped != "" {
-			state += " (" + r.Skipped + ")"
+			state += " (" + ruleWord(o, r.Skipped) + ")"
 		}
 		o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", r.At.Format(time.RFC3339), name, state, r.Number, r.Event, outcomeLine(o, r.Outcomes))
 	}

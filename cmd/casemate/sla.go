@@ -86,7 +86,7 @@ func (v clocksView) print(o *output) {
 	if err != nil {
 		zone = time.UTC
 	}
-	stamp := func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05") }
+	stamp := func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05 -07:00") }
 	rule := v.Rule.Plan
 	if rule == "" {
 		rule = o.say("默认（该工单不适用支持计划）", "the house's default (no plan applies to this ticket)")

@@ -19,9 +19,9 @@ func TestClocksPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for lang, want := range map[locale.Language][]string{
-		locale.EN: {"TS1\tBusiness, General[2J\tOffice (Asia/Shanghai)\t2026-10-08 10:00:00", "First answer 1\tthe sum", "began 2026-10-08 08:30:00, due 2026-10-08 13:00:00",
-			"- 2026-10-08 08:30:00\t2026-10-08 09:00:00\t0:30:00\toutside", "+ 2026-10-08 09:00:00\t2026-10-08 10:00:00\t1:00:00\tinside", "! 2026-10-08 09:30:00\turged by the customer"},
-		locale.ZH: {"开始于 2026-10-08 08:30:00，到期于 2026-10-08 13:00:00", "! 2026-10-08 09:30:00\t客户催单"},
+		locale.EN: {"TS1\tBusiness, General[2J\tOffice (Asia/Shanghai)\t2026-10-08 10:00:00 +08:00", "First answer 1\tthe sum", "began 2026-10-08 08:30:00 +08:00, due 2026-10-08 13:00:00 +08:00",
+			"- 2026-10-08 08:30:00 +08:00\t2026-10-08 09:00:00 +08:00\t0:30:00\toutside", "+ 2026-10-08 09:00:00 +08:00\t2026-10-08 10:00:00 +08:00\t1:00:00\tinside", "! 2026-10-08 09:30:00 +08:00\turged by the customer"},
+		locale.ZH: {"开始于 2026-10-08 08:30:00 +08:00，到期于 2026-10-08 13:00:00 +08:00", "! 2026-10-08 09:30:00 +08:00\t客户催单"},
 	} {
 		got := printed(lang, v.print)
 		for _, line := range want {

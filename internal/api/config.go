@@ -5,13 +5,17 @@ import (
 
 	"casemate/internal/api/oas"
 	"casemate/internal/catalog"
+	"casemate/internal/knowledge"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 )
 
 // configQueries is what a client asks before it creates a ticket. Everything
 // but severities comes from memory. Lists are sent even when they are empty.
-type configQueries struct{ catalog *catalog.Service }
+type configQueries struct {
+	catalog   *catalog.Service
+	knowledge *knowledge.Service
+}
 
 func (h configQueries) ListAreaCodes(ctx context.Context, _ oas.ListAreaCodesParams) (*oas.ListAreaCodesResponse, error) {
 	l := locale.From(ctx)
@@ -68,10 +72,15 @@ func (h configQueries) ListCaseTemplates(ctx context.Context, p oas.ListCaseTemp
 	if _, err := c.FitProblemType(p.BusinessTypeID, "", ""); err != nil {
 		return nil, err
 	}
-	list := each(c.Templates(p.BusinessTypeID), func(t catalog.Template) oas.IncidentTempV2 {
-		return oas.IncidentTempV2{IncidentTemplateID: oas.NewOptString(t.ID), IncidentTemplateName: oas.NewOptString(t.Name.In(lang)),
-			IncidentTemplateContent: oas.NewOptString(t.Content.In(lang))}
-	})
+	all := c.Templates(p.BusinessTypeID)
+	texts, err := h.knowledge.Expand(ctx, lang, each(all, func(t catalog.Template) string { return t.Content.In(lang) })...)
+	if err != nil {
+		return nil, err
+	}
+	list := []oas.IncidentTempV2{}
+	for i, t := range all {
+		list = append(list, oas.IncidentTempV2{IncidentTemplateID: oas.NewOptString(t.ID), IncidentTemplateName: oas.NewOptString(t.Name.In(lang)), IncidentTemplateContent: oas.NewOptString(texts[i])})
+	}
 	return &oas.ListCaseTemplatesResponse{TotalCount: int32(len(list)), IncidentTemplateList: list}, nil
 }
 

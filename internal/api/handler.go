@@ -16,6 +16,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/diagnose"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
@@ -61,6 +62,7 @@ type Nouns struct {
 	Attachments   *attachment.Service
 	Identity      *identity.Service
 	Privilege     *privilege.Service
+	Knowledge     *knowledge.Service // what templates refer to
 }
 
 // Options of the surface.
@@ -78,7 +80,7 @@ type Options struct {
 // must be in the request's context.
 func New(n Nouns, o Options) (http.Handler, error) {
 	h := &Handler{
-		configQueries: configQueries{catalog: n.Catalog},
+		configQueries: configQueries{catalog: n.Catalog, knowledge: n.Knowledge},
 		agreements:    agreements{catalog: n.Catalog},
 		verifyCodes:   verifyCodes{verify: n.Verify},
 		tickets:       tickets{ticket: n.Ticket, catalog: n.Catalog},

@@ -102,6 +102,12 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	if len(wrong) == 0 { // a file that cannot be read would make every reference to it a mistake
 		wrong = c.check()
 	}
+	if len(wrong) == 0 && s.o.Article != nil {
+		var err error
+		if wrong, err = c.checkArticles(ctx, s.o.Article); err != nil {
+			return prepared{}, err
+		}
+	}
 	if len(wrong) > 0 {
 		return prepared{}, (&Broken{wrong}).asFault()
 	}

@@ -56,6 +56,9 @@ type Options struct {
 	// UnlimitedQuota lifts every quota, for the demo world (design.md section 8).
 	UnlimitedQuota bool
 	Log            *slog.Logger // nil = slog.Default()
+	// Article refuses a text of a template that refers to an article customers
+	// could not open; nil = nothing is refused.
+	Article func(ctx context.Context, text string) error
 }
 
 // Service is the noun.

@@ -11,7 +11,7 @@ import (
 	"casemate/internal/principal"
 )
 
-// nameCache remembers opened names for lists, for at most namesLast: another
+// nameCache remembers opened names for lists, for at most nameLife: another
 // node may have changed one.
 type nameCache struct {
 	mu    sync.Mutex

@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"strings"
@@ -105,3 +106,49 @@ func (s *Service) Written(known map[string]Reference, slug string, lang locale.L
 	}
 	return "《" + title + "》（" + s.Link(slug) + "）"
 }
+
+// HasReferences tells whether a text refers to an article.
+func HasReferences(text string) bool { return reference.MatchString(text) }
+
+// CheckText refuses the first reference in a text to customers that they could
+// not follow, by field and place: for templates of the catalogue.
+func (s *Service) CheckText(ctx context.Context, field, text string) error {
+	if !HasReferences(text) {
+		return nil
+	}
+	return s.db.View(ctx, func(tx *db.Tx) error {
+		known, err := ReferencesIn(tx, text)
+		if err != nil {
+			return err
+		}
+		return CheckReferences(known, field, text, true)
+	})
+}
+
+// Expand writes the references of texts out for a customer who reads the
+// language; one that he could not follow becomes words without an address. Texts
+// without references cost nothing.
+func (s *Service) Expand(ctx context.Context, lang locale.Language, texts ...string) ([]string, error) {
+	if !slices.ContainsFunc(texts, HasReferences) {
+		return texts, nil
+	}
+	out := slices.Clone(texts)
+	return out, s.db.View(ctx, func(tx *db.Tx) error {
+		known, err := ReferencesIn(tx, texts...)
+		if err != nil {
+			return err
+		}
+		for i, t := range texts {
+			out[i] = reference.ReplaceAllStringFunc(t, func(m string) string {
+				if w := s.Written(known, reference.FindStringSubmatch(m)[1], lang, true); w != "" {
+					return w
+				}
+				return Missing.In(lang)
+			})
+		}
+		return nil
+	})
+}
+
+// Missing are the words for an article that a reader could not open.
+var Missing = locale.Texts{ZH: "相关文章", EN: "our article"}

@@ -10,6 +10,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
 )
@@ -78,6 +79,9 @@ func (s *Service) bulkNumbers(ctx context.Context, who principal.Principal, in N
 	}
 	f := *in.Filter
 	f.Limit, f.After = MaxBulk, ""
+	if err := s.filtersSomebody(ctx, f); err != nil {
+		return nil, err
+	}
 	page, total, _, err := s.tickets.Desk(ctx, who, f)
 	if err != nil {
 		return nil, fieldBelow("filter", err)
@@ -95,6 +99,20 @@ func (s *Service) bulkNumbers(ctx context.Context, who principal.Principal, in N
 	return numbers, nil
 }
 
+// filtersSomebody refuses the handler of a filter who is nobody: it would match
+// nothing, and a slip of the pen is told from an empty result. Those who left
+// may still be named: their tickets are what a bulk run is good for.
+func (s *Service) filtersSomebody(ctx context.Context, f ticket.DeskFilter) error {
+	if f.Assignee == "" || f.Assignee == ticket.Nobody {
+		return nil
+	}
+	_, err := s.ident.User(ctx, principal.AsSystem(principal.House), principal.House, f.Assignee)
+	if errors.Is(err, identity.ErrNoUser) {
+		return ticket.ErrAssignee.In("filter.assignee").With("name", f.Assignee)
+	}
+	return err
+}
+
 // CountBulk tells how many tickets a filter matches, be they more than a run
 // actionParts, and does nothing.
 func (s *Service) CountBulk(ctx context.Context, who principal.Principal, f ticket.DeskFilter) (int, error) {
@@ -102,6 +120,9 @@ func (s *Service) CountBulk(ctx context.Context, who principal.Principal, f tick
 		return 0, err
 	}
 	f.Limit, f.After = 1, ""
+	if err := s.filtersSomebody(ctx, f); err != nil {
+		return 0, err
+	}
 	_, total, _, err := s.tickets.Desk(ctx, who, f)
 	return total, fieldBelow("filter", err)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
@@ -239,6 +240,33 @@ func TestSnippets(t *testing.T) {
 		w.OK(w.q.DeleteSnippet(ctx, lead, hello.ID, 2))
 		if _, err := w.q.RenderSnippet(ctx, w.Chen, hello.ID, n); !isFault(err, queue.ErrNoSnippet) {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestBulkNobody: a filter by a handler there is not is told, not taken for one
+// that matches nothing; one who left may still be named.
+func TestBulkNobody(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		t, ctx := w.t, w.t.Context()
+		acts := []queue.Action{{Do: "tag", Tags: []string{"x"}}}
+		for _, name := range []string{"nobody-of-the-house", "chen", w.Li.User} { // a log-in name is no id
+			in := queue.NewBulk{Filter: &ticket.DeskFilter{Assignee: name}, Actions: acts}
+			_, counted := w.q.CountBulk(ctx, w.Chen, *in.Filter)
+			_, previewed := w.q.PreviewBulk(ctx, w.Chen, in)
+			_, ran := w.q.RunBulk(ctx, w.Chen, in)
+			for _, err := range []error{counted, previewed, ran} {
+				if f, ok := fault.As(err); !ok || f.Field != "filter.assignee" || !errors.Is(err, ticket.ErrAssignee) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+		w.OK(w.Ident.Disable(ctx, principal.AsSystem(principal.House), principal.House, w.Emma.User, true))
+		for _, who := range []string{w.Emma.User, ticket.Nobody} {
+			if n, err := w.q.CountBulk(ctx, w.Chen, ticket.DeskFilter{Assignee: who}); err != nil || n != 0 {
+				t.Errorf("%s: %d %v", who, n, err)
+			}
 		}
 	})
 }

@@ -172,7 +172,7 @@ func (f filler) render(w locale.Texts) (text string, lang locale.Language, missi
 			}
 		}
 		if strings.HasPrefix(name, knowledge.Prefix) {
-			return locale.Texts{ZH: "相关文章", EN: "our article"}.In(lang)
+			return knowledge.Missing.In(lang)
 		}
 		return m
 	})

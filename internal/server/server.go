@@ -212,7 +212,7 @@ func (s *Server) build(ctx context.Context) error {
 		OIDC: s.o.Config.Identity.OIDC, LDAP: s.o.Config.Identity.LDAP, Recheck: s.o.Config.Identity.Recheck, Plans: s.plans, Log: s.o.Log}); err != nil {
 		return err
 	}
-	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
+	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log, Article: s.templateArticle}); err != nil {
 		return err
 	}
 	if err := s.catalog.EnsureDefault(ctx); err != nil {
@@ -354,7 +354,7 @@ func (o Options) checkKeys() error {
 
 // handler mounts the surfaces behind the chain.
 func (s *Server) handler(c *chain) (http.Handler, error) {
-	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files, Identity: s.ident, Privilege: privilege.New(s.db, s.ident)}, api.Options{Documented: s.o.Config.Errors.Documented(), Temp: s.o.exportDir(), Log: s.o.Log})
+	v2, err := api.New(api.Nouns{Catalog: s.catalog, Verify: s.verify, Ticket: s.ticket, Diagnose: s.diagnose, Authorization: s.authorization, Attachments: s.files, Identity: s.ident, Privilege: privilege.New(s.db, s.ident), Knowledge: s.knowledge}, api.Options{Documented: s.o.Config.Errors.Documented(), Temp: s.o.exportDir(), Log: s.o.Log})
 	if err != nil {
 		return nil, err
 	}
