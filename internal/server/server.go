@@ -42,6 +42,7 @@ import (
 	"casemate/internal/webapi"
 	"casemate/internal/webhook"
 	"casemate/internal/wire"
+	"casemate/web"
 )
 
 // Options say where things lie and how the server behaves.
@@ -354,7 +355,8 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range []string{"GET /{$}", "/v3", "/v3/", "/v3.0", "/v3.0/"} {
+	mux.Handle("GET /{$}", front(identityAPI))
+	for _, p := range []string{"/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
 	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog}, s.o.Log)
@@ -367,9 +369,15 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	mux.HandleFunc("POST /notify/v1/receipts/{provider}", s.receipts)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	nothing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wire.Write(r.Context(), w, wire.ErrNoAPI.With("method", r.Method).With("path", r.URL.Path), s.o.Config.Errors.Documented())
 	})
+	built, err := newPages(web.Dist())
+	if err != nil {
+		return nil, err
+	}
+	built.mount(mux, nothing)
+	mux.Handle("/", nothing)
 	return c.wrap(mux), nil
 }
 
@@ -423,11 +431,11 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	web := &http.Server{Handler: h, ConnContext: withConn, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+	public := &http.Server{Handler: h, ConnContext: withConn, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
-	servers := []*http.Server{web}
+	servers := []*http.Server{public}
 	failed := make(chan error, 2)
-	go func() { failed <- web.Serve(listener) }()
+	go func() { failed <- public.Serve(listener) }()
 	if s.o.Config.Metrics != "" {
 		m := &http.Server{Addr: s.o.Config.Metrics, Handler: s.metrics.handler(), ReadHeaderTimeout: headerTimeout}
 		servers = append(servers, m)
