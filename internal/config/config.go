@@ -105,6 +105,7 @@ func (c Config) WithDefaults() Config {
 	c.Notify.Product, c.Notify.Keep = c.Notify.ProductName(), c.Notify.LedgerAge()
 	c.Verify, c.Ticket, c.Diagnose = c.Verify.WithDefaults(), c.Ticket.WithDefaults(), c.Diagnose.WithDefaults()
 	c.Authorization, c.Attachment = c.Authorization.WithDefaults(), c.Attachment.WithDefaults()
+	c.Identity = c.Identity.WithDefaults()
 	c.Queue = c.Queue.WithDefaults()
 	c.Automation = c.Automation.WithDefaults()
 	c.MailIn = c.MailIn.WithDefaults()

@@ -99,8 +99,8 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// TestDocumented: the file in docs/OPERATE.md is a valid one, and every key
-// stands in that document.
+// TestDocumented: the files in docs/OPERATE.md and docs/SIGN-IN.md are valid
+// ones, and every key stands in one of these documents.
 func TestDocumented(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/OPERATE.md")
@@ -115,6 +115,17 @@ func TestDocumented(t *testing.T) {
 	if _, err := load(t, sample); err != nil {
 		t.Errorf("the sample: %v", err)
 	}
+	signIn, err := os.ReadFile("../../docs/SIGN-IN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, rest := range strings.Split(string(signIn), "```yaml\n")[1:] {
+		sample, _, _ := strings.Cut(rest, "\n```")
+		if _, err := load(t, sample); err != nil {
+			t.Errorf("sample %d of docs/SIGN-IN.md: %v", i+1, err)
+		}
+	}
+	text = append(text, signIn...)
 	var walk func(key string, f reflect.Type)
 	walk = func(key string, f reflect.Type) {
 		switch {

@@ -5,11 +5,53 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Identity is who, beside Casemate, may say who a user is.
 type Identity struct {
-	Providers []OIDC `yaml:"providers"` // OpenID Connect providers whose id tokens are taken
+	Sessions  Sessions `yaml:"sessions"`  // of browsers
+	Providers []OIDC   `yaml:"providers"` // OpenID Connect providers whose id tokens are taken
+}
+
+// Sessions is when the sessions of browsers end.
+type Sessions struct {
+	Idle     time.Duration `yaml:"idle"`     // without a request; 0 = 12h
+	Absolute time.Duration `yaml:"absolute"` // after log-in, used or not; 0 = 168h (7 days)
+}
+
+// Ends of browsers' sessions where nothing is set.
+const (
+	DefaultIdle     = 12 * time.Hour
+	DefaultAbsolute = 7 * 24 * time.Hour
+)
+
+// WithDefaults fills in what is not set.
+func (s Sessions) WithDefaults() Sessions {
+	if s.Idle == 0 {
+		s.Idle = DefaultIdle
+	}
+	if s.Absolute == 0 {
+		s.Absolute = DefaultAbsolute
+	}
+	return s
+}
+
+func (s Sessions) check() error {
+	d := s.WithDefaults()
+	switch {
+	case d.Idle < time.Minute || d.Absolute < time.Minute || d.Absolute > 90*24*time.Hour:
+		return errors.New("identity.sessions: idle and absolute are at least 1m, absolute at most 2160h (90 days)")
+	case d.Idle > d.Absolute:
+		return errors.New("identity.sessions: idle is not longer than absolute")
+	}
+	return nil
+}
+
+// WithDefaults fills in what is not set.
+func (i Identity) WithDefaults() Identity {
+	i.Sessions = i.Sessions.WithDefaults()
+	return i
 }
 
 // What an id token's claim is compared with.
@@ -39,6 +81,9 @@ var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", 
 
 // Check refuses a provider that could not be used, or would be used wrongly.
 func (i Identity) Check() error {
+	if err := i.Sessions.check(); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, p := range i.Providers {
 		if err := p.check(); err != nil {

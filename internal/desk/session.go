@@ -43,10 +43,13 @@ func (h sessions) ShowSession(ctx context.Context) (*oas.Session, error) {
 	return s, nil
 }
 
-// DeleteSession ends the caller's token. The local token is the server's own
+// DeleteSession ends the caller's token, or the session of its browser. The local token is the server's own
 // and ends with it.
 func (h sessions) DeleteSession(ctx context.Context) error {
 	who := principal.From(ctx)
+	if who.Session != "" {
+		return h.identity.EndSession(ctx, who, who.Domain, who.User, who.Session)
+	}
 	if who.Token == "" {
 		return fault.NoPermission
 	}

@@ -51,6 +51,8 @@ type Options struct {
 	// Providers are the OpenID Connect providers whose id tokens are taken. Use
 	// NewFederated with them.
 	Providers []config.OIDC
+	// Sessions are when browsers' sessions end; zero values are the defaults.
+	Sessions config.Sessions
 	// Plans are the support plans that a domain may have; nil = any.
 	Plans func() []string
 }
@@ -80,6 +82,7 @@ func NewFederated(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 
 // New makes the service without identity providers.
 func New(d *db.DB, keys *seal.Keyring, o Options) *Service {
+	o.Sessions = o.Sessions.WithDefaults()
 	return &Service{db: d, keys: keys, o: o, hasher: newHasher(),
 		cache: newCredentialCache(d.Now), locks: newSignatureLocks(d.Now, o.DemoLocks), names: nameCache{m: map[string]string{}}, terms: search.NewHasher(keys)}
 }
@@ -251,6 +254,7 @@ func (s *Service) DisableDomain(ctx context.Context, who principal.Principal, id
 		tx.Write(1, "UPDATE domains SET disabled = ? WHERE id = ?", number(disabled), id)
 		if disabled {
 			tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ?", id)
+			tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ?", id)
 		}
 		event.Record(tx, who, event.Event{Domain: id, Kind: "domain.disable", Subject: "domain", SubjectID: id, LogCode: event.NoLog,
 			Data: map[string]any{"disabled": disabled, "from": before.Disabled, "to": disabled}})

@@ -212,11 +212,13 @@ func (s *Service) FlushLastUsed(ctx context.Context) error {
 type credentialCache struct {
 	keys    *recent[signingKey]
 	tokens  *recent[Token]
+	browser *recent[Session]
 	domains *recent[Domain]
 	isv     *recent[map[string]bool] // products that are an ISV's
 	now     func() time.Time
 	mu      *sync.Mutex
 	used    map[string]int64 // access keys, when they were last opened
+	seen    map[string]int64 // browsers' sessions by hash, when they were last used
 }
 
 const (
@@ -225,13 +227,14 @@ const (
 )
 
 func newCredentialCache(now func() time.Time) credentialCache {
-	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), domains: newRecent[Domain](now), isv: newRecent[map[string]bool](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}}
+	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), browser: newRecent[Session](now), domains: newRecent[Domain](now), isv: newRecent[map[string]bool](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}, seen: map[string]int64{}}
 }
 
 // forget drops everything: a right was changed.
 func (c *credentialCache) forget() {
 	c.keys.forget()
 	c.tokens.forget()
+	c.browser.forget()
 	c.domains.forget()
 	c.isv.forget()
 }

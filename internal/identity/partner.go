@@ -320,6 +320,7 @@ func (s *Service) RemovePartner(ctx context.Context, who principal.Principal, id
 		tx.Write(db.Any, "DELETE FROM partner_services WHERE partner_id = ?", id)
 		tx.Write(db.Any, "UPDATE users SET disabled = 1 WHERE domain_id = ? AND partner_id = ?", principal.House, id)
 		tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id IN (SELECT id FROM users WHERE domain_id = ? AND partner_id = ?)", principal.House, principal.House, id)
+		tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id IN (SELECT id FROM users WHERE domain_id = ? AND partner_id = ?)", principal.House, principal.House, id)
 		event.Record(tx, who, event.Event{Domain: principal.House, Kind: "partner.remove", Subject: "partner", SubjectID: id, LogCode: event.NoLog})
 		return nil
 	})

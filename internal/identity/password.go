@@ -148,6 +148,23 @@ func addressKey(address string) string {
 // fails with ErrLogin for every reason the caller may not tell apart, and with
 // fault.Unavailable when too many log in at once.
 func (s *Service) Login(ctx context.Context, l Login) (Token, error) {
+	p, err := s.prove(ctx, l)
+	if err != nil {
+		return Token{}, err
+	}
+	return s.issue(ctx, p.user, p.domain, []string{"password"}, p.project, p.subject, 0)
+}
+
+// proved is who a log-in's password belongs to.
+type proved struct {
+	user    User
+	domain  Domain
+	project string
+	subject string // whose failures end with the log-in
+}
+
+// prove checks a log-in's password, within the limits that Login states.
+func (s *Service) prove(ctx context.Context, l Login) (proved, error) {
 	var (
 		u        User
 		d        Domain
@@ -175,18 +192,18 @@ func (s *Service) Login(ctx context.Context, l Login) (Token, error) {
 		return tx.Get("SELECT count(*) FROM login_failures WHERE subject = ? AND at > ?", addressKey(l.Address), before(tx.Now, addressWindow)).Scan(&slow)
 	})
 	if err != nil {
-		return Token{}, err
+		return proved{}, err
 	}
 	if slow >= addressFailures && l.Address != "" {
 		select {
 		case <-time.After(min(time.Duration(slow-addressFailures+1)*250*time.Millisecond, addressSlowestDelay)):
 		case <-ctx.Done():
-			return Token{}, ctx.Err()
+			return proved{}, ctx.Err()
 		}
 	}
 	ok, err := s.hasher.matches(ctx, password, l.Password)
 	if err != nil {
-		return Token{}, err
+		return proved{}, err
 	}
 	kind := found && (u.Domain == principal.House) == l.Engineer
 	project, scoped := "", true
@@ -201,11 +218,11 @@ func (s *Service) Login(ctx context.Context, l Login) (Token, error) {
 			return nil
 		})
 		if err != nil {
-			return Token{}, err
+			return proved{}, err
 		}
-		return Token{}, ErrLogin
+		return proved{}, ErrLogin
 	}
-	return s.issue(ctx, u, d, []string{"password"}, project, subject, 0)
+	return proved{user: u, domain: d, project: project, subject: subject}, nil
 }
 
 // findLogin finds the user a log-in means.

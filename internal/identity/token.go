@@ -190,6 +190,7 @@ func (s *Service) Purge(ctx context.Context) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Write(db.Any, "DELETE FROM tokens WHERE expires_at < ?", before(tx.Now, time.Hour))
 		tx.Write(db.Any, "DELETE FROM temporary_keys WHERE expires_at < ?", before(tx.Now, time.Hour))
+		tx.Write(db.Any, "DELETE FROM browser_sessions WHERE expires_at < ? OR last_used < ?", before(tx.Now, time.Hour), before(tx.Now, s.o.Sessions.Idle+time.Hour))
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE at < ?", before(tx.Now, addressWindow))
 		tx.Write(db.Any, "DELETE FROM setup_tokens WHERE expires_at < ?", tx.Now)
 		return nil

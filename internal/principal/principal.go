@@ -46,6 +46,7 @@ type Principal struct {
 	Project    string // project id of a project-scoped token, or ""
 	Token      string // id (not the secret) of the token used, or ""
 	AccessKey  string // access key id used, or ""
+	Session    string // id of the browser's session used, or ""
 	Address    string // client's address without port, after trusted proxies
 	RequestID  string // X-Request-Id of the request
 	Sandbox    bool   // the domain is a sandbox (design.md section 8)

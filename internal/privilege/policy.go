@@ -287,6 +287,8 @@ var Policy = map[string]Audience{
 	"web.CreateBrowserSession":              Public,
 	"web.DeleteBrowserSession":              Anyone,
 	"web.ListAudit":                         Customers,
+	"web.ListBrowserSessions":               Anyone,
+	"web.RevokeBrowserSession":              Anyone,
 	"web.ShowBrowserSession":                Anyone,
 	"web.ShowTicketClocks":                  Customers,
 	"web.StreamEvents":                      Anyone,

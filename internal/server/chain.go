@@ -89,7 +89,9 @@ func (c *chain) wrap(next http.Handler) http.Handler {
 		ctx := principal.With(r.Context(), who)
 		ctx = locale.With(ctx, locale.Parse(r.Header.Get("X-Language"), r.Header.Get("X-Time-Zone"), r.Header.Get("X-Site")))
 		ctx = wire.WithHeader(ctx, h)
-		ctx = wire.WithBase(ctx, c.proxies.base(r))
+		base := c.proxies.base(r)
+		ctx = wire.WithBase(ctx, base)
+		ctx = wire.WithBrowser(ctx, browser(r, who.Address, base))
 		if surfaceOf(r.URL.Path) == "iam" {
 			ctx = wire.WithOpenStack(ctx)
 		}
@@ -149,6 +151,10 @@ func (c *chain) serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	body, f := c.readBody(w, r)
 	if f != nil {
 		wire.Write(ctx, w, f, c.docMode)
+		return
+	}
+	if surfaceOf(r.URL.Path) == "web" && r.Method != http.MethodGet && r.Method != http.MethodHead && foreign(r, wire.Base(ctx)) {
+		wire.Write(ctx, w, errForeign, false)
 		return
 	}
 	who, err := c.authenticate(ctx, r, body)
@@ -233,7 +239,7 @@ func (c *chain) authenticate(ctx context.Context, r *http.Request, body []byte) 
 		}
 		got, err = c.ident.ByToken(ctx, token)
 	default:
-		return who, nil
+		return c.bySession(ctx, r, who)
 	}
 	if err != nil {
 		return who, err

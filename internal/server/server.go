@@ -201,7 +201,7 @@ func (s *Server) build(ctx context.Context) error {
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
 	var err error
-	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers, Plans: s.plans}); err != nil {
+	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers, Sessions: s.o.Config.Identity.Sessions, Plans: s.plans}); err != nil {
 		return err
 	}
 	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
@@ -281,6 +281,7 @@ func (s *Server) build(ctx context.Context) error {
 			return err
 		}},
 		job.Periodic{Name: "key use", Every: 30 * time.Second, Run: s.ident.FlushLastUsed},
+		job.Periodic{Name: "sessions' use", Every: 30 * time.Second, Run: s.ident.FlushSessions},
 		job.Periodic{Name: "tokens", Every: 5 * time.Minute, Run: s.ident.Purge},
 	)
 	return nil
@@ -359,7 +360,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog}, s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ogen-go/ogen/ogenerrors"
 
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/webapi/oas"
 	"casemate/internal/wire"
 )
@@ -28,13 +29,13 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 }
 
 // ofSessions are the operations that only a browser's session opens.
-var ofSessions = map[string]bool{"ShowBrowserSession": true, "DeleteBrowserSession": true, "StreamEvents": true}
+var ofSessions = map[string]bool{"ShowBrowserSession": true, "DeleteBrowserSession": true, "ListBrowserSessions": true, "RevokeBrowserSession": true, "StreamEvents": true}
 
 func (m mapper) fault(ctx context.Context, err error) *fault.Error {
-	// No session can exist before sessions are built, so a request without one
-	// is told that, not that it should have logged in.
+	// Without a session that counts, what only a session opens is not there for
+	// the caller; the other credentials do not matter.
 	if denied := (*ogenerrors.SecurityError)(nil); errors.As(err, &denied) && ofSessions[denied.ID] {
-		return errSession
+		return identity.ErrSession
 	}
 	return wire.Fault(ctx, m.log, err)
 }

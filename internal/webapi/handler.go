@@ -1,7 +1,7 @@
 // Package webapi is the browsers' surface: sessions kept in a cookie and live
 // events, and what customers can read beyond the customer API, by the contract
-// api/web.yaml. It translates and decides nothing. Sessions and events are not
-// built yet and say so with 501 (semantics.md D28).
+// api/web.yaml. It translates and decides nothing. Live events are not built
+// yet and say so with 501 (semantics.md D28).
 package webapi
 
 import (
@@ -13,6 +13,7 @@ import (
 
 	"casemate/internal/catalog"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
@@ -20,10 +21,7 @@ import (
 	"casemate/internal/wire"
 )
 
-var (
-	errSession = fault.New(fault.NotBuilt, fault.CodeInternal, "尚未支持：浏览器会话", "not supported yet: browser sessions")
-	errEvents  = fault.New(fault.NotBuilt, fault.CodeInternal, "尚未支持：实时事件", "not supported yet: live events")
-)
+var errEvents = fault.New(fault.NotBuilt, fault.CodeInternal, "尚未支持：实时事件", "not supported yet: live events")
 
 // Handler serves the operations of web.yaml, one embedded type per group, so
 // that a missing operation does not compile.
@@ -40,13 +38,15 @@ type Handler struct {
 type Nouns struct {
 	Tickets *ticket.Service
 	Catalog *catalog.Service
+
+	Identity *identity.Service
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
+	h := &Handler{sessions: sessions{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
 	return oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
@@ -64,8 +64,7 @@ func admit(req middleware.Request, next middleware.Next) (middleware.Response, e
 	return next(req)
 }
 
-// door refuses every cookie: no session was ever given out. Tokens and
-// signatures the server's authentication has already verified.
+// door accepts what the server's authentication has already verified.
 type door struct{}
 
 func (door) HandleTokenAuth(ctx context.Context, _ oas.OperationName, _ oas.TokenAuth) (context.Context, error) {
@@ -84,29 +83,28 @@ func verified(ctx context.Context) (context.Context, error) {
 }
 
 func (door) HandleSessionCookie(ctx context.Context, _ oas.OperationName, _ oas.SessionCookie) (context.Context, error) {
-	return ctx, errSession
+	return bySession(ctx, wire.SecureCookie)
 }
 
 func (door) HandleLoopbackCookie(ctx context.Context, _ oas.OperationName, _ oas.LoopbackCookie) (context.Context, error) {
-	return ctx, errSession
+	return bySession(ctx, wire.LoopbackCookie)
 }
 
+// bySession takes the cookie that counts here, of a session that the server's
+// authentication has verified.
+func bySession(ctx context.Context, cookie string) (context.Context, error) {
+	if principal.From(ctx).Session == "" || wire.BrowserOf(ctx).Cookie != cookie {
+		return ctx, identity.ErrSession
+	}
+	return ctx, nil
+}
+
+// HandleCsrfHeader: with a session, the header was compared when it was verified.
 func (door) HandleCsrfHeader(ctx context.Context, _ oas.OperationName, _ oas.CsrfHeader) (context.Context, error) {
-	return ctx, errSession
-}
-
-type sessions struct{}
-
-func (sessions) CreateBrowserSession(context.Context, *oas.NewBrowserSessionReq) (*oas.BrowserSessionHeaders, error) {
-	return nil, errSession
-}
-
-func (sessions) ShowBrowserSession(context.Context) (*oas.BrowserSession, error) {
-	return nil, errSession
-}
-
-func (sessions) DeleteBrowserSession(context.Context) (*oas.DeleteBrowserSessionNoContent, error) {
-	return nil, errSession
+	if principal.From(ctx).Session == "" {
+		return ctx, identity.ErrSession
+	}
+	return ctx, nil
 }
 
 type events struct{}

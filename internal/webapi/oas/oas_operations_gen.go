@@ -9,6 +9,8 @@ const (
 	CreateBrowserSessionOperation OperationName = "CreateBrowserSession"
 	DeleteBrowserSessionOperation OperationName = "DeleteBrowserSession"
 	ListAuditOperation            OperationName = "ListAudit"
+	ListBrowserSessionsOperation  OperationName = "ListBrowserSessions"
+	RevokeBrowserSessionOperation OperationName = "RevokeBrowserSession"
 	ShowBrowserSessionOperation   OperationName = "ShowBrowserSession"
 	ShowTicketClocksOperation     OperationName = "ShowTicketClocks"
 	StreamEventsOperation         OperationName = "StreamEvents"

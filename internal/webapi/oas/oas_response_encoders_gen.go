@@ -101,6 +101,33 @@ func encodeListAuditResponse(response *AuditPage, w http.ResponseWriter) error {
 	return nil
 }
 
+func encodeListBrowserSessionsResponse(response *BrowserSessionList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeRevokeBrowserSessionResponse(response *RevokeBrowserSessionNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodeShowBrowserSessionResponse(response *BrowserSession, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {

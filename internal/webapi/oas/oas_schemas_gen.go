@@ -267,8 +267,14 @@ type BrowserSession struct {
 	Role OptBrowserSessionRole `json:"role"`
 	// Value of the `X-Csrf` header of changing calls.
 	Csrf string `json:"csrf"`
+	// Partner that a person of the house works for.
+	PartnerID OptString `json:"partner_id"`
+	// Id of the session, as ListBrowserSessions has it.
+	SessionID string `json:"session_id"`
 	// When the session ends at the latest.
 	ExpiresAt time.Time `json:"expires_at"`
+	// After so long without a request the session ends earlier.
+	IdleSeconds int32 `json:"idle_seconds"`
 }
 
 // GetKind returns the value of Kind.
@@ -306,9 +312,24 @@ func (s *BrowserSession) GetCsrf() string {
 	return s.Csrf
 }
 
+// GetPartnerID returns the value of PartnerID.
+func (s *BrowserSession) GetPartnerID() OptString {
+	return s.PartnerID
+}
+
+// GetSessionID returns the value of SessionID.
+func (s *BrowserSession) GetSessionID() string {
+	return s.SessionID
+}
+
 // GetExpiresAt returns the value of ExpiresAt.
 func (s *BrowserSession) GetExpiresAt() time.Time {
 	return s.ExpiresAt
+}
+
+// GetIdleSeconds returns the value of IdleSeconds.
+func (s *BrowserSession) GetIdleSeconds() int32 {
+	return s.IdleSeconds
 }
 
 // SetKind sets the value of Kind.
@@ -346,8 +367,131 @@ func (s *BrowserSession) SetCsrf(val string) {
 	s.Csrf = val
 }
 
+// SetPartnerID sets the value of PartnerID.
+func (s *BrowserSession) SetPartnerID(val OptString) {
+	s.PartnerID = val
+}
+
+// SetSessionID sets the value of SessionID.
+func (s *BrowserSession) SetSessionID(val string) {
+	s.SessionID = val
+}
+
 // SetExpiresAt sets the value of ExpiresAt.
 func (s *BrowserSession) SetExpiresAt(val time.Time) {
+	s.ExpiresAt = val
+}
+
+// SetIdleSeconds sets the value of IdleSeconds.
+func (s *BrowserSession) SetIdleSeconds(val int32) {
+	s.IdleSeconds = val
+}
+
+// Ref: #/components/schemas/BrowserSessionEntry
+type BrowserSessionEntry struct {
+	// Id of the session.
+	ID string `json:"id"`
+	// It is the one of this call.
+	Current bool         `json:"current"`
+	Method  SignInMethod `json:"method"`
+	// Id of the identity provider; absent when the password is kept here.
+	Provider OptString `json:"provider"`
+	// What the browser said it is, at most 256 characters; absent when it said nothing.
+	Device OptString `json:"device"`
+	// Address it logged in from.
+	Address    string `json:"address"`
+	CreatedAt  Time   `json:"created_at"`
+	LastUsedAt Time   `json:"last_used_at"`
+	ExpiresAt  Time   `json:"expires_at"`
+}
+
+// GetID returns the value of ID.
+func (s *BrowserSessionEntry) GetID() string {
+	return s.ID
+}
+
+// GetCurrent returns the value of Current.
+func (s *BrowserSessionEntry) GetCurrent() bool {
+	return s.Current
+}
+
+// GetMethod returns the value of Method.
+func (s *BrowserSessionEntry) GetMethod() SignInMethod {
+	return s.Method
+}
+
+// GetProvider returns the value of Provider.
+func (s *BrowserSessionEntry) GetProvider() OptString {
+	return s.Provider
+}
+
+// GetDevice returns the value of Device.
+func (s *BrowserSessionEntry) GetDevice() OptString {
+	return s.Device
+}
+
+// GetAddress returns the value of Address.
+func (s *BrowserSessionEntry) GetAddress() string {
+	return s.Address
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *BrowserSessionEntry) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetLastUsedAt returns the value of LastUsedAt.
+func (s *BrowserSessionEntry) GetLastUsedAt() Time {
+	return s.LastUsedAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *BrowserSessionEntry) GetExpiresAt() Time {
+	return s.ExpiresAt
+}
+
+// SetID sets the value of ID.
+func (s *BrowserSessionEntry) SetID(val string) {
+	s.ID = val
+}
+
+// SetCurrent sets the value of Current.
+func (s *BrowserSessionEntry) SetCurrent(val bool) {
+	s.Current = val
+}
+
+// SetMethod sets the value of Method.
+func (s *BrowserSessionEntry) SetMethod(val SignInMethod) {
+	s.Method = val
+}
+
+// SetProvider sets the value of Provider.
+func (s *BrowserSessionEntry) SetProvider(val OptString) {
+	s.Provider = val
+}
+
+// SetDevice sets the value of Device.
+func (s *BrowserSessionEntry) SetDevice(val OptString) {
+	s.Device = val
+}
+
+// SetAddress sets the value of Address.
+func (s *BrowserSessionEntry) SetAddress(val string) {
+	s.Address = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *BrowserSessionEntry) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetLastUsedAt sets the value of LastUsedAt.
+func (s *BrowserSessionEntry) SetLastUsedAt(val Time) {
+	s.LastUsedAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *BrowserSessionEntry) SetExpiresAt(val Time) {
 	s.ExpiresAt = val
 }
 
@@ -417,6 +561,21 @@ func (s *BrowserSessionKind) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/BrowserSessionList
+type BrowserSessionList struct {
+	Items []BrowserSessionEntry `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *BrowserSessionList) GetItems() []BrowserSessionEntry {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *BrowserSessionList) SetItems(val []BrowserSessionEntry) {
+	s.Items = val
 }
 
 // Role of a person of the house.
@@ -1535,6 +1694,9 @@ func (o OptTime) Or(d Time) Time {
 	return d
 }
 
+// RevokeBrowserSessionNoContent is response for RevokeBrowserSession operation.
+type RevokeBrowserSessionNoContent struct{}
+
 type SessionCookie struct {
 	APIKey string
 	Roles  []string
@@ -1558,6 +1720,77 @@ func (s *SessionCookie) SetAPIKey(val string) {
 // SetRoles sets the value of Roles.
 func (s *SessionCookie) SetRoles(val []string) {
 	s.Roles = val
+}
+
+// How the user proved who they are; `+otp` with a second factor.
+// Ref: #/components/schemas/SignInMethod
+type SignInMethod string
+
+const (
+	SignInMethodPassword    SignInMethod = "password"
+	SignInMethodPasswordOtp SignInMethod = "password+otp"
+	SignInMethodLdap        SignInMethod = "ldap"
+	SignInMethodLdapOtp     SignInMethod = "ldap+otp"
+	SignInMethodOidc        SignInMethod = "oidc"
+	SignInMethodOidcOtp     SignInMethod = "oidc+otp"
+)
+
+// AllValues returns all SignInMethod values.
+func (SignInMethod) AllValues() []SignInMethod {
+	return []SignInMethod{
+		SignInMethodPassword,
+		SignInMethodPasswordOtp,
+		SignInMethodLdap,
+		SignInMethodLdapOtp,
+		SignInMethodOidc,
+		SignInMethodOidcOtp,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SignInMethod) MarshalText() ([]byte, error) {
+	switch s {
+	case SignInMethodPassword:
+		return []byte(s), nil
+	case SignInMethodPasswordOtp:
+		return []byte(s), nil
+	case SignInMethodLdap:
+		return []byte(s), nil
+	case SignInMethodLdapOtp:
+		return []byte(s), nil
+	case SignInMethodOidc:
+		return []byte(s), nil
+	case SignInMethodOidcOtp:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SignInMethod) UnmarshalText(data []byte) error {
+	switch SignInMethod(data) {
+	case SignInMethodPassword:
+		*s = SignInMethodPassword
+		return nil
+	case SignInMethodPasswordOtp:
+		*s = SignInMethodPasswordOtp
+		return nil
+	case SignInMethodLdap:
+		*s = SignInMethodLdap
+		return nil
+	case SignInMethodLdapOtp:
+		*s = SignInMethodLdapOtp
+		return nil
+	case SignInMethodOidc:
+		*s = SignInMethodOidc
+		return nil
+	case SignInMethodOidcOtp:
+		*s = SignInMethodOidcOtp
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 type StreamEventsOK struct {

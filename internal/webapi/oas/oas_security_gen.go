@@ -75,6 +75,8 @@ func GetRolesForAkSkAuth(operation string) []string {
 // operationRolesCsrfHeader is a private map storing roles per operation.
 var operationRolesCsrfHeader = map[string][]string{
 	DeleteBrowserSessionOperation: []string{},
+	ListBrowserSessionsOperation:  []string{},
+	RevokeBrowserSessionOperation: []string{},
 }
 
 // GetRolesForCsrfHeader returns the required roles for the given operation.
@@ -101,6 +103,8 @@ func GetRolesForCsrfHeader(operation string) []string {
 // operationRolesLoopbackCookie is a private map storing roles per operation.
 var operationRolesLoopbackCookie = map[string][]string{
 	DeleteBrowserSessionOperation: []string{},
+	ListBrowserSessionsOperation:  []string{},
+	RevokeBrowserSessionOperation: []string{},
 	ShowBrowserSessionOperation:   []string{},
 	StreamEventsOperation:         []string{},
 }
@@ -129,6 +133,8 @@ func GetRolesForLoopbackCookie(operation string) []string {
 // operationRolesSessionCookie is a private map storing roles per operation.
 var operationRolesSessionCookie = map[string][]string{
 	DeleteBrowserSessionOperation: []string{},
+	ListBrowserSessionsOperation:  []string{},
+	RevokeBrowserSessionOperation: []string{},
 	ShowBrowserSessionOperation:   []string{},
 	StreamEventsOperation:         []string{},
 }

@@ -33,6 +33,19 @@ type Handler interface {
 	//
 	// GET /web/v1/audit
 	ListAudit(ctx context.Context, params ListAuditParams) (*AuditPage, error)
+	// ListBrowserSessions implements ListBrowserSessions operation.
+	//
+	// Lists the browsers where the caller is logged in, the one used last first, this one among them.
+	//
+	// GET /web/v1/sessions
+	ListBrowserSessions(ctx context.Context) (*BrowserSessionList, error)
+	// RevokeBrowserSession implements RevokeBrowserSession operation.
+	//
+	// Ends one of the caller's sessions, at once here and within five seconds on all nodes. Ending this
+	// one logs out.
+	//
+	// DELETE /web/v1/sessions/{session_id}
+	RevokeBrowserSession(ctx context.Context, params RevokeBrowserSessionParams) error
 	// ShowBrowserSession implements ShowBrowserSession operation.
 	//
 	// Tells who is logged in, with the value that changing calls carry in `X-Csrf`.
