@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks. The product itself needs
 # none of it: PostgreSQL for the storage tests, a C compiler for the race
-# detector, strace for the test that the sync comes before the answer, Dovecot
-# for the long tests.
+# detector, strace for the test that the sync comes before the answer, Chromium
+# (and a font with Chinese characters) for the pages, Dovecot for the long tests.
 set -euo pipefail
 
 need=()
@@ -10,6 +10,7 @@ postgres() { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev
 [ -n "$(postgres)" ] || need+=(postgresql)
 command -v cc >/dev/null || command -v gcc >/dev/null || need+=(gcc libc6-dev)
 command -v strace >/dev/null || need+=(strace)
+command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
 # The long tests fetch mails from a real Dovecot; they start their own.
 [ -z "${CASEMATE_LONG:-}" ] || command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || need+=(dovecot-imapd)
 [ ${#need[@]} -eq 0 ] && exit 0

@@ -10,23 +10,24 @@ export interface Shortcut {
   when?: () => boolean
 }
 
-const registered = $state<{ list: (() => Shortcut[])[]; sheet: boolean }>({ list: [], sheet: false })
+let registered: (() => Shortcut[])[] = [] // no state: read when a key is pressed
+const sheet = $state({ open: false })
 
 export function shortcuts(): Shortcut[] {
-  return registered.list.flatMap((l) => l())
+  return registered.flatMap((l) => l())
 }
 export function sheetOpen(): boolean {
-  return registered.sheet
+  return sheet.open
 }
 export function showSheet(open: boolean): void {
-  registered.sheet = open
+  sheet.open = open
 }
 
 /** Registers shortcuts while a component lives: call it in `$effect`. */
 export function useKeys(list: () => Shortcut[]): () => void {
-  registered.list.push(list)
+  registered.push(list)
   return () => {
-    registered.list = registered.list.filter((l) => l !== list)
+    registered = registered.filter((l) => l !== list)
   }
 }
 

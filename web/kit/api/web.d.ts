@@ -32,6 +32,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/web/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My sessions
+         * @description Lists the browsers where the caller is logged in, the one used last first, this one among them.
+         */
+        get: operations["ListBrowserSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Log another browser out
+         * @description Ends one of the caller's sessions, at once here and within five seconds on all nodes. Ending this one logs out.
+         */
+        delete: operations["RevokeBrowserSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/web/v1/events": {
         parameters: {
             query?: never;
@@ -135,12 +175,45 @@ export interface components {
             role?: "administrator" | "supervisor" | "engineer" | "auditor";
             /** @description Value of the `X-Csrf` header of changing calls. */
             csrf: string;
+            /** @description Partner that a person of the house works for. */
+            partner_id?: string;
+            /** @description Id of the session, as ListBrowserSessions has it. */
+            session_id: string;
             /**
              * Format: date-time
              * @description When the session ends at the latest.
              */
             expires_at: string;
+            /**
+             * Format: int32
+             * @description After so long without a request the session ends earlier.
+             */
+            idle_seconds: number;
         };
+        BrowserSessionList: {
+            items: components["schemas"]["BrowserSessionEntry"][];
+        };
+        BrowserSessionEntry: {
+            /** @description Id of the session. */
+            id: string;
+            /** @description It is the one of this call. */
+            current: boolean;
+            method: components["schemas"]["SignInMethod"];
+            /** @description Id of the identity provider; absent when the password is kept here. */
+            provider?: string;
+            /** @description What the browser said it is, at most 256 characters; absent when it said nothing. */
+            device?: string;
+            /** @description Address it logged in from. */
+            address: string;
+            created_at: components["schemas"]["Time"];
+            last_used_at: components["schemas"]["Time"];
+            expires_at: components["schemas"]["Time"];
+        };
+        /**
+         * @description How the user proved who they are; `+otp` with a second factor.
+         * @enum {string}
+         */
+        SignInMethod: "password" | "password+otp" | "ldap" | "ldap+otp" | "oidc" | "oidc+otp";
         /**
          * Format: date-time
          * @description Point in time, RFC 3339 in UTC.
@@ -430,6 +503,49 @@ export interface operations {
                 headers: {
                     /** @description Clears the session. */
                     "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListBrowserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrowserSessionList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RevokeBrowserSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the session. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
