@@ -10,23 +10,43 @@ DATA    ?= data
 
 export GOFLAGS ?= -mod=readonly
 
-.PHONY: help build run test test-long bench generate check-generated fmt lint setup clean
+# What the pages are made of; without Node the program is built without them
+# and says so where they would be.
+PAGES       := web/dist/console.html
+PAGE_SOURCE := $(shell find web \( -name node_modules -o -name dist -o -name e2e -o -name screenshots -o -name test-results \) -prune -o -type f ! -name '*.go' ! -name '*.md' -print)
+
+.PHONY: help build run test test-web test-long bench generate check-generated fmt lint setup screenshots clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
 
-build: ## bin/casemate, the shipped binary (no C compiler needed)
+build: $(PAGES) ## bin/casemate, the shipped binary with its pages (no C compiler needed)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/casemate
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@if command -v npm >/dev/null; then cd web && npm ci --ignore-scripts --no-audit --no-fund; fi
+
+$(PAGES): web/node_modules/.package-lock.json $(PAGE_SOURCE)
+	@if command -v npm >/dev/null; then cd web && npm run --silent build; \
+	else echo "npm (Node 20 or later) is not here: building without the pages" >&2; fi
 
 run: build ## the demo world on http://$(LISTEN), data in ./$(DATA)
 	./$(BIN) serve --demo --data $(DATA) --listen $(LISTEN) --credentials $(DATA)/credentials.json
 
-test: setup check-generated lint build ## everything CI runs
+test: setup check-generated lint build test-web ## everything CI runs
 	./scripts/test.sh
+
+test-web: build ## the pages: types, units, and the short set in a browser
+	cd web && npm run --silent types && git diff --exit-code --stat -- kit/api
+	cd web && npm run --silent check && npm run --silent unit && npm run --silent e2e
+
+screenshots: setup build ## every screen in both languages and schemes, wide and narrow, into web/screenshots
+	cd web && npm run --silent screenshots
 
 test-long: export CASEMATE_LONG = 1
 test-long: export CASEMATE_TEST_PARTITIONED = 1
-test-long: setup build ## the heavy tests: more kills, more data
+test-long: setup build test-web ## the heavy tests: more kills, more data
+	cd web && npm run --silent e2e-long
 	./scripts/test.sh
 
 bench: setup build ## creating tickets per second, with the bare limits beside (docs/BENCHMARKS.md)
@@ -56,8 +76,9 @@ lint: ## format, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-setup: ## installs what tests need and the machine lacks (PostgreSQL, a C compiler, strace)
+setup: ## installs what tests need and the machine lacks (PostgreSQL, a C compiler, strace, Chromium)
 	@./scripts/setup.sh
 
 clean: ## removes what was built
-	rm -rf bin .cache
+	rm -rf bin .cache web/node_modules
+	git clean -fdxq web/dist

@@ -2,7 +2,8 @@
 # Installs what the tests need and this machine lacks. The product itself needs
 # none of it: PostgreSQL for the storage tests, a C compiler for the race
 # detector, strace for the test that the sync comes before the answer, slapd for
-# log-ins by a directory, Dovecot for the long tests.
+# log-ins by a directory, Chromium (and a font with Chinese characters) for the
+# pages, Dovecot for the long tests.
 set -euo pipefail
 
 need=()
@@ -12,6 +13,7 @@ command -v cc >/dev/null || command -v gcc >/dev/null || need+=(gcc libc6-dev)
 command -v strace >/dev/null || need+=(strace)
 # The sign-in tests start a directory of their own.
 [ -x /usr/sbin/slapd ] || need+=(slapd)
+command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
 # The long tests fetch mails from a real Dovecot; they start their own.
 [ -z "${CASEMATE_LONG:-}" ] || command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || need+=(dovecot-imapd)
 [ ${#need[@]} -eq 0 ] && exit 0

@@ -367,6 +367,7 @@ var Policy = map[string]Audience{
 	"web.ShowArticle":                       Customers,
 	"web.ShowBrowserSession":                Anyone,
 	"web.ShowOwnReport":                     Customers,
+	"web.ShowPromise":                       Customers,
 	"web.ShowSecondFactor":                  Anyone,
 	"web.ShowSignIn":                        Public,
 	"web.ShowTicketClocks":                  Customers,

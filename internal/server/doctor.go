@@ -49,7 +49,6 @@ func Doctor(ctx context.Context, o Options, fix bool) (found []ticket.Finding, e
 	return found, errors.Join(err, s.Close())
 }
 
-
 // brokenTemplates are the catalogue's templates that refer to articles which
 // their readers cannot open.
 func (s *Server) brokenTemplates(ctx context.Context) (found []ticket.Finding, err error) {

@@ -32,6 +32,7 @@ import (
 	"casemate/internal/identity"
 	"casemate/internal/job"
 	"casemate/internal/knowledge"
+	"casemate/internal/live"
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
@@ -46,6 +47,7 @@ import (
 	"casemate/internal/webapi"
 	"casemate/internal/webhook"
 	"casemate/internal/wire"
+	"casemate/web"
 )
 
 // Options say where things lie and how the server behaves.
@@ -91,6 +93,7 @@ type Server struct {
 	diagnose  *diagnose.Service
 	report    *report.Service
 	setup     *setup.Service
+	live      *live.Hub
 
 	authorization *authorization.Service
 	privacy       *privacy.Service
@@ -262,6 +265,7 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.runner.Add(s.mail.Kinds()...)
 	s.runner.Every(s.mail.Periodic()...)
+	s.live = live.New(s.db, s.ticket, live.Options{Log: s.o.Log})
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
@@ -371,10 +375,11 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range []string{"GET /{$}", "/v3", "/v3/", "/v3.0", "/v3.0/"} {
+	mux.Handle("GET /{$}", front(identityAPI))
+	for _, p := range []string{"/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy, Knowledge: s.knowledge, Reports: s.report}, s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy, Knowledge: s.knowledge, Reports: s.report, Live: s.live}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -385,9 +390,15 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	mux.HandleFunc("POST /notify/v1/receipts/{provider}", s.receipts)
 	mux.HandleFunc("GET /healthz", s.alive)
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	nothing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wire.Write(r.Context(), w, wire.ErrNoAPI.With("method", r.Method).With("path", r.URL.Path), s.o.Config.Errors.Documented())
 	})
+	built, err := newPages(web.Dist())
+	if err != nil {
+		return nil, err
+	}
+	built.mount(mux, nothing)
+	mux.Handle("/", nothing)
 	return c.wrap(mux), nil
 }
 
@@ -441,11 +452,11 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	web := &http.Server{Handler: h, ConnContext: withConn, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+	public := &http.Server{Handler: h, ConnContext: withConn, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
-	servers := []*http.Server{web}
+	servers := []*http.Server{public}
 	failed := make(chan error, 2)
-	go func() { failed <- web.Serve(listener) }()
+	go func() { failed <- public.Serve(listener) }()
 	if s.o.Config.Metrics != "" {
 		m := &http.Server{Addr: s.o.Config.Metrics, Handler: s.metrics.handler(), ReadHeaderTimeout: headerTimeout}
 		servers = append(servers, m)
@@ -466,12 +477,14 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	})
 	workers.Go(func() { s.ident.Run(work) })
 	workers.Go(func() { s.notify.Run(work) })
+	workers.Go(func() { s.live.Run(work) })
 	workers.Go(func() { s.gate.Run(work) })
 	ready(base, setup)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 		s.drain.start()
+		s.live.Close()                              // streams would never finish by themselves
 		time.Sleep(s.o.Config.WithDefaults().Drain) // clients go elsewhere while their connections still work
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()

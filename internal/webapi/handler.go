@@ -1,7 +1,6 @@
 // Package webapi is the browsers' surface: sessions kept in a cookie and live
 // events, and what customers can read beyond the customer API, by the contract
-// api/web.yaml. It translates and decides nothing. Live events are not built
-// yet and say so with 501 (semantics.md D28).
+// api/web.yaml. It translates and decides nothing.
 package webapi
 
 import (
@@ -12,9 +11,9 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/catalog"
-	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/knowledge"
+	"casemate/internal/live"
 	"casemate/internal/principal"
 	"casemate/internal/privacy"
 	"casemate/internal/privilege"
@@ -23,8 +22,6 @@ import (
 	"casemate/internal/webapi/oas"
 	"casemate/internal/wire"
 )
-
-var errEvents = fault.New(fault.NotBuilt, fault.CodeInternal, "尚未支持：实时事件", "not supported yet: live events")
 
 // Handler serves the operations of web.yaml, one embedded type per group, so
 // that a missing operation does not compile.
@@ -51,13 +48,14 @@ type Nouns struct {
 	Privacy   *privacy.Service
 	Knowledge *knowledge.Service
 	Reports   *report.Service
+	Live      *live.Hub
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}}
+	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}, events: events{hub: n.Live, identity: n.Identity}}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
@@ -68,7 +66,7 @@ func New(n Nouns, log *slog.Logger) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Downloads(router, log), nil
+	return flushed(wire.Downloads(router, log)), nil
 }
 
 // admit holds the policy row of the operation against the caller.
@@ -120,10 +118,4 @@ func (door) HandleCsrfHeader(ctx context.Context, _ oas.OperationName, _ oas.Csr
 		return ctx, identity.ErrSession
 	}
 	return ctx, nil
-}
-
-type events struct{}
-
-func (events) StreamEvents(context.Context, oas.StreamEventsParams) (oas.StreamEventsOK, error) {
-	return oas.StreamEventsOK{}, errEvents
 }

@@ -25,6 +25,7 @@ const (
 	ShowArticleOperation           OperationName = "ShowArticle"
 	ShowBrowserSessionOperation    OperationName = "ShowBrowserSession"
 	ShowOwnReportOperation         OperationName = "ShowOwnReport"
+	ShowPromiseOperation           OperationName = "ShowPromise"
 	ShowSecondFactorOperation      OperationName = "ShowSecondFactor"
 	ShowSignInOperation            OperationName = "ShowSignIn"
 	ShowTicketClocksOperation      OperationName = "ShowTicketClocks"

@@ -420,6 +420,19 @@ func encodeShowOwnReportResponse(response *OwnReport, w http.ResponseWriter) err
 	return nil
 }
 
+func encodeShowPromiseResponse(response *Promise, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeShowSecondFactorResponse(response *SecondFactor, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)

@@ -55,6 +55,7 @@ var operationRolesAkSkAuth = map[string][]string{
 	ListAuditOperation:             []string{},
 	ShowArticleOperation:           []string{},
 	ShowOwnReportOperation:         []string{},
+	ShowPromiseOperation:           []string{},
 	ShowTicketClocksOperation:      []string{},
 	SuggestArticlesOperation:       []string{},
 }
@@ -193,6 +194,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ListAuditOperation:             []string{},
 	ShowArticleOperation:           []string{},
 	ShowOwnReportOperation:         []string{},
+	ShowPromiseOperation:           []string{},
 	ShowTicketClocksOperation:      []string{},
 	SuggestArticlesOperation:       []string{},
 }

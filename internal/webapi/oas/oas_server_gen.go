@@ -147,6 +147,13 @@ type Handler interface {
 	//
 	// GET /web/v1/reports/{name}
 	ShowOwnReport(ctx context.Context, params ShowOwnReportParams) (*OwnReport, error)
+	// ShowPromise implements ShowPromise operation.
+	//
+	// By when a ticket would be answered first if the caller submitted it now, by the plan of the domain
+	// and the severity. Called with the credentials of the customer API.
+	//
+	// GET /web/v1/promise
+	ShowPromise(ctx context.Context, params ShowPromiseParams) (*Promise, error)
 	// ShowSecondFactor implements ShowSecondFactor operation.
 	//
 	// Whether the caller has a second factor, and must.

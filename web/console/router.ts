@@ -1,0 +1,29 @@
+import { createRouter } from 'sv-router'
+import { arrived } from '../kit/router'
+import Home from './screens/Home.svelte'
+import Missing from './screens/Missing.svelte'
+import Shell from './Shell.svelte'
+
+let first = true
+
+export const { p, navigate, isActive, route } = createRouter({
+  '/': Home,
+  '/tickets': () => import('./screens/Tickets.svelte'),
+  '/tickets/:id': () => import('./screens/Ticket.svelte'),
+  '/new': () => import('./screens/Submit.svelte'),
+  '/labels': () => import('./screens/Labels.svelte'),
+  '/auths': () => import('./screens/Auths.svelte'),
+  '/auths/:id': () => import('./screens/Auth.svelte'),
+  '/auths/:id/sessions': () => import('./screens/Sessions.svelte'),
+  '/access': () => import('./screens/Access.svelte'),
+  '/agreements': () => import('./screens/Agreements.svelte'),
+  '/me': () => import('./screens/Me.svelte'),
+  '*': Missing,
+  layout: Shell,
+  hooks: {
+    afterLoad() {
+      if (!first) arrived()
+      first = false
+    },
+  },
+})

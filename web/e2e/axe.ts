@@ -1,0 +1,15 @@
+import type { Page } from '@playwright/test'
+import axe from 'axe-core'
+import { expect } from './world'
+
+/** axe-core over the page as it stands: WCAG 2.2 A and AA, no rule off, no element left out. */
+export async function axeClean(page: Page, where: string): Promise<void> {
+  // Injected by the test's own channel: the page's policy stays as it is.
+  await page.evaluate(axe.source)
+  const found = await page.evaluate(async () => {
+    const run = (window as unknown as { axe: { run: (c: Document, o: object) => Promise<{ violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[] }> } }).axe
+    const r = await run.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+    return r.violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${String(n.target)} ${n.failureSummary ?? ''}`))
+  })
+  expect(found, where).toEqual([])
+}

@@ -1,0 +1,44 @@
+import { expect, signIn, test } from './world'
+
+test('a wrong password is told, a right one leads to the page that was wanted', async ({ page, world, faults }) => {
+  faults.allow.push(/console: Failed to load resource.*401/)
+  const [domain] = world.domains
+  const user = domain?.users[0]
+  await page.goto('/console/tickets?status=1')
+  await page.waitForURL(/\/login\?next=/)
+  await page.locator('#domain').fill(domain?.domain_name ?? '')
+  await page.locator('#name').fill(user?.name ?? '')
+  await page.locator('#password').fill('not the password')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('alert')).toContainText('不正确')
+  await expect(page.locator('#password')).toBeFocused()
+  await expect(page.locator('#password')).toHaveValue('')
+  await page.locator('#password').fill(user?.password ?? '')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/\/console\/tickets\?status=1/)
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+})
+
+test('empty fields are named and focused; a link to another site is not followed', async ({ page, world }) => {
+  await page.goto('/login?next=https://example.com/')
+  await page.locator('button[type=submit]').click()
+  await expect(page.locator('#domain')).toBeFocused()
+  await expect(page.locator('#domain')).toHaveAttribute('aria-invalid', 'true')
+  await signIn(page, world, 'lihua')
+  expect(new URL(page.url()).pathname).toBe('/console')
+})
+
+test('no secret is in what scripts can read; signing out ends the session', async ({ page, world, faults, context }) => {
+  faults.allow.push(/console: Failed to load resource.*401/)
+  await signIn(page, world, 'lihua')
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+  const cookies = await context.cookies()
+  expect(cookies.filter((c) => c.httpOnly).length).toBe(1)
+  const readable = await page.evaluate(() => JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage }) + document.cookie)
+  for (const c of cookies) expect(readable).not.toContain(c.value)
+  await page.getByRole('button', { name: /账号 lihua/ }).click()
+  await page.getByRole('button', { name: '退出登录' }).click()
+  await page.waitForURL(/\/login/)
+  await page.goto('/console')
+  await page.waitForURL(/\/login/)
+})

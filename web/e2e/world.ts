@@ -1,0 +1,161 @@
+// A real casemate process with the demo world on a fresh folder, one per
+// worker, and pages that must stay clean: no console error, no violation of the
+// policy, no request to another origin.
+import { expect, test as base, type BrowserContext, type Page } from '@playwright/test'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+export interface User {
+  name: string
+  password: string
+  user_id?: string
+  ak?: string
+  sk?: string
+  email?: string
+  mobile?: string
+}
+export interface World {
+  base: string
+  data: string
+  domains: { domain_name: string; domain_id: string; users: User[] }[]
+  engineers: User[]
+  admin: User
+  /** The code that was last sent to a contact. */
+  code: (contact: string) => string
+  desk: (name: string) => Promise<Api>
+}
+
+const binary = resolve(process.env.CASEMATE_BIN ?? join(import.meta.dirname, '../../bin/casemate'))
+
+async function start(): Promise<{ world: World; stop: () => Promise<void> }> {
+  const dir = mkdtempSync(join(tmpdir(), 'casemate-e2e-'))
+  const data = join(dir, 'data')
+  const file = join(dir, 'credentials.json')
+  const child: ChildProcess = spawn(binary, ['serve', '--demo', '--data', data, '--listen', '127.0.0.1:0', '--credentials', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr?.on('data', (d: Buffer) => (said = (said + d.toString()).slice(-4000)))
+  let world: World | undefined
+  for (let i = 0; i < 300 && world === undefined; i++) {
+    await new Promise((r) => setTimeout(r, 100))
+    if (child.exitCode !== null) throw new Error(`casemate ended: ${said}`)
+    if (!existsSync(file)) continue
+    try {
+      const c = JSON.parse(readFileSync(file, 'utf8')) as { base_url: string } & Omit<World, 'base'>
+      if (!(await fetch(`${c.base_url}/readyz`)).ok) continue
+      world = { ...c, base: c.base_url, data, code: (contact) => codeFor(data, contact), desk: (name) => engineer(world as World, name) }
+    } catch {
+      continue // not written whole yet, or not listening
+    }
+  }
+  if (world === undefined) {
+    child.kill('SIGKILL')
+    throw new Error(`casemate did not start: ${said}`)
+  }
+  return {
+    world,
+    stop: async () => {
+      const ended = new Promise((r) => child.once('exit', r))
+      child.kill('SIGTERM')
+      await Promise.race([ended, new Promise((r) => setTimeout(r, 8000))])
+      if (child.exitCode === null) child.kill('SIGKILL')
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+function codeFor(data: string, contact: string): string {
+  return execFileSync(binary, ['outbox', '--data', data, '--to', contact, '--code'], { encoding: 'utf8' }).trim()
+}
+
+/** The desk's API as an engineer, for what the other side does in a story. */
+export class Api {
+  constructor(
+    private readonly base: string,
+    private readonly token: string,
+  ) {}
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const r = await fetch(this.base + path, {
+      method,
+      headers: { 'X-Auth-Token': this.token, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    })
+    const text = await r.text()
+    if (!r.ok) throw new Error(`${method} ${path}: ${r.status} ${text}`)
+    return text === '' ? undefined : (JSON.parse(text) as unknown)
+  }
+}
+
+async function engineer(world: World, name: string): Promise<Api> {
+  const who = [...world.engineers, world.admin].find((e) => e.name === name)
+  if (who === undefined) throw new Error(`no engineer ${name}`)
+  const r = await fetch(`${world.base}/desk/v1/sessions`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ name, password: who.password }) })
+  const got = (await r.json()) as { token?: string }
+  if (!r.ok || got.token === undefined) throw new Error(`log-in of ${name}: ${r.status} ${JSON.stringify(got)}`)
+  return new Api(world.base, got.token)
+}
+
+export interface Faults {
+  list: string[]
+  /** What a test provokes on purpose. */
+  allow: RegExp[]
+}
+
+/** Watches a page; the faults are looked at when the test ends. */
+export function watch(context: BrowserContext, origin: string, faults: Faults): void {
+  context.on('console', (m) => {
+    // Nobody signed in is an answer, and the browser writes every 401 down.
+    if (m.type() === 'error' && !(m.text().includes('401') && m.location().url.endsWith('/web/v1/session'))) faults.list.push(`console: ${m.text()} ${m.location().url}`)
+  })
+  context.on('weberror', (e) => faults.list.push(`exception: ${e.error().stack ?? e.error().message}`))
+  context.on('request', (r) => {
+    const url = r.url()
+    if (!url.startsWith(origin) && !url.startsWith('data:') && !url.startsWith('blob:')) faults.list.push(`request to another origin: ${url}`)
+  })
+}
+
+export async function signIn(page: Page, world: World, name: string, domain = 0): Promise<void> {
+  const d = world.domains[domain]
+  const u = d?.users.find((u) => u.name === name)
+  if (d === undefined || u === undefined) throw new Error(`no user ${name}`)
+  await page.goto('/login')
+  await page.locator('#domain').fill(d.domain_name)
+  await page.locator('#name').fill(u.name)
+  await page.locator('#password').fill(u.password)
+  await page.locator('button[type=submit]').click()
+  await page.waitForURL(/\/console/)
+}
+
+export async function signInHouse(page: Page, world: World, name: string): Promise<void> {
+  const u = [...world.engineers, world.admin].find((u) => u.name === name)
+  if (u === undefined) throw new Error(`no engineer ${name}`)
+  await page.goto('/login?next=/desk')
+  await page.locator('#name').fill(u.name)
+  await page.locator('#password').fill(u.password)
+  await page.locator('button[type=submit]').click()
+  await page.waitForURL(/\/desk/)
+}
+
+export const test = base.extend<{ faults: Faults }, { world: World }>({
+  world: [
+    // eslint-disable-next-line no-empty-pattern
+    async ({}, use) => {
+      const { world, stop } = await start()
+      await use(world)
+      await stop()
+    },
+    { scope: 'worker', timeout: 60_000 },
+  ],
+  baseURL: async ({ world }, use) => use(world.base),
+  faults: [
+    async ({ context, world }, use) => {
+      const faults: Faults = { list: [], allow: [] }
+      watch(context, world.base, faults)
+      await use(faults)
+      expect(faults.list.filter((f) => !faults.allow.some((a) => a.test(f)))).toEqual([])
+    },
+    { auto: true },
+  ],
+})
+export { expect }

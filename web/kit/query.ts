@@ -1,0 +1,16 @@
+import { QueryClient } from '@tanstack/svelte-query'
+import { asFailure } from './errors'
+
+/** One cache for the page. What may pass is tried again, a refusal is not. */
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      gcTime: 10 * 60_000,
+      refetchOnWindowFocus: true,
+      retry: (count, error) => asFailure(error).passing && count < 2,
+      retryDelay: (count, error) => Math.max(asFailure(error).retryAfter * 1000, 600 * 2 ** count),
+    },
+    mutations: { retry: false, networkMode: 'always' },
+  },
+})

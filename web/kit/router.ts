@@ -1,0 +1,45 @@
+// What sv-router leaves to us: links it must not take, focus and title after a
+// change of place, and filters in the address as plain strings.
+import { searchParams } from 'sv-router'
+
+/**
+ * Keeps the router from links that are not its own: new tabs, other sections,
+ * files. It listens on the window, so this stops them one step before.
+ */
+export function guardLinks(base: string): () => void {
+  const guard = (e: MouseEvent) => {
+    const a = e.target instanceof Element ? e.target.closest('a') : null
+    if (a === null || a.href === '') return
+    const path = new URL(a.href, location.href).pathname
+    const ours = path === base || path.startsWith(`${base}/`)
+    if (e.defaultPrevented || e.button !== 0 || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey || !ours) e.stopPropagation()
+  }
+  document.addEventListener('click', guard)
+  return () => document.removeEventListener('click', guard)
+}
+
+/** The address's filters; reading them in a component follows their changes. */
+export function query(): URLSearchParams {
+  return searchParams.toURLSearchParams()
+}
+
+/** The filters with some changed; empty ones are left out. */
+export function queryWith(changes: Record<string, string | undefined>): string {
+  const q = query()
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined || value === '') q.delete(name)
+    else q.set(name, value)
+  }
+  const text = q.toString()
+  return text === '' ? '' : `?${text}`
+}
+
+/** After a change of place: the new page's heading has the focus, so that a screen reader says where one is. */
+export function arrived(): void {
+  requestAnimationFrame(() => {
+    const h = document.querySelector<HTMLElement>('main h1')
+    if (h === null) return
+    if (!h.hasAttribute('tabindex')) h.tabIndex = -1
+    h.focus({ preventScroll: true })
+  })
+}

@@ -1,0 +1,28 @@
+// The kit's own texts, and the sentences for failures.
+import { asFailure, type Failure } from './errors'
+import { catalogue } from './i18n.svelte'
+import type zh from './texts/zh-cn'
+
+export type KitKey = keyof typeof zh
+export const kt = catalogue<KitKey>({ 'zh-cn': () => import('./texts/zh-cn'), 'en-us': () => import('./texts/en-us') })
+
+/** The sentence for a failure. A code without a sentence of its own goes by its status. */
+export function say(error: unknown): string {
+  const f = asFailure(error)
+  const own = `error.${f.code}` as KitKey
+  if (kt(own) !== own) return kt(own)
+  if ([401, 403, 404, 409, 429, 501].includes(f.status)) return kt(`error.${f.status}` as KitKey)
+  return kt(f.status >= 500 ? 'error.5xx' : f.status === 0 ? 'error.unknown' : 'error.other')
+}
+
+/** What the server said itself, when it adds something. */
+export function detailOf(f: Failure): string {
+  return f.status > 0 ? f.message : ''
+}
+
+/** The sentence and the server's own words, for one line. */
+export function sayAll(error: unknown): string {
+  const f = asFailure(error)
+  const d = detailOf(f)
+  return d === '' ? say(f) : `${say(f)} ${d}`
+}

@@ -1,0 +1,101 @@
+// Instants as the user reads them: in the user's zone, in the user's language.
+import { intl, language } from './i18n.svelte'
+import { prefs } from './prefs.svelte'
+
+export type Instant = string | number | Date
+
+/** A clock for what burns down; one timer for the page, stopped while nobody looks. */
+const tick = $state({ now: Date.now() })
+if (typeof document !== 'undefined') {
+  setInterval(() => {
+    if (document.visibilityState === 'visible') tick.now = Date.now()
+  }, 1000)
+}
+export function now(): number {
+  return tick.now
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>()
+function format(kind: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${kind} ${intl()} ${prefs.zone}`
+  let f = formats.get(key)
+  if (f === undefined) {
+    try {
+      f = new Intl.DateTimeFormat(intl(), { ...options, timeZone: prefs.zone })
+    } catch {
+      f = new Intl.DateTimeFormat(intl(), options)
+    }
+    formats.set(key, f)
+  }
+  return f
+}
+
+export function toDate(at: Instant | undefined | null): Date | undefined {
+  if (at === undefined || at === null || at === '' || at === 0) return undefined
+  const d = new Date(at)
+  return Number.isNaN(d.getTime()) || d.getTime() < 0 ? undefined : d
+}
+
+/** 2026-11-25 22:36, with seconds and zone where asked. */
+export function full(at: Instant | undefined | null): string {
+  const d = toDate(at)
+  if (d === undefined) return '–'
+  return format('full', { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' }).format(d)
+}
+
+function day(d: Date): string {
+  return format('day', { year: 'numeric', month: '2-digit', day: '2-digit' }).format(d)
+}
+
+export function clock(at: Instant): string {
+  return format('clock', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(new Date(at))
+}
+
+const words = {
+  'zh-cn': { today: '今天', tomorrow: '明天', yesterday: '昨天' },
+  'en-us': { today: 'today', tomorrow: 'tomorrow', yesterday: 'yesterday' },
+}
+
+/** Today 12:47, yesterday 09:00, 11-20 08:15, 2025-11-20. */
+export function when(at: Instant | undefined | null, from = now()): string {
+  const d = toDate(at)
+  if (d === undefined) return '–'
+  const w = words[language()]
+  const date = day(d)
+  if (date === day(new Date(from))) return `${w.today} ${clock(d)}`
+  if (date === day(new Date(from - 86_400_000))) return `${w.yesterday} ${clock(d)}`
+  if (date === day(new Date(from + 86_400_000))) return `${w.tomorrow} ${clock(d)}`
+  const year = format('year', { year: 'numeric' })
+  if (year.format(d) === year.format(new Date(from)))
+    return format('near', { month: language() === 'zh-cn' ? '2-digit' : 'short', day: '2-digit', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(d)
+  return format('far', { year: 'numeric', month: language() === 'zh-cn' ? '2-digit' : 'short', day: '2-digit' }).format(d)
+}
+
+/** 3 min, 2 h 05 min, 4 d: how long something takes. */
+export function span(ms: number): string {
+  const zh = language() === 'zh-cn'
+  const minutes = Math.max(0, Math.floor(ms / 60_000))
+  if (ms > 0 && minutes === 0) return zh ? '不到 1 分钟' : 'under 1 min'
+  const [d, h, m] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60]
+  if (d >= 3) return zh ? `${d} 天` : `${d} d`
+  const hours = d * 24 + h
+  if (hours === 0) return zh ? `${m} 分钟` : `${m} min`
+  if (m === 0) return zh ? `${hours} 小时` : `${hours} h`
+  return zh ? `${hours} 小时 ${m} 分` : `${hours} h ${m} min`
+}
+
+/** 0:42, for countdowns. */
+export function countdown(ms: number): string {
+  const s = Math.max(0, Math.ceil(ms / 1000))
+  return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`
+}
+
+/** yyyy-MM-dd HH:mm:ss in the user's zone, as filters of the customer API read it. */
+export function filterTime(date: string, end = false): string {
+  return `${date} ${end ? '23:59:59' : '00:00:00'}`
+}
+
+/** The zone as the header X-Time-Zone names it. */
+export function zoneHeader(): string {
+  return prefs.zone
+}

@@ -1,0 +1,23 @@
+const texts = {
+  'login.title': '登录 Casemate',
+  'login.kind': '登录身份',
+  'login.customer': '客户',
+  'login.house': '服务团队',
+  'login.domain': '账号名',
+  'login.domain.hint': '贵公司的账号名称，不是您的用户名',
+  'login.name': '用户名',
+  'login.password': '密码',
+  'login.show': '显示密码',
+  'login.hide': '隐藏密码',
+  'login.caps': '大写锁定已打开',
+  'login.go': '登录',
+  'login.going': '正在登录',
+  'login.code': '动态验证码',
+  'login.code.hint': '身份验证器中的 6 位数字，或一个恢复码',
+  'login.missing': '请填写此项',
+  'login.failed': '账号名、用户名或密码不正确，或账号已被锁定。',
+  'login.failed.house': '用户名或密码不正确，或账号已被锁定。',
+  'login.later': '尝试次数过多，请在 {time} 后重试。',
+  'login.help': '忘记密码时，请联系贵公司的主账号或客服。',
+} as const
+export default texts as Record<keyof typeof texts, string>

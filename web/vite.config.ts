@@ -1,0 +1,51 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { existsSync } from 'node:fs'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { defineConfig, type Plugin } from 'vite'
+
+const root = import.meta.dirname
+
+// Each page has an entry of its own; a page that is not there is left out.
+const entries = ['login', 'console', 'desk'].filter((name) => existsSync(join(root, `${name}.html`)))
+
+// compressed writes .br and .gz beside every text, once, so that the server
+// need not.
+function compressed(): Plugin {
+  return {
+    name: 'casemate-compressed',
+    apply: 'build',
+    async closeBundle() {
+      const dist = join(root, 'dist')
+      for (const file of await readdir(dist, { recursive: true })) {
+        if (!/\.(js|css|html|svg)$/.test(file)) continue
+        const text = await readFile(join(dist, file))
+        if (text.length < 512) continue
+        await writeFile(join(dist, `${file}.gz`), gzipSync(text, { level: 9 }))
+        await writeFile(
+          join(dist, `${file}.br`),
+          brotliCompressSync(text, {
+            params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: text.length },
+          }),
+        )
+      }
+    },
+  }
+}
+
+const backend = process.env.CASEMATE_URL ?? 'http://127.0.0.1:8080'
+
+export default defineConfig({
+  root,
+  plugins: [svelte({ compilerOptions: { runes: true } }), compressed()],
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0, // the policy allows nothing inline
+    modulePreload: { polyfill: false },
+    rolldownOptions: { input: Object.fromEntries(entries.map((name) => [name, join(root, `${name}.html`)])) },
+    reportCompressedSize: false,
+  },
+  server: { proxy: Object.fromEntries(['/v2', '/v3', '/web', '/desk/v1', '/files'].map((path) => [path, backend])) },
+  test: { include: ['kit/**/*.test.ts', 'console/**/*.test.ts', 'desk/**/*.test.ts'] },
+} as Parameters<typeof defineConfig>[0])
