@@ -18,7 +18,7 @@ func (c *content) checkArticles(ctx context.Context, judge func(ctx context.Cont
 			case err == nil:
 			case ok && f.Kind == fault.Invalid:
 				f = f.In("content." + l.lang)
-				k.say(t.at.in("content", l.lang), "%[1]s", "%[2]s", locale.Text(locale.ZH, f), locale.Text(locale.EN, f))
+				k.say(t.at.In("content", l.lang), "%[1]s", "%[2]s", locale.Text(locale.ZH, f), locale.Text(locale.EN, f))
 			default:
 				return nil, err
 			}
