@@ -311,6 +311,9 @@ func (s *Service) steps(ctx context.Context, e *Erasure, sub subject) error {
 	}
 	return s.update(ctx, func(tx *db.Tx) error {
 		tx.Write(1, "UPDATE privacy_erasures SET state = 'done', step = ?, subject = '', changed_at = ?, ended_at = ? WHERE id = ?", stepDone, tx.Real, tx.Real, e.ID)
+		if e.User != "" { // what earlier ones that were stopped knew
+			tx.Write(db.Any, "UPDATE privacy_erasures SET subject = '' WHERE domain_id = ? AND user_id = ? AND subject <> '' AND state = 'held'", e.Domain, e.User)
+		}
 		record(tx, principal.AsSystem(e.Domain), *e, "privacy.erased", map[string]any{"erased": e.Erased})
 		return nil
 	})

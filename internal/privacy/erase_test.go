@@ -260,6 +260,23 @@ func TestHolds(t *testing.T) {
 		if n, _ := w.clear(); e.State != privacy.Held || n == 0 {
 			w.t.Errorf("held: %+v, %d", e, n)
 		}
+		// Released, it goes on with what is known although the key is gone.
+		now, err = w.privacy.Holds(ctx, w.admin, false)
+		w.OK(err)
+		_, err = w.privacy.ReleaseHold(ctx, w.admin, now[0].ID, "over")
+		w.OK(err)
+		w.OK(w.Keys.Destroy(ctx, who.User))
+		_, err = w.mail.Accept(ctx, mailin.Received{Mailbox: "support", From: marker + "@example.com", To: []string{"support@desk.example"},
+			Raw: []byte("From: " + marker + "@example.com\r\nSubject: late\r\nMessage-ID: <2@example.com>\r\n\r\nhello\r\n")})
+		w.OK(err)
+		w.work()
+		mails := w.n("SELECT count(*) FROM mails WHERE sender_hash <> ''")
+		if e := w.erase(target); e.State != privacy.Done {
+			w.t.Errorf("gone on with: %+v", e)
+		}
+		if n, where := w.clear(); n != 0 || mails != 1 || w.n("SELECT count(*) FROM mails WHERE sender_hash <> ''") != 0 || w.n("SELECT count(*) FROM privacy_erasures WHERE subject <> ''") != 0 {
+			w.t.Errorf("left: %v, %d mails", where, mails)
+		}
 	})
 }
 

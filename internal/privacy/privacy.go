@@ -143,6 +143,9 @@ func (s *Service) find(ctx context.Context, t Target) (out subject, err error) {
 	switch {
 	case t.Contact == "" && t.User != "" && t.Domain != "":
 		out.Subject, out.Contacts, out.Name, err = s.n.Identity.SubjectOf(ctx, t.Domain, t.User)
+		if err == nil {
+			err = s.known(ctx, &out)
+		}
 		if err != nil {
 			return out, err
 		}
@@ -168,6 +171,40 @@ func (s *Service) find(ctx context.Context, t Target) (out subject, err error) {
 		}
 	}
 	return out, nil
+}
+
+// known adds what an erasure that a hold stopped knew of the person, whose key may
+// be gone since.
+func (s *Service) known(ctx context.Context, sub *subject) error {
+	var id, sealed string
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		return tx.Get("SELECT id, subject FROM privacy_erasures WHERE domain_id = ? AND user_id = ? AND state = 'held' AND subject <> '' ORDER BY id DESC LIMIT 1", sub.Domain, sub.User).Scan(&id, &sealed)
+	})
+	if errors.Is(err, db.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	plain, err := s.open("privacy_erasures", "subject", id, sealed)
+	if err != nil {
+		return err
+	}
+	var old subject
+	if err := json.Unmarshal([]byte(plain), &old); err != nil {
+		return err
+	}
+	for _, more := range []struct {
+		into *[]string
+		from []string
+	}{{&sub.Hashes, old.Hashes}, {&sub.Terms, old.Terms}, {&sub.Contacts, old.Contacts}} {
+		for _, v := range more.from {
+			if !slices.Contains(*more.into, v) {
+				*more.into = append(*more.into, v)
+			}
+		}
+	}
+	return nil
 }
 
 // rules are those that can apply to a subject.
