@@ -24,14 +24,6 @@ func docID(id, stage string, lang locale.Language, head bool) string {
 	return s
 }
 
-// docLanguage is the language of a document, by its id.
-func docLanguage(doc string) locale.Language {
-	if strings.HasSuffix(strings.TrimSuffix(doc, ".h"), ".en") {
-		return locale.EN
-	}
-	return locale.ZH
-}
-
 // headText is what weighs most: title, summary and tags.
 func headText(c Content, w Words) string {
 	return w.Title + "\n" + w.Summary + "\n" + strings.Join(c.Tags, "\n")
