@@ -277,14 +277,14 @@ func differing(a, b map[string]string) (paths []string) {
 }
 
 // moved are the files that changed since a plan was made, of the sections that
-// are handed in: the others are left alone, whatever they have become.
+// would be changed: the others are left alone, whatever they have become.
 func (d *draft) moved(base map[string]string) []string {
 	return slices.DeleteFunc(differing(base, d.base), func(p string) bool {
 		if _, inCatalog := catalogName(p); inCatalog {
 			return d.given == nil
 		}
 		part := d.section(p)
-		return part != nil && !part.was()
+		return part != nil && (!part.was() || len(part.diff()) == 0)
 	})
 }
 
