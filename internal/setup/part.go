@@ -5,12 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 
 	"casemate/internal/catalog"
 	"casemate/internal/fault"
@@ -251,23 +250,50 @@ func fieldPath(field string) (path []any) {
 	return path
 }
 
-// flat is an entry as one JSON text: how entries are compared.
+// flat is an entry as one JSON text with the keys of its file, empty parts left
+// out: how entries are compared.
 func flat(v any) string {
-	text, err := yaml.MarshalWithOptions(v, yaml.JSON())
+	text, err := json.Marshal(bare(reflect.ValueOf(v)))
 	if err != nil {
 		panic(err) // shapes always marshal
 	}
-	var any any
-	d := json.NewDecoder(strings.NewReader(string(text)))
-	d.UseNumber()
-	if err := d.Decode(&any); err != nil {
-		panic(fmt.Errorf("%w: %s", err, text))
+	return string(text)
+}
+
+// bare is a shape as maps, lists and values; nil when there is nothing.
+func bare(v reflect.Value) any {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return bare(v.Elem())
+	case reflect.Struct:
+		out := map[string]any{}
+		for i := range v.NumField() {
+			name, more, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			f := v.Field(i)
+			value := bare(f)
+			if name == "" || value == nil || more == "omitempty" && f.Kind() != reflect.Pointer && f.IsZero() {
+				continue
+			}
+			out[name] = value
+		}
+		if len(out) == 0 {
+			return nil
+		}
+		return out
+	case reflect.Slice:
+		if v.Len() == 0 {
+			return nil
+		}
+		out := make([]any, v.Len())
+		for i := range out {
+			out[i] = bare(v.Index(i))
+		}
+		return out
 	}
-	out, err := json.Marshal(any)
-	if err != nil {
-		panic(err)
-	}
-	return string(out)
+	return v.Interface()
 }
 
 // diff tells what must happen for what is stored to become what is wanted.

@@ -189,8 +189,8 @@ func (c *Clocks) check() error {
 }
 
 // Apply puts files in force, all of them or nothing, and records the version.
-// base are the hashes of the plan (Plan.Base): when files of the sections that are
-// handed in differ from them by now, it refuses and names them (kind Conflict);
+// base are the hashes of the plan (Plan.Base): when files of the sections that
+// would be changed differ from them by now, it refuses and names them (kind Conflict);
 // nil = whatever is in force. It fails like Plan. What others changed since the last version is recorded first as
 // a version of its own, so that nothing that was in force is lost.
 func (s *Service) Apply(ctx context.Context, who principal.Principal, files map[string][]byte, base map[string]string, clocks Clocks) (Plan, error) {

@@ -446,3 +446,36 @@ func TestRetired(t *testing.T) {
 		w.Create(w.Boss, "of the type that came back")
 	})
 }
+
+// TestTogether: of several who apply what they planned against the same, one is
+// served and the others are refused.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		files := w.export()
+		base := w.plan(files).Base
+		results := make(chan error)
+		const many = 4
+		for i := range many {
+			tree := map[string]string{"teams.yaml": strings.Replace(files["teams.yaml"], "en: Tier 1", fmt.Sprint("en: Line ", i), 1)}
+			go func() {
+				_, err := w.s.Apply(ctx, house, bytesOf(tree), base, setup.KeepClocks)
+				results <- err
+			}()
+		}
+		served := 0
+		for range many {
+			err := <-results
+			switch {
+			case err == nil:
+				served++
+			case fault.KindOf(err) != fault.Conflict || !strings.Contains(said(err), "teams"):
+				w.t.Errorf("refused with %v", said(err))
+			}
+		}
+		if all, err := w.s.Versions(ctx, house, 0, 10); err != nil || served != 1 || len(all) != 2 {
+			w.t.Errorf("%d were served, %d versions, %v", served, len(all), err)
+		}
+	})
+}

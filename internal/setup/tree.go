@@ -10,6 +10,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/goccy/go-yaml"
 
@@ -95,17 +97,7 @@ func (l *list[T]) notes(names map[string]string) (map[string]string, error) {
 func (l *list[T]) write(wanted bool, names map[string]string) (map[string]string, error) {
 	out := map[string]string{}
 	for file, all := range l.entries(wanted) {
-		comments := yaml.CommentMap{}
-		if l.said != nil && names != nil {
-			for i, v := range all {
-				for at, id := range l.said(v) {
-					if n := names[id]; n != "" && id != "" {
-						comments[fmt.Sprintf("$.%s[%d].%s", l.name, i, at)] = []*yaml.Comment{yaml.LineComment(" " + plain(n))}
-					}
-				}
-			}
-		}
-		text, err := l.encode(all, comments)
+		text, err := l.encode(all, names)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
@@ -125,29 +117,69 @@ func plain(name string) string {
 }
 
 // encode writes entries so that reading them gives the same: texts of several
-// lines as blocks where that keeps every character, else quoted; without
-// comments when they would be in the way.
-func (l *list[T]) encode(all []T, comments yaml.CommentMap) (string, error) {
-	styles := [][]yaml.EncodeOption{
-		{yaml.IndentSequence(true), yaml.UseLiteralStyleIfMultiline(true), yaml.WithComment(comments)},
-		{yaml.IndentSequence(true), yaml.UseLiteralStyleIfMultiline(true)},
-		{yaml.IndentSequence(true)},
-		{yaml.JSON()},
+// lines as blocks where that keeps every character, else quoted; an entry that
+// the YAML library does not read as it writes it stands there as JSON.
+func (l *list[T]) encode(all []T, names map[string]string) (string, error) {
+	if len(all) == 0 {
+		return l.name + ": []\n", nil
 	}
-	want := make([]string, len(all))
-	for i, v := range all {
-		want[i] = flat(v)
-	}
-	for _, style := range styles {
-		text, err := yaml.MarshalWithOptions(map[string][]T{l.name: all}, style...)
+	var b strings.Builder
+	b.WriteString(l.name + ":\n")
+	for _, v := range all {
+		text, err := l.encodeOne(v, names)
 		if err != nil {
 			return "", err
 		}
-		if l.reads(text, want) {
-			return string(text), nil
+		b.WriteString(text)
+	}
+	return b.String(), nil
+}
+
+func (l *list[T]) encodeOne(v T, names map[string]string) (string, error) {
+	comments := yaml.CommentMap{}
+	if l.said != nil && names != nil {
+		for at, id := range l.said(v) {
+			if n := names[id]; n != "" && id != "" {
+				comments[fmt.Sprintf("$.%s[0].%s", l.name, at)] = []*yaml.Comment{yaml.LineComment(" " + plain(n))}
+			}
 		}
 	}
-	return "", fmt.Errorf("%s cannot be written as YAML", l.name)
+	begin, want := l.name+":\n", []string{flat(v)}
+	for _, style := range [][]yaml.EncodeOption{
+		{yaml.IndentSequence(true), yaml.UseLiteralStyleIfMultiline(true), yaml.WithComment(comments)},
+		{yaml.IndentSequence(true), yaml.UseLiteralStyleIfMultiline(true)},
+		{yaml.IndentSequence(true)},
+	} {
+		text, err := yaml.MarshalWithOptions(map[string][]T{l.name: {v}}, style...)
+		if err != nil {
+			return "", err
+		}
+		if rest, ok := strings.CutPrefix(string(text), begin); ok && l.reads(text, want) {
+			return rest, nil
+		}
+	}
+	line := "  - " + escaped(flat(v)) + "\n"
+	if !l.reads([]byte(begin+line), want) {
+		return "", fmt.Errorf("%s %s cannot be written as YAML", l.name, l.ident(v))
+	}
+	return line, nil
+}
+
+// escaped is a JSON text in which only what can be seen stands for itself.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r >= ' ' && r < 0x7f || r > 0x7f && unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			x, y := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, "\\u%04x\\u%04x", x, y)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
 }
 
 // reads tells whether a text is read as entries.
@@ -245,14 +277,14 @@ func differing(a, b map[string]string) (paths []string) {
 }
 
 // moved are the files that changed since a plan was made, of the sections that
-// are handed in: the others are left alone, whatever they have become.
+// would be changed: the others are left alone, whatever they have become.
 func (d *draft) moved(base map[string]string) []string {
 	return slices.DeleteFunc(differing(base, d.base), func(p string) bool {
 		if _, inCatalog := catalogName(p); inCatalog {
 			return d.given == nil
 		}
 		part := d.section(p)
-		return part != nil && !part.was()
+		return part != nil && (!part.was() || len(part.diff()) == 0)
 	})
 }
 

@@ -204,6 +204,12 @@ func TestDemo(t *testing.T) {
 			nothing(planned("plan", first), "the plan behind apply")
 			nothing(planned("plan", first, "--clocks", "move"), "moving again")
 
+			if p := planned("apply", first, "--plan", file); len(p.Changes) > 0 || p.Version != 2 {
+				t.Errorf("what is in force, by an old plan: %+v", p)
+			}
+			if err := os.WriteFile(p, []byte(strings.ReplaceAll(changed, "first_response: 3h", "first_response: 5h")), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := w.Local("config", "apply", first, "--plan", file); err == nil || !strings.Contains(err.Error(), "severities.yaml") {
 				t.Errorf("an old plan: %v", err)
 			}
