@@ -431,11 +431,17 @@ func (s *Service) ResetFactor(ctx context.Context, who principal.Principal, doma
 	})
 }
 
-// endAll ends what a user is logged in with.
-func endAll(tx *db.Tx, domain, user string) {
-	for _, table := range []string{"tokens", "browser_sessions", "login_challenges", "temporary_keys"} {
+// logOut ends a user's tokens and sessions, and log-ins under way.
+func logOut(tx *db.Tx, domain, user string) {
+	for _, table := range []string{"tokens", "browser_sessions", "login_challenges"} {
 		tx.Write(db.Any, "DELETE FROM "+table+" WHERE domain_id = ? AND user_id = ?", domain, user)
 	}
+}
+
+// endAll ends all a user can call with, but for lasting access keys.
+func endAll(tx *db.Tx, domain, user string) {
+	logOut(tx, domain, user)
+	tx.Write(db.Any, "DELETE FROM temporary_keys WHERE domain_id = ? AND user_id = ?", domain, user)
 }
 
 // needed reads whether a log-in by password needs a second step: a code, or

@@ -414,8 +414,7 @@ func (s *Service) Disable(ctx context.Context, who principal.Principal, domain, 
 		tx.Write(1, "UPDATE users SET disabled = ? WHERE domain_id = ? AND id = ?", number(disabled), domain, id)
 		tx.Write(db.Any, "UPDATE user_links SET gone_at = 0 WHERE domain_id = ? AND user_id = ?", domain, id) // from now on it is not the provider's doing
 		if disabled {
-			tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id = ?", domain, id)
-			tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id = ?", domain, id)
+			logOut(tx, domain, id)
 		}
 		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.disable", Subject: "user", SubjectID: id, LogCode: event.NoLog,
 			Data: map[string]any{"disabled": disabled, "from": before.Disabled, "to": disabled}})
@@ -444,8 +443,7 @@ func (s *Service) SetPassword(ctx context.Context, who principal.Principal, doma
 	defer s.cache.forget()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Write(1, "UPDATE users SET password = ?, password_at = ? WHERE domain_id = ? AND id = ?", hash, tx.Now, domain, id)
-		tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id = ?", domain, id)
-		tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id = ?", domain, id)
+		logOut(tx, domain, id)
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE subject = ?", s.loginSubject(domain, u.Name))
 		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.password", Subject: "user", SubjectID: id, LogCode: event.NoLog})
 		return nil
