@@ -54,6 +54,7 @@ test('a customer submits with a proved number and a pasted picture, replies, con
 
   // An engineer asks; the page shows it without a reload.
   const chen = await world.desk('chen')
+  await chen.call('POST', `/desk/v1/tickets/${number}/steps`, { action: 'accept' })
   await chen.call('POST', `/desk/v1/tickets/${number}/steps`, { action: 'ask', text: '请提供客户端出口 IP。' })
   await expect(page.getByText('请提供客户端出口 IP。')).toBeVisible({ timeout: 5_000 })
   await expect(page.getByText('工程师在等您的答复。')).toBeVisible()
@@ -85,7 +86,7 @@ test('a wrong code is told, and the contact stays unproved', async ({ page, worl
   await page.getByRole('button', { name: '发送验证码' }).click()
   const right = world.code('13812345699')
   await page.getByLabel('六位验证码').fill(right === '000000' ? '000001' : '000000')
-  await expect(page.getByText(/验证码不正确或已过期/)).toBeVisible()
+  await expect(page.locator('#q-contact').getByText(/验证码不正确或已过期/)).toBeVisible()
   await expect(page.getByLabel('六位验证码')).toHaveValue('')
   await expect(page.getByRole('button', { name: '手机验证码' })).toBeVisible()
   await page.getByLabel('六位验证码').fill(right)

@@ -1,5 +1,7 @@
 // Every screen of the console, by its address.
-import type { World } from './world'
+import type { Page } from '@playwright/test'
+import { axeClean } from './axe'
+import { expect, signIn, type World } from './world'
 
 export interface Screen {
   name: string
@@ -23,6 +25,36 @@ export function screens(made: { ticket: string; auth: string }): Screen[] {
     { name: 'me', path: '/console/me' },
     { name: 'missing', path: '/console/nowhere' },
   ]
+}
+
+/** Opens every screen in each combination and looks for violations and sideways scrolling. */
+export async function walk(page: Page, world: World, combinations: { language: string; theme: string; width: number }[]): Promise<void> {
+  const made = await prepare(world)
+  const look = async (s: Screen, c: (typeof combinations)[number]) => {
+    await page.goto(s.path)
+    await expect(page.getByRole('heading', { level: 1 }).first()).toBeVisible()
+    await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
+    const where = `${s.name} ${c.language} ${c.theme} ${c.width}`
+    await axeClean(page, where)
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${where}: scrolls sideways`).toBeLessThanOrEqual(0)
+  }
+  const set = async (c: (typeof combinations)[number]) => {
+    await page.setViewportSize({ width: c.width, height: 900 })
+    await page.evaluate(([l, t]) => {
+      localStorage.setItem('casemate.language', l ?? '')
+      localStorage.setItem('casemate.prefs', JSON.stringify({ theme: t, zone: 'Asia/Shanghai', keys: true }))
+    }, [c.language, c.theme])
+  }
+  await page.goto('/login')
+  for (const c of combinations) {
+    await set(c)
+    await look({ name: 'login', path: '/login' }, c)
+  }
+  await signIn(page, world, 'yunfan')
+  for (const c of combinations) {
+    await set(c)
+    for (const s of screens(made)) await look(s, c)
+  }
 }
 
 /** A ticket that has been talked about, and an authorization that waits, of the first customer's main account. */

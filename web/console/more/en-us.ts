@@ -224,7 +224,6 @@ const texts: Record<keyof typeof zh, string> = {
   'sessions.back': 'Back to authorization {id}',
   'sessions.none': 'Nothing was done yet',
   'sessions.none.hint': 'When an engineer connects, sessions, commands and file transfers are listed here.',
-  'sessions.of': 'Session {n}',
   'sessions.took': 'took {time}',
   'sessions.commands': 'Commands',
   'sessions.files': 'File transfers',

@@ -222,7 +222,6 @@ const texts = {
   'sessions.back': '返回授权 {id}',
   'sessions.none': '还没有操作记录',
   'sessions.none.hint': '工程师访问后，会话、命令和文件传输会列在这里。',
-  'sessions.of': '会话 {n}',
   'sessions.took': '持续 {time}',
   'sessions.commands': '命令',
   'sessions.files': '文件传输',
