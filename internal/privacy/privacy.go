@@ -97,7 +97,7 @@ func mayRule(who principal.Principal) error {
 
 // mayRead tells who may look at holds, rules and erasures.
 func mayRead(who principal.Principal) error {
-	if who.Admin() || who.Kind == principal.Engineer && who.Partner == "" && who.Role == principal.RoleAuditor {
+	if who.Admin() || who.Kind == principal.Engineer && who.Partner == "" && who.Is(principal.RoleAuditor) {
 		return nil
 	}
 	return fault.NoPermission

@@ -94,7 +94,7 @@ func reachOf(who principal.Principal) (reach, error) {
 		return reach{}, fault.NoPermission
 	case who.Kind == principal.Local || who.Kind == principal.System:
 		return reach{all: true}, nil
-	case who.Kind == principal.Engineer && who.Role == principal.RoleEngineer:
+	case who.Kind == principal.Engineer && !who.Is(principal.RoleSupervisor) && !who.Audits():
 		return reach{user: who.User}, nil
 	case who.Kind == principal.Engineer:
 		return reach{all: true}, nil

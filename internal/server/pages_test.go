@@ -27,7 +27,7 @@ func served(t *testing.T, files fstest.MapFS) http.Handler {
 	return mux
 }
 
-func asked(h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
+func pageAsked(h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, nil)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -80,9 +80,9 @@ func TestPages(t *testing.T) {
 		"/consoles":                 {404, "", "", ""},
 		"/assets/../console.html/x": {404, "", "", ""},
 	} {
-		w := asked(h, "GET", path)
+		w := pageAsked(h, "GET", path)
 		if w.Code == http.StatusMovedPermanently || w.Code == http.StatusTemporaryRedirect {
-			w = asked(h, "GET", w.Header().Get("Location"))
+			w = pageAsked(h, "GET", w.Header().Get("Location"))
 		}
 		if w.Code != want.status || w.Code == 200 && (w.Body.String() != want.body || w.Header().Get("Content-Type") != want.kind || w.Header().Get("Cache-Control") != want.keep) {
 			t.Errorf("%s: %d %q %q %q", path, w.Code, w.Body, w.Header().Get("Content-Type"), w.Header().Get("Cache-Control"))
@@ -91,10 +91,10 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: policy %q", path, w.Header().Get("Content-Security-Policy"))
 		}
 	}
-	if w := asked(h, "POST", "/console"); w.Code != 404 {
+	if w := pageAsked(h, "POST", "/console"); w.Code != 404 {
 		t.Errorf("POST: %d", w.Code)
 	}
-	if w := asked(h, "HEAD", "/console"); w.Code != 200 || w.Body.Len() != 0 || w.Header().Get("Content-Length") != "10" {
+	if w := pageAsked(h, "HEAD", "/console"); w.Code != 200 || w.Body.Len() != 0 || w.Header().Get("Content-Length") != "10" {
 		t.Errorf("HEAD: %d %q %v", w.Code, w.Body, w.Header())
 	}
 }
@@ -105,21 +105,21 @@ func TestPageEncodings(t *testing.T) {
 	for offered, want := range map[string]string{
 		"": "", "identity": "", "gzip": "gzip", "gzip, deflate, br": "br", "br;q=0, gzip": "gzip", "BR": "br", "gzip;q=0.5": "gzip", "br;q=0, gzip;q=0": "", "brotli": "",
 	} {
-		w := asked(h, "GET", "/assets/a-1234.js", "Accept-Encoding", offered)
+		w := pageAsked(h, "GET", "/assets/a-1234.js", "Accept-Encoding", offered)
 		body := map[string]string{"": "plain", "gzip": "gzip", "br": "brotli"}[want]
 		if w.Header().Get("Content-Encoding") != want || w.Body.String() != body || w.Header().Get("Vary") != "Accept-Encoding" {
 			t.Errorf("%q: %q %q", offered, w.Header().Get("Content-Encoding"), w.Body)
 		}
 		tag := w.Header().Get("ETag")
-		again := asked(h, "GET", "/assets/a-1234.js", "Accept-Encoding", offered, "If-None-Match", `"x", W/`+tag)
+		again := pageAsked(h, "GET", "/assets/a-1234.js", "Accept-Encoding", offered, "If-None-Match", `"x", W/`+tag)
 		if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
 			t.Errorf("%q again: %d %q", offered, again.Code, again.Body)
 		}
-		if other := asked(h, "GET", "/assets/a-1234.js", "Accept-Encoding", offered, "If-None-Match", `"x"`); other.Code != 200 {
+		if other := pageAsked(h, "GET", "/assets/a-1234.js", "Accept-Encoding", offered, "If-None-Match", `"x"`); other.Code != 200 {
 			t.Errorf("%q with another tag: %d", offered, other.Code)
 		}
 	}
-	if w := asked(h, "GET", "/assets/b-5678.css", "Accept-Encoding", "br"); w.Body.String() != "b{}" {
+	if w := pageAsked(h, "GET", "/assets/b-5678.css", "Accept-Encoding", "br"); w.Body.String() != "b{}" {
 		t.Errorf("a coding that was not made: %q", w.Body)
 	}
 }
@@ -129,12 +129,12 @@ func TestPageEncodings(t *testing.T) {
 func TestPagesNotBuilt(t *testing.T) {
 	h := served(t, fstest.MapFS{".gitkeep": {}})
 	for _, path := range []string{"/console", "/console/tickets", "/login", "/desk"} {
-		w := asked(h, "GET", path)
+		w := pageAsked(h, "GET", path)
 		if w.Code != 200 || !strings.Contains(w.Body.String(), "make build") || !strings.Contains(w.Body.String(), "网页") {
 			t.Errorf("%s: %d %q", path, w.Code, w.Body)
 		}
 	}
-	if w := asked(h, "GET", "/desk/v1/tickets"); w.Code != 418 {
+	if w := pageAsked(h, "GET", "/desk/v1/tickets"); w.Code != 418 {
 		t.Errorf("the API: %d", w.Code)
 	}
 	if _, err := newPages(web.Dist()); err != nil {
@@ -146,11 +146,11 @@ func TestPagesNotBuilt(t *testing.T) {
 // the identity API to its versions.
 func TestFront(t *testing.T) {
 	h := front(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMultipleChoices) }))
-	if w := asked(h, "GET", "/", "Accept", "text/html,application/xhtml+xml;q=0.9"); w.Code != http.StatusFound || w.Header().Get("Location") != "/console" {
+	if w := pageAsked(h, "GET", "/", "Accept", "text/html,application/xhtml+xml;q=0.9"); w.Code != http.StatusFound || w.Header().Get("Location") != "/console" {
 		t.Errorf("browser: %d %q", w.Code, w.Header().Get("Location"))
 	}
 	for _, accept := range []string{"", "*/*", "application/json"} {
-		if w := asked(h, "GET", "/", "Accept", accept); w.Code != http.StatusMultipleChoices {
+		if w := pageAsked(h, "GET", "/", "Accept", accept); w.Code != http.StatusMultipleChoices {
 			t.Errorf("%q: %d", accept, w.Code)
 		}
 	}
