@@ -8,7 +8,6 @@ package knowledge
 import (
 	"errors"
 	"regexp"
-	"slices"
 
 	"casemate/internal/catalog"
 	"casemate/internal/db"
@@ -167,7 +166,7 @@ func mayWrite(who principal.Principal) error {
 	if err := mayRead(who); err != nil {
 		return err
 	}
-	if who.Kind == principal.Engineer && !slices.Contains([]string{principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator}, who.Role) {
+	if who.Kind == principal.Engineer && !who.Works() {
 		return fault.NoPermission
 	}
 	return nil

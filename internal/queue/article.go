@@ -172,7 +172,7 @@ func (s *Service) UnuseArticle(ctx context.Context, who principal.Principal, num
 
 // ArticlesOf are the articles that were of use in a ticket.
 func (s *Service) ArticlesOf(ctx context.Context, who principal.Principal, number string) (all []knowledge.Use, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return nil, err
 	}
 	t, err := s.tickets.DeskShow(ctx, who, number)
@@ -208,7 +208,7 @@ const mostArticleTickets = 100
 // ArticleTickets are the newest tickets in which an article was of use, without
 // deleted ones; knowledge.ErrNoArticle.
 func (s *Service) ArticleTickets(ctx context.Context, who principal.Principal, article string) (all []ArticleTicket, err error) {
-	if err := mayAutomate(who); err != nil {
+	if err := mayReadAutomation(who); err != nil {
 		return nil, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {

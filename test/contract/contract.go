@@ -36,7 +36,8 @@ type Operation struct {
 	ID, Method, Path string
 	Fields           []Field
 	HasBody, JSON    bool
-	Public           bool // needs no credentials
+	Public           bool     // needs no credentials
+	Schemes          []string // names of the security schemes of its own, if it has such
 }
 
 type object = map[string]any
@@ -61,8 +62,11 @@ func Load(t testing.TB, name string) []Operation {
 				continue
 			}
 			op := Operation{ID: o["operationId"].(string), Method: strings.ToUpper(method), Path: path}
-			if s, ok := o["security"].([]any); ok && len(s) == 0 {
-				op.Public = true
+			if s, ok := o["security"].([]any); ok {
+				op.Public = len(s) == 0
+				for _, one := range s {
+					op.Schemes = slices.AppendSeq(op.Schemes, maps.Keys(one.(object)))
+				}
 			}
 			params, _ := o["parameters"].([]any)
 			for _, p := range params {

@@ -62,6 +62,20 @@ type rolesCaller struct {
 	letter rune
 	caller
 	fresh func() caller // with a new token
+	page  caller        // in a browser
+	again func() caller // in a browser, with a new session
+}
+
+// ways are how an operation is called: by a token where the contract takes one,
+// and by a browser's session where it takes that.
+func ways(op contract.Operation) (all []bool) {
+	if op.Public || len(op.Schemes) == 0 || slices.Contains(op.Schemes, "TokenAuth") {
+		all = append(all, false)
+	}
+	if slices.Contains(op.Schemes, "SessionCookie") {
+		all = append(all, true)
+	}
+	return all
 }
 
 // openStatus calls an operation whose answer does not end and reads its status.
@@ -79,6 +93,9 @@ func openStatus(t *testing.T, c caller, op contract.Operation, values map[string
 	}
 	if c.token != "" {
 		r.Header.Set("X-Auth-Token", c.token)
+	}
+	if c.cookie != nil {
+		r.AddCookie(c.cookie)
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -116,28 +133,37 @@ func TestRolesMatrix(t *testing.T) {
 	configured(t, objects.Scenes, func(t *testing.T, w *world.World) {
 		const marker = "VICTIM-roles-77c1"
 		victim := newParty(t, w, 0, 0, w.Consultation(t), marker)
-		make := func(name, role string) func() caller {
-			const password = "a password of the matrix 1"
+		const password = "a password of the matrix 1"
+		make := func(letter rune, name, role string) rolesCaller {
 			status, text, err := w.Operator("POST", "/desk/v1/domains/house/users", map[string]any{"name": name, "password": password, "role": role})
 			if err != nil || status >= 300 {
 				t.Fatalf("%s: %d %s %v", name, status, text, err)
 			}
-			return func() caller { return caller{name: role, w: w, token: engineerToken(t, w, name, password)} }
+			fresh := func() caller { return caller{name: role, w: w, token: engineerToken(t, w, name, password)} }
+			again := func() caller { return caller{name: role, w: w}.browser(t, "", name, password) }
+			return rolesCaller{letter, fresh(), fresh, again(), again}
 		}
-		house := func(letter rune, fresh func() caller) rolesCaller { return rolesCaller{letter, fresh(), fresh} }
+		customer := func(letter rune, c caller, n int) rolesCaller {
+			d := w.Domains[0]
+			again := func() caller { return c.browser(t, d.Name, d.Users[n].Name, d.Users[n].Password) }
+			return rolesCaller{letter, c, func() caller { return user(t, w, 0, n) }, again(), again}
+		}
 		nora := partner(t, w)
+		inPage := func() caller { return nora.browser(t, "", "nora-of-blue", "a long password of nora") }
+		nobody := caller{name: "nobody", w: w}
+		as := func(c caller) func() caller { return func() caller { return c } }
 		callers := []rolesCaller{
-			house(letterAdministrator, make("matrix-admin", "administrator")), house(letterSupervisor, make("matrix-supervisor", "supervisor")),
-			house(letterEngineer, make("matrix-engineer", "engineer")), house(letterAuditor, make("matrix-auditor", "auditor")),
+			make(letterAdministrator, "matrix-admin", "administrator"), make(letterSupervisor, "matrix-supervisor", "supervisor"),
+			make(letterEngineer, "matrix-engineer", "engineer"), make(letterAuditor, "matrix-auditor", "auditor"),
 			{letterPartner, nora, func() caller {
 				return caller{name: nora.name, w: w, token: engineerToken(t, w, "nora-of-blue", "a long password of nora")}
-			}},
-			{letterMain, victim.caller, func() caller { return user(t, w, 0, 0) }}, {letterSubUser, user(t, w, 0, 1), func() caller { return user(t, w, 0, 1) }},
-			{letterNobody, caller{name: "nobody", w: w}, func() caller { return caller{name: "nobody", w: w} }},
+			}, inPage(), inPage},
+			customer(letterMain, victim.caller, 0), customer(letterSubUser, user(t, w, 0, 1), 1),
+			{letterNobody, nobody, as(nobody), nobody, as(nobody)},
 		}
-		gone := house(letterDisabled, make("matrix-disabled", "administrator"))
-		gone.name = "a disabled administrator"
-		gone.fresh = func() caller { return gone.caller }
+		gone := make(letterDisabled, "matrix-disabled", "administrator")
+		gone.name, gone.page.name = "a disabled administrator", "a disabled administrator in a browser"
+		gone.fresh, gone.again = as(gone.caller), as(gone.page)
 		if _, err := w.Local("user", "disable", "matrix-disabled"); err != nil {
 			t.Fatal(err)
 		}
@@ -166,6 +192,7 @@ func TestRolesMatrix(t *testing.T) {
 		personal = append(personal, victim.maker.Mail)
 		fixed := map[string]map[string]any{"ListAudit": {"to": "2026-01-01T00:00:00Z"}, "ExportAudit": {"to": "2026-01-01T00:00:00Z"},
 			"ShowTicketAsOf": {"as_of": "2026-01-01T00:00:00Z"}}
+		other := user(t, w, 1, 0)
 		before := state(t, victim.caller)
 		calls, leaks, refused, let := 0, 0, 0, 0
 		for _, surface := range []string{"desk", "web"} {
@@ -174,16 +201,20 @@ func TestRolesMatrix(t *testing.T) {
 				name := surface + "." + op.ID
 				for _, c := range callers {
 					may := strings.ContainsRune(table[name], c.letter) || c.letter == letterDisabled && strings.ContainsRune(table[name], letterNobody)
-					ask := func(values map[string]any) answer {
+					ask := func(byBrowser bool, values map[string]any) answer {
 						calls++
-						as := c.caller
-						if may && strings.HasPrefix(op.ID, "Delete") && strings.HasSuffix(op.ID, "Session") {
-							as = c.fresh() // it ends with this call
+						as, again := c.caller, c.fresh
+						if byBrowser {
+							as, again = c.page, c.again
 						}
-						if op.ID == "StreamEvents" {
+						switch {
+						case may && strings.HasPrefix(op.ID, "Delete") && strings.HasSuffix(op.ID, "Session"):
+							as = again() // it ends with this call
+						case op.ID == "ClearOwnContacts" && c.letter == letterMain:
+							as = other // the victim's own are compared below
+						case op.ID == "StreamEvents":
 							return openStatus(t, as, op, values)
-						}
-						if op.ID == "CreateTicketAttachment" {
+						case op.ID == "CreateTicketAttachment":
 							path, _, _ := op.Request(values)
 							return as.send(t, op.Method, path, map[string]string{"Content-Type": "multipart/form-data; boundary=b"},
 								[]byte("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nx\r\n--b--\r\n"))
@@ -205,31 +236,43 @@ func TestRolesMatrix(t *testing.T) {
 						}
 						return as.send(t, op.Method, path, header, body)
 					}
-					none := ask(nobodys)
-					shut := none.status == http.StatusUnauthorized || none.status == http.StatusForbidden
-					switch {
-					case none.status == http.StatusNotImplemented: // does nothing for anybody
-						t.Logf("%s is not built yet", name)
-					case may && shut && !op.Public && !refusedByNoun(op.ID, c.letter):
-						leaks++
-						t.Errorf("%s may call %s by roles.csv and is refused: %d %.200s", c.name, name, none.status, none.text)
-					case may:
-						let++
-					case !shut:
-						leaks++
-						t.Errorf("%s calls %s, which roles.csv does not give him: %d %.200s (a 400 says that the request was not decoded: see minimal_test.go)", c.name, name, none.status, none.text)
-					default:
-						if refused++; c.letter == letterNobody || c.letter == letterDisabled {
-							continue
+					for _, byBrowser := range ways(op) {
+						who := c.name
+						if byBrowser {
+							who = c.page.name
 						}
-						a := ask(theirs)
-						if a.plain() != none.plain() {
+						none := ask(byBrowser, nobodys)
+						shut := none.status == http.StatusUnauthorized || none.status == http.StatusForbidden
+						switch {
+						case none.status == http.StatusNotImplemented:
+							t.Errorf("%s is not built", name)
+						case may && shut && !op.Public && !refusedByNoun(op.ID, c.letter):
 							leaks++
-							t.Errorf("%s calling %s: the victim's is answered %s, what never was %s", c.name, name, a.plain(), none.plain())
+							t.Errorf("%s may call %s by roles.csv and is refused: %d %.200s", who, name, none.status, none.text)
+						case may:
+							let++
+						case !shut:
+							leaks++
+							t.Errorf("%s calls %s, which roles.csv does not give him: %d %.200s (a 400 says that the request was not decoded: see minimal_test.go)", who, name, none.status, none.text)
+						default:
+							if refused++; c.letter == letterNobody || c.letter == letterDisabled {
+								continue
+							}
+							a := ask(byBrowser, theirs)
+							if a.plain() != none.plain() {
+								leaks++
+								t.Errorf("%s calling %s: the victim's is answered %s, what never was %s", who, name, a.plain(), none.plain())
+							}
+						}
+					}
+					if !slices.Contains(ways(op), false) { // a token opens nothing that is a session's
+						if a := ask(false, nobodys); a.status != http.StatusUnauthorized {
+							leaks++
+							t.Errorf("%s calls %s by a token: %d %.200s", c.name, name, a.status, a.text)
 						}
 					}
 					if may && c.letter == letterAuditor && op.Method == http.MethodGet && op.ID != "StreamEvents" {
-						a := ask(theirs)
+						a := ask(!slices.Contains(ways(op), false), theirs)
 						for _, p := range personal {
 							if strings.Contains(a.text, p) {
 								leaks++

@@ -27,6 +27,9 @@ type caller struct {
 	token string
 	ak    string // signs with
 	sk    string
+	// A browser's session.
+	cookie *http.Cookie
+	csrf   string
 }
 
 type answer struct {
@@ -76,6 +79,10 @@ func (c caller) send(t *testing.T, method, path string, header map[string]string
 	}
 	if c.token != "" {
 		r.Header.Set("X-Auth-Token", c.token)
+	}
+	if c.cookie != nil {
+		r.AddCookie(c.cookie)
+		r.Header.Set("X-Csrf", c.csrf)
 	}
 	if c.ak != "" {
 		world.Sign(r, body, c.ak, c.sk, time.Now())
@@ -160,6 +167,30 @@ func engineerToken(t *testing.T, w *world.World, name, password string) string {
 		t.Fatalf("log-in of %s: %s", name, a.text)
 	}
 	return s.Token
+}
+
+// browser is the caller with a session of a browser in the place of his token;
+// domain "" is the house.
+func (c caller) browser(t *testing.T, domain, name, password string) caller {
+	t.Helper()
+	in := map[string]string{"name": name, "password": password}
+	if domain != "" {
+		in["domain"] = domain
+	}
+	body, _ := json.Marshal(in)
+	res, err := web.Post(c.w.URL+"/web/v1/session", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var s struct {
+		Csrf string `json:"csrf"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&s); err != nil || res.StatusCode != http.StatusCreated || len(res.Cookies()) != 1 || s.Csrf == "" {
+		t.Fatalf("log-in of %s by browser: %s %v", name, res.Status, err)
+	}
+	sent := res.Cookies()[0]
+	return caller{name: c.name + " in a browser", w: c.w, cookie: &http.Cookie{Name: sent.Name, Value: sent.Value}, csrf: s.Csrf}
 }
 
 func each(t *testing.T, test func(t *testing.T, w *world.World)) {

@@ -2928,7 +2928,7 @@ func (s *AgencyReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"trust_domain_id\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -3326,7 +3326,7 @@ func (s *AgreementText) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"en\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -3437,7 +3437,7 @@ func (s *ApplyCatalogReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"version\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -10462,7 +10462,7 @@ func (s *AuthorizationStepReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"reason\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -21526,7 +21526,7 @@ func (s *DomainPartnerReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"partner_id\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -23831,7 +23831,7 @@ func (s *EngineerProfileReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"version\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -25652,7 +25652,7 @@ func (s *HandleAbuseReportReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"note\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -29759,7 +29759,7 @@ func (s *MergeReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"as\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -30317,7 +30317,7 @@ func (s *MoveClockReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"seconds\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -30476,7 +30476,7 @@ func (s *MoveMessagesReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"as\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -30728,7 +30728,7 @@ func (s *MyShiftReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"version\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -30937,7 +30937,7 @@ func (s *NewAgreementReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"content\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -31368,7 +31368,7 @@ func (s *NewAuthorizationDetail) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"region_id\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -31600,7 +31600,7 @@ func (s *NewAuthorizationReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"as\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -31695,7 +31695,7 @@ func (s *NewAuthorizationSessionReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"as\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -31794,7 +31794,7 @@ func (s *NewDomainReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"sandbox\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -32067,7 +32067,7 @@ func (s *NewGroupReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"roles\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -32561,7 +32561,7 @@ func (s *NewSessionReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"code\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -32839,7 +32839,7 @@ func (s *NewUserReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"time_zone\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -33017,7 +33017,7 @@ func (s *NewWebhookReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"after\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -35916,7 +35916,7 @@ func (s *PartnerEngineerReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"alias\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -36196,7 +36196,7 @@ func (s *PartnerReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"services\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -36324,7 +36324,7 @@ func (s *PartnerService) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"hours\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -36460,7 +36460,7 @@ func (s *PasswordReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"password\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -37083,7 +37083,7 @@ func (s *PlanCatalogReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"files\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -39409,7 +39409,7 @@ func (s *QueueReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"version\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -39797,7 +39797,7 @@ func (s *ReleaseMailReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"number\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -40099,7 +40099,7 @@ func (s *ReplayWebhookReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"after\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -42359,7 +42359,7 @@ func (s *ResourceReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"metadata\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -46608,7 +46608,7 @@ func (s *ServiceHours) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"hours\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -46907,7 +46907,7 @@ func (s *SessionCommand) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"text\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -47081,7 +47081,7 @@ func (s *SessionRecords) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"transfers\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -47258,7 +47258,7 @@ func (s *SessionTransfer) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"result\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -47468,7 +47468,7 @@ func (s *SetUpReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"password\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -47581,7 +47581,7 @@ func (s *ShiftException) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"hours\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -47732,7 +47732,7 @@ func (s *ShiftPlan) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"exceptions\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -47935,7 +47935,7 @@ func (s *SimulateReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"last_hours\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -48735,7 +48735,7 @@ func (s *Skills) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"region_ids\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -49722,7 +49722,7 @@ func (s *SplitReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"as\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -50067,7 +50067,7 @@ func (s *StepReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"draft_id\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -51008,7 +51008,7 @@ func (s *TeamReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"version\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -51954,7 +51954,7 @@ func (s *TemplateReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"version\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -52050,7 +52050,7 @@ func (s *TestProviderReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"to\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -55399,7 +55399,7 @@ func (s *TransferReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"as\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -55856,7 +55856,7 @@ func (s *UndoItem) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"revision\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -55979,7 +55979,7 @@ func (s *UndoManyReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"as\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -56092,7 +56092,7 @@ func (s *UndoReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"as\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -56432,7 +56432,7 @@ func (s *UpdateWebhookReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"enabled\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -58493,7 +58493,7 @@ func (s *ViewReq) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"version\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {
@@ -59437,7 +59437,7 @@ func (s *WeeklyShift) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"hours\"")
 			}
 		default:
-			return d.Skip()
+			return errors.Errorf("unexpected field %q", k)
 		}
 		return nil
 	}); err != nil {

@@ -3134,6 +3134,29 @@ func (s *Server) decodeCreateTicketAttachmentRequest(r *http.Request) (
 		_ = form
 
 		var request NewAttachmentMultipart
+		defined := func(name string) bool {
+			switch name {
+			case "as":
+				// Form parameter.
+				return true
+			case "file":
+				// File parameter.
+				return true
+			default:
+				return false
+			}
+		}
+
+		for k := range form {
+			if !defined(k) {
+				return req, rawBody, close, errors.Errorf("unexpected field %q", k)
+			}
+		}
+		for k := range r.MultipartForm.File {
+			if !defined(k) {
+				return req, rawBody, close, errors.Errorf("unexpected field %q", k)
+			}
+		}
 		q := uri.NewQueryDecoder(form)
 		{
 			cfg := uri.QueryParameterDecodingConfig{

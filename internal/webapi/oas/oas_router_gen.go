@@ -12,37 +12,37 @@ import (
 
 var (
 	rn37AllowedHeaders = map[string]string{
-		"POST": "Authorization,Content-Type,X-Auth-Token",
+		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
 	}
 	rn21AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token",
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn8AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token",
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn9AllowedHeaders = map[string]string{
-		"POST": "Authorization,Content-Type,X-Auth-Token",
+		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
 	}
 	rn23AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token",
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn35AllowedHeaders = map[string]string{
 		"GET": "Last-Event-Id",
 	}
 	rn12AllowedHeaders = map[string]string{
-		"POST": "Authorization,X-Auth-Token",
+		"POST": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn14AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token",
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn5AllowedHeaders = map[string]string{
-		"DELETE": "Authorization,X-Auth-Token",
+		"DELETE": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn30AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token",
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn29AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token",
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn3AllowedHeaders = map[string]string{
 		"GET":  "X-Csrf",
@@ -71,7 +71,7 @@ var (
 		"DELETE": "X-Csrf",
 	}
 	rn34AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token",
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 )
 
