@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks. The product itself needs
 # none of it: PostgreSQL for the storage tests, a C compiler for the race
+<<<<<<< HEAD
 # detector, strace for the test that the sync comes before the answer, slapd for
 # log-ins by a directory, Chromium (and a font with Chinese characters) for the
 # pages, Dovecot for the long tests.
+=======
+# detector, strace for the test that the sync comes before the answer, Chromium
+# (and a font with Chinese characters) for the pages, slapd for log-ins by a
+# directory, Dovecot for the long tests.
+>>>>>>> h/web
 set -euo pipefail
 
 need=()
@@ -11,9 +17,15 @@ postgres() { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev
 [ -n "$(postgres)" ] || need+=(postgresql)
 command -v cc >/dev/null || command -v gcc >/dev/null || need+=(gcc libc6-dev)
 command -v strace >/dev/null || need+=(strace)
+<<<<<<< HEAD
 # The sign-in tests start a directory of their own.
 [ -x /usr/sbin/slapd ] || need+=(slapd)
 command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
+=======
+command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
+# The sign-in tests start a directory of their own.
+[ -x /usr/sbin/slapd ] || need+=(slapd)
+>>>>>>> h/web
 # The long tests fetch mails from a real Dovecot; they start their own.
 [ -z "${CASEMATE_LONG:-}" ] || command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || need+=(dovecot-imapd)
 [ ${#need[@]} -eq 0 ] && exit 0
