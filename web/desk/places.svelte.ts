@@ -1,6 +1,7 @@
 // Addresses, and which layer is open.
 import type { Ticket } from './data'
 import { list } from './list.svelte'
+import { navigate } from './router'
 
 /** The list's own address. */
 export function listPath(): string {
@@ -45,3 +46,9 @@ export const writing = $state<{ number: string; text: string; kind: 'reply' | 'n
   insert: () => undefined,
   clear: () => undefined,
 })
+
+/** Goes to an address of the desk, given whole. */
+export function goto(address: string): void {
+  const u = new URL(address, location.origin)
+  void navigate(u.pathname.replace(/^\/desk/, '') as never, { search: Object.fromEntries(u.searchParams) } as never)
+}
