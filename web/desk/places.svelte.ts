@@ -39,8 +39,8 @@ export function openLayer(l: Layer | undefined): void {
 }
 
 /** What is being written in the open ticket, for layers that need it. */
-export const writing = $state<{ number: string; text: string; kind: 'reply' | 'note'; insert: (text: string) => void; clear: () => void }>({
-  number: '',
+export const writing = $state<{ ticket: Ticket | undefined; text: string; kind: 'reply' | 'note'; insert: (text: string) => void; clear: () => void }>({
+  ticket: undefined,
   text: '',
   kind: 'reply',
   insert: () => undefined,
