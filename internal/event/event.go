@@ -30,6 +30,9 @@ var Families = []string{
 // Wake is the topic that wakes the sealer.
 const Wake = "event.sealer"
 
+// Sealed is the topic that tells that events were sealed.
+const Sealed = "event.sealed"
+
 // Event is what a noun records.
 type Event struct {
 	Domain    string // tenant; "" = principal.House

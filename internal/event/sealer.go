@@ -194,6 +194,7 @@ func (s *Sealer) sealOnce(ctx context.Context) (int, error) {
 				tx.Write(1, "UPDATE event_heads SET seq = ?, hash = ? WHERE domain_id = ? AND seq = ?", h.seq, h.hash, d, h.was)
 			}
 		}
+		tx.Wake(Sealed)
 		return len(rows), nil
 	})
 }

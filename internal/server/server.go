@@ -31,6 +31,7 @@ import (
 	"casemate/internal/iam"
 	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/live"
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
@@ -79,6 +80,7 @@ type Server struct {
 	ticket   *ticket.Service
 	webhook  *webhook.Service
 	queue    *queue.Service
+	live     *live.Hub
 	mail     *mailin.Service
 	gate     *mailin.Gate
 	drain    drain
@@ -248,6 +250,7 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.runner.Add(s.mail.Kinds()...)
 	s.runner.Every(s.mail.Periodic()...)
+	s.live = live.New(s.db, s.ticket, live.Options{Log: s.o.Log})
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
@@ -360,7 +363,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident}, s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Live: s.live}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -456,12 +459,14 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 		}
 	})
 	workers.Go(func() { s.notify.Run(work) })
+	workers.Go(func() { s.live.Run(work) })
 	workers.Go(func() { s.gate.Run(work) })
 	ready(base, setup)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 		s.drain.start()
+		s.live.Close()                              // streams would never finish by themselves
 		time.Sleep(s.o.Config.WithDefaults().Drain) // clients go elsewhere while their connections still work
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()

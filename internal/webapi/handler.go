@@ -1,7 +1,6 @@
 // Package webapi is the browsers' surface: sessions kept in a cookie and live
 // events, and what customers can read beyond the customer API, by the contract
-// api/web.yaml. It translates and decides nothing. Live events are not built
-// yet and say so with 501 (semantics.md D28).
+// api/web.yaml. It translates and decides nothing.
 package webapi
 
 import (
@@ -12,16 +11,14 @@ import (
 	"github.com/ogen-go/ogen/middleware"
 
 	"casemate/internal/catalog"
-	"casemate/internal/fault"
 	"casemate/internal/identity"
+	"casemate/internal/live"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
 	"casemate/internal/webapi/oas"
 	"casemate/internal/wire"
 )
-
-var errEvents = fault.New(fault.NotBuilt, fault.CodeInternal, "尚未支持：实时事件", "not supported yet: live events")
 
 // Handler serves the operations of web.yaml, one embedded type per group, so
 // that a missing operation does not compile.
@@ -40,20 +37,25 @@ type Nouns struct {
 	Catalog *catalog.Service
 
 	Identity *identity.Service
+	Live     *live.Hub
 }
 
 var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{sessions: sessions{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
-	return oas.NewServer(h, door{},
+	h := &Handler{sessions: sessions{identity: n.Identity}, events: events{hub: n.Live, identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
+	s, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
 		oas.WithMethodNotAllowed(h.methodNotAllowed),
 		oas.WithMaxMultipartMemory(64<<10),
 		oas.WithMiddleware(admit),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return flushed(s), nil
 }
 
 // admit holds the policy row of the operation against the caller.
@@ -105,10 +107,4 @@ func (door) HandleCsrfHeader(ctx context.Context, _ oas.OperationName, _ oas.Csr
 		return ctx, identity.ErrSession
 	}
 	return ctx, nil
-}
-
-type events struct{}
-
-func (events) StreamEvents(context.Context, oas.StreamEventsParams) (oas.StreamEventsOK, error) {
-	return oas.StreamEventsOK{}, errEvents
 }

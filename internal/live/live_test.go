@@ -1,0 +1,375 @@
+package live_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"casemate/internal/db"
+	"casemate/internal/event"
+	"casemate/internal/fault"
+	"casemate/internal/identity"
+	"casemate/internal/live"
+	"casemate/internal/principal"
+	"casemate/internal/ticket"
+	"casemate/internal/ticket/tickettest"
+)
+
+type world struct {
+	*tickettest.World
+	hub    *live.Hub
+	sealer *event.Sealer
+}
+
+func each(t *testing.T, o live.Options, test func(w *world)) {
+	t.Helper()
+	tickettest.Each(t, ticket.Options{}, func(tw *tickettest.World) {
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		w := &world{World: tw, hub: live.New(tw.DB, tw.Tickets, o), sealer: event.NewSealer(tw.DB, tw.Keys.Derive("event-chain"), "test", o.Log)}
+		test(w)
+	})
+}
+
+// seal gives what was recorded its numbers, and lets the hub read.
+func (w *world) seal() {
+	w.T.Helper()
+	for {
+		n, err := w.sealer.SealOnce(w.T.Context())
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if err := w.hub.Read(w.T.Context()); err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+func (w *world) create(who principal.Principal, text string) string {
+	w.T.Helper()
+	n, err := w.Tickets.Create(w.T.Context(), who, w.Draft(text))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return n
+}
+
+// client reads a stream; got are its events as "kind ticket", ids beside.
+type client struct {
+	t      *testing.T
+	s      *live.Stream
+	lines  *bufio.Scanner
+	lastID string
+	cancel context.CancelFunc
+}
+
+func always(context.Context) error { return nil }
+
+func (w *world) open(who principal.Principal, last string) *client {
+	w.T.Helper()
+	ctx, cancel := context.WithCancel(w.T.Context())
+	s, err := w.hub.Open(ctx, who, last, always)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	c := &client{t: w.T.(*testing.T), s: s, lines: bufio.NewScanner(s), cancel: cancel}
+	w.T.(*testing.T).Cleanup(func() { cancel(); _ = s.Close() })
+	return c
+}
+
+// next is the next event; comments and bare ids are passed over.
+func (c *client) next() (string, map[string]any) {
+	c.t.Helper()
+	defer time.AfterFunc(20*time.Second, c.cancel).Stop() // a test that waits for nothing fails
+	kind, data := "", ""
+	for c.lines.Scan() {
+		line := c.lines.Text()
+		switch {
+		case strings.HasPrefix(line, "id: "):
+			c.lastID = line[4:]
+		case strings.HasPrefix(line, "event: "):
+			kind = line[7:]
+		case strings.HasPrefix(line, "data: "):
+			data = line[6:]
+		case line == "" && kind != "":
+			var m map[string]any
+			if err := json.Unmarshal([]byte(data), &m); err != nil {
+				c.t.Fatal(err)
+			}
+			return kind, m
+		}
+	}
+	c.t.Fatal("the stream ended")
+	return "", nil
+}
+
+func (c *client) expect(want ...string) {
+	c.t.Helper()
+	for _, x := range want {
+		kind, data := c.next()
+		if got := strings.TrimSpace(fmt.Sprint(kind, " ", or(data["ticket"]))); got != x {
+			c.t.Fatalf("got %q, want %q", got, x)
+		}
+	}
+}
+
+func or(v any) any {
+	if v == nil {
+		return ""
+	}
+	return v
+}
+
+// TestWhoIsTold: a customer's user hears of tickets that they could open and of
+// what their own pages show; other customers hear nothing; the house hears of
+// all.
+func TestWhoIsTold(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{}, func(w *world) {
+		ctx := w.T.Context()
+		li, wang, boss, foreign, chen := w.open(w.Li, ""), w.open(w.Wang, ""), w.open(w.Boss, ""), w.open(w.Foreign, ""), w.open(w.Chen, "")
+		a := w.create(w.Li, "printer on fire")
+		if _, err := w.Tickets.Take(ctx, w.Chen, ticket.Step{Number: a, Action: ticket.StepNote, Text: "a secret note"}); err != nil {
+			w.T.Fatal(err)
+		}
+		if _, err := w.Tickets.Take(ctx, w.Chen, ticket.Step{Number: a, Action: ticket.StepReply, Text: "have you tried water"}); err != nil {
+			w.T.Fatal(err)
+		}
+		b := w.create(w.Wang, "another one")
+		f := w.create(w.Foreign, "not theirs")
+		w.seal()
+
+		li.expect("ticket.changed "+a, "message.new "+a)
+		kind, data := chen.next()
+		if kind != "ticket.changed" || data["ticket"] != a || data["domain"] != w.Li.Domain || data["revision"] == nil {
+			w.T.Fatalf("%s %v", kind, data)
+		}
+		seen := map[string]int{}
+		for seen["ticket.changed "+f] == 0 {
+			kind, data := chen.next()
+			seen[fmt.Sprint(kind, " ", data["ticket"])]++
+		}
+		if seen["message.new "+a] < 2 || seen["ticket.changed "+b] == 0 { // the note, the reply; and what the claim changed
+			w.T.Errorf("the house was told %v", seen)
+		}
+		// Each of the others hears of its own next ticket, after nothing else.
+		wang.expect("ticket.changed " + b)
+		foreign.expect("ticket.changed " + f)
+		boss.expect("ticket.changed "+a, "message.new "+a, "ticket.changed "+b)
+
+		c := w.create(w.Li, "and one more")
+		w.seal()
+		kind, data = li.next()
+		for kind == "ticket.changed" && data["ticket"] == a {
+			kind, data = li.next() // accepted with the first answer
+		}
+		if kind != "ticket.changed" || data["ticket"] != c || data["revision"] != nil || data["domain"] != nil {
+			w.T.Errorf("%s %v", kind, data)
+		}
+	})
+}
+
+// TestGroupsAreTold: who may handle the tickets of a group hears of them.
+func TestGroupsAreTold(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{}, func(w *world) {
+		ctx, house := w.T.Context(), principal.AsSystem(principal.House)
+		g, err := w.Ident.CreateGroup(ctx, house, identity.NewGroup{Domain: w.Li.Domain, Name: "ops", Roles: []string{identity.TicketGroupOperator}})
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		for _, u := range []principal.Principal{w.Li, w.Wang} {
+			if err := w.Ident.AddMember(ctx, house, u.Domain, g.ID, u.User); err != nil {
+				w.T.Fatal(err)
+			}
+		}
+		wang := w.open(w.Wang, "")
+		a := w.create(w.Li, "seen by the group")
+		w.seal()
+		wang.expect("ticket.changed " + a)
+	})
+}
+
+// TestPartnersPeople hear of what is their partner's business only.
+func TestPartnersPeople(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{}, func(w *world) {
+		ctx, house := w.T.Context(), principal.AsSystem(principal.House)
+		blue, err := w.Ident.CreatePartner(ctx, house, identity.Partner{Name: "Blue", Whitelisted: true, Hours: identity.Hours{Zone: "GMT+08:00", Days: 5, Day: 8}})
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		if err := w.Ident.ServedBy(ctx, house, w.Foreign.Domain, blue.ID); err != nil {
+			w.T.Fatal(err)
+		}
+		nora := w.Chen
+		nora.User, nora.Partner = "nora", blue.ID
+		c := w.open(nora, "")
+		w.create(w.Foreign, "stays with the house")
+		given := w.create(w.Foreign, "goes to the partner")
+		if _, err := w.Tickets.Transfer(ctx, w.Chen, ticket.Transfer{Numbers: []string{given}, To: ticket.PartnerBusiness}); err != nil {
+			w.T.Fatal(err)
+		}
+		w.seal()
+		c.expect("ticket.changed " + given)
+	})
+}
+
+// TestResume: a reconnect goes on behind the last event seen, by the numbers the
+// client knows; a gap that is too old, or a number never given, is answered by
+// reset.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{}, func(w *world) {
+		for _, who := range []principal.Principal{w.Li, w.Chen} {
+			c := w.open(who, "")
+			a := w.create(w.Li, "first")
+			w.seal()
+			c.expect("ticket.changed " + a)
+			last := c.lastID
+			c.cancel()
+			_ = c.s.Close()
+			w.create(w.Foreign, "of others")
+			b, d := w.create(w.Li, "second"), w.create(w.Li, "third")
+			w.seal()
+			again := w.open(who, last)
+			if who.Kind == principal.Customer {
+				again.expect("ticket.changed "+b, "ticket.changed "+d)
+			} else {
+				for kind, data := again.next(); data["ticket"] != d; kind, data = again.next() {
+					if data["ticket"] == a || kind != "ticket.changed" {
+						w.T.Fatalf("%s %v", kind, data)
+					}
+				}
+			}
+			// Nothing happened since: nothing is told, not even reset.
+			quiet := w.open(who, again.lastID)
+			e := w.create(w.Li, "fourth")
+			w.seal()
+			quiet.expect("ticket.changed " + e)
+
+			w.open(who, "999999999").expect("reset")
+			w.Clock.Add(11 * time.Minute)
+			f := w.create(w.Li, "much later")
+			w.seal()
+			old := w.open(who, last)
+			old.expect("reset")
+			w.create(w.Li, "after the reset")
+			w.seal()
+			if kind, data := old.next(); kind != "ticket.changed" || data["ticket"] == f {
+				w.T.Errorf("%s %v", kind, data)
+			}
+		}
+	})
+}
+
+// TestBeat: signs of life, at each of which the session is asked for; the
+// stream ends with it, with its context, and with the hub.
+func TestBeat(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{Beat: 20 * time.Millisecond, PerUser: 2}, func(w *world) {
+		beats := 0
+		s, err := w.hub.Open(w.T.Context(), w.Li, "", func(context.Context) error {
+			if beats++; beats > 2 {
+				return errors.New("over")
+			}
+			return nil
+		})
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		all, err := io.ReadAll(s)
+		if err != nil || strings.Count(string(all), "\n:\n") != 2 || beats != 3 {
+			w.T.Errorf("%q %v, %d beats", all, err, beats)
+		}
+		second, err := w.hub.Open(w.T.Context(), w.Li, "", always)
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		if _, err := w.hub.Open(w.T.Context(), w.Li, "", always); !tooMany(err) {
+			w.T.Errorf("a third stream of one user: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			w.T.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			w.T.Error(err)
+		}
+		ctx, cancel := context.WithCancel(w.T.Context())
+		third, err := w.hub.Open(ctx, w.Li, "", always)
+		if err != nil {
+			w.T.Fatalf("after one was closed: %v", err)
+		}
+		cancel()
+		if _, err := io.ReadAll(third); err != nil {
+			w.T.Error(err)
+		}
+		w.hub.Close()
+		if _, err := io.ReadAll(second); err != nil {
+			w.T.Error(err)
+		}
+	})
+}
+
+// TestRunsByItself: with the reader and the sealer running, a change is told
+// well within a second.
+func TestRunsByItself(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{}, func(w *world) {
+		ctx, cancel := context.WithCancel(w.T.Context())
+		done := make(chan struct{}, 2)
+		go func() { w.hub.Run(ctx); done <- struct{}{} }()
+		go func() { _ = w.sealer.Run(ctx); done <- struct{}{} }()
+		c := w.open(w.Li, "")
+		began := time.Now()
+		a := w.create(w.Li, "now")
+		c.expect("ticket.changed " + a)
+		if took := time.Since(began); took > 5*time.Second { // a second, on a machine that does nothing else
+			w.T.Errorf("told after %v", took)
+		}
+		cancel()
+		<-done
+		<-done
+	})
+}
+
+// TestRingIsBounded: however much happens, what is kept is bounded; a client
+// that did not read meanwhile is told to read anew.
+func TestRingIsBounded(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{}, func(w *world) {
+		c := w.open(w.Boss, "")
+		number := w.create(w.Li, "busy")
+		t, err := w.Tickets.DeskShow(w.T.Context(), w.Chen, number)
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		for range 9 {
+			err := w.DB.Update(w.T.Context(), func(tx *db.Tx) error {
+				for range 1000 {
+					event.Record(tx, w.Li, event.Event{Domain: w.Li.Domain, Kind: "ticket.urge", Subject: "ticket", SubjectID: t.ID, LogCode: event.NoLog})
+				}
+				return nil
+			})
+			if err != nil {
+				w.T.Fatal(err)
+			}
+		}
+		w.seal()
+		c.expect("reset")
+	})
+}
+
+func tooMany(err error) bool {
+	f, ok := fault.As(err)
+	return ok && f.Kind == fault.TooMany
+}
