@@ -31,10 +31,18 @@ const layer = async (page: Page, key: string) => {
 export const screens: Screen[] = [
   { name: 'queue', go: (page) => toList(page) },
   {
-    name: 'queue-empty',
+    name: 'queue-gone',
     go: async (page) => {
       await page.goto('/desk/q/none-such')
-      await expect(page.locator('.list .failed, .list .empty').first()).toBeVisible()
+      await expect(page.locator('.list .failed')).toBeVisible()
+    },
+  },
+  {
+    name: 'queue-empty',
+    go: async (page) => {
+      const nothing = page.locator('nav a', { has: page.locator('.num', { hasText: /^0$/ }) }).first()
+      await page.goto((await nothing.getAttribute('href')) ?? '')
+      await expect(page.locator('.list .empty')).toBeVisible()
     },
   },
   {
