@@ -24,7 +24,7 @@ export async function toTicket(page: Page): Promise<void> {
 const layer = async (page: Page, key: string) => {
   await page.locator('main h1').click() // no text field has the focus
   await page.keyboard.press(key)
-  await expect(page.locator('dialog[open]')).toBeVisible()
+  await expect(page.locator('dialog[open]').locator('[role=option], dl').first()).toBeVisible()
   await settled(page)
 }
 
