@@ -290,6 +290,7 @@ var Policy = map[string]Audience{
 	"web.ListBrowserSessions":               Anyone,
 	"web.RevokeBrowserSession":              Anyone,
 	"web.ShowBrowserSession":                Anyone,
+	"web.ShowPromise":                       Customers,
 	"web.ShowTicketClocks":                  Customers,
 	"web.StreamEvents":                      Anyone,
 }

@@ -15,9 +15,11 @@ export function say(error: unknown): string {
   return kt(f.status >= 500 ? 'error.5xx' : f.status === 0 ? 'error.unknown' : 'error.other')
 }
 
-/** What the server said itself, when it adds something. */
+/** What the server said itself, when it adds something: which field, which rule. Other codes' sentences say it all. */
 export function detailOf(f: Failure): string {
-  return f.status > 0 ? f.message : ''
+  const own = `error.${f.code}` as KitKey
+  if (f.status === 0 || (kt(own) !== own && f.code !== 'OSM.01010001' && f.code !== 'OSM.01010002')) return ''
+  return f.message
 }
 
 /** The sentence and the server's own words, for one line. */

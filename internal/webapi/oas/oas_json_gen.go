@@ -2759,6 +2759,120 @@ func (s *OptTime) UnmarshalJSON(data []byte) error {
 	return s.Decode(d)
 }
 
+// Encode implements json.Marshaler.
+func (s *Promise) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *Promise) encodeFields(e *jx.Encoder) {
+	{
+		if s.FirstAnswerAt.Set {
+			e.FieldStart("first_answer_at")
+			s.FirstAnswerAt.Encode(e)
+		}
+	}
+	{
+		if s.FirstAnswerMs.Set {
+			e.FieldStart("first_answer_ms")
+			s.FirstAnswerMs.Encode(e)
+		}
+	}
+	{
+		if s.Plan.Set {
+			e.FieldStart("plan")
+			s.Plan.Encode(e)
+		}
+	}
+	{
+		if s.CalendarName.Set {
+			e.FieldStart("calendar_name")
+			s.CalendarName.Encode(e)
+		}
+	}
+}
+
+var jsonFieldsNameOfPromise = [4]string{
+	0: "first_answer_at",
+	1: "first_answer_ms",
+	2: "plan",
+	3: "calendar_name",
+}
+
+// Decode decodes Promise from json.
+func (s *Promise) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode Promise to nil")
+	}
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "first_answer_at":
+			if err := func() error {
+				s.FirstAnswerAt.Reset()
+				if err := s.FirstAnswerAt.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"first_answer_at\"")
+			}
+		case "first_answer_ms":
+			if err := func() error {
+				s.FirstAnswerMs.Reset()
+				if err := s.FirstAnswerMs.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"first_answer_ms\"")
+			}
+		case "plan":
+			if err := func() error {
+				s.Plan.Reset()
+				if err := s.Plan.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"plan\"")
+			}
+		case "calendar_name":
+			if err := func() error {
+				s.CalendarName.Reset()
+				if err := s.CalendarName.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"calendar_name\"")
+			}
+		default:
+			return d.Skip()
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode Promise")
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *Promise) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *Promise) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
 // Encode encodes SignInMethod as json.
 func (s SignInMethod) Encode(e *jx.Encoder) {
 	e.Str(string(s))

@@ -12,6 +12,7 @@ const (
 	ListBrowserSessionsOperation  OperationName = "ListBrowserSessions"
 	RevokeBrowserSessionOperation OperationName = "RevokeBrowserSession"
 	ShowBrowserSessionOperation   OperationName = "ShowBrowserSession"
+	ShowPromiseOperation          OperationName = "ShowPromise"
 	ShowTicketClocksOperation     OperationName = "ShowTicketClocks"
 	StreamEventsOperation         OperationName = "StreamEvents"
 )

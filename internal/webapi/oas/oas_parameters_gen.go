@@ -717,6 +717,163 @@ func decodeRevokeBrowserSessionParams(args [1]string, argsEscaped bool, r *http.
 	return params, nil
 }
 
+// ShowPromiseParams is parameters of ShowPromise operation.
+type ShowPromiseParams struct {
+	// Problem type.
+	BusinessTypeID string
+	// Severity; absent where the plan offers none.
+	SeverityID OptString `json:",omitempty,omitzero"`
+}
+
+func unpackShowPromiseParams(packed middleware.Parameters) (params ShowPromiseParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "business_type_id",
+			In:   "query",
+		}
+		params.BusinessTypeID = packed[key].(string)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "severity_id",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.SeverityID = v.(OptString)
+		}
+	}
+	return params
+}
+
+func decodeShowPromiseParams(args [0]string, argsEscaped bool, r *http.Request) (params ShowPromiseParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	// Decode query: business_type_id.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "business_type_id",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.BusinessTypeID = c
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     512,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.BusinessTypeID)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "business_type_id",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: severity_id.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "severity_id",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotSeverityIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotSeverityIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.SeverityID.SetTo(paramsDotSeverityIDVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.SeverityID.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     64,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "severity_id",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // ShowTicketClocksParams is parameters of ShowTicketClocks operation.
 type ShowTicketClocksParams struct {
 	// Ticket number.

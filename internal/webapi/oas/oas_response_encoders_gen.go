@@ -149,6 +149,19 @@ func encodeShowBrowserSessionResponse(response *BrowserSession, w http.ResponseW
 	return nil
 }
 
+func encodeShowPromiseResponse(response *Promise, w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeShowTicketClocksResponse(response *TicketClocks, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {

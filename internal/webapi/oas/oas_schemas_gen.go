@@ -1694,6 +1694,58 @@ func (o OptTime) Or(d Time) Time {
 	return d
 }
 
+// What would be promised now.
+// Ref: #/components/schemas/Promise
+type Promise struct {
+	FirstAnswerAt OptTime `json:"first_answer_at"`
+	// From creation to the first answer, in counted time; absent when nothing is promised.
+	FirstAnswerMs OptInt64 `json:"first_answer_ms"`
+	// Support plan of the domain; absent for the house's default.
+	Plan OptString `json:"plan"`
+	// When time counts, in the caller's language.
+	CalendarName OptString `json:"calendar_name"`
+}
+
+// GetFirstAnswerAt returns the value of FirstAnswerAt.
+func (s *Promise) GetFirstAnswerAt() OptTime {
+	return s.FirstAnswerAt
+}
+
+// GetFirstAnswerMs returns the value of FirstAnswerMs.
+func (s *Promise) GetFirstAnswerMs() OptInt64 {
+	return s.FirstAnswerMs
+}
+
+// GetPlan returns the value of Plan.
+func (s *Promise) GetPlan() OptString {
+	return s.Plan
+}
+
+// GetCalendarName returns the value of CalendarName.
+func (s *Promise) GetCalendarName() OptString {
+	return s.CalendarName
+}
+
+// SetFirstAnswerAt sets the value of FirstAnswerAt.
+func (s *Promise) SetFirstAnswerAt(val OptTime) {
+	s.FirstAnswerAt = val
+}
+
+// SetFirstAnswerMs sets the value of FirstAnswerMs.
+func (s *Promise) SetFirstAnswerMs(val OptInt64) {
+	s.FirstAnswerMs = val
+}
+
+// SetPlan sets the value of Plan.
+func (s *Promise) SetPlan(val OptString) {
+	s.Plan = val
+}
+
+// SetCalendarName sets the value of CalendarName.
+func (s *Promise) SetCalendarName(val OptString) {
+	s.CalendarName = val
+}
+
 // RevokeBrowserSessionNoContent is response for RevokeBrowserSession operation.
 type RevokeBrowserSessionNoContent struct{}
 

@@ -48,6 +48,7 @@ func findAuthorization(h http.Header, prefix string) (string, bool) {
 // operationRolesAkSkAuth is a private map storing roles per operation.
 var operationRolesAkSkAuth = map[string][]string{
 	ListAuditOperation:        []string{},
+	ShowPromiseOperation:      []string{},
 	ShowTicketClocksOperation: []string{},
 }
 
@@ -163,6 +164,7 @@ func GetRolesForSessionCookie(operation string) []string {
 // operationRolesTokenAuth is a private map storing roles per operation.
 var operationRolesTokenAuth = map[string][]string{
 	ListAuditOperation:        []string{},
+	ShowPromiseOperation:      []string{},
 	ShowTicketClocksOperation: []string{},
 }
 

@@ -52,6 +52,13 @@ type Handler interface {
 	//
 	// GET /web/v1/session
 	ShowBrowserSession(ctx context.Context) (*BrowserSession, error)
+	// ShowPromise implements ShowPromise operation.
+	//
+	// By when a ticket would be answered first if the caller submitted it now, by the plan of the domain
+	// and the severity. Called with the credentials of the customer API.
+	//
+	// GET /web/v1/promise
+	ShowPromise(ctx context.Context, params ShowPromiseParams) (*Promise, error)
 	// ShowTicketClocks implements ShowTicketClocks operation.
 	//
 	// What is promised for a ticket of the caller's and what became of it, with every interval that was

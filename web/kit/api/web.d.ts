@@ -112,6 +112,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/web/v1/promise": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What would be promised
+         * @description By when a ticket would be answered first if the caller submitted it now, by the plan of the domain and the severity. Called with the credentials of the customer API.
+         */
+        get: operations["ShowPromise"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/web/v1/audit": {
         parameters: {
             query?: never;
@@ -219,6 +239,19 @@ export interface components {
          * @description Point in time, RFC 3339 in UTC.
          */
         Time: string;
+        /** @description What would be promised now. */
+        Promise: {
+            first_answer_at?: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description From creation to the first answer, in counted time; absent when nothing is promised.
+             */
+            first_answer_ms?: number;
+            /** @description Support plan of the domain; absent for the house's default. */
+            plan?: string;
+            /** @description When time counts, in the caller's language. */
+            calendar_name?: string;
+        };
         /** @description The clocks of a ticket and how they were computed. Times in `_ms` are milliseconds since 1970, UTC. */
         TicketClocks: {
             /** @description Ticket number. */
@@ -599,6 +632,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TicketClocks"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowPromise: {
+        parameters: {
+            query: {
+                /** @description Problem type. */
+                business_type_id: string;
+                /** @description Severity; absent where the plan offers none. */
+                severity_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The promise. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promise"];
                 };
             };
             default: components["responses"]["Error"];

@@ -14,8 +14,6 @@ const texts: Record<keyof typeof zh, string> = {
   'login.caps': 'Caps Lock is on',
   'login.go': 'Sign in',
   'login.going': 'Signing in',
-  'login.code': 'Verification code',
-  'login.code.hint': 'Six digits of your authenticator, or a recovery code',
   'login.missing': 'Please fill this in',
   'login.failed': 'Account, user name or password is wrong, or the account is locked.',
   'login.failed.house': 'User name or password is wrong, or the account is locked.',

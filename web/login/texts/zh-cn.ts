@@ -12,8 +12,6 @@ const texts = {
   'login.caps': '大写锁定已打开',
   'login.go': '登录',
   'login.going': '正在登录',
-  'login.code': '动态验证码',
-  'login.code.hint': '身份验证器中的 6 位数字，或一个恢复码',
   'login.missing': '请填写此项',
   'login.failed': '账号名、用户名或密码不正确，或账号已被锁定。',
   'login.failed.house': '用户名或密码不正确，或账号已被锁定。',

@@ -1,0 +1,126 @@
+// The customer's story, from the sign-in to the marks.
+import { axeClean } from './axe'
+import { expect, signIn, test } from './world'
+
+const png = 'iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mNk+M9Qz0AEYBxVSF+FAAhKDveksOjmAAAAAElFTkSuQmCC'
+
+/** Pastes a picture into the focused field, as a screenshot is. */
+async function pastePicture(page: import('@playwright/test').Page, selector: string) {
+  await page.locator(selector).evaluate((node, data) => {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0))
+    const t = new DataTransfer()
+    t.items.add(new File([bytes], 'image.png', { type: 'image/png' }))
+    node.dispatchEvent(new ClipboardEvent('paste', { clipboardData: t, bubbles: true, cancelable: true }))
+  }, png)
+}
+
+test('a customer submits with a proved number and a pasted picture, replies, confirms, closes and rates', async ({ page, world }) => {
+  test.setTimeout(120_000)
+  await signIn(page, world, 'lihua')
+  await page.getByRole('link', { name: '提交工单' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: '提交工单' })).toBeVisible()
+
+  // What and where.
+  await page.getByLabel('搜索产品').fill('ecs')
+  await page.getByRole('button', { name: /弹性云服务器/ }).click()
+  await page.getByRole('button', { name: /远程登录/ }).click()
+  await expect(page.getByText('首次响应不晚于')).toBeVisible()
+  await page.locator('#region').selectOption({ index: 3 })
+  await page.locator('#text').fill('三台云服务器从 09:10 起无法登录。')
+  await pastePicture(page, '#text')
+  await expect(page.getByText('已上传')).toBeVisible()
+  await expect(page.getByText(/pasted-\d{8}-\d{6}\.png/)).toBeVisible()
+
+  // A number that is not the account's has to be proved.
+  const phone = '13812345678'
+  await page.getByLabel(/^手机/).fill(phone)
+  await page.getByRole('button', { name: '发送验证码' }).click()
+  const code = page.getByLabel('六位验证码')
+  await expect(code).toBeFocused()
+  await expect(page.getByRole('button', { name: /重新发送（0:/ })).toBeVisible()
+  const right = world.code(phone)
+  expect(right).toMatch(/^\d{6}$/)
+  await code.fill(right)
+  await expect(page.getByText('已核验')).toBeVisible()
+  await page.getByLabel('我已阅读并同意').check()
+  await page.locator('aside').getByRole('button', { name: '提交工单', exact: true }).click()
+
+  // There it is, with its picture.
+  await page.waitForURL(/\/console\/tickets\/TS/)
+  const number = new URL(page.url()).pathname.split('/').at(-1) ?? ''
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('三台云服务器')
+  await expect(page.getByRole('button', { name: /查看图片 pasted-/ })).toBeVisible()
+  await axeClean(page, 'ticket')
+
+  // An engineer asks; the page shows it without a reload.
+  const chen = await world.desk('chen')
+  await chen.call('POST', `/desk/v1/tickets/${number}/steps`, { action: 'accept' })
+  await chen.call('POST', `/desk/v1/tickets/${number}/steps`, { action: 'ask', text: '请提供客户端出口 IP。' })
+  await expect(page.getByText('请提供客户端出口 IP。')).toBeVisible({ timeout: 5_000 })
+  await expect(page.getByText('工程师在等您的答复。')).toBeVisible()
+  await page.keyboard.press('r')
+  await expect(page.getByLabel('回复', { exact: true })).toBeFocused()
+  await page.keyboard.type('出口 IP 是 203.0.113.24。')
+  await page.keyboard.press('Control+Enter')
+  await expect(page.locator('.msg').getByText('出口 IP 是 203.0.113.24。')).toBeVisible()
+  await expect(page.getByRole('button', { name: /^撤回（/ })).toBeVisible()
+
+  // A solution, confirmed and rated in place.
+  await chen.call('POST', `/desk/v1/tickets/${number}/steps`, { action: 'resolve', text: '路由已恢复，请确认。' })
+  await page.getByRole('button', { name: '已解决', exact: true }).click({ timeout: 10_000 })
+  await page.getByText('处理结果满意度').locator('..').getByText('5', { exact: true }).click()
+  await page.getByLabel('意见（选填）').fill('很快，谢谢。')
+  await page.locator('.panel').getByRole('button', { name: '关闭工单' }).click()
+  await expect(page.getByText('工单已完成，您已评价。')).toBeVisible()
+
+  // It is in the list by its state.
+  await page.goto('/console/tickets?status=3')
+  await expect(page.getByRole('link', { name: /三台云服务器/ })).toBeVisible()
+})
+
+test('a wrong code is told, and the contact stays unproved', async ({ page, world, faults }) => {
+  faults.allow.push(/console: Failed to load resource.*400/)
+  await signIn(page, world, 'wangwei')
+  await page.goto('/console/new')
+  await page.getByLabel(/^手机/).fill('13812345699')
+  await page.getByRole('button', { name: '发送验证码' }).click()
+  const right = world.code('13812345699')
+  await page.getByLabel('六位验证码').fill(right === '000000' ? '000001' : '000000')
+  await expect(page.locator('#q-contact').getByText(/验证码不正确或已过期/)).toBeVisible()
+  await expect(page.getByLabel('六位验证码')).toHaveValue('')
+  await expect(page.getByRole('button', { name: '手机验证码' })).toBeVisible()
+  await page.getByLabel('六位验证码').fill(right)
+  await expect(page.getByText('已核验')).toBeVisible()
+})
+
+test('a reply that fails is kept, and is sent again with one click', async ({ page, world, faults, context }) => {
+  faults.allow.push(/console: Failed to load resource/)
+  await signIn(page, world, 'lihua')
+  await page.goto('/console/tickets?status=1')
+  await page.locator('.tickets a.row').first().click()
+  const reply = page.getByLabel('回复', { exact: true })
+  await reply.fill('这条消息不会丢失。')
+  await context.route('**/message', (r) => r.abort('internetdisconnected'))
+  await reply.press('Control+Enter')
+  await expect(page.getByText('未发送')).toBeVisible()
+  await expect(reply).toHaveValue('这条消息不会丢失。')
+  await context.unroute('**/message')
+  await page.getByRole('button', { name: '重试' }).click()
+  await expect(page.getByText('未发送')).toBeHidden()
+  await expect(page.locator('.msg').getByText('这条消息不会丢失。')).toHaveCount(1)
+})
+
+test('an Enter that confirms a candidate of an input method does not sign in, the next one does', async ({ page }) => {
+  await page.goto('/login')
+  await page.locator('#password').evaluate((node) => {
+    node.dispatchEvent(new CompositionEvent('compositionstart', { bubbles: true }))
+    node.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }))
+  })
+  await expect(page.locator('[aria-invalid]')).toHaveCount(0)
+  await page.locator('#password').evaluate(async (node) => {
+    node.dispatchEvent(new CompositionEvent('compositionend', { bubbles: true }))
+    await new Promise((r) => setTimeout(r, 80))
+    node.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }))
+  })
+  await expect(page.locator('[aria-invalid]').first()).toBeVisible()
+})

@@ -1,0 +1,93 @@
+// Every screen of the console, by its address.
+import type { Page } from '@playwright/test'
+import { axeClean } from './axe'
+import { expect, signIn, type World } from './world'
+
+export interface Screen {
+  name: string
+  path: string
+}
+
+/** The screens; those of a ticket and an authorization need what `prepare` made. */
+export function screens(made: { ticket: string; auth: string }): Screen[] {
+  return [
+    { name: 'home', path: '/console' },
+    { name: 'tickets', path: '/console/tickets' },
+    { name: 'tickets-nomatch', path: '/console/tickets?q=nothing-like-this' },
+    { name: 'ticket', path: `/console/tickets/${made.ticket}` },
+    { name: 'new', path: '/console/new' },
+    { name: 'labels', path: '/console/labels' },
+    { name: 'auths', path: '/console/auths' },
+    { name: 'auth', path: `/console/auths/${made.auth}` },
+    { name: 'sessions', path: `/console/auths/${made.auth}/sessions` },
+    { name: 'access', path: '/console/access' },
+    { name: 'agreements', path: '/console/agreements' },
+    { name: 'me', path: '/console/me' },
+    { name: 'missing', path: '/console/nowhere' },
+  ]
+}
+
+/** Opens every screen in each combination and looks for violations and sideways scrolling. */
+export async function walk(page: Page, world: World, combinations: { language: string; theme: string; width: number }[]): Promise<void> {
+  const made = await prepare(world)
+  const look = async (s: Screen, c: (typeof combinations)[number]) => {
+    await page.goto(s.path)
+    await expect(page.getByRole('heading', { level: 1 }).first()).toBeVisible()
+    await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
+    const where = `${s.name} ${c.language} ${c.theme} ${c.width}`
+    await axeClean(page, where)
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${where}: scrolls sideways`).toBeLessThanOrEqual(0)
+  }
+  const set = async (c: (typeof combinations)[number]) => {
+    await page.setViewportSize({ width: c.width, height: 900 })
+    await page.evaluate(([l, t]) => {
+      localStorage.setItem('casemate.language', l ?? '')
+      localStorage.setItem('casemate.prefs', JSON.stringify({ theme: t, zone: 'Asia/Shanghai', keys: true }))
+    }, [c.language, c.theme])
+  }
+  await page.goto('/login')
+  for (const c of combinations) {
+    await set(c)
+    await look({ name: 'login', path: '/login' }, c)
+  }
+  await signIn(page, world, 'yunfan')
+  for (const c of combinations) {
+    await set(c)
+    for (const s of screens(made)) await look(s, c)
+  }
+}
+
+/** A ticket that has been talked about, and an authorization that waits, of the first customer's main account. */
+export async function prepare(world: World): Promise<{ ticket: string; auth: string }> {
+  const user = world.domains[0]?.users[0]
+  const r = await fetch(`${world.base}/v3/auth/tokens`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user: { name: user?.name, password: user?.password, domain: { name: world.domains[0]?.domain_name } } } } } }),
+  })
+  const token = r.headers.get('X-Subject-Token') ?? ''
+  const call = async (method: string, path: string, body?: unknown) => {
+    const a = await fetch(world.base + path, { method, headers: { 'X-Auth-Token': token, 'Content-Type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) })
+    const text = await a.text()
+    if (!a.ok) throw new Error(`${method} ${path}: ${a.status} ${text}`)
+    return JSON.parse(text) as Record<string, unknown>
+  }
+  for (const [name, color] of [['生产', '#b3261e'], ['网络', '#22509a']]) await call('POST', '/v2/servicerequest/labels', { name, color })
+  const list = (await call('GET', '/v2/servicerequest/cases?incident_status=1&limit=10')) as { incident_info_list: { incident_id: string }[] }
+  const ticket = list.incident_info_list[0]?.incident_id ?? ''
+  const chen = await world.desk('chen')
+  await chen.call('POST', `/desk/v1/tickets/${ticket}/steps`, { action: 'reply', text: '请先执行：\n\n```\nping -c 4 203.0.113.10\n```\n\n- 查看丢包率\n- 把结果贴在这里' })
+  const auth = await requestAuthorization(chen, ticket)
+  return { ticket, auth }
+}
+
+async function requestAuthorization(chen: { call: (m: string, p: string, b?: unknown) => Promise<unknown> }, ticket: string): Promise<string> {
+  const a = (await chen.call('POST', `/desk/v1/tickets/${ticket}/authorizations`, {
+    description: '查看路由表，确认 09:08 的变更',
+    resource_type_id: '1',
+    visit_type_id: '1',
+    content_type_id: '1',
+    details: [{ type: 'host', address: '10.0.3.17', instance_id: 'i-7f3a', instance_name: 'web-01', region_id: 'cn-north-4', port: 22 }],
+  })) as { id?: string; number?: string }
+  return a.id ?? a.number ?? ''
+}

@@ -1,0 +1,163 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { asFailure, Failure, unwrap } from './errors'
+import { fill } from './i18n.svelte'
+import { match, nameOf, type Shortcut } from './keys.svelte'
+import { parse, parseInline } from './markdown'
+import { safeNext, type Session } from './session.svelte'
+import { countdown, span } from './time.svelte'
+import { pastedName, refuse } from './uploads.svelte'
+
+const root = join(import.meta.dirname, '..')
+
+describe('texts', async () => {
+  const folders = ['kit/texts', 'login/texts', 'console/texts', 'console/more']
+  for (const folder of folders) {
+    const [zh, en] = await Promise.all(['zh-cn', 'en-us'].map(async (l) => ((await import(join(root, folder, `${l}.ts`))) as { default: Record<string, string> }).default))
+    test(`${folder}: the same keys, the same places to fill, no other language's words`, () => {
+      expect(Object.keys(en ?? {}).sort()).toEqual(Object.keys(zh ?? {}).sort())
+      const places = (text: string) => [...new Set(text.match(/\{\w+\}/g) ?? [])].sort().join()
+      for (const key of Object.keys(zh ?? {})) {
+        expect(places(en?.[key] ?? ''), key).toBe(places(zh?.[key] ?? ''))
+        expect(en?.[key], key).not.toMatch(/\p{Script=Han}/u)
+        expect(en?.[key]?.trim(), key).not.toBe('')
+      }
+    })
+  }
+  test('every key is used', () => {
+    const files = ['kit', 'login', 'console', 'desk'].flatMap((d) => {
+      try {
+        return readdirSync(join(root, d), { recursive: true, encoding: 'utf8' }).map((f) => join(d, f))
+      } catch {
+        return []
+      }
+    })
+    const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
+    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements)\./ // put together at run time
+    for (const folder of folders)
+      for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
+        const key = m[1] ?? ''
+        if (!made.test(key)) expect(source.includes(`'${key}'`), key).toBe(true)
+      }
+  })
+})
+
+test('fill: values, numbers, plurals', () => {
+  expect(fill('{n} ticket|{n} tickets', { n: 1 }, 'en-GB')).toBe('1 ticket')
+  expect(fill('{n} ticket|{n} tickets', { n: 1200 }, 'en-GB')).toBe('1,200 tickets')
+  expect(fill('{a} und {b}', { a: 'x' }, 'en-GB')).toBe('x und {b}')
+})
+
+describe('unwrap', () => {
+  const answer = (body: unknown, status: number, headers: Record<string, string> = {}) => {
+    const response = new Response(null, { status, headers })
+    return Promise.resolve(response.ok ? { data: body, response } : { error: body, response })
+  }
+  test('a code inside a 200 is a failure', async () => {
+    await expect(unwrap(answer({ error_code: 'OSM.01010015', error_msg: 'gone' }, 200))).rejects.toMatchObject({ code: 'OSM.01010015', status: 400, message: 'gone' })
+    await expect(unwrap(answer({ error_code: '', incident_id: 'TS1' }, 200))).resolves.toMatchObject({ incident_id: 'TS1' })
+  })
+  test('a status tells, with the request and the wait', async () => {
+    await expect(unwrap(answer({ error_code: 'OSM.01010024', error_msg: 'slow' }, 429, { 'Retry-After': '42', 'X-Request-Id': 'abc' }))).rejects.toMatchObject({ retryAfter: 42, request: 'abc', passing: true })
+    await expect(unwrap(answer(undefined, 502))).rejects.toMatchObject({ code: 'HTTP 502', passing: true })
+    await expect(unwrap(answer({ error_code: 'OSM.0004', error_msg: '' }, 501))).rejects.toMatchObject({ passing: false })
+  })
+  test('no network, no answer in time', () => {
+    expect(asFailure(new TypeError('failed to fetch')).code).toBe('offline')
+    expect(asFailure(new DOMException('', 'TimeoutError')).code).toBe('slow')
+    expect(asFailure(new Failure('X', 400, ''))).toMatchObject({ code: 'X' })
+  })
+})
+
+test('keys: names, sequences, conditions', () => {
+  const key = (key: string, more: Partial<KeyboardEvent> = {}) => nameOf({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more })
+  expect(key('?', { shiftKey: true })).toBe('?')
+  expect(key('K', { metaKey: true })).toBe('ctrl+k')
+  expect(key('Enter', { shiftKey: true, ctrlKey: true })).toBe('ctrl+shift+enter')
+  const s = (keys: string, when?: () => boolean): Shortcut => ({ keys, label: keys, group: '', run: () => undefined, when })
+  const list = [s('g t'), s('t'), s('x', () => false), s('j')]
+  expect(match(list, 't', 0).hit?.keys).toBe('t')
+  expect(match(list, 'g', 10)).toMatchObject({ waits: true })
+  expect(match(list, 't', 500).hit?.keys).toBe('g t')
+  match(list, 'g', 1000)
+  expect(match(list, 't', 5000).hit?.keys).toBe('t') // too late for the sequence
+  expect(match(list, 'x', 6000).hit).toBeUndefined()
+})
+
+test('markdown: blocks and parts, nothing else', () => {
+  expect(parse('a\nb\n\n- one\n- two\n\n```\n<b>x</b>\n```\n> q')).toEqual([
+    { kind: 'p', lines: [[{ kind: 'text', text: 'a' }], [{ kind: 'text', text: 'b' }]] },
+    { kind: 'list', ordered: false, items: [[{ kind: 'text', text: 'one' }], [{ kind: 'text', text: 'two' }]] },
+    { kind: 'code', text: '<b>x</b>' },
+    { kind: 'quote', lines: [[{ kind: 'text', text: 'q' }]] },
+  ])
+  expect(parse('```\nnot closed')).toEqual([{ kind: 'code', text: 'not closed' }])
+  expect(parseInline('see https://example.com/a, [x](javascript:alert(1)) `c` **b**')).toEqual([
+    { kind: 'text', text: 'see ' },
+    { kind: 'link', text: 'https://example.com/a', href: 'https://example.com/a' },
+    { kind: 'text', text: ', [x](javascript:alert(1)) ' },
+    { kind: 'code', text: 'c' },
+    { kind: 'text', text: ' ' },
+    { kind: 'strong', text: 'b' },
+  ])
+})
+
+test('uploads: what is refused before it is sent, and names of pasted pictures', () => {
+  const limits = { count: 2, megabytes: 1, types: ['png', 'log'] }
+  expect(refuse(limits, { name: 'a.PNG', size: 1024 * 1024 }, 1)).toBeUndefined()
+  expect(refuse(limits, { name: 'a.png', size: 1024 * 1024 + 1 }, 0)).toBe('size')
+  expect(refuse(limits, { name: 'a.exe', size: 1 }, 0)).toBe('type')
+  expect(refuse(limits, { name: 'png', size: 1 }, 0)).toBe('type')
+  expect(refuse(limits, { name: 'a.log', size: 0 }, 0)).toBe('empty')
+  expect(refuse(limits, { name: 'a.log', size: 1 }, 2)).toBe('count')
+  expect(pastedName('image/jpeg', new Date(2026, 10, 5, 9, 8, 7))).toBe('pasted-20261105-090807.jpg')
+})
+
+test('spans and countdowns', () => {
+  expect(countdown(61_000)).toBe('1:01')
+  expect(countdown(-5)).toBe('0:00')
+  expect([span(0), span(30_000), span(5 * 60_000), span(125 * 60_000), span(73 * 3_600_000)]).toHaveLength(5)
+})
+
+test('next stays in the own section of this site', () => {
+  const s = (kind: Session['kind']) => ({ kind }) as Session
+  expect(safeNext('/console/tickets?status=1', s('customer'))).toBe('/console/tickets?status=1')
+  for (const bad of [null, '', '//evil.example', 'https://evil.example/console', '/desk', '/consoles', '/login']) expect(safeNext(bad, s('customer'))).toBe('/console')
+  expect(safeNext('/console', s('engineer'))).toBe('/desk')
+})
+
+// Run behind a build: first loads as a browser makes them, gzip.
+describe('budgets', () => {
+  const dist = join(root, 'dist')
+  const page = (name: string) => {
+    try {
+      return readFileSync(join(dist, `${name}.html`), 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  const size = (file: string) => gzipSync(readFileSync(join(dist, file)), { level: 9 }).length
+  // The texts of one language come with the first load, too.
+  const late = (name: string) =>
+    readdirSync(join(dist, 'assets'))
+      .filter((f) => /^zh-cn-.*\.js$/.test(f))
+      .map((f) => `assets/${f}`)
+      .filter((f) => first(name).some((g) => readFileSync(join(dist, g), 'utf8').includes(f.slice('assets/'.length))))
+  const first = (name: string) => [...page(name).matchAll(/(?:src|href)="\/(assets\/[^"]+\.(?:js|css))"/g)].map((m) => m[1] ?? '')
+  for (const [name, most] of [
+    ['login', 60_000],
+    ['console', 60_000],
+    ['desk', 110_000],
+  ] as const)
+    test.skipIf(page(name) === '')(`${name} <= ${most / 1000} kB`, () => {
+      const files = [...new Set([...first(name), ...late(name)])]
+      const sum = files.reduce((n, f) => n + size(f), 0)
+      console.log(`${name}: ${sum} bytes of ${most}`)
+      expect(sum, files.map((f) => `${f} ${size(f)}`).join('\n')).toBeLessThanOrEqual(most)
+    })
+  test.skipIf(page('console') === '')('no chunk > 100 kB', () => {
+    for (const f of readdirSync(join(dist, 'assets')).filter((f) => /\.(js|css)$/.test(f))) expect(size(`assets/${f}`), f).toBeLessThanOrEqual(100_000)
+  })
+})
