@@ -3,7 +3,7 @@ import type zh from './zh-cn'
 const texts: Record<keyof typeof zh, string> = {
   'nav.label': 'Queues',
   'nav.places': 'Queues and places',
-  'nav.own': 'Mine',
+  'nav.own': 'For me',
   'nav.team': 'Team',
   'nav.views': 'Views',
   'nav.more': 'More',
@@ -286,7 +286,8 @@ const texts: Record<keyof typeof zh, string> = {
   'scan.clean': 'clean',
   'scan.infected': 'infected, cannot be downloaded',
   'scan.failed': 'the scan failed',
-  'h.handler': ': {from} → {to}',
+  'h.handler': ', handler {to} instead of {from}',
+  'h.handler.new': ', handler {to}',
   'h.owner': ', to {to}',
   'h.undone': 'undone',
   'h.change': 'changed the ticket',
