@@ -1,19 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks. The product itself needs
 # none of it: PostgreSQL for the storage tests, a C compiler for the race
-<<<<<<< HEAD
 # detector, strace for the test that the sync comes before the answer, slapd for
 # log-ins by a directory, Chromium (and a font with Chinese characters) for the
-<<<<<<< HEAD
-# pages, Dovecot for the long tests.
-=======
-# detector, strace for the test that the sync comes before the answer, Chromium
-# (and a font with Chinese characters) for the pages, slapd for log-ins by a
-# directory, Dovecot for the long tests.
->>>>>>> h/web
-=======
 # pages, HAProxy to read the example configurations, Dovecot for the long tests.
->>>>>>> h/deploy
 set -euo pipefail
 
 need=()
@@ -21,20 +11,11 @@ postgres() { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev
 [ -n "$(postgres)" ] || need+=(postgresql)
 command -v cc >/dev/null || command -v gcc >/dev/null || need+=(gcc libc6-dev)
 command -v strace >/dev/null || need+=(strace)
-<<<<<<< HEAD
 # The sign-in tests start a directory of their own.
 [ -x /usr/sbin/slapd ] || need+=(slapd)
 command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
-<<<<<<< HEAD
-=======
-command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
-# The sign-in tests start a directory of their own.
-[ -x /usr/sbin/slapd ] || need+=(slapd)
->>>>>>> h/web
-=======
 # It reads the configurations in deploy/; nothing is started.
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || need+=(haproxy)
->>>>>>> h/deploy
 # The long tests fetch mails from a real Dovecot; they start their own.
 [ -z "${CASEMATE_LONG:-}" ] || command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || need+=(dovecot-imapd)
 [ ${#need[@]} -eq 0 ] && exit 0
