@@ -99,3 +99,50 @@ func compare(path string, a, b any, out *[]string) {
 		*out = append(*out, path)
 	}
 }
+
+// TestRequestsAreClosed: what the desk's and the browsers' operations take holds
+// no fields but those it names, so that a misspelt one is refused and not
+// ignored. Maps say what they hold.
+func TestRequestsAreClosed(t *testing.T) {
+	for _, name := range []string{"desk.yaml", "web.yaml"} {
+		doc, err := openapi3.NewLoader().LoadFromFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[*openapi3.Schema]bool{}
+		var closed func(at string, ref *openapi3.SchemaRef)
+		closed = func(at string, ref *openapi3.SchemaRef) {
+			if ref == nil || ref.Value == nil || seen[ref.Value] {
+				return
+			}
+			s := ref.Value
+			seen[s] = true
+			if s.Type.Is("object") && s.AdditionalProperties.Has == nil && s.AdditionalProperties.Schema == nil {
+				t.Errorf("%s: %s takes unknown fields: add additionalProperties: false", name, at)
+			}
+			for field, p := range s.Properties {
+				closed(at+"."+field, p)
+			}
+			closed(at+"[]", s.Items)
+			closed(at+".*", s.AdditionalProperties.Schema)
+			for _, all := range []openapi3.SchemaRefs{s.AllOf, s.AnyOf, s.OneOf} {
+				for _, one := range all {
+					closed(at, one)
+				}
+			}
+		}
+		for path, item := range doc.Paths.Map() {
+			for method, op := range item.Operations() {
+				if op.RequestBody == nil {
+					continue
+				}
+				for _, media := range op.RequestBody.Value.Content {
+					closed(method+" "+path, media.Schema)
+				}
+			}
+		}
+		if len(seen) < 5 {
+			t.Errorf("%s: only %d schemas seen", name, len(seen))
+		}
+	}
+}

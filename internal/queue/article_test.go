@@ -139,9 +139,21 @@ func TestUsedArticles(t *testing.T) {
 			if _, err := w.q.UseArticle(ctx, c.who, c.number, c.article); fault.KindOf(err) != c.want {
 				t.Errorf("%+v: %v", c, err)
 			}
+			if c.who == w.Auditor { // reads
+				continue
+			}
 			if _, err := w.q.ArticlesOf(ctx, c.who, c.number); c.article == "a" && fault.KindOf(err) != c.want {
 				t.Errorf("%+v lists: %v", c, err)
 			}
+			if _, err := w.q.ArticleTickets(ctx, c.who, c.article); c.want == fault.Forbidden && fault.KindOf(err) != c.want {
+				t.Errorf("%+v lists tickets: %v", c, err)
+			}
+		}
+		if all, err := w.q.ArticlesOf(ctx, w.Auditor, two); err != nil || len(all) != 1 {
+			t.Errorf("an auditor reads: %+v %v", all, err)
+		}
+		if in, err := w.q.ArticleTickets(ctx, w.Auditor, "a"); err != nil || len(in) != 1 || in[0].Number != two {
+			t.Errorf("an auditor reads: %+v %v", in, err)
 		}
 		_, err = w.know.Step(ctx, w.Chen, "b", knowledge.StepArchive, 0)
 		w.OK(err)

@@ -117,7 +117,8 @@ func bySession(ctx context.Context, cookie string) (context.Context, error) {
 	return ctx, nil
 }
 
-// HandleCsrfHeader: with a session, the header was compared when it was verified.
+// HandleCsrfHeader: with a session, the header was compared when it was verified;
+// without one it decides nothing, as the cookie.
 func (door) HandleCsrfHeader(ctx context.Context, _ oas.OperationName, _ oas.CsrfHeader) (context.Context, error) {
 	switch who := principal.From(ctx); {
 	case who.Session == "" && who.Kind != principal.Anonymous:

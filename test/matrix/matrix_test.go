@@ -1,8 +1,6 @@
 package matrix
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,15 +15,15 @@ import (
 // equal before and after means that nobody had an effect on it.
 func state(t *testing.T, c caller) string {
 	t.Helper()
-	h := sha256.New()
+	h := new(strings.Builder)
 	for offset := 0; ; offset += 100 {
 		a := c.send(t, "GET", fmt.Sprint("/v2/servicerequest/cases?limit=100&offset=", offset), nil, nil)
 		numbers := numbersIn(a.text)
-		fmt.Fprint(h, a.plain())
+		fmt.Fprintln(h, a.plain())
 		for _, n := range numbers {
 			for _, what := range []string{"", "/messages?limit=100", "/operate-logs?limit=100"} {
 				a := c.send(t, "GET", "/v2/servicerequest/cases/"+n+what, nil, nil)
-				fmt.Fprint(h, a.plain())
+				fmt.Fprintln(h, a.plain())
 			}
 		}
 		if len(numbers) < 100 {
@@ -33,9 +31,19 @@ func state(t *testing.T, c caller) string {
 		}
 	}
 	for _, path := range []string{"/v2/servicerequest/cases/count", "/v2/servicerequest/verifycodes/has-verified", "/v3/auth/domains"} {
-		fmt.Fprint(h, c.send(t, "GET", path, nil, nil).plain())
+		fmt.Fprintln(h, c.send(t, "GET", path, nil, nil).plain())
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return h.String()
+}
+
+// parted is where two states begin to differ.
+func parted(before, after string) string {
+	i := 0
+	for i < min(len(before), len(after)) && before[i] == after[i] {
+		i++
+	}
+	from := max(0, i-200)
+	return fmt.Sprintf("%q, then %q", before[from:min(len(before), i+300)], after[from:min(len(after), i+300)])
 }
 
 func numbersIn(text string) (all []string) {

@@ -43,11 +43,26 @@ func TestBrowserSession(t *testing.T) {
 			if res, _ := b.send("GET", path, nil, "X-Csrf", customer(t, w, 2).csrf); res.StatusCode != 403 {
 				t.Errorf("%s with another session's header: %d", path, res.StatusCode)
 			}
-			if path == "/web/v1/audit" {
-				continue
-			}
 			if status, out := b.call("GET", path, nil); status != 200 {
 				t.Errorf("%s with the header: %d %v", path, status, out)
+			}
+		}
+		// A token counts whatever cookie lies beside it, an old one too.
+		logged, out := b.send("POST", "/v3/auth/tokens", obj{"auth": obj{"identity": obj{"methods": []string{"password"},
+			"password": obj{"user": obj{"name": u.Name, "password": u.Password, "domain": obj{"name": d.Name}}}}}})
+		token := logged.Header.Get("X-Subject-Token")
+		if token == "" {
+			t.Fatalf("a token: %d %v", logged.StatusCode, out)
+		}
+		for _, secret := range []string{c.Value, "an old one"} {
+			beside := &browser{t: t, url: w.URL, cookie: &http.Cookie{Name: c.Name, Value: secret}}
+			for _, path := range []string{"/web/v1/audit", "/web/v1/articles"} {
+				if res, out := beside.send("GET", path, nil, "X-Auth-Token", token); res.StatusCode != 200 {
+					t.Errorf("%s by a token beside a cookie: %d %v", path, res.StatusCode, out)
+				}
+			}
+			if res, _ := beside.send("GET", "/web/v1/sessions", nil, "X-Auth-Token", token); res.StatusCode != 401 {
+				t.Errorf("sessions by a token beside a cookie: %d", res.StatusCode)
 			}
 		}
 		res, out := b.send("GET", "/web/v1/session", nil)

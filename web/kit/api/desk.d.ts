@@ -501,7 +501,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change an account
+         * @description Changes an account's name, support plan, quota or switches, at once. For administrators.
+         */
+        patch: operations["ChangeDomain"];
         trace?: never;
     };
     "/desk/v1/domains/{domain_id}/disable": {
@@ -551,7 +555,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show a sandbox's clock
+         * @description How far a sandbox's clock is ahead. For administrators and auditors; refused for other domains.
+         */
+        get: operations["ShowDomainClock"];
         put?: never;
         /**
          * Move a sandbox's clock
@@ -625,7 +633,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change a user
+         * @description Changes a user's name, contacts, language or time zone, of people of the house also the alias. A new log-in name ends the user's tokens. For administrators.
+         */
+        patch: operations["ChangeUser"];
         trace?: never;
     };
     "/desk/v1/domains/{domain_id}/users/{user_id}/sign-in": {
@@ -1648,7 +1660,7 @@ export interface paths {
         put?: never;
         /**
          * Reveal a ticket's details
-         * @description The details in clear. That the caller looked is recorded before anything is shown.
+         * @description The details in clear. That the caller looked, and why, is recorded before anything is shown; the customer reads it in his audit.
          */
         post: operations["RevealTicketDetails"];
         delete?: never;
@@ -2985,6 +2997,922 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/engineers/{user_id}/roles/{role}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Grant a role
+         * @description Gives a person of the house one more role, at once; granting it again changes nothing. People of partners are engineers and nothing else. For administrators.
+         */
+        put: operations["GrantRole"];
+        post?: never;
+        /**
+         * Revoke a role
+         * @description Takes a role from a person of the house, at once; taking one that is not held changes nothing. A person keeps one role at least, and the installation one administrator who is not disabled. For administrators.
+         */
+        delete: operations["RevokeRole"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/domains/{domain_id}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List all access keys of a domain
+         * @description All access keys of a domain's users with their last use, oldest first, without secrets, at most 2,000. For administrators and auditors.
+         */
+        get: operations["ListDomainKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/domains/{domain_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close an account
+         * @description Closes a customer's account for good: its users are kept out, its tokens, access keys and agencies are gone, and the personal keys of its people are destroyed, so that nobody can read their names, contacts and sealed values again (semantics.md section 14). Tickets, figures and the history stay. The account must be disabled before. For administrators.
+         */
+        post: operations["CloseDomain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/domains/{domain_id}/groups/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a group
+         * @description Removes a group; the rights its members got by it end at once, the members stay. For administrators.
+         */
+        delete: operations["DeleteGroup"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a group
+         * @description Changes the name or the permissions of a group; what is absent stays. Rights that are taken away end at once. For administrators.
+         */
+        patch: operations["ChangeGroup"];
+        trace?: never;
+    };
+    "/desk/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit view
+         * @description Sealed events by the given filters, newest first, paged by their number over all domains: pass `next_before` of the answer as `before` to go on. For administrators and auditors.
+         */
+        get: operations["ListAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit view
+         * @description The same as CSV (RFC 4180, UTF-8 with byte order mark), newest first, at most 100,000 events; narrow the time for more. That somebody exported is recorded. For administrators and auditors.
+         */
+        get: operations["ExportAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/audit/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * State of the event chain
+         * @description How far the history is sealed, and what the last complete check on this node found. `casemate audit verify` checks anew. For administrators and auditors.
+         */
+        get: operations["ShowAuditChain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/blocked-contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List blocked contacts
+         * @description Addresses and numbers to which nothing is sent because a provider said that they do not exist, newest first, at most 1,000. The contact itself is not kept with the block: it is shown, masked, where a message to it is still in the ledger. For administrators and auditors; auditors see no contact.
+         */
+        get: operations["ListBlockedContacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/blocked-contacts/unblock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unblock a contact
+         * @description Lets a contact be sent to again, by its id in the list or by itself; one that is not blocked changes nothing. For administrators.
+         */
+        post: operations["UnblockContact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the demo world
+         * @description What of the demo world is in this installation. For administrators and auditors.
+         */
+        get: operations["ShowDemo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/demo/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove the demo world
+         * @description Removes the demo's domains with their tickets, files and places in the search index, its people of the house and what was made for them at the desk. The history stays. The demo's administrator stays while there is no other one who is not disabled: make one and call again. For administrators.
+         */
+        post: operations["RemoveDemo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan a person's erasure
+         * @description What erasing a person would destroy, by kind, the tickets concerned and the legal holds in the way. Changes nothing. For administrators.
+         */
+        post: operations["PlanErasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List erasures
+         * @description Erasures of people and how far they are, newest first, at most 200. For administrators and auditors.
+         */
+        get: operations["ListErasures"];
+        put?: never;
+        /**
+         * Erase a person
+         * @description Begins the erasure of a user, of a person of the house, or of a contact that is no user's. The account is shut, the person's key destroyed, contacts, texts and files are erased; tickets, figures and the history stay. It cannot be undone. A legal hold in the way refuses it with status 409. For administrators.
+         */
+        post: operations["CreateErasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an erasure
+         * @description How far an erasure is. For administrators and auditors.
+         */
+        get: operations["ShowErasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List legal holds
+         * @description Legal holds, newest first, at most 500. For administrators and auditors.
+         */
+        get: operations["ListHolds"];
+        put?: never;
+        /**
+         * Put a legal hold
+         * @description From now on nothing of the person, ticket or domain is erased or removed by its age; an erasure under way stops. For administrators.
+         */
+        post: operations["CreateHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/holds/{hold_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release a legal hold
+         * @description Ends a hold, with a reason. It stays in the list. For administrators.
+         */
+        post: operations["ReleaseHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List retention rules
+         * @description What goes by its age, and what the rules have removed. For administrators and auditors.
+         */
+        get: operations["ListRetention"];
+        /**
+         * Set a retention rule
+         * @description Sets after how many days records of a kind go, for one domain or for all that have no rule of their own. Carried out every hour, in small steps; a legal hold wins over it. For administrators.
+         */
+        put: operations["SetRetention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/retention/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview a retention rule
+         * @description What a rule would remove if it were carried out now, exactly, with the first 100 records. Changes nothing. For administrators.
+         */
+        post: operations["PreviewRetention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/retention/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a retention rule
+         * @description Nothing of the kind goes by its age any more, or by the rule for all domains. For administrators.
+         */
+        delete: operations["DeleteRetention"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/bundles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a bundle of a person's data
+         * @description A link to one download of all that is held about a person. It lasts a day. Recorded in the history that the customer sees. For administrators.
+         */
+        post: operations["CreateBundle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/privacy/bundles/{bundle_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a bundle
+         * @description A zip with JSON lines, the person's files and an index.html in the caller's language. A link can be used once; one that was used or has expired is refused with status 409. For administrators.
+         */
+        get: operations["DownloadBundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/articles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List articles
+         * @description Articles of the knowledge base. With q those in which all words occur in one language: first where title, summary or tags hold them. Latin words match the beginning of words, Chinese from one character up, what stands in quotes whole words. Otherwise the newest changed first. Archived ones only when that state is asked for.
+         */
+        get: operations["ListArticles"];
+        put?: never;
+        /**
+         * Write an article
+         * @description Makes a draft, version 1. The slug is its name for ever, in links and in templates.
+         */
+        post: operations["CreateArticle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/articles/{article}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an article
+         * @description An article with the words of its newest version, as Markdown and as safe HTML.
+         */
+        get: operations["ShowArticle"];
+        /**
+         * Change an article
+         * @description Makes a new version of the words; readers see it when it is published. With `revision`, an article that changed meanwhile is refused with 409, telling by whom and what. The same words make no version. An archived one is refused with 409.
+         */
+        put: operations["ChangeArticle"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/articles/{article}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish, archive or restore
+         * @description publish: readers see the newest version from now on; every language that is there needs title and body. unpublish: they see none. archive: put away. unarchive: back as a draft. restore: the words of an older `version` become the newest one. A step outside its state is refused with 409.
+         */
+        post: operations["CreateArticleStep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/articles/{article}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List versions
+         * @description Versions of an article, the newest first.
+         */
+        get: operations["ListArticleVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/articles/{article}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a version
+         * @description One version in full.
+         */
+        get: operations["ShowArticleVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/articles/{article}/differences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare versions
+         * @description What was changed from one version to another; bodies line by line.
+         */
+        get: operations["CompareArticleVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/articles/{article}/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tickets it was used in
+         * @description The newest 100 tickets in which the article was of use.
+         */
+        get: operations["ListArticleTickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/articles/{article}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say whether it helped
+         * @description One word of each person; the last one counts.
+         */
+        post: operations["CreateArticleFeedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/article-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Markdown
+         * @description What readers would see of a text. Keeps nothing.
+         */
+        post: operations["PreviewArticle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/article-suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Articles for a ticket
+         * @description At most five articles for a ticket (by its description, product and problem type) or for a text, the best first; drafts and internal ones among them.
+         */
+        post: operations["SuggestArticles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/article-figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What suggestions brought
+         * @description How often customers who began a ticket were shown articles, opened one, and whether a ticket of theirs followed within 24 hours. The last day of a span that ends now is not final.
+         */
+        get: operations["ShowArticleFigures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/article-files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export articles as files
+         * @description All articles in their newest version as Markdown files with front matter: slug.zh-cn.md and slug.en-us.md.
+         */
+        get: operations["ExportArticles"];
+        put?: never;
+        /**
+         * Import articles from files
+         * @description Brings articles to what the files say, all or, when one has a mistake, none: the error names file, line and reason. Articles without a file stay. `draft` publishes nothing and takes nothing back. To import what was exported changes nothing.
+         */
+        post: operations["ImportArticles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/tickets/{number}/articles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Articles used in a ticket
+         * @description Articles that were noted as of use in the ticket.
+         */
+        get: operations["ListTicketArticles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/tickets/{number}/articles/{article}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Note an article as used
+         * @description Notes that the article was of use in the ticket; again changes nothing. The customer sees nothing of it.
+         */
+        put: operations["LinkTicketArticle"];
+        post?: never;
+        /**
+         * Take the note back
+         * @description Takes the note back.
+         */
+        delete: operations["UnlinkTicketArticle"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reports there are
+         * @description Names of all reports with their figures and what they can be grouped by. docs/REPORTS.md says of each figure what counts and when.
+         */
+        get: operations["ListReports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/reports/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Figures of a report
+         * @description All figures of a report, from one snapshot, as of the newest event that was counted. Supervisors and administrators see all; an engineer what he handles or answered and what is his teams'. Sandboxes are in none. At most 20,000 figures, five years; of what was sent 93 days.
+         */
+        get: operations["ShowReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/reports/{name}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A report as a table
+         * @description The figures of ShowReport as CSV or as a workbook, headings in the caller's language. No cell is run as a formula.
+         */
+        get: operations["DownloadReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/reports/{name}/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tickets behind a figure
+         * @description What one figure counts, oldest first; a ticket stands there as often as it was counted. Give the figure's period as from and to, and its group as the filter of that name (`none` = those without).
+         */
+        get: operations["ListReportTickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the configuration
+         * @description Everything that is configuration as one tree of YAML files, with a README; secrets, people and keys are not in it. With `version` the tree as that version recorded it, without comments.
+         */
+        get: operations["ExportConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/config/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan a change of the configuration
+         * @description Checks a tree and tells how it differs from what is in force, field by field, and which open tickets are touched. Changes nothing. A section without any file stays as it is. A tree that is not valid is refused with every mistake: file, line, column and reason.
+         */
+        post: operations["PlanConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/config/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply a change of the configuration
+         * @description Puts a tree in force, all of it in one transaction or nothing, and records the version. With `base`, the hashes a plan gave, refused with status 409 naming the files that changed since. Catalogue ids that are gone stay valid for the tickets that use them.
+         */
+        post: operations["ApplyConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/config/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List versions of the configuration
+         * @description The recorded versions, newest first; the last 500 are kept.
+         */
+        get: operations["ListConfigurationVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/config/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go back to an earlier version
+         * @description Puts the tree of an earlier version in force as a new version. With `dry_run` it only tells what would change. Accounts that the version names and that are gone are left out.
+         */
+        post: operations["RollbackConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3097,6 +4025,8 @@ export interface components {
             /** @description Log-in name. */
             name: string;
             role: components["schemas"]["Role"];
+            /** @description For people of the house, all their roles, the leading one first. */
+            roles?: components["schemas"]["Role"][];
             /** @description The partner the person works for; absent for the house's own. */
             partner_id?: string;
         };
@@ -3746,6 +4676,18 @@ export interface components {
             disabled: boolean;
             /** @description The partner who serves the customer; absent when none does. */
             partner_id?: string;
+            /**
+             * Format: int32
+             * @description Open tickets it may have of each problem type, -1 = without end; absent = as the catalogue says.
+             */
+            quota?: number;
+            /** @description Sub-users submit tickets only when a group permits it. */
+            submit_by_permission?: boolean;
+            /** @description Sub-users may export tickets. */
+            export_by_users?: boolean;
+            /** @description Sub-users act on every ticket of the account. */
+            assume_all?: boolean;
+            closed_at?: components["schemas"]["Time"];
             created_at: components["schemas"]["Time"];
         };
         MoveClockReq: {
@@ -3782,6 +4724,8 @@ export interface components {
              */
             main: boolean;
             role?: components["schemas"]["Role"];
+            /** @description For people of the house, more roles beside role; one of the two is needed. */
+            roles?: components["schemas"]["Role"][];
             /** @description For people of the house, the name customers see. */
             alias?: string;
             /** @description Calling code of the phone number without plus, for example 86. */
@@ -3806,6 +4750,8 @@ export interface components {
             /** @description For people of the house, the partner they work for; absent for the house's own. */
             partner_id?: string;
             role?: components["schemas"]["Role"];
+            /** @description For people of the house, all their roles, the leading one first. */
+            roles?: components["schemas"]["Role"][];
             /** @description For people of the house, the name customers see. */
             alias?: string;
             /** @description Calling code of the phone number. */
@@ -6368,6 +7314,1044 @@ export interface components {
              */
             took_ms: number;
         };
+        /** @description What is changed of a user; what is absent stays, an empty text removes. */
+        ChangeUserReq: {
+            /** @description New log-in name, unique in the domain. */
+            name?: string;
+            /** @description For people of the house, the name customers see. */
+            alias?: string;
+            /** @description Calling code of the phone number without plus; with mobile. */
+            area_code?: string;
+            /** @description Phone number. */
+            mobile?: string;
+            /** @description Mail address. */
+            email?: string;
+            /** @description Language of mails and text messages to the user, zh-cn or en-us; empty = the installation's. */
+            language?: string;
+            /** @description Time zone, for example GMT+8 or Asia/Shanghai. */
+            time_zone?: string;
+        };
+        /** @description What is changed of an account; what is absent stays. */
+        ChangeDomainReq: {
+            /** @description New name, unique. */
+            name?: string;
+            /** @description Support plan; empty = none. */
+            plan?: string;
+            /**
+             * Format: int32
+             * @description Open tickets the account may have of each problem type: 0 = as the catalogue says, -1 = without end.
+             */
+            quota?: number;
+            /** @description Sub-users submit tickets only when a group permits it. */
+            submit_by_permission?: boolean;
+            /** @description Sub-users may export tickets. */
+            export_by_users?: boolean;
+            /** @description Sub-users act on every ticket of the account. */
+            assume_all?: boolean;
+        };
+        /** @description What closes an account. */
+        CloseDomainReq: {
+            /** @description The account's name once more, against mistakes. */
+            name: string;
+        };
+        /** @description What is changed of a group; what is absent stays. */
+        ChangeGroupReq: {
+            /** @description New name, unique in the domain. */
+            name?: string;
+            /** @description Rights its members get, ticket_administrator or ticket_group_operator. */
+            roles?: string[];
+        };
+        DomainKey: {
+            /** @description Access key id (AK). */
+            id: string;
+            /** @description Whose it is. */
+            user_id: string;
+            /** @description His log-in name; absent to auditors. */
+            user_name?: string;
+            /** @description Whether requests signed with it are refused. */
+            disabled: boolean;
+            created_at: components["schemas"]["Time"];
+            last_used_at?: components["schemas"]["Time"];
+        };
+        DomainKeyList: {
+            items: components["schemas"]["DomainKey"][];
+        };
+        AuditPage: {
+            items: components["schemas"]["Event"][];
+            /**
+             * Format: int64
+             * @description Number to go on before; absent at the end.
+             */
+            next_before?: number;
+        };
+        AuditChain: {
+            /**
+             * Format: int64
+             * @description Number of the last sealed event.
+             */
+            sealed: number;
+            /**
+             * Format: int64
+             * @description Events that wait for their number, counted up to 1,000.
+             */
+            unsealed: number;
+            sealed_at?: components["schemas"]["Time"];
+            /** @description Link of the chain over all sealed events. */
+            hash: string;
+            /** @description Whether the links of the newest events, up to 1,000, agree; all of them are checked by casemate audit verify. */
+            holds: boolean;
+            /**
+             * Format: int64
+             * @description Number of the first of those events.
+             */
+            checked_from: number;
+        };
+        BlockedContact: {
+            /** @description Id of the block. */
+            id: string;
+            channel: components["schemas"]["Channel"];
+            /** @description The contact, masked; absent when it is not known any more, and to auditors. */
+            to?: string;
+            /** @description What the provider said. */
+            detail?: string;
+            since: components["schemas"]["Time"];
+            until: components["schemas"]["Time"];
+        };
+        BlockedContactList: {
+            items: components["schemas"]["BlockedContact"][];
+        };
+        /** @description Which contact is sent to again; one of the two. */
+        UnblockContactReq: {
+            /** @description Id of the block. */
+            id?: string;
+            /** @description Mail address or phone number. */
+            to?: string;
+        };
+        /** @description Confirms the removal. */
+        RemoveDemoReq: {
+            /** @description true. */
+            confirm: boolean;
+        };
+        DemoWorld: {
+            /** @description Whether there is anything of it. */
+            present: boolean;
+            /** @description Its customers' domains. */
+            domains: components["schemas"]["Domain"][];
+            /** @description Its people of the house. */
+            people: components["schemas"]["User"][];
+            /**
+             * Format: int32
+             * @description How many teams, queues, macros, rules and texts were made for it.
+             */
+            desk: number;
+            /**
+             * Format: int32
+             * @description Tickets of its domains.
+             */
+            tickets: number;
+        };
+        /** @description Whose data are meant: a user by domain and id (domain `house` for people of the house), or a contact that is no user's. */
+        PersonReq: {
+            /** @description Domain of the user. */
+            domain_id?: string;
+            /** @description User. */
+            user_id?: string;
+            /** @description Mail address or phone number, in any spelling. */
+            contact?: string;
+        };
+        NewErasureReq: {
+            /** @description Domain of the user. */
+            domain_id?: string;
+            /** @description User. */
+            user_id?: string;
+            /** @description Mail address or phone number, in any spelling, of somebody who is no user. */
+            contact?: string;
+            /** @description Why, for the record. */
+            reason: string;
+        };
+        ReasonReq: {
+            /** @description Why, for the record. */
+            reason: string;
+        };
+        RevealReq: {
+            /** @description Why the caller looks; the customer reads it in the audit. */
+            reason: string;
+        };
+        KindCount: {
+            /** @description Kind of data, or table. */
+            kind: string;
+            /** @description What it is called, in the caller's language. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How many rows.
+             */
+            rows: number;
+        };
+        ErasurePlan: {
+            /** @description Log-in name of the user. */
+            name?: string;
+            /** @description There is nothing left to erase. */
+            erased: boolean;
+            /** @description Id of an erasure that is under way. */
+            running_id?: string;
+            counts: components["schemas"]["KindCount"][];
+            /** @description Numbers of tickets concerned, at most 100. */
+            tickets: string[];
+            /**
+             * Format: int64
+             * @description How many tickets are concerned, at most 10,000.
+             */
+            tickets_total: number;
+            /** @description Legal holds in the way. */
+            holds: components["schemas"]["Hold"][];
+        };
+        Erasure: {
+            /** @description Id. */
+            id: string;
+            /** @description Domain of the user. */
+            domain_id?: string;
+            /** @description User; absent for a contact that is no user's. */
+            user_id?: string;
+            /** @description Why. */
+            reason: string;
+            /**
+             * @description held: a legal hold was put meanwhile and nothing more is erased.
+             * @enum {string}
+             */
+            state: "running" | "done" | "held";
+            /** @description What is being done. */
+            step: string;
+            /** @description What there was. */
+            found: components["schemas"]["KindCount"][];
+            /** @description What is erased so far. */
+            erased: components["schemas"]["KindCount"][];
+            /** @description Who began it. */
+            actor_id?: string;
+            created_at: components["schemas"]["Time"];
+            changed_at: components["schemas"]["Time"];
+            ended_at?: components["schemas"]["Time"];
+        };
+        ErasureList: {
+            items: components["schemas"]["Erasure"][];
+        };
+        /** @description Of a person domain and user, or a contact; of a ticket its number; of a domain its id. */
+        NewHoldReq: {
+            /**
+             * @description What it is on.
+             * @enum {string}
+             */
+            kind: "person" | "ticket" | "domain";
+            /** @description Domain. */
+            domain_id?: string;
+            /** @description User. */
+            user_id?: string;
+            /** @description Contact of somebody who is no user. */
+            contact?: string;
+            /** @description Ticket number. */
+            number?: string;
+            /** @description Why. */
+            reason: string;
+            until?: components["schemas"]["Time"];
+        };
+        Hold: {
+            /** @description Id. */
+            id: string;
+            /**
+             * @description What it is on.
+             * @enum {string}
+             */
+            kind: "person" | "ticket" | "domain";
+            /** @description Domain. */
+            domain_id?: string;
+            /** @description User, of a person. */
+            user_id?: string;
+            /** @description Ticket number, of a ticket. */
+            number?: string;
+            /** @description Why. */
+            reason: string;
+            until?: components["schemas"]["Time"];
+            /** @description It is neither released nor over. */
+            in_force: boolean;
+            created_at: components["schemas"]["Time"];
+            /** @description Who put it. */
+            actor_id?: string;
+            released_at?: components["schemas"]["Time"];
+            /** @description Who released it. */
+            released_by?: string;
+            /** @description Why it was released. */
+            release_reason?: string;
+        };
+        HoldList: {
+            items: components["schemas"]["Hold"][];
+        };
+        /**
+         * @description Kind of records: files and texts of tickets that ended, originals of mails, the ledger of deliveries, records of codes and proofs, failed log-ins, records of sessions on hosts, links to bundles.
+         * @enum {string}
+         */
+        RetentionKind: "attachments" | "texts" | "mails" | "deliveries" | "verifications" | "logins" | "authorizations" | "exports";
+        RetentionReq: {
+            kind: components["schemas"]["RetentionKind"];
+            /** @description One domain; absent = all that have no rule of their own. */
+            domain_id?: string;
+            /**
+             * Format: int32
+             * @description Records older than so many days go.
+             */
+            days: number;
+        };
+        RetentionRule: {
+            kind: components["schemas"]["RetentionKind"];
+            /** @description One domain; absent = all that have no rule of their own. */
+            domain_id?: string;
+            /**
+             * Format: int32
+             * @description Records older than so many days go.
+             */
+            days: number;
+            /** @description Who set it. */
+            actor_id?: string;
+            changed_at: components["schemas"]["Time"];
+            ran_at?: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Rows removed so far, in all runs.
+             */
+            removed: number;
+        };
+        RetentionList: {
+            items: components["schemas"]["RetentionRule"][];
+        };
+        RetentionPreview: {
+            /** @description Rows that would go, by table. */
+            counts: components["schemas"]["KindCount"][];
+            /**
+             * Format: int64
+             * @description Rows of that age that stay, for a legal hold is on them.
+             */
+            held: number;
+            /** @description The first 100. */
+            first: components["schemas"]["OldRecord"][];
+        };
+        OldRecord: {
+            /** @description Table. */
+            table: string;
+            /** @description Domain. */
+            domain_id?: string;
+            /** @description Ticket number. */
+            number?: string;
+            at?: components["schemas"]["Time"];
+        };
+        Bundle: {
+            /** @description Id of the link. */
+            id: string;
+            /** @description Where it is downloaded, once. */
+            path: string;
+            created_at: components["schemas"]["Time"];
+            expires_at: components["schemas"]["Time"];
+        };
+        /**
+         * @description State of an article.
+         * @enum {string}
+         */
+        ArticleState: "draft" | "published" | "archived";
+        /**
+         * @description Who it is for, people of the house or customers as well.
+         * @enum {string}
+         */
+        ArticleVisibility: "internal" | "customers";
+        /** @description An article in one language. Without a title the language is missing. */
+        ArticleWords: {
+            /** @description Plain text. */
+            title?: string;
+            /** @description Plain text. */
+            summary?: string;
+            /** @description Markdown. Raw HTML and pictures in it are never shown. */
+            body?: string;
+        };
+        NewArticleReq: {
+            /** @description Lower-case letters, digits and hyphens. */
+            slug: string;
+            visibility: components["schemas"]["ArticleVisibility"];
+            zh?: components["schemas"]["ArticleWords"];
+            en?: components["schemas"]["ArticleWords"];
+            /** @description Each once. */
+            tags?: string[];
+            /** @description Product ids of the catalogue it is about. */
+            products?: string[];
+            /** @description Problem type ids. */
+            problem_types?: string[];
+            /** @description What was changed, for colleagues. */
+            note?: string;
+        };
+        ChangeArticleReq: {
+            visibility: components["schemas"]["ArticleVisibility"];
+            zh?: components["schemas"]["ArticleWords"];
+            en?: components["schemas"]["ArticleWords"];
+            /** @description Each once. */
+            tags?: string[];
+            /** @description Product ids of the catalogue it is about. */
+            products?: string[];
+            /** @description Problem type ids. */
+            problem_types?: string[];
+            /** @description What was changed, for colleagues. */
+            note?: string;
+            /**
+             * Format: int64
+             * @description The one the caller saw; an article that changed meanwhile is refused with 409. Absent or 0 takes it as it is.
+             */
+            revision?: number;
+        };
+        ArticleStepReq: {
+            /** @enum {string} */
+            do: "publish" | "unpublish" | "archive" | "unarchive" | "restore";
+            /**
+             * Format: int64
+             * @description With restore, the version meant.
+             */
+            version?: number;
+            /**
+             * Format: int64
+             * @description The one the caller saw; an article that changed meanwhile is refused with 409. Absent or 0 takes it as it is.
+             */
+            revision?: number;
+        };
+        ArticleFeedbackReq: {
+            /** @description It helped. */
+            helpful: boolean;
+        };
+        ArticlePreviewReq: {
+            /** @description Markdown. */
+            text: string;
+        };
+        ArticlePreview: {
+            html: string;
+        };
+        ArticleSuggestionReq: {
+            /** @description A ticket; instead of the others. */
+            number?: string;
+            text?: string;
+            product_category_id?: string;
+            problem_type_id?: string;
+        };
+        ArticleSuggestions: {
+            items: components["schemas"]["ArticleSuggestion"][];
+        };
+        ArticleSuggestion: {
+            id: string;
+            slug: string;
+            /** @description In the caller's language, else in the other one. */
+            title: string;
+            summary?: string;
+            language: components["schemas"]["Language"];
+            /** @description It is not in the caller's language. */
+            fallback: boolean;
+            /**
+             * Format: int32
+             * @description The more the better.
+             */
+            score: number;
+        };
+        ArticleItem: {
+            id: string;
+            slug: string;
+            state: components["schemas"]["ArticleState"];
+            /** @description In the caller's language. */
+            state_name: string;
+            visibility: components["schemas"]["ArticleVisibility"];
+            /**
+             * Format: int64
+             * @description Grows by one with each change.
+             */
+            revision: number;
+            /**
+             * Format: int64
+             * @description The newest.
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description The one readers see; absent when none is.
+             */
+            published_version?: number;
+            /** @description Of the published version. */
+            audience?: string;
+            /** @description A newer version than the published one waits. */
+            pending: boolean;
+            /** @description In the caller's language, else in the other one. */
+            title: string;
+            summary?: string;
+            language: components["schemas"]["Language"];
+            /** @description They are not in the caller's language. */
+            fallback: boolean;
+            /** @description It is in these. */
+            languages: components["schemas"]["Language"][];
+            tags: string[];
+            products: string[];
+            problem_types: string[];
+            created_at: components["schemas"]["Time"];
+            changed_at: components["schemas"]["Time"];
+            published_at?: components["schemas"]["Time"];
+            /** @description Log-in name. */
+            changed_by?: string;
+            /**
+             * Format: int64
+             * @description Readers whom it helped.
+             */
+            helpful: number;
+            /**
+             * Format: int64
+             * @description Readers whom it did not help.
+             */
+            not_helpful: number;
+            /**
+             * Format: int64
+             * @description Tickets in which it was of use.
+             */
+            used_in: number;
+            /** @description With q, a part of the text around what was found, in order; never HTML. */
+            found?: components["schemas"]["SearchPiece"][];
+        };
+        ArticlePage: {
+            items: components["schemas"]["ArticleItem"][];
+            /** Format: int32 */
+            total_count: number;
+            next_cursor?: string;
+        };
+        ArticleText: {
+            title: string;
+            summary?: string;
+            /** @description Markdown. */
+            body: string;
+            /** @description The body as safe HTML. */
+            html: string;
+        };
+        Article: {
+            id: string;
+            slug: string;
+            state: components["schemas"]["ArticleState"];
+            /** @description In the caller's language. */
+            state_name: string;
+            visibility: components["schemas"]["ArticleVisibility"];
+            /**
+             * Format: int64
+             * @description Grows by one with each change.
+             */
+            revision: number;
+            /**
+             * Format: int64
+             * @description The newest.
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description The one readers see; absent when none is.
+             */
+            published_version?: number;
+            /** @description Of the published version. */
+            audience?: string;
+            /** @description A newer version than the published one waits. */
+            pending: boolean;
+            /** @description In the caller's language, else in the other one. */
+            title: string;
+            summary?: string;
+            language: components["schemas"]["Language"];
+            /** @description They are not in the caller's language. */
+            fallback: boolean;
+            /** @description It is in these. */
+            languages: components["schemas"]["Language"][];
+            tags: string[];
+            products: string[];
+            problem_types: string[];
+            created_at: components["schemas"]["Time"];
+            changed_at: components["schemas"]["Time"];
+            published_at?: components["schemas"]["Time"];
+            /** @description Log-in name. */
+            changed_by?: string;
+            /**
+             * Format: int64
+             * @description Readers whom it helped.
+             */
+            helpful: number;
+            /**
+             * Format: int64
+             * @description Readers whom it did not help.
+             */
+            not_helpful: number;
+            /**
+             * Format: int64
+             * @description Tickets in which it was of use.
+             */
+            used_in: number;
+            zh?: components["schemas"]["ArticleText"];
+            en?: components["schemas"]["ArticleText"];
+            /** @description Where customers read it. */
+            link: string;
+        };
+        ArticleVersionItem: {
+            /** Format: int64 */
+            version: number;
+            visibility: components["schemas"]["ArticleVisibility"];
+            note?: string;
+            created_at: components["schemas"]["Time"];
+            /** @description Log-in name. */
+            created_by?: string;
+            published_at?: components["schemas"]["Time"];
+            title: string;
+            /** @description It is in these. */
+            languages: components["schemas"]["Language"][];
+        };
+        ArticleVersionPage: {
+            items: components["schemas"]["ArticleVersionItem"][];
+            next_cursor?: string;
+        };
+        ArticleVersion: {
+            /** Format: int64 */
+            version: number;
+            visibility: components["schemas"]["ArticleVisibility"];
+            note?: string;
+            created_at: components["schemas"]["Time"];
+            /** @description Log-in name. */
+            created_by?: string;
+            published_at?: components["schemas"]["Time"];
+            title: string;
+            /** @description It is in these. */
+            languages: components["schemas"]["Language"][];
+            tags: string[];
+            products: string[];
+            problem_types: string[];
+            zh?: components["schemas"]["ArticleText"];
+            en?: components["schemas"]["ArticleText"];
+        };
+        ArticleDifferences: {
+            items: components["schemas"]["ArticleDifference"][];
+        };
+        ArticleDifference: {
+            /** @description visibility, zh.title, zh.summary, zh.body, the same of en, tags, products or problem_types. */
+            part: string;
+            from: string;
+            to: string;
+            /** @description Of a body. */
+            lines?: components["schemas"]["ArticleLine"][];
+        };
+        ArticleLine: {
+            /**
+             * @description There before, there now, or both.
+             * @enum {string}
+             */
+            sign: "-" | "+" | " ";
+            text: string;
+        };
+        ArticleTicketList: {
+            items: components["schemas"]["ArticleTicket"][];
+        };
+        ArticleTicket: {
+            number: string;
+            status: components["schemas"]["TicketStatus"];
+            status_name: string;
+        };
+        TicketArticleList: {
+            items: components["schemas"]["TicketArticle"][];
+        };
+        TicketArticle: {
+            article: components["schemas"]["ArticleItem"];
+            /**
+             * Format: int64
+             * @description Of the article then.
+             */
+            version: number;
+            at: components["schemas"]["Time"];
+            /** @description Log-in name. */
+            by?: string;
+        };
+        ArticleFigures: {
+            from: components["schemas"]["Time"];
+            to: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Times that a customer who began a ticket asked for articles.
+             */
+            suggestions: number;
+            /**
+             * Format: int64
+             * @description Of these, something was shown.
+             */
+            shown: number;
+            /**
+             * Format: int64
+             * @description Of these, an article was opened.
+             */
+            opened: number;
+            /**
+             * Format: int64
+             * @description Opened, and a ticket followed.
+             */
+            opened_then_ticket: number;
+            /**
+             * Format: int64
+             * @description Opened, and no ticket followed.
+             */
+            deflected: number;
+            /**
+             * Format: int64
+             * @description Shown, not opened, and a ticket followed.
+             */
+            unopened_then_ticket: number;
+            /**
+             * Format: int64
+             * @description Readers whom an article helped.
+             */
+            helpful: number;
+            /**
+             * Format: int64
+             * @description Readers whom it did not help.
+             */
+            not_helpful: number;
+            /**
+             * Format: int64
+             * @description What counts as following.
+             */
+            followed_within_ms: number;
+            /** @description At most ten. */
+            most_opened: components["schemas"]["ArticleOpened"][];
+        };
+        ArticleOpened: {
+            slug: string;
+            title: string;
+            /** Format: int64 */
+            opened: number;
+            /**
+             * Format: int64
+             * @description Of these, a ticket followed.
+             */
+            then_ticket: number;
+        };
+        /** @description Contents by file name, slug.zh-cn.md or slug.en-us.md. */
+        ArticleFileMap: {
+            [key: string]: string;
+        };
+        ArticleFiles: {
+            files: components["schemas"]["ArticleFileMap"];
+        };
+        ArticleFilesReq: {
+            files: components["schemas"]["ArticleFileMap"];
+            /** @description Tell only what would be done. */
+            dry_run?: boolean;
+        };
+        ArticleImport: {
+            /** @description Articles that change. */
+            items: components["schemas"]["ArticleImported"][];
+            /**
+             * Format: int32
+             * @description Articles that are as the files say.
+             */
+            unchanged: number;
+            dry_run: boolean;
+        };
+        ArticleImported: {
+            slug: string;
+            /** @description create, change, publish, archive, unarchive, in this order. */
+            do: string[];
+            /** @description What differs. */
+            parts: string[];
+        };
+        /**
+         * @description What figures can be grouped by.
+         * @enum {string}
+         */
+        ReportDimension: "channel" | "domain" | "engineer" | "language" | "product" | "severity" | "team" | "provider";
+        ReportList: {
+            items: components["schemas"]["ReportEntry"][];
+        };
+        ReportEntry: {
+            /** @description Name of the report. */
+            name: string;
+            /** @description What it is called. */
+            title: string;
+            /** @description It is as of now and has no time. */
+            live: boolean;
+            /** @description What it can be grouped and filtered by. */
+            by: components["schemas"]["ReportDimension"][];
+            /** @description Its figures. */
+            measures: {
+                /** @description Name of the figure. */
+                measure: string;
+                /** @description What it is called. */
+                name: string;
+                unit?: components["schemas"]["ReportUnit"];
+            }[];
+        };
+        /**
+         * @description Unit of sum and shares; thousandths are of the operator's currency.
+         * @enum {string}
+         */
+        ReportUnit: "milliseconds" | "points" | "thousandths";
+        Report: {
+            /** @description Name of the report. */
+            name: string;
+            /** @description What it is called. */
+            title: string;
+            from?: components["schemas"]["Time"];
+            to?: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Beginning of the time, which is in it, in milliseconds since 1970, UTC.
+             */
+            from_ms?: number;
+            /**
+             * Format: int64
+             * @description Its end, which is not.
+             */
+            to_ms?: number;
+            /** @description Zone of days, weeks and months. */
+            zone: string;
+            /** @description day, week or month. */
+            every?: string;
+            by?: components["schemas"]["ReportDimension"];
+            /**
+             * Format: int64
+             * @description Number of the newest sealed event that was counted.
+             */
+            as_of_seq: number;
+            as_of: components["schemas"]["Time"];
+            figures: components["schemas"]["ReportFigure"][];
+        };
+        ReportFigure: {
+            /** @description 2026-11-25, 2026-W48 or 2026-11; absent without `every`. */
+            period?: string;
+            /**
+             * Format: int64
+             * @description Beginning of the period, in milliseconds since 1970, UTC.
+             */
+            from_ms?: number;
+            /**
+             * Format: int64
+             * @description Its end, which is not in it.
+             */
+            to_ms?: number;
+            /** @description Id of the group; absent without `by`, empty of those without. */
+            group?: string;
+            /** @description What the group is called. */
+            group_name?: string;
+            /** @description What is counted. */
+            measure: string;
+            /** @description The same in the caller's language. */
+            measure_name: string;
+            /** @description Which sort of it, for example the state of a ticket. */
+            detail?: string;
+            /** @description The same in the caller's language. */
+            detail_name?: string;
+            /**
+             * Format: int64
+             * @description How many there are; of capacity how many there may be.
+             */
+            count: number;
+            unit?: components["schemas"]["ReportUnit"];
+            /**
+             * Format: int64
+             * @description Of all amounts.
+             */
+            sum?: number;
+            /**
+             * Format: int64
+             * @description Half of them took no longer (nearest rank), rounded up to three significant digits.
+             */
+            p50?: number;
+            /**
+             * Format: int64
+             * @description Nine of ten took no longer, in the same way.
+             */
+            p90?: number;
+            /**
+             * Format: int64
+             * @description How many promises were kept; absent when nothing was promised.
+             */
+            met?: number;
+            /**
+             * Format: int64
+             * @description How many were not.
+             */
+            missed?: number;
+            /**
+             * Format: int64
+             * @description Kept ones of a thousand, rounded half up.
+             */
+            met_per_mille?: number;
+            /** @description ListReportTickets lists what it counts. */
+            listed: boolean;
+        };
+        ReportTicketPage: {
+            items: components["schemas"]["ReportTicket"][];
+            /** @description Continues the list; absent at the end. */
+            next_cursor?: string;
+        };
+        ReportTicket: {
+            /** @description Ticket number. */
+            number: string;
+            /** @description Its customer. */
+            domain_id: string;
+            /** @description The customer's name. */
+            domain_name: string;
+            at: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description When it counted, in milliseconds since 1970, UTC; of an open ticket when it was created.
+             */
+            at_ms: number;
+            /**
+             * Format: int64
+             * @description How long it took, or the points.
+             */
+            amount?: number;
+            unit?: components["schemas"]["ReportUnit"];
+            /**
+             * @description Whether the promise was kept; absent when there was none.
+             * @enum {string}
+             */
+            verdict?: "met" | "missed";
+        };
+        /** @description Path in the tree to the SHA-256 of the file, in hex. */
+        ConfigHashMap: {
+            [key: string]: string;
+        };
+        /**
+         * @description What becomes of the clocks of open tickets. keep leaves them the targets they were promised; move makes open clocks go by what is promised now, counted from their beginning, as after a change of severity.
+         * @default keep
+         * @enum {string}
+         */
+        ConfigClocks: "keep" | "move";
+        ConfigTree: {
+            /**
+             * Format: int64
+             * @description The last recorded version, 0 when there is none; of an earlier version its number.
+             */
+            version: number;
+            /** @description One hash over all files, comments about names left out. */
+            hash: string;
+            files: components["schemas"]["CatalogFileMap"];
+        };
+        PlanConfigurationReq: {
+            files: components["schemas"]["CatalogFileMap"];
+            clocks?: components["schemas"]["ConfigClocks"];
+        };
+        ApplyConfigurationReq: {
+            files: components["schemas"]["CatalogFileMap"];
+            /** @description The plan's `base`. Absent applies over whatever is in force. */
+            base?: components["schemas"]["ConfigHashMap"];
+            clocks?: components["schemas"]["ConfigClocks"];
+        };
+        RollbackConfigurationReq: {
+            /**
+             * Format: int64
+             * @description The version to go back to.
+             */
+            version: number;
+            /** @description The dry run's `base`. Absent goes back from whatever is in force. */
+            base?: components["schemas"]["ConfigHashMap"];
+            clocks?: components["schemas"]["ConfigClocks"];
+            /**
+             * @description Only tell what would change.
+             * @default false
+             */
+            dry_run: boolean;
+        };
+        ConfigField: {
+            /** @description Dots stand between levels. */
+            field: string;
+            /** @description Absent when there was no value. */
+            before?: string;
+            /** @description Absent when there is no value any more. */
+            after?: string;
+        };
+        ConfigChange: {
+            /**
+             * @description What happens to the entry. Those of the catalogue are retired, not removed; old tickets keep them.
+             * @enum {string}
+             */
+            action: "added" | "changed" | "removed" | "retired" | "restored" | "reordered";
+            /** @description Where it belongs, for example queues, or catalog.product. */
+            section: string;
+            /** @description Its id. */
+            id: string;
+            /** @description Its name in the caller's language. */
+            name?: string;
+            fields: components["schemas"]["ConfigField"][];
+        };
+        /** @description An open ticket that is touched. */
+        ConfigTicket: {
+            /** @description Number of the ticket. */
+            number: string;
+            effect: components["schemas"]["ConfigEffect"];
+            /** @description Section of the entry it is by; absent for clocks. */
+            section?: string;
+            /** @description Id of the entry. */
+            id?: string;
+            /** @description The clocks that differ, for example resolution.1. */
+            clocks?: string[];
+            due_before?: components["schemas"]["Time"];
+            due_after?: components["schemas"]["Time"];
+        };
+        /**
+         * @description What happens to an open ticket: clocks - its targets become those promised now; clocks_kept - it keeps its targets though tickets like it get others from now on; queue_in, queue_out - it comes into or leaves a queue; queue_served - nobody handles it and its queue gives tickets otherwise; retired - it keeps an entry of the catalogue that is offered no more; rule_candidate - it is in the state a rule of time waits in.
+         * @enum {string}
+         */
+        ConfigEffect: "clocks" | "clocks_kept" | "queue_in" | "queue_out" | "queue_served" | "retired" | "rule_candidate";
+        ConfigTotal: {
+            effect: components["schemas"]["ConfigEffect"];
+            /**
+             * Format: int32
+             * @description How many there are; a ticket counts once for each entry.
+             */
+            count: number;
+        };
+        ConfigPlan: {
+            /**
+             * Format: int64
+             * @description The last recorded version, 0 when there is none; after apply and rollback the new one.
+             */
+            version: number;
+            /** @description Of what is in force. */
+            hash: string;
+            base: components["schemas"]["ConfigHashMap"];
+            changes: components["schemas"]["ConfigChange"][];
+            /** @description Files of the catalogue differ, be it in comments only. */
+            layout: boolean;
+            /** @description Open tickets that are touched, at most 100 for each effect and entry. */
+            tickets: components["schemas"]["ConfigTicket"][];
+            totals: components["schemas"]["ConfigTotal"][];
+        };
+        ConfigVersion: {
+            /**
+             * Format: int64
+             * @description Number of the version.
+             */
+            version: number;
+            at: components["schemas"]["Time"];
+            /**
+             * @description How it came to be; found is what others had changed by the desk, as the next apply found it.
+             * @enum {string}
+             */
+            kind: "apply" | "rollback" | "found";
+            /**
+             * Format: int64
+             * @description Of a rollback the version it went back to.
+             */
+            from?: number;
+            /** @description Sort of who did it, for example engineer or local. */
+            actor_kind: string;
+            /** @description User id of who did it. */
+            actor?: string;
+            /** @description Hash of its files. */
+            hash: string;
+            /**
+             * Format: int32
+             * @description Entries that it changed.
+             */
+            changes: number;
+        };
+        ConfigVersionList: {
+            items: components["schemas"]["ConfigVersion"][];
+        };
     };
     responses: {
         /** @description Error, with a status of 400 or above. */
@@ -6443,6 +8427,50 @@ export interface components {
         SeenVersion: number;
         /** @description Id of a received mail. */
         MailID: string;
+        /** @description Role of a person of the house. */
+        HouseRole: components["schemas"]["Role"];
+        /** @description Only what this user did (user id). */
+        AuditActor: string;
+        /** @description Only events of this kind, for example user.create, or of all kinds that begin so, for example user.*. */
+        AuditKind: string;
+        /** @description Only events of this domain; house is ours. */
+        AuditDomain: string;
+        /** @description Only events of the ticket with this number. */
+        AuditTicket: string;
+        /** @description Only events from this instant on. */
+        AuditFrom: components["schemas"]["Time"];
+        /** @description Only events before this instant. */
+        AuditTo: components["schemas"]["Time"];
+        /** @description Id or slug of an article. */
+        ArticleKey: string;
+        /** @description Name of a report, as ListReports has it. */
+        ReportName: string;
+        /** @description Where the time begins: a date of the zone (2026-11-01) or an instant (RFC 3339); absent = 30 days before its end. Reports of now have no time. */
+        ReportFrom: string;
+        /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
+        ReportTo: string;
+        /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+        ReportZone: string;
+        /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
+        ReportEvery: "day" | "week" | "month";
+        /** @description Figures for each value of this; absent = together. ListReports tells what a report knows. */
+        ReportBy: components["schemas"]["ReportDimension"];
+        /** @description Only of this customer. */
+        ReportDomain: string;
+        /** @description Only of this team. */
+        ReportTeam: string;
+        /** @description Only of this engineer (user id). */
+        ReportEngineer: string;
+        /** @description Only of this product. */
+        ReportProduct: string;
+        /** @description Only of this severity. */
+        ReportSeverity: string;
+        /** @description Only in this language of the customer's notices. */
+        ReportLanguage: "zh-cn" | "en-us";
+        /** @description Only of tickets that came this way. */
+        ReportChannel: "api" | "mail";
+        /** @description Only sent by this provider. */
+        ReportProvider: string;
     };
     requestBodies: never;
     headers: never;
@@ -6955,6 +8983,8 @@ export interface operations {
             query?: {
                 /** @description Only messages to this address or phone number. */
                 to?: string;
+                /** @description Only messages of this domain, for example a sandbox. */
+                domain?: string;
                 /** @description Most items in one answer. */
                 limit?: components["parameters"]["Limit"];
             };
@@ -7175,6 +9205,34 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    ChangeDomain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeDomainReq"];
+            };
+        };
+        responses: {
+            /** @description The account. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Domain"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     DisableDomain: {
         parameters: {
             query?: never;
@@ -7218,6 +9276,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Domain"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowDomainClock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The clock. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainClock"];
                 };
             };
             default: components["responses"]["Error"];
@@ -7340,6 +9422,36 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ChangeUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+                /** @description User id. */
+                user_id: components["parameters"]["UserID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeUserReq"];
+            };
+        };
         responses: {
             /** @description The user. */
             200: {
@@ -8998,7 +11110,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevealReq"];
+            };
+        };
         responses: {
             /** @description The details, nothing masked. */
             200: {
@@ -11330,6 +13446,1444 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MailboxTest"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    GrantRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description User id. */
+                user_id: components["parameters"]["UserID"];
+                /** @description Role of a person of the house. */
+                role: components["parameters"]["HouseRole"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RevokeRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description User id. */
+                user_id: components["parameters"]["UserID"];
+                /** @description Role of a person of the house. */
+                role: components["parameters"]["HouseRole"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListDomainKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The access keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainKeyList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CloseDomain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseDomainReq"];
+            };
+        };
+        responses: {
+            /** @description The account. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Domain"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    DeleteGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+                /** @description Group id. */
+                group_id: components["parameters"]["GroupID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ChangeGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+                /** @description Group id. */
+                group_id: components["parameters"]["GroupID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeGroupReq"];
+            };
+        };
+        responses: {
+            /** @description The group. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListAudit: {
+        parameters: {
+            query?: {
+                /** @description Only what this user did (user id). */
+                actor?: components["parameters"]["AuditActor"];
+                /** @description Only events of this kind, for example user.create, or of all kinds that begin so, for example user.*. */
+                action?: components["parameters"]["AuditKind"];
+                /** @description Only events of this domain; house is ours. */
+                domain?: components["parameters"]["AuditDomain"];
+                /** @description Only events of the ticket with this number. */
+                ticket?: components["parameters"]["AuditTicket"];
+                /** @description Only events from this instant on. */
+                from?: components["parameters"]["AuditFrom"];
+                /** @description Only events before this instant. */
+                to?: components["parameters"]["AuditTo"];
+                /** @description Only events with a smaller number. */
+                before?: number;
+                /** @description Most events in one answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ExportAudit: {
+        parameters: {
+            query?: {
+                /** @description Only what this user did (user id). */
+                actor?: components["parameters"]["AuditActor"];
+                /** @description Only events of this kind, for example user.create, or of all kinds that begin so, for example user.*. */
+                action?: components["parameters"]["AuditKind"];
+                /** @description Only events of this domain; house is ours. */
+                domain?: components["parameters"]["AuditDomain"];
+                /** @description Only events of the ticket with this number. */
+                ticket?: components["parameters"]["AuditTicket"];
+                /** @description Only events from this instant on. */
+                from?: components["parameters"]["AuditFrom"];
+                /** @description Only events before this instant. */
+                to?: components["parameters"]["AuditTo"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events as a CSV file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowAuditChain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditChain"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListBlockedContacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The blocked contacts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockedContactList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    UnblockContact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnblockContactReq"];
+            };
+        };
+        responses: {
+            /** @description It is not blocked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowDemo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The demo world. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoWorld"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RemoveDemo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemoveDemoReq"];
+            };
+        };
+        responses: {
+            /** @description What is left of the demo world. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoWorld"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    PlanErasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonReq"];
+            };
+        };
+        responses: {
+            /** @description The plan. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasurePlan"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListErasures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The erasures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateErasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewErasureReq"];
+            };
+        };
+        responses: {
+            /** @description The erasure, running. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowErasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the erasure. */
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The erasure. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListHolds: {
+        parameters: {
+            query?: {
+                /** @description Also those that were released or are over. */
+                all?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The holds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewHoldReq"];
+            };
+        };
+        responses: {
+            /** @description The hold. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ReleaseHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the hold. */
+                hold_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonReq"];
+            };
+        };
+        responses: {
+            /** @description The hold, released. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    SetRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionReq"];
+            };
+        };
+        responses: {
+            /** @description The rule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRule"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    PreviewRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionReq"];
+            };
+        };
+        responses: {
+            /** @description What would go. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPreview"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    DeleteRetention: {
+        parameters: {
+            query?: {
+                /** @description Of a rule for one domain. */
+                domain_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Kind of records. */
+                kind: components["schemas"]["RetentionKind"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateBundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonReq"];
+            };
+        };
+        responses: {
+            /** @description The link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bundle"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    DownloadBundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the link. */
+                bundle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListArticles: {
+        parameters: {
+            query?: {
+                /** @description Words to look for. */
+                q?: string;
+                /** @description Only these. */
+                state?: components["schemas"]["ArticleState"];
+                /** @description Only those whose newest version is for these. */
+                visibility?: components["schemas"]["ArticleVisibility"];
+                /** @description Only with this tag, whatever case and width. */
+                tag?: string;
+                /** @description Only about this product of the catalogue. */
+                product?: string;
+                /** @description Only about this problem type. */
+                problem_type?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description Most items in one answer. */
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of articles, without their bodies. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticlePage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateArticle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewArticleReq"];
+            };
+        };
+        responses: {
+            /** @description The article. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Article"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowArticle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The article. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Article"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ChangeArticle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeArticleReq"];
+            };
+        };
+        responses: {
+            /** @description The article behind it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Article"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateArticleStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArticleStepReq"];
+            };
+        };
+        responses: {
+            /** @description The article behind it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Article"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListArticleVersions: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description Most items in one answer. */
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: never;
+            path: {
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of versions, without their bodies. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleVersionPage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowArticleVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+                /** @description Number of the version. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleVersion"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CompareArticleVersions: {
+        parameters: {
+            query: {
+                /** @description Number of a version. */
+                from: number;
+                /** @description Number of a version. */
+                to: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The parts that differ. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleDifferences"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListArticleTickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tickets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleTicketList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateArticleFeedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArticleFeedbackReq"];
+            };
+        };
+        responses: {
+            /** @description Noted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    PreviewArticle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArticlePreviewReq"];
+            };
+        };
+        responses: {
+            /** @description The text as safe HTML. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticlePreview"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    SuggestArticles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArticleSuggestionReq"];
+            };
+        };
+        responses: {
+            /** @description The articles. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleSuggestions"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowArticleFigures: {
+        parameters: {
+            query?: {
+                /** @description Not before; absent = 30 days before `to`. */
+                from?: components["schemas"]["Time"];
+                /** @description Before this instant; absent = now. */
+                to?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleFigures"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ExportArticles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The files. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleFiles"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ImportArticles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArticleFilesReq"];
+            };
+        };
+        responses: {
+            /** @description What was changed, or would be. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleImport"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListTicketArticles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Ticket number. */
+                number: components["parameters"]["Number"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The articles. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketArticleList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    LinkTicketArticle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Ticket number. */
+                number: components["parameters"]["Number"];
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The note. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketArticle"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    UnlinkTicketArticle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Ticket number. */
+                number: components["parameters"]["Number"];
+                /** @description Id or slug of an article. */
+                article: components["parameters"]["ArticleKey"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken back. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListReports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The reports. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowReport: {
+        parameters: {
+            query?: {
+                /** @description Where the time begins: a date of the zone (2026-11-01) or an instant (RFC 3339); absent = 30 days before its end. Reports of now have no time. */
+                from?: components["parameters"]["ReportFrom"];
+                /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
+                to?: components["parameters"]["ReportTo"];
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                zone?: components["parameters"]["ReportZone"];
+                /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
+                every?: components["parameters"]["ReportEvery"];
+                /** @description Figures for each value of this; absent = together. ListReports tells what a report knows. */
+                by?: components["parameters"]["ReportBy"];
+                /** @description Only of this customer. */
+                domain_id?: components["parameters"]["ReportDomain"];
+                /** @description Only of this team. */
+                team_id?: components["parameters"]["ReportTeam"];
+                /** @description Only of this engineer (user id). */
+                engineer_id?: components["parameters"]["ReportEngineer"];
+                /** @description Only of this product. */
+                product_category_id?: components["parameters"]["ReportProduct"];
+                /** @description Only of this severity. */
+                severity_id?: components["parameters"]["ReportSeverity"];
+                /** @description Only in this language of the customer's notices. */
+                language?: components["parameters"]["ReportLanguage"];
+                /** @description Only of tickets that came this way. */
+                channel?: components["parameters"]["ReportChannel"];
+                /** @description Only sent by this provider. */
+                provider?: components["parameters"]["ReportProvider"];
+            };
+            header?: never;
+            path: {
+                /** @description Name of a report, as ListReports has it. */
+                name: components["parameters"]["ReportName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    DownloadReport: {
+        parameters: {
+            query?: {
+                /** @description Where the time begins: a date of the zone (2026-11-01) or an instant (RFC 3339); absent = 30 days before its end. Reports of now have no time. */
+                from?: components["parameters"]["ReportFrom"];
+                /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
+                to?: components["parameters"]["ReportTo"];
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                zone?: components["parameters"]["ReportZone"];
+                /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
+                every?: components["parameters"]["ReportEvery"];
+                /** @description Figures for each value of this; absent = together. ListReports tells what a report knows. */
+                by?: components["parameters"]["ReportBy"];
+                /** @description Only of this customer. */
+                domain_id?: components["parameters"]["ReportDomain"];
+                /** @description Only of this team. */
+                team_id?: components["parameters"]["ReportTeam"];
+                /** @description Only of this engineer (user id). */
+                engineer_id?: components["parameters"]["ReportEngineer"];
+                /** @description Only of this product. */
+                product_category_id?: components["parameters"]["ReportProduct"];
+                /** @description Only of this severity. */
+                severity_id?: components["parameters"]["ReportSeverity"];
+                /** @description Only in this language of the customer's notices. */
+                language?: components["parameters"]["ReportLanguage"];
+                /** @description Only of tickets that came this way. */
+                channel?: components["parameters"]["ReportChannel"];
+                /** @description Only sent by this provider. */
+                provider?: components["parameters"]["ReportProvider"];
+                /** @description Form of the table. */
+                format?: "csv" | "xlsx";
+            };
+            header?: never;
+            path: {
+                /** @description Name of a report, as ListReports has it. */
+                name: components["parameters"]["ReportName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. Content-Disposition carries its name. */
+            200: {
+                headers: {
+                    /** @description Name of the file. */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListReportTickets: {
+        parameters: {
+            query: {
+                /** @description Where the time begins: a date of the zone (2026-11-01) or an instant (RFC 3339); absent = 30 days before its end. Reports of now have no time. */
+                from?: components["parameters"]["ReportFrom"];
+                /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
+                to?: components["parameters"]["ReportTo"];
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                zone?: components["parameters"]["ReportZone"];
+                /** @description Only of this customer. */
+                domain_id?: components["parameters"]["ReportDomain"];
+                /** @description Only of this team. */
+                team_id?: components["parameters"]["ReportTeam"];
+                /** @description Only of this engineer (user id). */
+                engineer_id?: components["parameters"]["ReportEngineer"];
+                /** @description Only of this product. */
+                product_category_id?: components["parameters"]["ReportProduct"];
+                /** @description Only of this severity. */
+                severity_id?: components["parameters"]["ReportSeverity"];
+                /** @description Only in this language of the customer's notices. */
+                language?: components["parameters"]["ReportLanguage"];
+                /** @description Only of tickets that came this way. */
+                channel?: components["parameters"]["ReportChannel"];
+                /** @description Only sent by this provider. */
+                provider?: components["parameters"]["ReportProvider"];
+                /** @description The figure's `measure`. */
+                measure: string;
+                /** @description The figure's `detail`; absent = all. */
+                detail?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description Most items in one answer. */
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: never;
+            path: {
+                /** @description Name of a report, as ListReports has it. */
+                name: components["parameters"]["ReportName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportTicketPage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ExportConfiguration: {
+        parameters: {
+            query?: {
+                /** @description An earlier version; absent for what is in force. */
+                version?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tree. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigTree"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    PlanConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanConfigurationReq"];
+            };
+        };
+        responses: {
+            /** @description The difference. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigPlan"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ApplyConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyConfigurationReq"];
+            };
+        };
+        responses: {
+            /** @description What was changed, with the new version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigPlan"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListConfigurationVersions: {
+        parameters: {
+            query?: {
+                /** @description Only versions with a smaller number. */
+                before?: number;
+                /** @description Most versions in one answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The versions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigVersionList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RollbackConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackConfigurationReq"];
+            };
+        };
+        responses: {
+            /** @description What was changed, or would be. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigPlan"];
                 };
             };
             default: components["responses"]["Error"];
