@@ -66,6 +66,7 @@ export const screens: Screen[] = [
     go: async (page) => {
       await toTicket(page)
       await layer(page, '/')
+      await expect(page.locator('dialog[open] input')).toBeFocused()
       await page.keyboard.press('Enter')
       await expect(page.locator('dialog ol li').first()).toBeVisible()
     },
