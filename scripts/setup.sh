@@ -2,7 +2,8 @@
 # Installs what the tests need and this machine lacks. The product itself needs
 # none of it: PostgreSQL for the storage tests, a C compiler for the race
 # detector, strace for the test that the sync comes before the answer, Chromium
-# (and a font with Chinese characters) for the pages, Dovecot for the long tests.
+# (and a font with Chinese characters) for the pages, slapd for log-ins by a
+# directory, Dovecot for the long tests.
 set -euo pipefail
 
 need=()
@@ -11,6 +12,8 @@ postgres() { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev
 command -v cc >/dev/null || command -v gcc >/dev/null || need+=(gcc libc6-dev)
 command -v strace >/dev/null || need+=(strace)
 command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
+# The sign-in tests start a directory of their own.
+[ -x /usr/sbin/slapd ] || need+=(slapd)
 # The long tests fetch mails from a real Dovecot; they start their own.
 [ -z "${CASEMATE_LONG:-}" ] || command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || need+=(dovecot-imapd)
 [ ${#need[@]} -eq 0 ] && exit 0
@@ -25,10 +28,14 @@ if command -v apt-get >/dev/null; then
     [ -e /etc/postgresql-common/createcluster.conf ] ||
       echo "create_main_cluster = false" | "${sudo[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
+  if [[ " ${need[*]} " == *" slapd "* ]]; then
+    echo "slapd slapd/no_configuration boolean true" | "${sudo[@]}" debconf-set-selections
+  fi
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
 elif command -v dnf >/dev/null; then
-  "${sudo[@]}" dnf install -y -q "${need[@]/libc6-dev/glibc-devel}"
+  need=("${need[@]/libc6-dev/glibc-devel}")
+  "${sudo[@]}" dnf install -y -q "${need[@]/slapd/openldap-servers}"
 else
   echo "install these and try again: ${need[*]}" >&2
   exit 1

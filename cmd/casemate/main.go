@@ -27,7 +27,7 @@ type command struct {
 	Desk     deskCmd     `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
 	Outbox   outboxCmd   `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`
 	Catalog  catalogCmd  `cmd:"" help:"The catalogue as a folder of files: export, plan, apply."`
-	User     userCmd     `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password."`
+	User     userCmd     `cmd:"" help:"Users of customers and of the house: create, list, disable, reset a password or a second factor, sessions."`
 	Key      keyCmd      `cmd:"" help:"Access keys of customers' users; rotation of the master key."`
 	Mail     mailCmd     `cmd:"" help:"Mail that comes in: mailboxes and their test; the quarantine: list, show, release, retry, discard."`
 	Provider providerCmd `cmd:"" help:"Mail servers and text message providers: list, test, drain."`
@@ -54,6 +54,7 @@ type command struct {
 	Queue     queueCmd     `cmd:"" help:"The desk's queues: list, show, claim the next ticket, add, change, remove."`
 	Team      teamCmd      `cmd:"" help:"Teams, and what their members can do and when: list, add, change, engineers, shift."`
 	Doctor    doctorCmd    `cmd:"" help:"Prove that counters and the search index are equal to the tables, and mend them."`
+	Login     loginCmd     `cmd:"" help:"Ways to sign in: try the identity providers and directories of a configuration file."`
 	Partner   partnerCmd   `cmd:"" help:"Partners who serve customers: add, list, change, remove, their engineers, whom they serve."`
 }
 

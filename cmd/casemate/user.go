@@ -24,6 +24,8 @@ type userCmd struct {
 	Disable       userDisableCmd  `cmd:"" help:"Keep a user out; tokens end at once."`
 	Enable        userEnableCmd   `cmd:"" help:"Let a disabled user in again."`
 	ResetPassword userPasswordCmd `cmd:"" help:"Set a new password; tokens end at once."`
+	Totp          userTotpCmd     `cmd:"" help:"A user's second factor: reset."`
+	Sessions      userSessionsCmd `cmd:"" help:"Where a user is logged in: browsers' sessions and tokens; --end ends them."`
 }
 
 type userCreateCmd struct {

@@ -4,15 +4,56 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Identity is who, beside Casemate, may say who a user is.
 type Identity struct {
-	Sessions  Sessions `yaml:"sessions"`  // of browsers
-	Providers []OIDC   `yaml:"providers"` // OpenID Connect providers whose id tokens are taken
+	Sessions     Sessions     `yaml:"sessions"`      // of browsers
+	SecondFactor SecondFactor `yaml:"second_factor"` // codes of authenticator apps
+	Providers    []OIDC       `yaml:"providers"`     // OpenID Connect providers whose id tokens are taken
+	OIDC         []SignIn     `yaml:"oidc"`          // OpenID Connect providers that people sign in at
+	LDAP         []LDAP       `yaml:"ldap"`          // directories whose people log in with their password there
+	// How often providers are asked for the people who are logged in; 0 = 5m.
+	Recheck time.Duration `yaml:"recheck"`
 }
+
+// SecondFactor is who must have a second factor; everybody may.
+type SecondFactor struct {
+	Required []string `yaml:"required"` // roles of the house, main, customers
+	Issuer   string   `yaml:"issuer"`   // what authenticator apps show; "" = Casemate
+}
+
+// Customers of whom a second factor can be demanded, beside the house's roles.
+const (
+	MainAccounts  = "main"      // main accounts
+	CustomerUsers = "customers" // all users of customers
+)
+
+// WithDefaults fills in what is not set.
+func (f SecondFactor) WithDefaults() SecondFactor {
+	if f.Issuer == "" {
+		f.Issuer = "Casemate"
+	}
+	return f
+}
+
+func (f SecondFactor) check() error {
+	for _, r := range f.Required {
+		if !slices.Contains(append(slices.Clone(roles), MainAccounts, CustomerUsers), r) {
+			return fmt.Errorf("identity.second_factor.required: %q is not one of %s, main, customers", r, strings.Join(roles, ", "))
+		}
+	}
+	if strings.Contains(f.Issuer, ":") || len(f.Issuer) > 64 {
+		return errors.New("identity.second_factor.issuer has at most 64 bytes and no colon")
+	}
+	return nil
+}
+
+// roles of the house, as package principal names them.
+var roles = []string{"administrator", "supervisor", "engineer", "auditor"}
 
 // Sessions is when the sessions of browsers end.
 type Sessions struct {
@@ -50,7 +91,10 @@ func (s Sessions) check() error {
 
 // WithDefaults fills in what is not set.
 func (i Identity) WithDefaults() Identity {
-	i.Sessions = i.Sessions.WithDefaults()
+	i.Sessions, i.SecondFactor = i.Sessions.WithDefaults(), i.SecondFactor.WithDefaults()
+	if i.Recheck == 0 {
+		i.Recheck = DefaultRecheck
+	}
 	return i
 }
 
@@ -81,7 +125,7 @@ var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", 
 
 // Check refuses a provider that could not be used, or would be used wrongly.
 func (i Identity) Check() error {
-	if err := i.Sessions.check(); err != nil {
+	if err := errors.Join(i.Sessions.check(), i.SecondFactor.check(), i.checkSignIn()); err != nil {
 		return err
 	}
 	seen := map[string]bool{}

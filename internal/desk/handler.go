@@ -65,6 +65,8 @@ type Handler struct {
 	attachments
 	automation
 
+	userSignIns
+
 	histories
 	searches
 
@@ -142,6 +144,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
 	}
 	h.searches = searches{of: h.tickets}
+	h.userSignIns = userSignIns{identity: n.Identity}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}
 	h.teamwork = teamwork{queue: n.Queue, steps: h.tickets}
 	h.histories = histories{tickets: n.Tickets, identity: n.Identity, steps: h.tickets, now: host.Now}

@@ -25,7 +25,7 @@ func (h sessions) SetUp(ctx context.Context, req *oas.SetUpReq) (*oas.User, erro
 
 // CreateSession logs a person of the house in.
 func (h sessions) CreateSession(ctx context.Context, req *oas.NewSessionReq) (*oas.NewSession, error) {
-	t, err := h.identity.Login(ctx, identity.Login{User: req.Name, Password: req.Password, Address: principal.From(ctx).Address, Engineer: true})
+	t, err := h.identity.Login(ctx, identity.Login{User: req.Name, Password: req.Password, Code: req.Code.Or(""), Address: principal.From(ctx).Address, Engineer: true})
 	if err != nil {
 		return nil, err
 	}

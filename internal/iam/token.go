@@ -15,7 +15,7 @@ import (
 type tokens struct{ identity *identity.Service }
 
 var (
-	errMethod = fault.New(fault.Invalid, fault.CodeInvalid, "不支持的认证方式，仅支持 password 与 token", "only the methods password and token are supported").In("auth.identity.methods")
+	errMethod = fault.New(fault.Invalid, fault.CodeInvalid, "不支持的认证方式，仅支持 password、token，以及与 password 一起的 totp", "only the methods password and token are supported, and totp together with password").In("auth.identity.methods")
 	errScope  = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 须包含 domain 或 project", "{field} holds a domain or a project").In("auth.scope")
 	errDomain = fault.New(fault.Invalid, fault.CodeInvalid, "按用户名登录须指明 domain 的 id 或 name", "a user name needs the id or name of its domain").In("auth.identity.password.user.domain")
 	// errNoSubject is Keystone's answer to a token that is not, or not the
@@ -74,7 +74,7 @@ func readScope(raw []byte) (s scope, err error) {
 func (h tokens) CreateToken(ctx context.Context, req *oas.AuthReq, p oas.CreateTokenParams) (*oas.TokenAnswerHeaders, error) {
 	id := req.Auth.Identity
 	for _, m := range id.Methods {
-		if m != "password" && m != "token" {
+		if m != "password" && m != "token" && (m != "totp" || !slices.Contains(id.Methods, "password")) {
 			return nil, errMethod
 		}
 	}
@@ -90,6 +90,12 @@ func (h tokens) CreateToken(ctx context.Context, req *oas.AuthReq, p oas.CreateT
 		u := id.Password.Value.User
 		l := identity.Login{User: u.Name.Or(""), UserID: u.ID.Or(""), Domain: u.Domain.Value.Name.Or(""), DomainID: u.Domain.Value.ID.Or(""),
 			Password: u.Password, Address: principal.From(ctx).Address, Scope: want.of}
+		if slices.Contains(id.Methods, "totp") {
+			if !id.Totp.Set {
+				return nil, fault.Missing.In("auth.identity.totp")
+			}
+			l.Code = id.Totp.Value.User.Passcode
+		}
 		switch {
 		case l.User == "" && l.UserID == "":
 			return nil, fault.Missing.In("auth.identity.password.user.name")

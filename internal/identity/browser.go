@@ -72,16 +72,6 @@ func sessionPlace(column, id string) seal.Place {
 	return seal.Place{Table: "browser_sessions", Column: column, Row: id}
 }
 
-// LoginBrowser checks a password as Login does and opens a session of a browser.
-// The session it had before ends. It fails as Login does.
-func (s *Service) LoginBrowser(ctx context.Context, l Login, b Browser) (Session, error) {
-	p, err := s.prove(ctx, l)
-	if err != nil {
-		return Session{}, err
-	}
-	return s.openSession(ctx, p, ByPassword, "", b)
-}
-
 // openSession opens a session for one who has proved who they are.
 func (s *Service) openSession(ctx context.Context, p proved, method, provider string, b Browser) (Session, error) {
 	if device := []rune(b.Device); len(device) > 256 {
@@ -277,8 +267,31 @@ func (s *Service) EndSession(ctx context.Context, who principal.Principal, domai
 	})
 }
 
-// FlushSessions writes when sessions were last used; periodic, so that requests
-// do not pay for it.
+// flushEvery is how often each node writes when keys and sessions were used
+// there. Others read it to end idle sessions, so it is far below what Idle may be.
+const flushEvery = 20 * time.Second
+
+// Run writes when access keys and sessions were last used on this node, until
+// the context ends, and once more then.
+func (s *Service) Run(ctx context.Context) {
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	for done := false; !done; {
+		select {
+		case <-ctx.Done():
+			done = true
+		case <-t.C:
+		}
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		if err := errors.Join(s.FlushLastUsed(end), s.FlushSessions(end)); err != nil {
+			s.log.WarnContext(ctx, "writing when credentials were used", "error", err)
+		}
+		cancel()
+	}
+}
+
+// FlushSessions writes when sessions were last used; now and then, so that
+// requests do not pay for it.
 func (s *Service) FlushSessions(ctx context.Context) error {
 	seen := s.cache.seenSince()
 	if len(seen) == 0 {

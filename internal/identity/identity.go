@@ -6,6 +6,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,14 @@ type Options struct {
 	Providers []config.OIDC
 	// Sessions are when browsers' sessions end; zero values are the defaults.
 	Sessions config.Sessions
+	// SecondFactor says who must have one.
+	SecondFactor config.SecondFactor
+	// OIDC and LDAP are the identity providers that people log in at, Recheck how
+	// often they are asked for those who are logged in. Use NewFederated with them.
+	OIDC    []config.SignIn
+	LDAP    []config.LDAP
+	Recheck time.Duration
+	Log     *slog.Logger // nil = the default
 	// Plans are the support plans that a domain may have; nil = any.
 	Plans func() []string
 }
@@ -69,6 +78,8 @@ type Service struct {
 	terms  *search.Hasher
 
 	federation federation
+	outside    outside
+	log        *slog.Logger
 }
 
 // NewFederated makes the service with identity providers; it fails when a file
@@ -76,15 +87,21 @@ type Service struct {
 func NewFederated(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 	s := New(d, keys, o)
 	var err error
-	s.federation, err = newFederation(o.Providers, d.Now)
+	if s.federation, err = newFederation(o.Providers, d.Now); err != nil {
+		return s, err
+	}
+	s.outside, err = newOutside(o, d.Now)
 	return s, err
 }
 
 // New makes the service without identity providers.
 func New(d *db.DB, keys *seal.Keyring, o Options) *Service {
 	o.Sessions = o.Sessions.WithDefaults()
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	return &Service{db: d, keys: keys, o: o, hasher: newHasher(),
-		cache: newCredentialCache(d.Now), locks: newSignatureLocks(d.Now, o.DemoLocks), names: nameCache{m: map[string]string{}}, terms: search.NewHasher(keys)}
+		cache: newCredentialCache(d.Now), locks: newSignatureLocks(d.Now, o.DemoLocks), names: nameCache{m: map[string]string{}}, log: o.Log, terms: search.NewHasher(keys)}
 }
 
 // Domain is a customer's account.

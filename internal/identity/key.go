@@ -304,8 +304,8 @@ func (r *recent[T]) forget() {
 	clear(r.m)
 }
 
-// VerifySealed opens every access key's secret, lasting or temporary, and every user's personal
-// fields: the keys belong to this data. Erased persons are passed over.
+// VerifySealed opens every access key's secret, lasting or temporary, every second factor's and
+// every user's personal fields: the keys belong to this data. Erased persons are passed over.
 func (s *Service) VerifySealed(ctx context.Context) error {
 	return s.db.View(ctx, func(tx *db.Tx) error {
 		opens := func(place func(id string) seal.Place) func(db.Row) error {
@@ -322,6 +322,9 @@ func (s *Service) VerifySealed(ctx context.Context) error {
 			return err
 		}
 		if err := tx.List(opens(temporaryPlace), "SELECT id, secret FROM temporary_keys"); err != nil {
+			return err
+		}
+		if err := tx.List(opens(factorPlace), "SELECT user_id, secret FROM second_factors /* all domains: a restored store is checked whole */"); err != nil {
 			return err
 		}
 		return tx.List(func(r db.Row) error {

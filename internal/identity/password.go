@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +118,7 @@ type Login struct {
 	Domain, DomainID string // one of them, unless UserID is given
 	User, UserID     string
 	Password         string
+	Code             string // of the second factor, or a recovery code; of log-ins through the APIs
 	Address          string
 	Engineer         bool // to the desk; else to the customer API
 	// Scope judges the user's domain: the id of the project to scope the token
@@ -146,13 +148,18 @@ func addressKey(address string) string {
 // Login checks a password and issues a token. Five failures in 15 minutes lock
 // the user for the rest of the window; ten an hour slow an address down. It
 // fails with ErrLogin for every reason the caller may not tell apart, and with
-// fault.Unavailable when too many log in at once.
+// fault.Unavailable when too many log in at once. Of a user with a second factor
+// who gave the right password it fails with ErrCodeNeeded, ErrCode or ErrEnrol.
 func (s *Service) Login(ctx context.Context, l Login) (Token, error) {
 	p, err := s.prove(ctx, l)
 	if err != nil {
 		return Token{}, err
 	}
-	return s.issue(ctx, p.user, p.domain, []string{"password"}, p.project, p.subject, 0)
+	methods, err := s.secondStep(ctx, p, l.Code, l.Address)
+	if err != nil {
+		return Token{}, err
+	}
+	return s.issue(ctx, p.user, p.domain, methods, p.project, p.subject, 0)
 }
 
 // proved is who a log-in's password belongs to.
@@ -161,6 +168,8 @@ type proved struct {
 	domain  Domain
 	project string
 	subject string // whose failures end with the log-in
+
+	method, provider string // how, and by which identity provider, "" = Casemate's own password
 }
 
 // prove checks a log-in's password, within the limits that Login states.
@@ -173,6 +182,7 @@ func (s *Service) prove(ctx context.Context, l Login) (proved, error) {
 		failures int
 		slow     int
 		subject  string
+		linked   map[string]string
 	)
 	err := s.db.View(ctx, func(tx *db.Tx) error {
 		var err error
@@ -185,6 +195,9 @@ func (s *Service) prove(ctx context.Context, l Login) (proved, error) {
 				return err
 			}
 			subject = s.loginSubject(u.Domain, u.Name)
+			if linked, err = linksOf(tx, u.Domain, u.ID); err != nil {
+				return err
+			}
 		}
 		if err := tx.Get("SELECT count(*) FROM login_failures WHERE subject = ? AND at > ?", subject, before(tx.Now, loginWindow)).Scan(&failures); err != nil {
 			return err
@@ -205,6 +218,31 @@ func (s *Service) prove(ctx context.Context, l Login) (proved, error) {
 	if err != nil {
 		return proved{}, err
 	}
+	provider, method := "", ByPassword
+	// Who is linked to a directory logs in with the password there, and whom nobody
+	// here knows may be one of its people. A user of Casemate's own is never theirs,
+	// whatever the name.
+	if failures < loginFailures && l.UserID == "" && (!found || len(linked) > 0) && d.ID != "" && (d.ID == principal.House) == l.Engineer {
+		p, there, err := s.byDirectory(ctx, d.ID, linked, found, l.User, l.Password)
+		if err != nil {
+			return proved{}, err
+		}
+		if there {
+			made, of, err := s.admit(ctx, p)
+			if err != nil && !refusal(err) && !errors.Is(err, ErrLogin) {
+				return proved{}, err
+			}
+			if err != nil {
+				s.log.InfoContext(ctx, "log-in refused", "provider", p.provider, "why", err)
+			}
+			ok = err == nil && (!found || made.ID == u.ID)
+			if ok {
+				u, d, found, provider, method = made, of, true, p.provider, ByLDAP
+			}
+		} else if directoryOf(s.outside.directories, linked) {
+			ok = false
+		}
+	}
 	kind := found && (u.Domain == principal.House) == l.Engineer
 	project, scoped := "", true
 	if l.Scope != nil {
@@ -222,7 +260,13 @@ func (s *Service) prove(ctx context.Context, l Login) (proved, error) {
 		}
 		return proved{}, ErrLogin
 	}
-	return proved{user: u, domain: d, project: project, subject: subject}, nil
+	return proved{user: u, domain: d, project: project, subject: subject, method: method, provider: provider}, nil
+}
+
+// directoryOf tells whether a directory that is configured vouches for a user:
+// no password kept here counts for them.
+func directoryOf(all []*directory, linked map[string]string) bool {
+	return slices.ContainsFunc(all, func(d *directory) bool { _, is := linked[d.ID]; return is })
 }
 
 // findLogin finds the user a log-in means.

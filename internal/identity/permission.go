@@ -28,7 +28,7 @@ type Permissions struct {
 var errFuture = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 不能是将来的时刻", "{field} must not be in the future").In("as_of")
 
 // permissionKinds are the events that change who may do what.
-var permissionKinds = []string{"user.disable", "group.create", "group.add", "group.remove", "domain.privilege", "domain.disable", "domain.partner", "domain.reset", "partner.remove"}
+var permissionKinds = []string{"user.create", "user.role", "user.disable", "group.create", "group.add", "group.remove", "domain.privilege", "domain.disable", "domain.partner", "domain.reset", "partner.remove"}
 
 // PermissionsAt is who had which role, which group's rights and which of the
 // domain's switches at an instant, worked out from the history since the domain
@@ -115,6 +115,10 @@ func (p *Permissions) replay(e event.Row) {
 		}
 		return
 	}
+	if e.Kind == "user.create" || e.Kind == "user.role" {
+		p.role(e)
+		return
+	}
 	if json.Unmarshal(e.Data, &d) != nil {
 		return
 	}
@@ -160,5 +164,21 @@ func (p *Permissions) replay(e event.Row) {
 		}
 	case "group.remove":
 		g.Members = slices.DeleteFunc(g.Members, func(id string) bool { return id == d.User })
+	}
+}
+
+// role replays what role somebody was made with or given.
+func (p *Permissions) role(e event.Row) {
+	var d struct {
+		Role string `json:"role"`
+		To   string `json:"to"`
+	}
+	if json.Unmarshal(e.Data, &d) != nil {
+		return
+	}
+	for i, u := range p.Users {
+		if u.ID == e.SubjectID {
+			p.Users[i].Role = d.Role + d.To // each kind has one of them
+		}
 	}
 }

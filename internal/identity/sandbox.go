@@ -30,7 +30,8 @@ var (
 // AccountTables are what the reset of a sandbox leaves: who exists, how they
 // prove it and who may act for them, locks in use, and the history, whose chain
 // would break.
-var AccountTables = []string{"users", "user_groups", "group_members", "access_keys", "temporary_keys", "agencies", "tokens", "locks", "events", "event_heads"}
+var AccountTables = []string{"users", "user_groups", "group_members", "access_keys", "temporary_keys", "agencies", "tokens", "browser_sessions", "second_factors", "recovery_codes",
+	"login_challenges", "user_links", "locks", "events", "event_heads"}
 
 // searchTable is not erased as others are: its index is a table of its own.
 const searchTable = "search_docs"

@@ -191,6 +191,8 @@ func (s *Service) Purge(ctx context.Context) error {
 		tx.Write(db.Any, "DELETE FROM tokens WHERE expires_at < ?", before(tx.Now, time.Hour))
 		tx.Write(db.Any, "DELETE FROM temporary_keys WHERE expires_at < ?", before(tx.Now, time.Hour))
 		tx.Write(db.Any, "DELETE FROM browser_sessions WHERE expires_at < ? OR last_used < ?", before(tx.Now, time.Hour), before(tx.Now, s.o.Sessions.Idle+time.Hour))
+		tx.Write(db.Any, "DELETE FROM login_challenges WHERE expires_at < ?", tx.Now)
+		tx.Write(db.Any, "DELETE FROM login_states WHERE expires_at < ?", tx.Now)
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE at < ?", before(tx.Now, addressWindow))
 		tx.Write(db.Any, "DELETE FROM setup_tokens WHERE expires_at < ?", tx.Now)
 		return nil

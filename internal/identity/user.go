@@ -118,15 +118,20 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 		case !in.Main && mains == 0 && in.Domain != principal.House:
 			return User{}, errMainMissing
 		}
-		u.Created = tx.Now
-		tx.Write(1, `INSERT INTO users (domain_id, id, name_hash, name, mobile, mail, area_code, mobile_hash, mail_hash, password, password_at, main, role, partner_id, alias, public_id, language, zone, disabled, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
-			u.Domain, u.ID, row.nameHash, row.name, row.mobile, row.mail, u.AreaCode, row.mobileHash, row.mailHash, row.password, tx.Now,
-			number(u.Main), u.Role, u.Partner, u.Alias, u.PublicID, string(u.Language), u.Zone, tx.Now)
-		search.Put(tx, true, found...)
-		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.create", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"role": u.Role, "main": u.Main, "partner": u.Partner}})
+		insertUser(tx, who, &u, row, found)
 		return u, nil
 	})
+}
+
+// insertUser writes a new user, whose name is free.
+func insertUser(tx *db.Tx, who principal.Principal, u *User, row userRow, found []search.Doc) {
+	u.Created = tx.Now
+	tx.Write(1, `INSERT INTO users (domain_id, id, name_hash, name, mobile, mail, area_code, mobile_hash, mail_hash, password, password_at, main, role, partner_id, alias, public_id, language, zone, disabled, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+		u.Domain, u.ID, row.nameHash, row.name, row.mobile, row.mail, u.AreaCode, row.mobileHash, row.mailHash, row.password, tx.Now,
+		number(u.Main), u.Role, u.Partner, u.Alias, u.PublicID, string(u.Language), u.Zone, tx.Now)
+	search.Put(tx, true, found...)
+	event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.create", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"role": u.Role, "main": u.Main, "partner": u.Partner}})
 }
 
 func (s *Service) mayManage(who principal.Principal, domain string) error {
@@ -340,9 +345,9 @@ func (s *Service) Disable(ctx context.Context, who principal.Principal, domain, 
 			return err
 		}
 		tx.Write(1, "UPDATE users SET disabled = ? WHERE domain_id = ? AND id = ?", number(disabled), domain, id)
+		tx.Write(db.Any, "UPDATE user_links SET gone_at = 0 WHERE domain_id = ? AND user_id = ?", domain, id) // from now on it is not the provider's doing
 		if disabled {
-			tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id = ?", domain, id)
-			tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id = ?", domain, id)
+			logOut(tx, domain, id)
 		}
 		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.disable", Subject: "user", SubjectID: id, LogCode: event.NoLog,
 			Data: map[string]any{"disabled": disabled, "from": before.Disabled, "to": disabled}})
@@ -371,8 +376,7 @@ func (s *Service) SetPassword(ctx context.Context, who principal.Principal, doma
 	defer s.cache.forget()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Write(1, "UPDATE users SET password = ?, password_at = ? WHERE domain_id = ? AND id = ?", hash, tx.Now, domain, id)
-		tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id = ?", domain, id)
-		tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id = ?", domain, id)
+		logOut(tx, domain, id)
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE subject = ?", s.loginSubject(domain, u.Name))
 		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.password", Subject: "user", SubjectID: id, LogCode: event.NoLog})
 		return nil

@@ -18,19 +18,26 @@ var errForeign = fault.New(fault.Forbidden, fault.CodeForbidden, "不接受来�
 // browser is what a request tells of the browser that sent it.
 func browser(r *http.Request, client, base string) wire.Browser {
 	b := wire.Browser{Device: r.UserAgent()}
+	state := wire.LoopbackStateCookie
 	switch {
 	case strings.HasPrefix(base, "https://"):
-		b.Cookie = wire.SecureCookie
+		b.Cookie, state = wire.SecureCookie, wire.SecureStateCookie
 	case loopback(client) && localHost(base):
 		b.Cookie = wire.LoopbackCookie
 	default:
 		return b
 	}
 	// Two of one name: somebody else set one of them, and it is not told which.
-	if all := r.CookiesNamed(b.Cookie); len(all) == 1 {
-		b.Secret = all[0].Value
-	}
+	b.Secret, b.State = oneCookie(r, b.Cookie), oneCookie(r, state)
 	return b
+}
+
+func oneCookie(r *http.Request, name string) string {
+	all := r.CookiesNamed(name)
+	if len(all) != 1 {
+		return ""
+	}
+	return all[0].Value
 }
 
 // localHost tells whether an address of this server names this machine. A proxy
@@ -130,4 +137,6 @@ func (c *chain) bySession(ctx context.Context, r *http.Request, who principal.Pr
 }
 
 // signingIn names the requests that begin a session.
-func signingIn(path string) bool { return path == "/web/v1/session" }
+func signingIn(path string) bool {
+	return path == "/web/v1/session" || path == "/web/v1/session/second-factor"
+}

@@ -203,7 +203,8 @@ func (s *Server) build(ctx context.Context) error {
 	s.sealer = event.NewSealer(s.db, s.keys.Derive("event-chain"), node, s.o.Log)
 	s.runner = job.NewRunner(s.db, node, s.o.Log)
 	var err error
-	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers, Sessions: s.o.Config.Identity.Sessions, Plans: s.plans}); err != nil {
+	if s.ident, err = identity.NewFederated(s.db, s.keys, identity.Options{DemoLocks: s.o.Demo, Providers: s.o.Config.Identity.Providers, Sessions: s.o.Config.Identity.Sessions, SecondFactor: s.o.Config.Identity.SecondFactor,
+		OIDC: s.o.Config.Identity.OIDC, LDAP: s.o.Config.Identity.LDAP, Recheck: s.o.Config.Identity.Recheck, Plans: s.plans, Log: s.o.Log}); err != nil {
 		return err
 	}
 	if s.catalog, err = catalog.New(ctx, s.db, catalog.Options{UnlimitedQuota: s.o.Demo, Log: s.o.Log}); err != nil {
@@ -278,13 +279,12 @@ func (s *Server) build(ctx context.Context) error {
 	s.runner.Every(s.files.Periodic()...)
 	s.runner.Every(s.notify.Periodic()...)
 	s.runner.Every(s.verify.Periodic()...)
+	s.runner.Every(s.ident.Periodic()...)
 	s.runner.Every(
 		job.Periodic{Name: "request keys", Every: time.Minute, Run: func(ctx context.Context) error {
 			_, err := s.db.PurgeRequestKeys(ctx)
 			return err
 		}},
-		job.Periodic{Name: "key use", Every: 30 * time.Second, Run: s.ident.FlushLastUsed},
-		job.Periodic{Name: "sessions' use", Every: 30 * time.Second, Run: s.ident.FlushSessions},
 		job.Periodic{Name: "tokens", Every: 5 * time.Minute, Run: s.ident.Purge},
 	)
 	return nil
@@ -458,6 +458,7 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 			s.o.Log.Error("sealing events", "error", err)
 		}
 	})
+	workers.Go(func() { s.ident.Run(work) })
 	workers.Go(func() { s.notify.Run(work) })
 	workers.Go(func() { s.live.Run(work) })
 	workers.Go(func() { s.gate.Run(work) })

@@ -24,6 +24,8 @@ import (
 // that a missing operation does not compile.
 type Handler struct {
 	sessions
+	factors
+	signIns
 	events
 	serviceLevels
 	audits
@@ -44,7 +46,7 @@ var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{sessions: sessions{identity: n.Identity}, events: events{hub: n.Live, identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
+	h := &Handler{sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, events: events{hub: n.Live, identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log}}
 	s, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

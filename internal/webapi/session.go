@@ -18,24 +18,51 @@ var errInsecure = fault.New(fault.Forbidden, fault.CodeForbidden, "浏览器登�
 
 type sessions struct{ identity *identity.Service }
 
-// CreateBrowserSession logs a browser in.
-func (h sessions) CreateBrowserSession(ctx context.Context, req *oas.NewBrowserSessionReq) (*oas.BrowserSessionHeaders, error) {
+// CreateBrowserSession logs a browser in, or asks for the second factor.
+func (h sessions) CreateBrowserSession(ctx context.Context, req *oas.NewBrowserSessionReq) (oas.CreateBrowserSessionRes, error) {
 	b := wire.BrowserOf(ctx)
 	if b.Cookie == "" {
 		return nil, errInsecure
 	}
 	address := principal.From(ctx).Address
-	s, err := h.identity.LoginBrowser(ctx, identity.Login{Domain: req.Domain.Or(""), User: req.Name, Password: req.Password, Address: address, Engineer: !req.Domain.Set},
-		identity.Browser{Device: b.Device, Address: address, Old: b.Secret})
+	s, asked, err := h.identity.LoginBrowser(ctx, identity.Login{Domain: req.Domain.Or(""), User: req.Name, Password: req.Password, Address: address, Engineer: !req.Domain.Set}, from(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return h.opened(b, s), nil
+	if asked != nil {
+		out := &oas.SignInChallenge{Challenge: asked.Secret, ExpiresAt: at(asked.Expires)}
+		if e := asked.Enrolment; e != nil {
+			out.Enrolment = oas.NewOptEnrolment(*enrolment(*e))
+		}
+		return out, nil
+	}
+	return h.opened(b, s, nil), nil
+}
+
+// from is the browser a log-in comes from.
+func from(ctx context.Context) identity.Browser {
+	b := wire.BrowserOf(ctx)
+	return identity.Browser{Device: b.Device, Address: principal.From(ctx).Address, Old: b.Secret}
+}
+
+// AnswerSignInChallenge is the second step of a log-in.
+func (h sessions) AnswerSignInChallenge(ctx context.Context, req *oas.SignInAnswerReq) (*oas.BrowserSessionHeaders, error) {
+	b := wire.BrowserOf(ctx)
+	if b.Cookie == "" {
+		return nil, errInsecure
+	}
+	s, codes, err := h.identity.AnswerChallenge(ctx, req.Challenge, req.Code, from(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return h.opened(b, s, codes), nil
 }
 
 // opened answers a session that was just made, with its cookie.
-func (h sessions) opened(b wire.Browser, s identity.Session) *oas.BrowserSessionHeaders {
-	return &oas.BrowserSessionHeaders{SetCookie: oas.NewOptString(cookie(b, s.Secret, s.Expires-s.Created)), Response: h.session(s, s.Secret)}
+func (h sessions) opened(b wire.Browser, s identity.Session, recovery []string) *oas.BrowserSessionHeaders {
+	out := &oas.BrowserSessionHeaders{SetCookie: oas.NewOptString(cookie(b, s.Secret, s.Expires-s.Created)), Response: h.session(s, s.Secret)}
+	out.Response.RecoveryCodes = recovery
+	return out
 }
 
 // cookie is the Set-Cookie line of a session's secret for so many milliseconds;

@@ -6,12 +6,16 @@ import "context"
 const (
 	SecureCookie   = "__Host-casemate_session"
 	LoopbackCookie = "casemate_session" // on a loopback address without TLS, where browsers refuse the other
+
+	SecureStateCookie   = "__Host-casemate_signin" // of a sign-in at an identity provider
+	LoopbackStateCookie = "casemate_signin"
 )
 
 // Browser is what the server knows of the browser that calls.
 type Browser struct {
 	Cookie string // name of the session's cookie here; "" = none can be kept: neither TLS nor loopback
 	Secret string // the session it sent, "" = none
+	State  string // the sign-in at an identity provider that it began, "" = none
 	Device string // what it says it is
 }
 

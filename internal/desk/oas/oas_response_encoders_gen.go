@@ -1801,6 +1801,27 @@ func encodeListTicketsResponse(response *TicketPage, w http.ResponseWriter) erro
 	return nil
 }
 
+func encodeListUserSessionsResponse(response *UserSessionList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeListUsersResponse(response *UserList, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
@@ -2324,6 +2345,12 @@ func encodeResetUserPasswordResponse(response *ResetUserPasswordNoContent, w htt
 	return nil
 }
 
+func encodeResetUserSecondFactorResponse(response *ResetUserSecondFactorNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodeRetryMailResponse(response *IncomingMail, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
@@ -2375,6 +2402,18 @@ func encodeRevealTicketDetailsResponse(response *TicketDetails, w http.ResponseW
 	if _, err := e.WriteTo(w); err != nil {
 		return errors.Wrap(err, "write")
 	}
+
+	return nil
+}
+
+func encodeRevokeUserSessionResponse(response *RevokeUserSessionNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
+func encodeRevokeUserSessionsResponse(response *RevokeUserSessionsNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
 
 	return nil
 }
@@ -2992,6 +3031,27 @@ func encodeShowTicketTeamResponse(response *Teamwork, w http.ResponseWriter) err
 }
 
 func encodeShowUserResponse(response *User, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeShowUserSignInResponse(response *UserSignIn, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
 			return err

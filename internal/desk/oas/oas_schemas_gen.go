@@ -10134,6 +10134,8 @@ type NewSessionReq struct {
 	Name string `json:"name"`
 	// Password.
 	Password string `json:"password"`
+	// Code of the second factor, or a recovery code; needed by those who have one.
+	Code OptString `json:"code"`
 }
 
 // GetName returns the value of Name.
@@ -10146,6 +10148,11 @@ func (s *NewSessionReq) GetPassword() string {
 	return s.Password
 }
 
+// GetCode returns the value of Code.
+func (s *NewSessionReq) GetCode() OptString {
+	return s.Code
+}
+
 // SetName sets the value of Name.
 func (s *NewSessionReq) SetName(val string) {
 	s.Name = val
@@ -10154,6 +10161,11 @@ func (s *NewSessionReq) SetName(val string) {
 // SetPassword sets the value of Password.
 func (s *NewSessionReq) SetPassword(val string) {
 	s.Password = val
+}
+
+// SetCode sets the value of Code.
+func (s *NewSessionReq) SetCode(val OptString) {
+	s.Code = val
 }
 
 // Ref: #/components/schemas/NewUserReq
@@ -14851,6 +14863,9 @@ func (s *ReplayWebhookReq) SetAfter(val int64) {
 // ResetUserPasswordNoContent is response for ResetUserPassword operation.
 type ResetUserPasswordNoContent struct{}
 
+// ResetUserSecondFactorNoContent is response for ResetUserSecondFactor operation.
+type ResetUserSecondFactorNoContent struct{}
+
 // Ref: #/components/schemas/Resource
 type Resource struct {
 	// Resource id.
@@ -15147,6 +15162,12 @@ func (s *ResourceReq) SetOwnerID(val OptString) {
 func (s *ResourceReq) SetMetadata(val OptResourceMetadata) {
 	s.Metadata = val
 }
+
+// RevokeUserSessionNoContent is response for RevokeUserSession operation.
+type RevokeUserSessionNoContent struct{}
+
+// RevokeUserSessionsNoContent is response for RevokeUserSessions operation.
+type RevokeUserSessionsNoContent struct{}
 
 // Role of a person of the house.
 // Ref: #/components/schemas/Role
@@ -20968,6 +20989,67 @@ func (s *User) SetCreatedAt(val Time) {
 	s.CreatedAt = val
 }
 
+// Ref: #/components/schemas/UserLink
+type UserLink struct {
+	// Id of the provider in the configuration.
+	Provider string `json:"provider"`
+	// What the provider calls the user.
+	Subject   string  `json:"subject"`
+	CreatedAt Time    `json:"created_at"`
+	CheckedAt OptTime `json:"checked_at"`
+	GoneAt    OptTime `json:"gone_at"`
+}
+
+// GetProvider returns the value of Provider.
+func (s *UserLink) GetProvider() string {
+	return s.Provider
+}
+
+// GetSubject returns the value of Subject.
+func (s *UserLink) GetSubject() string {
+	return s.Subject
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *UserLink) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetCheckedAt returns the value of CheckedAt.
+func (s *UserLink) GetCheckedAt() OptTime {
+	return s.CheckedAt
+}
+
+// GetGoneAt returns the value of GoneAt.
+func (s *UserLink) GetGoneAt() OptTime {
+	return s.GoneAt
+}
+
+// SetProvider sets the value of Provider.
+func (s *UserLink) SetProvider(val string) {
+	s.Provider = val
+}
+
+// SetSubject sets the value of Subject.
+func (s *UserLink) SetSubject(val string) {
+	s.Subject = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *UserLink) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetCheckedAt sets the value of CheckedAt.
+func (s *UserLink) SetCheckedAt(val OptTime) {
+	s.CheckedAt = val
+}
+
+// SetGoneAt sets the value of GoneAt.
+func (s *UserLink) SetGoneAt(val OptTime) {
+	s.GoneAt = val
+}
+
 // Ref: #/components/schemas/UserList
 type UserList struct {
 	Items []User `json:"items"`
@@ -20981,6 +21063,224 @@ func (s *UserList) GetItems() []User {
 // SetItems sets the value of Items.
 func (s *UserList) SetItems(val []User) {
 	s.Items = val
+}
+
+// Ref: #/components/schemas/UserSession
+type UserSession struct {
+	// Id.
+	ID string `json:"id"`
+	// A browser's session, or a token of the APIs.
+	Kind UserSessionKind `json:"kind"`
+	// How the user proved who they are, for example password+otp.
+	Method string `json:"method"`
+	// Id of the identity provider; absent when the password is kept here.
+	Provider OptString `json:"provider"`
+	// What the browser said it is.
+	Device OptString `json:"device"`
+	// Address the browser logged in from.
+	Address    OptString `json:"address"`
+	CreatedAt  Time      `json:"created_at"`
+	LastUsedAt OptTime   `json:"last_used_at"`
+	ExpiresAt  Time      `json:"expires_at"`
+}
+
+// GetID returns the value of ID.
+func (s *UserSession) GetID() string {
+	return s.ID
+}
+
+// GetKind returns the value of Kind.
+func (s *UserSession) GetKind() UserSessionKind {
+	return s.Kind
+}
+
+// GetMethod returns the value of Method.
+func (s *UserSession) GetMethod() string {
+	return s.Method
+}
+
+// GetProvider returns the value of Provider.
+func (s *UserSession) GetProvider() OptString {
+	return s.Provider
+}
+
+// GetDevice returns the value of Device.
+func (s *UserSession) GetDevice() OptString {
+	return s.Device
+}
+
+// GetAddress returns the value of Address.
+func (s *UserSession) GetAddress() OptString {
+	return s.Address
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *UserSession) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetLastUsedAt returns the value of LastUsedAt.
+func (s *UserSession) GetLastUsedAt() OptTime {
+	return s.LastUsedAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *UserSession) GetExpiresAt() Time {
+	return s.ExpiresAt
+}
+
+// SetID sets the value of ID.
+func (s *UserSession) SetID(val string) {
+	s.ID = val
+}
+
+// SetKind sets the value of Kind.
+func (s *UserSession) SetKind(val UserSessionKind) {
+	s.Kind = val
+}
+
+// SetMethod sets the value of Method.
+func (s *UserSession) SetMethod(val string) {
+	s.Method = val
+}
+
+// SetProvider sets the value of Provider.
+func (s *UserSession) SetProvider(val OptString) {
+	s.Provider = val
+}
+
+// SetDevice sets the value of Device.
+func (s *UserSession) SetDevice(val OptString) {
+	s.Device = val
+}
+
+// SetAddress sets the value of Address.
+func (s *UserSession) SetAddress(val OptString) {
+	s.Address = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *UserSession) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetLastUsedAt sets the value of LastUsedAt.
+func (s *UserSession) SetLastUsedAt(val OptTime) {
+	s.LastUsedAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *UserSession) SetExpiresAt(val Time) {
+	s.ExpiresAt = val
+}
+
+// A browser's session, or a token of the APIs.
+type UserSessionKind string
+
+const (
+	UserSessionKindBrowser UserSessionKind = "browser"
+	UserSessionKindToken   UserSessionKind = "token"
+)
+
+// AllValues returns all UserSessionKind values.
+func (UserSessionKind) AllValues() []UserSessionKind {
+	return []UserSessionKind{
+		UserSessionKindBrowser,
+		UserSessionKindToken,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s UserSessionKind) MarshalText() ([]byte, error) {
+	switch s {
+	case UserSessionKindBrowser:
+		return []byte(s), nil
+	case UserSessionKindToken:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *UserSessionKind) UnmarshalText(data []byte) error {
+	switch UserSessionKind(data) {
+	case UserSessionKindBrowser:
+		*s = UserSessionKindBrowser
+		return nil
+	case UserSessionKindToken:
+		*s = UserSessionKindToken
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/UserSessionList
+type UserSessionList struct {
+	Items []UserSession `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *UserSessionList) GetItems() []UserSession {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *UserSessionList) SetItems(val []UserSession) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/UserSignIn
+type UserSignIn struct {
+	// There is a confirmed one.
+	SecondFactor bool `json:"second_factor"`
+	// The user must have one.
+	SecondFactorRequired bool `json:"second_factor_required"`
+	// How many recovery codes are not used.
+	RecoveryCodesLeft int32 `json:"recovery_codes_left"`
+	// Who the user is at identity providers.
+	Links []UserLink `json:"links"`
+}
+
+// GetSecondFactor returns the value of SecondFactor.
+func (s *UserSignIn) GetSecondFactor() bool {
+	return s.SecondFactor
+}
+
+// GetSecondFactorRequired returns the value of SecondFactorRequired.
+func (s *UserSignIn) GetSecondFactorRequired() bool {
+	return s.SecondFactorRequired
+}
+
+// GetRecoveryCodesLeft returns the value of RecoveryCodesLeft.
+func (s *UserSignIn) GetRecoveryCodesLeft() int32 {
+	return s.RecoveryCodesLeft
+}
+
+// GetLinks returns the value of Links.
+func (s *UserSignIn) GetLinks() []UserLink {
+	return s.Links
+}
+
+// SetSecondFactor sets the value of SecondFactor.
+func (s *UserSignIn) SetSecondFactor(val bool) {
+	s.SecondFactor = val
+}
+
+// SetSecondFactorRequired sets the value of SecondFactorRequired.
+func (s *UserSignIn) SetSecondFactorRequired(val bool) {
+	s.SecondFactorRequired = val
+}
+
+// SetRecoveryCodesLeft sets the value of RecoveryCodesLeft.
+func (s *UserSignIn) SetRecoveryCodesLeft(val int32) {
+	s.RecoveryCodesLeft = val
+}
+
+// SetLinks sets the value of Links.
+func (s *UserSignIn) SetLinks(val []UserLink) {
+	s.Links = val
 }
 
 // Ref: #/components/schemas/View

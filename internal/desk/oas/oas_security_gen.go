@@ -14,7 +14,8 @@ import (
 // SecurityHandler is handler for security parameters.
 type SecurityHandler interface {
 	// HandleTokenAuth handles TokenAuth security.
-	// Token of a session, or the operator's local token from the data folder.
+	// Token of a session, or the operator's local token from the data folder. A browser's session
+	// (web.yaml) opens the desk, too, by its cookie together with the header X-Csrf.
 	HandleTokenAuth(ctx context.Context, operationName OperationName, t TokenAuth) (context.Context, error)
 }
 
@@ -136,6 +137,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ListTicketHistoryOperation:          []string{},
 	ListTicketMessagesOperation:         []string{},
 	ListTicketsOperation:                []string{},
+	ListUserSessionsOperation:           []string{},
 	ListUsersOperation:                  []string{},
 	ListViewTicketsOperation:            []string{},
 	ListViewsOperation:                  []string{},
@@ -166,9 +168,12 @@ var operationRolesTokenAuth = map[string][]string{
 	ReplayWebhookOperation:              []string{},
 	ResetDomainOperation:                []string{},
 	ResetUserPasswordOperation:          []string{},
+	ResetUserSecondFactorOperation:      []string{},
 	RetryMailOperation:                  []string{},
 	RevealAuthorizationOperation:        []string{},
 	RevealTicketDetailsOperation:        []string{},
+	RevokeUserSessionOperation:          []string{},
+	RevokeUserSessionsOperation:         []string{},
 	RotateWebhookSecretOperation:        []string{},
 	RunMacroOperation:                   []string{},
 	SearchTicketsOperation:              []string{},
@@ -200,6 +205,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ShowTicketDetailsOperation:          []string{},
 	ShowTicketTeamOperation:             []string{},
 	ShowUserOperation:                   []string{},
+	ShowUserSignInOperation:             []string{},
 	ShowViewOperation:                   []string{},
 	ShowWebhookOperation:                []string{},
 	SimulateServiceLevelsOperation:      []string{},

@@ -700,6 +700,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/tickets
 	ListTickets(ctx context.Context, params ListTicketsParams) (*TicketPage, error)
+	// ListUserSessions implements ListUserSessions operation.
+	//
+	// Lists browsers' sessions and tokens that are not over, at most 200 of each, the ones used or issued
+	// last first.
+	//
+	// GET /desk/v1/domains/{domain_id}/users/{user_id}/sessions
+	ListUserSessions(ctx context.Context, params ListUserSessionsParams) (*UserSessionList, error)
 	// ListUsers implements ListUsers operation.
 	//
 	// Lists the users of a domain by name; the domain `house` holds engineers and administrators.
@@ -911,6 +918,13 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/users/{user_id}/password
 	ResetUserPassword(ctx context.Context, req *PasswordReq, params ResetUserPasswordParams) error
+	// ResetUserSecondFactor implements ResetUserSecondFactor operation.
+	//
+	// For those who lost the device and the recovery codes. Sessions and tokens end. Who must have a
+	// second factor sets a new one up at the next log-in.
+	//
+	// DELETE /desk/v1/domains/{domain_id}/users/{user_id}/second-factor
+	ResetUserSecondFactor(ctx context.Context, params ResetUserSecondFactorParams) error
 	// RetryMail implements RetryMail operation.
 	//
 	// Handles the mail by the rules in force now, as if it had just come. For supervisors and
@@ -931,6 +945,19 @@ type Handler interface {
 	//
 	// POST /desk/v1/tickets/{number}/reveal
 	RevealTicketDetails(ctx context.Context, params RevealTicketDetailsParams) (*TicketDetails, error)
+	// RevokeUserSession implements RevokeUserSession operation.
+	//
+	// Ends one of them.
+	//
+	// DELETE /desk/v1/domains/{domain_id}/users/{user_id}/sessions/{session_id}
+	RevokeUserSession(ctx context.Context, params RevokeUserSessionParams) error
+	// RevokeUserSessions implements RevokeUserSessions operation.
+	//
+	// Ends all sessions, tokens and temporary access keys of a user, at once here and within five seconds
+	// on all nodes. Lasting access keys stay.
+	//
+	// DELETE /desk/v1/domains/{domain_id}/users/{user_id}/sessions
+	RevokeUserSessions(ctx context.Context, params RevokeUserSessionsParams) error
 	// RotateWebhookSecret implements RotateWebhookSecret operation.
 	//
 	// Makes a new secret, which is in this answer only. The one before signs beside it for 24 hours.
@@ -1148,6 +1175,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/domains/{domain_id}/users/{user_id}
 	ShowUser(ctx context.Context, params ShowUserParams) (*User, error)
+	// ShowUserSignIn implements ShowUserSignIn operation.
+	//
+	// The second factor and the identity providers of a user.
+	//
+	// GET /desk/v1/domains/{domain_id}/users/{user_id}/sign-in
+	ShowUserSignIn(ctx context.Context, params ShowUserSignInParams) (*UserSignIn, error)
 	// ShowView implements ShowView operation.
 	//
 	// Shows one view with its count.

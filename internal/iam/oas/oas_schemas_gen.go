@@ -461,10 +461,11 @@ func (s *IdTokenReq) SetAuth(val IdTokenAuth) {
 // Who asks.
 // Ref: #/components/schemas/Identity
 type Identity struct {
-	// Password or token.
+	// Password or token; password and totp for users with a second factor.
 	Methods  []string          `json:"methods"`
 	Password OptPasswordMethod `json:"password"`
 	Token    OptTokenMethod    `json:"token"`
+	Totp     OptTotpMethod     `json:"totp"`
 }
 
 // GetMethods returns the value of Methods.
@@ -482,6 +483,11 @@ func (s *Identity) GetToken() OptTokenMethod {
 	return s.Token
 }
 
+// GetTotp returns the value of Totp.
+func (s *Identity) GetTotp() OptTotpMethod {
+	return s.Totp
+}
+
 // SetMethods sets the value of Methods.
 func (s *Identity) SetMethods(val []string) {
 	s.Methods = val
@@ -495,6 +501,11 @@ func (s *Identity) SetPassword(val OptPasswordMethod) {
 // SetToken sets the value of Token.
 func (s *Identity) SetToken(val OptTokenMethod) {
 	s.Token = val
+}
+
+// SetTotp sets the value of Totp.
+func (s *Identity) SetTotp(val OptTotpMethod) {
+	s.Totp = val
 }
 
 // A link.
@@ -1171,6 +1182,52 @@ func (o OptTokenProject) Get() (v TokenProject, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptTokenProject) Or(d TokenProject) TokenProject {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptTotpMethod returns new OptTotpMethod with value set to v.
+func NewOptTotpMethod(v TotpMethod) OptTotpMethod {
+	return OptTotpMethod{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptTotpMethod is optional TotpMethod.
+type OptTotpMethod struct {
+	Value TotpMethod
+	Set   bool
+}
+
+// IsSet returns true if OptTotpMethod was set.
+func (o OptTotpMethod) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptTotpMethod) Reset() {
+	var v TotpMethod
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptTotpMethod) SetTo(v TotpMethod) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptTotpMethod) Get() (v TotpMethod, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptTotpMethod) Or(d TotpMethod) TotpMethod {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -1949,6 +2006,51 @@ func (s *TokenUser) SetPasswordExpiresAt(val string) {
 // SetOSMinusFEDERATION sets the value of OSMinusFEDERATION.
 func (s *TokenUser) SetOSMinusFEDERATION(val OptFederation) {
 	s.OSMinusFEDERATION = val
+}
+
+// Second factor, beside the password.
+// Ref: #/components/schemas/TotpMethod
+type TotpMethod struct {
+	User TotpUser `json:"user"`
+}
+
+// GetUser returns the value of User.
+func (s *TotpMethod) GetUser() TotpUser {
+	return s.User
+}
+
+// SetUser sets the value of User.
+func (s *TotpMethod) SetUser(val TotpUser) {
+	s.User = val
+}
+
+// The code; the user is the password's.
+// Ref: #/components/schemas/TotpUser
+type TotpUser struct {
+	// User id; not needed.
+	ID OptString `json:"id"`
+	// Code of the authenticator app, or a recovery code.
+	Passcode string `json:"passcode"`
+}
+
+// GetID returns the value of ID.
+func (s *TotpUser) GetID() OptString {
+	return s.ID
+}
+
+// GetPasscode returns the value of Passcode.
+func (s *TotpUser) GetPasscode() string {
+	return s.Passcode
+}
+
+// SetID sets the value of ID.
+func (s *TotpUser) SetID(val OptString) {
+	s.ID = val
+}
+
+// SetPasscode sets the value of Passcode.
+func (s *TotpUser) SetPasscode(val string) {
+	s.Passcode = val
 }
 
 // A version of the identity API.

@@ -11,26 +11,42 @@ import (
 )
 
 var (
-	rn3AllowedHeaders = map[string]string{
+	rn13AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token",
 	}
-	rn11AllowedHeaders = map[string]string{
+	rn23AllowedHeaders = map[string]string{
 		"GET": "Last-Event-Id",
 	}
-	rn7AllowedHeaders = map[string]string{
+	rn18AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token",
 	}
-	rn1AllowedHeaders = map[string]string{
+	rn3AllowedHeaders = map[string]string{
+		"GET":  "X-Csrf",
+		"POST": "X-Csrf",
+	}
+	rn4AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn7AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn15AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn5AllowedHeaders = map[string]string{
 		"DELETE": "X-Csrf",
 		"POST":   "Content-Type",
 	}
-	rn4AllowedHeaders = map[string]string{
+	rn1AllowedHeaders = map[string]string{
+		"POST": "Content-Type",
+	}
+	rn14AllowedHeaders = map[string]string{
 		"GET": "X-Csrf",
 	}
-	rn6AllowedHeaders = map[string]string{
+	rn17AllowedHeaders = map[string]string{
 		"DELETE": "X-Csrf",
 	}
-	rn10AllowedHeaders = map[string]string{
+	rn22AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token",
 	}
 )
@@ -102,7 +118,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn3AllowedHeaders,
+							allowedHeaders: rn13AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -127,7 +143,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn11AllowedHeaders,
+							allowedHeaders: rn23AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -152,7 +168,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn7AllowedHeaders,
+							allowedHeaders: rn18AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -161,37 +177,269 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					return
 				}
 
-			case 's': // Prefix: "session"
+			case 's': // Prefix: "s"
 
-				if l := len("session"); len(elem) >= l && elem[0:l] == "session" {
+				if l := len("s"); len(elem) >= l && elem[0:l] == "s" {
 					elem = elem[l:]
 				} else {
 					break
 				}
 
 				if len(elem) == 0 {
-					switch r.Method {
-					case "DELETE":
-						s.handleDeleteBrowserSessionRequest([0]string{}, elemIsEscaped, w, r)
-					case "GET":
-						s.handleShowBrowserSessionRequest([0]string{}, elemIsEscaped, w, r)
-					case "POST":
-						s.handleCreateBrowserSessionRequest([0]string{}, elemIsEscaped, w, r)
-					default:
-						s.notAllowed(w, r, notAllowedParams{
-							allowedMethods: "DELETE,GET,POST",
-							allowedHeaders: rn1AllowedHeaders,
-							acceptPost:     "application/json",
-							acceptPatch:    "",
-						})
-					}
-
-					return
+					break
 				}
 				switch elem[0] {
-				case 's': // Prefix: "s"
+				case 'e': // Prefix: "e"
 
-					if l := len("s"); len(elem) >= l && elem[0:l] == "s" {
+					if l := len("e"); len(elem) >= l && elem[0:l] == "e" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						break
+					}
+					switch elem[0] {
+					case 'c': // Prefix: "cond-factor"
+
+						if l := len("cond-factor"); len(elem) >= l && elem[0:l] == "cond-factor" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							switch r.Method {
+							case "GET":
+								s.handleShowSecondFactorRequest([0]string{}, elemIsEscaped, w, r)
+							case "POST":
+								s.handleBeginSecondFactorRequest([0]string{}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET,POST",
+									allowedHeaders: rn3AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+						switch elem[0] {
+						case '/': // Prefix: "/"
+
+							if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								break
+							}
+							switch elem[0] {
+							case 'c': // Prefix: "confirm"
+
+								if l := len("confirm"); len(elem) >= l && elem[0:l] == "confirm" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch r.Method {
+									case "POST":
+										s.handleConfirmSecondFactorRequest([0]string{}, elemIsEscaped, w, r)
+									default:
+										s.notAllowed(w, r, notAllowedParams{
+											allowedMethods: "POST",
+											allowedHeaders: rn4AllowedHeaders,
+											acceptPost:     "application/json",
+											acceptPatch:    "",
+										})
+									}
+
+									return
+								}
+
+							case 'd': // Prefix: "disable"
+
+								if l := len("disable"); len(elem) >= l && elem[0:l] == "disable" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch r.Method {
+									case "POST":
+										s.handleEndSecondFactorRequest([0]string{}, elemIsEscaped, w, r)
+									default:
+										s.notAllowed(w, r, notAllowedParams{
+											allowedMethods: "POST",
+											allowedHeaders: rn7AllowedHeaders,
+											acceptPost:     "application/json",
+											acceptPatch:    "",
+										})
+									}
+
+									return
+								}
+
+							case 'r': // Prefix: "recovery-codes"
+
+								if l := len("recovery-codes"); len(elem) >= l && elem[0:l] == "recovery-codes" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch r.Method {
+									case "POST":
+										s.handleRenewRecoveryCodesRequest([0]string{}, elemIsEscaped, w, r)
+									default:
+										s.notAllowed(w, r, notAllowedParams{
+											allowedMethods: "POST",
+											allowedHeaders: rn15AllowedHeaders,
+											acceptPost:     "application/json",
+											acceptPatch:    "",
+										})
+									}
+
+									return
+								}
+
+							}
+
+						}
+
+					case 's': // Prefix: "ssion"
+
+						if l := len("ssion"); len(elem) >= l && elem[0:l] == "ssion" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							switch r.Method {
+							case "DELETE":
+								s.handleDeleteBrowserSessionRequest([0]string{}, elemIsEscaped, w, r)
+							case "GET":
+								s.handleShowBrowserSessionRequest([0]string{}, elemIsEscaped, w, r)
+							case "POST":
+								s.handleCreateBrowserSessionRequest([0]string{}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "DELETE,GET,POST",
+									allowedHeaders: rn5AllowedHeaders,
+									acceptPost:     "application/json",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+						switch elem[0] {
+						case '/': // Prefix: "/second-factor"
+
+							if l := len("/second-factor"); len(elem) >= l && elem[0:l] == "/second-factor" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								// Leaf node.
+								switch r.Method {
+								case "POST":
+									s.handleAnswerSignInChallengeRequest([0]string{}, elemIsEscaped, w, r)
+								default:
+									s.notAllowed(w, r, notAllowedParams{
+										allowedMethods: "POST",
+										allowedHeaders: rn1AllowedHeaders,
+										acceptPost:     "application/json",
+										acceptPatch:    "",
+									})
+								}
+
+								return
+							}
+
+						case 's': // Prefix: "s"
+
+							if l := len("s"); len(elem) >= l && elem[0:l] == "s" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								switch r.Method {
+								case "GET":
+									s.handleListBrowserSessionsRequest([0]string{}, elemIsEscaped, w, r)
+								default:
+									s.notAllowed(w, r, notAllowedParams{
+										allowedMethods: "GET",
+										allowedHeaders: rn14AllowedHeaders,
+										acceptPost:     "",
+										acceptPatch:    "",
+									})
+								}
+
+								return
+							}
+							switch elem[0] {
+							case '/': // Prefix: "/"
+
+								if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								// Param: "session_id"
+								// Leaf parameter, slashes are prohibited
+								idx := strings.IndexByte(elem, '/')
+								if idx >= 0 {
+									break
+								}
+								args[0] = elem
+								elem = ""
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch r.Method {
+									case "DELETE":
+										s.handleRevokeBrowserSessionRequest([1]string{
+											args[0],
+										}, elemIsEscaped, w, r)
+									default:
+										s.notAllowed(w, r, notAllowedParams{
+											allowedMethods: "DELETE",
+											allowedHeaders: rn17AllowedHeaders,
+											acceptPost:     "",
+											acceptPatch:    "",
+										})
+									}
+
+									return
+								}
+
+							}
+
+						}
+
+					}
+
+				case 'i': // Prefix: "ign-in"
+
+					if l := len("ign-in"); len(elem) >= l && elem[0:l] == "ign-in" {
 						elem = elem[l:]
 					} else {
 						break
@@ -200,11 +448,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					if len(elem) == 0 {
 						switch r.Method {
 						case "GET":
-							s.handleListBrowserSessionsRequest([0]string{}, elemIsEscaped, w, r)
+							s.handleShowSignInRequest([0]string{}, elemIsEscaped, w, r)
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "GET",
-								allowedHeaders: rn4AllowedHeaders,
+								allowedHeaders: nil,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -221,32 +469,60 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							break
 						}
 
-						// Param: "session_id"
-						// Leaf parameter, slashes are prohibited
+						// Param: "provider"
+						// Match until "/"
 						idx := strings.IndexByte(elem, '/')
-						if idx >= 0 {
-							break
+						if idx < 0 {
+							idx = len(elem)
 						}
-						args[0] = elem
-						elem = ""
+						args[0] = elem[:idx]
+						elem = elem[idx:]
 
 						if len(elem) == 0 {
-							// Leaf node.
 							switch r.Method {
-							case "DELETE":
-								s.handleRevokeBrowserSessionRequest([1]string{
+							case "GET":
+								s.handleStartSignInRequest([1]string{
 									args[0],
 								}, elemIsEscaped, w, r)
 							default:
 								s.notAllowed(w, r, notAllowedParams{
-									allowedMethods: "DELETE",
-									allowedHeaders: rn6AllowedHeaders,
+									allowedMethods: "GET",
+									allowedHeaders: nil,
 									acceptPost:     "",
 									acceptPatch:    "",
 								})
 							}
 
 							return
+						}
+						switch elem[0] {
+						case '/': // Prefix: "/callback"
+
+							if l := len("/callback"); len(elem) >= l && elem[0:l] == "/callback" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								// Leaf node.
+								switch r.Method {
+								case "GET":
+									s.handleFinishSignInRequest([1]string{
+										args[0],
+									}, elemIsEscaped, w, r)
+								default:
+									s.notAllowed(w, r, notAllowedParams{
+										allowedMethods: "GET",
+										allowedHeaders: nil,
+										acceptPost:     "",
+										acceptPatch:    "",
+									})
+								}
+
+								return
+							}
+
 						}
 
 					}
@@ -292,7 +568,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "GET",
-								allowedHeaders: rn10AllowedHeaders,
+								allowedHeaders: rn22AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -478,51 +754,288 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 					}
 				}
 
-			case 's': // Prefix: "session"
+			case 's': // Prefix: "s"
 
-				if l := len("session"); len(elem) >= l && elem[0:l] == "session" {
+				if l := len("s"); len(elem) >= l && elem[0:l] == "s" {
 					elem = elem[l:]
 				} else {
 					break
 				}
 
 				if len(elem) == 0 {
-					switch method {
-					case "DELETE":
-						r.name = DeleteBrowserSessionOperation
-						r.summary = "Log out"
-						r.operationID = "DeleteBrowserSession"
-						r.operationGroup = ""
-						r.pathPattern = "/web/v1/session"
-						r.args = args
-						r.count = 0
-						return r, true
-					case "GET":
-						r.name = ShowBrowserSessionOperation
-						r.summary = "Who am I"
-						r.operationID = "ShowBrowserSession"
-						r.operationGroup = ""
-						r.pathPattern = "/web/v1/session"
-						r.args = args
-						r.count = 0
-						return r, true
-					case "POST":
-						r.name = CreateBrowserSessionOperation
-						r.summary = "Log in"
-						r.operationID = "CreateBrowserSession"
-						r.operationGroup = ""
-						r.pathPattern = "/web/v1/session"
-						r.args = args
-						r.count = 0
-						return r, true
-					default:
-						return
-					}
+					break
 				}
 				switch elem[0] {
-				case 's': // Prefix: "s"
+				case 'e': // Prefix: "e"
 
-					if l := len("s"); len(elem) >= l && elem[0:l] == "s" {
+					if l := len("e"); len(elem) >= l && elem[0:l] == "e" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						break
+					}
+					switch elem[0] {
+					case 'c': // Prefix: "cond-factor"
+
+						if l := len("cond-factor"); len(elem) >= l && elem[0:l] == "cond-factor" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							switch method {
+							case "GET":
+								r.name = ShowSecondFactorOperation
+								r.summary = "My second factor"
+								r.operationID = "ShowSecondFactor"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/second-factor"
+								r.args = args
+								r.count = 0
+								return r, true
+							case "POST":
+								r.name = BeginSecondFactorOperation
+								r.summary = "Set up the second factor"
+								r.operationID = "BeginSecondFactor"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/second-factor"
+								r.args = args
+								r.count = 0
+								return r, true
+							default:
+								return
+							}
+						}
+						switch elem[0] {
+						case '/': // Prefix: "/"
+
+							if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								break
+							}
+							switch elem[0] {
+							case 'c': // Prefix: "confirm"
+
+								if l := len("confirm"); len(elem) >= l && elem[0:l] == "confirm" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch method {
+									case "POST":
+										r.name = ConfirmSecondFactorOperation
+										r.summary = "Confirm the second factor"
+										r.operationID = "ConfirmSecondFactor"
+										r.operationGroup = ""
+										r.pathPattern = "/web/v1/second-factor/confirm"
+										r.args = args
+										r.count = 0
+										return r, true
+									default:
+										return
+									}
+								}
+
+							case 'd': // Prefix: "disable"
+
+								if l := len("disable"); len(elem) >= l && elem[0:l] == "disable" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch method {
+									case "POST":
+										r.name = EndSecondFactorOperation
+										r.summary = "Give the second factor up"
+										r.operationID = "EndSecondFactor"
+										r.operationGroup = ""
+										r.pathPattern = "/web/v1/second-factor/disable"
+										r.args = args
+										r.count = 0
+										return r, true
+									default:
+										return
+									}
+								}
+
+							case 'r': // Prefix: "recovery-codes"
+
+								if l := len("recovery-codes"); len(elem) >= l && elem[0:l] == "recovery-codes" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch method {
+									case "POST":
+										r.name = RenewRecoveryCodesOperation
+										r.summary = "New recovery codes"
+										r.operationID = "RenewRecoveryCodes"
+										r.operationGroup = ""
+										r.pathPattern = "/web/v1/second-factor/recovery-codes"
+										r.args = args
+										r.count = 0
+										return r, true
+									default:
+										return
+									}
+								}
+
+							}
+
+						}
+
+					case 's': // Prefix: "ssion"
+
+						if l := len("ssion"); len(elem) >= l && elem[0:l] == "ssion" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							switch method {
+							case "DELETE":
+								r.name = DeleteBrowserSessionOperation
+								r.summary = "Log out"
+								r.operationID = "DeleteBrowserSession"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/session"
+								r.args = args
+								r.count = 0
+								return r, true
+							case "GET":
+								r.name = ShowBrowserSessionOperation
+								r.summary = "Who am I"
+								r.operationID = "ShowBrowserSession"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/session"
+								r.args = args
+								r.count = 0
+								return r, true
+							case "POST":
+								r.name = CreateBrowserSessionOperation
+								r.summary = "Log in"
+								r.operationID = "CreateBrowserSession"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/session"
+								r.args = args
+								r.count = 0
+								return r, true
+							default:
+								return
+							}
+						}
+						switch elem[0] {
+						case '/': // Prefix: "/second-factor"
+
+							if l := len("/second-factor"); len(elem) >= l && elem[0:l] == "/second-factor" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								// Leaf node.
+								switch method {
+								case "POST":
+									r.name = AnswerSignInChallengeOperation
+									r.summary = "Log in, second step"
+									r.operationID = "AnswerSignInChallenge"
+									r.operationGroup = ""
+									r.pathPattern = "/web/v1/session/second-factor"
+									r.args = args
+									r.count = 0
+									return r, true
+								default:
+									return
+								}
+							}
+
+						case 's': // Prefix: "s"
+
+							if l := len("s"); len(elem) >= l && elem[0:l] == "s" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								switch method {
+								case "GET":
+									r.name = ListBrowserSessionsOperation
+									r.summary = "My sessions"
+									r.operationID = "ListBrowserSessions"
+									r.operationGroup = ""
+									r.pathPattern = "/web/v1/sessions"
+									r.args = args
+									r.count = 0
+									return r, true
+								default:
+									return
+								}
+							}
+							switch elem[0] {
+							case '/': // Prefix: "/"
+
+								if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								// Param: "session_id"
+								// Leaf parameter, slashes are prohibited
+								idx := strings.IndexByte(elem, '/')
+								if idx >= 0 {
+									break
+								}
+								args[0] = elem
+								elem = ""
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch method {
+									case "DELETE":
+										r.name = RevokeBrowserSessionOperation
+										r.summary = "Log another browser out"
+										r.operationID = "RevokeBrowserSession"
+										r.operationGroup = ""
+										r.pathPattern = "/web/v1/sessions/{session_id}"
+										r.args = args
+										r.count = 1
+										return r, true
+									default:
+										return
+									}
+								}
+
+							}
+
+						}
+
+					}
+
+				case 'i': // Prefix: "ign-in"
+
+					if l := len("ign-in"); len(elem) >= l && elem[0:l] == "ign-in" {
 						elem = elem[l:]
 					} else {
 						break
@@ -531,11 +1044,11 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 					if len(elem) == 0 {
 						switch method {
 						case "GET":
-							r.name = ListBrowserSessionsOperation
-							r.summary = "My sessions"
-							r.operationID = "ListBrowserSessions"
+							r.name = ShowSignInOperation
+							r.summary = "Ways to sign in"
+							r.operationID = "ShowSignIn"
 							r.operationGroup = ""
-							r.pathPattern = "/web/v1/sessions"
+							r.pathPattern = "/web/v1/sign-in"
 							r.args = args
 							r.count = 0
 							return r, true
@@ -552,30 +1065,56 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 							break
 						}
 
-						// Param: "session_id"
-						// Leaf parameter, slashes are prohibited
+						// Param: "provider"
+						// Match until "/"
 						idx := strings.IndexByte(elem, '/')
-						if idx >= 0 {
-							break
+						if idx < 0 {
+							idx = len(elem)
 						}
-						args[0] = elem
-						elem = ""
+						args[0] = elem[:idx]
+						elem = elem[idx:]
 
 						if len(elem) == 0 {
-							// Leaf node.
 							switch method {
-							case "DELETE":
-								r.name = RevokeBrowserSessionOperation
-								r.summary = "Log another browser out"
-								r.operationID = "RevokeBrowserSession"
+							case "GET":
+								r.name = StartSignInOperation
+								r.summary = "Sign in at an identity provider"
+								r.operationID = "StartSignIn"
 								r.operationGroup = ""
-								r.pathPattern = "/web/v1/sessions/{session_id}"
+								r.pathPattern = "/web/v1/sign-in/{provider}"
 								r.args = args
 								r.count = 1
 								return r, true
 							default:
 								return
 							}
+						}
+						switch elem[0] {
+						case '/': // Prefix: "/callback"
+
+							if l := len("/callback"); len(elem) >= l && elem[0:l] == "/callback" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								// Leaf node.
+								switch method {
+								case "GET":
+									r.name = FinishSignInOperation
+									r.summary = "Back from an identity provider"
+									r.operationID = "FinishSignIn"
+									r.operationGroup = ""
+									r.pathPattern = "/web/v1/sign-in/{provider}/callback"
+									r.args = args
+									r.count = 1
+									return r, true
+								default:
+									return
+								}
+							}
+
 						}
 
 					}

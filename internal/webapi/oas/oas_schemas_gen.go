@@ -275,6 +275,8 @@ type BrowserSession struct {
 	ExpiresAt time.Time `json:"expires_at"`
 	// After so long without a request the session ends earlier.
 	IdleSeconds int32 `json:"idle_seconds"`
+	// Only in the answer that confirms a new second factor; shown only there.
+	RecoveryCodes []string `json:"recovery_codes"`
 }
 
 // GetKind returns the value of Kind.
@@ -332,6 +334,11 @@ func (s *BrowserSession) GetIdleSeconds() int32 {
 	return s.IdleSeconds
 }
 
+// GetRecoveryCodes returns the value of RecoveryCodes.
+func (s *BrowserSession) GetRecoveryCodes() []string {
+	return s.RecoveryCodes
+}
+
 // SetKind sets the value of Kind.
 func (s *BrowserSession) SetKind(val BrowserSessionKind) {
 	s.Kind = val
@@ -385,6 +392,11 @@ func (s *BrowserSession) SetExpiresAt(val time.Time) {
 // SetIdleSeconds sets the value of IdleSeconds.
 func (s *BrowserSession) SetIdleSeconds(val int32) {
 	s.IdleSeconds = val
+}
+
+// SetRecoveryCodes sets the value of RecoveryCodes.
+func (s *BrowserSession) SetRecoveryCodes(val []string) {
+	s.RecoveryCodes = val
 }
 
 // Ref: #/components/schemas/BrowserSessionEntry
@@ -520,6 +532,8 @@ func (s *BrowserSessionHeaders) SetSetCookie(val OptString) {
 func (s *BrowserSessionHeaders) SetResponse(val BrowserSession) {
 	s.Response = val
 }
+
+func (*BrowserSessionHeaders) createBrowserSessionRes() {}
 
 // Which side of the desk the user is on.
 type BrowserSessionKind string
@@ -1258,6 +1272,23 @@ func (s *ClockState) UnmarshalText(data []byte) error {
 	}
 }
 
+// Ref: #/components/schemas/CodeReq
+type CodeReq struct {
+	// Six digits of the authenticator app, or, where that is said, a recovery code; spaces and hyphens do
+	// not count.
+	Code string `json:"code"`
+}
+
+// GetCode returns the value of Code.
+func (s *CodeReq) GetCode() string {
+	return s.Code
+}
+
+// SetCode sets the value of Code.
+func (s *CodeReq) SetCode(val string) {
+	s.Code = val
+}
+
 type CsrfHeader struct {
 	APIKey string
 	Roles  []string
@@ -1296,6 +1327,51 @@ func (s *DeleteBrowserSessionNoContent) GetSetCookie() OptString {
 // SetSetCookie sets the value of SetCookie.
 func (s *DeleteBrowserSessionNoContent) SetSetCookie(val OptString) {
 	s.SetCookie = val
+}
+
+// EndSecondFactorNoContent is response for EndSecondFactor operation.
+type EndSecondFactorNoContent struct{}
+
+// A new secret for an authenticator app. In a challenge it is there when the user must set the second
+// factor up first.
+// Ref: #/components/schemas/Enrolment
+type Enrolment struct {
+	// In base32, for typing.
+	Secret string `json:"secret"`
+	// The otpauth address that the picture shows.
+	URI string `json:"uri"`
+	// The picture, an SVG as data URL for an img.
+	Qr string `json:"qr"`
+}
+
+// GetSecret returns the value of Secret.
+func (s *Enrolment) GetSecret() string {
+	return s.Secret
+}
+
+// GetURI returns the value of URI.
+func (s *Enrolment) GetURI() string {
+	return s.URI
+}
+
+// GetQr returns the value of Qr.
+func (s *Enrolment) GetQr() string {
+	return s.Qr
+}
+
+// SetSecret sets the value of Secret.
+func (s *Enrolment) SetSecret(val string) {
+	s.Secret = val
+}
+
+// SetURI sets the value of URI.
+func (s *Enrolment) SetURI(val string) {
+	s.URI = val
+}
+
+// SetQr sets the value of Qr.
+func (s *Enrolment) SetQr(val string) {
+	s.Qr = val
 }
 
 // Error answer. Both fields are always present and not empty.
@@ -1351,6 +1427,32 @@ func (s *ErrorStatusCode) SetStatusCode(val int) {
 // SetResponse sets the value of Response.
 func (s *ErrorStatusCode) SetResponse(val ErrorBody) {
 	s.Response = val
+}
+
+// FinishSignInSeeOther is response for FinishSignIn operation.
+type FinishSignInSeeOther struct {
+	Location  OptString
+	SetCookie OptString
+}
+
+// GetLocation returns the value of Location.
+func (s *FinishSignInSeeOther) GetLocation() OptString {
+	return s.Location
+}
+
+// GetSetCookie returns the value of SetCookie.
+func (s *FinishSignInSeeOther) GetSetCookie() OptString {
+	return s.SetCookie
+}
+
+// SetLocation sets the value of Location.
+func (s *FinishSignInSeeOther) SetLocation(val OptString) {
+	s.Location = val
+}
+
+// SetSetCookie sets the value of SetCookie.
+func (s *FinishSignInSeeOther) SetSetCookie(val OptString) {
+	s.SetCookie = val
 }
 
 type LoopbackCookie struct {
@@ -1504,6 +1606,52 @@ func (o OptDateTime) Get() (v time.Time, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptDateTime) Or(d time.Time) time.Time {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptEnrolment returns new OptEnrolment with value set to v.
+func NewOptEnrolment(v Enrolment) OptEnrolment {
+	return OptEnrolment{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptEnrolment is optional Enrolment.
+type OptEnrolment struct {
+	Value Enrolment
+	Set   bool
+}
+
+// IsSet returns true if OptEnrolment was set.
+func (o OptEnrolment) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptEnrolment) Reset() {
+	var v Enrolment
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptEnrolment) SetTo(v Enrolment) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptEnrolment) Get() (v Enrolment, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptEnrolment) Or(d Enrolment) Enrolment {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -1746,8 +1894,75 @@ func (s *Promise) SetCalendarName(val OptString) {
 	s.CalendarName = val
 }
 
+// Ref: #/components/schemas/RecoveryCodes
+type RecoveryCodes struct {
+	// Each stands in once for a code of the second factor.
+	RecoveryCodes []string `json:"recovery_codes"`
+}
+
+// GetRecoveryCodes returns the value of RecoveryCodes.
+func (s *RecoveryCodes) GetRecoveryCodes() []string {
+	return s.RecoveryCodes
+}
+
+// SetRecoveryCodes sets the value of RecoveryCodes.
+func (s *RecoveryCodes) SetRecoveryCodes(val []string) {
+	s.RecoveryCodes = val
+}
+
 // RevokeBrowserSessionNoContent is response for RevokeBrowserSession operation.
 type RevokeBrowserSessionNoContent struct{}
+
+// Ref: #/components/schemas/SecondFactor
+type SecondFactor struct {
+	// There is a confirmed one.
+	Active bool `json:"active"`
+	// The caller must have one; log-ins by password set it up.
+	Required    bool    `json:"required"`
+	ConfirmedAt OptTime `json:"confirmed_at"`
+	// How many recovery codes are not used.
+	RecoveryCodesLeft int32 `json:"recovery_codes_left"`
+}
+
+// GetActive returns the value of Active.
+func (s *SecondFactor) GetActive() bool {
+	return s.Active
+}
+
+// GetRequired returns the value of Required.
+func (s *SecondFactor) GetRequired() bool {
+	return s.Required
+}
+
+// GetConfirmedAt returns the value of ConfirmedAt.
+func (s *SecondFactor) GetConfirmedAt() OptTime {
+	return s.ConfirmedAt
+}
+
+// GetRecoveryCodesLeft returns the value of RecoveryCodesLeft.
+func (s *SecondFactor) GetRecoveryCodesLeft() int32 {
+	return s.RecoveryCodesLeft
+}
+
+// SetActive sets the value of Active.
+func (s *SecondFactor) SetActive(val bool) {
+	s.Active = val
+}
+
+// SetRequired sets the value of Required.
+func (s *SecondFactor) SetRequired(val bool) {
+	s.Required = val
+}
+
+// SetConfirmedAt sets the value of ConfirmedAt.
+func (s *SecondFactor) SetConfirmedAt(val OptTime) {
+	s.ConfirmedAt = val
+}
+
+// SetRecoveryCodesLeft sets the value of RecoveryCodesLeft.
+func (s *SecondFactor) SetRecoveryCodesLeft(val int32) {
+	s.RecoveryCodesLeft = val
+}
 
 type SessionCookie struct {
 	APIKey string
@@ -1773,6 +1988,75 @@ func (s *SessionCookie) SetAPIKey(val string) {
 func (s *SessionCookie) SetRoles(val []string) {
 	s.Roles = val
 }
+
+// Ref: #/components/schemas/SignInAnswerReq
+type SignInAnswerReq struct {
+	// As answered by CreateBrowserSession.
+	Challenge string `json:"challenge"`
+	// Six digits of the authenticator app, or a recovery code; spaces and hyphens do not count.
+	Code string `json:"code"`
+}
+
+// GetChallenge returns the value of Challenge.
+func (s *SignInAnswerReq) GetChallenge() string {
+	return s.Challenge
+}
+
+// GetCode returns the value of Code.
+func (s *SignInAnswerReq) GetCode() string {
+	return s.Code
+}
+
+// SetChallenge sets the value of Challenge.
+func (s *SignInAnswerReq) SetChallenge(val string) {
+	s.Challenge = val
+}
+
+// SetCode sets the value of Code.
+func (s *SignInAnswerReq) SetCode(val string) {
+	s.Code = val
+}
+
+// What is still asked of somebody who gave the right password.
+// Ref: #/components/schemas/SignInChallenge
+type SignInChallenge struct {
+	// To send back with the code.
+	Challenge string       `json:"challenge"`
+	ExpiresAt Time         `json:"expires_at"`
+	Enrolment OptEnrolment `json:"enrolment"`
+}
+
+// GetChallenge returns the value of Challenge.
+func (s *SignInChallenge) GetChallenge() string {
+	return s.Challenge
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *SignInChallenge) GetExpiresAt() Time {
+	return s.ExpiresAt
+}
+
+// GetEnrolment returns the value of Enrolment.
+func (s *SignInChallenge) GetEnrolment() OptEnrolment {
+	return s.Enrolment
+}
+
+// SetChallenge sets the value of Challenge.
+func (s *SignInChallenge) SetChallenge(val string) {
+	s.Challenge = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *SignInChallenge) SetExpiresAt(val Time) {
+	s.ExpiresAt = val
+}
+
+// SetEnrolment sets the value of Enrolment.
+func (s *SignInChallenge) SetEnrolment(val OptEnrolment) {
+	s.Enrolment = val
+}
+
+func (*SignInChallenge) createBrowserSessionRes() {}
 
 // How the user proved who they are; `+otp` with a second factor.
 // Ref: #/components/schemas/SignInMethod
@@ -1843,6 +2127,142 @@ func (s *SignInMethod) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/SignInProvider
+type SignInProvider struct {
+	// Id.
+	ID string `json:"id"`
+	// What the button says, in the caller's language.
+	Name string `json:"name"`
+	// Which side of the desk it is for.
+	Kind SignInProviderKind `json:"kind"`
+	// Where the button leads.
+	Path string `json:"path"`
+}
+
+// GetID returns the value of ID.
+func (s *SignInProvider) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *SignInProvider) GetName() string {
+	return s.Name
+}
+
+// GetKind returns the value of Kind.
+func (s *SignInProvider) GetKind() SignInProviderKind {
+	return s.Kind
+}
+
+// GetPath returns the value of Path.
+func (s *SignInProvider) GetPath() string {
+	return s.Path
+}
+
+// SetID sets the value of ID.
+func (s *SignInProvider) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *SignInProvider) SetName(val string) {
+	s.Name = val
+}
+
+// SetKind sets the value of Kind.
+func (s *SignInProvider) SetKind(val SignInProviderKind) {
+	s.Kind = val
+}
+
+// SetPath sets the value of Path.
+func (s *SignInProvider) SetPath(val string) {
+	s.Path = val
+}
+
+// Which side of the desk it is for.
+type SignInProviderKind string
+
+const (
+	SignInProviderKindCustomer SignInProviderKind = "customer"
+	SignInProviderKindEngineer SignInProviderKind = "engineer"
+)
+
+// AllValues returns all SignInProviderKind values.
+func (SignInProviderKind) AllValues() []SignInProviderKind {
+	return []SignInProviderKind{
+		SignInProviderKindCustomer,
+		SignInProviderKindEngineer,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SignInProviderKind) MarshalText() ([]byte, error) {
+	switch s {
+	case SignInProviderKindCustomer:
+		return []byte(s), nil
+	case SignInProviderKindEngineer:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SignInProviderKind) UnmarshalText(data []byte) error {
+	switch SignInProviderKind(data) {
+	case SignInProviderKindCustomer:
+		*s = SignInProviderKindCustomer
+		return nil
+	case SignInProviderKindEngineer:
+		*s = SignInProviderKindEngineer
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Ref: #/components/schemas/SignInWays
+type SignInWays struct {
+	// OpenID Connect providers, in the order of the configuration.
+	Providers []SignInProvider `json:"providers"`
+}
+
+// GetProviders returns the value of Providers.
+func (s *SignInWays) GetProviders() []SignInProvider {
+	return s.Providers
+}
+
+// SetProviders sets the value of Providers.
+func (s *SignInWays) SetProviders(val []SignInProvider) {
+	s.Providers = val
+}
+
+// StartSignInSeeOther is response for StartSignIn operation.
+type StartSignInSeeOther struct {
+	Location  OptString
+	SetCookie OptString
+}
+
+// GetLocation returns the value of Location.
+func (s *StartSignInSeeOther) GetLocation() OptString {
+	return s.Location
+}
+
+// GetSetCookie returns the value of SetCookie.
+func (s *StartSignInSeeOther) GetSetCookie() OptString {
+	return s.SetCookie
+}
+
+// SetLocation sets the value of Location.
+func (s *StartSignInSeeOther) SetLocation(val OptString) {
+	s.Location = val
+}
+
+// SetSetCookie sets the value of SetCookie.
+func (s *StartSignInSeeOther) SetSetCookie(val OptString) {
+	s.SetCookie = val
 }
 
 type StreamEventsOK struct {

@@ -75,9 +75,14 @@ func GetRolesForAkSkAuth(operation string) []string {
 
 // operationRolesCsrfHeader is a private map storing roles per operation.
 var operationRolesCsrfHeader = map[string][]string{
+	BeginSecondFactorOperation:    []string{},
+	ConfirmSecondFactorOperation:  []string{},
 	DeleteBrowserSessionOperation: []string{},
+	EndSecondFactorOperation:      []string{},
 	ListBrowserSessionsOperation:  []string{},
+	RenewRecoveryCodesOperation:   []string{},
 	RevokeBrowserSessionOperation: []string{},
+	ShowSecondFactorOperation:     []string{},
 }
 
 // GetRolesForCsrfHeader returns the required roles for the given operation.
@@ -103,10 +108,15 @@ func GetRolesForCsrfHeader(operation string) []string {
 
 // operationRolesLoopbackCookie is a private map storing roles per operation.
 var operationRolesLoopbackCookie = map[string][]string{
+	BeginSecondFactorOperation:    []string{},
+	ConfirmSecondFactorOperation:  []string{},
 	DeleteBrowserSessionOperation: []string{},
+	EndSecondFactorOperation:      []string{},
 	ListBrowserSessionsOperation:  []string{},
+	RenewRecoveryCodesOperation:   []string{},
 	RevokeBrowserSessionOperation: []string{},
 	ShowBrowserSessionOperation:   []string{},
+	ShowSecondFactorOperation:     []string{},
 	StreamEventsOperation:         []string{},
 }
 
@@ -133,10 +143,15 @@ func GetRolesForLoopbackCookie(operation string) []string {
 
 // operationRolesSessionCookie is a private map storing roles per operation.
 var operationRolesSessionCookie = map[string][]string{
+	BeginSecondFactorOperation:    []string{},
+	ConfirmSecondFactorOperation:  []string{},
 	DeleteBrowserSessionOperation: []string{},
+	EndSecondFactorOperation:      []string{},
 	ListBrowserSessionsOperation:  []string{},
+	RenewRecoveryCodesOperation:   []string{},
 	RevokeBrowserSessionOperation: []string{},
 	ShowBrowserSessionOperation:   []string{},
+	ShowSecondFactorOperation:     []string{},
 	StreamEventsOperation:         []string{},
 }
 

@@ -8,6 +8,29 @@ import (
 
 // Handler handles operations described by OpenAPI v3 specification.
 type Handler interface {
+	// AnswerSignInChallenge implements AnswerSignInChallenge operation.
+	//
+	// Answers a challenge of CreateBrowserSession with a code of the second factor, or a recovery code.
+	// Where the second factor was to be set up, the code confirms it and the answer holds the recovery
+	// codes, which are shown only here. Five wrong codes end the challenge and count as failed log-ins.
+	//
+	// POST /web/v1/session/second-factor
+	AnswerSignInChallenge(ctx context.Context, req *SignInAnswerReq) (*BrowserSessionHeaders, error)
+	// BeginSecondFactor implements BeginSecondFactor operation.
+	//
+	// Makes a new secret for an authenticator app (RFC 6238: SHA-1, 6 digits, 30 seconds). It counts once
+	// ConfirmSecondFactor took a code of it; until then another call replaces it. Refused while a
+	// confirmed one is there.
+	//
+	// POST /web/v1/second-factor
+	BeginSecondFactor(ctx context.Context) (*Enrolment, error)
+	// ConfirmSecondFactor implements ConfirmSecondFactor operation.
+	//
+	// With a code of the new secret. From then on log-ins by password ask for one. Answers the recovery
+	// codes, which are shown only here.
+	//
+	// POST /web/v1/second-factor/confirm
+	ConfirmSecondFactor(ctx context.Context, req *CodeReq) (*RecoveryCodes, error)
 	// CreateBrowserSession implements CreateBrowserSession operation.
 	//
 	// Logs a browser in: a user of a customer's domain, or without `domain` a person of the house. The
@@ -15,13 +38,28 @@ type Handler interface {
 	// unknown and a wrong name or password are answered alike.
 	//
 	// POST /web/v1/session
-	CreateBrowserSession(ctx context.Context, req *NewBrowserSessionReq) (*BrowserSessionHeaders, error)
+	CreateBrowserSession(ctx context.Context, req *NewBrowserSessionReq) (CreateBrowserSessionRes, error)
 	// DeleteBrowserSession implements DeleteBrowserSession operation.
 	//
 	// Ends the session and clears the cookie. Can not be forced from another site.
 	//
 	// DELETE /web/v1/session
 	DeleteBrowserSession(ctx context.Context) (*DeleteBrowserSessionNoContent, error)
+	// EndSecondFactor implements EndSecondFactor operation.
+	//
+	// With a code of it, or a recovery code. Refused where the caller must have one.
+	//
+	// POST /web/v1/second-factor/disable
+	EndSecondFactor(ctx context.Context, req *CodeReq) error
+	// FinishSignIn implements FinishSignIn operation.
+	//
+	// Where the provider sends the browser; with a session it goes on to where it wanted. Failures send it
+	// to `/login?error=` with: expired (the log-in took over ten minutes, or was begun in another
+	// browser), denied (the provider, or here: no such user, no role for the groups, shut out),
+	// unavailable (the provider can not be reached).
+	//
+	// GET /web/v1/sign-in/{provider}/callback
+	FinishSignIn(ctx context.Context, params FinishSignInParams) (*FinishSignInSeeOther, error)
 	// ListAudit implements ListAudit operation.
 	//
 	// What happened in the caller's domain, newest first: the trace names of the platform (createCase,
@@ -39,6 +77,12 @@ type Handler interface {
 	//
 	// GET /web/v1/sessions
 	ListBrowserSessions(ctx context.Context) (*BrowserSessionList, error)
+	// RenewRecoveryCodes implements RenewRecoveryCodes operation.
+	//
+	// With a code of the second factor. The old ones no longer work.
+	//
+	// POST /web/v1/second-factor/recovery-codes
+	RenewRecoveryCodes(ctx context.Context, req *CodeReq) (*RecoveryCodes, error)
 	// RevokeBrowserSession implements RevokeBrowserSession operation.
 	//
 	// Ends one of the caller's sessions, at once here and within five seconds on all nodes. Ending this
@@ -59,6 +103,18 @@ type Handler interface {
 	//
 	// GET /web/v1/promise
 	ShowPromise(ctx context.Context, params ShowPromiseParams) (*Promise, error)
+	// ShowSecondFactor implements ShowSecondFactor operation.
+	//
+	// Whether the caller has a second factor, and must.
+	//
+	// GET /web/v1/second-factor
+	ShowSecondFactor(ctx context.Context) (*SecondFactor, error)
+	// ShowSignIn implements ShowSignIn operation.
+	//
+	// What the sign-in page offers beside name and password.
+	//
+	// GET /web/v1/sign-in
+	ShowSignIn(ctx context.Context) (*SignInWays, error)
 	// ShowTicketClocks implements ShowTicketClocks operation.
 	//
 	// What is promised for a ticket of the caller's and what became of it, with every interval that was
@@ -66,6 +122,14 @@ type Handler interface {
 	//
 	// GET /web/v1/tickets/{number}/clocks
 	ShowTicketClocks(ctx context.Context, params ShowTicketClocksParams) (*TicketClocks, error)
+	// StartSignIn implements StartSignIn operation.
+	//
+	// A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback
+	// (authorization code with PKCE, state and nonce). Failures send it to `/login?error=` with unknown or
+	// unavailable.
+	//
+	// GET /web/v1/sign-in/{provider}
+	StartSignIn(ctx context.Context, params StartSignInParams) (*StartSignInSeeOther, error)
 	// StreamEvents implements StreamEvents operation.
 	//
 	// Server-sent events. `id:` is an ever growing number; a reconnect with `Last-Event-ID` goes on behind

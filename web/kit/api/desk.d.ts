@@ -628,6 +628,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/domains/{domain_id}/users/{user_id}/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a user signs in
+         * @description The second factor and the identity providers of a user.
+         */
+        get: operations["ShowUserSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/domains/{domain_id}/users/{user_id}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a user's second factor away
+         * @description For those who lost the device and the recovery codes. Sessions and tokens end. Who must have a second factor sets a new one up at the next log-in.
+         */
+        delete: operations["ResetUserSecondFactor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/domains/{domain_id}/users/{user_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sessions and tokens of a user
+         * @description Lists browsers' sessions and tokens that are not over, at most 200 of each, the ones used or issued last first.
+         */
+        get: operations["ListUserSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * Log a user out everywhere
+         * @description Ends all sessions, tokens and temporary access keys of a user, at once here and within five seconds on all nodes. Lasting access keys stay.
+         */
+        delete: operations["RevokeUserSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/domains/{domain_id}/users/{user_id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a session or token of a user
+         * @description Ends one of them.
+         */
+        delete: operations["RevokeUserSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/domains/{domain_id}/users/{user_id}/disable": {
         parameters: {
             query?: never;
@@ -2940,6 +3024,51 @@ export interface components {
              */
             password: string;
         };
+        UserSignIn: {
+            /** @description There is a confirmed one. */
+            second_factor: boolean;
+            /** @description The user must have one. */
+            second_factor_required: boolean;
+            /**
+             * Format: int32
+             * @description How many recovery codes are not used.
+             */
+            recovery_codes_left: number;
+            /** @description Who the user is at identity providers. */
+            links: components["schemas"]["UserLink"][];
+        };
+        UserLink: {
+            /** @description Id of the provider in the configuration. */
+            provider: string;
+            /** @description What the provider calls the user. */
+            subject: string;
+            created_at: components["schemas"]["Time"];
+            checked_at?: components["schemas"]["Time"];
+            gone_at?: components["schemas"]["Time"];
+        };
+        UserSessionList: {
+            items: components["schemas"]["UserSession"][];
+        };
+        UserSession: {
+            /** @description Id. */
+            id: string;
+            /**
+             * @description A browser's session, or a token of the APIs.
+             * @enum {string}
+             */
+            kind: "browser" | "token";
+            /** @description How the user proved who they are, for example password+otp. */
+            method: string;
+            /** @description Id of the identity provider; absent when the password is kept here. */
+            provider?: string;
+            /** @description What the browser said it is. */
+            device?: string;
+            /** @description Address the browser logged in from. */
+            address?: string;
+            created_at: components["schemas"]["Time"];
+            last_used_at?: components["schemas"]["Time"];
+            expires_at: components["schemas"]["Time"];
+        };
         NewSessionReq: {
             /** @description Log-in name. */
             name: string;
@@ -2948,6 +3077,8 @@ export interface components {
              * @description Password.
              */
             password: string;
+            /** @description Code of the second factor, or a recovery code; needed by those who have one. */
+            code?: string;
         };
         NewSession: {
             /** @description Token for X-Auth-Token, shown once. */
@@ -7218,6 +7349,132 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["User"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowUserSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+                /** @description User id. */
+                user_id: components["parameters"]["UserID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserSignIn"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ResetUserSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+                /** @description User id. */
+                user_id: components["parameters"]["UserID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+                /** @description User id. */
+                user_id: components["parameters"]["UserID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserSessionList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RevokeUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+                /** @description User id. */
+                user_id: components["parameters"]["UserID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RevokeUserSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Domain id; `house` holds engineers and administrators. */
+                domain_id: components["parameters"]["DomainID"];
+                /** @description User id. */
+                user_id: components["parameters"]["UserID"];
+                /** @description Id as listed. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };

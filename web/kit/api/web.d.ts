@@ -32,6 +32,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/web/v1/session/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in, second step
+         * @description Answers a challenge of CreateBrowserSession with a code of the second factor, or a recovery code. Where the second factor was to be set up, the code confirms it and the answer holds the recovery codes, which are shown only here. Five wrong codes end the challenge and count as failed log-ins.
+         */
+        post: operations["AnswerSignInChallenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ways to sign in
+         * @description What the sign-in page offers beside name and password.
+         */
+        get: operations["ShowSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/sign-in/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign in at an identity provider
+         * @description A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback (authorization code with PKCE, state and nonce). Failures send it to `/login?error=` with unknown or unavailable.
+         */
+        get: operations["StartSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/sign-in/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Back from an identity provider
+         * @description Where the provider sends the browser; with a session it goes on to where it wanted. Failures send it to `/login?error=` with: expired (the log-in took over ten minutes, or was begun in another browser), denied (the provider, or here: no such user, no role for the groups, shut out), unavailable (the provider can not be reached).
+         */
+        get: operations["FinishSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My second factor
+         * @description Whether the caller has a second factor, and must.
+         */
+        get: operations["ShowSecondFactor"];
+        put?: never;
+        /**
+         * Set up the second factor
+         * @description Makes a new secret for an authenticator app (RFC 6238: SHA-1, 6 digits, 30 seconds). It counts once ConfirmSecondFactor took a code of it; until then another call replaces it. Refused while a confirmed one is there.
+         */
+        post: operations["BeginSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/second-factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm the second factor
+         * @description With a code of the new secret. From then on log-ins by password ask for one. Answers the recovery codes, which are shown only here.
+         */
+        post: operations["ConfirmSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/second-factor/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New recovery codes
+         * @description With a code of the second factor. The old ones no longer work.
+         */
+        post: operations["RenewRecoveryCodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/second-factor/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give the second factor up
+         * @description With a code of it, or a recovery code. Refused where the caller must have one.
+         */
+        post: operations["EndSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/web/v1/sessions": {
         parameters: {
             query?: never;
@@ -209,6 +373,67 @@ export interface components {
              * @description After so long without a request the session ends earlier.
              */
             idle_seconds: number;
+            /** @description Only in the answer that confirms a new second factor; shown only there. */
+            recovery_codes?: string[];
+        };
+        /** @description What is still asked of somebody who gave the right password. */
+        SignInChallenge: {
+            /** @description To send back with the code. */
+            challenge: string;
+            expires_at: components["schemas"]["Time"];
+            enrolment?: components["schemas"]["Enrolment"];
+        };
+        SignInAnswerReq: {
+            /** @description As answered by CreateBrowserSession. */
+            challenge: string;
+            /** @description Six digits of the authenticator app, or a recovery code; spaces and hyphens do not count. */
+            code: string;
+        };
+        /** @description A new secret for an authenticator app. In a challenge it is there when the user must set the second factor up first. */
+        Enrolment: {
+            /** @description In base32, for typing. */
+            secret: string;
+            /** @description The otpauth address that the picture shows. */
+            uri: string;
+            /** @description The picture, an SVG as data URL for an img. */
+            qr: string;
+        };
+        CodeReq: {
+            /** @description Six digits of the authenticator app, or, where that is said, a recovery code; spaces and hyphens do not count. */
+            code: string;
+        };
+        RecoveryCodes: {
+            /** @description Each stands in once for a code of the second factor. */
+            recovery_codes: string[];
+        };
+        SecondFactor: {
+            /** @description There is a confirmed one. */
+            active: boolean;
+            /** @description The caller must have one; log-ins by password set it up. */
+            required: boolean;
+            confirmed_at?: components["schemas"]["Time"];
+            /**
+             * Format: int32
+             * @description How many recovery codes are not used.
+             */
+            recovery_codes_left: number;
+        };
+        SignInWays: {
+            /** @description OpenID Connect providers, in the order of the configuration. */
+            providers: components["schemas"]["SignInProvider"][];
+        };
+        SignInProvider: {
+            /** @description Id. */
+            id: string;
+            /** @description What the button says, in the caller's language. */
+            name: string;
+            /**
+             * @description Which side of the desk it is for.
+             * @enum {string}
+             */
+            kind: "customer" | "engineer";
+            /** @description Where the button leads. */
+            path: string;
         };
         BrowserSessionList: {
             items: components["schemas"]["BrowserSessionEntry"][];
@@ -519,6 +744,15 @@ export interface operations {
                     "application/json": components["schemas"]["BrowserSession"];
                 };
             };
+            /** @description The password is right, a second factor is needed; nothing is open yet. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInChallenge"];
+                };
+            };
             default: components["responses"]["Error"];
         };
     };
@@ -536,6 +770,231 @@ export interface operations {
                 headers: {
                     /** @description Clears the session. */
                     "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    AnswerSignInChallenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInAnswerReq"];
+            };
+        };
+        responses: {
+            /** @description Logged in. */
+            201: {
+                headers: {
+                    /** @description The session. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrowserSession"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ways. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInWays"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    StartSignIn: {
+        parameters: {
+            query?: {
+                /** @description Where to go on after the log-in, a path of this server; absent = the home of the user's side. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the provider. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, or to the sign-in page. */
+            303: {
+                headers: {
+                    /** @description Where to. */
+                    Location?: string;
+                    /** @description Binds the log-in to this browser. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    FinishSignIn: {
+        parameters: {
+            query?: {
+                /** @description As sent to the provider. */
+                state?: string;
+                /** @description Authorization code. */
+                code?: string;
+                /** @description What the provider refuses for. */
+                error?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the provider. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Into the application, or to the sign-in page. */
+            303: {
+                headers: {
+                    /** @description Where to. */
+                    Location?: string;
+                    /** @description The session. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactor"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    BeginSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secret, shown only here. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ConfirmSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeReq"];
+            };
+        };
+        responses: {
+            /** @description It is on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RenewRecoveryCodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeReq"];
+            };
+        };
+        responses: {
+            /** @description The new codes, shown only here. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    EndSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeReq"];
+            };
+        };
+        responses: {
+            /** @description It is off. */
+            204: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
