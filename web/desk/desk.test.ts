@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { headline, left, type Ticket } from './data'
 import * as data from './data'
 import { list } from './list.svelte'
+import en from './texts/en-us'
+import zh from './texts/zh-cn'
 
 const row = (number: string, more: Partial<Ticket> = {}): Ticket => ({ number, version: 1, status: 1, status_name: '', domain_id: 'd', description: number, created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z', ...more })
 
@@ -67,4 +69,15 @@ describe('the list', () => {
     expect(list.chosen).toEqual(['b'])
     expect(list.stale).toBe(false)
   })
+})
+
+test('both languages say the same: the same values, no Chinese in English, nothing empty', () => {
+  const values = (text: string) => [...new Set([...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]))].sort().join()
+  expect(Object.keys(en).sort()).toEqual(Object.keys(zh).sort())
+  for (const key of Object.keys(zh) as (keyof typeof zh)[]) {
+    expect(values(en[key]), key).toBe(values(zh[key]))
+    expect(en[key], key).not.toMatch(/\p{Script=Han}/u)
+    expect(en[key].trim(), key).not.toBe('')
+    expect(zh[key].trim(), key).not.toBe('')
+  }
 })

@@ -55,6 +55,15 @@ export const screens: Screen[] = [
   },
   { name: 'ticket', go: toTicket },
   {
+    name: 'details',
+    go: async (page) => {
+      await toTicket(page)
+      if (await page.locator('.ctx').isVisible()) await page.locator('.ctx').click()
+      await page.locator('.around details summary').first().click()
+      await expect(page.locator('.around table').first()).toBeVisible()
+    },
+  },
+  {
     name: 'note',
     go: async (page) => {
       await toTicket(page)
@@ -66,6 +75,7 @@ export const screens: Screen[] = [
     go: async (page) => {
       await toTicket(page)
       await layer(page, '/')
+      await expect(page.locator('dialog[open] input')).toBeFocused()
       await page.keyboard.press('Enter')
       await expect(page.locator('dialog ol li').first()).toBeVisible()
     },
