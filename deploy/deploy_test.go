@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"casemate/internal/db"
 )
 
 var built struct {
@@ -535,5 +537,50 @@ func TestHighAvailability(t *testing.T) {
 	}
 	if conns := number(u.Query().Get("pool_max_conns")); conns > number(pool["default_pool_size"]) {
 		t.Errorf("a node wants %d connections, PgBouncer has %s", conns, pool["default_pool_size"])
+	}
+}
+
+// TestDistribution: the tables that are distributed are those with a tenant's
+// rows, all of them; a reference table is none of them and exists.
+func TestDistribution(t *testing.T) {
+	tenants, err := db.TenantTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql := text(t, "scale/citus.sql")
+	lists := regexp.MustCompile(`(?s)ARRAY\[(.*?)\]`).FindAllStringSubmatch(sql, -1)
+	if len(lists) != 2 {
+		t.Fatalf("%d lists", len(lists))
+	}
+	names := func(list string) (out []string) {
+		for _, m := range regexp.MustCompile(`'(\w+)'`).FindAllStringSubmatch(list, -1) {
+			out = append(out, m[1])
+		}
+		slices.Sort(out)
+		return out
+	}
+	if got := names(lists[0][1]); !slices.Equal(got, tenants) {
+		t.Errorf("distributed are %v\nwith tenants' rows are %v", got, tenants)
+	}
+	if !strings.HasPrefix(strings.TrimSpace(lists[0][1]), "'users'") {
+		t.Error("the others are laid beside users, which must come first")
+	}
+	files, err := filepath.Glob("../internal/db/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	var schema strings.Builder
+	for _, f := range files {
+		schema.WriteString(text(t, f))
+	}
+	for _, name := range names(lists[1][1]) {
+		if slices.Contains(tenants, name) || !strings.Contains(schema.String(), "CREATE TABLE "+name+" (") {
+			t.Errorf("reference table %s holds tenants' rows, or is not there", name)
+		}
+	}
+	for _, path := range []string{"../docs/SCALING.md", "../docs/SCALING.zh-CN.md"} {
+		if want := fmt.Sprintf("%d", len(tenants)); !strings.Contains(text(t, path), "**"+want+"**") {
+			t.Errorf("%s does not say that %s tables are distributed", path, want)
+		}
 	}
 }
