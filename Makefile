@@ -15,7 +15,7 @@ export GOFLAGS ?= -mod=readonly
 PAGES       := web/dist/console.html
 PAGE_SOURCE := $(shell find web \( -name node_modules -o -name dist -o -name e2e -o -name screenshots -o -name test-results \) -prune -o -type f ! -name '*.go' ! -name '*.md' -print)
 
-.PHONY: help build run test test-web test-long bench generate check-generated fmt lint setup screenshots clean
+.PHONY: help build image run test test-web test-long bench generate check-generated fmt lint setup screenshots clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -29,6 +29,9 @@ web/node_modules/.package-lock.json: web/package-lock.json
 $(PAGES): web/node_modules/.package-lock.json $(PAGE_SOURCE)
 	@if command -v npm >/dev/null; then cd web && npm run --silent build; \
 	else echo "npm (Node 20 or later) is not here: building without the pages" >&2; fi
+
+image: build ## dist/casemate-image.tar, a container image of nothing but the binary (no container engine needed)
+	$(GO) run ./deploy/image -binary $(BIN) -version $(VERSION) -to dist/casemate-image.tar
 
 run: build ## the demo world on http://$(LISTEN), data in ./$(DATA)
 	./$(BIN) serve --demo --data $(DATA) --listen $(LISTEN) --credentials $(DATA)/credentials.json
@@ -80,5 +83,5 @@ setup: ## installs what tests need and the machine lacks (PostgreSQL, a C compil
 	@./scripts/setup.sh
 
 clean: ## removes what was built
-	rm -rf bin .cache web/node_modules
+	rm -rf bin dist .cache web/node_modules
 	git clean -fdxq web/dist

@@ -3,7 +3,7 @@
 # none of it: PostgreSQL for the storage tests, a C compiler for the race
 # detector, strace for the test that the sync comes before the answer, slapd for
 # log-ins by a directory, Chromium (and a font with Chinese characters) for the
-# pages, Dovecot for the long tests.
+# pages, HAProxy to read the example configurations, Dovecot for the long tests.
 set -euo pipefail
 
 need=()
@@ -14,6 +14,8 @@ command -v strace >/dev/null || need+=(strace)
 # The sign-in tests start a directory of their own.
 [ -x /usr/sbin/slapd ] || need+=(slapd)
 command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
+# It reads the configurations in deploy/; nothing is started.
+command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || need+=(haproxy)
 # The long tests fetch mails from a real Dovecot; they start their own.
 [ -z "${CASEMATE_LONG:-}" ] || command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || need+=(dovecot-imapd)
 [ ${#need[@]} -eq 0 ] && exit 0

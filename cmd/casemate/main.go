@@ -23,6 +23,7 @@ var version = "dev"
 // command is the whole command line.
 type command struct {
 	Serve    serveCmd    `cmd:"" help:"Run the server."`
+	Health   healthCmd   `cmd:"" help:"Ask the server on this machine whether it is ready; the health check of containers."`
 	Init     initCmd     `cmd:"" help:"Prepare a data folder: master key, database, first administrator."`
 	Desk     deskCmd     `cmd:"" help:"An engineer's work from the shell: list, show, accept, reply, resolve ..."`
 	Outbox   outboxCmd   `cmd:"" help:"What the catcher of a demo world holds: mails, text messages, codes."`

@@ -59,7 +59,15 @@ func openPostgres(ctx context.Context, o Options, wake func(string)) (*postgresE
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
-	sqlDB := openStdlib(cfg.ConnConfig.Copy())
+	// Migrations hold a session's lock, which a pooler in transaction mode
+	// would leave with whichever server connection took it.
+	direct := cfg.ConnConfig.Copy()
+	if listen != "" && listen != "off" {
+		if direct, err = pgx.ParseConfig(listen); err != nil {
+			return nil, errors.New("db: listen= in the database URL is not understood")
+		}
+	}
+	sqlDB := openStdlib(direct)
 	err = migrate(ctx, sqlDB, o, Postgres)
 	if err = errors.Join(err, sqlDB.Close()); err != nil {
 		return nil, postgresError(err)

@@ -101,7 +101,7 @@ func TestArticlesOnTheDesk(t *testing.T) {
 		is("articles of it, read", len(items(w.t, as(auditor, 200, "GET", "tickets/"+number+"/articles", ""))), 0)
 		is("tickets, read", len(items(w.t, as(auditor, 200, "GET", "articles/restart/tickets", ""))), 0)
 		as(auditor, 403, "PUT", "tickets/"+number+"/articles/restart", "")
-		as(auditor, 403, "POST", "articles/restart/feedback", `{"helpful":true}`)
+		as(auditor, 403, "POST", "articles/restart/feedback", `{"helpful":true}`) // reads, and changes nothing
 		as(chen, 204, "POST", "articles/restart/feedback", `{"helpful":true}`)
 		is("helped", as(auditor, 200, "GET", "articles/restart", "")["helpful"], 1)
 		_, err = know.Suggest(world.T.Context(), world.Li, knowledge.Ask{Text: "重启"})

@@ -36,7 +36,6 @@ const (
 
 const (
 	keepFor   = 10 * time.Minute // as the contract says: a longer gap is answered by reset
-	keepMost  = 8192             // items in the ring
 	pollEvery = 2 * time.Second  // beside the wake-up, which may miss
 	readBatch = 500
 	behind    = 20_000 // so many events behind, the reader begins anew at the head
@@ -59,6 +58,7 @@ type Item struct {
 type Options struct {
 	Beat    time.Duration // between signs of life; 15 s
 	PerUser int           // streams of one user at once; 20
+	Keep    int           // items in the ring at most; 8192
 	Log     *slog.Logger
 }
 
@@ -91,6 +91,9 @@ func New(d *db.DB, tickets *ticket.Service, o Options) *Hub {
 	}
 	if o.PerUser == 0 {
 		o.PerUser = 20
+	}
+	if o.Keep == 0 {
+		o.Keep = 8192
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -191,7 +194,7 @@ func (h *Hub) after(ctx context.Context, last int64) (rows []event.Row, err erro
 // trim lets go of what is old or too much. The lock is held.
 func (h *Hub) trim() {
 	old := h.db.Now().Add(-keepFor).UnixMilli()
-	n := max(0, len(h.ring)-keepMost)
+	n := max(0, len(h.ring)-h.o.Keep)
 	for n < len(h.ring) && h.ring[n].At < old {
 		n++
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // The files of the keys folder.
@@ -100,6 +101,18 @@ func syncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// loose are the permissions that a master key must not have: any of others'. One
+// that root gave to this process's group may be read by the group, since its
+// owner is no stranger and a process without rights could not read it
+// otherwise: so container platforms hand out secrets, and so PostgreSQL takes
+// its key.
+func loose(owner uint32, user, group int) os.FileMode {
+	if owner == 0 && user != 0 && group != 0 {
+		return 0o037
+	}
+	return 0o077
+}
+
 func readMaster(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -108,7 +121,11 @@ func readMaster(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	owner := uint32(os.Geteuid())
+	if of, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner = of.Uid
+	}
+	if info.Mode().Perm()&loose(owner, os.Geteuid(), os.Getegid()) != 0 {
 		return nil, fmt.Errorf("seal: %s may be read by others (mode %o): chmod 600 it", path, info.Mode().Perm())
 	}
 	text, err := os.ReadFile(path)

@@ -109,7 +109,7 @@ func (c *chain) wrap(next http.Handler) http.Handler {
 			}
 			took := c.now().Sub(began)
 			c.metrics.request(surfaceOf(r.URL.Path), a.status, took)
-			c.log.LogAttrs(ctx, level(a.status), "request",
+			c.log.LogAttrs(ctx, level(r.URL.Path, a.status), "request",
 				slog.String("id", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", a.status), slog.Int64("bytes", a.bytes), slog.Duration("took", took),
 				slog.String("address", who.Address))
@@ -118,7 +118,13 @@ func (c *chain) wrap(next http.Handler) http.Handler {
 	})
 }
 
-func level(status int) slog.Level {
+// level is that of a request's line in the log. Probes come every second or
+// two: that a node drains or has lost its database is logged where it happens,
+// not once for each of them.
+func level(path string, status int) slog.Level {
+	if path == "/healthz" || path == "/readyz" {
+		return slog.LevelDebug
+	}
 	if status >= 500 && status != http.StatusNotImplemented {
 		return slog.LevelWarn
 	}

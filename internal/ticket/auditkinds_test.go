@@ -94,6 +94,15 @@ func TestAuditKinds(t *testing.T) {
 				break
 			}
 		}
+		// Of people, keys, groups and the account everything is shown but what is
+		// the house's own business or nobody's.
+		account := regexp.MustCompile(`^(user|group|key|domain|agency|token)\.`)
+		elsewhere := []string{"user.preferences", "user.settings", "user.roles", "user.remove", "domain.create", "domain.clock", "domain.reset", "domain.remove", "key.pem"} // the last is a name of a file
+		for _, kind := range kinds {
+			if account.MatchString(kind) && !slices.Contains(elsewhere, kind) && seen[kind] == 0 {
+				w.t.Errorf("%s is not shown to the customer and not said to be the house's", kind)
+			}
+		}
 		for _, kind := range []string{"ticket.create", "ticket.reply", "ticket.merge", "token.issue"} {
 			if seen[kind] == 0 {
 				w.t.Errorf("%s is not shown", kind)

@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -142,68 +143,132 @@ func (s *Service) WithoutCopy(ctx context.Context, contact string, terms []strin
 	return n, nil
 }
 
-// RedactContact replaces a contact by the placeholder in the texts of a ticket,
-// where a mail from somebody who is no user of the domain named him.
-func (s *Service) RedactContact(ctx context.Context, domain, id, contact string) error {
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		t, err := ticketIn(tx, domain, id)
-		if errors.Is(err, fault.NoTicket) {
-			return nil
+// redactPage is how many messages are looked at at once.
+const redactPage = 200
+
+// line is a text of a ticket's conversation with its place in the index.
+type line struct {
+	doc     search.Doc
+	indexed bool
+}
+
+// linesIn reads messages of a ticket: behind an id, at most redactPage, or with
+// only those of the ids that are given.
+func linesIn(tx *db.Tx, domain, id, after string, only []string) (lines []line, err error) {
+	cond, args := "id > ?", []any{domain, id, after}
+	if len(only) > 0 {
+		cond, args = "id IN (?"+strings.Repeat(", ?", len(only)-1)+")", args[:2]
+		for _, o := range only {
+			args = append(args, o)
 		}
+	}
+	err = tx.List(func(r db.Row) error {
+		var l line
+		var opening, internal, withdrawn int64
+		err := r.Scan(&l.doc.ID, &opening, &internal, &withdrawn, &l.doc.Text)
+		l.doc.Domain, l.doc.Parent, l.doc.Kind = domain, id, search.KindMessage
+		if internal == 1 {
+			l.doc.Kind = search.KindNote
+		}
+		l.indexed = opening == 0 && withdrawn == 0
+		lines = append(lines, l)
+		return err
+	}, "SELECT id, opening, internal, withdrawn_at, text FROM messages WHERE domain_id = ? AND ticket_id = ? AND "+cond+" ORDER BY id LIMIT ?", append(args, redactPage)...)
+	return lines, err
+}
+
+// RedactContact replaces a contact by the placeholder in the texts of a ticket,
+// where a mail from somebody who is no user of the domain named him. Texts are
+// read and searched beside the writer; it can be done again.
+func (s *Service) RedactContact(ctx context.Context, domain, id, contact string) error {
+	without := redactor(contact)
+	var t Ticket
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) { t, err = ticketIn(tx, domain, id); return err })
+	if errors.Is(err, fault.NoTicket) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if text := without(t.Description); text != t.Description {
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			now, err := ticketIn(tx, domain, id)
+			if errors.Is(err, fault.NoTicket) || err == nil && now.Description != t.Description {
+				return nil // erased meanwhile: descriptions do not change otherwise
+			}
+			if err != nil {
+				return err
+			}
+			tx.Write(1, "UPDATE tickets SET description = ? WHERE domain_id = ? AND id = ?", text, domain, id)
+			now.Description = text
+			search.Put(tx, false, descriptionDoc(now))
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		if text := redacted(t.Description, contact); text != t.Description {
-			tx.Write(1, "UPDATE tickets SET description = ? WHERE domain_id = ? AND id = ?", text, domain, id)
-			t.Description = text
-			search.Put(tx, false, descriptionDoc(t))
-		}
-		type line struct {
-			doc     search.Doc
-			indexed bool
-		}
-		var lines []line
-		err = tx.List(func(r db.Row) error {
-			var l line
-			var opening, internal, withdrawn int64
-			err := r.Scan(&l.doc.ID, &opening, &internal, &withdrawn, &l.doc.Text)
-			l.doc.Domain, l.doc.Parent, l.doc.Kind = domain, id, search.KindMessage
-			if internal == 1 {
-				l.doc.Kind = search.KindNote
-			}
-			l.indexed = opening == 0 && withdrawn == 0
-			lines = append(lines, l)
+	}
+	for after := ""; ; {
+		var page []line
+		err := s.db.View(ctx, func(tx *db.Tx) (err error) { page, err = linesIn(tx, domain, id, after, nil); return err })
+		if err != nil {
 			return err
-		}, "SELECT id, opening, internal, withdrawn_at, text FROM messages WHERE domain_id = ? AND ticket_id = ?", domain, id)
-		for _, l := range lines {
-			text := redacted(l.doc.Text, contact)
-			if text == l.doc.Text {
-				continue
-			}
-			tx.Write(1, "UPDATE messages SET text = ? WHERE domain_id = ? AND id = ?", text, domain, l.doc.ID)
-			if l.doc.Text = text; l.indexed {
-				search.Put(tx, false, l.doc)
+		}
+		var ids []string
+		from, to := map[string]string{}, map[string]string{}
+		for _, l := range page {
+			if text := without(l.doc.Text); text != l.doc.Text {
+				ids = append(ids, l.doc.ID)
+				from[l.doc.ID], to[l.doc.ID] = l.doc.Text, text
 			}
 		}
-		return err
-	})
+		if len(ids) > 0 {
+			if err := s.db.Update(ctx, func(tx *db.Tx) error { return rewrite(tx, domain, id, ids, from, to) }); err != nil {
+				return err
+			}
+		}
+		if len(page) < redactPage {
+			return nil
+		}
+		after = page[len(page)-1].doc.ID
+	}
 }
 
-// redacted is a text without a contact; of a text that names him as its writer,
-// which mails of strangers do in their first line, nothing is left.
-func redacted(text, contact string) string {
-	i := strings.Index(strings.ToLower(text), strings.ToLower(contact))
-	if i < 0 || contact == "" {
-		return text
+// rewrite writes texts of messages that are still as they were read.
+func rewrite(tx *db.Tx, domain, id string, ids []string, from, to map[string]string) error {
+	lines, err := linesIn(tx, domain, id, "", ids)
+	if err != nil {
+		return err
 	}
-	if first, _, _ := strings.Cut(text, "\n"); strings.Contains(strings.ToLower(first), strings.ToLower(contact)) {
-		return personal.Erased
+	for _, l := range lines {
+		if l.doc.Text != from[l.doc.ID] {
+			continue // withdrawn or erased meanwhile
+		}
+		l.doc.Text = to[l.doc.ID]
+		tx.Write(1, "UPDATE messages SET text = ? WHERE domain_id = ? AND id = ?", l.doc.Text, domain, l.doc.ID)
+		if l.indexed {
+			search.Put(tx, false, l.doc)
+		}
 	}
-	for i >= 0 {
-		text = text[:i] + "***" + text[i+len(contact):]
-		i = strings.Index(strings.ToLower(text), strings.ToLower(contact))
+	return nil
+}
+
+// redactor takes a contact out of texts, however its letters are cased; of a text
+// that names him as its writer, which mails of strangers do in their first line,
+// it leaves nothing. It looks in the text itself: the lower case of a letter may
+// have another length.
+func redactor(contact string) func(text string) string {
+	if contact == "" {
+		return func(text string) string { return text }
 	}
-	return text
+	is := regexp.MustCompile("(?i)" + regexp.QuoteMeta(strings.ToValidUTF8(contact, "")))
+	return func(text string) string {
+		first, _, _ := strings.Cut(text, "\n")
+		if is.MatchString(first) {
+			return personal.Erased
+		}
+		return is.ReplaceAllLiteralString(text, "***")
+	}
 }
 
 // Numbers are the numbers of tickets of a domain by their ids; unknown ones are

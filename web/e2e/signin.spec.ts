@@ -1,3 +1,5 @@
+import { createHmac } from 'node:crypto'
+import { axeClean } from './axe'
 import { expect, signIn, test } from './world'
 
 test('a wrong password is told, a right one leads to the page that was wanted', async ({ page, world, faults }) => {
@@ -41,4 +43,48 @@ test('no secret is in what scripts can read; signing out ends the session', asyn
   await page.waitForURL(/\/login/)
   await page.goto('/console')
   await page.waitForURL(/\/login/)
+})
+
+/** The code of a moment, RFC 6238 with SHA-1, 6 digits, 30 seconds. */
+function totp(secret: string, at: number): string {
+  const bits = [...secret.replace(/=+$/, '')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((b) => parseInt(b, 2)))
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)))
+  const mac = createHmac('sha1', key).update(counter).digest()
+  const from = (mac.at(-1) ?? 0) & 15
+  return String((mac.readUInt32BE(from) & 0x7fffffff) % 1_000_000).padStart(6, '0')
+}
+
+test('a user with a second factor is asked for a code, and a wrong one is told', async ({ page, world, faults, context }) => {
+  faults.allow.push(/console: Failed to load resource.*401/)
+  await signIn(page, world, 'bob', 1)
+  const call = (path: string, body?: unknown) =>
+    page.evaluate(
+      async ([path, body]) => {
+        const s = (await (await fetch('/web/v1/session')).json()) as { csrf: string }
+        const r = await fetch(path as string, { method: 'POST', headers: { 'X-Csrf': s.csrf, 'Content-Type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) })
+        return (await r.json()) as Record<string, string>
+      },
+      [path, body] as const,
+    )
+  const { secret } = await call('/web/v1/second-factor')
+  const confirmed = await call('/web/v1/second-factor/confirm', { code: totp(secret ?? '', Date.now()) })
+  expect(confirmed['recovery_codes']?.length).toBeGreaterThan(0)
+  await context.clearCookies()
+  const domain = world.domains[1]
+  await page.goto('/login')
+  await page.locator('#domain').fill(domain?.domain_name ?? '')
+  await page.locator('#name').fill('bob')
+  await page.locator('#password').fill(domain?.users.find((u) => u.name === 'bob')?.password ?? '')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('heading', { name: '两步验证' })).toBeVisible()
+  await expect(page.locator('#code')).toBeFocused()
+  await axeClean(page, 'second step')
+  await page.locator('#code').fill('000000')
+  await page.keyboard.press('Enter')
+  await expect(page.locator('#codee')).toContainText('验证码不正确')
+  await page.locator('#code').fill((confirmed['recovery_codes'] as unknown as string[])[0] ?? '')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/\/console$/)
 })

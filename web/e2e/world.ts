@@ -124,7 +124,7 @@ export async function signIn(page: Page, world: World, name: string, domain = 0)
   await page.locator('#name').fill(u.name)
   await page.locator('#password').fill(u.password)
   await page.locator('button[type=submit]').click()
-  await page.waitForURL(/\/console/)
+  await page.waitForURL((u) => u.pathname.startsWith('/console'))
 }
 
 export async function signInHouse(page: Page, world: World, name: string): Promise<void> {
@@ -134,7 +134,8 @@ export async function signInHouse(page: Page, world: World, name: string): Promi
   await page.locator('#name').fill(u.name)
   await page.locator('#password').fill(u.password)
   await page.locator('button[type=submit]').click()
-  await page.waitForURL(/\/desk/)
+  await page.waitForURL((u) => u.pathname.startsWith('/desk')) // the sign-in's own address names it too
+  await expect(page.locator('nav li').first()).toBeAttached()
 }
 
 export const test = base.extend<{ faults: Faults }, { world: World }>({

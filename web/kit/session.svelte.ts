@@ -38,9 +38,19 @@ export async function resume(): Promise<Session | undefined> {
   return state.session
 }
 
-export async function signIn(body: components['schemas']['NewBrowserSessionReq']): Promise<Session> {
+/** The session, or what still has to be proved: a second factor. */
+export async function signIn(body: components['schemas']['NewBrowserSessionReq']): Promise<Session | Challenge> {
   const { web } = await import('./api')
-  state.session = await unwrap(web.POST('/web/v1/session', { body }))
+  const got: Session | Challenge = await unwrap(web.POST('/web/v1/session', { body }))
+  if (!('challenge' in got)) state.session = got
+  return got
+}
+export type Challenge = components['schemas']['SignInChallenge']
+
+/** Answers the challenge; a session that has just got a second factor brings its recovery codes. */
+export async function answer(challenge: string, code: string): Promise<Session> {
+  const { web } = await import('./api')
+  state.session = await unwrap(web.POST('/web/v1/session/second-factor', { body: { challenge, code } }))
   return state.session
 }
 

@@ -1,0 +1,83 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { headline, left, type Ticket } from './data'
+import * as data from './data'
+import { list } from './list.svelte'
+import en from './texts/en-us'
+import zh from './texts/zh-cn'
+
+const row = (number: string, more: Partial<Ticket> = {}): Ticket => ({ number, version: 1, status: 1, status_name: '', domain_id: 'd', description: number, created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z', ...more })
+
+describe('the fuse', () => {
+  const at = (minute: number) => Date.parse('2026-01-01T00:00:00Z') + minute * 60_000
+  const due = { due_at: '2026-01-01T01:40:00Z', due_kind: 'first_answer' as const, created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T01:00:00Z' }
+  test('burns from the creation to the promise', () => {
+    expect(left(due, at(0))).toBe(100)
+    expect(left(due, at(75))).toBe(25)
+    expect(left(due, at(100))).toBe(0)
+    expect(left(due, at(500))).toBe(0)
+  })
+  test('of a next answer from the last change', () => {
+    expect(left({ ...due, due_kind: 'next_answer' }, at(80))).toBe(50)
+  })
+  test('is absent without a promise', () => {
+    expect(left({ ...due, due_at: undefined }, at(0))).toBeUndefined()
+  })
+})
+
+test('the headline is the first line that says something', () => {
+  expect(headline('\n  \n 甲 \n乙')).toBe('甲')
+  expect(headline('')).toBe('')
+})
+
+describe('the list', () => {
+  afterEach(() => vi.restoreAllMocks())
+  const answer = (...numbers: string[]) => ({ items: numbers.map((n) => row(n)), total_count: numbers.length })
+
+  test('moves no row: new ones wait, those that left stay marked, changes are put in place', async () => {
+    const rows = vi.spyOn(data, 'rows')
+    rows.mockResolvedValue(answer('a', 'b', 'c'))
+    list.show({ kind: 'queue', id: 'q' }, 'due')
+    await vi.waitFor(() => expect(list.items.length).toBe(3))
+
+    rows.mockResolvedValue({ items: [row('n'), row('a', { version: 7 }), row('c')], total_count: 3 })
+    await list.look()
+    expect(list.items.map((t) => t.number)).toEqual(['a', 'b', 'c'])
+    expect(list.fresh).toEqual(['n'])
+    expect(list.gone).toEqual({ b: true })
+    expect(list.find('a')?.version).toBe(7)
+    expect(list.beside('a', 1)?.number).toBe('c') // what left is no next one
+
+    await list.load()
+    expect(list.items.map((t) => t.number)).toEqual(['n', 'a', 'c'])
+    expect(list.fresh).toEqual([])
+    expect(list.gone).toEqual({})
+  })
+
+  test('a look that fails keeps the rows and says so; a chosen row that is gone after loading is no longer chosen', async () => {
+    const rows = vi.spyOn(data, 'rows')
+    rows.mockResolvedValue(answer('a', 'b'))
+    list.show({ kind: 'queue', id: 'r' }, 'due')
+    await vi.waitFor(() => expect(list.items.length).toBe(2))
+    list.choose('a')
+    list.choose('b')
+    rows.mockRejectedValueOnce(new Error('gone'))
+    await list.look()
+    expect(list.stale).toBe(true)
+    expect(list.items.length).toBe(2)
+    rows.mockResolvedValue(answer('b'))
+    await list.load()
+    expect(list.chosen).toEqual(['b'])
+    expect(list.stale).toBe(false)
+  })
+})
+
+test('both languages say the same: the same values, no Chinese in English, nothing empty', () => {
+  const values = (text: string) => [...new Set([...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]))].sort().join()
+  expect(Object.keys(en).sort()).toEqual(Object.keys(zh).sort())
+  for (const key of Object.keys(zh) as (keyof typeof zh)[]) {
+    expect(values(en[key]), key).toBe(values(zh[key]))
+    expect(en[key], key).not.toMatch(/\p{Script=Han}/u)
+    expect(en[key].trim(), key).not.toBe('')
+    expect(zh[key].trim(), key).not.toBe('')
+  }
+})

@@ -1,0 +1,68 @@
+// What an event makes stale. Events carry ids only; the pages read anew what
+// they show.
+import type { LiveEvent } from '../kit/live'
+import { queries } from '../kit/query'
+import { list } from './list.svelte'
+
+const state = $state({ live: false })
+let poll: ReturnType<typeof setInterval> | undefined
+const wait = 5_000 // ms between two looks without the stream
+
+export function live(): boolean {
+  return state.live
+}
+
+export function setLive(live: boolean): void {
+  state.live = live
+  clearInterval(poll)
+  poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && navigator.onLine && all(), wait)
+}
+
+function stale(...keys: unknown[][]): void {
+  for (const queryKey of keys) void queries.invalidateQueries({ queryKey })
+}
+
+function all(): void {
+  stale(['queues'], ['views'], ['ticket'], ['messages'], ['history'], ['team'], ['auths'])
+  void list.look()
+}
+
+let counting: ReturnType<typeof setTimeout> | undefined
+/** Counts are read once for a burst of events. */
+function counts(): void {
+  counting ??= setTimeout(() => {
+    counting = undefined
+    stale(['queues'], ['views'])
+    void list.look()
+  }, 150)
+}
+
+export function onLive(e: LiveEvent): void {
+  const id = e.data.ticket
+  switch (e.kind) {
+    case 'reset':
+      all()
+      return
+    case 'presence':
+      if (id !== undefined) stale(['team', id])
+      return
+    case 'queue.counts':
+      counts()
+      return
+    case 'auth.changed':
+      if (id !== undefined) stale(['auths', id], ['history', id], ['ticket', id])
+      return
+    case 'ticket.changed':
+    case 'message.new':
+    case 'message.withdrawn':
+    case 'sla.due':
+      counts()
+      if (id !== undefined) stale(['ticket', id], ['messages', id], ['history', id], ['team', id], ['clocks', id])
+  }
+}
+
+/** After an own change: what shows the ticket is read anew, at once. */
+export function changed(number: string): void {
+  stale(['ticket', number], ['messages', number], ['history', number], ['team', number], ['clocks', number], ['queues'], ['views'])
+  void list.look()
+}

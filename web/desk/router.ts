@@ -1,0 +1,25 @@
+import { createRouter } from 'sv-router'
+import { arrived } from '../kit/router'
+import Missing from './screens/Missing.svelte'
+import Pick from './screens/Pick.svelte'
+import Shell from './Shell.svelte'
+
+let first = true
+
+export const { p, navigate, route } = createRouter({
+  '/': Pick,
+  '/q/:queue': Pick,
+  '/v/:view': Pick,
+  '/t/:id': () => import('./screens/Ticket.svelte'),
+  '/search': () => import('./screens/Search.svelte'),
+  '/shift': () => import('./screens/Shift.svelte'),
+  '*': Missing,
+  layout: Shell,
+  hooks: {
+    afterLoad() {
+      // In the queue the focus stays on the row, in a search in its field.
+      if (!first && !/\/desk\/(q|v|search)\b/.test(location.pathname)) arrived()
+      first = false
+    },
+  },
+})

@@ -1,0 +1,3 @@
+import { clean, few } from './desk-axe'
+
+clean((c) => !few(c))

@@ -1,0 +1,227 @@
+// An engineer's shift, mostly by keys, against the shipped program.
+import { type Page } from '@playwright/test'
+import { toList, toTicket } from './desk-screens'
+import { expect, signInHouse, test, type World } from './world'
+
+interface Row {
+  number: string
+  version: number
+  status: number
+  description: string
+  domain_id: string
+  creator_name: string
+  assignee_name?: string
+}
+
+/** A customer's token, as an SDK's user gets one. */
+async function customer(world: World, name: string): Promise<{ say: (number: string, content: string) => Promise<void> }> {
+  const d = world.domains.find((d) => d.users.some((u) => u.name === name))
+  const u = d?.users.find((u) => u.name === name)
+  const r = await fetch(`${world.base}/v3/auth/tokens`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user: { name, password: u?.password, domain: { name: d?.domain_name } } } }, scope: { domain: { name: d?.domain_name } } } }),
+  })
+  const token = r.headers.get('X-Subject-Token') ?? ''
+  expect(r.status).toBe(201)
+  return {
+    say: async (number, content) => {
+      const answer = await fetch(`${world.base}/v2/servicerequest/cases/${number}/message`, { method: 'POST', headers: { 'X-Auth-Token': token, 'Content-Type': 'application/json' }, body: JSON.stringify({ message: { content } }) })
+      expect(answer.status, await answer.text()).toBeLessThan(300)
+    },
+  }
+}
+
+const number = (page: Page) => /\/t\/([^?]+)/.exec(page.url())?.[1] ?? ''
+const bar = (page: Page, text: string | RegExp) => page.locator('.toast', { hasText: text })
+
+test('a ticket is claimed by keys, and given back', async ({ page, world }) => {
+  await signInHouse(page, world, 'chen')
+  await page.keyboard.press('g')
+  await page.keyboard.press('u')
+  await page.waitForURL(/\/desk\/q\/unassigned/)
+  await expect(page.locator('a[data-number]').first()).toBeVisible()
+  await page.keyboard.press('j')
+  const row = page.locator('a[data-number]:focus')
+  await expect(row).toBeVisible()
+  const which = (await row.getAttribute('data-number')) ?? ''
+  await page.keyboard.press('a')
+  await expect(bar(page, `${which} 已由您处理`)).toBeVisible()
+  // It has left the queue, but no row moves under the cursor.
+  await expect(page.locator(`li.gone a[data-number="${which}"]`)).toBeVisible()
+  await bar(page, which).getByRole('button', { name: '撤销' }).click()
+  await expect(bar(page, '已撤销')).toBeVisible()
+  await expect(page.locator(`li:not(.gone) a[data-number="${which}"]`)).toBeVisible()
+})
+
+test('note, macro, reply: apart, previewed, kept', async ({ page, world }) => {
+  await signInHouse(page, world, 'chen')
+  await toList(page)
+  await page.keyboard.press('j')
+  await page.keyboard.press('Enter')
+  await expect(page.locator('main .msg').first()).toBeVisible()
+
+  await page.keyboard.press('r')
+  await page.locator('.comp textarea').fill('先写一半的回复')
+  await expect(page.locator('.saved')).toContainText('已保存')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('n')
+  await expect(page.locator('.comp.note textarea')).toHaveValue('')
+  await page.locator('.comp textarea').fill('只给同事看')
+  await page.keyboard.press('Control+Enter')
+  await expect(page.locator('.msg.note', { hasText: '只给同事看' })).toBeVisible()
+  await expect(page.locator('.comp textarea')).toHaveValue('')
+
+  // The reply is still there, here and after a reload.
+  await page.reload()
+  await expect(page.locator('.comp.reply textarea')).toHaveValue('先写一半的回复')
+
+  // What was typed stands for the macro's text.
+  await page.locator('main h1').click()
+  await page.keyboard.press('/')
+  await page.locator('dialog[open] input').fill('受理')
+  await page.keyboard.press('Enter')
+  await expect(page.locator('dialog[open] .tx', { hasText: '先写一半的回复' })).toBeVisible()
+  await page.locator('dialog[open]').getByRole('button', { name: '执行' }).click()
+  await expect(bar(page, '受理并索取日志')).toBeVisible()
+  await expect(page.locator('.head .st')).toContainText('待反馈')
+  await expect(page.locator('.comp textarea')).toHaveValue('')
+  await expect(page.locator('.around .own', { hasText: '待日志' })).toBeVisible()
+
+  // A snippet goes where the cursor is, and the reply is sent by keys.
+  await page.locator('main h1').click()
+  await page.keyboard.press(';')
+  await page.locator('dialog[open] input').fill('问候')
+  await page.keyboard.press('Enter')
+  await expect(page.locator('.comp textarea')).toHaveValue(/您好，$/)
+  await page.locator('.comp textarea').press('End')
+  await page.keyboard.type('已收到。')
+  await page.keyboard.press('Control+Enter')
+  await expect(page.locator('.msg.engineer', { hasText: '已收到。' })).toBeVisible()
+})
+
+test('an Enter that confirms a candidate sends nothing, the next one does', async ({ page, world }) => {
+  await signInHouse(page, world, 'chen')
+  await toTicket(page)
+  await page.locator('#tab-note').click()
+  const area = page.locator('.comp textarea')
+  await area.fill('输入法')
+  await area.evaluate((node) => {
+    node.dispatchEvent(new CompositionEvent('compositionstart'))
+    node.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true, bubbles: true }))
+    node.dispatchEvent(new CompositionEvent('compositionend'))
+    node.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true, bubbles: true }))
+  })
+  await page.waitForTimeout(150)
+  await expect(area).toHaveValue('输入法')
+  await area.press('Control+Enter')
+  await expect(page.locator('.msg.note', { hasText: '输入法' })).toBeVisible()
+})
+
+test('what the customer says by the API is on the desk at once, and a double answer is stopped', async ({ page, world, faults }) => {
+  faults.allow.push(/net::ERR_FAILED/, /status of 409/)
+  const emma = await world.desk('emma')
+  await signInHouse(page, world, 'chen')
+  const all = (await (await world.desk('chen')).call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: Row[] }
+  const ticket = all.items.find((x) => x.status === 1)
+  if (ticket === undefined) throw new Error('no ticket in work')
+  await page.goto(`/desk/t/${ticket.number}`)
+  await expect(page.locator('main .msg').first()).toBeVisible()
+  await page.waitForTimeout(1000) // the stream stands
+  const sdk = await customer(world, ticket.creator_name)
+  const began = Date.now()
+  await sdk.say(ticket.number, '客户通过接口补充')
+  await expect(page.locator('.msg.customer', { hasText: '客户通过接口补充' })).toBeVisible({ timeout: 6000 })
+  test.info().annotations.push({ type: 'from the call to the screen', description: `${Date.now() - began} ms` })
+  expect(Date.now() - began).toBeLessThan(1500)
+
+  // The page cannot hear: a colleague answers meanwhile.
+  await page.route('**/desk/v1/tickets/*/messages', (r) => r.abort())
+  await page.route(`**/desk/v1/tickets/${ticket.number}`, (r) => r.abort())
+  await emma.call('POST', `/desk/v1/tickets/${ticket.number}/steps`, { action: 'reply', text: '我先答了', undo_within: 0 })
+  await page.locator('#tab-reply').click()
+  await page.locator('.comp textarea').fill('我也来答')
+  await page.keyboard.press('Control+Enter')
+  await expect(page.locator('.conflict')).toContainText('emma')
+  await expect(page.locator('.comp textarea')).toHaveValue('我也来答')
+  await page.unroute('**/desk/v1/tickets/*/messages')
+  await page.unroute(`**/desk/v1/tickets/${ticket.number}`)
+  await page.getByRole('button', { name: '仍然发送' }).click()
+  await expect(page.locator('.msg.engineer', { hasText: '我也来答' })).toBeVisible()
+})
+
+test('transfer needs a reason and can be undone; new rows wait', async ({ page, world }) => {
+  const emma = await world.desk('emma')
+  await signInHouse(page, world, 'chen')
+  await toTicket(page)
+  const which = number(page)
+  await page.locator('main h1').click()
+  await page.keyboard.press('t')
+  await page.locator('dialog[open] input').fill('emma')
+  await page.keyboard.press('Enter')
+  await page.locator('dialog[open]').getByRole('button', { name: '转派', exact: true }).click()
+  await expect(page.locator('dialog[open]')).toContainText('请填写原因')
+  await page.locator('dialog[open] textarea').fill('下班交接')
+  await page.locator('dialog[open]').getByRole('button', { name: '转派', exact: true }).click()
+  await expect(bar(page, /已转派 1 张工单给 emma/)).toBeVisible()
+  await expect(page.locator('.head .meta')).toContainText('处理人 emma')
+  await bar(page, 'emma').getByRole('button', { name: '撤销' }).click()
+  await expect(page.locator('.head .meta')).toContainText('处理人 chen')
+
+  const row = page.locator(`a[data-number="${which}"]`)
+  await expect(row).toBeVisible()
+  await toList(page, 'unassigned')
+  const before = await page.locator('a[data-number]').count()
+  const hers = (await emma.call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: Row[] }
+  const one = hers.items.find((x) => x.status === 1)
+  await emma.call('POST', `/desk/v1/tickets/${one?.number}/steps`, { action: 'release' })
+  await expect(page.locator('.fresh')).toContainText('1 张新工单')
+  expect(await page.locator('a[data-number]').count()).toBe(before)
+  await page.locator('.fresh').click()
+  await expect(page.locator(`a[data-number="${one?.number}"]`)).toBeVisible()
+})
+
+test('merge shows the joined time line, and its undo brings both back', async ({ page, world }) => {
+  const chen = await world.desk('chen')
+  const mine = (await chen.call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: Row[] }
+  const from = mine.items.find((x) => [1, 5, 17].includes(x.status) && mine.items.some((y) => y !== x && y.domain_id === x.domain_id && y.creator_name === x.creator_name && [0, 1, 5, 17].includes(y.status)))
+  const into = mine.items.find((y) => y !== from && y.domain_id === from?.domain_id && y.creator_name === from?.creator_name && [0, 1, 5, 17].includes(y.status))
+  if (from === undefined || into === undefined) throw new Error('no two tickets of one submitter')
+  await signInHouse(page, world, 'chen')
+  await page.goto(`/desk/t/${from.number}`)
+  await expect(page.locator('main .msg').first()).toBeVisible()
+  await page.keyboard.press('m')
+  await page.locator('dialog[open] input').fill(into.number)
+  await expect(page.locator('dialog[open] [role=option]')).toHaveCount(1)
+  await page.keyboard.press('Enter')
+  await expect(page.locator('dialog[open] .ours').first()).toBeVisible()
+  await page.locator('dialog[open]').getByRole('button', { name: '合并', exact: true }).click()
+  await page.waitForURL(new RegExp(into.number))
+  await expect(page.locator('main .msg', { hasText: '来自' }).first()).toBeVisible()
+  await bar(page, '已合并到').getByRole('button', { name: '撤销' }).click()
+  await expect(bar(page, '已撤销')).toBeVisible()
+  await expect(page.locator('main .msg', { hasText: '来自' })).toHaveCount(0)
+})
+
+test('palette and search find by one Chinese character; views of others are seen', async ({ page, world }) => {
+  await signInHouse(page, world, 'chen')
+  await page.keyboard.press('Control+k')
+  await page.locator('dialog[open] input').fill('库')
+  await expect(page.locator('dialog[open] [role=option]', { hasText: '库' }).first()).toBeVisible()
+  await page.keyboard.press('Escape')
+  await expect(page.locator('dialog[open]')).toHaveCount(0)
+  await page.keyboard.press('g')
+  await page.keyboard.press('s')
+  await page.waitForURL(/\/desk\/search/)
+  await page.keyboard.type('库')
+  await expect(page.locator('mark', { hasText: '库' }).first()).toBeVisible()
+  expect(page.url()).toContain('q=')
+})
+
+test('another engineer who writes is named', async ({ page, world }) => {
+  const emma = await world.desk('emma')
+  await signInHouse(page, world, 'chen')
+  await toTicket(page)
+  await emma.call('PUT', `/desk/v1/tickets/${number(page)}/presence`, { doing: 'replying' })
+  await expect(page.locator('.here')).toContainText('emma 正在写回复')
+})

@@ -1,0 +1,49 @@
+// The smaller screens, driven once.
+import { prepare } from './screens'
+import { expect, signIn, test } from './world'
+
+test('labels, authorization, agreements, permissions, language', async ({ page, world, faults }) => {
+  test.setTimeout(120_000)
+  faults.allow.push(/console: Failed to load resource.*400/)
+  const made = await prepare(world)
+  await signIn(page, world, 'yunfan')
+
+  await page.goto('/console/labels')
+  await page.getByLabel('新建标签').fill('待跟进')
+  await page.getByRole('button', { name: '添加', exact: true }).click()
+  await expect(page.locator('li .tag', { hasText: '待跟进' })).toBeVisible()
+  await page.getByRole('button', { name: '修改标签 待跟进' }).click()
+  await page.getByLabel('名称').fill('已跟进')
+  await page.getByRole('button', { name: '保存' }).click()
+  await page.getByRole('button', { name: '删除标签 已跟进' }).click()
+  await page.getByRole('button', { name: '删除', exact: true }).click()
+  await expect(page.locator('li .tag', { hasText: '已跟进' })).toHaveCount(0)
+
+  await page.goto(`/console/tickets/${made.ticket}`)
+  await page.getByRole('button', { name: '修改标签' }).click()
+  await page.getByRole('dialog').getByLabel('生产').check()
+  await page.keyboard.press('Escape')
+  await expect(page.locator('aside section .tag', { hasText: '生产' })).toBeVisible()
+
+  await page.goto(`/console/auths/${made.auth}`)
+  await page.getByRole('textbox', { name: '账号' }).fill('ops')
+  await page.getByLabel('密码或私钥').fill('not-a-real-secret')
+  await page.getByLabel('我已阅读并同意').check()
+  await page.getByRole('button', { name: '同意授权' }).click()
+  await expect(page.getByText('已授权').first()).toBeVisible()
+  await page.getByRole('button', { name: '收回授权' }).click()
+  await expect(page.locator('main').getByText('已取消')).toBeVisible()
+
+  await page.goto('/console/agreements')
+  await page.getByRole('button', { name: '同意并签署' }).first().click()
+  await expect(page.getByText('您已签署当前版本').first()).toBeVisible()
+
+  await page.goto('/console/access')
+  await page.getByRole('button', { name: /子用户可以导出工单: 开启/ }).click()
+  await expect(page.getByText('已开启：所有子用户都可以导出')).toBeVisible()
+
+  await page.goto('/console/me')
+  await page.getByLabel('语言').selectOption('en-us')
+  await expect(page.getByRole('heading', { level: 1, name: 'My profile' })).toBeVisible()
+  await expect(page.locator('html')).toHaveAttribute('lang', 'en')
+})
