@@ -90,6 +90,7 @@ func TestArticlesOnTheDesk(t *testing.T) {
 		is("by tag", as(auditor, 200, "GET", "articles?tag=ecs&state=published&visibility=customers&product=elb", "")["total_count"], 1)
 		is("preview", as(chen, 200, "POST", "article-preview", `{"text":"a <b onclick=x>b</b> *x*"}`)["html"], "<p>a b <em>x</em></p>\n")
 		is("suggested", len(items(w.t, as(chen, 200, "POST", "article-suggestions", `{"text":"服务重启"}`))), 1)
+		as(auditor, 403, "POST", "article-suggestions", `{"text":"服务重启"}`)
 		number := world.Create(world.Li, "请重启")
 		is("suggested for a ticket", items(w.t, as(chen, 200, "POST", "article-suggestions", `{"number":"`+number+`"}`))[0]["slug"], "restart")
 		is("used", as(chen, 200, "PUT", "tickets/"+number+"/articles/restart", "")["by"], "chen")
@@ -97,6 +98,8 @@ func TestArticlesOnTheDesk(t *testing.T) {
 		is("tickets", items(w.t, as(chen, 200, "GET", "articles/restart/tickets", ""))[0]["number"], number)
 		as(chen, 204, "DELETE", "tickets/"+number+"/articles/restart", "")
 		as(chen, 400, "DELETE", "tickets/"+number+"/articles/restart", "")
+		is("articles of it, read", len(items(w.t, as(auditor, 200, "GET", "tickets/"+number+"/articles", ""))), 0)
+		is("tickets, read", len(items(w.t, as(auditor, 200, "GET", "articles/restart/tickets", ""))), 0)
 		as(auditor, 403, "PUT", "tickets/"+number+"/articles/restart", "")
 		as(auditor, 403, "POST", "articles/restart/feedback", `{"helpful":true}`) // reads, and changes nothing
 		as(chen, 204, "POST", "articles/restart/feedback", `{"helpful":true}`)
