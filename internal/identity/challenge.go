@@ -57,7 +57,7 @@ func (s *Service) challenge(ctx context.Context, p proved, enrol bool) (*Challen
 	hash := s.challengeHash(c.Secret)
 	life, sealed := challengeLife, ""
 	if enrol {
-		e, text, err := s.newFactor(p.user, p.domain)
+		e, text, err := s.newFactor(ctx, p.user, p.domain)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +122,7 @@ func (s *Service) AnswerChallenge(ctx context.Context, secret, code string, b Br
 	if err != nil {
 		return Session{}, nil, err
 	}
-	key, err := s.openFactor(p.user.ID, f)
+	key, err := s.openFactor(ctx, p.user.ID, f)
 	if err != nil {
 		return Session{}, nil, err
 	}
@@ -214,7 +214,7 @@ func (s *Service) secondStep(ctx context.Context, p proved, code, address string
 	case code == "":
 		return nil, ErrCodeNeeded
 	}
-	key, err := s.openFactor(p.user.ID, f)
+	key, err := s.openFactor(ctx, p.user.ID, f)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
+	"casemate/internal/personal"
 	"casemate/internal/principal"
 	"casemate/internal/search"
 )
@@ -25,6 +26,7 @@ var (
 	errAliasHouse = fault.New(fault.Invalid, fault.CodeInvalid, "仅内部人员有对外别名", "only people of the house have an alias").In("alias")
 	errOpenStill  = fault.New(fault.Conflict, fault.CodeNoPermission, "请先停用该账号，再注销", "disable the account before you close it")
 	errWrongName  = fault.New(fault.Invalid, fault.CodeInvalid, "名称与账号不符，未注销", "this is not the account's name: nothing was closed").In("name")
+	errHeld       = fault.New(fault.Conflict, fault.CodeNoPermission, "该账号有生效中的法律保留（{hold}），解除前不能注销或移除", "a legal hold ({hold}) is in force on the account: nothing of it goes before the hold is released")
 	errClosed     = fault.New(fault.Conflict, fault.CodeNoPermission, "该账号已注销", "the account is closed")
 )
 
@@ -229,12 +231,14 @@ func (s *Service) ChangeDomain(ctx context.Context, who principal.Principal, id 
 }
 
 // CloseDomain closes a customer's account for good (semantics.md section 14):
-// its users are kept out, tokens, keys and agencies are gone, and the personal
+// its users are kept out, tokens, sessions, keys, second factors, links to identity
+// providers and agencies are gone, and the personal
 // keys of its people are destroyed, after which no name, contact or sealed value
 // of theirs can be read, here or in a backup. Tickets, figures and the history
 // stay. The name guards against mistakes. Administrators only. Failures:
 // ErrNoDomain, OSM.01010001 naming name, OSM.01010002 for an account that is not
-// disabled. Closing it again changes nothing.
+// disabled, or while a legal hold is on it, on a ticket or on one of its people.
+// Closing it again changes nothing.
 func (s *Service) CloseDomain(ctx context.Context, who principal.Principal, id, name string) (Domain, error) {
 	if err := administer(who); err != nil {
 		return Domain{}, err
@@ -245,6 +249,7 @@ func (s *Service) CloseDomain(ctx context.Context, who principal.Principal, id, 
 		People []string
 	}
 	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (out closed, err error) {
+		tx.Lock(principal.House, personal.HoldsLock)
 		out.Domain, err = DomainIn(tx, id)
 		switch {
 		case err != nil:
@@ -256,14 +261,17 @@ func (s *Service) CloseDomain(ctx context.Context, who principal.Principal, id, 
 		case !out.Domain.Disabled:
 			return out, errOpenStill
 		}
+		if err := notHeld(tx, id); err != nil {
+			return out, err
+		}
 		if out.People, err = peopleIn(tx, id); err != nil || out.Domain.Closed > 0 {
 			return out, err // closed before: what a crash left of the keys is destroyed now
 		}
 		out.Domain.Closed = tx.Now
 		tx.Write(1, "UPDATE domains SET closed_at = ? WHERE id = ?", tx.Now, id)
 		tx.Write(db.Any, "UPDATE users SET disabled = 1, name_hash = id, mobile_hash = '', mail_hash = '' WHERE domain_id = ?", id)
-		for _, sql := range []string{"DELETE FROM tokens WHERE domain_id = ?", "DELETE FROM access_keys WHERE domain_id = ?", "DELETE FROM temporary_keys WHERE domain_id = ?", "DELETE FROM agencies WHERE domain_id = ?"} {
-			tx.Write(db.Any, sql, id)
+		for _, table := range closing {
+			tx.Write(db.Any, "DELETE FROM "+table+" WHERE domain_id = ?", id)
 		}
 		search.Remove(tx, id, out.People...)
 		event.Record(tx, who, event.Event{Domain: id, Kind: "domain.close", Subject: "domain", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"people": len(out.People)}})
@@ -274,6 +282,19 @@ func (s *Service) CloseDomain(ctx context.Context, who principal.Principal, id, 
 	}
 	// Behind the transaction: a key that is destroyed does not come back with it.
 	return out.Domain, s.destroy(ctx, id, out.People)
+}
+
+// closing are the tables with what people come in with; nothing of a closed
+// domain stays in them.
+var closing = []string{"tokens", "access_keys", "temporary_keys", "agencies", "browser_sessions", "login_challenges", "second_factors", "recovery_codes", "user_links"}
+
+// notHeld refuses while a legal hold is in force on something of a domain.
+func notHeld(tx *db.Tx, domain string) error {
+	hold, err := personal.HoldOn(tx, domain)
+	if err == nil && hold != "" {
+		err = errHeld.With("hold", hold)
+	}
+	return err
 }
 
 // peopleIn are the ids of all users of a domain.

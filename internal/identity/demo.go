@@ -8,6 +8,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/personal"
 	"casemate/internal/principal"
 	"casemate/internal/search"
 )
@@ -77,19 +78,24 @@ func demoMarks(tx *db.Tx, kind string) (all []DemoMark, err error) {
 // places in the index, all in one transaction; its history stays, which holds no
 // texts and whose chain would break. More removes what stands in no table of
 // domains. Its people's keys are destroyed behind that. Administrators only;
-// ErrNoDomain for a domain that is not the demo's.
+// ErrNoDomain for a domain that is not the demo's, OSM.01010002 while a legal
+// hold is on it, on a ticket or on one of its people.
 func (s *Service) RemoveDemoDomain(ctx context.Context, who principal.Principal, id string, more ...func(tx *db.Tx, domain string) error) error {
 	if err := administer(who); err != nil {
 		return err
 	}
 	defer s.cache.forget()
 	people, err := db.Do(ctx, s.db, func(tx *db.Tx) ([]string, error) {
+		tx.Lock(principal.House, personal.HoldsLock)
 		var marked int
 		if err := tx.Get("SELECT count(*) FROM demo_marks WHERE kind = ? AND ref_id = ?", DemoDomain, id).Scan(&marked); err != nil {
 			return nil, err
 		}
 		if marked == 0 || id == principal.House {
 			return nil, ErrNoDomain
+		}
+		if err := notHeld(tx, id); err != nil {
+			return nil, err
 		}
 		people, err := peopleIn(tx, id)
 		if err != nil {

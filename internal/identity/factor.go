@@ -120,8 +120,9 @@ func readFactor(tx *db.Tx, domain, user string) (f factorRow, err error) {
 	return f, err
 }
 
-// newFactor makes a secret and what shows it.
-func (s *Service) newFactor(u User, d Domain) (e Enrolment, sealed string, err error) {
+// newFactor makes a secret, sealed with the person's key, and what shows it;
+// ErrLogin for an erased one.
+func (s *Service) newFactor(ctx context.Context, u User, d Domain) (e Enrolment, sealed string, err error) {
 	secret := s.db.Random(otpBytes)
 	e.Secret = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
 	issuer := s.o.SecondFactor.WithDefaults().Issuer
@@ -133,7 +134,14 @@ func (s *Service) newFactor(u User, d Domain) (e Enrolment, sealed string, err e
 	if e.QR, err = qrPicture(e.URI); err != nil {
 		return e, "", err
 	}
-	sealed, err = s.keys.Seal(factorPlace(u.ID), secret)
+	p, err := s.keys.Person(ctx, u.ID)
+	if errors.Is(err, seal.ErrErased) {
+		return e, "", ErrLogin
+	}
+	if err != nil {
+		return e, "", err
+	}
+	sealed, err = p.Seal(factorPlace(u.ID), string(secret))
 	return e, sealed, err
 }
 
@@ -212,12 +220,21 @@ func (s *Service) takeCode(tx *db.Tx, u User, f factorRow, secret []byte, code s
 	return err == nil, err
 }
 
-// openFactor opens a factor's secret; nothing for none.
-func (s *Service) openFactor(user string, f factorRow) ([]byte, error) {
+// openFactor opens a factor's secret; nothing for none, ErrLogin when its person
+// was erased.
+func (s *Service) openFactor(ctx context.Context, user string, f factorRow) ([]byte, error) {
 	if f.sealed == "" {
 		return nil, nil
 	}
-	return s.keys.Open(factorPlace(user), f.sealed)
+	p, err := s.keys.Person(ctx, user)
+	if errors.Is(err, seal.ErrErased) {
+		return nil, ErrLogin
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, err := p.Open(factorPlace(user), f.sealed)
+	return []byte(secret), err
 }
 
 // SecondFactor tells how the caller's second factor stands, or for
@@ -260,7 +277,7 @@ func (s *Service) self(ctx context.Context, who principal.Principal) (u User, d 
 		err = s.open(ctx, &u)
 	}
 	if err == nil {
-		secret, err = s.openFactor(u.ID, f)
+		secret, err = s.openFactor(ctx, u.ID, f)
 	}
 	return u, d, f, secret, err
 }
@@ -275,7 +292,7 @@ func (s *Service) BeginFactor(ctx context.Context, who principal.Principal) (Enr
 	if f.confirmed > 0 {
 		return Enrolment{}, errFactorOn
 	}
-	e, sealed, err := s.newFactor(u, d)
+	e, sealed, err := s.newFactor(ctx, u, d)
 	if err != nil {
 		return Enrolment{}, err
 	}

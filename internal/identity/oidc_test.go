@@ -128,6 +128,9 @@ func TestRecheckAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if sealed := w.text(t, "SELECT refresh FROM user_links WHERE domain_id = ?", w.domain.ID); !strings.HasPrefix(sealed, "p1.") {
+			t.Errorf("the refresh token is not sealed with the person's key: %q", sealed)
+		}
 		in := func() bool { _, err := s.BySession(ctx, o.Secret, nil); return err == nil }
 		var sent []string
 		for i, c := range []struct {

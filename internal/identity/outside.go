@@ -310,6 +310,8 @@ func free(tx *db.Tx, domain, nameHash string) error {
 	return nil
 }
 
+// sealLink seals what a provider said of a person with the person's key;
+// errShutOut for an erased one.
 func (s *Service) sealLink(ctx context.Context, user, hash string, p person) (subject, refresh string, err error) {
 	who, err := s.keys.Person(ctx, user)
 	if errors.Is(err, seal.ErrErased) {
@@ -321,8 +323,17 @@ func (s *Service) sealLink(ctx context.Context, user, hash string, p person) (su
 	if subject, err = who.Seal(linkPlace("subject", hash), p.subject); err != nil || p.refresh == "" {
 		return subject, "", err
 	}
-	refresh, err = s.keys.Seal(linkPlace("refresh", hash), []byte(p.refresh))
+	refresh, err = who.Seal(linkPlace("refresh", hash), p.refresh)
 	return subject, refresh, err
+}
+
+// openRefresh opens the refresh token of a link.
+func (s *Service) openRefresh(ctx context.Context, l link) (string, error) {
+	who, err := s.keys.Person(ctx, l.user)
+	if err != nil {
+		return "", err
+	}
+	return who.Open(linkPlace("refresh", l.hash), l.refresh)
 }
 
 // linksOf are a user's providers, by id, inside a transaction.

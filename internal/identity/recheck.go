@@ -55,11 +55,11 @@ func (s *Service) Recheck(ctx context.Context) error {
 			if c.refresh == "" {
 				return person{}, errNoRefresh
 			}
-			text, err := s.keys.Open(linkPlace("refresh", c.hash), c.refresh)
+			text, err := s.openRefresh(ctx, c.link)
 			if err != nil {
 				return person{}, err
 			}
-			return p.renew(ctx, string(text), s.db.Now)
+			return p.renew(ctx, text, s.db.Now)
 		}))
 	}
 	return errors.Join(errs...)

@@ -1,6 +1,11 @@
 package personal
 
-import "strings"
+import (
+	"errors"
+	"strings"
+
+	"casemate/internal/db"
+)
 
 // Free is the condition that no legal hold is on a row, for everything that
 // removes by age; it takes the time of the installation's clock once. Its
@@ -21,4 +26,23 @@ func Free(domain, ticket string, persons ...string) string {
 		return "CAST(? AS BIGINT) > 0"
 	}
 	return "NOT EXISTS (SELECT 1 FROM privacy_holds AS h WHERE h.released_at = 0 AND (h.held_until = 0 OR h.held_until > ?) AND (" + strings.Join(on, " OR ") + "))"
+}
+
+// HoldsLock is what those lock in the house's domain who put a legal hold, and
+// who remove at one stroke what a hold may be on.
+const HoldsLock = "privacy.holds"
+
+// HoldOn finds a legal hold in force on a domain: on itself, a ticket or a user
+// of it, or a contact that its people registered, proved or copied to; "" when
+// there is none.
+func HoldOn(tx *db.Tx, domain string) (id string, err error) {
+	err = tx.Get(`SELECT h.id FROM privacy_holds AS h WHERE h.released_at = 0 AND (h.held_until = 0 OR h.held_until > ?) AND (h.domain_id = ? OR h.domain_id = '' AND h.kind = 'person' AND (
+		EXISTS (SELECT 1 FROM users AS u WHERE u.domain_id = ? AND (u.mobile_hash = h.subject_id OR u.mail_hash = h.subject_id))
+		OR EXISTS (SELECT 1 FROM copy_addresses AS c WHERE c.domain_id = ? AND c.hash = h.subject_id)
+		OR EXISTS (SELECT 1 FROM verify_proofs AS p WHERE p.domain_id = ? AND p.contact_hash = h.subject_id))) ORDER BY h.id LIMIT 1`,
+		tx.Real, domain, domain, domain, domain).Scan(&id)
+	if errors.Is(err, db.ErrNone) {
+		err = nil
+	}
+	return id, err
 }

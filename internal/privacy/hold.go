@@ -100,6 +100,7 @@ func (s *Service) PutHold(ctx context.Context, who principal.Principal, in NewHo
 		return Hold{}, err
 	}
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Hold, error) {
+		tx.Lock(principal.House, personal.HoldsLock)
 		h := h
 		if h.Until != 0 && h.Until <= tx.Real {
 			return Hold{}, errPast
