@@ -57,7 +57,10 @@ test('a ticket is claimed by keys, and given back', async ({ page, world }) => {
 test('note, macro, reply: apart, previewed, kept', async ({ page, world }) => {
   await signInHouse(page, world, 'chen')
   await toList(page)
-  await page.keyboard.press('j')
+  await expect(async () => {
+    await page.keyboard.press('j')
+    await expect(page.locator('a.cursor')).toBeVisible({ timeout: 500 })
+  }).toPass()
   await page.keyboard.press('Enter')
   await expect(page.locator('main .msg').first()).toBeVisible()
 
