@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"casemate/internal/db"
@@ -360,14 +361,60 @@ func TestFigures(t *testing.T) {
 		if a.Helpful != 2 || a.NotHelpful != 1 {
 			t.Errorf("%+v", a)
 		}
-		if f, err := w.k.Figures(ctx, w.Auditor, 0, from); err != nil || f.Suggestions != 0 {
+		if f, err := w.k.Figures(ctx, w.Auditor, from-400*24*3600*1000, from); err != nil || f.Suggestions != 0 {
 			t.Errorf("%+v %v", f, err)
+		}
+		if _, err := w.k.Figures(ctx, w.Auditor, from-400*24*3600*1000-1, from); err == nil || !strings.Contains(err.Error(), "400") {
+			t.Errorf("more than 400 days: %v", err)
 		}
 		if _, err := w.k.Figures(ctx, w.Auditor, 5, 5); err == nil {
 			t.Error("an empty span was taken")
 		}
 		if err := w.k.Vote(ctx, w.Li, "escalate-to-second-line", true); err == nil {
 			t.Error("a customer votes on what he cannot read")
+		}
+	})
+}
+
+// TestPurge: counts go with their suggestions by the suggestions' age, however
+// late an article was opened, and others stay.
+func TestPurge(t *testing.T) {
+	each(t, func(w *world) {
+		t, ctx := w.t, w.t.Context()
+		shelf(w)
+		old, err := w.k.Suggest(ctx, w.Li, knowledge.Ask{Text: "发票", Language: zh})
+		w.OK(err)
+		w.Clock.Add(300 * 24 * time.Hour)
+		young, err := w.k.Suggest(ctx, w.Wang, knowledge.Ask{Text: "发票", Language: zh})
+		w.OK(err)
+		_, err = w.k.Read(ctx, w.Li, "billing-invoice", old.ID, zh)
+		w.OK(err)
+		_, err = w.k.Read(ctx, w.Wang, "billing-invoice", young.ID, zh)
+		w.OK(err)
+		w.OK(w.DB.Update(ctx, func(tx *db.Tx) error { // more than a batch
+			for n := range 1100 {
+				tx.Write(1, "INSERT INTO article_suggestions (domain_id, id, user_id, started_at, asked_at, asked, shown) VALUES (?, ?, 'u', ?, 1, 1, 1)", w.Foreign.Domain, fmt.Sprint("old", n), n)
+				tx.Write(1, "INSERT INTO article_opened (domain_id, suggestion_id, article_id, at) VALUES (?, ?, 'a', ?)", w.Foreign.Domain, fmt.Sprint("old", n), tx.Now)
+			}
+			return nil
+		}))
+		w.Clock.Add(100*24*time.Hour + time.Second)
+		w.OK(w.k.Periodic()[0].Run(ctx))
+		for _, table := range []string{"article_suggestions", "article_opened"} {
+			column := map[string]string{"article_suggestions": "id", "article_opened": "suggestion_id"}[table]
+			var all []string
+			w.OK(w.DB.View(ctx, func(tx *db.Tx) error {
+				all = nil
+				return tx.List(func(r db.Row) error {
+					var id string
+					err := r.Scan(&id)
+					all = append(all, id)
+					return err
+				}, "SELECT "+column+" FROM "+table+" /* all domains: a test */ LIMIT 10")
+			}))
+			if len(all) != 1 || all[0] != young.ID {
+				t.Errorf("%s: %v, want %s alone", table, all, young.ID)
+			}
 		}
 	})
 }

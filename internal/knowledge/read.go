@@ -3,6 +3,7 @@ package knowledge
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -162,14 +163,31 @@ func (s *Service) Suggest(ctx context.Context, who principal.Principal, ask Ask)
 const (
 	keepSuggestions = 400 * 24 * time.Hour
 	purgeEvery      = time.Hour
-	purgeBatch      = 5000
+	purgeBatch      = 500
 )
 
+// purge removes old counts, suggestions with what was opened from them, a little
+// in each transaction.
 func (s *Service) purge(ctx context.Context) error {
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		before := tx.Now - keepSuggestions.Milliseconds()
-		tx.Write(db.Any, `DELETE FROM article_opened /* all domains: old counts */ WHERE at < ?`, before-24*time.Hour.Milliseconds())
-		tx.Write(db.Any, `DELETE FROM article_suggestions /* all domains: old counts */ WHERE (domain_id, id) IN (SELECT domain_id, id FROM article_suggestions WHERE started_at < ? ORDER BY started_at LIMIT ?)`, before, purgeBatch)
-		return nil
-	})
+	for n := purgeBatch; n == purgeBatch; {
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			var gone []any
+			err := tx.List(func(r db.Row) error {
+				var domain, id string
+				err := r.Scan(&domain, &id)
+				gone = append(gone, domain, id)
+				return err
+			}, `DELETE FROM article_suggestions /* all domains: old counts */ WHERE (domain_id, id) IN
+				(SELECT s.domain_id, s.id FROM article_suggestions AS s /* all domains: old counts */ WHERE s.started_at < ? ORDER BY s.started_at LIMIT ?) RETURNING domain_id, id`,
+				tx.Now-keepSuggestions.Milliseconds(), purgeBatch)
+			if n = len(gone) / 2; err == nil && n > 0 {
+				tx.Write(db.Any, "DELETE FROM article_opened /* all domains: old counts */ WHERE (domain_id, suggestion_id) IN (VALUES (?, ?)"+strings.Repeat(", (?, ?)", n-1)+")", gone...)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package knowledge
 import (
 	"context"
 	"strings"
+	"time"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -158,16 +159,23 @@ type Opened struct {
 // counts as the one he was writing.
 const followed = 24 * 60 * 60 * 1000
 
+var errSpan = fault.New(fault.Invalid, fault.CodeInvalid, "统计的时间范围最长 {max} 天", "figures are about at most {max} days").In("from").With("max", int(keepSuggestions/(24*time.Hour)))
+
 // Figures counts suggestions that began from an instant (inclusive) until
 // another (exclusive), in milliseconds UTC: whether they were opened before
 // submission and whether a ticket of the same user followed within 24 hours. The
-// last day of a span that ends now is not final. The house's people only.
+// last day of a span that ends now is not final. A span is at most 400 days, which
+// is how long counts are kept. The house's people only. Failures: OSM.01010001
+// naming from.
 func (s *Service) Figures(ctx context.Context, who principal.Principal, from, until int64) (f Figures, err error) {
 	if err := mayRead(who); err != nil {
 		return f, err
 	}
 	if from >= until {
 		return f, fault.Unknown.In("from")
+	}
+	if until-from > keepSuggestions.Milliseconds() {
+		return f, errSpan
 	}
 	const each = `SELECT s.domain_id, s.id, s.shown,
 			EXISTS (SELECT 1 FROM article_opened AS o WHERE o.domain_id = s.domain_id AND o.suggestion_id = s.id) AS opened,

@@ -10,6 +10,7 @@ import (
 	"html"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +59,51 @@ func (s *Service) NewBundle(ctx context.Context, who principal.Principal, t Targ
 	})
 }
 
+// endBundles forgets whose contact the links are that can be used no more.
+func (s *Service) endBundles(ctx context.Context) error {
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		tx.Write(db.Any, "UPDATE privacy_bundles /* all domains: what has expired */ SET contact = '' WHERE contact <> '' AND expires_at <= ?", tx.Real)
+		return nil
+	})
+}
+
+// dropBundles ends the links to bundles of contacts that are being erased.
+func (s *Service) dropBundles(ctx context.Context, contacts []string) error {
+	type link struct{ id, contact string }
+	var all []link
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
+		return tx.List(func(r db.Row) error {
+			var l link
+			err := r.Scan(&l.id, &l.contact)
+			all = append(all, l)
+			return err
+		}, "SELECT id, contact FROM privacy_bundles /* all domains: a contact belongs to none */ WHERE contact <> ''") // those of a day
+	})
+	if err != nil {
+		return err
+	}
+	var gone []string
+	for _, l := range all {
+		c, err := s.open("privacy_bundles", "contact", l.id, l.contact)
+		if err != nil {
+			return err
+		}
+		if c, err = normal(c); err == nil && slices.Contains(contacts, c) {
+			gone = append(gone, l.id)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return s.update(ctx, func(tx *db.Tx) error {
+		for _, id := range gone {
+			tx.Write(db.Any, "UPDATE privacy_bundles SET contact = '', expires_at = CASE WHEN expires_at > ? THEN ? ELSE expires_at END WHERE id = ?", tx.Real, tx.Real, id)
+		}
+		return nil
+	})
+}
+
 func traced(tx *db.Tx, who principal.Principal, b Bundle, kind string) {
 	e := event.Event{Domain: b.Domain, Kind: kind, Subject: "user", SubjectID: b.User, LogCode: event.NoLog, Data: map[string]any{"bundle": b.ID}}
 	if b.User == "" {
@@ -91,7 +137,7 @@ func (s *Service) TakeBundle(ctx context.Context, who principal.Principal, id st
 		case taken != 0 || b.Expires <= tx.Real:
 			return errTaken
 		}
-		tx.Write(1, "UPDATE privacy_bundles SET taken_at = ? WHERE id = ? AND taken_at = 0", tx.Real, id)
+		tx.Write(1, "UPDATE privacy_bundles SET taken_at = ?, contact = '' WHERE id = ? AND taken_at = 0", tx.Real, id)
 		traced(tx, who, b, "privacy.bundle.take")
 		return nil
 	})
@@ -116,7 +162,7 @@ var kindNames = map[string]locale.Texts{
 	"caught": {ZH: "未真正发出的消息（演示与沙箱）", EN: "Messages that were held (demo, sandboxes)"}, "settings": {ZH: "设置", EN: "Settings"}, "files": {ZH: "附件", EN: "Files"},
 	"contacts": {ZH: "联系方式", EN: "Contacts"}, "values": {ZH: "附加参数", EN: "Additional parameters"}, "texts": {ZH: "工单与消息", EN: "Tickets and messages"}, "reports": {ZH: "投诉举报", EN: "Abuse reports"},
 	"labels": {ZH: "标签", EN: "Labels"}, "authorizations": {ZH: "授权", EN: "Authorizations"}, "diagnoses": {ZH: "诊断", EN: "Diagnoses"}, "mails": {ZH: "来信", EN: "Incoming mails"},
-	"drafts": {ZH: "草稿", EN: "Drafts"}, "rules": {ZH: "自动化规则记录", EN: "Runs of rules"}, "history": {ZH: "操作历史", EN: "History"},
+	"drafts": {ZH: "草稿", EN: "Drafts"}, "rules": {ZH: "自动化规则记录", EN: "Runs of rules"}, "reading": {ZH: "知识库评价与推荐", EN: "Articles rated and suggested"}, "history": {ZH: "操作历史", EN: "History"},
 }
 
 // KindName is what a kind of data is called.

@@ -36,7 +36,7 @@ type Erasure struct {
 const (
 	Running = "running"
 	Done    = "done"
-	Held    = "held" // a hold was put while it ran: nothing more is erased
+	Held    = "held" // a hold was put while it ran, or Step says why: nothing more is erased
 
 	stepWaiting  = "waiting"
 	stepAccount  = "account"
@@ -46,6 +46,10 @@ const (
 	stepFiles    = "files"
 	stepScrub    = "scrub"
 	stepDone     = "done"
+
+	// StepLast stands in an erasure that is held because its person has become the
+	// last administrator who can log in.
+	StepLast = "last_administrator"
 )
 
 // batch is how many rows one transaction erases or removes.
@@ -241,10 +245,15 @@ func (s *Service) carryOut(ctx context.Context, id string) error {
 		return err
 	}
 	err = s.steps(ctx, &e, sub)
-	if errors.Is(err, errHeldSince) {
+	last := errors.Is(err, identity.ErrLastAdministrator)
+	if errors.Is(err, errHeldSince) || last {
 		return s.update(ctx, func(tx *db.Tx) error {
-			tx.Write(1, "UPDATE privacy_erasures SET state = 'held', changed_at = ?, ended_at = ? WHERE id = ?", tx.Real, tx.Real, e.ID)
-			record(tx, principal.AsSystem(e.Domain), e, "privacy.held", map[string]any{"erased": e.Erased})
+			data := map[string]any{"erased": e.Erased}
+			if last {
+				e.Step, data["step"] = StepLast, StepLast
+			}
+			tx.Write(1, "UPDATE privacy_erasures SET state = 'held', step = ?, changed_at = ?, ended_at = ? WHERE id = ?", e.Step, tx.Real, tx.Real, e.ID)
+			record(tx, principal.AsSystem(e.Domain), e, "privacy.held", data)
 			return nil
 		})
 	}
@@ -352,8 +361,12 @@ func (s *Service) look(ctx context.Context, e *Erasure, sub subject) error {
 }
 
 // contacts takes a person's contacts out of other people's tickets; of one who is
-// no user also out of texts that name him as their sender.
+// no user also out of texts that name him as their sender, and ends links to his
+// bundles.
 func (s *Service) contacts(ctx context.Context, sub subject) error {
+	if err := s.dropBundles(ctx, sub.Contacts); err != nil {
+		return err
+	}
 	for _, c := range sub.Contacts {
 		if sub.User == "" {
 			if err := s.redact(ctx, sub, c); err != nil {
@@ -470,7 +483,7 @@ func (s *Service) scrub(ctx context.Context, rules []personal.Rule) error {
 	if err := search.Purge(ctx, s.db); err != nil {
 		return err
 	}
-	tables := []string{"search_docs"}
+	tables := []string{"search_docs", "privacy_bundles"}
 	for _, r := range rules {
 		if !slices.Contains(tables, r.Table) {
 			tables = append(tables, r.Table)

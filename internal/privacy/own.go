@@ -2,11 +2,13 @@ package privacy
 
 import (
 	"context"
-	"errors"
+	"strconv"
+	"time"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/job"
 	"casemate/internal/personal"
 	"casemate/internal/principal"
 )
@@ -14,7 +16,9 @@ import (
 // ClearContacts clears the contacts a customer's user gave with his tickets, those
 // he proved and those he copied to (semantics.md section 14), and answers how many
 // rows it cleared. Registered ones go when the account is erased. Notices of his
-// open tickets go to them alone from then on. It fails with ErrHeld, and with
+// open tickets go to them alone from then on. The store's own leftovers are
+// overwritten by a job about a minute later, once for all who cleared in that
+// minute. It fails with ErrHeld, and with
 // OSM.01010011 for who is no customer.
 func (s *Service) ClearContacts(ctx context.Context, who principal.Principal) (n int, err error) {
 	if who.Kind != principal.Customer {
@@ -52,7 +56,11 @@ func (s *Service) ClearContacts(ctx context.Context, who principal.Principal) (n
 				break
 			}
 			after = page[len(page)-1].Key
-			err = s.db.Update(ctx, func(tx *db.Tx) error { apply(tx, r, page, true); return nil })
+			err = s.db.Update(ctx, func(tx *db.Tx) error {
+				apply(tx, r, page, true)
+				scrubSoon(tx)
+				return nil
+			})
 			if err != nil {
 				return n, err
 			}
@@ -63,11 +71,24 @@ func (s *Service) ClearContacts(ctx context.Context, who principal.Principal) (n
 		event.Record(tx, who, event.Event{Domain: who.Domain, Kind: "privacy.contacts.clear", Subject: "user", SubjectID: who.User, LogCode: event.NoLog, Data: map[string]any{"rows": n}})
 		return nil
 	})
-	if err == nil && n > 0 {
-		err = s.scrub(ctx, []personal.Rule{{Table: "tickets"}, {Table: "copy_addresses"}, {Table: "verify_proofs"}, {Table: "ticket_changes"}})
-		if errors.Is(err, context.Canceled) {
-			err = nil
-		}
-	}
 	return n, err
+}
+
+const kindScrub = "privacy.scrub"
+
+// scrubSlack is how long a transaction of a minute may take before the minute's
+// job runs.
+const scrubSlack = 5 * time.Second
+
+// scrubSoon queues the overwriting of what ClearContacts leaves. A job's name is
+// its minute and it runs when that is over, so that it comes behind all it stands
+// for.
+func scrubSoon(tx *db.Tx) {
+	minute := tx.Real / time.Minute.Milliseconds()
+	wait := (minute+1)*time.Minute.Milliseconds() - tx.Real + scrubSlack.Milliseconds()
+	job.Enqueue(tx, job.Job{Kind: kindScrub, Args: struct{}{}, Unique: strconv.FormatInt(minute, 10), At: tx.Now + wait})
+}
+
+func (s *Service) scrubJob(ctx context.Context, _ job.Running) error {
+	return s.scrub(ctx, []personal.Rule{{Table: "tickets"}, {Table: "copy_addresses"}, {Table: "verify_proofs"}, {Table: "ticket_changes"}})
 }

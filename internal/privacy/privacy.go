@@ -80,12 +80,13 @@ const kindErase = "privacy.erase"
 
 // Kinds are the jobs of the package, for the runner.
 func (s *Service) Kinds() []job.Kind {
-	return []job.Kind{{Name: kindErase, Run: s.eraseJob, Timeout: 30 * time.Minute, MaxTries: 1 << 20}}
+	return []job.Kind{{Name: kindErase, Run: s.eraseJob, Timeout: 30 * time.Minute, MaxTries: 1 << 20}, {Name: kindScrub, Run: s.scrubJob, Timeout: 30 * time.Minute}}
 }
 
-// Periodic is the retention, for the runner; one node at a time does it.
+// Periodic are the retention and the end of links to bundles, for the runner; one
+// node at a time does it.
 func (s *Service) Periodic() []job.Periodic {
-	return []job.Periodic{{Name: "retention", Every: time.Hour, Run: s.Retain}}
+	return []job.Periodic{{Name: "retention", Every: time.Hour, Run: s.Retain}, {Name: "ended bundles", Every: time.Hour, Run: s.endBundles}}
 }
 
 func mayRule(who principal.Principal) error {

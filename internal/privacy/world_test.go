@@ -12,6 +12,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/diagnose"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/personal"
@@ -27,7 +28,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func rules() []personal.Rule {
 	return slices.Concat(notify.Personal(), verify.Personal(), attachment.Personal(), authorization.Personal(), diagnose.Personal(), queue.Personal(), mailin.Personal(),
-		ticket.Personal(), identity.Personal())
+		knowledge.Personal(), ticket.Personal(), identity.Personal())
 }
 
 func agedRules() []personal.Aged {

@@ -7,6 +7,7 @@ import (
 	"casemate/internal/authorization"
 	"casemate/internal/diagnose"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/privacy"
@@ -21,7 +22,7 @@ func (s *Server) openPrivacy() {
 	s.privacy = privacy.New(s.db, s.keys, privacy.Nouns{
 		Identity: s.ident, Tickets: s.ticket, Attachments: s.files,
 		Rules: slices.Concat(notify.Personal(), verify.Personal(), attachment.Personal(), authorization.Personal(), diagnose.Personal(), queue.Personal(), mailin.Personal(),
-			ticket.Personal(), identity.Personal()),
+			knowledge.Personal(), ticket.Personal(), identity.Personal()),
 		Aged:   slices.Concat(notify.Aged(), verify.Aged(), attachment.Aged(), authorization.Aged(), mailin.Aged(), ticket.Aged(), identity.Aged()),
 		Hashes: []func(string) []string{s.notify.SubjectOf, s.mail.SubjectOf},
 	}, s.o.Log)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"casemate/internal/knowledge"
 	"casemate/internal/locale"
@@ -86,7 +87,7 @@ func TestArticles(t *testing.T) {
 			call(who, 403, "GET", "articles/open", "")
 			call(who, 403, "POST", "article-suggestions", `{"text":"x"}`)
 		}
-		f, err := know.Figures(ctx, w.Chen, 0, w.Clock.Now().UnixMilli()+1)
+		f, err := know.Figures(ctx, w.Chen, w.Clock.Now().Add(-24*time.Hour).UnixMilli(), w.Clock.Now().UnixMilli()+1)
 		w.OK(err)
 		if f.Opened != 1 || f.NotHelpful != 1 {
 			t.Errorf("%+v", f)

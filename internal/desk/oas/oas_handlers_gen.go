@@ -28135,7 +28135,8 @@ func (s *Server) handleShowArticleRequest(args [1]string, argsEscaped bool, w ht
 // handleShowArticleFiguresRequest handles ShowArticleFigures operation.
 //
 // How often customers who began a ticket were shown articles, opened one, and whether a ticket of
-// theirs followed within 24 hours. The last day of a span that ends now is not final.
+// theirs followed within 24 hours, in at most 400 days. The last day of a span that ends now is not
+// final.
 //
 // GET /desk/v1/article-figures
 func (s *Server) handleShowArticleFiguresRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -10562,7 +10562,8 @@ type Erasure struct {
 	UserID OptString `json:"user_id"`
 	// Why.
 	Reason string `json:"reason"`
-	// Held: a legal hold was put meanwhile and nothing more is erased.
+	// Held: a legal hold was put meanwhile, or the person has become the last administrator (step
+	// last_administrator), and nothing more is erased.
 	State ErasureState `json:"state"`
 	// What is being done.
 	Step string `json:"step"`
@@ -10799,7 +10800,8 @@ func (s *ErasurePlan) SetHolds(val []Hold) {
 	s.Holds = val
 }
 
-// Held: a legal hold was put meanwhile and nothing more is erased.
+// Held: a legal hold was put meanwhile, or the person has become the last administrator (step
+// last_administrator), and nothing more is erased.
 type ErasureState string
 
 const (

@@ -1335,7 +1335,8 @@ type Handler interface {
 	// ShowArticleFigures implements ShowArticleFigures operation.
 	//
 	// How often customers who began a ticket were shown articles, opened one, and whether a ticket of
-	// theirs followed within 24 hours. The last day of a span that ends now is not final.
+	// theirs followed within 24 hours, in at most 400 days. The last day of a span that ends now is not
+	// final.
 	//
 	// GET /desk/v1/article-figures
 	ShowArticleFigures(ctx context.Context, params ShowArticleFiguresParams) (*ArticleFigures, error)
