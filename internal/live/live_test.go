@@ -320,6 +320,75 @@ func TestBeat(t *testing.T) {
 	})
 }
 
+// TestShutOutIsToldNothing: whoever may not go on is not told what happens then,
+// however far the next sign of life is; what happens between is asked once for.
+func TestShutOutIsToldNothing(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{Beat: time.Hour}, func(w *world) {
+		for _, who := range []principal.Principal{w.Chen, w.Li} {
+			asked, over := 0, false
+			ctx, cancel := context.WithCancel(w.T.Context())
+			defer cancel()
+			s, err := w.hub.Open(ctx, who, "", func(context.Context) error {
+				if asked++; over {
+					return errors.New("over")
+				}
+				return nil
+			})
+			if err != nil {
+				w.T.Fatal(err)
+			}
+			c := &client{t: w.T.(*testing.T), s: s, lines: bufio.NewScanner(s), cancel: cancel}
+			before := w.create(w.Li, "while he is in")
+			again := w.create(w.Li, "and another")
+			w.seal()
+			c.expect("ticket.changed "+before, "ticket.changed "+again)
+			if asked != 1 {
+				w.T.Errorf("asked %d times", asked)
+			}
+			over = true
+			w.create(w.Li, "behind his back")
+			w.seal()
+			late := time.AfterFunc(5*time.Second, cancel) // a stream that goes on ends then
+			if rest, err := io.ReadAll(s); err != nil || len(rest) != 0 {
+				w.T.Errorf("%s is shut out and told %q, %v", who.User, rest, err)
+			}
+			late.Stop()
+			_ = s.Close()
+		}
+	})
+}
+
+// TestGroupsAreLeft: who left a group hears of its tickets a second longer at
+// most.
+func TestGroupsAreLeft(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{}, func(w *world) {
+		ctx, house := w.T.Context(), principal.AsSystem(principal.House)
+		g, err := w.Ident.CreateGroup(ctx, house, identity.NewGroup{Domain: w.Li.Domain, Name: "ops", Roles: []string{identity.TicketGroupOperator}})
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		for _, u := range []principal.Principal{w.Li, w.Wang} {
+			if err := w.Ident.AddMember(ctx, house, u.Domain, g.ID, u.User); err != nil {
+				w.T.Fatal(err)
+			}
+		}
+		wang := w.open(w.Wang, "")
+		a := w.create(w.Li, "seen by the group")
+		w.seal()
+		wang.expect("ticket.changed " + a)
+		if err := w.Ident.RemoveMember(ctx, house, w.Wang.Domain, g.ID, w.Wang.User); err != nil {
+			w.T.Fatal(err)
+		}
+		time.Sleep(1100 * time.Millisecond) // the scope is known for a second of real time
+		w.create(w.Li, "no business of his")
+		b := w.create(w.Wang, "his own")
+		w.seal()
+		wang.expect("ticket.changed " + b)
+	})
+}
+
 // TestRunsByItself: with the reader and the sealer running, a change is told
 // well within a second.
 func TestRunsByItself(t *testing.T) {

@@ -15,8 +15,9 @@ import (
 	"casemate/internal/privilege"
 )
 
-// scopeFor is how long whose tickets a customer sees is taken as known.
-const scopeFor = 10 * time.Second
+// scopeFor is how long whose tickets a customer sees is taken as known
+// (threats.md B8).
+const scopeFor = time.Second
 
 // Stream is one client's events as text/event-stream: an io.ReadCloser whose
 // Read waits for the next ones. It ends with its context, with the hub, or when
@@ -46,8 +47,10 @@ type told struct {
 // Open begins a client's stream behind the event it saw last ("" = from now
 // on). Numbers are the installation's for people of the house and their
 // domain's for customers, who would learn from the others how much goes on
-// elsewhere. still is asked now and then whether the caller may go on. Open
-// fails with OSM.0003 when the user has too many streams.
+// elsewhere. still is asked whether the caller may go on, at each sign of life and
+// before anything is told, so that nobody who is shut out is told more; it keeps
+// for a second at most what it knows (threats.md B8). Open fails with OSM.0003
+// when the user has too many streams.
 func (h *Hub) Open(ctx context.Context, who principal.Principal, lastSeen string, still func(context.Context) error) (*Stream, error) {
 	key := who.Domain + "/" + who.User
 	h.mu.Lock()
@@ -188,12 +191,16 @@ func (s *Stream) take() (<-chan struct{}, error) {
 	head := h.last
 	h.mu.Unlock()
 	if missed {
+		if s.still(s.ctx) != nil {
+			return nil, io.EOF
+		}
 		if s.domain() == "" {
 			fmt.Fprintf(&s.buf, "id: %d\n", head)
 		}
 		fmt.Fprintf(&s.buf, "event: %s\ndata: {}\n\n", Reset)
 		return news, nil
 	}
+	asked := false
 	for _, i := range items {
 		if i.Seq <= s.from {
 			continue // the reader was behind when the client came
@@ -206,6 +213,10 @@ func (s *Stream) take() (<-chan struct{}, error) {
 		if !visible(i, s.who, s.scope.Has) {
 			continue
 		}
+		if !asked && s.still(s.ctx) != nil {
+			return nil, io.EOF
+		}
+		asked = true
 		s.write(i)
 	}
 	return news, nil
