@@ -6,6 +6,7 @@ export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
   workers: 1,
+  retries: 1, // a test that needs it is named as flaky in the report
   timeout: 60_000,
   expect: { timeout: 10_000 },
   reporter: [['line']],

@@ -215,7 +215,9 @@ func TestUploadMemory(t *testing.T) {
 	downloaded := memory(t, w.PID(), "VmHWM")
 	t.Logf("REPORT memory: %d MiB before, at most %d MiB with %d uploads of 90 MiB at once (%.1f s), at most %d MiB with as many downloads\n",
 		before, uploaded, parallel, took.Seconds(), downloaded)
-	if uploaded-before > 64 || downloaded-before > 64 {
+	// Held in memory they would be 720 MiB. The server lets its heap grow to three
+	// times what lives before it collects.
+	if uploaded-before > 128 || downloaded-before > 128 {
 		t.Errorf("memory grew from %d to %d and %d MiB", before, uploaded, downloaded)
 	}
 	left, err := os.ReadDir(filepath.Join(w.Dir, "tmp"))

@@ -66,7 +66,7 @@ export function listen(): () => void {
     const modified = name.startsWith('ctrl+') || name.startsWith('alt+')
     if (!modified && (typing(e.target) || !prefs.keys)) return
     if (!modified && document.querySelector('dialog[open]') !== null) return
-    const { hit } = match(shortcuts(), name, Date.now())
+    const { hit } = match(shortcuts(), name, e.timeStamp) // when it was pressed: a busy page hears of it later
     if (hit !== undefined) {
       e.preventDefault()
       hit.run()

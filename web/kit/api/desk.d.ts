@@ -3654,7 +3654,7 @@ export interface paths {
         };
         /**
          * What suggestions brought
-         * @description How often customers who began a ticket were shown articles, opened one, and whether a ticket of theirs followed within 24 hours. The last day of a span that ends now is not final.
+         * @description How often customers who began a ticket were shown articles, opened one, and whether a ticket of theirs followed within 24 hours, in at most 400 days. The last day of a span that ends now is not final.
          */
         get: operations["ShowArticleFigures"];
         put?: never;
@@ -7516,7 +7516,7 @@ export interface components {
             /** @description Why. */
             reason: string;
             /**
-             * @description held: a legal hold was put meanwhile and nothing more is erased.
+             * @description held: a legal hold was put meanwhile, or the person has become the last administrator (step last_administrator), and nothing more is erased.
              * @enum {string}
              */
             state: "running" | "done" | "held";
