@@ -75,7 +75,7 @@ export async function prepare(world: World): Promise<{ ticket: string; auth: str
   // Another story of this world may have made one of them.
   const labels = (await call('GET', '/v2/servicerequest/labels?limit=100')) as { label_list: { name: string }[] }
   const there = labels.label_list.map((l) => l.name)
-  for (const [name, color] of [['生产', '#b3261e'], ['网络', '#22509a']]) if (!there.includes(name)) await call('POST', '/v2/servicerequest/labels', { name, color })
+  for (const [name, color] of [['生产', '#b3261e'], ['网络', '#22509a']] as const) if (!there.includes(name)) await call('POST', '/v2/servicerequest/labels', { name, color })
   const list = (await call('GET', '/v2/servicerequest/cases?incident_status=1&limit=10')) as { incident_info_list: { incident_id: string }[] }
   const ticket = list.incident_info_list[0]?.incident_id ?? ''
   const chen = await world.desk('chen')
