@@ -38,7 +38,7 @@ func Personal() []personal.Rule {
 
 // Aged is what goes by its age.
 func Aged() []personal.Aged {
-	return []personal.Aged{{Rule: personal.Rule{Kind: "logins", Table: "login_failures", Key: "subject, id", Where: "at <= {before}"}, At: "at"}}
+	return []personal.Aged{{Rule: personal.Rule{Kind: "logins", Table: "login_failures", Key: "subject, id", Where: "at <= {before}"}, Hashes: []string{"subject"}, At: "at"}}
 }
 
 // SubjectOf are the keyed hashes and search terms of a user's contacts and

@@ -28,9 +28,9 @@ func Aged() []personal.Aged {
 	old := "state IN ('done', 'discarded', 'quarantined') AND changed_at <= {before}"
 	return []personal.Aged{
 		{Rule: personal.Rule{Kind: "mails", Table: "mail_parts", Key: "mail_id, n", Ticket: of("ticket_id"),
-			Where: "EXISTS (SELECT 1 FROM mails AS m WHERE m.id = mail_parts.mail_id AND m." + strings.ReplaceAll(old, "changed_at", "m.changed_at") + ")"}, Domain: of("domain_id"), At: "created_at"},
+			Where: "EXISTS (SELECT 1 FROM mails AS m WHERE m.id = mail_parts.mail_id AND m." + strings.ReplaceAll(old, "changed_at", "m.changed_at") + ")"}, Domain: of("domain_id"), Hashes: []string{of("sender_hash")}, At: "created_at"},
 		{Rule: personal.Rule{Kind: "mails", Table: "mails", Key: "id", Where: old + " AND (kept = 1 OR head <> '')", Ticket: "ticket_id",
-			Set: "kept = 0, head = '', released = '', state = CASE WHEN state = 'quarantined' THEN 'discarded' ELSE state END"}, Domain: "domain_id", At: "changed_at"},
+			Set: "kept = 0, head = '', released = '', state = CASE WHEN state = 'quarantined' THEN 'discarded' ELSE state END"}, Domain: "domain_id", Hashes: []string{"sender_hash"}, At: "changed_at"},
 	}
 }
 

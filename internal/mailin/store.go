@@ -337,8 +337,8 @@ func rowsOf(most int, sql string, age time.Duration) func(tx *db.Tx) (bool, erro
 	}
 }
 
-// free: no legal hold is on the mail's ticket or customer.
-var free = personal.Free("m.domain_id", "m.ticket_id")
+// free: no legal hold is on the mail's ticket, customer or sender.
+var free = personal.Free("m.domain_id", "m.ticket_id", nil, []string{"m.sender_hash"})
 
 // purgeOriginals forgets what handled mails said.
 func (s *Service) purgeOriginals(tx *db.Tx) (more bool, err error) {

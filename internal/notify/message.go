@@ -175,7 +175,7 @@ func (s *Service) Purge(ctx context.Context) error {
 	age := s.o.Config.LedgerAge().Milliseconds()
 	const week = 7 * 24 * 3600 * 1000
 	// What is under a legal hold stays.
-	free := " AND " + personal.Free("m.domain_id", "(SELECT t.id FROM tickets AS t WHERE t.domain_id = m.domain_id AND t.number = m.ref)", "m.person")
+	free := " AND " + personal.Free("m.domain_id", "(SELECT t.id FROM tickets AS t WHERE t.domain_id = m.domain_id AND t.number = m.ref)", []string{"m.person"}, []string{"m.recipient_hash"})
 	for _, q := range []purge{
 		{"DELETE FROM notify_attempts /* all domains: purge */ WHERE (domain_id, id) IN (SELECT a.domain_id, a.id FROM notify_attempts AS a WHERE a.began_at <= ?" +
 			" AND NOT EXISTS (SELECT 1 FROM notify_messages AS m WHERE m.domain_id = a.domain_id AND m.id = a.message_id AND NOT (" + strings.TrimPrefix(free, " AND ") + ")) ORDER BY a.began_at LIMIT ?) RETURNING id", age},

@@ -32,12 +32,13 @@ func Aged() []personal.Aged {
 	return []personal.Aged{
 		{Rule: personal.Rule{Kind: "deliveries", Table: "notify_attempts", Key: "domain_id, id",
 			Where: "EXISTS (SELECT 1 FROM notify_messages AS m WHERE m.domain_id = notify_attempts.domain_id AND m.id = notify_attempts.message_id AND m." + strings.ReplaceAll(done, "created_at", "m.created_at") + ")"},
-			Domain: "domain_id", At: "began_at", Persons: []string{"(SELECT m.person FROM notify_messages AS m WHERE m.domain_id = notify_attempts.domain_id AND m.id = notify_attempts.message_id)"}},
+			Domain: "domain_id", At: "began_at", Persons: []string{"(SELECT m.person FROM notify_messages AS m WHERE m.domain_id = notify_attempts.domain_id AND m.id = notify_attempts.message_id)"},
+			Hashes: []string{"(SELECT m.recipient_hash FROM notify_messages AS m WHERE m.domain_id = notify_attempts.domain_id AND m.id = notify_attempts.message_id)"}},
 		{Rule: personal.Rule{Kind: "deliveries", Table: "notify_messages", Key: "domain_id, id", Where: done,
 			Ticket: "(SELECT t.id FROM tickets AS t WHERE t.domain_id = notify_messages.domain_id AND t.number = notify_messages.ref)"},
-			Domain: "domain_id", Persons: []string{"person"}, At: "created_at"},
+			Domain: "domain_id", Persons: []string{"person"}, Hashes: []string{"recipient_hash"}, At: "created_at"},
 		{Rule: personal.Rule{Kind: "deliveries", Table: "notify_caught", Key: "domain_id, id", Where: "created_at <= {before}"},
-			Domain: "domain_id", Persons: []string{"person"}, At: "created_at"},
+			Domain: "domain_id", Persons: []string{"person"}, Hashes: []string{"recipient_hash"}, At: "created_at"},
 	}
 }
 

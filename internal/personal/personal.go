@@ -63,12 +63,13 @@ type Rule struct {
 }
 
 // Aged is one sort of what goes by its age. Its rows are those of the rule's
-// Where, which holds {before}; Domain, Ticket and Persons are SQL of what a legal
-// hold may be on, "" = nothing.
+// Where, which holds {before}; Domain, Ticket, Persons and Hashes are SQL of what a
+// legal hold may be on, "" = nothing.
 type Aged struct {
 	Rule
 	Domain  string   // SQL; also what a retention rule for one domain goes by
 	Persons []string // SQL of user ids
+	Hashes  []string // SQL of keyed hashes of contacts
 	At      string   // SQL of the time that ages, for the preview
 }
 

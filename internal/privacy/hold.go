@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -56,6 +57,7 @@ func (s *Service) PutHold(ctx context.Context, who principal.Principal, in NewHo
 		return Hold{}, err
 	}
 	h := Hold{ID: s.db.NewID(), Kind: in.Kind, Domain: in.Domain, Reason: in.Reason, Until: in.Until, Actor: who.User}
+	var hashes []string // of a person's contacts
 	switch in.Kind {
 	case HoldPerson:
 		if in.Contact != "" && in.User == "" && in.Domain == "" {
@@ -63,17 +65,19 @@ func (s *Service) PutHold(ctx context.Context, who principal.Principal, in NewHo
 			if err != nil {
 				return Hold{}, err
 			}
-			h.Subject = s.n.Identity.ContactOf(c).Hashes[0]
+			hashes = s.hashesOf(s.n.Identity.ContactOf(c).Hashes, c)
+			h.Subject = hashes[0]
 			break
 		}
 		if in.User == "" || in.Domain == "" || in.Contact != "" {
 			return Hold{}, ErrTarget
 		}
-		u, err := s.n.Identity.User(ctx, principal.AsSystem(in.Domain), in.Domain, in.User)
+		sub, contacts, _, err := s.n.Identity.SubjectOf(ctx, in.Domain, in.User)
 		if err != nil {
 			return Hold{}, err
 		}
-		h.Subject = u.ID
+		hashes = s.hashesOf(sub.Hashes, contacts...)
+		h.Subject = in.User
 	case HoldTicket:
 		if in.Number == "" {
 			return Hold{}, fault.Missing.In("number")
@@ -108,10 +112,30 @@ func (s *Service) PutHold(ctx context.Context, who principal.Principal, in NewHo
 		h.Created = tx.Real
 		tx.Write(1, `INSERT INTO privacy_holds (id, kind, domain_id, subject_id, reason, held_until, created_at, actor, released_at, released_by, release_reason)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', '')`, h.ID, h.Kind, h.Domain, h.Subject, sealed, h.Until, h.Created, h.Actor)
+		for _, hash := range hashes { // a handful
+			tx.Write(1, "INSERT INTO privacy_hold_hashes (hold_id, hash) VALUES (?, ?)", h.ID, hash)
+		}
 		event.Record(tx, who, event.Event{Kind: "privacy.hold", Subject: "hold", SubjectID: h.ID, LogCode: event.NoLog,
 			Data: map[string]any{"kind": h.Kind, "domain": h.Domain, "subject": h.Subject, "until": h.Until}})
 		return h, nil
 	})
+}
+
+// hashesOf are all keyed hashes that contacts are found by.
+func (s *Service) hashesOf(known []string, contacts ...string) []string {
+	all := slices.Clone(known)
+	for _, c := range contacts {
+		for _, hashes := range s.n.Hashes {
+			all = append(all, hashes(c)...)
+		}
+	}
+	var once []string
+	for _, hash := range all {
+		if hash != "" && !slices.Contains(once, hash) {
+			once = append(once, hash)
+		}
+	}
+	return once
 }
 
 // ReleaseHold ends a hold, with a reason. Administrators only. It fails with
@@ -136,6 +160,7 @@ func (s *Service) ReleaseHold(ctx context.Context, who principal.Principal, id, 
 			return errReleased
 		}
 		tx.Write(1, "UPDATE privacy_holds SET released_at = ?, released_by = ?, release_reason = ? WHERE id = ? AND released_at = 0", tx.Real, who.User, sealed, id)
+		tx.Write(db.Any, "DELETE FROM privacy_hold_hashes WHERE hold_id = ?", id)
 		event.Record(tx, who, event.Event{Kind: "privacy.release", Subject: "hold", SubjectID: id, LogCode: event.NoLog,
 			Data: map[string]any{"kind": before.Kind, "domain": before.Domain, "subject": before.Subject}})
 		return nil
@@ -257,11 +282,13 @@ func (s *Service) inTheWay(tx *db.Tx, sub subject, on []concerned) (list []Hold,
 
 // free is the condition that no hold is on a row; it takes the time once.
 func free(a personal.Aged) string {
-	var persons []string
-	for _, p := range a.Persons {
-		persons = append(persons, qualified(a.Table, p))
+	all := func(list []string) (out []string) {
+		for _, sql := range list {
+			out = append(out, qualified(a.Table, sql))
+		}
+		return out
 	}
-	return personal.Free(qualified(a.Table, a.Domain), qualified(a.Table, a.Ticket), persons...)
+	return personal.Free(qualified(a.Table, a.Domain), qualified(a.Table, a.Ticket), all(a.Persons), all(a.Hashes))
 }
 
 var plainName = regexp.MustCompile(`^[a-z_]+$`)

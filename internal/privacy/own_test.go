@@ -1,7 +1,9 @@
 package privacy_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,8 +11,10 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/knowledge"
 	"casemate/internal/locale"
+	"casemate/internal/mailin"
 	"casemate/internal/principal"
 	"casemate/internal/privacy"
+	"casemate/internal/ticket"
 )
 
 // TestScrubSoon: clearing one's contacts leaves the store's leftovers to one job
@@ -174,6 +178,79 @@ func TestEraseReading(t *testing.T) {
 			if r.Shown == "" || privacy.KindName(r.Kind, locale.ZH) == r.Kind {
 				w.t.Errorf("%s is in no bundle or has no name", r.Table)
 			}
+		}
+	})
+}
+
+// TestHoldContacts: a hold on a contact or a person keeps what is known by
+// contacts only, mails that came in and messages that went out, from housekeeping
+// and retention, until it is released.
+func TestHoldContacts(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		who, _ := w.person()
+		guest, other, own := marker+"guest@outside.example", "other@outside.example", marker+"@example.com"
+		in := w.Draft("copied to both")
+		in.Copies = &[]string{guest, other}
+		number, err := w.Tickets.Create(ctx, w.Boss, in)
+		w.OK(err)
+		w.OK(w.Step(w.Chen, number, ticket.StepAccept, ""))
+		w.OK(w.Step(w.Chen, number, ticket.StepReply, "to all"))
+		for i, from := range []string{guest, other, own} {
+			_, err = w.mail.Accept(ctx, mailin.Received{Mailbox: "support", From: from, To: []string{"support@desk.example"},
+				Raw: fmt.Appendf(nil, "From: %s\r\nTo: support@desk.example\r\nSubject: x\r\nMessage-ID: <%d@outside.example>\r\n\r\nhello\r\n", from, i)})
+			w.OK(err)
+		}
+		w.work()
+		w.OK(w.DB.Update(ctx, func(tx *db.Tx) error { tx.Write(db.Any, "UPDATE mails SET state = 'done'"); return nil }))
+		left := func() string {
+			var out []string
+			for _, c := range []string{guest, other, own} {
+				mail, sent := w.mail.SubjectOf(c)[0], w.Notify.SubjectOf(c)[0]
+				out = append(out, fmt.Sprint(w.n("SELECT count(*) FROM mails WHERE sender_hash = ? AND kept = 1", mail),
+					w.n("SELECT count(*) FROM mail_parts WHERE mail_id IN (SELECT m.id FROM mails AS m WHERE m.sender_hash = ?)", mail) > 0,
+					w.n("SELECT count(*) FROM notify_messages /* all domains: a test */ WHERE recipient_hash = ?", sent) > 0))
+			}
+			return strings.Join(out, ", ")
+		}
+		if got := left(); got != "1 true true, 1 true true, 1 true true" {
+			w.t.Fatalf("to begin with: %s", got)
+		}
+		var holds []privacy.Hold
+		for _, h := range []privacy.NewHold{{Kind: privacy.HoldPerson, Contact: guest, Reason: "case 1"}, {Kind: privacy.HoldPerson, Domain: who.Domain, User: who.User, Reason: "case 2"}} {
+			put, err := w.privacy.PutHold(ctx, w.admin, h)
+			w.OK(err)
+			holds = append(holds, put)
+		}
+		w.Clock.Add(3 * 365 * 24 * time.Hour)
+		w.OK(w.mail.Purge(ctx))
+		w.OK(w.Notify.Purge(ctx))
+		if got := left(); got != "1 true true, 0 false false, 1 true true" {
+			w.t.Errorf("after housekeeping: %s", got)
+		}
+		for _, kind := range []string{"mails", "deliveries"} {
+			_, err := w.privacy.SetRetention(ctx, w.admin, privacy.Retention{Kind: kind, Days: 1})
+			w.OK(err)
+		}
+		w.OK(w.privacy.Retain(ctx))
+		if got := left(); got != "1 true true, 0 false false, 1 true true" {
+			w.t.Errorf("after retention: %s", got)
+		}
+		// The account with which the contact was in touch is not closed.
+		w.OK(w.Ident.DisableDomain(ctx, w.admin, w.Boss.Domain, true))
+		d, err := w.Ident.Domain(ctx, w.admin, w.Boss.Domain)
+		w.OK(err)
+		_, err = w.privacy.ReleaseHold(ctx, w.admin, holds[1].ID, "over")
+		w.OK(err)
+		if _, err := w.Ident.CloseDomain(ctx, w.admin, d.ID, d.Name); fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), holds[0].ID) {
+			w.t.Errorf("closed: %v", err)
+		}
+		_, err = w.privacy.ReleaseHold(ctx, w.admin, holds[0].ID, "over")
+		w.OK(err)
+		w.OK(w.privacy.Retain(ctx))
+		if got := left(); got != "0 false false, 0 false false, 0 false false" || w.n("SELECT count(*) FROM privacy_hold_hashes") != 0 {
+			w.t.Errorf("released: %s", got)
 		}
 	})
 }

@@ -18,8 +18,8 @@ func Personal() []personal.Rule {
 func Aged() []personal.Aged {
 	return []personal.Aged{
 		{Rule: personal.Rule{Kind: "verifications", Table: "verify_codes", Key: "domain_id, id", Where: "state <> 'live' AND created_at <= {before}"},
-			Domain: "domain_id", Persons: []string{"user_id"}, At: "created_at"},
+			Domain: "domain_id", Persons: []string{"user_id"}, Hashes: []string{"contact_hash"}, At: "created_at"},
 		{Rule: personal.Rule{Kind: "verifications", Table: "verify_proofs", Key: "domain_id, id", Where: "expires_at <= {before}"},
-			Domain: "domain_id", Persons: []string{"user_id"}, At: "expires_at"},
+			Domain: "domain_id", Persons: []string{"user_id"}, Hashes: []string{"contact_hash"}, At: "expires_at"},
 	}
 }

@@ -15,6 +15,15 @@ CREATE TABLE privacy_holds (
 );
 CREATE INDEX privacy_holds_by_subject ON privacy_holds (kind, subject_id) WHERE released_at = 0;
 
+-- Keyed hashes, of all purposes, of the contacts of a hold's person: what is known
+-- by a contact only is held by them.
+CREATE TABLE privacy_hold_hashes (
+    hold_id TEXT NOT NULL,
+    hash    TEXT NOT NULL,
+    PRIMARY KEY (hold_id, hash)
+);
+CREATE INDEX privacy_hold_hashes_by_hash ON privacy_hold_hashes (hash);
+
 -- Erasures of people, and how far they are.
 CREATE TABLE privacy_erasures (
     id         TEXT   NOT NULL PRIMARY KEY,
