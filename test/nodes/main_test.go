@@ -51,13 +51,10 @@ func newBalancer(t *testing.T, nodes ...*world.World) *balancer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := httputil.NewSingleHostReverseProxy(u)
-		direct := p.Director
-		p.Director = func(r *http.Request) {
-			host := r.Host
-			direct(r)
-			r.Host = host // what the client signed
-		}
+		p := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(u)
+			r.Out.Host = r.In.Host // what the client signed
+		}}
 		p.Transport = &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}
 		p.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
 			http.Error(w, "balancer: "+err.Error(), http.StatusBadGateway)
