@@ -179,6 +179,8 @@ func (e erasureView) print(o *output) {
 
 var errHeldMeanwhile = problem{"其间设置了法律保留，已停止", "a legal hold was put meanwhile: it stopped"}
 
+var errLastMeanwhile = problem{"此人已成为最后一个管理员，未清除；请先指定另一位", "the person has become the last administrator and was not erased: make another one first"}
+
 // Run erases the person.
 func (c *privacyEraseCmd) Run(ctx context.Context, p *privacyCmd, o *output) error {
 	cl, err := p.operator(ctx, o)
@@ -214,6 +216,8 @@ func (c *privacyEraseCmd) Run(ctx context.Context, p *privacyCmd, o *output) err
 			switch {
 			case p.JSON:
 				return orJSON(o, nil, raw)
+			case e.State == "held" && e.Step == "last_administrator":
+				return errLastMeanwhile
 			case e.State == "held":
 				return errHeldMeanwhile
 			}

@@ -22,7 +22,7 @@ CREATE INDEX browser_sessions_by_end ON browser_sessions (expires_at);
 CREATE TABLE second_factors (
     domain_id    TEXT   NOT NULL,
     user_id      TEXT   NOT NULL,
-    secret       TEXT   NOT NULL, -- sealed
+    secret       TEXT   NOT NULL, -- sealed with the person's key
     confirmed_at BIGINT NOT NULL, -- 0 = set up, but no code was given yet
     last_step    BIGINT NOT NULL, -- the last time step whose code was taken
     created_at   BIGINT NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE user_links (
     user_id      TEXT   NOT NULL,
     provider     TEXT   NOT NULL,
     subject      TEXT   NOT NULL, -- sealed with the person's key: what the provider calls the person
-    refresh      TEXT   NOT NULL, -- sealed: the last refresh token, '' = none
+    refresh      TEXT   NOT NULL, -- sealed with the person's key: the last refresh token, '' = none
     made_user    BIGINT NOT NULL, -- the user was made at the first log-in
     gone_at      BIGINT NOT NULL, -- when the provider said that the person is no more, 0 = is there
     checked_at   BIGINT NOT NULL, -- when the provider was last asked with success
