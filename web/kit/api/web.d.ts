@@ -806,7 +806,10 @@ export interface operations {
     };
     ShowSignIn: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of a customer's account; absent, or of none, = no customer's providers. */
+                domain?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
