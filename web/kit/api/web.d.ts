@@ -61,7 +61,7 @@ export interface paths {
         };
         /**
          * Ways to sign in
-         * @description What the sign-in page offers beside name and password.
+         * @description What the sign-in page offers beside name and password. The house's providers are always shown, a customer's to who names the account.
          */
         get: operations["ShowSignIn"];
         put?: never;
@@ -81,7 +81,7 @@ export interface paths {
         };
         /**
          * Sign in at an identity provider
-         * @description A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback (authorization code with PKCE, state and nonce). Failures send it to `/login?error=` with unknown or unavailable.
+         * @description A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback (authorization code with PKCE, state and nonce). Failures send it to `/login?error=` with unknown or unavailable; whom the page of another site sends here goes to `/login`.
          */
         get: operations["StartSignIn"];
         put?: never;
@@ -308,6 +308,166 @@ export interface paths {
          * @description What happened in the caller's domain, newest first: the trace names of the platform (createCase, cancelCase, closeCase, deleteCase, createScores, confirmAuthorizations) and the further ones of this product (log-ins, exports, messages, access keys, users, rights, steps of engineers that the customer sees). The main account sees its domain; a sub-user sees what he did himself and nothing else. People of the house go by alias, without an address. Kept for ever; without `from` the last seven days are shown. Called with X-Auth-Token or a request signature, as the customer API.
          */
         get: operations["ListAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/bundles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a copy of one's own data
+         * @description A link to one download of all that is held about the caller. It lasts a day. Called with the credentials of the customer API.
+         */
+        post: operations["CreateOwnBundle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/bundles/{bundle_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download one's own data
+         * @description A zip with JSON lines, the caller's files and an index.html in his language. A link can be used once.
+         */
+        get: operations["DownloadOwnBundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Clear one's contacts
+         * @description Clears the contacts the caller gave with his tickets, those he proved and those he copied to. Registered ones stay until the account is erased; notices go to them alone from then on. A legal hold refuses it with status 403.
+         */
+        delete: operations["ClearOwnContacts"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/articles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find articles
+         * @description Articles that the house has published for its customers. With q those in which all words occur in one language: first where title, summary or tags hold them. Latin words match the beginning of words, Chinese from one character up, what stands in quotes whole words. Otherwise the newest changed first.
+         */
+        get: operations["ListArticles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/articles/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an article
+         * @description An article in the caller's language, else in the other one, which `fallback` tells.
+         */
+        get: operations["ShowArticle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/articles/{slug}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say whether it helped
+         * @description One word of each reader; the last one counts.
+         */
+        post: operations["CreateArticleFeedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/article-suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Articles for what is being written
+         * @description At most five articles for a ticket that the caller is about to submit, the best first. The text is not kept; that articles were shown and opened is counted. `suggestion_id` of the answer goes with the next call as the text grows, and with the articles that are opened.
+         */
+        post: operations["SuggestArticles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/reports/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Figures of the domain
+         * @description How many tickets of the caller's domain were created and finished (`flow`), how long first answers took (`first_answer`), and what was rated (`scores`). For the main account. Called with X-Auth-Token or a request signature, as the customer API.
+         */
+        get: operations["ShowOwnReport"];
         put?: never;
         post?: never;
         delete?: never;
@@ -674,11 +834,174 @@ export interface components {
             source_ip?: string;
             /** @description X-Request-Id of the request; of users of the domain only. */
             request_id?: string;
+            /** @description Why somebody of the house looked at contacts. */
+            reason?: string;
         };
         AuditPage: {
             items: components["schemas"]["AuditEntry"][];
             /** @description Go on with this; absent at the end. */
             next_cursor?: string;
+        };
+        OwnBundle: {
+            /** @description Id of the link. */
+            id: string;
+            /** @description Where it is downloaded, once. */
+            path: string;
+            created_at: components["schemas"]["Time"];
+            expires_at: components["schemas"]["Time"];
+        };
+        ClearedContacts: {
+            /**
+             * Format: int64
+             * @description Records that were cleared.
+             */
+            cleared: number;
+        };
+        /**
+         * @description Language of a text.
+         * @enum {string}
+         */
+        ArticleLanguage: "zh-cn" | "en-us";
+        ArticleItem: {
+            /** @description Its name in paths. */
+            slug: string;
+            /** @description In the caller's language, else in the other one. */
+            title: string;
+            summary?: string;
+            language: components["schemas"]["ArticleLanguage"];
+            /** @description It is not in the caller's language. */
+            fallback: boolean;
+            /** @description It is in these. */
+            languages: components["schemas"]["ArticleLanguage"][];
+            tags: string[];
+            published_at: components["schemas"]["Time"];
+            /** @description With q, a part of the text around what was found, in order; never HTML. */
+            found?: components["schemas"]["ArticlePiece"][];
+        };
+        ArticlePiece: {
+            text: string;
+            /** @description It is what was looked for. */
+            hit: boolean;
+        };
+        ArticlePage: {
+            items: components["schemas"]["ArticleItem"][];
+            /** Format: int32 */
+            total_count: number;
+            next_cursor?: string;
+        };
+        Article: {
+            /** @description Its name in paths. */
+            slug: string;
+            /** @description In the caller's language, else in the other one. */
+            title: string;
+            summary?: string;
+            language: components["schemas"]["ArticleLanguage"];
+            /** @description It is not in the caller's language. */
+            fallback: boolean;
+            /** @description It is in these. */
+            languages: components["schemas"]["ArticleLanguage"][];
+            tags: string[];
+            published_at: components["schemas"]["Time"];
+            /** @description The text as HTML that is safe to show. */
+            html: string;
+            /** @description What the caller said; absent when he said nothing. */
+            helpful?: boolean;
+        };
+        ArticleFeedbackReq: {
+            /** @description It helped. */
+            helpful: boolean;
+        };
+        ArticleSuggestionReq: {
+            /** @description What is written so far. */
+            text?: string;
+            /** @description The product, when it is chosen. */
+            product_category_id?: string;
+            /** @description The problem type, when it is chosen. */
+            problem_type_id?: string;
+            /** @description Of the answer before. */
+            suggestion_id?: string;
+        };
+        ArticleSuggestions: {
+            suggestion_id: string;
+            items: components["schemas"]["ArticleSuggestion"][];
+        };
+        ArticleSuggestion: {
+            slug: string;
+            /** @description In the caller's language, else in the other one. */
+            title: string;
+            summary?: string;
+            language: components["schemas"]["ArticleLanguage"];
+            /** @description It is not in the caller's language. */
+            fallback: boolean;
+        };
+        OwnReport: {
+            /** @description Name of the report. */
+            name: string;
+            /** @description What it is called. */
+            title: string;
+            /**
+             * Format: int64
+             * @description Beginning of the time, in milliseconds since 1970, UTC.
+             */
+            from_ms: number;
+            /**
+             * Format: int64
+             * @description Its end, which is not in it.
+             */
+            to_ms: number;
+            /**
+             * Format: int64
+             * @description Number of the newest event that was counted.
+             */
+            as_of_seq: number;
+            /**
+             * Format: int64
+             * @description When that was.
+             */
+            as_of_ms: number;
+            figures: components["schemas"]["OwnFigure"][];
+        };
+        OwnFigure: {
+            /** @description 2026-11-25, 2026-W48 or 2026-11; absent without `every`. */
+            period?: string;
+            /** @description What is counted. */
+            measure: string;
+            /** @description The same in the caller's language. */
+            measure_name: string;
+            /** @description Which sort of it, for example the state of a ticket. */
+            detail?: string;
+            /** @description The same in the caller's language. */
+            detail_name?: string;
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Of all amounts, in milliseconds or points; absent when only counted.
+             */
+            sum?: number;
+            /**
+             * Format: int64
+             * @description Half of them took no longer, in milliseconds, rounded up to three significant digits.
+             */
+            p50?: number;
+            /**
+             * Format: int64
+             * @description Nine of ten took no longer, in the same way.
+             */
+            p90?: number;
+            /**
+             * Format: int64
+             * @description How many promises were kept; absent when nothing was promised.
+             */
+            met?: number;
+            /**
+             * Format: int64
+             * @description How many were not.
+             */
+            missed?: number;
         };
     };
     responses: {
@@ -1158,6 +1481,215 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateOwnBundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnBundle"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    DownloadOwnBundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the link. */
+                bundle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ClearOwnContacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How much was cleared. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClearedContacts"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListArticles: {
+        parameters: {
+            query?: {
+                /** @description Words to look for. */
+                q?: string;
+                /** @description Only with this tag. */
+                tag?: string;
+                /** @description Only about this product. */
+                product_category_id?: string;
+                /** @description Only about this problem type. */
+                problem_type_id?: string;
+                /** @description Next_cursor of the answer before. */
+                cursor?: string;
+                /** @description Most articles in one answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticlePage"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowArticle: {
+        parameters: {
+            query?: {
+                /** @description Of the suggestion it was opened from. */
+                suggestion_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name of the article. */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The article. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Article"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateArticleFeedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the article. */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArticleFeedbackReq"];
+            };
+        };
+        responses: {
+            /** @description Noted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    SuggestArticles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArticleSuggestionReq"];
+            };
+        };
+        responses: {
+            /** @description The articles. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArticleSuggestions"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowOwnReport: {
+        parameters: {
+            query?: {
+                /** @description A date of the zone (2026-11-01) or an instant (RFC 3339); absent = 30 days before the end. */
+                from?: string;
+                /** @description A date, which is in it to its end, or an instant, which is not; absent = now. */
+                to?: string;
+                /** @description Figures for each day, week (from Monday) or month of X-Time-Zone; absent = for the whole time. */
+                every?: "day" | "week" | "month";
+            };
+            header?: never;
+            path: {
+                /** @description Name of the report: flow, first_answer or scores. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnReport"];
                 };
             };
             default: components["responses"]["Error"];
