@@ -94,7 +94,8 @@ func (c UserChange) fields() (all []string) {
 }
 
 // ChangeUser changes what is known of a user: administrators of anybody, a main
-// account in its own domain. A new log-in name ends his tokens. Failures:
+// account in its own domain. A new log-in name ends his
+// sessions and tokens. Failures:
 // ErrNoUser, ErrNameTaken, OSM.01010001 naming the field.
 func (s *Service) ChangeUser(ctx context.Context, who principal.Principal, domain, id string, c UserChange) (User, error) {
 	if err := s.mayManage(who, domain); err != nil {
@@ -134,7 +135,7 @@ func (s *Service) ChangeUser(ctx context.Context, who principal.Principal, domai
 		tx.Write(1, `UPDATE users SET name_hash = ?, name = ?, mobile = ?, mail = ?, area_code = ?, mobile_hash = ?, mail_hash = ?, alias = ?, language = ?, zone = ?
 			WHERE domain_id = ? AND id = ?`, row.nameHash, row.name, row.mobile, row.mail, u.AreaCode, row.mobileHash, row.mailHash, u.Alias, string(u.Language), u.Zone, domain, now.ID)
 		if renamed {
-			tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id = ?", domain, id)
+			logOut(tx, domain, id)
 		}
 		search.Put(tx, false, s.userDoc(u)...)
 		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.change", Subject: "user", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"fields": c.fields()}})

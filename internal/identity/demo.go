@@ -169,7 +169,7 @@ func (s *Service) RemoveDemoPeople(ctx context.Context, who principal.Principal,
 					return nil, err
 				}
 			}
-			tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id = ?", principal.House, id)
+			endAll(tx, principal.House, id)
 			tx.Write(db.Any, "DELETE FROM users WHERE domain_id = ? AND id = ?", principal.House, id)
 			tx.Write(1, "DELETE FROM demo_marks WHERE kind = ? AND ref_id = ?", DemoPerson, id)
 			event.Record(tx, who, event.Event{Domain: principal.House, Kind: "user.remove", Subject: "user", SubjectID: id, LogCode: event.NoLog})

@@ -214,7 +214,8 @@ func firstRDN(dn string) (string, bool) {
 
 // byDirectory asks the directories of a log-in's domain for a user whom they
 // vouch for: the one the user is linked to, or for an unknown name each. ok is
-// false when none knows name and password.
+// false when none knows name and password. errDirectory: the one the user is
+// linked to does not answer.
 func (s *Service) byDirectory(ctx context.Context, domain string, linked map[string]string, known bool, name, password string) (p person, ok bool, err error) {
 	for _, d := range s.outside.directories {
 		if _, is := linked[d.ID]; d.People.Domain != domain || known && !is {
@@ -226,9 +227,23 @@ func (s *Service) byDirectory(ctx context.Context, domain string, linked map[str
 		}
 		if err != nil {
 			s.log.WarnContext(ctx, "directory", "provider", d.ID, "error", err)
-			return p, false, errDirectory
+			if known {
+				return p, false, errDirectory
+			}
+			continue // as if it knew nobody of the name, or the answer would tell which names are known here
 		}
 		return p, true, nil
 	}
 	return person{}, false, nil
+}
+
+// feint asks the directories of a domain for nobody, so that a wrong password of
+// a user of Casemate's own takes as long as one of a name that only a directory
+// may know (threats.md C5).
+func (s *Service) feint(ctx context.Context, domain string) {
+	for _, d := range s.outside.directories {
+		if d.People.Domain == domain {
+			_, _ = d.verify(ctx, "nobody-"+s.db.NewID(), "nothing")
+		}
+	}
 }

@@ -20,19 +20,14 @@ import (
 
 	"casemate/internal/config"
 	"casemate/internal/db"
-	"casemate/internal/fault"
 	"casemate/internal/guard"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/seal"
 )
 
-// stateLife is how long a log-in may take at the provider; at most mostStates are
-// under way, because everybody may begin one.
-const (
-	stateLife  = 10 * time.Minute
-	mostStates = 20000
-)
+// stateLife is how long a log-in may take at the provider.
+const stateLife = 10 * time.Minute
 
 // Why a sign-in at a provider does not come to its end.
 var (
@@ -137,12 +132,30 @@ type SignInWay struct {
 	House bool
 }
 
-// Ways are the providers that people sign in at, in the settings' order.
-func (s *Service) Ways() (all []SignInWay) {
+// Ways are the providers that people sign in at, in the settings' order: the
+// house's, and those of the customer's account with the name. Who names none does
+// not learn which customers there are.
+func (s *Service) Ways(ctx context.Context, account string) (all []SignInWay, err error) {
+	if len(s.outside.oidc) == 0 {
+		return nil, nil
+	}
+	var d Domain
+	if account != "" {
+		err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+			d, err = scanDomain(tx.Get("SELECT "+domainColumns+" FROM domains WHERE name = ?", account))
+			return err
+		})
+		if err != nil && !errors.Is(err, db.ErrNone) && !errors.Is(err, ErrNoDomain) {
+			return nil, err
+		}
+	}
 	for _, p := range s.outside.oidc {
+		if p.People.Domain != principal.House && (d.ID == "" || p.People.Domain != d.ID) {
+			continue
+		}
 		all = append(all, SignInWay{ID: p.ID, Name: locale.Texts{ZH: p.NameZH, EN: p.SignIn.Name}, House: p.People.Domain == principal.House})
 	}
-	return all
+	return all, nil
 }
 
 func (s *Service) way(id string) *signInProvider {
@@ -165,19 +178,24 @@ type begun struct {
 	Verifier string `json:"verifier"` // of PKCE (RFC 7636)
 	Redirect string `json:"redirect"`
 	To       string `json:"to"`
+	Provider string `json:"provider"`
+	Until    int64  `json:"until"` // milliseconds UTC
 }
 
+// statePlace binds what the cookie holds to the state.
 func statePlace(hash string) seal.Place {
-	return seal.Place{Table: "login_states", Column: "secrets", Row: hash}
+	return seal.Place{Table: "login_states", Column: "cookie", Row: hash}
 }
 
 func (s *Service) stateHash(state string) string { return s.keys.Lookup("login state", state) }
 
 // BeginSignIn starts a sign-in at a provider: the address to send the browser to
-// and the state, which also binds it to the browser as a cookie. base is the
-// address by which the browser reaches this server, to where it wants to go on.
-// It fails with ErrSignInUnknown and ErrSignInAway.
-func (s *Service) BeginSignIn(ctx context.Context, provider, base, to string) (location, state string, err error) {
+// and the value of the cookie that binds it to the browser: the state and, sealed,
+// what the way back needs. Nothing is stored before the browser comes back, so
+// that whoever begins many leaves no room to nobody else. base is the address by
+// which the browser reaches this server, to where it wants to go on. It fails with
+// ErrSignInUnknown and ErrSignInAway.
+func (s *Service) BeginSignIn(ctx context.Context, provider, base, to string) (location, bound string, err error) {
 	p := s.way(provider)
 	if p == nil {
 		return "", "", ErrSignInUnknown
@@ -188,32 +206,21 @@ func (s *Service) BeginSignIn(ctx context.Context, provider, base, to string) (l
 		return "", "", ErrSignInAway
 	}
 	random := func() string { return base64.RawURLEncoding.EncodeToString(s.db.Random(32)) }
-	b := begun{Nonce: random(), Verifier: random(), Redirect: base + CallbackPath(p.ID)}
+	b := begun{Nonce: random(), Verifier: random(), Redirect: base + CallbackPath(p.ID), Provider: p.ID, Until: s.db.Now().Add(stateLife).UnixMilli()}
 	if localPath(to) {
 		b.To = to
 	}
-	state = random()
+	state := random()
 	text, err := json.Marshal(b)
 	if err != nil {
 		return "", "", err
 	}
-	hash := s.stateHash(state)
-	sealed, err := s.keys.Seal(statePlace(hash), text)
+	sealed, err := s.keys.Seal(statePlace(s.stateHash(state)), text)
 	if err != nil {
 		return "", "", err
 	}
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		var n int
-		if err := tx.Get("SELECT count(*) FROM login_states WHERE expires_at > ?", tx.Real).Scan(&n); err != nil {
-			return err
-		}
-		if n >= mostStates {
-			return fault.Busy.After(time.Minute)
-		}
-		tx.Write(1, "INSERT INTO login_states (hash, provider, secrets, expires_at) VALUES (?, ?, ?, ?)", hash, p.ID, sealed, tx.Real+stateLife.Milliseconds())
-		return nil
-	})
-	return p.oauth(found, b.Redirect).AuthCodeURL(state, oidc.Nonce(b.Nonce), oauth2.S256ChallengeOption(b.Verifier)), state, err
+	bound = state + "." + base64.RawURLEncoding.EncodeToString([]byte(sealed))
+	return p.oauth(found, b.Redirect).AuthCodeURL(state, oidc.Nonce(b.Nonce), oauth2.S256ChallengeOption(b.Verifier)), bound, nil
 }
 
 // localPath tells a path of this server from anything that leads elsewhere.
@@ -226,7 +233,7 @@ func localPath(to string) bool {
 }
 
 // FinishSignIn ends a sign-in: the state must be the one the browser's cookie
-// has, is good once, and for the provider that it was made for; the code is
+// (bound) has, is good once, and for the provider that it was made for; the code is
 // exchanged with the verifier of PKCE; the id token must be the issuer's, for
 // this client, with the nonce. It opens a session and tells where to go on. It
 // fails with the four reasons above.
@@ -235,13 +242,14 @@ func (s *Service) FinishSignIn(ctx context.Context, provider, state, bound, code
 	if p == nil {
 		return Session{}, "", ErrSignInUnknown
 	}
-	if state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(bound)) != 1 {
+	known, sealed, _ := strings.Cut(bound, ".")
+	if state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(known)) != 1 {
 		return Session{}, "", ErrSignInExpired
 	}
 	if err := s.slowDown(ctx, br.Address); err != nil {
 		return Session{}, "", err
 	}
-	b, err := s.takeState(ctx, p, state)
+	b, err := s.takeState(ctx, p, state, sealed)
 	if err != nil {
 		return Session{}, "", err
 	}
@@ -276,24 +284,35 @@ func (s *Service) FinishSignIn(ctx context.Context, provider, state, bound, code
 	return o, b.To, err
 }
 
-// takeState takes a state, once.
-func (s *Service) takeState(ctx context.Context, p *signInProvider, state string) (b begun, err error) {
+// takeState takes a state, once: what the cookie holds of it counts when it is
+// ours, of this provider, in time, and no row says that it was taken.
+func (s *Service) takeState(ctx context.Context, p *signInProvider, state, cookie string) (b begun, err error) {
 	hash := s.stateHash(state)
-	var sealed string
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		return tx.Get("DELETE FROM login_states WHERE hash = ? AND provider = ? AND expires_at > ? RETURNING secrets", hash, p.ID, tx.Real).Scan(&sealed)
-	})
-	if errors.Is(err, db.ErrNone) {
+	sealed, err := base64.RawURLEncoding.DecodeString(cookie)
+	if err != nil {
 		return b, ErrSignInExpired
 	}
+	text, err := s.keys.Open(statePlace(hash), string(sealed))
 	if err != nil {
+		return b, ErrSignInExpired // not ours
+	}
+	if err := json.Unmarshal(text, &b); err != nil {
 		return b, err
 	}
-	text, err := s.keys.Open(statePlace(hash), sealed)
-	if err != nil {
-		return b, err
+	if b.Provider != p.ID || b.Until <= s.db.Now().UnixMilli() {
+		return begun{}, ErrSignInExpired
 	}
-	return b, json.Unmarshal(text, &b)
+	return b, s.db.Update(ctx, func(tx *db.Tx) error {
+		var n int
+		if err := tx.Get("SELECT count(*) FROM login_states WHERE hash = ?", hash).Scan(&n); err != nil {
+			return err
+		}
+		if n > 0 {
+			return ErrSignInExpired
+		}
+		tx.Write(1, "INSERT INTO login_states (hash, provider, secrets, expires_at) VALUES (?, ?, '', ?)", hash, p.ID, b.Until)
+		return nil
+	})
 }
 
 // failedSignIn counts a failure for its address and says why in the log.
@@ -397,6 +416,9 @@ func (p *signInProvider) renew(ctx context.Context, refresh string, now func() t
 		// Of all refusals this one alone is about the person (RFC 6749 section 5.2).
 		if refused.ErrorCode == "invalid_grant" {
 			return who, errGoneThere
+		}
+		if refused.Response != nil && refused.Response.StatusCode >= 500 {
+			return who, fmt.Errorf("%w: %s", ErrSignInAway, refused.Response.Status)
 		}
 		return who, fmt.Errorf("refreshing: %s", refused.ErrorCode)
 	}

@@ -60,7 +60,7 @@ func TestSignInToken(t *testing.T) {
 			}, want: identity.ErrSignInDenied},
 			{name: "no token", raw: func(map[string]any) string { return "" }, want: identity.ErrSignInDenied},
 		} {
-			location, state, err := s.BeginSignIn(ctx, "corp", "https://desk.example.com", "/desk")
+			location, bound, err := s.BeginSignIn(ctx, "corp", "https://desk.example.com", "/desk")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +85,7 @@ func TestSignInToken(t *testing.T) {
 				return 200, map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": raw}
 			}
 			p.mu.Unlock()
-			o, to, err := s.FinishSignIn(ctx, "corp", state, state, "c", identity.Browser{})
+			o, to, err := s.FinishSignIn(ctx, "corp", u.Query().Get("state"), bound, "c", identity.Browser{})
 			if !errors.Is(err, c.want) || c.want == nil && (err != nil || o.User.Name != "ann" || to != "/desk") {
 				t.Errorf("%s: %+v %q %v", c.name, o.User, to, err)
 			}
@@ -107,7 +107,7 @@ func TestRecheckAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		location, state, err := s.BeginSignIn(ctx, "corp", "https://desk.example.com", "")
+		location, bound, err := s.BeginSignIn(ctx, "corp", "https://desk.example.com", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestRecheckAnswers(t *testing.T) {
 			p.token = f
 		}
 		answer(func(url.Values) (int, map[string]any) { return 200, token("s1", "r1") })
-		o, _, err := s.FinishSignIn(ctx, "corp", state, state, "c", identity.Browser{Device: "Firefox"})
+		o, _, err := s.FinishSignIn(ctx, "corp", u.Query().Get("state"), bound, "c", identity.Browser{Device: "Firefox"})
 		if err != nil {
 			t.Fatal(err)
 		}

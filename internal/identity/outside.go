@@ -161,7 +161,12 @@ func (s *Service) admit(ctx context.Context, p person) (User, Domain, error) {
 	var d Domain
 	defer s.cache.forget()
 	found := s.userDoc(u)
+	kept := false
 	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
+		kept = false
+		if domain == principal.House {
+			tx.Lock(principal.House, administratorsLock)
+		}
 		d = Domain{ID: principal.House, Name: principal.House}
 		if domain != principal.House {
 			if d, err = DomainIn(tx, domain); errors.Is(err, ErrNoDomain) {
@@ -191,7 +196,7 @@ func (s *Service) admit(ctx context.Context, p person) (User, Domain, error) {
 			if out, err = scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", domain, l.user)); err != nil {
 				return err
 			}
-			if err := s.follow(tx, who, &out, role, now.gone); err != nil {
+			if kept, err = s.follow(tx, who, &out, role, now.gone); err != nil {
 				return err
 			}
 			tx.Write(1, "UPDATE user_links SET provider = ?, subject = ?, refresh = ?, gone_at = 0, checked_at = ?, tried_at = ? WHERE domain_id = ? AND issuer_hash = ?",
@@ -205,15 +210,22 @@ func (s *Service) admit(ctx context.Context, p person) (User, Domain, error) {
 	if err != nil {
 		return User{}, Domain{}, err
 	}
+	if kept {
+		s.log.ErrorContext(ctx, lastKept, "provider", p.provider, "user", out.ID, "role", role)
+	}
 	if made {
 		return u, d, nil // its fields are open
 	}
 	return out, d, s.open(ctx, &out)
 }
 
+// lastKept is logged when a provider would have taken the last administrator.
+const lastKept = "the identity provider would take away the last administrator, who is kept: make another one"
+
 // follow brings a user's role in line, and lets in again whom only the
-// provider's word had shut out.
-func (s *Service) follow(tx *db.Tx, who principal.Principal, u *User, role string, gone int64) error {
+// provider's word had shut out. kept: it would have been the last administrator
+// who is none any more, so the role stays.
+func (s *Service) follow(tx *db.Tx, who principal.Principal, u *User, role string, gone int64) (kept bool, err error) {
 	if u.Disabled && gone > 0 {
 		tx.Write(1, "UPDATE users SET disabled = 0 WHERE domain_id = ? AND id = ?", u.Domain, u.ID)
 		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.disable", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog,
@@ -221,12 +233,17 @@ func (s *Service) follow(tx *db.Tx, who principal.Principal, u *User, role strin
 		u.Disabled = false
 	}
 	if u.Domain == principal.House && u.Roles != role && u.Partner == "" {
+		if role != principal.RoleAdministrator {
+			if last, err := lastAdministrator(tx, *u); err != nil || last {
+				return last, err
+			}
+		}
 		tx.Write(1, "UPDATE users SET role = ?, roles = ? WHERE domain_id = ? AND id = ?", role, role, u.Domain, u.ID)
 		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.roles", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog,
 			Data: map[string]any{"role": role, "from": u.Roles, "to": role}})
 		u.Role, u.Roles = role, role
 	}
-	return nil
+	return false, nil
 }
 
 // followGroups puts a customer's user into the groups that the provider's groups

@@ -251,7 +251,11 @@ func (s *Service) prove(ctx context.Context, l Login) (proved, error) {
 	// Who is linked to a directory logs in with the password there, and whom nobody
 	// here knows may be one of its people. A user of Casemate's own is never theirs,
 	// whatever the name.
-	if failures < loginFailures && l.UserID == "" && (!found || len(linked) > 0) && d.ID != "" && (d.ID == principal.House) == l.Engineer {
+	asks := failures < loginFailures && l.UserID == "" && d.ID != "" && (d.ID == principal.House) == l.Engineer
+	if asks && found && len(linked) == 0 && !ok {
+		s.feint(ctx, d.ID)
+	}
+	if asks && (!found || len(linked) > 0) {
 		p, there, err := s.byDirectory(ctx, d.ID, linked, found, l.User, l.Password)
 		if err != nil {
 			return proved{}, err

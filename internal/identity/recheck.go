@@ -3,6 +3,11 @@ package identity
 import (
 	"context"
 	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"casemate/internal/config"
 	"casemate/internal/db"
@@ -37,32 +42,56 @@ type checked struct {
 // them: those with a session, a token or an access key. Whom a provider does not
 // know any more, or whose groups give no role any more, is shut out with all
 // credentials; roles and groups follow. A provider that does not answer changes
-// nothing.
+// nothing, and is asked no more in this round; providers do not wait for each
+// other.
 func (s *Service) Recheck(ctx context.Context) error {
 	start := s.db.Now().UnixMilli()
-	var errs []error
-	for _, d := range s.outside.directories {
-		errs = append(errs, s.recheck(ctx, d.ID, start, func(ctx context.Context, c checked) (person, error) {
-			p, err := d.look(ctx, c.subject)
-			if errors.Is(err, errNoEntry) {
-				err = errGoneThere
-			}
-			return p, err
-		}))
+	round, cancel := context.WithTimeout(ctx, mostRound)
+	defer cancel()
+	errs := make([]error, len(s.outside.directories)+len(s.outside.oidc))
+	var all sync.WaitGroup
+	for n, d := range s.outside.directories {
+		all.Go(func() {
+			errs[n] = s.recheck(round, d.ID, start, func(ctx context.Context, c checked) (person, error) {
+				p, err := d.look(ctx, c.subject)
+				if errors.Is(err, errNoEntry) {
+					err = errGoneThere
+				}
+				return p, err
+			})
+		})
 	}
-	for _, p := range s.outside.oidc {
-		errs = append(errs, s.recheck(ctx, p.ID, start, func(ctx context.Context, c checked) (person, error) {
-			if c.refresh == "" {
-				return person{}, errNoRefresh
-			}
-			text, err := s.openRefresh(ctx, c.link)
-			if err != nil {
-				return person{}, err
-			}
-			return p.renew(ctx, text, s.db.Now)
-		}))
+	for n, p := range s.outside.oidc {
+		all.Go(func() {
+			errs[len(s.outside.directories)+n] = s.recheck(round, p.ID, start, func(ctx context.Context, c checked) (person, error) {
+				if c.refresh == "" {
+					return person{}, errNoRefresh
+				}
+				text, err := s.openRefresh(ctx, c.link)
+				if err != nil {
+					return person{}, err
+				}
+				return p.renew(ctx, text, s.db.Now)
+			})
+		})
+	}
+	all.Wait()
+	if round.Err() != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "the identity providers were not asked for everybody: the next round goes on", "after", mostRound)
+		return nil
 	}
 	return errors.Join(errs...)
+}
+
+// mostRound bounds a round, below the lease of a job.
+const mostRound = 30 * time.Second
+
+// unreachable tells what is the provider's and concerns all its people from what
+// is about one of them.
+func unreachable(err error) bool {
+	var away net.Error
+	return errors.Is(err, ErrSignInAway) || errors.As(err, &away) || errors.Is(err, context.DeadlineExceeded) ||
+		ldap.IsErrorAnyOf(err, ldap.ErrorNetwork, ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultServerDown, ldap.LDAPResultConnectError, ldap.LDAPResultTimeout)
 }
 
 // errNoRefresh: the provider gave nothing to ask it with.
@@ -90,6 +119,9 @@ func (s *Service) recheck(ctx context.Context, provider string, start int64, ask
 				err = s.gone(ctx, c.link)
 			case refusal(err), errors.Is(err, errNoRefresh):
 				err = s.tried(ctx, c.link)
+			case unreachable(err):
+				s.log.WarnContext(ctx, "the identity provider does not answer: its people are asked for in the next round", "provider", provider, "error", err)
+				return nil
 			default:
 				s.log.WarnContext(ctx, "asking for a person", "provider", provider, "error", err)
 				err = s.tried(ctx, c.link)
@@ -142,13 +174,25 @@ func (s *Service) tried(ctx context.Context, l link) error {
 }
 
 // gone shuts a user out whom the provider does not know any more, with all
-// credentials, until the provider vouches for them again.
+// credentials, until the provider vouches for them again. The last administrator
+// stays.
 func (s *Service) gone(ctx context.Context, l link) error {
 	defer s.cache.forget()
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	kept := false
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		if l.domain == principal.House {
+			tx.Lock(principal.House, administratorsLock)
+		}
 		u, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", l.domain, l.user))
 		if err != nil {
 			return err
+		}
+		if kept, err = lastAdministrator(tx, u); err != nil {
+			return err
+		}
+		if kept {
+			tx.Write(1, "UPDATE user_links SET tried_at = ? WHERE domain_id = ? AND issuer_hash = ?", tx.Real, l.domain, l.hash)
+			return nil
 		}
 		tx.Write(1, "UPDATE user_links SET gone_at = ?, tried_at = ?, refresh = '' WHERE domain_id = ? AND issuer_hash = ?", number(!u.Disabled)*tx.Real, tx.Real, l.domain, l.hash)
 		endAll(tx, l.domain, l.user)
@@ -160,4 +204,8 @@ func (s *Service) gone(ctx context.Context, l link) error {
 			Data: map[string]any{"disabled": true, "from": false, "to": true, "provider": l.provider}})
 		return nil
 	})
+	if err == nil && kept {
+		s.log.ErrorContext(ctx, lastKept, "provider", l.provider, "user", l.user)
+	}
+	return err
 }

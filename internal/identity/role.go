@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -90,6 +91,19 @@ func anotherAdministrator(tx *db.Tx, but string) error {
 		err = ErrLastAdministrator
 	}
 	return err
+}
+
+// lastAdministrator tells whether nobody could administer any more were u none.
+// The administrators' lock is held.
+func lastAdministrator(tx *db.Tx, u User) (bool, error) {
+	if u.Domain != principal.House || u.Role != principal.RoleAdministrator || u.Disabled {
+		return false, nil
+	}
+	err := anotherAdministrator(tx, u.ID)
+	if errors.Is(err, ErrLastAdministrator) {
+		return true, nil
+	}
+	return false, err
 }
 
 // setRoles replays what an event says of somebody's roles: user.create has the

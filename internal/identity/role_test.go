@@ -186,6 +186,10 @@ func TestChangeUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		browser, _, err := w.browse(t, "sub")
+		if err != nil {
+			t.Fatal(err)
+		}
 		long := strings.Repeat("名", 64)
 		zh := locale.ZH
 		u, err := change(identity.UserChange{Name: &long, Mail: s("New@Mail.example"), AreaCode: s("86"), Mobile: s("13900000001"), Language: &zh, Zone: s("GMT+8")})
@@ -194,6 +198,9 @@ func TestChangeUser(t *testing.T) {
 		}
 		if _, err := w.s.ByToken(ctx, token.Secret); err == nil {
 			t.Error("a token outlives its holder's name")
+		}
+		if _, err := w.s.BySession(ctx, browser.Secret, nil); !errors.Is(err, identity.ErrSession) {
+			t.Errorf("a browser's session outlives its holder's name: %v", err)
 		}
 		if _, err := w.s.UserByName(ctx, w.system, w.domain.ID, long); err != nil {
 			t.Errorf("by the new name: %v", err)

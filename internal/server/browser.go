@@ -28,6 +28,7 @@ func browser(r *http.Request, client, base string) wire.Browser {
 		return b
 	}
 	// Two of one name: somebody else set one of them, and it is not told which.
+	b.Foreign = foreign(r, base)
 	b.Secret, b.State = oneCookie(r, b.Cookie), oneCookie(r, state)
 	return b
 }

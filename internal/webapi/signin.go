@@ -17,9 +17,13 @@ import (
 type signIns struct{ identity *identity.Service }
 
 // ShowSignIn tells what the sign-in page offers.
-func (h signIns) ShowSignIn(ctx context.Context) (*oas.SignInWays, error) {
+func (h signIns) ShowSignIn(ctx context.Context, p oas.ShowSignInParams) (*oas.SignInWays, error) {
+	ways, err := h.identity.Ways(ctx, p.Domain.Or(""))
+	if err != nil {
+		return nil, err
+	}
 	out := &oas.SignInWays{Providers: []oas.SignInProvider{}}
-	for _, w := range h.identity.Ways() {
+	for _, w := range ways {
 		p := oas.SignInProvider{ID: w.ID, Name: w.Name.In(locale.From(ctx).Language), Kind: oas.SignInProviderKindCustomer, Path: "/web/v1/sign-in/" + url.PathEscape(w.ID)}
 		if w.House {
 			p.Kind = oas.SignInProviderKindEngineer
@@ -61,12 +65,21 @@ func stateCookie(b wire.Browser) *http.Cookie {
 	return c
 }
 
-// StartSignIn sends the browser to the provider.
+// StartSignIn sends the browser to the provider, or to the sign-in page when the
+// page of another site sent it here.
 func (h signIns) StartSignIn(ctx context.Context, p oas.StartSignInParams) (*oas.StartSignInSeeOther, error) {
 	b := wire.BrowserOf(ctx)
-	location, state, err := "", "", error(errInsecure)
+	if b.Foreign {
+		// Another site's page must not log anybody in unasked (threats.md C11).
+		to := "/login"
+		if p.To.Set {
+			to += "?next=" + url.QueryEscape(p.To.Value)
+		}
+		return &oas.StartSignInSeeOther{Location: oas.NewOptString(to)}, nil
+	}
+	location, bound, err := "", "", error(errInsecure)
 	if b.Cookie != "" {
-		location, state, err = h.identity.BeginSignIn(ctx, p.Provider, wire.Base(ctx), p.To.Or(""))
+		location, bound, err = h.identity.BeginSignIn(ctx, p.Provider, wire.Base(ctx), p.To.Or(""))
 	}
 	if say := sorry(err); err != nil && say != "" {
 		return &oas.StartSignInSeeOther{Location: oas.NewOptString(say)}, nil
@@ -75,7 +88,7 @@ func (h signIns) StartSignIn(ctx context.Context, p oas.StartSignInParams) (*oas
 		return nil, err
 	}
 	c := stateCookie(b)
-	c.Value = state
+	c.Value = bound
 	return &oas.StartSignInSeeOther{Location: oas.NewOptString(location), SetCookie: oas.NewOptString(c.String())}, nil
 }
 

@@ -17,6 +17,8 @@ type Browser struct {
 	Secret string // the session it sent, "" = none
 	State  string // the sign-in at an identity provider that it began, "" = none
 	Device string // what it says it is
+
+	Foreign bool // a page of another origin sent it here
 }
 
 // Secure tells whether its cookies are sent over TLS only.

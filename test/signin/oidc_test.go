@@ -228,8 +228,23 @@ func TestProvider(t *testing.T) {
 			b := &browser{t: t, url: w.URL}
 			res, out := b.send("GET", "/web/v1/sign-in", nil, "X-Language", "en-us")
 			text, _ := json.Marshal(out)
-			if res.StatusCode != 200 || !strings.Contains(string(text), `{"id":"staff","kind":"engineer","name":"Example staff","path":"/web/v1/sign-in/staff"}`) || !strings.Contains(string(text), `"kind":"customer"`) {
+			if res.StatusCode != 200 || !strings.Contains(string(text), `{"id":"staff","kind":"engineer","name":"Example staff","path":"/web/v1/sign-in/staff"}`) || strings.Contains(string(text), `"kind":"customer"`) {
 				t.Errorf("the ways: %d %s", res.StatusCode, text)
+			}
+			// A customer's are told to who knows the account's name.
+			for name, shown := range map[string]bool{domain.Name: true, "nobody's": false} {
+				_, out := b.send("GET", "/web/v1/sign-in?domain="+url.QueryEscape(name), nil)
+				text, _ := json.Marshal(out)
+				if strings.Contains(string(text), `"kind":"customer"`) != shown || !strings.Contains(string(text), `"staff"`) {
+					t.Errorf("the ways of %q: %s", name, text)
+				}
+			}
+			// Another site's page logs nobody in: the person is asked first.
+			for _, site := range []string{"cross-site", "same-site"} {
+				res, _ := b.send("GET", "/web/v1/sign-in/staff?to=/desk/q/1", nil, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "navigate")
+				if to := res.Header.Get("Location"); res.StatusCode != 303 || to != "/login?next=%2Fdesk%2Fq%2F1" || len(res.Cookies()) != 0 {
+					t.Errorf("begun by a page of %s: %d to %s, %v", site, res.StatusCode, to, res.Cookies())
+				}
 			}
 			// The way there: code, PKCE, state, nonce.
 			location := b.begin("/web/v1/sign-in/staff?to=/desk/q/1")
@@ -242,7 +257,7 @@ func TestProvider(t *testing.T) {
 				!strings.Contains(q.Get("scope"), "openid") || q.Get("redirect_uri") != w.URL+"/web/v1/sign-in/staff/callback" {
 				t.Errorf("the way there: %s", location)
 			}
-			if !b.cookie.HttpOnly || b.cookie.SameSite != http.SameSiteLaxMode || b.cookie.Value != q.Get("state") {
+			if !b.cookie.HttpOnly || b.cookie.SameSite != http.SameSiteLaxMode || !strings.HasPrefix(b.cookie.Value, q.Get("state")+".") {
 				t.Errorf("the binding: %+v", b.cookie)
 			}
 			back := p.login(location, "ann", "secret of ann")
@@ -279,13 +294,14 @@ func TestProvider(t *testing.T) {
 				return b, p.login(b.begin("/web/v1/sign-in/staff"), "ann", "secret of ann")
 			}
 			x, to := fresh()
+			begun := x.cookie
 			if got := (&browser{t: t, url: w.URL}).back(to); got != "/login?error=expired" {
 				t.Errorf("in another browser: %s", got)
 			}
 			if got := x.back(to); got != "/desk" {
 				t.Errorf("in its own: %s", got)
 			}
-			x.cookie = &http.Cookie{Name: "casemate_signin", Value: regexp.MustCompile(`state=([^&]+)`).FindStringSubmatch(to)[1]}
+			x.cookie = begun
 			if got := x.back(to); got != "/login?error=expired" {
 				t.Errorf("a second time: %s", got)
 			}
@@ -296,10 +312,11 @@ func TestProvider(t *testing.T) {
 			if got := mine.back(code.ReplaceAllString(to, code.FindString(theirs))); got != "/login?error=denied" {
 				t.Errorf("somebody else's code: %s", got)
 			}
-			late, to := fresh()
-			w.Exec(t, "UPDATE login_states SET expires_at = 1")
-			if got := late.back(to); got != "/login?error=expired" {
-				t.Errorf("too late: %s", got)
+			forged, to := fresh()
+			state, sealed, _ := strings.Cut(forged.cookie.Value, ".")
+			forged.cookie.Value = state + "." + strings.Repeat("A", len(sealed))
+			if got := forged.back(to); got != "/login?error=expired" {
+				t.Errorf("a cookie that is not ours: %s", got)
 			}
 			refused := &browser{t: t, url: w.URL}
 			u, _ = url.Parse(refused.begin("/web/v1/sign-in/staff"))

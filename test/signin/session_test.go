@@ -203,7 +203,7 @@ func TestBrowserSessionForeign(t *testing.T) {
 	each(t, world.Options{}, func(t *testing.T, w *world.World) {
 		victim := customer(t, w, 0)
 		house := login(t, w, "", w.Admin.Name, w.Admin.Password)
-		before := []map[string]string{w.Rows(t, w.Domains[0].ID), w.Rows(t, "house")}
+		before := []map[string]string{w.Settled(t, w.Domains[0].ID), w.Settled(t, "house")}
 		var form bytes.Buffer
 		m := multipart.NewWriter(&form)
 		_ = m.WriteField("file", "x")
@@ -268,7 +268,7 @@ func TestBrowserSessionForeign(t *testing.T) {
 				}
 			}
 		}
-		for i, after := range []map[string]string{w.Rows(t, w.Domains[0].ID), w.Rows(t, "house")} {
+		for i, after := range []map[string]string{w.Settled(t, w.Domains[0].ID), w.Settled(t, "house")} {
 			for table := range maps.Keys(after) {
 				if after[table] != before[i][table] {
 					t.Errorf("table %s changed: %s -> %s", table, before[i][table], after[table])

@@ -3859,7 +3859,8 @@ func (s *Server) handleShowSecondFactorRequest(args [0]string, argsEscaped bool,
 
 // handleShowSignInRequest handles ShowSignIn operation.
 //
-// What the sign-in page offers beside name and password.
+// What the sign-in page offers beside name and password. The house's providers are always shown, a
+// customer's to who names the account.
 //
 // GET /web/v1/sign-in
 func (s *Server) handleShowSignInRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -3868,8 +3869,22 @@ func (s *Server) handleShowSignInRequest(args [0]string, argsEscaped bool, w htt
 	ctx := r.Context()
 
 	var (
-		err error
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: ShowSignInOperation,
+			ID:   "ShowSignIn",
+		}
 	)
+	params, err := decodeShowSignInParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
 
 	var rawBody []byte
 
@@ -3882,13 +3897,18 @@ func (s *Server) handleShowSignInRequest(args [0]string, argsEscaped bool, w htt
 			OperationID:      "ShowSignIn",
 			Body:             nil,
 			RawBody:          rawBody,
-			Params:           middleware.Parameters{},
-			Raw:              r,
+			Params: middleware.Parameters{
+				{
+					Name: "domain",
+					In:   "query",
+				}: params.Domain,
+			},
+			Raw: r,
 		}
 
 		type (
 			Request  = struct{}
-			Params   = struct{}
+			Params   = ShowSignInParams
 			Response = *SignInWays
 		)
 		response, err = middleware.HookMiddleware[
@@ -3898,14 +3918,14 @@ func (s *Server) handleShowSignInRequest(args [0]string, argsEscaped bool, w htt
 		](
 			m,
 			mreq,
-			nil,
+			unpackShowSignInParams,
 			func(ctx context.Context, request Request, params Params) (response Response, err error) {
-				response, err = s.h.ShowSignIn(ctx)
+				response, err = s.h.ShowSignIn(ctx, params)
 				return response, err
 			},
 		)
 	} else {
-		response, err = s.h.ShowSignIn(ctx)
+		response, err = s.h.ShowSignIn(ctx, params)
 	}
 	if err != nil {
 		if errRes, ok := errors.Into[*ErrorStatusCode](err); ok {
@@ -4158,7 +4178,7 @@ func (s *Server) handleShowTicketClocksRequest(args [1]string, argsEscaped bool,
 //
 // A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback
 // (authorization code with PKCE, state and nonce). Failures send it to `/login?error=` with unknown or
-// unavailable.
+// unavailable; whom the page of another site sends here goes to `/login`.
 //
 // GET /web/v1/sign-in/{provider}
 func (s *Server) handleStartSignInRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

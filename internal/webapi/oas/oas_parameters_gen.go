@@ -2338,6 +2338,98 @@ func decodeShowPromiseParams(args [0]string, argsEscaped bool, r *http.Request) 
 	return params, nil
 }
 
+// ShowSignInParams is parameters of ShowSignIn operation.
+type ShowSignInParams struct {
+	// Name of a customer's account; absent, or of none, = no customer's providers.
+	Domain OptString `json:",omitempty,omitzero"`
+}
+
+func unpackShowSignInParams(packed middleware.Parameters) (params ShowSignInParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "domain",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Domain = v.(OptString)
+		}
+	}
+	return params
+}
+
+func decodeShowSignInParams(args [0]string, argsEscaped bool, r *http.Request) (params ShowSignInParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	// Decode query: domain.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "domain",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotDomainVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotDomainVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Domain.SetTo(paramsDotDomainVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.Domain.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     64,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "domain",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // ShowTicketClocksParams is parameters of ShowTicketClocks operation.
 type ShowTicketClocksParams struct {
 	// Ticket number.

@@ -162,10 +162,11 @@ type Handler interface {
 	ShowSecondFactor(ctx context.Context) (*SecondFactor, error)
 	// ShowSignIn implements ShowSignIn operation.
 	//
-	// What the sign-in page offers beside name and password.
+	// What the sign-in page offers beside name and password. The house's providers are always shown, a
+	// customer's to who names the account.
 	//
 	// GET /web/v1/sign-in
-	ShowSignIn(ctx context.Context) (*SignInWays, error)
+	ShowSignIn(ctx context.Context, params ShowSignInParams) (*SignInWays, error)
 	// ShowTicketClocks implements ShowTicketClocks operation.
 	//
 	// What is promised for a ticket of the caller's and what became of it, with every interval that was
@@ -177,7 +178,7 @@ type Handler interface {
 	//
 	// A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback
 	// (authorization code with PKCE, state and nonce). Failures send it to `/login?error=` with unknown or
-	// unavailable.
+	// unavailable; whom the page of another site sends here goes to `/login`.
 	//
 	// GET /web/v1/sign-in/{provider}
 	StartSignIn(ctx context.Context, params StartSignInParams) (*StartSignInSeeOther, error)

@@ -3052,7 +3052,7 @@ export interface paths {
         put?: never;
         /**
          * Close an account
-         * @description Closes a customer's account for good: its users are kept out, its tokens, access keys and agencies are gone, and the personal keys of its people are destroyed, so that nobody can read their names, contacts and sealed values again (semantics.md section 14). Tickets, figures and the history stay. The account must be disabled before. For administrators.
+         * @description Closes a customer's account for good: its users are kept out, its tokens, sessions, access keys, second factors, links to identity providers and agencies are gone, and the personal keys of its people are destroyed, so that nobody can read their names, contacts and sealed values again (semantics.md section 14). Tickets, figures and the history stay. The account must be disabled before. Refused with status 403 while a legal hold is on the account, a ticket, one of its people or a contact of theirs. For administrators.
          */
         post: operations["CloseDomain"];
         delete?: never;
@@ -3260,7 +3260,7 @@ export interface paths {
         put?: never;
         /**
          * Erase a person
-         * @description Begins the erasure of a user, of a person of the house, or of a contact that is no user's. The account is shut, the person's key destroyed, contacts, texts and files are erased; tickets, figures and the history stay. It cannot be undone. A legal hold in the way refuses it with status 409. For administrators.
+         * @description Begins the erasure of a user, of a person of the house, or of a contact that is no user's. The account is shut, the person's key destroyed, contacts, texts and files are erased; tickets, figures and the history stay. It cannot be undone. A legal hold in the way refuses it with status 403. For administrators.
          */
         post: operations["CreateErasure"];
         delete?: never;

@@ -61,7 +61,7 @@ export interface paths {
         };
         /**
          * Ways to sign in
-         * @description What the sign-in page offers beside name and password.
+         * @description What the sign-in page offers beside name and password. The house's providers are always shown, a customer's to who names the account.
          */
         get: operations["ShowSignIn"];
         put?: never;
@@ -81,7 +81,7 @@ export interface paths {
         };
         /**
          * Sign in at an identity provider
-         * @description A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback (authorization code with PKCE, state and nonce). Failures send it to `/login?error=` with unknown or unavailable.
+         * @description A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback (authorization code with PKCE, state and nonce). Failures send it to `/login?error=` with unknown or unavailable; whom the page of another site sends here goes to `/login`.
          */
         get: operations["StartSignIn"];
         put?: never;
@@ -1129,7 +1129,10 @@ export interface operations {
     };
     ShowSignIn: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Name of a customer's account; absent, or of none, = no customer's providers. */
+                domain?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
