@@ -53,13 +53,14 @@ var reports = map[string]map[string]string{
 	"flow": {"created": "", "finished": "milliseconds", "reopened": ""}, "first_answer": {"first_answer": "milliseconds"}, "next_answer": {"next_answer": "milliseconds"},
 	"resolution": {"resolution": "milliseconds"}, "promises": {"alarm": ""}, "scores": {"finished": "milliseconds", "rated": "", "comment": "", "score": "points"}, "urges": {"urge": ""},
 	"changes": {"reopened": "", "change": ""}, "states": {"state": "milliseconds"}, "automation": {"macro": "", "rule": ""},
-	"open": {"open": ""}, "load": {"open": "", "answer": ""}, "codes": {"code": "", "sent": "", "delivered": "", "failed": "", "pending": "", "cost": "thousandths"},
+	"open": {"open": ""}, "backlog": {"age": "milliseconds"}, "load": {"open": "", "answer": ""}, "codes": {"code": "", "sent": "", "delivered": "", "failed": "", "pending": "", "cost": "thousandths"},
 	"deliveries": {"sent": "", "delivered": "", "failed": "", "pending": "", "cost": "thousandths"},
 }
 
 // groups are what they are grouped by here. The language of a ticket's notices
 // is shown nowhere else.
-var groups = map[string][]string{"automation": {"", "domain", "engineer", "product"}, "open": {"", "domain", "engineer", "product", "severity", "team"}, "load": {"engineer"},
+var groups = map[string][]string{"automation": {"", "domain", "engineer", "product"}, "open": {"", "domain", "engineer", "product", "severity", "team"},
+	"backlog": {"", "domain", "engineer", "product", "severity", "team"}, "load": {"engineer"},
 	"codes": {"", "domain", "provider"}, "deliveries": {"", "domain", "provider"}}
 
 // entriesOf are what a report goes by.
@@ -67,6 +68,23 @@ func (w *World) entriesOf(report string) []entry {
 	switch report {
 	case "open":
 		return w.open
+	case "backlog":
+		var all []entry
+		for _, e := range w.open {
+			e.measure, e.amount = "age", w.asked-e.at
+			e.detail = "older"
+			for _, c := range []struct {
+				detail string
+				below  time.Duration
+			}{{"4h", 4 * time.Hour}, {"1d", 24 * time.Hour}, {"3d", 3 * 24 * time.Hour}, {"7d", 7 * 24 * time.Hour}, {"14d", 14 * 24 * time.Hour}, {"30d", 30 * 24 * time.Hour}, {"90d", 90 * 24 * time.Hour}} {
+				if e.amount < c.below.Milliseconds() {
+					e.detail = c.detail
+					break
+				}
+			}
+			all = append(all, e)
+		}
+		return all
 	case "load":
 		all := []entry{}
 		for _, e := range w.open {
@@ -145,7 +163,7 @@ func (w *World) Compare() (compared, listed int, wrong []string) {
 		}
 		for _, by := range all {
 			for _, cut := range [][2]string{{"", "GMT+8"}, {"day", "GMT+8"}, {"week", "America/New_York"}} {
-				if cut[0] != "" && slices.Contains([]string{"open", "load", "codes", "deliveries"}, report) {
+				if cut[0] != "" && slices.Contains([]string{"open", "backlog", "load", "codes", "deliveries"}, report) {
 					continue // of now, or the times of attempts are shown to seconds only
 				}
 				n, m, bad := w.compare(w.get, report, by, cut[0], cut[1], nil, by == "" && cut[0] != "week")
@@ -184,15 +202,17 @@ func (w *World) compare(get Get, report, by, every, zoneName string, holds func(
 	}
 	where := report + "?" + q.Encode()
 	var got struct {
-		AsOf    int64 `json:"as_of_seq"`
-		ToMs    int64 `json:"to_ms"`
+		AsOf    int64     `json:"as_of_seq"`
+		At      time.Time `json:"as_of"`
+		ToMs    int64     `json:"to_ms"`
 		Figures []figure
 	}
 	for until := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		var err error
 		got, err = read[struct {
-			AsOf    int64 `json:"as_of_seq"`
-			ToMs    int64 `json:"to_ms"`
+			AsOf    int64     `json:"as_of_seq"`
+			At      time.Time `json:"as_of"`
+			ToMs    int64     `json:"to_ms"`
 			Figures []figure
 		}](get, "/desk/v1/reports/"+where)
 		if err != nil {
@@ -203,6 +223,21 @@ func (w *World) compare(get Get, report, by, every, zoneName string, holds func(
 		}
 		if time.Now().After(until) {
 			return 0, 0, []string{fmt.Sprint(where, ": as of ", got.AsOf, " where the feed has ", w.last)}
+		}
+	}
+	if report == "backlog" && len(w.open) > 0 {
+		// The answer tells its instant to seconds. All ages together give it to the
+		// millisecond, and then each of them must be right.
+		all := int64(0)
+		for _, f := range got.Figures {
+			all += f.Sum
+		}
+		for _, e := range w.open {
+			all += e.at
+		}
+		w.asked = all / int64(len(w.open))
+		if late := w.asked - got.At.UnixMilli(); late < 0 || late >= 1000 {
+			return 0, 0, []string{fmt.Sprintf("%s: the ages are of %d ms behind %s", where, late, got.At)}
 		}
 	}
 	want := w.want(report, by, every, zone, holds)

@@ -69,6 +69,7 @@ type World struct {
 	last    int64 // number of the last event
 	entries []entry
 	open    []entry // open tickets, detail: state
+	asked   int64   // when the report of ages was made, milliseconds UTC
 	sent    []entry // attempts to send, measure: what became of them
 	codes   []entry // those with codes
 	teams   map[string][]string
