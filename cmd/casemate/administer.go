@@ -265,7 +265,7 @@ func (w demoWorldView) print(o *output) {
 	for _, u := range w.People {
 		u.print(o)
 	}
-	o.printf(o.say("演示账号的工单 %d 个，团队、队列、视图、宏、文本与规则 %d 个\n", "%d tickets of its accounts; %d teams, queues, views, macros, texts and rules\n"), w.Tickets, w.Desk)
+	o.printf(o.say("演示账号的工单 %d 个，团队、队列、视图、宏、文本、规则与知识库文章 %d 个\n", "%d tickets of its accounts; %d teams, queues, views, macros, texts, rules and articles\n"), w.Tickets, w.Desk)
 }
 
 type demoStatusCmd struct{}
@@ -313,8 +313,8 @@ func (c *demoRemoveCmd) Run(ctx context.Context, d *demoCmd, o *output) error {
 		return err
 	}
 	if w.Present {
-		o.none("以下保留：曾为真实客户处理过工单的人员；没有其他管理员时的演示管理员（请先 casemate user create NAME --role administrator，再执行一次）",
-			"kept: people who have worked for real customers; the demo's administrator while there is no other one (casemate user create NAME --role administrator, then once more)")
+		o.none("以下保留：曾为真实客户处理过工单的人员（已停用）；没有其他管理员时的演示管理员（请先 casemate user create NAME --role administrator，再执行一次）",
+			"kept: people who have worked for real customers (now disabled); the demo's administrator while there is no other one (casemate user create NAME --role administrator, then once more)")
 	}
 	w.print(o)
 	o.none("请去掉 --demo 重新启动服务", "start the server without --demo from now on")

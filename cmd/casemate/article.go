@@ -24,6 +24,7 @@ type articleCmd struct {
 	Publish   articlePublishCmd   `cmd:"" help:"Let readers see the newest version."`
 	Unpublish articleUnpublishCmd `cmd:"" help:"Take an article away from readers."`
 	Archive   articleArchiveCmd   `cmd:"" help:"Put an article away."`
+	Unarchive articleUnarchiveCmd `cmd:"" help:"Take an archived article back, as a draft."`
 	Import    articleImportCmd    `cmd:"" help:"Bring articles to what a folder's files say, all of them or none."`
 	Export    articleExportCmd    `cmd:"" help:"Write all articles as Markdown files."`
 }
@@ -50,6 +51,7 @@ type (
 	articlePublishCmd   struct{ articleSlug }
 	articleUnpublishCmd struct{ articleSlug }
 	articleArchiveCmd   struct{ articleSlug }
+	articleUnarchiveCmd struct{ articleSlug }
 	articleImportCmd    struct {
 		Dir    string `arg:"" help:"Folder with .md files." type:"existingdir"`
 		DryRun bool   `help:"Tell only what would be done."`
@@ -356,4 +358,9 @@ func (c *articleUnpublishCmd) Run(ctx context.Context, p *articleCmd, o *output)
 // Run puts it away.
 func (c *articleArchiveCmd) Run(ctx context.Context, p *articleCmd, o *output) error {
 	return p.step(ctx, o, c.Slug, "archive")
+}
+
+// Run takes it back.
+func (c *articleUnarchiveCmd) Run(ctx context.Context, p *articleCmd, o *output) error {
+	return p.step(ctx, o, c.Slug, "unarchive")
 }

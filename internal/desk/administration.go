@@ -41,7 +41,7 @@ type AuditFilter struct {
 type DemoWorld struct {
 	Domains []identity.Domain
 	People  []identity.User
-	Desk    int // teams, queues, views, macros, texts and rules
+	Desk    int // teams, queues, views, macros, texts, rules and articles
 	Tickets int
 }
 

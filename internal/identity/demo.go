@@ -24,6 +24,7 @@ const (
 	DemoMacro   = "macro"
 	DemoSnippet = "snippet"
 	DemoRule    = "rule"
+	DemoArticle = "article" // its id is that of the article and, behind "@", the revision the demo left it at
 )
 
 // DemoMark says that a thing was made for the demo world.
@@ -122,9 +123,9 @@ func (s *Service) RemoveDemoDomain(ctx context.Context, who principal.Principal,
 }
 
 // RemoveDemoPeople takes the demo's people of the house out, with what more
-// removes of them. Left are those who have worked for customers that are not the
-// demo's, and the administrators while no other one can log in.
-// Administrators only.
+// removes of them. Left are those who have worked for real customers (neither the
+// demo's nor a sandbox), who are disabled and signed out, and the administrators
+// while no other one can log in. Administrators only.
 func (s *Service) RemoveDemoPeople(ctx context.Context, who principal.Principal, more ...func(tx *db.Tx, user string) error) error {
 	if err := administer(who); err != nil {
 		return err
@@ -142,14 +143,14 @@ func (s *Service) RemoveDemoPeople(ctx context.Context, who principal.Principal,
 		if err != nil {
 			return nil, err
 		}
-		var busy []string
+		var busy, kept []string
 		err = tx.List(func(r db.Row) error {
 			var id string
 			err := r.Scan(&id)
 			busy = append(busy, id)
 			return err
 		}, `SELECT DISTINCT actor FROM events /* all domains: who worked for real customers */ WHERE actor IN (SELECT ref_id FROM demo_marks WHERE kind = ?)
-			AND domain_id IN (SELECT id FROM domains WHERE id <> 'house')`, DemoPerson)
+			AND domain_id IN (SELECT id FROM domains WHERE id <> 'house' AND sandbox = 0)`, DemoPerson)
 		if err != nil {
 			return nil, err
 		}
@@ -158,10 +159,21 @@ func (s *Service) RemoveDemoPeople(ctx context.Context, who principal.Principal,
 			if err != nil && !errors.Is(err, ErrNoUser) {
 				return nil, err
 			}
-			if err == nil && (slices.Contains(busy, m.ID) || u.Role == principal.RoleAdministrator && others == 0) {
-				continue
+			switch {
+			case err == nil && u.Role == principal.RoleAdministrator && others == 0:
+			case err == nil && slices.Contains(busy, m.ID):
+				if !u.Disabled {
+					kept = append(kept, m.ID)
+				}
+			default:
+				gone = append(gone, m.ID)
 			}
-			gone = append(gone, m.ID)
+		}
+		for _, id := range kept { // their passwords stand in a file that was handed round
+			tx.Write(1, "UPDATE users SET disabled = 1 WHERE domain_id = ? AND id = ?", principal.House, id)
+			endAll(tx, principal.House, id)
+			event.Record(tx, who, event.Event{Domain: principal.House, Kind: "user.disable", Subject: "user", SubjectID: id, LogCode: event.NoLog,
+				Data: map[string]any{"disabled": true, "from": false, "to": true}})
 		}
 		for _, id := range gone {
 			for _, f := range more {

@@ -124,6 +124,9 @@ func (s *Server) removeDemo(ctx context.Context, who principal.Principal) (desk.
 			return desk.DemoWorld{}, err
 		}
 	}
+	if err := s.removeArticles(ctx, who, of[identity.DemoArticle]); err != nil {
+		return desk.DemoWorld{}, err
+	}
 	if err := s.ident.RemoveDemoPeople(ctx, who, queue.ForgetPerson, ticket.ForgetPerson, notify.ForgetPerson); err != nil {
 		return desk.DemoWorld{}, err
 	}
@@ -134,8 +137,8 @@ func (s *Server) removeDemo(ctx context.Context, who principal.Principal) (desk.
 	return w, s.keepCredentials(w.People)
 }
 
-// keepCredentials leaves only people who are left in the demo's file, and no
-// file when there is none.
+// keepCredentials leaves only people who are left and may sign in in the demo's
+// file, and no file when there is none.
 func (s *Server) keepCredentials(left []identity.User) error {
 	c, err := s.readCredentials()
 	if errors.Is(err, fs.ErrNotExist) || err == nil && c.Admin.Name == "" && len(c.Engineers) == 0 && len(c.Domains) == 0 {
@@ -146,7 +149,9 @@ func (s *Server) keepCredentials(left []identity.User) error {
 	}
 	named := map[string]bool{}
 	for _, u := range left {
-		named[u.Name] = true
+		if !u.Disabled {
+			named[u.Name] = true
+		}
 	}
 	kept := Credentials{BaseURL: c.BaseURL, Domains: []demoDomain{}, Engineers: []demoPerson{}}
 	for _, p := range c.Engineers {
@@ -157,7 +162,7 @@ func (s *Server) keepCredentials(left []identity.User) error {
 	if named[c.Admin.Name] {
 		kept.Admin = c.Admin
 	}
-	if len(left) == 0 {
+	if len(named) == 0 {
 		if err := os.Remove(s.credentialsPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

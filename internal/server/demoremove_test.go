@@ -13,6 +13,7 @@ import (
 	"casemate/internal/db/dbtest"
 	"casemate/internal/event"
 	"casemate/internal/identity"
+	"casemate/internal/knowledge"
 	"casemate/internal/principal"
 )
 
@@ -39,7 +40,7 @@ func TestRemoveDemo(t *testing.T) {
 				t.Fatal(err)
 			}
 			w, err := s.demoWorld(ctx, who)
-			if err != nil || len(w.Domains) != 2 || len(w.People) != 4 || w.Tickets != 40 || w.Desk != 14 {
+			if err != nil || len(w.Domains) != 2 || len(w.People) != 4 || w.Tickets != 40 || w.Desk != 26 {
 				t.Fatalf("the demo world: %d domains, %d people, %d tickets, %d at the desk, %v", len(w.Domains), len(w.People), w.Tickets, w.Desk, err)
 			}
 			if _, err := s.removeDemo(ctx, principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "x", Role: principal.RoleSupervisor}); err == nil {
@@ -53,8 +54,47 @@ func TestRemoveDemo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if w, err = s.removeDemo(ctx, who); err != nil || len(w.Domains) != 0 || len(w.People) != 1 || w.People[0].Role != principal.RoleAdministrator || w.Desk != 0 {
+			box, err := s.ident.CreateDomain(ctx, who, identity.NewDomain{Name: "Box", Sandbox: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// One engineer has worked for a real customer, another in a sandbox only.
+			c, err := s.readCredentials()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var busy string
+			for i, domain := range []string{real.ID, box.ID} {
+				u, err := s.ident.UserByName(ctx, who, principal.House, c.Engineers[i].Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 {
+					busy = u.ID
+				}
+				engineer := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: u.ID, Role: u.Role}
+				if err := s.db.Update(ctx, func(tx *db.Tx) error {
+					event.Record(tx, engineer, event.Event{Domain: domain, Kind: "ticket.note", Subject: "ticket", SubjectID: "t", LogCode: event.NoLog})
+					return nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.knowledge.Step(ctx, who, "ecs-high-cpu", knowledge.StepUnpublish, 0); err != nil { // it is the house's own now
+				t.Fatal(err)
+			}
+			if w, err = s.removeDemo(ctx, who); err != nil || len(w.Domains) != 0 || len(w.People) != 2 || w.Desk != 0 {
 				t.Fatalf("left: %+v, %v", w, err)
+			}
+			for _, u := range w.People {
+				if (u.ID == busy) != u.Disabled || u.ID != busy && u.Role != principal.RoleAdministrator {
+					t.Errorf("left: %+v", u)
+				}
+			}
+			for slug, stays := range map[string]bool{"ecs-high-cpu": true, "ecs-ssh-login": false, "maintenance-window-draft": false} {
+				if _, err := s.knowledge.Article(ctx, who, slug); (err == nil) != stays || err != nil && !errors.Is(err, knowledge.ErrNoArticle) {
+					t.Errorf("article %s: %v", slug, err)
+				}
 			}
 			if c, err := s.readCredentials(); err != nil || c.Admin.Name != "admin" || len(c.Domains) != 0 || len(c.Engineers) != 0 {
 				t.Errorf("the file holds %+v, %v", c, err)
@@ -63,7 +103,7 @@ func TestRemoveDemo(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // again changes nothing
-				if w, err = s.removeDemo(ctx, who); err != nil || len(w.People) != 0 {
+				if w, err = s.removeDemo(ctx, who); err != nil || len(w.People) != 1 || w.People[0].ID != busy {
 					t.Fatalf("left: %+v, %v", w, err)
 				}
 			}
@@ -83,7 +123,7 @@ func TestRemoveDemo(t *testing.T) {
 						continue
 					}
 					var n int
-					if err := tx.Get("SELECT count(*) FROM "+table+" WHERE domain_id NOT IN ('house', '', ?)", real.ID).Scan(&n); err != nil {
+					if err := tx.Get("SELECT count(*) FROM "+table+" WHERE domain_id NOT IN ('house', '', ?, ?)", real.ID, box.ID).Scan(&n); err != nil {
 						return fmt.Errorf("%s: %w", table, err)
 					}
 					if n > 0 {

@@ -8395,7 +8395,7 @@ type DemoWorld struct {
 	Domains []Domain `json:"domains"`
 	// Its people of the house.
 	People []User `json:"people"`
-	// How many teams, queues, macros, rules and texts were made for it.
+	// How many teams, queues, views, macros, texts, rules and articles were made for it.
 	Desk int32 `json:"desk"`
 	// Tickets of its domains.
 	Tickets int32 `json:"tickets"`

@@ -7441,7 +7441,7 @@ export interface components {
             people: components["schemas"]["User"][];
             /**
              * Format: int32
-             * @description How many teams, queues, macros, rules and texts were made for it.
+             * @description How many teams, queues, views, macros, texts, rules and articles were made for it.
              */
             desk: number;
             /**
