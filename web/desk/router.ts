@@ -13,6 +13,7 @@ export const { p, navigate, route } = createRouter({
   '/t/:id': () => import('./screens/Ticket.svelte'),
   '/search': () => import('./screens/Search.svelte'),
   '/shift': () => import('./screens/Shift.svelte'),
+  '/account': () => import('./screens/Account.svelte'),
   '*': Missing,
   layout: Shell,
   hooks: {

@@ -145,6 +145,14 @@ export const screens: Screen[] = [
     },
   },
   {
+    name: 'account',
+    go: async (page) => {
+      await page.goto('/desk/account')
+      await expect(page.locator('main section li').first()).toBeVisible()
+      await settled(page)
+    },
+  },
+  {
     name: 'missing',
     go: async (page) => {
       await page.goto('/desk/nothing/here')

@@ -1,6 +1,5 @@
-import { createHmac } from 'node:crypto'
 import { axeClean } from './axe'
-import { expect, signIn, test } from './world'
+import { expect, signIn, test, totp } from './world'
 
 test('a wrong password is told, a right one leads to the page that was wanted', async ({ page, world, faults }) => {
   faults.allow.push(/console: Failed to load resource.*401/)
@@ -44,17 +43,6 @@ test('no secret is in what scripts can read; signing out ends the session', asyn
   await page.goto('/console')
   await page.waitForURL(/\/login/)
 })
-
-/** The code of a moment, RFC 6238 with SHA-1, 6 digits, 30 seconds. */
-function totp(secret: string, at: number): string {
-  const bits = [...secret.replace(/=+$/, '')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((b) => parseInt(b, 2)))
-  const counter = Buffer.alloc(8)
-  counter.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)))
-  const mac = createHmac('sha1', key).update(counter).digest()
-  const from = (mac.at(-1) ?? 0) & 15
-  return String((mac.readUInt32BE(from) & 0x7fffffff) % 1_000_000).padStart(6, '0')
-}
 
 test('a user with a second factor is asked for a code, and a wrong one is told', async ({ page, world, faults, context }) => {
   faults.allow.push(/console: Failed to load resource.*401/)

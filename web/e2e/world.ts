@@ -3,6 +3,7 @@
 // policy, no request to another origin.
 import { expect, test as base, type BrowserContext, type Page } from '@playwright/test'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -136,6 +137,17 @@ export async function signInHouse(page: Page, world: World, name: string): Promi
   await page.locator('button[type=submit]').click()
   await page.waitForURL((u) => u.pathname.startsWith('/desk')) // the sign-in's own address names it too
   await expect(page.locator('nav li').first()).toBeAttached()
+}
+
+/** The code of an authenticator app (RFC 6238) at an instant. */
+export function totp(secret: string, at: number): string {
+  const bits = [...secret.replace(/=+$/, '')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((b) => parseInt(b, 2)))
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)))
+  const mac = createHmac('sha1', key).update(counter).digest()
+  const from = (mac.at(-1) ?? 0) & 15
+  return String((mac.readUInt32BE(from) & 0x7fffffff) % 1_000_000).padStart(6, '0')
 }
 
 export const test = base.extend<{ faults: Faults }, { world: World }>({

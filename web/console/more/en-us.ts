@@ -284,14 +284,7 @@ const texts: Record<keyof typeof zh, string> = {
   'me.zone': 'Time zone',
   'me.zone.hint': 'All times are shown in this zone; it is kept in this browser.',
   'me.keys': 'Use single-key shortcuts',
-  'me.sessions': 'Browsers you are signed in with',
-  'me.current': 'This browser',
-  'me.used': 'Last used',
-  'me.since': 'Signed in',
-  'me.end': 'Sign this browser out',
-  'me.ended': 'That browser was signed out',
   'me.api': 'Call the API from code',
   'me.api.hint': 'Put your access key in place of AK and SK. The main account or the support team makes one for you.',
-  'me.unknown': 'Unknown device',
 }
 export default texts

@@ -282,14 +282,7 @@ const texts = {
   'me.zone': '时区',
   'me.zone.hint': '所有时间按此时区显示，仅影响此浏览器。',
   'me.keys': '使用单键快捷键',
-  'me.sessions': '登录的浏览器',
-  'me.current': '当前浏览器',
-  'me.used': '最近使用',
-  'me.since': '登录于',
-  'me.end': '退出此浏览器',
-  'me.ended': '已退出该浏览器',
   'me.api': '用代码调用接口',
   'me.api.hint': '将 AK、SK 换成您的访问密钥。访问密钥由主账号或客服为您创建。',
-  'me.unknown': '未知设备',
 } as const
 export default texts as Record<keyof typeof texts, string>

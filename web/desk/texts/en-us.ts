@@ -14,6 +14,8 @@ const texts: Record<keyof typeof zh, string> = {
   'nav.search': 'Search',
   'nav.shift': 'My shift',
   'nav.account': 'Account {name}',
+  'account.title': 'Account',
+  'account.role': 'Role',
   'role.engineer': 'Engineer',
   'role.supervisor': 'Supervisor',
   'role.administrator': 'Administrator',

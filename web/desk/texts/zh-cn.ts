@@ -12,6 +12,8 @@ const texts = {
   'nav.search': '搜索',
   'nav.shift': '我的班次',
   'nav.account': '账号 {name}',
+  'account.title': '账户',
+  'account.role': '角色',
   'role.engineer': '工程师',
   'role.supervisor': '主管',
   'role.administrator': '管理员',
