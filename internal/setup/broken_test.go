@@ -23,7 +23,7 @@ var broken = []struct {
 	{"a list at the root", "teams.yaml", "- id: a\n", "teams.yaml", "teams:"},
 	{"unknown key of an entry", "teams.yaml", "teams:\n  - id: a\n    name: {en: A}\n    colour: red\n", "teams.yaml:4:5", "colour"},
 	{"repeated key", "teams.yaml", "teams:\n  - id: a\n    id: b\n    name: {en: A}\n", "teams.yaml:3:5", "id"},
-	{"a text for a number", "queues.yaml", "queues:\n  - id: a\n    name: {en: A}\n    place: first\n", "queues.yaml:4:12", "cannot"},
+	{"a text for a number", "queues.yaml", "queues:\n  - id: a\n    name: {en: A}\n    place: first\n", "queues.yaml:4:12", "place must be a whole number"},
 	{"a tag", "teams.yaml", "teams:\n  - id: !!str a\n", "teams.yaml:2:9", "tags"},
 	{"an anchor", "teams.yaml", "teams: &all []\n", "teams.yaml:1:8", "anchors"},
 	{"two documents", "macros.yaml", "macros: []\n---\nmacros: []\n", "macros.yaml", "one YAML document"},
