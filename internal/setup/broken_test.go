@@ -121,3 +121,22 @@ func TestBroken(t *testing.T) {
 		_ = locale.ZH
 	})
 }
+
+// TestBrokenTogether: what cannot be read is told of all files at once, and of
+// each entry.
+func TestBrokenTogether(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		tree := w.export()
+		tree["teams.yaml"] = "teams:\n  - id: a\n    colour: red\n  - id: b\n    colour: blue\n"
+		tree["queues.yaml"] = "queues:\n  - id: a\n    place: first\n"
+		tree["catalog/regions.yaml"] = strings.Replace(tree["catalog/regions.yaml"], "type: 0", "type: north", 1)
+		_, err := w.s.Apply(w.t.Context(), house, bytesOf(tree), nil, setup.KeepClocks)
+		said := said(err)
+		for _, want := range []string{"teams.yaml:3:5", "teams.yaml:5:5", "queues.yaml:3:12", "catalog/regions.yaml:"} {
+			if !strings.Contains(said, want) {
+				w.t.Errorf("%s is not told in %s", want, said)
+			}
+		}
+	})
+}
