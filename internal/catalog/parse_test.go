@@ -40,11 +40,11 @@ func TestMistakes(t *testing.T) {
 		words     string // of the English reason
 	}{
 		{"no YAML", "regions.yaml", "regions:\n", "regions: [\n", "-", "cannot be read"},
-		{"unknown key", "regions.yaml", "type: 0,", "typ: 0,", "", "unknown field"},
+		{"unknown key", "regions.yaml", "type: 0,", "typ: 0,", "", "unknown key"},
 		{"anchor", "regions.yaml", "type: 0,", "type: &zero 0,", "", "are not taken"},
 		{"tag", "regions.yaml", "type: 0,", "type: !!int 0,", "", "are not taken"},
 		{"repeated key", "limits.yaml", "create_requires_agreement: false", "create_case_ccemail_max_count: 9", "", "already defined"},
-		{"wrong type", "regions.yaml", "type: 0,", "type: north,", "", "cannot"},
+		{"wrong type", "regions.yaml", "type: 0,", "type: north,", "", "must be a whole number"},
 		{"missing translation", "products-network.yaml", "{zh: 解析记录咨询, en: Records}", "{zh: 解析记录咨询}", "", "English text (en) is missing"},
 		{"missing Chinese", "regions.yaml", "zh: 华北-北京一, ", "", "cn-north-1", "Chinese text (zh) is missing"},
 		{"repeated id", "regions.yaml", "id: cn-north-2", "id: cn-north-1", "Beijing2", "used twice, first in regions.yaml:"},

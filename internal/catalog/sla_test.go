@@ -94,7 +94,7 @@ func TestSLAMistakes(t *testing.T) {
 		{"no zone", "sla.yaml", "zone: GMT+8\n    hours:\n      monday: [\"09", "zone: Moon/Base\n    hours:\n      monday: [\"09", "no such zone"},
 		{"span", "sla.yaml", `friday: ["09:00-18:00"]`, `friday: ["09:00-25:00"]`, "HH:mm-HH:mm"},
 		{"overlap", "sla.yaml", `friday: ["09:00-18:00"]`, `friday: ["09:00-12:00", "11:00-18:00"]`, "do not overlap"},
-		{"no such day", "sla.yaml", `friday: ["09:00-18:00"]`, `fryday: ["09:00-18:00"]`, "unknown field"},
+		{"no such day", "sla.yaml", `friday: ["09:00-18:00"]`, `fryday: ["09:00-18:00"]`, "unknown key"},
 		{"date", "sla.yaml", "  - id: 24x7", "    holidays: [{from: 2026-02-30}]\n  - id: 24x7", "yyyy-MM-dd"},
 		{"unknown calendar", "severities.yaml", "clock: business hours", "clock: sidereal", `no calendar "sidereal"`},
 		{"the house's calendar", "sla.yaml", "    clock: business hours", "    clock: never", `no calendar "never"`},

@@ -30,10 +30,11 @@ const (
 	TooLarge                    // body over its limit
 	Unavailable                 // try again later; see After
 	NotBuilt                    // part of the contract that is not built yet (D28)
+	Gone                        // the caller went away before the answer
 )
 
 var kindNames = [...]string{"none", "internal", "invalid", "unauthenticated", "forbidden",
-	"not found", "conflict", "too many", "too large", "unavailable", "not built"}
+	"not found", "conflict", "too many", "too large", "unavailable", "not built", "gone"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {

@@ -28,6 +28,8 @@ const (
 var (
 	// ErrSession: not one of ours, ended, over, or of a user who is shut out.
 	ErrSession = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：会话不存在或已结束，请重新登录", "Incorrect IAM authentication information: the session is not there or over, please log in again")
+	// ErrNoCsrf: the cookie counts, but the X-Csrf header is missing.
+	ErrNoCsrf = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：缺少请求头 X-Csrf（其值见 GET /web/v1/session）", "Incorrect IAM authentication information: the header X-Csrf is missing (GET /web/v1/session gives its value)")
 	// ErrCsrf: the X-Csrf header is not the session's.
 	ErrCsrf = fault.New(fault.Forbidden, fault.CodeForbidden, "请求头 X-Csrf 与会话不符", "the header X-Csrf is not the session's")
 	// ErrNoSession: not one of the caller's.

@@ -77,7 +77,7 @@ func demoMarks(tx *db.Tx, kind string) (all []DemoMark, err error) {
 
 // RemoveDemoDomain takes a domain of the demo world out, accounts, tickets and
 // places in the index, all in one transaction; its history stays, which holds no
-// texts and whose chain would break. More removes what stands in no table of
+// texts and whose chain would break, and so do records of erasures. More removes what stands in no table of
 // domains. Its people's keys are destroyed behind that. Administrators only;
 // ErrNoDomain for a domain that is not the demo's, OSM.01010002 while a legal
 // hold is on it, on a ticket or on one of its people.
@@ -108,7 +108,7 @@ func (s *Service) RemoveDemoDomain(ctx context.Context, who principal.Principal,
 			}
 		}
 		search.Remove(tx, id, append([]string{id}, people...)...)
-		if err := db.Erase(tx, id, searchTable, "locks", "events", "event_heads"); err != nil {
+		if err := db.Erase(tx, id, searchTable, "locks", "events", "event_heads", "privacy_erasures"); err != nil {
 			return nil, err
 		}
 		tx.Write(db.Any, "DELETE FROM domains WHERE id = ?", id)

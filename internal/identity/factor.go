@@ -40,10 +40,11 @@ var (
 	// ErrCodeNeeded: the password is right, and a code is missing.
 	ErrCodeNeeded = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：需要第二因素验证码", "Incorrect IAM authentication information: a code of the second factor is needed")
 	// ErrEnrol: the user must set a second factor up first.
-	ErrEnrol        = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：请先在浏览器登录并设置第二因素", "Incorrect IAM authentication information: log in with a browser and set a second factor up first")
-	errWrongCode    = fault.New(fault.Invalid, fault.CodeInvalid, "验证码错误或已使用", "the code is wrong or was used").In("code")
-	errFactorOn     = fault.New(fault.Conflict, fault.CodeNoPermission, "已启用第二因素，请先停用", "there is a second factor; give it up first")
-	errNoFactor     = fault.New(fault.Conflict, fault.CodeNoPermission, "尚未设置第二因素", "there is no second factor")
+	ErrEnrol     = fault.New(fault.Unauthenticated, "APIGW.0301", "认证信息不正确：请先在浏览器登录并设置第二因素", "Incorrect IAM authentication information: log in with a browser and set a second factor up first")
+	errWrongCode = fault.New(fault.Invalid, fault.CodeInvalid, "验证码错误或已使用", "the code is wrong or was used").In("code")
+	errFactorOn  = fault.New(fault.Conflict, fault.CodeNoPermission, "已启用第二因素，请先停用", "there is a second factor; give it up first")
+	// ErrNoFactor: the user has none.
+	ErrNoFactor     = fault.New(fault.Conflict, fault.CodeNoPermission, "尚未设置第二因素", "there is no second factor")
 	errFactorNeeded = fault.New(fault.Forbidden, fault.CodeNoPermission, "您的角色必须使用第二因素", "your role must have a second factor")
 )
 
@@ -329,7 +330,7 @@ func (s *Service) withCode(ctx context.Context, who principal.Principal, code st
 		}
 		now, err := readFactor(tx, u.Domain, u.ID)
 		if err != nil || now.sealed != f.sealed || now.confirmed != f.confirmed {
-			return errors.Join(err, errIf(err == nil, errNoFactor))
+			return errors.Join(err, errIf(err == nil, ErrNoFactor))
 		}
 		if taken, err = s.takeCode(tx, u, now, secret, code, recovery); err != nil {
 			return err
@@ -374,7 +375,7 @@ func (s *Service) ConfirmFactor(ctx context.Context, who principal.Principal, co
 	var hashes []string
 	err = s.withCode(ctx, who, code, false, func(u User, f factorRow) error {
 		if f.sealed == "" {
-			return errNoFactor
+			return ErrNoFactor
 		}
 		codes, hashes = s.newRecovery(u)
 		return errIf(f.confirmed > 0, errFactorOn)
@@ -397,7 +398,7 @@ func (s *Service) RenewRecovery(ctx context.Context, who principal.Principal, co
 	var hashes []string
 	err = s.withCode(ctx, who, code, false, func(u User, f factorRow) error {
 		codes, hashes = s.newRecovery(u)
-		return errIf(f.confirmed == 0, errNoFactor)
+		return errIf(f.confirmed == 0, ErrNoFactor)
 	}, func(tx *db.Tx, u User) {
 		putRecovery(tx, u, hashes)
 		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.factor", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"step": "recovery"}})
@@ -414,7 +415,7 @@ func (s *Service) EndFactor(ctx context.Context, who principal.Principal, code s
 	return s.withCode(ctx, who, code, true, func(u User, f factorRow) error {
 		switch {
 		case f.confirmed == 0:
-			return errNoFactor
+			return ErrNoFactor
 		case s.mustHave(u):
 			return errFactorNeeded
 		}
@@ -430,7 +431,8 @@ func dropFactor(tx *db.Tx, who principal.Principal, u User) {
 }
 
 // ResetFactor takes a user's second factor away and ends sessions and tokens:
-// for those who lost the device. Administrators only.
+// for those who lost the device. Administrators only. ErrNoFactor, and nothing is
+// ended, for somebody who has none.
 func (s *Service) ResetFactor(ctx context.Context, who principal.Principal, domain, user string) error {
 	if err := administer(who); err != nil {
 		return err
@@ -440,6 +442,13 @@ func (s *Service) ResetFactor(ctx context.Context, who principal.Principal, doma
 		u, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", domain, user))
 		if err != nil {
 			return err
+		}
+		f, err := readFactor(tx, domain, user)
+		if err != nil {
+			return err
+		}
+		if f.sealed == "" { // one that is only begun goes as well
+			return ErrNoFactor
 		}
 		dropFactor(tx, who, u)
 		endAll(tx, domain, user)

@@ -244,6 +244,9 @@ func TestSecondFactorRequired(t *testing.T) {
 		if _, err := w.s.BySession(ctx, o.Secret, nil); !errors.Is(err, identity.ErrSession) {
 			t.Errorf("a session outlives the reset: %v", err)
 		}
+		if err := w.s.ResetFactor(ctx, w.system, w.domain.ID, w.sub.ID); !errors.Is(err, identity.ErrNoFactor) {
+			t.Errorf("a reset of no factor: %v", err)
+		}
 		if _, c, err := w.browse(t, "sub"); err != nil || c == nil || c.Enrolment == nil {
 			t.Errorf("after the reset: %+v %v", c, err)
 		}

@@ -17,7 +17,7 @@ var errForeign = fault.New(fault.Forbidden, fault.CodeForbidden, "不接受来�
 
 // browser is what a request tells of the browser that sent it.
 func browser(r *http.Request, client, base string) wire.Browser {
-	b := wire.Browser{Device: r.UserAgent()}
+	b := wire.Browser{Device: r.UserAgent(), NoCsrf: len(r.Header.Values("X-Csrf")) == 0}
 	state := wire.LoopbackStateCookie
 	switch {
 	case strings.HasPrefix(base, "https://"):

@@ -15,6 +15,7 @@ import (
 	"casemate/internal/mailin"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/queue"
 	"casemate/internal/ticket"
 	"casemate/internal/verify"
@@ -120,7 +121,7 @@ func (s *Server) removeDemo(ctx context.Context, who principal.Principal) (desk.
 		}
 	}
 	for _, id := range of[identity.DemoDomain] {
-		if err := s.ident.RemoveDemoDomain(ctx, who, id, attachment.Forget, verify.Forget, mailin.Forget); err != nil {
+		if err := s.ident.RemoveDemoDomain(ctx, who, id, attachment.Forget, verify.Forget, mailin.Forget, privacy.Forget); err != nil {
 			return desk.DemoWorld{}, err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"casemate/internal/identity"
 	"casemate/internal/knowledge"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 )
 
 // TestRemoveDemo: after the removal nothing of the demo world is there but its
@@ -83,6 +84,14 @@ func TestRemoveDemo(t *testing.T) {
 			if _, err := s.knowledge.Step(ctx, who, "ecs-high-cpu", knowledge.StepUnpublish, 0); err != nil { // it is the house's own now
 				t.Fatal(err)
 			}
+			someone, err := s.ident.UserByName(ctx, who, c.Domains[0].ID, c.Domains[0].Users[1].Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			erasure, err := s.privacy.Erase(ctx, who, privacy.NewErasure{Target: privacy.Target{Domain: someone.Domain, User: someone.ID}, Reason: "asked for"})
+			if err != nil {
+				t.Fatal(err)
+			}
 			if w, err = s.removeDemo(ctx, who); err != nil || len(w.Domains) != 0 || len(w.People) != 2 || w.Desk != 0 {
 				t.Fatalf("left: %+v, %v", w, err)
 			}
@@ -90,6 +99,9 @@ func TestRemoveDemo(t *testing.T) {
 				if (u.ID == busy) != u.Disabled || u.ID != busy && u.Role != principal.RoleAdministrator {
 					t.Errorf("left: %+v", u)
 				}
+			}
+			if e, err := s.privacy.Erasure(ctx, who, erasure.ID); err != nil || e.Reason != "asked for" {
+				t.Errorf("the record of an erasure: %+v, %v", e, err)
 			}
 			for slug, stays := range map[string]bool{"ecs-high-cpu": true, "ecs-ssh-login": false, "maintenance-window-draft": false} {
 				if _, err := s.knowledge.Article(ctx, who, slug); (err == nil) != stays || err != nil && !errors.Is(err, knowledge.ErrNoArticle) {
@@ -119,7 +131,7 @@ func TestRemoveDemo(t *testing.T) {
 			}
 			err = s.db.View(ctx, func(tx *db.Tx) error {
 				for _, table := range tables {
-					if table == "events" || table == "event_heads" || table == "locks" {
+					if table == "events" || table == "privacy_erasures" || table == "event_heads" || table == "locks" {
 						continue
 					}
 					var n int

@@ -23,7 +23,7 @@ var broken = []struct {
 	{"a list at the root", "teams.yaml", "- id: a\n", "teams.yaml", "teams:"},
 	{"unknown key of an entry", "teams.yaml", "teams:\n  - id: a\n    name: {en: A}\n    colour: red\n", "teams.yaml:4:5", "colour"},
 	{"repeated key", "teams.yaml", "teams:\n  - id: a\n    id: b\n    name: {en: A}\n", "teams.yaml:3:5", "id"},
-	{"a text for a number", "queues.yaml", "queues:\n  - id: a\n    name: {en: A}\n    place: first\n", "queues.yaml:4:12", "cannot"},
+	{"a text for a number", "queues.yaml", "queues:\n  - id: a\n    name: {en: A}\n    place: first\n", "queues.yaml:4:12", "place must be a whole number"},
 	{"a tag", "teams.yaml", "teams:\n  - id: !!str a\n", "teams.yaml:2:9", "tags"},
 	{"an anchor", "teams.yaml", "teams: &all []\n", "teams.yaml:1:8", "anchors"},
 	{"two documents", "macros.yaml", "macros: []\n---\nmacros: []\n", "macros.yaml", "one YAML document"},
@@ -119,5 +119,24 @@ func TestBroken(t *testing.T) {
 			w.t.Error("too few")
 		}
 		_ = locale.ZH
+	})
+}
+
+// TestBrokenTogether: what cannot be read is told of all files at once, and of
+// each entry.
+func TestBrokenTogether(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		tree := w.export()
+		tree["teams.yaml"] = "teams:\n  - id: a\n    colour: red\n  - id: b\n    colour: blue\n"
+		tree["queues.yaml"] = "queues:\n  - id: a\n    place: first\n"
+		tree["catalog/regions.yaml"] = strings.Replace(tree["catalog/regions.yaml"], "type: 0", "type: north", 1)
+		_, err := w.s.Apply(w.t.Context(), house, bytesOf(tree), nil, setup.KeepClocks)
+		said := said(err)
+		for _, want := range []string{"teams.yaml:3:5", "teams.yaml:5:5", "queues.yaml:3:12", "catalog/regions.yaml:"} {
+			if !strings.Contains(said, want) {
+				w.t.Errorf("%s is not told in %s", want, said)
+			}
+		}
 	})
 }

@@ -117,9 +117,11 @@ func (l *list[T]) read(src *yamlfile.Source, w *wrongs) {
 	if !ok {
 		return
 	}
-	var all []T
-	if wrong := src.Decode(node, &all); wrong != nil {
-		w.add(*wrong)
+	all, wrong := yamlfile.Each[T](src, node)
+	if len(wrong) > 0 {
+		for _, m := range wrong {
+			w.add(m)
+		}
 		return
 	}
 	for i, v := range all {

@@ -286,7 +286,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 		d.given = nil // as they are: nothing to check
 	}
 	current, next := s.n.Catalog.Now(), s.n.Catalog.Now()
-	if d.given != nil && len(w.all) == 0 {
+	if d.given != nil { // also beside mistakes elsewhere: all are told at once
 		inner := map[string][]byte{}
 		for path, text := range d.given {
 			name, _ := catalogName(path)

@@ -17,7 +17,10 @@ import (
 // mapper is the only place where an error of this surface becomes an answer.
 // Its statuses are always real: the switch of semantics.md D1 is for the
 // customer API, whose clients know the vendor's table.
-type mapper struct{ log *slog.Logger }
+type mapper struct {
+	log      *slog.Logger
+	identity *identity.Service
+}
 
 // NewError answers errors of handlers, of the policy and of missing sessions.
 func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
@@ -35,10 +38,26 @@ var ofSessions = map[string]bool{"ShowBrowserSession": true, "DeleteBrowserSessi
 func (m mapper) fault(ctx context.Context, err error) *fault.Error {
 	// Without a session that counts, what only a session opens is not there for
 	// the caller; the other credentials do not matter.
-	if denied := (*ogenerrors.SecurityError)(nil); errors.As(err, &denied) && ofSessions[denied.ID] {
-		return identity.ErrSession
+	if denied := (*ogenerrors.SecurityError)(nil); errors.As(err, &denied) {
+		switch {
+		case m.headless(ctx):
+			return identity.ErrNoCsrf
+		case ofSessions[denied.ID]:
+			return identity.ErrSession
+		}
 	}
 	return wire.Fault(ctx, m.log, err)
+}
+
+// headless tells that the caller is a browser whose session counts, without the
+// header that goes with it.
+func (m mapper) headless(ctx context.Context) bool {
+	b := wire.BrowserOf(ctx)
+	if !b.NoCsrf || b.Secret == "" || b.Foreign {
+		return false
+	}
+	_, err := m.identity.BrowserSession(ctx, b.Secret)
+	return err == nil
 }
 
 // decodeError answers what the generated decoders and validators refuse.

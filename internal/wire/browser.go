@@ -18,6 +18,7 @@ type Browser struct {
 	State  string // the sign-in at an identity provider that it began, "" = none
 	Device string // what it says it is
 
+	NoCsrf  bool // it sent no X-Csrf header
 	Foreign bool // a page of another origin sent it here
 }
 

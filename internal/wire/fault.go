@@ -45,11 +45,26 @@ var (
 	errDuplicate = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 含有重复项", "{field} has an item twice")
 )
 
+// statusGone is what the log says of a request whose caller went away before
+// the answer; nobody reads it. It is nginx's number for that.
+const statusGone = 499
+
+// errGone is the answer that nobody waits for any more.
+var errGone = fault.New(fault.Gone, fault.CodeInternal, "请求已被调用方取消", "the caller gave the request up")
+
+// gone tells that the caller went away.
+func gone(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+
 // Fault finds or makes the fault for any error of a surface: a noun's own
 // fault, a decoder's or validator's error, or the internal one, which is
-// logged here (unless the caller went away) and shown without its text.
+// logged here and shown without its text; that of a caller who went away is
+// neither the server's fault nor worth more than a debug line.
 func Fault(ctx context.Context, log *slog.Logger, err error) *fault.Error {
 	if f, ok := fault.As(err); ok {
+		if f.Kind == fault.Internal && gone(ctx) {
+			log.DebugContext(ctx, "request given up", "error", err)
+			return errGone
+		}
 		if f.Kind == fault.Internal {
 			log.ErrorContext(ctx, "internal fault", "error", err)
 		}
@@ -58,9 +73,11 @@ func Fault(ctx context.Context, log *slog.Logger, err error) *fault.Error {
 	if f := decode(err); f != nil {
 		return f
 	}
-	if ctx.Err() == nil {
-		log.ErrorContext(ctx, "unknown error", "error", err)
+	if gone(ctx) {
+		log.DebugContext(ctx, "request given up", "error", err)
+		return errGone
 	}
+	log.ErrorContext(ctx, "unknown error", "error", err)
 	return fault.Broken
 }
 
@@ -257,6 +274,8 @@ func Status(f *fault.Error, documented bool) int {
 		return http.StatusServiceUnavailable
 	case fault.NotBuilt:
 		return http.StatusNotImplemented
+	case fault.Gone:
+		return statusGone
 	}
 	return http.StatusInternalServerError
 }

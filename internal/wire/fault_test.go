@@ -1,6 +1,9 @@
 package wire_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -81,5 +84,29 @@ func TestStatus(t *testing.T) {
 	}
 	if got := wire.RetryAfter(wire.ErrThrottled.After(1500*time.Millisecond), 429); got != "2" {
 		t.Errorf("Retry-After %q", got)
+	}
+}
+
+// TestGone: what fails because the caller went away is no fault of the server's,
+// in the answer or the log; a real one stays one.
+func TestGone(t *testing.T) {
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	for _, tt := range []struct {
+		ctx    context.Context
+		err    error
+		status int
+		logged bool
+	}{
+		{left, fmt.Errorf("read: %w", context.Canceled), 499, false},
+		{left, fault.Broken.Because(context.Canceled), 499, false},
+		{left, fault.NoPermission, 403, false},
+		{t.Context(), errors.New("broken"), 500, true},
+	} {
+		var log strings.Builder
+		f := wire.Fault(tt.ctx, slog.New(slog.NewTextHandler(&log, nil)), tt.err)
+		if n := wire.Status(f, false); n != tt.status || (log.Len() > 0) != tt.logged {
+			t.Errorf("%v: %d, log %q", tt.err, n, log.String())
+		}
 	}
 }

@@ -5,10 +5,8 @@ package yamlfile
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -169,9 +167,29 @@ func (s *Source) Keys() (keys []string, ok bool) {
 func (s *Source) Decode(node ast.Node, v any) (wrong *Mistake) {
 	defer guard(s.Name, &wrong)
 	if err := yaml.NodeToValue(node, v, yaml.Strict()); err != nil {
-		return unreadable(s.Name, err)
+		return s.unfit(err)
 	}
 	return nil
+}
+
+// Each decodes a list's entries one by one, so that what is wrong with several of
+// them is told at once; the values of those come empty. A node that is no list is
+// one mistake.
+func Each[T any](s *Source, node ast.Node) (all []T, wrong []Mistake) {
+	list, ok := node.(*ast.SequenceNode)
+	if !ok {
+		if m := s.Decode(node, &all); m != nil {
+			wrong = append(wrong, *m)
+		}
+		return all, wrong
+	}
+	all = make([]T, len(list.Values))
+	for i, n := range list.Values {
+		if m := s.Decode(n, &all[i]); m != nil {
+			wrong = append(wrong, *m)
+		}
+	}
+	return all, wrong
 }
 
 // guard turns a panic of the YAML library, which odd input can bring about, into
@@ -232,21 +250,4 @@ func (p *plainOnly) Visit(n ast.Node) ast.Visitor {
 		return nil
 	}
 	return p
-}
-
-// goType is a Go type with its package, which means nothing to the reader.
-var goType = regexp.MustCompile(`\b[a-z]+\.([A-Za-z]+)\b`)
-
-func unreadable(name string, err error) *Mistake {
-	m := Mistake{File: name}
-	why := err.Error()
-	if y := yaml.Error(nil); errors.As(err, &y) {
-		why = y.GetMessage()
-		if t := y.GetToken(); t != nil && t.Position != nil {
-			m.Line, m.Column = t.Position.Line, t.Position.Column
-		}
-	}
-	why = goType.ReplaceAllString(why, "$1")
-	m.ZH, m.EN = "无法读取："+why, "cannot be read: "+why
-	return &m
 }

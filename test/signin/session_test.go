@@ -47,6 +47,16 @@ func TestBrowserSession(t *testing.T) {
 				t.Errorf("%s with the header: %d %v", path, status, out)
 			}
 		}
+		// What is missing is said; of a session that is over, that.
+		for _, path := range []string{"/web/v1/sessions", "/web/v1/audit"} {
+			if res, out := b.send("GET", path, nil); res.StatusCode != 401 || !strings.Contains(fmt.Sprint(out["error_msg"]), "X-Csrf") {
+				t.Errorf("%s without the header: %d %v", path, res.StatusCode, out)
+			}
+		}
+		over := &browser{t: t, url: w.URL, cookie: &http.Cookie{Name: c.Name, Value: "an old one"}}
+		if res, out := over.send("GET", "/web/v1/sessions", nil); res.StatusCode != 401 || strings.Contains(fmt.Sprint(out["error_msg"]), "X-Csrf") {
+			t.Errorf("sessions of no session: %d %v", res.StatusCode, out)
+		}
 		// A token counts whatever cookie lies beside it, an old one too.
 		logged, out := b.send("POST", "/v3/auth/tokens", obj{"auth": obj{"identity": obj{"methods": []string{"password"},
 			"password": obj{"user": obj{"name": u.Name, "password": u.Password, "domain": obj{"name": d.Name}}}}}})
