@@ -30,7 +30,7 @@ const texts: Record<keyof typeof zh, string> = {
   'contact.proved': 'Verified',
   'contact.free': 'No verification needed',
   'contact.needed': 'This contact has to be verified once; that is good for 90 days.',
-  'contact.one': 'Please give a phone number or an e-mail address',
+  'contact.one': 'Phone or e-mail: one of the two is required',
   'contact.change': 'Change the contact',
   'contact.saved': 'The contact was saved',
   'code.send': 'Send a code',
@@ -51,6 +51,7 @@ const texts: Record<keyof typeof zh, string> = {
   'reply.sending': 'Sending',
   'reply.failed': 'Not sent',
   'reply.discard': 'Discard',
+  'reply.reopens': 'Sending reopens the ticket, and work goes on. If it is solved, choose “Solved” above.',
   'reply.over': 'This ticket is over and takes no replies. To go on, submit a linked ticket.',
 
   'ticket.title': 'Ticket',

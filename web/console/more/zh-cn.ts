@@ -28,7 +28,7 @@ const texts = {
   'contact.proved': '已核验',
   'contact.free': '无需核验',
   'contact.needed': '此联系方式需要核验一次，之后 90 天内免核验。',
-  'contact.one': '请至少填写手机或邮箱中的一项',
+  'contact.one': '手机和邮箱至少填写一项',
   'contact.change': '修改联系方式',
   'contact.saved': '联系方式已保存',
   'code.send': '发送验证码',
@@ -49,6 +49,7 @@ const texts = {
   'reply.sending': '发送中',
   'reply.failed': '未发送',
   'reply.discard': '放弃',
+  'reply.reopens': '发送后工单会重新打开，继续处理。问题已解决时，请点上方的“已解决”。',
   'reply.over': '工单已结束，不能再回复。如需继续，可提交关联的新工单。',
 
   'ticket.title': '工单',
