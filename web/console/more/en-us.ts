@@ -163,6 +163,7 @@ const texts: Record<keyof typeof zh, string> = {
   'labels.color': 'Colour',
   'labels.add': 'Add',
   'labels.saved': 'The label was saved',
+  'labels.taken': 'There is a label of this name already; choose another name.',
   'labels.deleted': 'The label was deleted',
   'labels.sure': 'Delete “{name}”? It is removed from all tickets.',
   'labels.first': 'No labels yet',

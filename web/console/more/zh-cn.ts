@@ -161,6 +161,7 @@ const texts = {
   'labels.color': '颜色',
   'labels.add': '添加',
   'labels.saved': '标签已保存',
+  'labels.taken': '已有同名标签，请换一个名称。',
   'labels.deleted': '标签已删除',
   'labels.sure': '删除“{name}”？它会从所有工单上移除。',
   'labels.first': '还没有标签',
