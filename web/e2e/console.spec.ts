@@ -67,6 +67,8 @@ test('a customer submits with a proved number and a pasted picture, replies, con
 
   // A solution, confirmed and rated in place.
   await chen.call('POST', `/desk/v1/tickets/${number}/steps`, { action: 'resolve', text: '路由已恢复，请确认。' })
+  await expect(page.getByLabel('回复', { exact: true })).toHaveAccessibleDescription(/发送后工单会重新打开/)
+  await expect(page.locator('aside .facts').first()).toContainText('产品弹性云服务器')
   await page.getByRole('button', { name: '已解决', exact: true }).click({ timeout: 10_000 })
   await page.getByText('处理结果满意度').locator('..').getByText('5', { exact: true }).click()
   await page.getByLabel('意见（选填）').fill('很快，谢谢。')

@@ -160,6 +160,12 @@ test('transfer needs a reason and can be undone; new rows wait', async ({ page, 
   const which = number(page)
   await page.locator('main h1').click()
   await page.keyboard.press('t')
+  // Nobody is chosen yet, and who has the ticket is no choice.
+  await expect(page.locator('dialog[open] [role=option]', { hasText: 'emma' })).toBeVisible()
+  await expect(page.locator('dialog[open] [aria-selected=true]')).toHaveCount(0)
+  await expect(page.locator('dialog[open] [role=option] .tx', { hasText: /^chen\b/ })).toHaveCount(0)
+  await page.keyboard.press('Enter')
+  await expect(page.locator('dialog[open] textarea')).toHaveCount(0)
   await page.locator('dialog[open] input').fill('emma')
   await page.keyboard.press('Enter')
   await page.locator('dialog[open]').getByRole('button', { name: '转派', exact: true }).click()

@@ -1,10 +1,11 @@
 // The smaller screens, driven once.
+import { axeClean } from './axe'
 import { prepare } from './screens'
 import { expect, signIn, test } from './world'
 
 test('labels, authorization, agreements, permissions, language', async ({ page, world, faults }) => {
   test.setTimeout(120_000)
-  faults.allow.push(/console: Failed to load resource.*400/)
+  faults.allow.push(/console: Failed to load resource.*40[09]/)
   const made = await prepare(world)
   await signIn(page, world, 'yunfan')
 
@@ -12,6 +13,15 @@ test('labels, authorization, agreements, permissions, language', async ({ page, 
   await page.getByLabel('新建标签').fill('待跟进')
   await page.getByRole('button', { name: '添加', exact: true }).click()
   await expect(page.locator('li .tag', { hasText: '待跟进' })).toBeVisible()
+  // A second one of the name is refused beside its field, and nothing says that it was saved.
+  await page.getByLabel('新建标签').fill('待跟进')
+  await page.getByRole('button', { name: '添加', exact: true }).click()
+  await expect(page.locator('.new .err')).toHaveText('已有同名标签，请换一个名称。')
+  await expect(page.getByLabel('新建标签')).toHaveAttribute('aria-invalid', 'true')
+  await expect(page.locator('.toast')).toHaveCount(0)
+  await axeClean(page, 'a label refused')
+  await page.getByLabel('新建标签').fill('')
+  await expect(page.locator('.new .err')).toHaveCount(0)
   await page.getByRole('button', { name: '修改标签 待跟进' }).click()
   await page.getByLabel('名称').fill('已跟进')
   await page.getByRole('button', { name: '保存' }).click()

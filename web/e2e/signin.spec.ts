@@ -29,6 +29,21 @@ test('empty fields are named and focused; a link to another site is not followed
   expect(new URL(page.url()).pathname).toBe('/console')
 })
 
+test('the house is told of its own help, and a set-up offers no recovery code', async ({ page, context }) => {
+  const qr = 'data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4='
+  await context.route('**/web/v1/session', (r) =>
+    r.request().method() === 'POST' ? r.fulfill({ status: 202, json: { challenge: 'c', expires_at: '2099-01-01T00:00:00Z', enrolment: { secret: 'ABCDEFGH', uri: 'otpauth://totp/x', qr } } }) : r.fallback(),
+  )
+  await page.goto('/login?next=/desk')
+  await expect(page.locator('form')).toContainText('请联系系统管理员')
+  await expect(page.locator('form')).not.toContainText('主账号')
+  await page.locator('#name').fill('x')
+  await page.locator('#password').fill('y')
+  await page.keyboard.press('Enter')
+  await expect(page.locator('#codeh')).toHaveText('身份验证器显示的 6 位数字')
+  await axeClean(page, 'set-up')
+})
+
 test('no secret is in what scripts can read; signing out ends the session', async ({ page, world, faults, context }) => {
   faults.allow.push(/console: Failed to load resource.*401/)
   await signIn(page, world, 'lihua')

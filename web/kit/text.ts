@@ -19,7 +19,7 @@ export function say(error: unknown): string {
 export function detailOf(f: Failure): string {
   const own = `error.${f.code}` as KitKey
   if (f.status === 0 || (kt(own) !== own && f.code !== 'OSM.01010001' && f.code !== 'OSM.01010002')) return ''
-  return f.message
+  return f.message.replace(/（参数：\S+）$| \(field: \S+\)$/, '') // programs know the field by that name, users do not
 }
 
 /** The sentence and the server's own words, for one line. */

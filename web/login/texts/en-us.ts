@@ -20,6 +20,7 @@ const texts: Record<keyof typeof zh, string> = {
   'login.code': 'Code',
   'login.code.bad': 'The code is wrong.',
   'login.enrol': 'This account needs a second factor. Scan the picture with an authenticator app, then enter the six digits it shows.',
+  'login.enrol.hint': 'The six digits that your authenticator shows',
   'login.enrol.qr': 'Picture for the authenticator app',
   'login.enrol.key': 'Or type this key',
   'login.back': 'Back',
@@ -37,5 +38,6 @@ const texts: Record<keyof typeof zh, string> = {
   'login.failed.house': 'User name or password is wrong, or the account is locked.',
   'login.later': 'Too many attempts. Try again in {time}.',
   'login.help': "Forgot the password? Ask your company's main account or the support team.",
+  'login.help.house': 'Forgot the password? Ask your administrator.',
 }
 export default texts

@@ -18,6 +18,7 @@ const texts = {
   'login.code': '验证码',
   'login.code.bad': '验证码不正确。',
   'login.enrol': '此账号需要启用两步验证。请用身份验证器扫描二维码，然后输入它显示的 6 位数字。',
+  'login.enrol.hint': '身份验证器显示的 6 位数字',
   'login.enrol.qr': '身份验证器二维码',
   'login.enrol.key': '或手动输入密钥',
   'login.back': '返回',
@@ -35,5 +36,6 @@ const texts = {
   'login.failed.house': '用户名或密码不正确，或账号已被锁定。',
   'login.later': '尝试次数过多，请在 {time} 后重试。',
   'login.help': '忘记密码时，请联系贵公司的主账号或客服。',
+  'login.help.house': '忘记密码时，请联系系统管理员。',
 } as const
 export default texts as Record<keyof typeof texts, string>
