@@ -57,7 +57,9 @@ export function catalogue<Key extends string>(load: Record<Language, () => Promi
 
 /** Loads all texts of a language and shows them; the page need not reload. */
 export async function speak(language: Language = state.language): Promise<void> {
+  const known = loaders.length
   const parts = await Promise.all(loaders.map((l) => l[language]()))
+  if (loaders.length > known) return speak(language) // more came meanwhile, and must not be lost
   state.texts = Object.assign({}, ...parts.map((p) => p.default))
   state.language = language
   document.documentElement.lang = language === 'zh-cn' ? 'zh-CN' : 'en'
