@@ -91,6 +91,7 @@ type backend interface {
 	list(each func(Row) error, sql string, args []any) error
 	write(want int, sql string, args []any)
 	late(fn func(b backend) error)
+	last(name string, fn func(b backend) error)
 	failed() error
 }
 

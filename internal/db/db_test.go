@@ -278,6 +278,16 @@ func TestLate(t *testing.T) {
 		}); err == nil || count(t, d) != 2 {
 			t.Errorf("late work of a refused update ran: %d rows", count(t, d))
 		}
+		order = nil
+		if err := d.Update(t.Context(), func(tx *db.Tx) error {
+			for range 3 {
+				tx.Last("once", func(tx *db.Tx) error { order = append(order, "last"); put(tx, "last"); return nil })
+				tx.Late(func(tx *db.Tx) error { order = append(order, "late"); return nil })
+			}
+			return nil
+		}); err != nil || fmt.Sprint(order) != "[late late late last]" || count(t, d) != 3 {
+			t.Errorf("order %v, %d rows, %v", order, count(t, d), err)
+		}
 	})
 }
 

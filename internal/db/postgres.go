@@ -229,7 +229,7 @@ func (e *postgresEngine) once(ctx context.Context, begin string, writes bool, ru
 	if err := run(t); err != nil {
 		return err
 	}
-	for _, fn := range t.lates {
+	for _, fn := range append(t.lates, t.lasts.fns...) {
 		if err := fn(t); err != nil {
 			return err
 		}
@@ -257,6 +257,7 @@ type postgresTx struct {
 	readOnly bool
 	queued   []statement
 	lates    []func(backend) error
+	lasts    named
 	bad      error
 }
 
@@ -274,6 +275,14 @@ func (t *postgresTx) late(fn func(backend) error) {
 		return
 	}
 	t.lates = append(t.lates, fn)
+}
+
+func (t *postgresTx) last(name string, fn func(backend) error) {
+	if t.readOnly {
+		t.bad = ErrReadOnly
+		return
+	}
+	t.lasts.add(name, fn)
 }
 
 func (t *postgresTx) write(want int, text string, args []any) {

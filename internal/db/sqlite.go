@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -210,7 +211,7 @@ func (e *sqliteEngine) batch(first *update) {
 		}
 	}
 	if err == nil {
-		for _, fn := range b.lates {
+		for _, fn := range append(b.lates, b.lasts.fns...) {
 			if err = fn(&sqliteTx{e: e}); err != nil {
 				break
 			}
@@ -406,11 +407,26 @@ type sqliteTx struct {
 	e     *sqliteEngine
 	bad   error
 	lates []func(backend) error
+	lasts named
+}
+
+// named is work of a batch that is done once by its name.
+type named struct {
+	names []string
+	fns   []func(backend) error
+}
+
+func (n *named) add(name string, fn func(backend) error) {
+	if !slices.Contains(n.names, name) {
+		n.names, n.fns = append(n.names, name), append(n.fns, fn)
+	}
 }
 
 func (t *sqliteTx) failed() error { return t.bad }
 
 func (t *sqliteTx) late(fn func(backend) error) { t.lates = append(t.lates, fn) }
+
+func (t *sqliteTx) last(name string, fn func(backend) error) { t.lasts.add(name, fn) }
 
 func (t *sqliteTx) get(text string, args []any) Row {
 	s, err := t.e.prepared(context.Background(), text)
@@ -453,9 +469,10 @@ type sqliteView struct {
 	bad error
 }
 
-func (v *sqliteView) failed() error            { return v.bad }
-func (v *sqliteView) write(int, string, []any) { v.bad = ErrReadOnly }
-func (v *sqliteView) late(func(backend) error) { v.bad = ErrReadOnly }
+func (v *sqliteView) failed() error                    { return v.bad }
+func (v *sqliteView) write(int, string, []any)         { v.bad = ErrReadOnly }
+func (v *sqliteView) late(func(backend) error)         { v.bad = ErrReadOnly }
+func (v *sqliteView) last(string, func(backend) error) { v.bad = ErrReadOnly }
 func (v *sqliteView) query(text string, args []any) (*sql.Rows, error) {
 	s, err := v.r.prepared(v.ctx, text)
 	if err != nil {

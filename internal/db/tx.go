@@ -75,15 +75,23 @@ func (tx *Tx) Lock(domain, name string) {
 // Late queues work for the end of the batch, outside this transaction's
 // savepoint: rows whose engine writes a segment per savepoint. An error of fn
 // fails the whole batch, so fn may only do what cannot be refused.
-func (tx *Tx) Late(fn func(tx *Tx) error) {
+func (tx *Tx) Late(fn func(tx *Tx) error) { tx.b.late(tx.behind(fn)) }
+
+// Last queues work behind all late work of the batch: once, however many of its
+// transactions ask for it by the same name, and even when the one that asked
+// first is refused. What holds for Late's fn holds for this one.
+func (tx *Tx) Last(name string, fn func(tx *Tx) error) { tx.b.last(name, tx.behind(fn)) }
+
+// behind wraps work that runs after the transaction's own.
+func (tx *Tx) behind(fn func(tx *Tx) error) func(b backend) error {
 	now, real, d, ctx := tx.Now, tx.Real, tx.db, tx.ctx
-	tx.b.late(func(b backend) error {
+	return func(b backend) error {
 		l := &Tx{Now: now, Real: real, db: d, b: b, ctx: ctx}
 		if err := fn(l); err != nil {
 			return err
 		}
 		return b.failed()
-	})
+	}
 }
 
 // After runs fn after the commit, in the caller's goroutine; lost in a crash.

@@ -31,6 +31,16 @@ func Holding(tx *db.Tx, kind string, terms []string, limit int) (parents []Key, 
 	}, text, args...)
 }
 
+// Each batch that adds documents merges segments by so many pages. FTS5's own
+// merging is off (migration 00044): it does nothing for many commits and then
+// 64 pages for each level in one, which everybody waits for.
+const mergePages = 24
+
+func mergeStep(tx *db.Tx) error {
+	tx.Write(db.Any, "INSERT INTO search_index(search_index, rank) VALUES('merge', ?)", mergePages)
+	return nil
+}
+
 // A step of Purge writes so many pages at most; there are at most so many steps.
 const (
 	purgePages = 64

@@ -75,6 +75,7 @@ func Put(tx *db.Tx, isNew bool, docs ...Doc) {
 		return
 	}
 	tx.Late(func(tx *db.Tx) error { putSQLite(tx, isNew, docs); return nil })
+	tx.Last("search.merge", mergeStep)
 }
 
 // late queues writes behind the documents that were put before in the batch.
