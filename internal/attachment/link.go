@@ -11,9 +11,11 @@ import (
 	"strconv"
 	"time"
 
+	"casemate/internal/blob"
 	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/principal"
+	"casemate/internal/wire"
 )
 
 // LinkPath is where links lead, the file's id behind it; no contract has it.
@@ -21,6 +23,10 @@ const LinkPath = "/files/"
 
 // linkLife is how long a link leads to its file (semantics.md D8).
 const linkLife = 10 * time.Minute
+
+// elsewhereLife is how long the object store's own address leads to a file: just
+// long enough to go there, since what is withdrawn is looked for here only.
+const elsewhereLife = time.Minute
 
 // maxLinks bounds one call for links.
 const maxLinks = 100
@@ -123,6 +129,12 @@ func (s *Service) Follow(ctx context.Context, domain, id, expires, signature str
 	}
 	if err := s.names(ctx, files); err != nil {
 		return Content{}, err
+	}
+	if p, ok := s.blobs.(blob.Presigner); ok {
+		url, err := p.Presign(ctx, files[0].blob, wire.Disposition("attachment", files[0].Name), "application/octet-stream", elsewhereLife)
+		if err != nil || url != "" {
+			return Content{File: files[0], Elsewhere: url}, err
+		}
 	}
 	return s.content(ctx, files[0])
 }

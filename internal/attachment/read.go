@@ -21,6 +21,9 @@ const MaxTogether = 10
 type Content struct {
 	File
 	*blob.Reader
+	// Elsewhere is where the bytes are fetched instead, for a minute; the Reader is
+	// nil then. Only Follow answers it, with an object store that is set up for it.
+	Elsewhere string
 }
 
 // Named opens the names of files that were read in a transaction.

@@ -47,6 +47,14 @@ type Store interface {
 	Close() error
 }
 
+// Presigner is a Store that lets others fetch a blob from it directly.
+type Presigner interface {
+	// Presign is an address at which whoever has it gets the blob, with these two
+	// headers, by GET or HEAD until life is over; "" when the store is not set up
+	// for that. It does not look whether the blob is there.
+	Presign(ctx context.Context, id, disposition, media string, life time.Duration) (string, error)
+}
+
 var validID = regexp.MustCompile(`^[0-9a-f]{32,64}$`)
 
 // full tells a full disk or a used-up quota from other errors.

@@ -31,19 +31,25 @@ type S3 struct {
 	bucket *blob.Bucket
 	client *s3.Client
 	name   string
-	prefix string // of all keys, "" or ending in /
+	prefix string            // of all keys, "" or ending in /
+	public *blob.Bucket      // the same bucket at the address customers reach it at; nil = downloads go through us
+	signer *s3.PresignClient // of that one
 }
 
-var _ Store = (*S3)(nil)
+var (
+	_ Store     = (*S3)(nil)
+	_ Presigner = (*S3)(nil)
+)
 
 // ErrURL tells what is wrong with the URL of an object store.
-var ErrURL = errors.New("the store of files is s3://BUCKET[/PREFIX][?region=REGION][&endpoint=URL], its credentials are in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or in the profile's file")
+var ErrURL = errors.New("the store of files is s3://BUCKET[/PREFIX][?region=REGION][&endpoint=URL][&downloads=URL], its credentials are in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or in the profile's file")
 
 // OpenS3 opens a bucket that exists and looks into it, so that a wrong name or
 // missing credentials are told at once. With an endpoint of its own (any
 // S3-compatible store) the bucket's name goes into the path, and checksums that
 // only the first maker's store knows are left out; use_path_style and
-// request_checksum_calculation in the URL say otherwise. The URL holds no
+// request_checksum_calculation in the URL say otherwise. downloads=URL is the
+// address at which customers reach the store: Presign answers for it then. The URL holds no
 // secrets: it is shown in settings and errors.
 func OpenS3(ctx context.Context, rawURL string) (*S3, error) {
 	u, err := url.Parse(rawURL)
@@ -57,6 +63,13 @@ func OpenS3(ctx context.Context, rawURL string) (*S3, error) {
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return nil, ErrURL
+	}
+	downloads := q.Get("downloads")
+	q.Del("downloads")
+	if downloads != "" {
+		if e, err := url.Parse(downloads); err != nil || e.Scheme != "http" && e.Scheme != "https" || e.Host == "" || e.User != nil || e.RawQuery != "" {
+			return nil, fmt.Errorf("downloads is an address such as https://files.example.com: %w", ErrURL)
+		}
 	}
 	if q.Get("endpoint") != "" {
 		if e, err := url.Parse(q.Get("endpoint")); err != nil || e.Scheme != "http" && e.Scheme != "https" || e.Host == "" || e.User != nil {
@@ -75,6 +88,18 @@ func OpenS3(ctx context.Context, rawURL string) (*S3, error) {
 	}
 	if !s.bucket.As(&s.client) {
 		return nil, errors.Join(errors.New("blob: no client of the bucket"), s.Close())
+	}
+	if downloads != "" {
+		q.Set("endpoint", downloads)
+		u.RawQuery = q.Encode()
+		if s.public, err = new(s3blob.URLOpener).OpenBucketURL(ctx, u); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		var client *s3.Client
+		if !s.public.As(&client) {
+			return nil, errors.Join(errors.New("blob: no client of the bucket"), s.Close())
+		}
+		s.signer = s3.NewPresignClient(client)
 	}
 	if ok, err := s.bucket.IsAccessible(ctx); err != nil || !ok {
 		if err == nil {
@@ -104,8 +129,14 @@ func (s *S3) Claim(ctx context.Context, owner string) error {
 	return unreachable(err)
 }
 
-// Close ends the connection.
-func (s *S3) Close() error { return s.bucket.Close() }
+// Close ends the connections.
+func (s *S3) Close() error {
+	var err error
+	if s.public != nil {
+		err = s.public.Close()
+	}
+	return errors.Join(err, s.bucket.Close())
+}
 
 func (s *S3) key(id string) (string, error) {
 	name, err := place(id)
@@ -180,6 +211,20 @@ func (s *S3) Open(ctx context.Context, id string, offset, length int64) (io.Read
 		return nil, unreachable(err)
 	}
 	return r, nil
+}
+
+// Presign signs a GET of the object at the address customers reach the store at.
+func (s *S3) Presign(ctx context.Context, id, disposition, media string, life time.Duration) (string, error) {
+	key, err := s.key(id)
+	if err != nil || s.signer == nil {
+		return "", err
+	}
+	r, err := s.signer.PresignGetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(s.name), Key: aws.String(key),
+		ResponseContentDisposition: aws.String(disposition), ResponseContentType: aws.String(media)}, s3.WithPresignExpires(life))
+	if err != nil {
+		return "", unreachable(err)
+	}
+	return r.URL, nil
 }
 
 // Stat asks for an object's attributes.

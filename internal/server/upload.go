@@ -150,6 +150,12 @@ func (s *Server) linked(w http.ResponseWriter, r *http.Request) {
 		wire.Write(ctx, w, wire.Fault(ctx, s.o.Log, err), false)
 		return
 	}
+	if c.Elsewhere != "" {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		http.Redirect(w, r, c.Elsewhere, http.StatusTemporaryRedirect)
+		return
+	}
 	wire.Serve(w, r, wire.Download{Name: c.Name, Media: c.Media, SHA256: c.SHA256, Modified: c.Modified(), Content: c}, s.o.Log)
 }
 
