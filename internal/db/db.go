@@ -80,6 +80,7 @@ type DB struct {
 // engine is what the two databases do differently.
 type engine interface {
 	view(ctx context.Context, run func(backend) error) error
+	survey(ctx context.Context, run func(backend) error) error // a view that a replica may answer
 	update(ctx context.Context, run func(backend) error) error
 	ping(ctx context.Context) error
 	close() error
@@ -175,10 +176,14 @@ func (d *DB) begin(ctx context.Context, b backend) *Tx {
 
 // View runs fn in a read-only snapshot.
 func (d *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
+	return d.look(ctx, d.engine.view, fn)
+}
+
+func (d *DB) look(ctx context.Context, view func(context.Context, func(backend) error) error, fn func(tx *Tx) error) error {
 	if ctx.Value(inUpdate{}) != nil {
 		return ErrNested
 	}
-	return d.engine.view(ctx, func(b backend) error {
+	return view(ctx, func(b backend) error {
 		tx := d.begin(ctx, b)
 		tx.readOnly = true
 		if err := fn(tx); err != nil {

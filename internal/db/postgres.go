@@ -23,10 +23,11 @@ import (
 // update costs few round trips: BEGIN travels with the first, COMMIT with the
 // last.
 type postgresEngine struct {
-	pool  *pgxpool.Pool
-	log   *slog.Logger
-	stop  context.CancelFunc
-	ended sync.WaitGroup
+	pool    *pgxpool.Pool
+	replica *replica // nil = the primary answers surveys too
+	log     *slog.Logger
+	stop    context.CancelFunc
+	ended   sync.WaitGroup
 
 	mu     sync.Mutex
 	id     string          // tells our own notifications from others'
@@ -48,6 +49,9 @@ func openPostgres(ctx context.Context, o Options, wake func(string)) (*postgresE
 	q := u.Query()
 	listen := q.Get("listen")
 	q.Del("listen")
+	// replica=URL names a hot standby for Survey.
+	standby := q.Get("replica")
+	q.Del("replica")
 	u.RawQuery = q.Encode()
 	cfg, err := pgxpool.ParseConfig(u.String())
 	if err != nil {
@@ -76,8 +80,15 @@ func openPostgres(ctx context.Context, o Options, wake func(string)) (*postgresE
 	if err != nil {
 		return nil, postgresError(err)
 	}
+	var second *replica
+	if standby != "" {
+		if second, err = openReplica(ctx, standby, o.Log); err != nil {
+			pool.Close()
+			return nil, err
+		}
+	}
 	background, stop := context.WithCancel(context.Background())
-	e := &postgresEngine{pool: pool, log: o.Log, stop: stop, id: strconv.FormatUint(rand.Uint64(), 36), topics: map[string]bool{}, told: make(chan struct{}, 1)}
+	e := &postgresEngine{pool: pool, replica: second, log: o.Log, stop: stop, id: strconv.FormatUint(rand.Uint64(), 36), topics: map[string]bool{}, told: make(chan struct{}, 1)}
 	e.ended.Add(1)
 	go e.tell(background)
 	if listen != "off" {
@@ -97,6 +108,9 @@ func (e *postgresEngine) close() error {
 	e.stop()
 	e.ended.Wait()
 	e.pool.Close()
+	if e.replica != nil {
+		e.replica.pool.Close()
+	}
 	return nil
 }
 
@@ -207,8 +221,10 @@ func again(err error) bool {
 }
 
 func (e *postgresEngine) view(ctx context.Context, run func(backend) error) error {
-	return e.once(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false, run)
+	return e.once(ctx, viewBegin, false, run)
 }
+
+const viewBegin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 func (e *postgresEngine) once(ctx context.Context, begin string, writes bool, run func(backend) error) error {
 	c, err := e.pool.Acquire(ctx)
@@ -218,6 +234,11 @@ func (e *postgresEngine) once(ctx context.Context, begin string, writes bool, ru
 		}
 		return postgresError(err)
 	}
+	return e.with(ctx, c, begin, writes, run)
+}
+
+// with runs a transaction on a connection, which it releases.
+func (e *postgresEngine) with(ctx context.Context, c *pgxpool.Conn, begin string, writes bool, run func(backend) error) error {
 	t := &postgresTx{ctx: ctx, c: c.Conn(), begin: begin, readOnly: !writes}
 	ended := false
 	defer func() {

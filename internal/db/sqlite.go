@@ -402,6 +402,11 @@ func (e *sqliteEngine) view(ctx context.Context, run func(backend) error) error 
 	return run(&sqliteView{r: r, ctx: ctx})
 }
 
+// survey is a view: readers do not wait here.
+func (e *sqliteEngine) survey(ctx context.Context, run func(backend) error) error {
+	return e.view(ctx, run)
+}
+
 // sqliteTx is the writer's side of one update.
 type sqliteTx struct {
 	e     *sqliteEngine

@@ -201,7 +201,7 @@ func (s *Service) Queues(ctx context.Context, who principal.Principal) (all []Qu
 	if err := mayLook(who); err != nil {
 		return nil, err
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		found, err := queuesIn(tx, "1 = 1")
 		if err != nil {
 			return err
@@ -281,7 +281,7 @@ func queueHad(tx *db.Tx, who principal.Principal, id string) (Queue, error) {
 // counted fills in what is shown of a queue.
 func (s *Service) counted(ctx context.Context, who principal.Principal, q Queue) (Queue, error) {
 	all := []Queue{q}
-	err := s.db.View(ctx, func(tx *db.Tx) error { return count(tx, who, all) })
+	err := s.db.Survey(ctx, func(tx *db.Tx) error { return count(tx, who, all) })
 	return all[0], err
 }
 

@@ -141,7 +141,7 @@ func (s *Service) Views(ctx context.Context, who principal.Principal) (all []Vie
 	if err := mayLook(who); err != nil {
 		return nil, err
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		all = nil
 		cond, args := reach(who)
 		err := tx.List(func(r db.Row) error {
@@ -177,7 +177,7 @@ func countViews(tx *db.Tx, who principal.Principal, all []View) error {
 // countedView fills in what is shown of a view.
 func (s *Service) countedView(ctx context.Context, who principal.Principal, v View) (View, error) {
 	all := []View{v}
-	err := s.db.View(ctx, func(tx *db.Tx) error { return countViews(tx, who, all) })
+	err := s.db.Survey(ctx, func(tx *db.Tx) error { return countViews(tx, who, all) })
 	if err != nil {
 		return v, err
 	}

@@ -63,7 +63,7 @@ func (s *Service) Tickets(ctx context.Context, who principal.Principal, q ListQu
 		q.Limit = listDefault
 	}
 	q.Limit = min(q.Limit, listMost)
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		var err error
 		switch {
 		case m.name == mOpen || m.name == mAge:

@@ -221,7 +221,7 @@ func (s *Service) figures(ctx context.Context, who principal.Principal, q Query)
 	out := Report{Name: a.spec.name, Title: a.spec.title.In(q.Locale.Language), From: a.from, To: a.to, Every: q.Every, By: q.By, ByName: dimNames[q.By].In(q.Locale.Language)}
 	var all cells
 	var named names
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		all = cells{}
 		st, err := stateIn(tx)
 		if err != nil {

@@ -149,6 +149,7 @@ func directConfig(database string) (*pgx.ConnConfig, error) {
 	q := u.Query()
 	direct := q.Get("listen")
 	q.Del("listen")
+	q.Del("replica")
 	u.RawQuery = q.Encode()
 	if direct == "" || direct == "off" {
 		direct = u.String()

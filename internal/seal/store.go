@@ -53,6 +53,7 @@ func openPostgres(ctx context.Context, database string) (Store, error) {
 	}
 	q := u.Query()
 	q.Del("listen")
+	q.Del("replica")
 	u.RawQuery = q.Encode()
 	c, err := pgx.ParseConfig(u.String())
 	if err != nil {

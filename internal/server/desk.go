@@ -54,7 +54,7 @@ func (s *Server) exportsAudit(ctx context.Context, who principal.Principal, f de
 // audit is a page of the sealed events of all domains. It fails with
 // fault.NoTicket for a ticket that never was.
 func (s *Server) audit(ctx context.Context, f desk.AuditFilter) (rows []event.Row, err error) {
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		q := f.Filter
 		if f.Ticket != "" {
 			var domain string
@@ -80,7 +80,7 @@ func (s *Server) resetSandbox(ctx context.Context, who principal.Principal, doma
 }
 
 func (s *Server) counts(ctx context.Context) (n desk.Counts, err error) {
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		for _, c := range []struct {
 			sql  string
 			into *int64

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"casemate/internal/db"
 )
 
 // drain is on from the moment the server is asked to stop: not ready, and every
@@ -39,6 +41,20 @@ func newMetrics() *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.took, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// surveys shows who answers lists, searches and reports, where there is a replica.
+func (m *metrics) surveys(d *db.DB) {
+	if _, _, ok := d.Surveys(); !ok {
+		return
+	}
+	for by, n := range map[string]func() float64{
+		"replica": func() float64 { n, _, _ := d.Surveys(); return float64(n) },
+		"primary": func() float64 { _, n, _ := d.Surveys(); return float64(n) },
+	} {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "casemate_surveys_total",
+			Help: "Lists, searches and reports by the database that answered them.", ConstLabels: prometheus.Labels{"by": by}}, n))
+	}
 }
 
 func (m *metrics) request(surface string, status int, took time.Duration) {

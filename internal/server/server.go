@@ -181,6 +181,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.metrics.surveys(s.db)
 	return s, nil
 }
 

@@ -419,7 +419,7 @@ func (s *Service) deskAt(ctx context.Context, who principal.Principal, f DeskFil
 	if who.Partner != "" {
 		return nil, 0, "", fault.NoPermission // whose they were is not kept in a form that a list could ask
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		page, total, cursor = nil, 0, ""
 		if f.AsOf > tx.Now {
 			return errFuture

@@ -171,7 +171,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		q.Actor, q.Customers = who.User, true
 	}
 	var people []string
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		page, next, people = nil, "", nil
 		q := q
 		if q.To == 0 {

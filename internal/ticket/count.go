@@ -99,7 +99,7 @@ func ofScope(tx *db.Tx, scope privilege.Scope) (counts map[Status]int, ok bool, 
 // Counts is how many of the caller's tickets are in each state; the main
 // account counts its whole domain. Deleted tickets do not count.
 func (s *Service) Counts(ctx context.Context, who principal.Principal) (counts map[Status]int, err error) {
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		scope, err := privilege.ScopeOf(tx, who, "")
 		if err != nil {
 			return err

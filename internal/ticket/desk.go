@@ -160,7 +160,7 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, f DeskFilte
 	if f.Tag != "" {
 		w.tagged(f.Tag)
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		page, cursor = nil, ""
 		if err := tx.Get("SELECT count(*) FROM desk_tickets WHERE "+strings.Join(w.cond, " AND "), w.args...).Scan(&total); err != nil {
 			return err

@@ -129,7 +129,7 @@ func (e *Export) Next(ctx context.Context) (page []Ticket, err error) {
 	if e.done || limit == 0 {
 		return nil, nil
 	}
-	err = e.s.db.View(ctx, func(tx *db.Tx) error {
+	err = e.s.db.Survey(ctx, func(tx *db.Tx) error {
 		scope, err := e.scope(tx)
 		if err != nil {
 			return err

@@ -97,7 +97,7 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 			return nil, 0, err
 		}
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		page, total = nil, 0
 		scope, err := privilege.ScopeOf(tx, who, f.Group)
 		if err != nil {

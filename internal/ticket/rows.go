@@ -464,7 +464,7 @@ func (s *Service) RowPage(ctx context.Context, who principal.Principal, f RowFil
 	if err := maySee(who); err != nil {
 		return nil, nil, 0, "", err
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		counts, err := CountRows(tx, who, []RowFilter{f})
 		if err != nil {
 			return err

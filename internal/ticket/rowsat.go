@@ -52,7 +52,7 @@ func (s *Service) RowPageAt(ctx context.Context, who principal.Principal, f RowF
 	}
 	f.Snoozed = SnoozedAll
 	c := s.catalog.Now()
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		if at > tx.Now {
 			return errFuture
 		}

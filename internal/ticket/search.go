@@ -103,7 +103,7 @@ func (s *Service) Search(ctx context.Context, who principal.Principal, in Search
 		return out, err
 	}
 	var hits []searchHit
-	err = s.db.View(ctx, func(tx *db.Tx) error {
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		out, hits = SearchPage{}, nil
 		if out.Indexed, out.ToIndex, err = indexing(tx); err != nil {
 			return err

@@ -33,5 +33,8 @@ func run(binary string, length time.Duration, rounds int) error {
 	if err := postgresFigures(binary, length, rounds); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
+	if err := nodesFigures(binary, length, rounds); err != nil {
+		return fmt.Errorf("nodes: %w", err)
+	}
 	return nil
 }

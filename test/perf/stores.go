@@ -26,10 +26,11 @@ import (
 // process is a running casemate with what the load needs to know of it.
 type process struct {
 	url, ak, sk, problem string
+	pid                  int
 	stop                 func()
 }
 
-func start(binary, dir, database string) (*process, error) {
+func start(binary, dir, database string, more ...string) (*process, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -41,12 +42,12 @@ func start(binary, dir, database string) (*process, error) {
 	if database != "" {
 		args = append(args, "--database", database)
 	}
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(binary, append(args, more...)...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{url: "http://" + addr, stop: func() {
+	p := &process{url: "http://" + addr, pid: cmd.Process.Pid, stop: func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	}}

@@ -26,7 +26,9 @@ func (w *World) open(t testing.TB) (*sql.DB, bool) {
 	if url == "" {
 		driver, url = "sqlite", "file:"+filepath.Join(w.Dir, "casemate.db")+"?_pragma=busy_timeout(10000)"
 	}
-	url, _, _ = strings.Cut(url, "?listen=") // ours, not the driver's
+	for _, ours := range []string{"?listen=", "?replica="} { // not the driver's
+		url, _, _ = strings.Cut(url, ours)
+	}
 	d, err := sql.Open(driver, url)
 	if err != nil {
 		t.Fatal(err)

@@ -67,6 +67,41 @@ func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
 	return p, p.Start()
 }
 
+// LaunchStandby makes a hot standby of a running server in dir (which must not
+// exist) and starts it. It streams from p, which must write at least replica's log.
+func LaunchStandby(p *Postgres, dir string) (*Postgres, error) {
+	s := &Postgres{dir: dir, bin: p.bin}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if os.Getuid() == 0 {
+		if err := s.becomePostgres(); err != nil {
+			return nil, err
+		}
+	}
+	cluster := filepath.Join(dir, "cluster")
+	copying := exec.Command(filepath.Join(p.bin, "pg_basebackup"), "-D", cluster, "-d", p.url("postgres"), "-R", "-c", "fast", "-X", "stream", "--no-sync")
+	copying.Dir = dir
+	copying.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred}
+	if out, err := copying.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("pg_basebackup: %w: %s", err, out)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	_, s.port, _ = net.SplitHostPort(l.Addr().String())
+	l.Close()
+	s.args = []string{"-D", cluster, "-p", s.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400", "-c", "hot_standby=on"}
+	return s, s.Start()
+}
+
+// PID is the server's first process, the parent of the others.
+func (p *Postgres) PID() int { return p.cmd.Process.Pid }
+
+// URL is a database's address on this server.
+func (p *Postgres) URL(database string) string { return p.url(database) }
+
 // becomePostgres gives the folder to the user that PostgreSQL's package made,
 // or to nobody, and opens the way to it.
 func (p *Postgres) becomePostgres() error {
