@@ -14,10 +14,16 @@ command -v strace >/dev/null || need+=(strace)
 # The sign-in tests start a directory of their own.
 [ -x /usr/sbin/slapd ] || need+=(slapd)
 command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
-# It reads the configurations in deploy/; nothing is started.
+# It reads the configurations in deploy/; the long tests run it.
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || need+=(haproxy)
 # The long tests fetch mails from a real Dovecot; they start their own.
 [ -z "${CASEMATE_LONG:-}" ] || command -v dovecot >/dev/null || [ -x /usr/sbin/dovecot ] || need+=(dovecot-imapd)
+# And they run deploy/ha: three PostgreSQL under Patroni and etcd, PgBouncer in front.
+if [ -n "${CASEMATE_LONG:-}" ]; then
+  command -v patroni >/dev/null || need+=(patroni)
+  command -v etcd >/dev/null || need+=(etcd-server)
+  command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || need+=(pgbouncer)
+fi
 [ ${#need[@]} -eq 0 ] && exit 0
 
 echo "installing: ${need[*]}"
