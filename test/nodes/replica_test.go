@@ -20,6 +20,7 @@ import (
 // TestReplica: a node that reads its lists from a hot standby shows at once what
 // another node acknowledged, and goes on when the standby is away.
 func TestReplica(t *testing.T) {
+	t.Parallel()
 	primary, err := dbtest.LaunchPostgres(filepath.Join(t.TempDir(), "primary"), true)
 	if err != nil {
 		t.Fatal(err)
