@@ -68,8 +68,10 @@ func (s *Server) audit(ctx context.Context, f desk.AuditFilter) (rows []event.Ro
 			}
 			q.Domain, q.Subject = domain, "ticket"
 		}
-		rows, err = event.Browse(tx, q)
-		return err
+		if rows, err = event.Browse(tx, q); err != nil {
+			return err
+		}
+		return event.Open(tx, rows)
 	})
 	return rows, err
 }
