@@ -16,12 +16,12 @@ type Setting struct {
 	Given bool   // it stands in the file; else it is the default
 }
 
-// Settings lists the values in force by key, defaults filled in. A value that
-// equals the zero value counts as not given. Values of headers are left out,
-// and so is the account inside an address.
-func (c Config) Settings() []Setting {
+// Settings lists the values in force by key, defaults filled in; file is what
+// the configuration file gave. A value that equals the zero value counts as not
+// given. Values of headers are left out, and so is a password inside an address.
+func (c Config) Settings(file Config) []Setting {
 	var all []Setting
-	flatten("", reflect.ValueOf(c), reflect.ValueOf(c.WithDefaults()), &all)
+	flatten("", reflect.ValueOf(file), reflect.ValueOf(c.WithDefaults()), &all)
 	slices.SortStableFunc(all, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
 	return all
 }

@@ -20,7 +20,7 @@ notify:
 		t.Fatal(err)
 	}
 	all := map[string]string{}
-	for _, s := range c.Settings() {
+	for _, s := range c.Settings(c) {
 		if _, twice := all[s.Key]; twice {
 			t.Errorf("%s twice", s.Key)
 		}

@@ -35,7 +35,7 @@ func (s *Server) settings() []desk.Setting {
 	put("--demo", strconv.FormatBool(s.o.Demo), "false")
 	put("--keys", s.o.keysDir(), Options{Data: s.o.Data}.keysDir())
 	put("--listen", s.o.Listen, "127.0.0.1:8080")
-	for _, v := range s.o.Config.Settings() {
+	for _, v := range s.o.Config.Settings(s.o.file) {
 		source := "default"
 		if v.Given {
 			source = "file"

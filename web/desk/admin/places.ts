@@ -59,6 +59,11 @@ export const places: readonly Place[] = [
   // Mail and messages
 
   // System
+  at('webhooks', 'system', auditors, administrators, ['Webhook', 'Webhooks'], ['事件的接收方、密钥、发送记录、重新发送', 'Receivers of events, secrets, delivery log, sending again'], () => import('./ops/Webhooks.svelte')),
+  at('audit', 'system', auditors, administrators, ['审计', 'Audit log'], ['谁做了什么，链条核对，导出', 'Who did what; verify the chain, export'], () => import('./ops/Audit.svelte')),
+  at('privacy', 'system', auditors, administrators, ['个人数据', 'Privacy'], ['查询、清除、保全、按期清理、数据副本', 'Look, erase, hold, retention, copies'], () => import('./ops/Privacy.svelte')),
+  at('abuse', 'system', supervisors, supervisors, ['违规举报', 'Abuse reports'], ['客户提交的举报', 'What customers have reported'], () => import('./ops/Abuse.svelte')),
+  at('system', 'system', house, administrators, ['系统', 'System'], ['版本、存储、等待的任务、生效的设置、备份', 'Version, storage, what waits, settings in force, backup'], () => import('./ops/System.svelte')),
 
 ]
 
