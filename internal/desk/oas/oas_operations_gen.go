@@ -81,6 +81,7 @@ const (
 	DownloadTicketAttachmentOperation   OperationName = "DownloadTicketAttachment"
 	DrainProviderOperation              OperationName = "DrainProvider"
 	DryRunRuleOperation                 OperationName = "DryRunRule"
+	EditConfigurationOperation          OperationName = "EditConfiguration"
 	EnableAccessKeyOperation            OperationName = "EnableAccessKey"
 	EnableDomainOperation               OperationName = "EnableDomain"
 	EnableUserOperation                 OperationName = "EnableUser"

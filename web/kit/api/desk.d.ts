@@ -3933,6 +3933,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/config/edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Edit files of the configuration
+         * @description Makes edits to files and tells what the files hold, for forms over what Export gave. What no edit names stays as it is written, comments too. Only the YAML is checked; nothing is stored: plan and apply the answer. For administrators and auditors.
+         */
+        post: operations["EditConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/config/rollback": {
         parameters: {
             query?: never;
@@ -8310,6 +8330,39 @@ export interface components {
             /** @description The plan's `base`. Absent applies over whatever is in force. */
             base?: components["schemas"]["ConfigHashMap"];
             clocks?: components["schemas"]["ConfigClocks"];
+        };
+        EditConfigurationReq: {
+            files: components["schemas"]["CatalogFileMap"];
+            /** @description Made one after another; each meets what the ones before it left. */
+            edits?: components["schemas"]["ConfigEdit"][];
+        };
+        /** @description A change of one entry - an item of a list or a key of a mapping - right below a key of a file. */
+        ConfigEdit: {
+            /** @description Path in the tree. */
+            file: string;
+            /** @description The file's key, for example severities. */
+            under: string;
+            /** @description Of a mapping, which key. */
+            name?: string;
+            /**
+             * Format: int32
+             * @description Of a list, which item, 0 is the first; absent for a new one at the end.
+             */
+            index?: number;
+            /**
+             * Format: int32
+             * @description Moves the item there; without a value.
+             */
+            to?: number;
+            /** @description What the entry shall be; absent, without `to`, it goes. */
+            value?: unknown;
+        };
+        ConfigValues: {
+            files: components["schemas"]["CatalogFileMap"];
+            /** @description Path to what the file holds. */
+            values: {
+                [key: string]: unknown;
+            };
         };
         RollbackConfigurationReq: {
             /**
@@ -14972,6 +15025,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConfigVersionList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    EditConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditConfigurationReq"];
+            };
+        };
+        responses: {
+            /** @description The files with the edits, and what they hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigValues"];
                 };
             };
             default: components["responses"]["Error"];
