@@ -56,7 +56,7 @@ test('an account, a user, a key that works, the audit, the end of the key', asyn
   expect((await saved).suggestedFilename()).toMatch(/^audit-.*\.csv$/)
 
   await toAdmin(page, '/keys', 'main table')
-  await page.getByLabel('账号').selectOption('Nordwind')
+  await page.getByLabel('账号', { exact: true }).selectOption('Nordwind')
   const key = page.locator('main tbody tr', { hasText: ak })
   await expect(key).toContainText('今天')
 
