@@ -75,6 +75,7 @@ type Handler struct {
 	histories
 	searches
 	administration
+	settings
 	privacies
 	reports
 	configuration
@@ -120,6 +121,7 @@ type Host struct {
 	Now   func() time.Time
 
 	AdministrationHost
+	SettingsHost
 }
 
 // Counts are the figures of the system page.
@@ -163,6 +165,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h.searches = searches{of: h.tickets}
 	h.userSignIns = userSignIns{identity: n.Identity}
 	h.administration = administration{identity: n.Identity, notify: n.Notify, host: host}
+	h.settings = settings{host: host}
 	h.reports = reports{report: n.Reports}
 	h.configuration = configuration{setup: n.Setup}
 	h.notices = notices{notify: n.Notify, queue: n.Queue, steps: h.tickets}

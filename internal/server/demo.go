@@ -61,6 +61,7 @@ var demoPlan = []struct {
 // as it is, and so does a demo that others can reach (--demo-public): its users
 // would look into this machine.
 func (o *Options) tryable() {
+	o.file = o.Config
 	if !o.Demo || o.DemoPublic {
 		return
 	}

@@ -32,6 +32,7 @@ func (s *Server) deskHost() desk.Host {
 		Counts:             s.counts,
 		Reset:              s.resetSandbox,
 		AdministrationHost: desk.AdministrationHost{Audit: s.audit, DemoWorld: s.demoWorld, RemoveDemo: s.removeDemo, ExportsAudit: s.exportsAudit, Chain: s.chainState},
+		SettingsHost:       desk.SettingsHost{Settings: s.settings, Storage: s.storage},
 	}
 }
 
@@ -67,8 +68,10 @@ func (s *Server) audit(ctx context.Context, f desk.AuditFilter) (rows []event.Ro
 			}
 			q.Domain, q.Subject = domain, "ticket"
 		}
-		rows, err = event.Browse(tx, q)
-		return err
+		if rows, err = event.Browse(tx, q); err != nil {
+			return err
+		}
+		return event.Open(tx, rows)
 	})
 	return rows, err
 }

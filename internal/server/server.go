@@ -66,7 +66,8 @@ type Options struct {
 	Log         *slog.Logger
 	Now         func() time.Time // nil = the clock
 
-	tool bool // a tool looks at a store that a server may have open
+	tool bool          // a tool looks at a store that a server may have open
+	file config.Config // Config before the demo's additions
 }
 
 // Server is one node.

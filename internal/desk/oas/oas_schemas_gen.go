@@ -23690,6 +23690,111 @@ func (s *SetUpReq) SetPassword(val string) {
 	s.Password = val
 }
 
+// Ref: #/components/schemas/Setting
+type Setting struct {
+	// Key of the configuration file, for example notify.mail[0].host, or the word of the command line, for
+	// example --listen.
+	Key string `json:"key"`
+	// As people write it; of a secret where it is read from.
+	Value string `json:"value"`
+	// Where the value comes from.
+	Source SettingSource `json:"source"`
+}
+
+// GetKey returns the value of Key.
+func (s *Setting) GetKey() string {
+	return s.Key
+}
+
+// GetValue returns the value of Value.
+func (s *Setting) GetValue() string {
+	return s.Value
+}
+
+// GetSource returns the value of Source.
+func (s *Setting) GetSource() SettingSource {
+	return s.Source
+}
+
+// SetKey sets the value of Key.
+func (s *Setting) SetKey(val string) {
+	s.Key = val
+}
+
+// SetValue sets the value of Value.
+func (s *Setting) SetValue(val string) {
+	s.Value = val
+}
+
+// SetSource sets the value of Source.
+func (s *Setting) SetSource(val SettingSource) {
+	s.Source = val
+}
+
+// Ref: #/components/schemas/SettingList
+type SettingList struct {
+	Items []Setting `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *SettingList) GetItems() []Setting {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *SettingList) SetItems(val []Setting) {
+	s.Items = val
+}
+
+// Where the value comes from.
+type SettingSource string
+
+const (
+	SettingSourceDefault SettingSource = "default"
+	SettingSourceFile    SettingSource = "file"
+	SettingSourceCommand SettingSource = "command"
+)
+
+// AllValues returns all SettingSource values.
+func (SettingSource) AllValues() []SettingSource {
+	return []SettingSource{
+		SettingSourceDefault,
+		SettingSourceFile,
+		SettingSourceCommand,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SettingSource) MarshalText() ([]byte, error) {
+	switch s {
+	case SettingSourceDefault:
+		return []byte(s), nil
+	case SettingSourceFile:
+		return []byte(s), nil
+	case SettingSourceCommand:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SettingSource) UnmarshalText(data []byte) error {
+	switch SettingSource(data) {
+	case SettingSourceDefault:
+		*s = SettingSourceDefault
+		return nil
+	case SettingSourceFile:
+		*s = SettingSourceFile
+		return nil
+	case SettingSourceCommand:
+		*s = SettingSourceCommand
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/ShiftException
 type ShiftException struct {
 	// Yyyy-MM-dd.
@@ -24900,6 +25005,46 @@ func (s *StepReqAction) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/Storage
+type Storage struct {
+	// Size of the database, without its journal.
+	DatabaseBytes int64 `json:"database_bytes"`
+	// Files of tickets.
+	Files int64 `json:"files"`
+	// Their sizes together; the same bytes of several tickets are kept once.
+	FileBytes int64 `json:"file_bytes"`
+}
+
+// GetDatabaseBytes returns the value of DatabaseBytes.
+func (s *Storage) GetDatabaseBytes() int64 {
+	return s.DatabaseBytes
+}
+
+// GetFiles returns the value of Files.
+func (s *Storage) GetFiles() int64 {
+	return s.Files
+}
+
+// GetFileBytes returns the value of FileBytes.
+func (s *Storage) GetFileBytes() int64 {
+	return s.FileBytes
+}
+
+// SetDatabaseBytes sets the value of DatabaseBytes.
+func (s *Storage) SetDatabaseBytes(val int64) {
+	s.DatabaseBytes = val
+}
+
+// SetFiles sets the value of Files.
+func (s *Storage) SetFiles(val int64) {
+	s.Files = val
+}
+
+// SetFileBytes sets the value of FileBytes.
+func (s *Storage) SetFileBytes(val int64) {
+	s.FileBytes = val
 }
 
 // Ref: #/components/schemas/System

@@ -888,6 +888,14 @@ type Handler interface {
 	//
 	// GET /desk/v1/rules
 	ListRules(ctx context.Context) (*RuleList, error)
+	// ListSettings implements ListSettings operation.
+	//
+	// Every setting of the configuration file and of the command line that this node works by, and where
+	// its value comes from. Secrets are never in it, only where they are read. For administrators and
+	// auditors.
+	//
+	// GET /desk/v1/system/settings
+	ListSettings(ctx context.Context) (*SettingList, error)
 	// ListSignatures implements ListSignatures operation.
 	//
 	// Lists who accepted a version of an agreement, newest first.
@@ -1495,6 +1503,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/snippets/{snippet_id}
 	ShowSnippet(ctx context.Context, params ShowSnippetParams) (*Snippet, error)
+	// ShowStorage implements ShowStorage operation.
+	//
+	// How large the database is, and the files of tickets by their own sizes. For administrators and
+	// auditors.
+	//
+	// GET /desk/v1/system/storage
+	ShowStorage(ctx context.Context) (*Storage, error)
 	// ShowSystem implements ShowSystem operation.
 	//
 	// Version, database, counts and queue depth.

@@ -52,10 +52,21 @@ export const places: readonly Place[] = [
   // Texts and automation
 
   // People and access
+  at('accounts', 'people', auditors, administrators, ['账号', 'Accounts'], ['客户的账号、用户、用户组、权限、委托、资源、诊断、沙箱', 'Customers: users, groups, rights, agencies, resources, diagnoses, sandboxes'], () => import('./people/Accounts.svelte')),
+  at('engineers', 'people', overseers, supervisors, ['工程师与同事', 'Engineers and colleagues'], ['本方人员：资料、登录、技能、容量、班次', 'People of the house: details, signing in, skills, capacity, shifts'], () => import('./people/Engineers.svelte')),
+  at('teams', 'people', overseers, supervisors, ['团队', 'Teams'], ['成员和负责人', 'Members and lead'], () => import('./people/Teams.svelte')),
+  at('roles', 'people', auditors, administrators, ['角色', 'Roles'], ['谁有哪些角色，角色可以做什么', 'Who has which, and what it may do'], () => import('./people/Roles.svelte')),
+  at('partners', 'people', overseers, administrators, ['服务伙伴', 'Partners'], ['服务时间、范围、伙伴的工程师', 'Hours, what they serve, their engineers'], () => import('./people/Partners.svelte')),
+  at('keys', 'people', auditors, administrators, ['访问密钥', 'Access keys'], ['AK/SK 的创建、停用和最近使用', 'AK and SK: create, disable, last use'], () => import('./people/Keys.svelte')),
 
   // Mail and messages
 
   // System
+  at('webhooks', 'system', auditors, administrators, ['Webhook', 'Webhooks'], ['事件的接收方、密钥、发送记录、重新发送', 'Receivers of events, secrets, delivery log, sending again'], () => import('./ops/Webhooks.svelte')),
+  at('audit', 'system', auditors, administrators, ['审计', 'Audit log'], ['谁做了什么，链条核对，导出', 'Who did what; verify the chain, export'], () => import('./ops/Audit.svelte')),
+  at('privacy', 'system', auditors, administrators, ['个人数据', 'Privacy'], ['查询、清除、保全、按期清理、数据副本', 'Look, erase, hold, retention, copies'], () => import('./ops/Privacy.svelte')),
+  at('abuse', 'system', supervisors, supervisors, ['违规举报', 'Abuse reports'], ['客户提交的举报', 'What customers have reported'], () => import('./ops/Abuse.svelte')),
+  at('system', 'system', house, administrators, ['系统', 'System'], ['版本、存储、等待的任务、生效的设置、备份', 'Version, storage, what waits, settings in force, backup'], () => import('./ops/System.svelte')),
 
 ]
 

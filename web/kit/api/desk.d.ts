@@ -1429,6 +1429,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/system/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Settings in force
+         * @description Every setting of the configuration file and of the command line that this node works by, and where its value comes from. Secrets are never in it, only where they are read. For administrators and auditors.
+         */
+        get: operations["ListSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/system/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the store holds
+         * @description How large the database is, and the files of tickets by their own sizes. For administrators and auditors.
+         */
+        get: operations["ShowStorage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/tickets/{number}/attachments": {
         parameters: {
             query?: never;
@@ -5050,6 +5090,37 @@ export interface components {
              * @description `after` of the next read.
              */
             last: number;
+        };
+        SettingList: {
+            items: components["schemas"]["Setting"][];
+        };
+        Setting: {
+            /** @description Key of the configuration file, for example notify.mail[0].host, or the word of the command line, for example --listen. */
+            key: string;
+            /** @description As people write it; of a secret where it is read from. */
+            value: string;
+            /**
+             * @description Where the value comes from.
+             * @enum {string}
+             */
+            source: "default" | "file" | "command";
+        };
+        Storage: {
+            /**
+             * Format: int64
+             * @description Size of the database, without its journal.
+             */
+            database_bytes: number;
+            /**
+             * Format: int64
+             * @description Files of tickets.
+             */
+            files: number;
+            /**
+             * Format: int64
+             * @description Their sizes together; the same bytes of several tickets are kept once.
+             */
+            file_bytes: number;
         };
         System: {
             /** @description Version of the program. */
@@ -10769,6 +10840,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["System"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings, by key. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The store. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Storage"];
                 };
             };
             default: components["responses"]["Error"];

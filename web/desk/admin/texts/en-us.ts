@@ -38,6 +38,9 @@ const texts: Record<keyof typeof zh, string> = {
   'form.zh': 'Chinese',
   'form.en': 'English',
 
+  'once.hint': 'Copy it now: it is shown this once.',
+  'once.done': 'I have stored it',
+
   'ask.again': 'This cannot be undone.',
 
   'history.title': 'Change history',

@@ -36,6 +36,9 @@ const texts = {
   'form.zh': '中文',
   'form.en': '英文',
 
+  'once.hint': '请现在复制保存，关闭后无法再查看。',
+  'once.done': '已保存，关闭',
+
   'ask.again': '此操作不能撤销。',
 
   'history.title': '修改记录',

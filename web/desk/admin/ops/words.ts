@@ -1,0 +1,25 @@
+// What happened, in words: the kinds of events, for histories and the audit.
+import { kindName } from '../../steps'
+import { eventWords } from '../people/events'
+import type { OpsKey } from './texts'
+import { ot } from './texts'
+
+/** The words for a kind of event of running the installation, or the kind itself. */
+export function opsWords(kind: string): string {
+  const key = `made.o.ev.${kind}`
+  const text = ot(key as OpsKey)
+  if (text !== key) return text
+  return kind.startsWith('ticket.') ? kindName(kind) : kind
+}
+
+/** The words for a kind of event, whatever it is. */
+export function eventName(kind: string): string {
+  const text = opsWords(kind)
+  return text === kind ? eventWords(kind) : text
+}
+
+/** The first words of kinds, which `.*` means all of. */
+export const groupsOfKinds = [
+  'ticket', 'attachment', 'agreement', 'article', 'contact', 'diagnosis', 'user', 'token', 'key', 'domain', 'group', 'agency', 'resource', 'partner', 'team', 'queue',
+  'rule', 'macro', 'bulk', 'sla', 'catalog', 'template', 'provider', 'codes', 'notify', 'mail', 'webhook', 'privacy', 'abuse', 'audit',
+] as const

@@ -1,0 +1,49 @@
+// Screens of running the installation.
+import { toAdmin } from './admin-service'
+import type { Screen } from './desk-screens'
+import { expect } from './world'
+
+export const screens: Screen[] = [
+  { name: 'webhooks', go: (page) => toAdmin(page, '/webhooks', 'main .empty, main table') },
+  { name: 'webhook-new', go: (page) => toAdmin(page, '/webhooks/new', 'main form input') },
+  {
+    name: 'webhook',
+    go: async (page) => {
+      await toAdmin(page, '/webhooks', 'main .empty, main table')
+      if ((await page.locator('main tbody a').count()) === 0) {
+        await toAdmin(page, '/webhooks/new', 'main form input')
+        await page.locator('main input[type=url]').fill('https://hooks.example.com/casemate')
+        await page.locator('main button[type=submit]').click()
+        await expect(page.locator('main .once')).toBeVisible()
+        await page.locator('main .once .pri').click()
+      } else await page.locator('main tbody a').first().click()
+      await expect(page.locator('main .card').nth(2)).toBeVisible()
+      await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
+    },
+  },
+  { name: 'audit', go: (page) => toAdmin(page, '/audit', 'main table') },
+  {
+    name: 'audit-event',
+    go: async (page) => {
+      await toAdmin(page, '/audit?group=domain', 'main table')
+      await page.locator('main tbody button').first().click()
+      await expect(page.locator('dialog[open] dl')).toBeVisible()
+    },
+  },
+  { name: 'privacy', go: (page) => toAdmin(page, '/privacy', 'main .card') },
+  { name: 'privacy-person', go: (page) => toAdmin(page, '/privacy?by=contact&contact=nobody%40example.com', 'main .card h2') },
+  { name: 'privacy-erasures', go: (page) => toAdmin(page, '/privacy/erasures', 'main .empty, main table') },
+  { name: 'privacy-holds', go: (page) => toAdmin(page, '/privacy/holds?new=person', 'main form') },
+  { name: 'privacy-retention', go: (page) => toAdmin(page, '/privacy/retention', 'main table') },
+  {
+    name: 'privacy-rule',
+    go: async (page) => {
+      await toAdmin(page, '/privacy/retention', 'main table')
+      await page.locator('main tbody button').first().click()
+      await page.locator('dialog[open] button[type=submit]').click()
+      await expect(page.locator('dialog[open] [role=status]')).toBeVisible()
+    },
+  },
+  { name: 'abuse', go: (page) => toAdmin(page, '/abuse', 'main .empty, main table') },
+  { name: 'system', go: (page) => toAdmin(page, '/system', 'main table') },
+]

@@ -1,0 +1,93 @@
+// An administrator's path: an account, its user, a key that works, the audit,
+// and the end of the key.
+import { createHash, createHmac } from 'node:crypto'
+import { toAdmin } from './admin-service'
+import { expect, signInHouse, test } from './world'
+
+/** A request signed as the vendor's SDKs do (SDK-HMAC-SHA256). */
+async function signed(base: string, path: string, ak: string, sk: string): Promise<Response> {
+  const date = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '')
+  const host = new URL(base).host
+  const sha = (text: string) => createHash('sha256').update(text).digest('hex')
+  const canonical = ['GET', `${path}/`, '', `host:${host}`, `x-sdk-date:${date}`, '', 'host;x-sdk-date', sha('')].join('\n')
+  const signature = createHmac('sha256', sk).update(['SDK-HMAC-SHA256', date, sha(canonical)].join('\n')).digest('hex')
+  return fetch(base + path, { headers: { 'X-Sdk-Date': date, Authorization: `SDK-HMAC-SHA256 Access=${ak}, SignedHeaders=host;x-sdk-date, Signature=${signature}` } })
+}
+
+test('an account, a user, a key that works, the audit, the end of the key', async ({ page, world }) => {
+  await signInHouse(page, world, world.admin.name)
+  await toAdmin(page, '/accounts')
+  await page.getByRole('link', { name: '新建账号' }).first().click()
+  await page.getByLabel('账号名').fill('Nordwind')
+  await page.getByLabel('支持计划').selectOption('Business')
+  await page.getByRole('button', { name: '创建，下一步建用户' }).click()
+
+  // Its first user is its main account; the password is shown once.
+  await expect(page.locator('main h1')).toHaveText('新建用户')
+  await expect(page.getByLabel('作为主账号')).toBeChecked()
+  await page.getByLabel('用户名').fill('nora')
+  await page.getByRole('button', { name: '创建', exact: true }).click()
+  const once = page.locator('.once')
+  await expect(once).toContainText('nora')
+  await expect(once.locator('dd').last()).toHaveText(/^.{20}$/)
+  await once.getByRole('button', { name: '已保存，关闭' }).click()
+  await expect(page.locator('main h1')).toHaveText('nora')
+
+  // A key, shown once, signs.
+  await page.getByRole('button', { name: '创建访问密钥' }).click()
+  await expect(once.locator('dt')).toHaveText(['AK', 'SK'])
+  const [ak = '', sk = ''] = await once.locator('dd').allTextContents()
+  await once.getByRole('button', { name: '已保存，关闭' }).click()
+  await expect(once).toHaveCount(0)
+  await expect(page.locator('main')).not.toContainText(sk)
+  const answer = await signed(world.base, '/v2/servicerequest/cases', ak, sk)
+  expect(answer.status, await answer.text()).toBe(200)
+
+  // The audit tells of it; the list tells of its use.
+  await toAdmin(page, '/audit?kind=key.create', 'main table')
+  const row = page.locator('main tbody tr').first()
+  await expect(row).toContainText('创建访问密钥')
+  await expect(row).toContainText('Nordwind')
+  await expect(row).toContainText(world.admin.name)
+  await page.getByRole('button', { name: '再次核对' }).click()
+  await expect(page.locator('main .st', { hasText: '链条完整' })).toBeVisible()
+  const saved = page.waitForEvent('download')
+  await page.getByRole('button', { name: '导出 CSV' }).click()
+  expect((await saved).suggestedFilename()).toMatch(/^audit-.*\.csv$/)
+
+  await toAdmin(page, '/keys', 'main table')
+  await page.getByLabel('账号', { exact: true }).selectOption('Nordwind')
+  const key = page.locator('main tbody tr', { hasText: ak })
+  await expect(key).toContainText('今天')
+
+  // Off, on, gone.
+  await key.getByRole('button', { name: `停用 ${ak}` }).click()
+  await expect(key).toContainText('停用')
+  await expect(async () => expect((await signed(world.base, '/v2/servicerequest/cases', ak, sk)).status).toBe(401)).toPass()
+  await key.getByRole('button', { name: `启用 ${ak}` }).click()
+  await expect(key.locator('.st')).toHaveText('启用')
+  expect((await signed(world.base, '/v2/servicerequest/cases', ak, sk)).status).toBe(200)
+  await key.getByRole('button', { name: `删除 ${ak}` }).click()
+  const sure = page.locator('dialog[open]')
+  await expect(sure).toContainText(ak)
+  await sure.getByRole('button', { name: '删除访问密钥' }).click()
+  await expect(page.locator('main .empty')).toBeVisible()
+  expect((await signed(world.base, '/v2/servicerequest/cases', ak, sk)).status).toBe(401)
+})
+
+test('roles are granted and revoked at once, and the last administrator stays', async ({ page, world, faults }) => {
+  faults.allow.push(/status of 40[0-9]/) // the refusal is what is looked for
+  await signInHouse(page, world, world.admin.name)
+  await toAdmin(page, '/roles', 'main table')
+  const box = page.getByRole('checkbox', { name: 'zhao: 审计员' })
+  await box.check()
+  await expect(page.locator('.toast', { hasText: 'zhao：已授予审计员' })).toBeVisible()
+  await page.reload()
+  await expect(box).toBeChecked()
+  await box.uncheck()
+  await expect(page.locator('.toast', { hasText: 'zhao：已收回审计员' })).toBeVisible()
+  const own = page.getByRole('checkbox', { name: `${world.admin.name}: 管理员` })
+  await own.click()
+  await expect(page.locator('.toast.wrong')).toBeVisible()
+  await expect(own).toBeChecked()
+})

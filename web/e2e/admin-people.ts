@@ -1,0 +1,59 @@
+// Screens of people and access.
+import type { Page } from '@playwright/test'
+import { toAdmin } from './admin-service'
+import type { Screen } from './desk-screens'
+import { expect } from './world'
+
+const settled = async (page: Page) => expect(page.locator('[aria-busy=true]')).toHaveCount(0)
+/** The first thing of a place's list, or a part of it. */
+const first = async (page: Page, place: string, part = '') => {
+  await toAdmin(page, `/${place}`, 'main table')
+  const href = await page.locator('main tbody a').first().getAttribute('href')
+  await page.goto(`${href}${part}`)
+  await expect(page.locator('main h1')).toBeVisible()
+  await expect(page.locator('main .card, main .empty, main table').first()).toBeVisible()
+  await settled(page)
+}
+
+export const screens: Screen[] = [
+  { name: 'accounts', go: (page) => toAdmin(page, '/accounts', 'main table') },
+  { name: 'accounts-none', go: (page) => toAdmin(page, '/accounts?q=zzzz', 'main .empty') },
+  { name: 'account-new', go: (page) => toAdmin(page, '/accounts/new', 'main form input') },
+  { name: 'account', go: (page) => first(page, 'accounts') },
+  { name: 'account-gone', go: (page) => toAdmin(page, '/accounts/none-such', 'main .failed') },
+  { name: 'account-users', go: (page) => first(page, 'accounts', '/users') },
+  { name: 'account-user-new', go: (page) => first(page, 'accounts', '/users/new') },
+  {
+    name: 'account-user',
+    go: async (page) => {
+      await first(page, 'accounts', '/users')
+      await page.locator('main tbody a').first().click()
+      await expect(page.locator('main .card').nth(4)).toBeVisible()
+      await settled(page)
+    },
+  },
+  {
+    name: 'account-password',
+    go: async (page) => {
+      await first(page, 'accounts', '/users')
+      await page.locator('main tbody a').first().click()
+      await page.locator('main').getByRole('button', { name: /设置新密码|Set a new password/ }).click()
+      await settled(page)
+    },
+  },
+  { name: 'account-groups', go: (page) => first(page, 'accounts', '/groups') },
+  { name: 'account-permissions', go: (page) => first(page, 'accounts', '/permissions') },
+  { name: 'account-agencies', go: (page) => first(page, 'accounts', '/agencies') },
+  { name: 'account-resources', go: (page) => first(page, 'accounts', '/resources') },
+  { name: 'account-resource-new', go: (page) => first(page, 'accounts', '/resources/new') },
+  { name: 'account-diagnoses', go: (page) => first(page, 'accounts', '/diagnoses') },
+  { name: 'engineers', go: (page) => toAdmin(page, '/engineers', 'main table') },
+  { name: 'engineer-new', go: (page) => toAdmin(page, '/engineers/new', 'main form input') },
+  { name: 'engineer', go: (page) => first(page, 'engineers') },
+  { name: 'teams', go: (page) => toAdmin(page, '/teams', 'main table') },
+  { name: 'team', go: (page) => first(page, 'teams') },
+  { name: 'roles', go: (page) => toAdmin(page, '/roles', 'main table') },
+  { name: 'partners', go: (page) => toAdmin(page, '/partners', 'main .empty, main table') },
+  { name: 'partner-new', go: (page) => toAdmin(page, '/partners/new', 'main form input') },
+  { name: 'keys', go: (page) => toAdmin(page, '/keys', 'main .empty, main table') },
+]
