@@ -1,4 +1,5 @@
 // Addresses, and which layer is open.
+import { session } from '../kit/session.svelte'
 import type { Ticket } from './data'
 import { list } from './list.svelte'
 import { navigate } from './router'
@@ -7,6 +8,12 @@ import { navigate } from './router'
 export function listPath(): string {
   const { kind, id } = list.source
   return `/desk/${kind === 'queue' ? 'q' : 'v'}/${encodeURIComponent(id)}${list.sort === 'due' ? '' : `?sort=${list.sort}`}`
+}
+
+/** Whether the administration has something for the user: for everybody of the house, not for a partner's people. */
+export function hasAdmin(): boolean {
+  const who = session()
+  return who?.role !== undefined && who.partner_id === undefined
 }
 
 /** A ticket's address; the list beside it goes along. */

@@ -14,12 +14,14 @@ export const { p, navigate, route } = createRouter({
   '/search': () => import('./screens/Search.svelte'),
   '/shift': () => import('./screens/Shift.svelte'),
   '/account': () => import('./screens/Account.svelte'),
+  '/admin': () => import('./admin/Admin.svelte'),
+  '/admin/*rest': () => import('./admin/Admin.svelte'),
   '*': Missing,
   layout: Shell,
   hooks: {
     afterLoad() {
-      // In the queue the focus stays on the row, in a search in its field.
-      if (!first && !/\/desk\/(q|v|search)\b/.test(location.pathname)) arrived()
+      // In the queue the focus stays on the row, in a search in its field; the administration sees to it itself.
+      if (!first && !/\/desk\/(q|v|search|admin)\b/.test(location.pathname)) arrived()
       first = false
     },
   },

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { asFailure, Failure, unwrap } from './errors'
@@ -13,7 +13,11 @@ import { pastedName, refuse } from './uploads.svelte'
 const root = join(import.meta.dirname, '..')
 
 describe('texts', async () => {
-  const folders = ['kit/texts', 'login/texts', 'console/texts', 'console/more', 'kit/account/texts', 'kit/widgets/files/texts']
+  // Every folder with both catalogues; the desk's own has a test beside it.
+  const folders = ['kit', 'login', 'console', 'desk']
+    .flatMap((d) => readdirSync(join(root, d), { recursive: true, encoding: 'utf8' }).map((f) => join(d, f)))
+    .filter((f) => f.endsWith('/zh-cn.ts') && f !== join('desk', 'texts', 'zh-cn.ts'))
+    .map((f) => dirname(f))
   for (const folder of folders) {
     const [zh, en] = await Promise.all(['zh-cn', 'en-us'].map(async (l) => ((await import(join(root, folder, `${l}.ts`))) as { default: Record<string, string> }).default))
     test(`${folder}: the same keys, the same places to fill, no other language's words`, () => {
@@ -35,7 +39,7 @@ describe('texts', async () => {
       }
     })
     const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
-    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error)\./ // put together at run time
+    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|made)(\.|$)/ // put together at run time
     for (const folder of folders)
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
         const key = m[1] ?? ''

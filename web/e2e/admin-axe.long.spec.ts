@@ -1,0 +1,4 @@
+import { clean } from './admin-axe'
+import { few } from './desk-axe'
+
+clean((c) => !few(c))

@@ -1,0 +1,24 @@
+// axe over every screen of the administration in one language, scheme and width.
+import { screens } from './admin-screens'
+import { axeClean } from './axe'
+import type { Combination } from './desk-axe'
+import { chosen } from './desk-screens'
+import { expect, signInHouse, test } from './world'
+
+const all = (['zh-cn', 'en-us'] as const).flatMap((language) => (['light', 'dark'] as const).flatMap((theme) => ([390, 1440] as const).map((width): Combination => ({ language, theme, width }))))
+
+export function clean(which: (c: Combination) => boolean): void {
+  for (const c of all.filter(which))
+    test(`administration: axe finds nothing, ${c.language} ${c.theme} ${c.width}`, async ({ page, world, faults }) => {
+      test.setTimeout(180_000)
+      faults.allow.push(/status of 40[04].*none-such/)
+      await page.setViewportSize({ width: c.width, height: c.width === 390 ? 844 : 900 })
+      await signInHouse(page, world, world.admin.name)
+      await chosen(page, c.language, c.theme)
+      for (const s of screens) {
+        await s.go(page)
+        await axeClean(page, `${s.name} ${c.language} ${c.theme} ${c.width}`)
+        expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${s.name} is too wide`).toBeLessThanOrEqual(0)
+      }
+    })
+}

@@ -1,0 +1,8 @@
+// The administration's screens, for whoever looks at all of them: one list for
+// each group of places, in a file of its own.
+import type { Screen } from './desk-screens'
+import { screens as service } from './admin-service'
+
+export const screens: Screen[] = [
+  ...service, //
+]
