@@ -196,7 +196,11 @@ func (s *smpp) bind() {
 			said.say(SaidServer, "bind_transceiver_resp "+statusText(data.ESME_ROK))
 		}
 	}
-	said.refused(err)
+	if refusal := (*bindRefused)(nil); errors.As(err, &refusal) {
+		said.say(SaidServer, "bind_transceiver_resp "+statusText(refusal.status))
+	} else {
+		said.refused(err)
+	}
 	s.mu.Lock()
 	s.said = said.all()
 	for i := range s.said {

@@ -275,7 +275,7 @@ func (s *smtpChannel) sendAlone(ctx context.Context, msg *gomail.Msg) (string, e
 }
 
 func (s *smtpChannel) options(d *dialer) []gomail.Option {
-	o := []gomail.Option{gomail.WithPort(s.c.Port), gomail.WithTimeout(s.c.Timeout), gomail.WithTLSConfig(s.tls.Clone()),
+	o := []gomail.Option{gomail.WithPort(s.c.Port), gomail.WithTimeout(s.c.Timeout), gomail.WithTLSConfig(d.tls),
 		gomail.WithDialContextFunc(d.dial), gomail.WithoutNoop(), gomail.WithoutRset()}
 	switch s.c.TLS {
 	case config.TLSImplicit:

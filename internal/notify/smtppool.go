@@ -27,7 +27,13 @@ type mailConn struct {
 // open makes a connection.
 func (s *smtpChannel) open(ctx context.Context) (*mailConn, error) {
 	t := taped(ctx)
-	d := &dialer{implicit: s.c.TLS == config.TLSImplicit, tls: s.tls, walls: s.walls, tape: t}
+	d := &dialer{implicit: s.c.TLS == config.TLSImplicit, tls: s.tls.Clone(), walls: s.walls, tape: t}
+	if t != nil {
+		d.tls.VerifyConnection = func(state tls.ConnectionState) error { // behind what always verifies
+			t.note("%s", secured(state))
+			return nil
+		}
+	}
 	options := s.options(d)
 	if t != nil {
 		options = append(options, gomail.WithDebugLog(), gomail.WithLogger(mailTape{t}))
@@ -45,9 +51,6 @@ func (s *smtpChannel) open(ctx context.Context) (*mailConn, error) {
 		t.refused(err)
 		d.close()
 		return nil, err
-	}
-	if state, err := c.smtp.GetTLSConnectionState(); t != nil && err == nil {
-		t.note("%s", secured(*state))
 	}
 	return c, nil
 }

@@ -93,6 +93,13 @@ func (t *tape) note(format string, args ...any) {
 	}
 }
 
+// heard tells whether an answer was among the last ones.
+func (t *tape) heard(said string) bool {
+	first, _, _ := strings.Cut(said, "\n")
+	all := t.all()
+	return slices.ContainsFunc(all[max(len(all)-8, 0):], func(l Line) bool { return l.From == SaidServer && l.Text == oneLine(t.secrets.Replace(first)) })
+}
+
 // all is what was kept.
 func (t *tape) all() []Line {
 	t.mu.Lock()
@@ -128,7 +135,10 @@ func (t *tape) refused(err error) {
 	var send *gomail.SendError
 	switch {
 	case errors.As(err, &answer):
-		t.say(SaidServer, fmt.Sprintf("%d %s", answer.Code, answer.Msg))
+		said := fmt.Sprintf("%d %s", answer.Code, answer.Msg)
+		if !t.heard(said) {
+			t.say(SaidServer, said)
+		}
 	case errors.As(err, &send) && send.ErrorCode() != 0:
 		t.say(SaidServer, send.Error())
 	default:
