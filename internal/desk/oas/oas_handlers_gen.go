@@ -15521,6 +15521,18 @@ func (s *Server) handleListDeliveriesRequest(args [0]string, argsEscaped bool, w
 					In:   "query",
 				}: params.State,
 				{
+					Name: "channel",
+					In:   "query",
+				}: params.Channel,
+				{
+					Name: "kind",
+					In:   "query",
+				}: params.Kind,
+				{
+					Name: "provider",
+					In:   "query",
+				}: params.Provider,
+				{
 					Name: "cursor",
 					In:   "query",
 				}: params.Cursor,

@@ -15908,6 +15908,52 @@ func (o OptBulkUndoReq) Or(d BulkUndoReq) BulkUndoReq {
 	return d
 }
 
+// NewOptChannel returns new OptChannel with value set to v.
+func NewOptChannel(v Channel) OptChannel {
+	return OptChannel{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptChannel is optional Channel.
+type OptChannel struct {
+	Value Channel
+	Set   bool
+}
+
+// IsSet returns true if OptChannel was set.
+func (o OptChannel) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptChannel) Reset() {
+	var v Channel
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptChannel) SetTo(v Channel) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptChannel) Get() (v Channel, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptChannel) Or(d Channel) Channel {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptClockKind returns new OptClockKind with value set to v.
 func NewOptClockKind(v ClockKind) OptClockKind {
 	return OptClockKind{

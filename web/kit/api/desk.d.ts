@@ -9357,6 +9357,12 @@ export interface operations {
                 reference?: string;
                 /** @description Only deliveries in this state. */
                 state?: components["schemas"]["DeliveryState"];
+                /** @description Only mails, or only text messages. */
+                channel?: components["schemas"]["Channel"];
+                /** @description Only messages of this kind, for example verify.code. */
+                kind?: string;
+                /** @description Only messages that this provider was asked to take. */
+                provider?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: components["parameters"]["Cursor"];
                 /** @description Most items in one answer. */
