@@ -50,7 +50,7 @@ export default defineConfig({
       input: Object.fromEntries(entries.map((name) => [name, join(root, `${name}.html`)])),
       // Few files compress better than many: what every page needs lies in two.
       output: { codeSplitting: { groups: [
-        { name: 'vendor', test: /node_modules\/(svelte|@tanstack\/(?!virtual-core)|sv-router|openapi-fetch|esm-env|clsx)\b/, priority: 2 },
+        { name: 'vendor', test: /node_modules\/(svelte|@tanstack\/(?!virtual-core)|sv-router|openapi-fetch|esm-env|clsx)\b(?!.*[iI]nfiniteQuery(Observer|\.))/, priority: 2 },
         { name: 'kit', test: new RegExp(`/kit/(?:(?:api|errors|i18n|keys|live|prefs|query|router|say|session|text|time)[.a-z]*|base.css|widgets/(?:${frame.join('|')}).svelte.*)$`), priority: 1 },
       ] } },
     },
