@@ -16,7 +16,7 @@ import (
 // settings of the server's own configuration file, as it always did.
 type configGroup struct {
 	Settings configCmd         `cmd:"" default:"withargs" help:"Print the settings of the configuration file in force, secrets hidden (also without this word)."`
-	Export   configExportCmd   `cmd:"" help:"Write all configuration into a folder: catalogue, agreements, templates, teams, queues, views, macros, snippets, rules, engineers, partners, domains, webhooks."`
+	Export   configExportCmd   `cmd:"" help:"Write all configuration into a folder: catalogue, agreements, templates, teams, queues, views, macros, snippets, rules, engineers, partners, domains, webhooks, providers."`
 	Plan     configPlanCmd     `cmd:"" help:"Show how a folder differs from what is in force, and which open tickets are touched; changes nothing."`
 	Apply    configApplyCmd    `cmd:"" help:"Put a folder in force, all of it or nothing, and record the version."`
 	History  configHistoryCmd  `cmd:"" help:"List the recorded versions, newest first."`
@@ -214,8 +214,12 @@ func (c *configPlanCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	defer cl.end()
+	secrets, err := configSecrets(files)
+	if err != nil {
+		return err
+	}
 	var raw json.RawMessage
-	if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "clocks": c.Clocks}, &raw); err != nil {
+	if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "secrets": secrets, "clocks": c.Clocks}, &raw); err != nil {
 		return err
 	}
 	var p configPlanView
@@ -252,6 +256,10 @@ func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	defer cl.end()
+	secrets, err := configSecrets(files)
+	if err != nil {
+		return err
+	}
 	var plan configPlanView
 	if c.Plan != "" {
 		text, err := os.ReadFile(c.Plan)
@@ -262,10 +270,10 @@ func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
 			return problem{c.Plan + "：不是 plan --out 写出的文件", c.Plan + ": not a file that plan --out wrote"}
 		}
 		c.Clocks = plan.Clocks
-	} else if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "clocks": c.Clocks}, &plan); err != nil {
+	} else if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "secrets": secrets, "clocks": c.Clocks}, &plan); err != nil {
 		return err
 	}
-	return finish(ctx, cl, o, c.JSON, "/apply", map[string]any{"files": files, "base": plan.Base, "clocks": c.Clocks})
+	return finish(ctx, cl, o, c.JSON, "/apply", map[string]any{"files": files, "secrets": secrets, "base": plan.Base, "clocks": c.Clocks})
 }
 
 // finish applies or goes back, and prints what was changed.

@@ -79,7 +79,7 @@ func (c Config) check() error {
 	if c.Drain < 0 {
 		return errors.New("drain cannot be negative")
 	}
-	all := []error{listenAddress("metrics", c.Metrics), ranges("trusted_proxies", c.TrustedProxies), ranges("webhooks.allow", c.Webhooks.Allow),
+	all := []error{listenAddress("metrics", c.Metrics), ranges("trusted_proxies", c.TrustedProxies), ranges("webhooks.allow", c.Webhooks.Allow), ranges("notify.allow", c.Notify.Allow),
 		c.Notify.Check(), c.Verify.Check(), c.Ticket.Check(), c.Teamwork.Check(), c.Diagnose.Check(), ranges("diagnose.allow", c.Diagnose.Allow),
 		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check(), c.Queue.Check(), c.Automation.Check(), c.MailIn.Check()}
 	for i, g := range c.Notify.SMS {

@@ -18,6 +18,7 @@ type Notify struct {
 	URL     string        `yaml:"url"`     // address of this installation as recipients reach it, for links in mails; "" = no links
 	SMPP    []SMPP        `yaml:"smpp"`    // text message centres by SMPP 3.4, after those of SMS unless their order says otherwise
 	Returns Returns       `yaml:"returns"` // the mailbox that bounces come to
+	Allow   []string      `yaml:"allow"`   // address ranges that providers set up at the desk may reach although they are not public, and over http
 	Keep    time.Duration `yaml:"keep"`    // how long the ledger of deliveries is kept; 0 = 2160h (90 days)
 }
 

@@ -61,7 +61,7 @@ func configPlan(ctx context.Context, p setup.Plan) *oas.ConfigPlan {
 
 // PlanConfiguration tells what files would change.
 func (h configuration) PlanConfiguration(ctx context.Context, req *oas.PlanConfigurationReq) (*oas.ConfigPlan, error) {
-	p, err := h.setup.Plan(ctx, principal.From(ctx), bytesOf(req.Files), setup.Clocks(req.Clocks.Value))
+	p, err := h.setup.Knowing(req.Secrets.Value).Plan(ctx, principal.From(ctx), bytesOf(req.Files), setup.Clocks(req.Clocks.Value))
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (h configuration) PlanConfiguration(ctx context.Context, req *oas.PlanConfi
 
 // ApplyConfiguration puts files in force.
 func (h configuration) ApplyConfiguration(ctx context.Context, req *oas.ApplyConfigurationReq) (*oas.ConfigPlan, error) {
-	p, err := h.setup.Apply(ctx, principal.From(ctx), bytesOf(req.Files), req.Base.Value, setup.Clocks(req.Clocks.Value))
+	p, err := h.setup.Knowing(req.Secrets.Value).Apply(ctx, principal.From(ctx), bytesOf(req.Files), req.Base.Value, setup.Clocks(req.Clocks.Value))
 	if err != nil {
 		return nil, err
 	}

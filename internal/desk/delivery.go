@@ -34,7 +34,8 @@ func (h deliveries) ShowOutboxCode(ctx context.Context, params oas.ShowOutboxCod
 
 // ListDeliveries reads the ledger.
 func (h deliveries) ListDeliveries(ctx context.Context, params oas.ListDeliveriesParams) (*oas.DeliveryPage, error) {
-	f := notify.DeliveryFilter{To: params.To.Or(""), Domain: params.Domain.Or(""), Ref: params.Reference.Or(""), Before: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
+	f := notify.DeliveryFilter{To: params.To.Or(""), Domain: params.Domain.Or(""), Ref: params.Reference.Or(""), Before: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)),
+		Way: notify.Way(params.Channel.Or("")), Kind: params.Kind.Or(""), Provider: params.Provider.Or("")}
 	if s, ok := params.State.Get(); ok {
 		f.States = []string{string(s)}
 	}

@@ -34,47 +34,44 @@ type Callback struct {
 	Body   []byte
 }
 
-// checkReceipt reads the secret of receipts, and refuses what would take them
-// unchecked.
-func checkReceipt(c config.Receipt) (secret string, err error) {
-	if c.Secret == (config.Secret{}) {
+// checkReceipt refuses what would take receipts unchecked. has = a secret is
+// set; "" = it is not known here.
+func checkReceipt(c config.Receipt, has bool, secret string) error {
+	if !has {
 		if c.State != "" || c.Check != "" || c.Header != "" {
-			return "", errors.New("secret is missing: anybody could tell receipts")
+			return errors.New("secret is missing: anybody could tell receipts")
 		}
-		return "", nil
-	}
-	if secret, err = c.Secret.Read(); err != nil {
-		return "", err
+		return nil
 	}
 	switch {
 	case len(secret) < 8:
-		return "", errors.New("secret has less than 8 characters")
+		return errors.New("secret has less than 8 characters")
 	case c.State == "" || len(c.Delivered)+len(c.Failed) == 0:
-		return "", errors.New("state, and delivered or failed, are missing")
+		return errors.New("state, and delivered or failed, are missing")
 	case c.ID == "" && c.Check != config.ReceiptLink:
-		return "", errors.New("id is missing")
+		return errors.New("id is missing")
 	}
 	switch c.Check {
 	case "", config.ReceiptBody:
 		if !validToken.MatchString(c.Header) {
-			return "", errors.New("header is missing or not valid")
+			return errors.New("header is missing or not valid")
 		}
 	case config.ReceiptTwilio:
 		if u, err := url.Parse(c.URL); err != nil || u.Host == "" {
-			return "", errors.New("url is missing: Twilio signs it")
+			return errors.New("url is missing: Twilio signs it")
 		}
 	case config.ReceiptLink:
 	default:
-		return "", errors.New("check is body, twilio or link")
+		return errors.New("check is body, twilio or link")
 	}
-	return secret, nil
+	return nil
 }
 
 // Callback takes a gateway's receipt. ErrReceipt when it is not the gateway's;
 // what is signed and not understood, not final, or about an unknown message,
 // changes nothing and is no error.
 func (s *Service) Callback(ctx context.Context, name string, in Callback) error {
-	p, err := s.find(name)
+	p, err := s.find(ctx, name)
 	if err != nil {
 		return ErrReceipt
 	}

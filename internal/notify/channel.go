@@ -68,6 +68,17 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Cause }
 
+// outcome is the word for it in the ledger.
+func (f *Failure) outcome() string {
+	switch {
+	case f.Permanent:
+		return "permanent"
+	case f.Unknown:
+		return "unknown"
+	}
+	return "temporary"
+}
+
 // failure is any error as a Failure.
 func failure(err error) *Failure {
 	var f *Failure

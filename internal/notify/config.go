@@ -104,12 +104,11 @@ func resetTemplate(tx *db.Tx, who principal.Principal, name string, lang locale.
 // ForgetWords makes this node read the texts again; others do within a second.
 func (s *Service) ForgetWords() { s.forgetWords() }
 
-// ProviderNames are the names of the providers of this node, mail's first.
-func (s *Service) ProviderNames() (names []string) {
-	for _, way := range []Way{Mail, SMS} {
-		for _, p := range s.channels[way] {
-			names = append(names, p.Name())
-		}
+// FileProviders are the names of the providers of this node's own file, mail's
+// first.
+func (s *Service) FileProviders() (names []string) {
+	for _, p := range s.fixed {
+		names = append(names, p.Name())
 	}
 	return names
 }

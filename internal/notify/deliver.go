@@ -46,13 +46,18 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 	if err != nil {
 		return fmt.Errorf("message %s does not open: %w", m.id, err)
 	}
-	providers := []*provider{s.catcher}
+	providers, known := []*provider{s.catcher}, 1
 	if !m.caught {
+		l, err := s.current(ctx)
+		if err != nil {
+			return err
+		}
 		drained, err := s.drained(ctx)
 		if err != nil {
 			return err
 		}
-		providers = choose(s.channels[m.way], drained, s.db.Now(), s.db.Random)
+		known = len(l.on[m.way])
+		providers = choose(l.on[m.way], drained, s.db.Now(), s.db.Random)
 	}
 	left := time.Duration(m.expires-s.db.NowIn(ctx).UnixMilli()) * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, left)
@@ -74,7 +79,7 @@ func (s *Service) deliver(ctx context.Context, r job.Running) error {
 	}
 	pause := backoff(m.urgent, r.Try)
 	switch {
-	case !m.caught && len(s.channels[m.way]) == 0:
+	case known == 0:
 		return s.end(ctx, m, "failed", "no provider")
 	case len(providers) > 0 && permanent == len(providers):
 		return s.end(ctx, m, "failed", "refused")
@@ -184,7 +189,7 @@ func drop(tx *db.Tx, m stored, state, cause string) {
 
 // unseal opens what the channel needs.
 func (s *Service) unseal(ctx context.Context, m stored) (Outgoing, error) {
-	out := Outgoing{ID: m.id, MessageID: m.id + "@" + s.host, Domain: m.domain, Way: m.way, Person: m.person, Template: m.template,
+	out := Outgoing{ID: m.id, MessageID: m.id + "@" + s.lines.now.Load().host, Domain: m.domain, Way: m.way, Person: m.person, Template: m.template,
 		Language: locale.Language(m.language), At: m.created}
 	c, err := s.cipher(ctx, m.person)
 	if err != nil {
@@ -273,14 +278,7 @@ func cut(s string, most int) string {
 func (s *Service) failed(ctx context.Context, m stored, attempt string, took handed, f *Failure, contact string) error {
 	ctx, cancel := settled(ctx)
 	defer cancel()
-	outcome := "temporary"
-	switch {
-	case f.Permanent:
-		outcome = "permanent"
-	case f.Unknown:
-		outcome = "unknown"
-	}
-	detail := scrub(f.Error(), contact)
+	outcome, detail := f.outcome(), scrub(f.Error(), contact)
 	s.o.Log.WarnContext(ctx, "a message was not taken", "message", m.id, "template", m.template, "outcome", outcome, "detail", detail)
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		endAttempt(tx, m, attempt, outcome, detail, handed{parts: took.parts, cost: took.cost})

@@ -20,8 +20,8 @@ import (
 // stands twice, so that no second one can be added (section 8.15).
 var signedHeaders = []string{"From", "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "Auto-Submitted", "Content-Language"}
 
-// signer reads the key of mails' signatures; nil without a selector.
-func signer(c config.DKIM, from string) (*dkim.SignOptions, error) {
+// signer makes what signs mails, with a key in PEM; nil without a selector.
+func signer(c config.DKIM, text, from string) (*dkim.SignOptions, error) {
 	if c.Selector == "" {
 		if c != (config.DKIM{}) {
 			return nil, errors.New("selector is missing")
@@ -35,10 +35,6 @@ func signer(c config.DKIM, from string) (*dkim.SignOptions, error) {
 	// Receivers that check alignment (RFC 7489) want the domain of From, or one above.
 	if d := strings.ToLower(c.Domain); d != strings.ToLower(own) && !strings.HasSuffix(strings.ToLower(own), "."+d) {
 		return nil, errors.New("domain is neither that of from nor one above it")
-	}
-	text, err := c.Key.Read()
-	if err != nil {
-		return nil, err
 	}
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -38,9 +39,31 @@ var mark = regexp.MustCompile(`\{[a-z_]+\}`)
 
 var gatewayMarks = []string{"{to}", "{number}", "{area}", "{national}", "{text}", "{code}", "{template}", "{language}", "{id}", "{secret}", "{nonce}", "{created}", "{digest}", "{receipt}"}
 
-// NewGateway makes a provider of text messages. It refuses templates with
-// unknown placeholders, or with one in the host.
+// NewGateway makes a provider of text messages of the server's file. It refuses
+// templates with unknown placeholders, or with one in the host.
 func NewGateway(c config.SMSGateway) (Channel, error) {
+	walls, err := guard.New(c.Allow)
+	if err != nil {
+		return nil, fmt.Errorf("allow: %w", err)
+	}
+	in := secretsOf{walls: &walls}
+	if in.roots, err = pool(c.CAFile); err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	if in.secret, err = c.Secret.Read(); err != nil {
+		return nil, fmt.Errorf("secret: %w", err)
+	}
+	if in.receipt, err = c.Receipt.Secret.Read(); err != nil {
+		return nil, fmt.Errorf("receipt: secret: %w", err)
+	}
+	if err := checkReceipt(c.Receipt, c.Receipt.Secret != (config.Secret{}), in.receipt); err != nil {
+		return nil, fmt.Errorf("receipt: %w", err)
+	}
+	return newGateway(c, in)
+}
+
+// newGateway makes a provider whose receipts have been checked.
+func newGateway(c config.SMSGateway, in secretsOf) (*gateway, error) {
 	if c.Method == "" {
 		c.Method = http.MethodPost
 	}
@@ -68,23 +91,9 @@ func NewGateway(c config.SMSGateway) (Channel, error) {
 	if c.Name == "" {
 		c.Name = u.Hostname()
 	}
-	walls, err := guard.New(c.Allow)
-	if err != nil {
-		return nil, fmt.Errorf("allow: %w", err)
-	}
-	roots, err := pool(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	walls.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-	g := &gateway{c: c, client: walls.Client()}
-	if g.secret, err = c.Secret.Read(); err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
-	}
-	if g.receiptKey, err = checkReceipt(c.Receipt); err != nil {
-		return nil, fmt.Errorf("receipt: %w", err)
-	}
-	return g, nil
+	walls := *in.walls
+	walls.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: in.roots}
+	return &gateway{c: c, client: walls.Client(), secret: in.secret, receiptKey: in.receipt}, nil
 }
 
 var validToken = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
@@ -145,12 +154,15 @@ func (g *gateway) Send(ctx context.Context, m Outgoing) (string, error) {
 	if err != nil {
 		return "", &Failure{Permanent: true, Detail: "sms gateway", Cause: err}
 	}
+	t := taped(ctx)
+	t.request(g, req)
 	res, err := g.client.Do(req)
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {
 			err = u.Err // without the URL, which may hold number, text and secret
 		}
+		t.refused(err)
 		return "", &Failure{Detail: "sms gateway", Cause: err}
 	}
 	defer res.Body.Close()
@@ -161,8 +173,65 @@ func (g *gateway) Send(ctx context.Context, m Outgoing) (string, error) {
 	if err != nil {
 		return "", &Failure{Detail: "sms gateway: http " + strconv.Itoa(res.StatusCode), Cause: err}
 	}
+	t.answer(res, text)
 	answer := parseAnswer(text)
 	return g.judge(res.StatusCode, answer)
+}
+
+// request keeps a request; what only the two of us may know is left out: the
+// digest and the receipt's link prove who we are as the secret does.
+func (t *tape) request(g *gateway, req *http.Request) {
+	if t == nil {
+		return
+	}
+	hidden := regexp.MustCompile(`[?&]t=[0-9a-f]{64}|%26t%3D[0-9a-f]{64}`)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n", req.Method, req.URL)
+	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
+		given := g.c.Headers[name]
+		for own, v := range g.c.Headers {
+			if strings.EqualFold(own, name) {
+				given = v
+			}
+		}
+		for _, v := range req.Header[name] {
+			if strings.Contains(given, "{digest}") {
+				v = strings.ReplaceAll(given, "{digest}", "***")
+			}
+			fmt.Fprintf(&b, "%s: %s\n", name, v)
+		}
+	}
+	if req.GetBody != nil {
+		if body, err := req.GetBody(); err == nil {
+			text, _ := io.ReadAll(io.LimitReader(body, maxTold)) // a string: it does not fail
+			b.WriteString("\n" + string(text))
+		}
+	}
+	t.say(SaidClient, hidden.ReplaceAllString(b.String(), "***"))
+}
+
+// maxTold is how much of a body a transcript has.
+const maxTold = 4 << 10
+
+func (t *tape) answer(res *http.Response, body []byte) {
+	if t == nil {
+		return
+	}
+	if res.TLS != nil {
+		t.note("%s", secured(*res.TLS))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n", res.Proto, res.Status)
+	for _, name := range slices.Sorted(maps.Keys(res.Header)) {
+		if name == "Set-Cookie" {
+			continue
+		}
+		for _, v := range res.Header[name] {
+			fmt.Fprintf(&b, "%s: %s\n", name, v)
+		}
+	}
+	b.WriteString("\n" + string(body[:min(len(body), maxTold)]))
+	t.say(SaidServer, b.String())
 }
 
 func (g *gateway) judge(status int, answer any) (string, error) {

@@ -56,8 +56,12 @@ type DeliveryFilter struct {
 	Domain string   // tenant
 	Ref    string   // what it belongs to, e.g. a ticket's number
 	States []string // any of them; empty = all
-	Before string   // id of the last delivery of the page before
-	Limit  int      // 1..100; 0 = 20
+	Way    Way      // "" = both
+	Kind   string   // template, e.g. TemplateCode; "" = all
+	// Provider was asked to take them; "" = any, or none.
+	Provider string
+	Before   string // id of the last delivery of the page before
+	Limit    int    // 1..100; 0 = 20
 }
 
 // Deliveries answers "did it arrive?": the ledger, newest first, and whether
@@ -91,6 +95,18 @@ func (s *Service) Deliveries(ctx context.Context, who principal.Principal, f Del
 	if f.Ref != "" {
 		sql += " AND ref = ?"
 		args = append(args, f.Ref)
+	}
+	if f.Way != "" {
+		sql += " AND channel = ?"
+		args = append(args, string(f.Way))
+	}
+	if f.Kind != "" {
+		sql += " AND template = ?"
+		args = append(args, f.Kind)
+	}
+	if f.Provider != "" {
+		sql += " AND EXISTS (SELECT 1 FROM notify_attempts AS a WHERE a.domain_id = notify_messages.domain_id AND a.message_id = notify_messages.id AND a.provider = ?)"
+		args = append(args, f.Provider)
 	}
 	if len(f.States) > 0 {
 		for _, st := range f.States {

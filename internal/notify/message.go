@@ -80,8 +80,14 @@ func (s *Service) Prepare(ctx context.Context, m Message) (Prepared, error) {
 			return p, err
 		}
 	}
-	if !p.caught && len(s.channels[m.Way]) == 0 {
-		return p, ErrNoChannel.With("channel", string(m.Way))
+	if !p.caught {
+		l, err := s.current(ctx)
+		if err != nil {
+			return p, err
+		}
+		if len(l.on[m.Way]) == 0 {
+			return p, ErrNoChannel.With("channel", string(m.Way))
+		}
 	}
 	text, err := s.render(ctx, m)
 	if err != nil {

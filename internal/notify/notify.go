@@ -10,14 +10,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/mail"
-	"strings"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	"casemate/internal/config"
 	"casemate/internal/db"
 	"casemate/internal/fault"
+	"casemate/internal/guard"
 	"casemate/internal/identity"
 	"casemate/internal/job"
 	"casemate/internal/seal"
@@ -65,15 +65,14 @@ type Service struct {
 	db       *db.DB
 	keys     *seal.Keyring
 	o        Options
-	channels map[Way][]*provider
+	fixed    []*provider // of the server's file, mail first
+	walls    guard.Guard // of those set up at the desk
+	lines    lines
 	catcher  *provider
-	host     string // right side of Message-IDs
 	words    override
-	bounces  []bounceReader
 	returns  *returns      // nil = no mailbox is read
 	turn     chan struct{} // held by the delivery under way
 	replyKey []byte
-	own      []string // addresses we send from
 }
 
 // New makes the service. It fails when a provider's configuration is wrong or
@@ -82,7 +81,11 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Service{db: d, keys: keys, o: o, channels: map[Way][]*provider{}, turn: make(chan struct{}, 1), host: "casemate.invalid"}
+	s := &Service{db: d, keys: keys, o: o, turn: make(chan struct{}, 1)}
+	var err error
+	if s.walls, err = guard.New(o.Config.Allow); err != nil {
+		return nil, fmt.Errorf("notify.allow: %w", err)
+	}
 	switch { // the settings are checked without keys
 	case o.ReplySecret != "":
 		s.replyKey = []byte(o.ReplySecret)
@@ -91,31 +94,20 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 	}
 	s.catcher = &provider{Channel: &catcher{s: s}}
 	for _, c := range o.Mail {
-		s.add(Mail, c, Place{})
+		s.add(Spec{Kind: KindSMTP}, c, nil)
 	}
 	for _, c := range o.SMS {
-		s.add(SMS, c, Place{})
+		s.add(Spec{Kind: KindHTTP}, c, nil)
 	}
 	for i, c := range o.Config.Mail {
 		ch, err := NewSMTP(c, o.Config.ProductName())
 		if err != nil {
 			return nil, fmt.Errorf("notify.mail[%d]: %w", i, err)
 		}
-		s.add(Mail, ch, Place{c.Order, c.Weight}).price = func(string) int64 { return c.Price }
-		if a, err := mail.ParseAddress(c.From); err == nil {
-			if s.own = append(s.own, a.Address); i == 0 {
-				// One for all providers: a fail-over must not change the Message-ID.
-				s.host = a.Address[strings.LastIndexByte(a.Address, '@')+1:]
-			}
-		}
+		price := c.Price
+		p := s.add(Spec{Kind: KindSMTP, Place: Place{c.Order, c.Weight}, SMTP: smtpSettings(c), Secrets: given(map[string]config.Secret{SecretPassword: c.Password, SecretDKIM: c.DKIM.Key})}, ch, func(string) int64 { return price })
+		p.from, p.verp = c.From, c.Bounce
 	}
-	s.bounces = append(s.bounces, newBounceReader(s.host, ""))
-	for _, c := range o.Config.Mail {
-		if strings.Contains(c.Bounce, "{id}") {
-			s.bounces = append(s.bounces, newBounceReader(s.host, c.Bounce))
-		}
-	}
-	var err error
 	if s.returns, err = newReturns(o.Config.Returns); err != nil {
 		return nil, fmt.Errorf("notify.returns: %w", err)
 	}
@@ -124,38 +116,53 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		if err != nil {
 			return nil, fmt.Errorf("notify.sms[%d]: %w", i, err)
 		}
-		s.add(SMS, ch, Place{c.Order, c.Weight}).price = byArea(c.Prices)
+		s.add(Spec{Kind: KindHTTP, Place: Place{c.Order, c.Weight}, HTTP: httpSettings(c), Secrets: given(map[string]config.Secret{SecretToken: c.Secret, SecretReceipt: c.Receipt.Secret})}, ch, byArea(c.Prices))
 	}
 	for i, c := range o.Config.SMPP {
 		ch, err := NewSMPP(c, o.Log)
 		if err != nil {
 			return nil, fmt.Errorf("notify.smpp[%d]: %w", i, err)
 		}
-		if centre, ok := ch.(*smpp); ok {
-			centre.receive = s.receive
-		}
-		s.add(SMS, ch, Place{c.Order, c.Weight}).price = byArea(c.Prices)
+		s.add(Spec{Kind: KindSMPP, Place: Place{c.Order, c.Weight}, SMPP: smppSettings(c), Secrets: given(map[string]config.Secret{SecretPassword: c.Password})}, ch, byArea(c.Prices))
 	}
-	for _, list := range s.channels {
-		seen := map[string]bool{}
-		for _, p := range list {
-			if seen[p.Name()] {
-				return nil, fmt.Errorf("two providers are called %q: give one another name", p.Name())
-			}
-			seen[p.Name()] = true
+	seen := map[string]bool{}
+	for _, p := range s.fixed {
+		if seen[string(p.way)+p.Name()] {
+			return nil, fmt.Errorf("two providers are called %q: give one another name", p.Name())
 		}
+		seen[string(p.way)+p.Name()] = true
 	}
+	s.lines.now.Store(s.line(nil))
 	return s, nil
 }
 
-// add appends a provider. Without an order of its own it is asked after those
-// that stand before it.
-func (s *Service) add(way Way, c Channel, at Place) *provider {
-	if at.Order == 0 && at.Weight == 0 {
-		at.Order = len(s.channels[way])
+// given are the names of the secrets that are configured.
+func given(all map[string]config.Secret) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if all[name] != (config.Secret{}) {
+			names = append(names, name)
+		}
 	}
-	p := &provider{Channel: c, way: way, place: at}
-	s.channels[way] = append(s.channels[way], p)
+	return names
+}
+
+// add appends a provider of the server's file. Without an order of its own it is
+// asked after those that stand before it.
+func (s *Service) add(spec Spec, c Channel, price func(to string) int64) *provider {
+	way := spec.Way()
+	if spec.Order == 0 && spec.Weight == 0 {
+		for _, p := range s.fixed {
+			if p.way == way {
+				spec.Order++
+			}
+		}
+	}
+	spec.Name, spec.Source = c.Name(), SourceFile
+	if centre, ok := c.(*smpp); ok {
+		centre.receive = s.receive
+	}
+	p := &provider{Channel: c, way: way, place: spec.Place, price: price, spec: spec}
+	s.fixed = append(s.fixed, p)
 	return p
 }
 
@@ -167,30 +174,6 @@ func byArea(prices map[string]int64) func(to string) int64 {
 			return n
 		}
 		return prices["*"]
-	}
-}
-
-// Run keeps the connections of providers that have lasting ones, until the
-// context ends: receipts come over them. In the demo world nothing is
-// connected.
-func (s *Service) Run(ctx context.Context) {
-	var all sync.WaitGroup
-	for _, p := range s.channels[SMS] {
-		if c, ok := p.Channel.(*smpp); ok && !s.o.Catch {
-			all.Go(func() { c.keep(ctx) })
-		}
-	}
-	all.Wait()
-}
-
-// Close ends the connections of providers. What is sent after that fails.
-func (s *Service) Close() {
-	for _, list := range s.channels {
-		for _, p := range list {
-			if c, ok := p.Channel.(interface{ Close() }); ok {
-				c.Close()
-			}
-		}
 	}
 }
 

@@ -13,8 +13,6 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
-	"casemate/internal/identity"
-	"casemate/internal/locale"
 	"casemate/internal/principal"
 )
 
@@ -46,6 +44,14 @@ type provider struct {
 	way   Way
 	place Place
 	price func(to string) int64 // of one part, in thousandths; nil = nothing
+	spec  Spec
+	from  string // of mails
+	verp  string // pattern of their envelope's sender
+
+	using   sync.Mutex // guards the three below
+	busy    int        // attempts under way
+	retired bool       // it was changed or removed: nothing begins with it
+	closed  bool
 
 	mu       sync.Mutex
 	failures int       // in a row
@@ -147,6 +153,7 @@ func (p *provider) attempt(ctx context.Context, m Outgoing, hurried bool) (hande
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	defer p.use()()
 	h, err := p.hand(ctx, m)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !failure(err).Unsent {
 		// It may have the message or not: the ledger says so.
@@ -191,9 +198,8 @@ func (h handed) first() string {
 
 // Health is how a provider does, as this node sees it.
 type Health struct {
-	Name      string
+	Spec
 	Way       Way
-	Place     Place
 	Drained   bool
 	Resting   int64  // until when it is asked last, milliseconds UTC, 0 = it is not
 	Failures  int    // in a row
@@ -209,40 +215,64 @@ func (s *Service) mayOperate(who principal.Principal) error {
 	return nil
 }
 
+func (p *provider) health(now time.Time, drained map[string]bool) Health {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := Health{Spec: p.spec, Way: p.way, Drained: drained[p.Name()], Failures: p.failures, LastError: p.last, FailedAt: p.failedAt, TookAt: p.tookAt}
+	h.sealed = nil
+	if p.resting.After(now) {
+		h.Resting = p.resting.UnixMilli()
+	}
+	return h
+}
+
 // Providers lists the providers with their health, mail first, in the order
-// they are asked. Administrators and the operator on the machine.
-func (s *Service) Providers(ctx context.Context, who principal.Principal) ([]Health, error) {
+// they are asked, those that are switched off too. Administrators and auditors.
+func (s *Service) Providers(ctx context.Context, who principal.Principal) (all []Health, err error) {
 	if !who.Inspects() {
 		return nil, fault.NoPermission
+	}
+	l, err := s.current(ctx)
+	if err != nil {
+		return nil, err
 	}
 	drained, err := s.drained(ctx)
 	if err != nil {
 		return nil, err
 	}
 	now := s.db.Now()
-	var all []Health
 	for _, way := range []Way{Mail, SMS} {
-		list := slices.Clone(s.channels[way])
+		list := slices.DeleteFunc(slices.Clone(l.all), func(p *provider) bool { return p.way != way })
 		slices.SortStableFunc(list, func(a, b *provider) int { return cmp.Compare(a.place.Order, b.place.Order) })
 		for _, p := range list {
-			p.mu.Lock()
-			h := Health{Name: p.Name(), Way: way, Place: p.place, Drained: drained[p.Name()], Failures: p.failures, LastError: p.last, FailedAt: p.failedAt, TookAt: p.tookAt}
-			if p.resting.After(now) {
-				h.Resting = p.resting.UnixMilli()
-			}
-			p.mu.Unlock()
-			all = append(all, h)
+			all = append(all, p.health(now, drained))
 		}
 	}
 	return all, nil
 }
 
-func (s *Service) find(name string) (*provider, error) {
-	for _, way := range []Way{Mail, SMS} {
-		for _, p := range s.channels[way] {
-			if p.Name() == name {
-				return p, nil
-			}
+// Provider is one of them by its name; ErrNoProvider. Administrators and
+// auditors.
+func (s *Service) Provider(ctx context.Context, who principal.Principal, name string) (Health, error) {
+	if !who.Inspects() {
+		return Health{}, fault.NoPermission
+	}
+	p, err := s.find(ctx, name)
+	if err != nil {
+		return Health{}, err
+	}
+	drained, err := s.drained(ctx)
+	return p.health(s.db.Now(), drained), err
+}
+
+func (s *Service) find(ctx context.Context, name string) (*provider, error) {
+	l, err := s.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range l.all {
+		if p.Name() == name {
+			return p, nil
 		}
 	}
 	return nil, ErrNoProvider
@@ -255,7 +285,7 @@ func (s *Service) Drain(ctx context.Context, who principal.Principal, name strin
 	if err := s.mayOperate(who); err != nil {
 		return err
 	}
-	if _, err := s.find(name); err != nil {
+	if _, err := s.find(ctx, name); err != nil {
 		return err
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
@@ -265,58 +295,6 @@ func (s *Service) Drain(ctx context.Context, who principal.Principal, name strin
 			tx.Write(db.Any, "DELETE FROM notify_drained WHERE name = ?", name)
 		}
 		event.Record(tx, who, event.Event{Kind: "provider.drain", Subject: "provider", SubjectID: name, LogCode: event.NoLog, Data: map[string]any{"out": out}})
-		return nil
-	})
-}
-
-// Tried is what came of a test.
-type Tried struct {
-	OK         bool
-	ProviderID string
-	Detail     string // what the provider said, scrubbed
-	Took       time.Duration
-}
-
-// Try sends a test message to a contact through one provider now, past the
-// queue and the catcher, and tells what the provider said. Administrators only.
-// It fails with ErrNoProvider, or for a contact that is none or of the other kind.
-func (s *Service) Try(ctx context.Context, who principal.Principal, name, to string, language locale.Language) (Tried, error) {
-	if err := s.mayOperate(who); err != nil {
-		return Tried{}, err
-	}
-	p, err := s.find(name)
-	if err != nil {
-		return Tried{}, err
-	}
-	way, normal, err := contact(to)
-	if err != nil {
-		return Tried{}, err
-	}
-	if way != p.way { // one of each kind may have the name
-		i := slices.IndexFunc(s.channels[way], func(p *provider) bool { return p.Name() == name })
-		if i < 0 {
-			return Tried{}, identity.ErrWay.In("to")
-		}
-		p = s.channels[way][i]
-	}
-	id := s.db.NewID()
-	text, err := s.render(ctx, Message{Way: way, Template: TemplateTest, Language: language, Values: map[string]string{"provider": name}})
-	if err != nil {
-		return Tried{}, err
-	}
-	began := s.db.Now()
-	provided, err := p.attempt(ctx, Outgoing{ID: id, MessageID: id + "@" + s.host, Domain: principal.House, Way: way, To: normal, Template: TemplateTest, Language: language,
-		Subject: text.Subject, Text: text.Text, HTML: text.HTML, At: began.UnixMilli()}, false)
-	out := Tried{OK: err == nil, ProviderID: provided.first(), Took: s.db.Now().Sub(began)}
-	if err != nil {
-		f := failure(err)
-		out.Detail = scrub(f.Error(), normal)
-		p.refused(s.db.Now(), f, out.Detail)
-	} else {
-		p.took(s.db.Now())
-	}
-	return out, s.db.Update(ctx, func(tx *db.Tx) error {
-		event.Record(tx, who, event.Event{Kind: "provider.test", Subject: "provider", SubjectID: name, LogCode: event.NoLog, Data: map[string]any{"ok": out.OK}})
 		return nil
 	})
 }

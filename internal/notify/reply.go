@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,7 +131,7 @@ func (s *Service) ReadReply(address string) (ReplyTo, bool) {
 
 // Own tells whether an address is one we send from or are answered at.
 func (s *Service) Own(address string) bool {
-	for _, a := range s.own {
+	for _, a := range s.lines.now.Load().own {
 		if strings.EqualFold(a, address) {
 			return true
 		}
@@ -145,8 +146,10 @@ func (s *Service) Own(address string) bool {
 
 // OwnID tells whether a Message-ID, without brackets, is of a mail of ours.
 func (s *Service) OwnID(id string) bool {
-	m := s.bounces[0].ours.FindString(id)
-	return m != "" && len(m) == len(id)
+	return slices.ContainsFunc(s.lines.now.Load().bounces, func(b bounceReader) bool {
+		m := b.ours.FindString(id)
+		return m != "" && len(m) == len(id)
+	})
 }
 
 // Sent is a message of ours that somebody answers.

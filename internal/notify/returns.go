@@ -22,7 +22,7 @@ import (
 // it was one about a mail of ours, which the ledger now knows; any other mail
 // changes nothing. An address that does not exist is not written to for a while.
 func (s *Service) Returned(ctx context.Context, raw []byte) (ours bool, err error) {
-	for _, b := range s.bounces {
+	for _, b := range s.lines.now.Load().bounces {
 		r, ok := b.read(raw)
 		if !ok {
 			continue

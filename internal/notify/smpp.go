@@ -41,6 +41,7 @@ type smpp struct {
 	pause   time.Duration
 	closed  bool
 	binds   sync.WaitGroup
+	said    []Line // what the last bind said, for transcripts; At is milliseconds UTC
 }
 
 // The pause between two binds after one failed: it doubles.
@@ -49,8 +50,24 @@ const (
 	longestPause = time.Minute
 )
 
-// NewSMPP makes a provider of text messages. It binds when it is first used.
+// NewSMPP makes a provider of text messages of the server's file. It binds when
+// it is first used.
 func NewSMPP(c config.SMPP, log *slog.Logger) (Channel, error) {
+	walls, err := guard.New(c.Allow)
+	if err != nil {
+		return nil, fmt.Errorf("allow: %w", err)
+	}
+	in := secretsOf{walls: &walls}
+	if in.roots, err = pool(c.CAFile); err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	if in.secret, err = c.Password.Read(); err != nil {
+		return nil, fmt.Errorf("password: %w", err)
+	}
+	return newSMPP(c, log, in)
+}
+
+func newSMPP(c config.SMPP, log *slog.Logger, in secretsOf) (*smpp, error) {
 	host, _, err := net.SplitHostPort(c.Address)
 	if err != nil || host == "" {
 		return nil, fmt.Errorf("address %q is not host:port", c.Address)
@@ -64,10 +81,7 @@ func NewSMPP(c config.SMPP, log *slog.Logger) (Channel, error) {
 	if c.EnquireLink < 10*time.Millisecond {
 		return nil, errors.New("enquire_link is too short")
 	}
-	s := &smpp{c: c, log: log}
-	if s.password, err = c.Password.Read(); err != nil {
-		return nil, fmt.Errorf("password: %w", err)
-	}
+	s := &smpp{c: c, log: log, password: in.secret}
 	for _, f := range []struct {
 		name, value string
 		most        int
@@ -82,19 +96,11 @@ func NewSMPP(c config.SMPP, log *slog.Logger) (Channel, error) {
 	if s.source, err = sourceAddress(c); err != nil {
 		return nil, err
 	}
-	walls, err := guard.New(c.Allow)
-	if err != nil {
-		return nil, fmt.Errorf("allow: %w", err)
-	}
-	roots, err := pool(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
-	}
 	s.dial = func(ctx context.Context) (net.Conn, error) {
 		if !c.TLS {
-			return walls.Dialer().DialContext(ctx, "tcp", c.Address)
+			return in.walls.Dialer().DialContext(ctx, "tcp", c.Address)
 		}
-		d := tls.Dialer{NetDialer: walls.Dialer(), Config: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, RootCAs: roots}}
+		d := tls.Dialer{NetDialer: in.walls.Dialer(), Config: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, RootCAs: in.roots}}
 		return d.DialContext(ctx, "tcp", c.Address)
 	}
 	return s, nil
@@ -175,13 +181,31 @@ func (s *smpp) bind() {
 	ctx, cancel := context.WithTimeout(context.Background(), bindTime)
 	defer cancel()
 	var link *smppLink
+	said := newTape(s.password)
+	said.note("connecting to %s", s.c.Address)
 	conn, err := s.dial(ctx)
 	if err == nil {
+		said.note("connected to %s", conn.RemoteAddr())
+		if c, ok := conn.(*tls.Conn); ok {
+			said.note("%s", secured(c.ConnectionState()))
+		}
+		said.say(SaidClient, fmt.Sprintf("bind_transceiver system_id=%q password=*** system_type=%q interface_version=3.4", s.c.SystemID, s.c.SystemType))
 		req := pdu.NewBindRequest(pdu.Transceiver)
 		req.SystemID, req.Password, req.SystemType = s.c.SystemID, s.password, s.c.SystemType
-		link, err = bindLink(conn, req, s.c.Window, s.c.EnquireLink, s.heard)
+		if link, err = bindLink(conn, req, s.c.Window, s.c.EnquireLink, s.heard); err == nil {
+			said.say(SaidServer, "bind_transceiver_resp "+statusText(data.ESME_ROK))
+		}
+	}
+	if refusal := (*bindRefused)(nil); errors.As(err, &refusal) {
+		said.say(SaidServer, "bind_transceiver_resp "+statusText(refusal.status))
+	} else {
+		said.refused(err)
 	}
 	s.mu.Lock()
+	s.said = said.all()
+	for i := range s.said {
+		s.said[i].At += said.began.UnixMilli()
+	}
 	if err != nil {
 		s.pause = min(max(2*s.pause, firstPause), longestPause)
 		s.failed, s.again = err, time.Now().Add(s.pause)
@@ -237,6 +261,17 @@ func (s *smpp) Close() {
 	s.binds.Wait()
 }
 
+// unbind ends the bind; the next message makes another one.
+func (s *smpp) unbind() {
+	s.mu.Lock()
+	l := s.link
+	s.link = nil
+	s.mu.Unlock()
+	if l != nil {
+		l.Close()
+	}
+}
+
 // Send hands the message over; the id is the first part's.
 func (s *smpp) Send(ctx context.Context, m Outgoing) (string, error) {
 	ids, err := s.SendParts(ctx, m)
@@ -266,10 +301,14 @@ func (s *smpp) SendParts(ctx context.Context, m Outgoing) (ids []string, err err
 func (s *smpp) submit(ctx context.Context, p *pdu.SubmitSM) (string, error) {
 	for try := 0; ; try++ {
 		link, err := s.bound(ctx)
+		t := taped(ctx)
+		s.tellBind(t, try)
 		if err != nil {
 			return "", &Failure{Unsent: true, Detail: "smpp", Cause: err}
 		}
+		t.submit(p)
 		a, err := link.submit(ctx, p)
+		t.submitted(a, err)
 		unsent := (*notSent)(nil)
 		switch {
 		case err == nil:
@@ -280,6 +319,48 @@ func (s *smpp) submit(ctx context.Context, p *pdu.SubmitSM) (string, error) {
 			return "", &Failure{Unsent: true, Detail: "smpp", Cause: err}
 		}
 		// The bind had ended before anything left: once more on a fresh one.
+	}
+}
+
+// tellBind tells a tape how the bind came to be, which may be long ago.
+func (s *smpp) tellBind(t *tape, try int) {
+	if t == nil || try > 0 {
+		return
+	}
+	s.mu.Lock()
+	said := slices.Clone(s.said)
+	s.mu.Unlock()
+	if len(said) > 0 {
+		if at := time.UnixMilli(said[0].At).UTC(); at.Before(t.began) {
+			t.note("bind of %s", at.Format(time.RFC3339))
+		}
+	}
+	for _, l := range said {
+		t.say(l.From, l.Text)
+	}
+}
+
+func (t *tape) submit(p *pdu.SubmitSM) {
+	if t == nil {
+		return
+	}
+	text, err := p.Message.GetMessage()
+	if err != nil {
+		text = "?"
+	}
+	t.say(SaidClient, fmt.Sprintf("submit_sm source=%q ton=%d npi=%d destination=%q ton=%d npi=%d esm_class=0x%02X data_coding=0x%02X registered_delivery=%d short_message=%q",
+		p.SourceAddr.Address(), p.SourceAddr.Ton(), p.SourceAddr.Npi(), p.DestAddr.Address(), p.DestAddr.Ton(), p.DestAddr.Npi(), p.EsmClass, p.Message.Encoding().DataCoding(), p.RegisteredDelivery, text))
+}
+
+func (t *tape) submitted(a answered, err error) {
+	switch res, ok := a.body.(*pdu.SubmitSMResp); {
+	case t == nil:
+	case err != nil:
+		t.refused(err)
+	case ok:
+		t.say(SaidServer, fmt.Sprintf("submit_sm_resp %s message_id=%q", statusText(a.status), res.MessageID))
+	default:
+		t.say(SaidServer, "submit_sm_resp "+statusText(a.status))
 	}
 }
 

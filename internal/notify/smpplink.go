@@ -51,6 +51,11 @@ type answered struct {
 
 var errLinkEnded = errors.New("the connection ended")
 
+// bindRefused is the centre's answer to a bind that it does not want.
+type bindRefused struct{ status data.CommandStatusType }
+
+func (e *bindRefused) Error() string { return "bind refused: " + statusText(e.status) }
+
 // bindLink binds a fresh connection as a transceiver, and owns it from then on:
 // it is closed when the bind fails.
 func bindLink(conn net.Conn, req *pdu.BindRequest, window int, every time.Duration, heard func(*pdu.DeliverSM) bool) (*smppLink, error) {
@@ -64,7 +69,7 @@ func bindLink(conn net.Conn, req *pdu.BindRequest, window int, every time.Durati
 			continue // nothing else may come before the answer, but some centres ask for a sign of life
 		}
 		if h.CommandStatus != data.ESME_ROK || h.CommandID == data.GENERIC_NACK {
-			err = fmt.Errorf("bind refused: %s", statusText(h.CommandStatus))
+			err = &bindRefused{h.CommandStatus}
 		}
 		break
 	}

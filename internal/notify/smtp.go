@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -21,6 +22,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"casemate/internal/config"
+	"casemate/internal/guard"
 )
 
 // smtpChannel hands mails to one mail server, one recipient per mail. A
@@ -29,6 +31,7 @@ type smtpChannel struct {
 	c        config.SMTP
 	from     *mail.Address
 	password string
+	walls    *guard.Guard // nil = no address is refused
 	tls      *tls.Config
 	dkim     *dkim.SignOptions // nil = mails are not signed
 
@@ -37,9 +40,33 @@ type smtpChannel struct {
 	closed bool
 }
 
-// NewSMTP makes a mail provider. Its name in the From header is the product's
-// unless the configured address has one.
+// secretsOf are a provider's secrets and certificates, read.
+type secretsOf struct {
+	secret  string // password of SMTP and SMPP, secret of gateways
+	key     string // DKIM, PEM
+	receipt string // of a gateway's receipts
+	roots   *x509.CertPool
+	walls   *guard.Guard // nil = whatever the server's own file names may be reached
+}
+
+// NewSMTP makes a mail provider of the server's file. Its name in the From
+// header is the product's unless the configured address has one.
 func NewSMTP(c config.SMTP, product string) (Channel, error) {
+	var in secretsOf
+	var err error
+	if in.secret, err = c.Password.Read(); err != nil {
+		return nil, fmt.Errorf("password: %w", err)
+	}
+	if in.roots, err = pool(c.CAFile); err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	if in.key, err = c.DKIM.Key.Read(); err != nil {
+		return nil, fmt.Errorf("dkim: key: %w", err)
+	}
+	return newSMTP(c, product, in)
+}
+
+func newSMTP(c config.SMTP, product string, in secretsOf) (*smtpChannel, error) {
 	if c.Host == "" {
 		return nil, errors.New("host is missing")
 	}
@@ -73,14 +100,8 @@ func NewSMTP(c config.SMTP, product string) (Channel, error) {
 		from.Name = product
 	}
 	from.Name = headerText(from.Name)
-	s := &smtpChannel{c: c, from: from, tls: &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12}}
-	if s.password, err = c.Password.Read(); err != nil {
-		return nil, fmt.Errorf("password: %w", err)
-	}
-	if s.tls.RootCAs, err = pool(c.CAFile); err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	if s.dkim, err = signer(c.DKIM, from.Address); err != nil {
+	s := &smtpChannel{c: c, from: from, password: in.secret, walls: in.walls, tls: &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12, RootCAs: in.roots}}
+	if s.dkim, err = signer(c.DKIM, in.key, from.Address); err != nil {
 		return nil, fmt.Errorf("dkim: %w", err)
 	}
 	if c.Bounce != "" {
@@ -196,6 +217,9 @@ func (s *smtpChannel) Send(ctx context.Context, m Outgoing) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.Timeout)
 	defer cancel()
+	if taped(ctx) != nil {
+		return s.sendAlone(ctx, msg)
+	}
 	c := s.take()
 	if c != nil && !c.fresh(ctx, s.c.Timeout) {
 		c = nil
@@ -225,8 +249,33 @@ func (s *smtpChannel) Send(ctx context.Context, m Outgoing) (string, error) {
 	return "", classify(err)
 }
 
+// sendAlone delivers over a connection of its own and tells the whole
+// conversation to the tape.
+func (s *smtpChannel) sendAlone(ctx context.Context, msg *gomail.Msg) (string, error) {
+	t := taped(ctx)
+	c, err := s.open(ctx)
+	if err != nil {
+		return "", classify(err)
+	}
+	defer c.end()
+	err = c.send(ctx, msg)
+	if msg.IsDelivered() {
+		var text bytes.Buffer
+		if _, err := msg.WriteTo(&text); err == nil {
+			t.say(SaidClient, text.String()+"\n.")
+		}
+		t.say(SaidServer, msg.ServerResponse())
+		return queueID(msg.ServerResponse()), nil
+	}
+	if err == nil {
+		err = errors.New("the server did not acknowledge the mail")
+	}
+	t.refused(err)
+	return "", classify(err)
+}
+
 func (s *smtpChannel) options(d *dialer) []gomail.Option {
-	o := []gomail.Option{gomail.WithPort(s.c.Port), gomail.WithTimeout(s.c.Timeout), gomail.WithTLSConfig(s.tls.Clone()),
+	o := []gomail.Option{gomail.WithPort(s.c.Port), gomail.WithTimeout(s.c.Timeout), gomail.WithTLSConfig(d.tls),
 		gomail.WithDialContextFunc(d.dial), gomail.WithoutNoop(), gomail.WithoutRset()}
 	switch s.c.TLS {
 	case config.TLSImplicit:
@@ -254,6 +303,8 @@ func (s *smtpChannel) options(d *dialer) []gomail.Option {
 type dialer struct {
 	implicit bool
 	tls      *tls.Config
+	walls    *guard.Guard // nil = no address is refused
+	tape     *tape
 	mu       sync.Mutex
 	conn     net.Conn
 	closed   bool
@@ -261,6 +312,9 @@ type dialer struct {
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	plain := &net.Dialer{Timeout: 10 * time.Second}
+	if d.walls != nil {
+		plain = d.walls.Dialer()
+	}
 	var c net.Conn
 	var err error
 	if d.implicit {
@@ -270,6 +324,12 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 	if err != nil {
 		return nil, err
+	}
+	if d.tape != nil {
+		d.tape.note("connected to %s", c.RemoteAddr())
+		if !d.implicit { // the library wants to see that the other one is secured
+			c = &greeted{Conn: c, tape: d.tape}
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

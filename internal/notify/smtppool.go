@@ -2,8 +2,11 @@ package notify
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -23,8 +26,19 @@ type mailConn struct {
 
 // open makes a connection.
 func (s *smtpChannel) open(ctx context.Context) (*mailConn, error) {
-	d := &dialer{implicit: s.c.TLS == config.TLSImplicit, tls: s.tls}
-	client, err := gomail.NewClient(s.c.Host, s.options(d)...)
+	t := taped(ctx)
+	d := &dialer{implicit: s.c.TLS == config.TLSImplicit, tls: s.tls.Clone(), walls: s.walls, tape: t}
+	if t != nil {
+		d.tls.VerifyConnection = func(state tls.ConnectionState) error { // behind what always verifies
+			t.note("%s", secured(state))
+			return nil
+		}
+	}
+	options := s.options(d)
+	if t != nil {
+		options = append(options, gomail.WithDebugLog(), gomail.WithLogger(mailTape{t}))
+	}
+	client, err := gomail.NewClient(s.c.Host, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -34,10 +48,21 @@ func (s *smtpChannel) open(ctx context.Context) (*mailConn, error) {
 		return err
 	})
 	if err != nil {
+		t.refused(err)
 		d.close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// secured tells how a connection is secured.
+func secured(state tls.ConnectionState) string {
+	text := tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
+	if len(state.PeerCertificates) > 0 {
+		c := state.PeerCertificates[0]
+		text += fmt.Sprintf(", certificate of %s, by %s, valid until %s", strings.Join(append(c.DNSNames, c.Subject.CommonName), " "), c.Issuer.CommonName, c.NotAfter.UTC().Format("2006-01-02"))
+	}
+	return text
 }
 
 // within runs a part of the conversation; when the context ends, so does the

@@ -3,8 +3,11 @@ package setup
 import (
 	"context"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"casemate/internal/catalog"
 	"casemate/internal/fault"
@@ -27,6 +30,9 @@ type env struct {
 	people   map[string]bool   // of the house; true = works on tickets
 	hookOf   map[string]string // domain of the stored webhooks
 	served   map[string]string // domain -> partner
+	notify   *notify.Service
+	senders  map[string]*notify.Spec // stored providers, by name
+	secrets  map[string]string       // what references stand for, as handed in
 }
 
 // known refuses what is not there.
@@ -327,4 +333,85 @@ var templateKind = kind[templateShape]{
 		}
 		return wrong
 	},
+}
+
+var (
+	errSecretForm  = fault.New(fault.Invalid, fault.CodeInvalid, "{field}：密钥不能写在文件中；写 env:名称 或 file:/路径，不写则保留已存的", "{field}: a secret never stands in a file; write env:NAME or file:/path, or leave it out to keep the stored one")
+	errSecretValue = fault.New(fault.Invalid, fault.CodeInvalid, "{field}：未提供 {reference} 的值", "{field}: nobody told what {reference} stands for")
+)
+
+// SecretReference is how a secret is named in a file.
+var SecretReference = regexp.MustCompile(`^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$`)
+
+// changedSecret stands where a plan tells that a secret changes.
+const changedSecret = "***"
+
+// resolve turns an entry's references into the secrets that differ from those
+// stored, and into marks of them.
+func (s *providerShape) resolve(e env) (wrong []error) {
+	if s.Secrets == nil {
+		return nil
+	}
+	given := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Secrets.byName())) {
+		at := s.Secrets.byName()[name]
+		if *at == nil {
+			continue
+		}
+		reference := **at
+		value, known := e.secrets[reference]
+		switch {
+		case reference == "":
+			given[name] = ""
+		case !SecretReference.MatchString(reference):
+			wrong = append(wrong, errSecretForm.In("secrets."+name))
+		case !known:
+			wrong = append(wrong, errSecretValue.In("secrets."+name).With("reference", reference))
+		default:
+			given[name] = value
+		}
+		*at = nil
+	}
+	fresh, err := e.notify.FreshSecrets(e.senders[s.ID], given)
+	if err != nil || len(wrong) > 0 {
+		return append(wrong, some(err)...)
+	}
+	s.fresh = fresh
+	for name := range fresh {
+		mark := changedSecret
+		*s.Secrets.byName()[name] = &mark
+	}
+	if len(fresh) == 0 {
+		s.Secrets = nil
+	}
+	return nil
+}
+
+var providerKind = kind[providerShape]{
+	name: "providers", title: locale.Texts{ZH: "邮件与短信通道（服务端配置文件中的除外）；secrets 只写 env:名称 或 file:/路径，由执行 casemate config 的一方读取，不写则保留，从不导出", EN: "Providers of mail and text messages, beside those of the server's file; secrets are env:NAME or file:/path, read by whoever runs casemate config, absent ones stay, none is exported"},
+	id: func(s *providerShape) *string { return &s.ID }, label: func(providerShape) locale.Texts { return locale.Texts{} }, most: notify.MaxProviders,
+	check: func(_ context.Context, e env, s *providerShape) []error {
+		if wrong := s.resolve(e); len(wrong) > 0 {
+			return wrong
+		}
+		spec := s.spec()
+		if err := e.notify.CheckProvider(&spec, e.senders[s.ID], s.fresh); err != nil {
+			return []error{err}
+		}
+		tidy := providerShapeOf(spec)
+		tidy.Secrets, tidy.fresh = s.Secrets, s.fresh
+		*s = tidy
+		return nil
+	},
+	whole: func(all []providerShape) (wrong []misfit) {
+		seen := map[string]bool{}
+		for i, s := range all {
+			if seen[strings.ToLower(s.ID)] {
+				wrong = append(wrong, misfit{i, notify.ErrProviderTaken.In("id").With("name", s.ID)})
+			}
+			seen[strings.ToLower(s.ID)] = true
+		}
+		return wrong
+	},
+	hide: func(s providerShape) providerShape { s.Secrets, s.fresh = nil, nil; return s },
 }

@@ -71,6 +71,8 @@ type kind[T any] struct {
 	check func(ctx context.Context, e env, v *T) []error
 	// whole tells what is wrong with entries beside each other, by their index.
 	whole func(all []T) []misfit
+	// hide takes out of an entry what files never have; nil = nothing.
+	hide func(T) T
 	// said are the references that are shown as comments: path below the entry to id.
 	said func(T) map[string]string
 }
@@ -274,9 +276,12 @@ func bare(v reflect.Value) any {
 		out := map[string]any{}
 		for i := range v.NumField() {
 			name, more, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			if name == "" || name == "-" {
+				continue
+			}
 			f := v.Field(i)
 			value := bare(f)
-			if name == "" || value == nil || more == "omitempty" && f.Kind() != reflect.Pointer && f.IsZero() {
+			if value == nil || more == "omitempty" && f.Kind() != reflect.Pointer && f.IsZero() {
 				continue
 			}
 			out[name] = value
@@ -294,6 +299,10 @@ func bare(v reflect.Value) any {
 			out[i] = bare(v.Index(i))
 		}
 		return out
+	case reflect.Map:
+		if v.Len() == 0 {
+			return nil
+		}
 	}
 	return v.Interface()
 }

@@ -23,6 +23,7 @@ This folder is all configuration as text. Change it, look at the difference, put
 | engineers.yaml | 工程师的容量、技能、班次 | engineers' capacity, skills, shifts |
 | partners.yaml, domains.yaml | 伙伴；客户账号的支持计划与伙伴 | partners; support plan and partner of customers' accounts |
 | webhooks.yaml | Webhook，密钥只写、不导出 | webhooks; secrets are write-only and never exported |
+| providers.yaml | 邮件与短信通道（服务端配置文件中的除外）；密钥以 env:名称、file:/路径 引用，不导出 | providers of mail and text messages, beside those of the server's file; secrets are references such as env:NAME or file:/path, never exported |
 | server.yaml | 仅供参考：在服务端配置文件中设置的内容 | for reference only: what is set in the server's configuration file |
 
 - 条目以 id 标识，别处以 id 引用；名称可改，id 不变。新条目的 id 自定：1 到 32 个字母、数字、点、下划线、连字符。
@@ -41,7 +42,7 @@ func (s *Service) serverText() string {
 		"# For reference only; apply ignores it. What follows is set in the server's configuration file (casemate serve --config): it holds secrets and addresses, and nodes may differ.\n#\n" +
 		"# notify: 邮件与短信通道 providers of mail and text messages: casemate provider list\n")
 	var names []string
-	for _, p := range s.n.Notify.ProviderNames() {
+	for _, p := range s.n.Notify.FileProviders() {
 		names = append(names, "#   - "+plain(p)+"\n")
 	}
 	slices.Sort(names)

@@ -4,8 +4,8 @@
 // versions that were put in force. Whatever it changes, it changes through the
 // nouns.
 //
-// Secrets, people and keys are no configuration: they are neither exported nor
-// changed here.
+// Secrets are never exported: files name them by references, which whoever hands
+// them in resolves. People and keys are neither exported nor changed here.
 package setup
 
 import (
@@ -64,12 +64,22 @@ type Service struct {
 	db *db.DB
 	n  Nouns
 
+	secrets map[string]string // Knowing
+
 	// interrupt ends the transaction of Apply with an error at its end; tests set it.
 	interrupt func() error
 }
 
 // New makes the service.
 func New(d *db.DB, n Nouns) *Service { return &Service{db: d, n: n} }
+
+// Knowing is the service for a caller who tells what references in files, such as
+// env:NAME, stand for: he reads them, never the server.
+func (s *Service) Knowing(secrets map[string]string) *Service {
+	knows := *s
+	knows.secrets = secrets
+	return &knows
+}
 
 // Plan is what separates files from what is in force.
 type Plan struct {
@@ -273,7 +283,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	if err != nil {
 		return nil, p, err
 	}
-	d.domains.lenient = lenient
+	d.domains.lenient, d.secrets = lenient, s.secrets
 	now, err := d.tree(false)
 	if err != nil {
 		return nil, p, err
@@ -416,6 +426,12 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 			}
 		}
 	}
+	d.locked = map[string]map[string]string{}
+	for _, sender := range d.providers.put() {
+		if d.locked[sender.v.ID], err = s.n.Notify.SealProvider(sender.v.ID, sender.v.fresh); err != nil {
+			return p, err
+		}
+	}
 	version, err := db.Do(ctx, s.db, func(tx *db.Tx) (int64, error) {
 		if refusal != nil {
 			return 0, refusal // behind the look at an earlier request's result
@@ -466,5 +482,8 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 	p.Version, p.Hash, p.Base = version, r.Hash, hashes(tree)
 	s.n.Identity.Forget()
 	s.n.Notify.ForgetWords()
+	if err := s.n.Notify.ReloadProviders(ctx); err != nil {
+		return p, err
+	}
 	return p, s.n.Catalog.Refresh(ctx)
 }

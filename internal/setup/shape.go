@@ -253,3 +253,40 @@ type templateShape struct {
 	ZH *wordsShape `yaml:"zh,omitempty"`
 	EN *wordsShape `yaml:"en,omitempty"`
 }
+
+// secretsShape are references to a provider's secrets: env:NAME or file:/path,
+// which whoever hands the files in resolves; "" removes one, an absent one stays.
+// They are never written out.
+type secretsShape struct {
+	Password *string `yaml:"password,omitempty"`
+	DKIM     *string `yaml:"dkim_key,omitempty"`
+	Token    *string `yaml:"secret,omitempty"`
+	Receipt  *string `yaml:"receipt_secret,omitempty"`
+}
+
+func (s *secretsShape) byName() map[string]**string {
+	return map[string]**string{notify.SecretPassword: &s.Password, notify.SecretDKIM: &s.DKIM, notify.SecretToken: &s.Token, notify.SecretReceipt: &s.Receipt}
+}
+
+type providerShape struct {
+	ID      string               `yaml:"id"`
+	Kind    string               `yaml:"kind"`
+	Order   int                  `yaml:"order"`
+	Weight  int                  `yaml:"weight,omitempty"`
+	Off     bool                 `yaml:"off,omitempty"`
+	SMTP    *notify.SMTPSettings `yaml:"smtp,omitempty"`
+	SMPP    *notify.SMPPSettings `yaml:"smpp,omitempty"`
+	HTTP    *notify.HTTPSettings `yaml:"http,omitempty"`
+	Secrets *secretsShape        `yaml:"secrets,omitempty"`
+
+	Version int64             `yaml:"-"` // of the store, so that a change of a secret alone is one
+	fresh   map[string]string // secrets that differ from those stored
+}
+
+func providerShapeOf(p notify.Spec) providerShape {
+	return providerShape{ID: p.Name, Kind: p.Kind, Order: p.Order, Weight: p.Weight, Off: p.Off, SMTP: p.SMTP, SMPP: p.SMPP, HTTP: p.HTTP, Version: p.Version}
+}
+
+func (s providerShape) spec() notify.Spec {
+	return notify.Spec{Name: s.ID, Kind: s.Kind, Off: s.Off, Place: notify.Place{Order: s.Order, Weight: s.Weight}, SMTP: s.SMTP, SMPP: s.SMPP, HTTP: s.HTTP}
+}

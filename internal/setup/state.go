@@ -19,6 +19,7 @@ type state struct {
 	accounts  identity.Config
 	templates []notify.Template
 	hooks     []webhook.Hook
+	senders   []notify.Spec
 }
 
 // stateIn reads it, from one snapshot where the transaction is one.
@@ -40,7 +41,10 @@ func stateIn(tx *db.Tx) (st state, err error) {
 	if st.templates, err = notify.TemplatesIn(tx); err != nil {
 		return st, err
 	}
-	st.hooks, err = webhook.HooksIn(tx)
+	if st.hooks, err = webhook.HooksIn(tx); err != nil {
+		return st, err
+	}
+	st.senders, err = notify.ProvidersIn(tx)
 	return st, err
 }
 
@@ -58,6 +62,7 @@ type draft struct {
 	partners  *list[partnerShape]
 	domains   *list[domainShape]
 	texts     *list[templateShape]
+	providers *list[providerShape]
 
 	parts   []part
 	given   map[string][]byte // the catalogue's files that were handed in, nil = none
@@ -65,6 +70,9 @@ type draft struct {
 	changes []Change
 	base    map[string]string // hashes of the stored files, by path
 	sealed  map[string]string // secrets of new webhooks
+
+	secrets map[string]string            // what references stand for, as handed in
+	locked  map[string]map[string]string // secrets of providers, sealed
 }
 
 func shapes[N, S any](all []N, shape func(N) S) []S {
@@ -104,7 +112,8 @@ func newDraft(st state) *draft {
 	d.partners = &list[partnerShape]{kind: partnerKind, stored: shapes(st.accounts.Partners, partnerShapeOf)}
 	d.domains = &list[domainShape]{kind: domainKind, stored: shapes(st.accounts.Domains, domainShapeOf)}
 	d.texts = &list[templateShape]{kind: templateKind, stored: templateShapes(st.templates)}
-	d.parts = []part{d.texts, d.partners, d.domains, d.teams, d.queues, d.views, d.macros, d.snippets, d.rules, d.engineers, d.hookList}
+	d.providers = &list[providerShape]{kind: providerKind, stored: shapes(st.senders, providerShapeOf)}
+	d.parts = []part{d.texts, d.partners, d.domains, d.teams, d.queues, d.views, d.macros, d.snippets, d.rules, d.engineers, d.hookList, d.providers}
 	return d
 }
 
@@ -128,6 +137,7 @@ func (d *draft) settle() {
 	d.rules.settle()
 	d.engineers.settle()
 	d.hookList.settle()
+	d.providers.settle()
 }
 
 func idsOf[T any](l *list[T], wanted bool) map[string]bool {
@@ -147,7 +157,11 @@ func idsOf[T any](l *list[T], wanted bool) map[string]bool {
 // env is what entries may refer to: as it is, or as it would be.
 func (d *draft) env(s *Service, c *catalog.Catalog, wanted bool) env {
 	e := env{catalog: c, judge: s.n.Queue.Under(c), hooks: s.n.Webhooks, people: d.accounts.People, hookOf: map[string]string{}, served: map[string]string{},
+		notify: s.n.Notify, senders: map[string]*notify.Spec{}, secrets: d.secrets,
 		teams: idsOf(d.teams, wanted), partners: idsOf(d.partners, wanted), domains: idsOf(d.domains, false)}
+	for i, p := range d.senders {
+		e.senders[p.Name] = &d.senders[i]
+	}
 	for _, h := range d.hooks {
 		e.hookOf[h.ID] = h.Domain
 	}

@@ -63,6 +63,11 @@ func (l *list[T]) entries(wanted bool) map[string][]T {
 	if wanted {
 		all = l.values()
 	}
+	if l.hide != nil {
+		for i, v := range all {
+			all[i] = l.hide(v)
+		}
+	}
 	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(l.ident(a), l.ident(b)) })
 	if l.place != nil {
 		slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(l.place(a), l.place(b)) })

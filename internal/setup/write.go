@@ -148,6 +148,15 @@ func (d *draft) writeRest(tx *db.Tx, who principal.Principal) error {
 			return err
 		}
 	}
+	for _, v := range d.providers.gone() {
+		notify.DropProviderIn(tx, who, v.ID)
+	}
+	for _, p := range d.providers.put() {
+		stored := storedAs(d.senders, func(s notify.Spec) string { return s.Name }, p.v.ID)
+		if err := notify.PutProviderIn(tx, who, stored, p.v.spec(), d.locked[p.v.ID]); err != nil {
+			return err
+		}
+	}
 	for _, p := range d.texts.put() {
 		for lang, words := range map[locale.Language][2]*wordsShape{locale.ZH: {p.old.ZH, p.v.ZH}, locale.EN: {p.old.EN, p.v.EN}} {
 			if *words[0] == *words[1] {

@@ -14,7 +14,10 @@ import (
 )
 
 // signIns lead browsers to identity providers and back.
-type signIns struct{ identity *identity.Service }
+type signIns struct {
+	identity *identity.Service
+	demo     bool
+}
 
 // ShowSignIn tells what the sign-in page offers.
 func (h signIns) ShowSignIn(ctx context.Context, p oas.ShowSignInParams) (*oas.SignInWays, error) {
@@ -23,6 +26,9 @@ func (h signIns) ShowSignIn(ctx context.Context, p oas.ShowSignInParams) (*oas.S
 		return nil, err
 	}
 	out := &oas.SignInWays{Providers: []oas.SignInProvider{}}
+	if h.demo {
+		out.Demo = oas.NewOptBool(true)
+	}
 	for _, w := range ways {
 		p := oas.SignInProvider{ID: w.ID, Name: w.Name.In(locale.From(ctx).Language), Kind: oas.SignInProviderKindCustomer, Path: "/web/v1/sign-in/" + url.PathEscape(w.ID)}
 		if w.House {

@@ -13,6 +13,7 @@ import (
 
 var regexMap = map[string]ogenregex.Regexp{
 	"^(zh-cn|en-us)?$":                ogenregex.MustCompile("^(zh-cn|en-us)?$"),
+	"^[a-zA-Z0-9][a-zA-Z0-9._-]*$":    ogenregex.MustCompile("^[a-zA-Z0-9][a-zA-Z0-9._-]*$"),
 	"^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$": ogenregex.MustCompile("^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$"),
 }
 

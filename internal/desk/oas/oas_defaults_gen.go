@@ -11,6 +11,38 @@ func (s *ApplyConfigurationReq) setDefaults() {
 }
 
 // setDefaults set default value of fields.
+func (s *ChangeProviderReq) setDefaults() {
+	{
+		val := int32(100)
+		s.Order.SetTo(val)
+	}
+	{
+		val := int32(1)
+		s.Weight.SetTo(val)
+	}
+	{
+		val := bool(true)
+		s.Enabled.SetTo(val)
+	}
+}
+
+// setDefaults set default value of fields.
+func (s *CreateProviderReq) setDefaults() {
+	{
+		val := int32(100)
+		s.Order.SetTo(val)
+	}
+	{
+		val := int32(1)
+		s.Weight.SetTo(val)
+	}
+	{
+		val := bool(true)
+		s.Enabled.SetTo(val)
+	}
+}
+
+// setDefaults set default value of fields.
 func (s *NewDomainReq) setDefaults() {
 	{
 		val := bool(false)
@@ -43,6 +75,14 @@ func (s *PlanConfigurationReq) setDefaults() {
 }
 
 // setDefaults set default value of fields.
+func (s *ProviderReceipt) setDefaults() {
+	{
+		val := ProviderReceiptCheck("body")
+		s.Check.SetTo(val)
+	}
+}
+
+// setDefaults set default value of fields.
 func (s *RollbackConfigurationReq) setDefaults() {
 	{
 		val := ConfigClocks("keep")
@@ -51,6 +91,14 @@ func (s *RollbackConfigurationReq) setDefaults() {
 	{
 		val := bool(false)
 		s.DryRun.SetTo(val)
+	}
+}
+
+// setDefaults set default value of fields.
+func (s *SMTPSettings) setDefaults() {
+	{
+		val := SMTPSettingsTLS("starttls")
+		s.TLS.SetTo(val)
 	}
 }
 

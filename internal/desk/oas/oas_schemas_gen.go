@@ -1417,6 +1417,9 @@ func (s *ApplyCatalogReq) SetVersion(val OptInt64) {
 // Ref: #/components/schemas/ApplyConfigurationReq
 type ApplyConfigurationReq struct {
 	Files CatalogFileMap `json:"files"`
+	// What the references in the tree stand for, such as `env:SMTP_PASSWORD`; the caller reads them, the
+	// server never does.
+	Secrets OptConfigSecretMap `json:"secrets"`
 	// The plan's `base`. Absent applies over whatever is in force.
 	Base   OptConfigHashMap `json:"base"`
 	Clocks OptConfigClocks  `json:"clocks"`
@@ -1425,6 +1428,11 @@ type ApplyConfigurationReq struct {
 // GetFiles returns the value of Files.
 func (s *ApplyConfigurationReq) GetFiles() CatalogFileMap {
 	return s.Files
+}
+
+// GetSecrets returns the value of Secrets.
+func (s *ApplyConfigurationReq) GetSecrets() OptConfigSecretMap {
+	return s.Secrets
 }
 
 // GetBase returns the value of Base.
@@ -1440,6 +1448,11 @@ func (s *ApplyConfigurationReq) GetClocks() OptConfigClocks {
 // SetFiles sets the value of Files.
 func (s *ApplyConfigurationReq) SetFiles(val CatalogFileMap) {
 	s.Files = val
+}
+
+// SetSecrets sets the value of Secrets.
+func (s *ApplyConfigurationReq) SetSecrets(val OptConfigSecretMap) {
+	s.Secrets = val
 }
 
 // SetBase sets the value of Base.
@@ -5540,6 +5553,113 @@ func (s *ChangeGroupReq) SetRoles(val []string) {
 	s.Roles = val
 }
 
+// Ref: #/components/schemas/ChangeProviderReq
+type ChangeProviderReq struct {
+	// The version that was read.
+	Version int64        `json:"version"`
+	Kind    ProviderKind `json:"kind"`
+	// Smaller ones are asked first.
+	Order OptInt32 `json:"order"`
+	// Share among equal orders.
+	Weight OptInt32 `json:"weight"`
+	// Messages leave by it.
+	Enabled OptBool            `json:"enabled"`
+	SMTP    OptSMTPSettings    `json:"smtp"`
+	Smpp    OptSMPPSettings    `json:"smpp"`
+	HTTP    OptHTTPSMSSettings `json:"http"`
+	Secrets OptProviderSecrets `json:"secrets"`
+}
+
+// GetVersion returns the value of Version.
+func (s *ChangeProviderReq) GetVersion() int64 {
+	return s.Version
+}
+
+// GetKind returns the value of Kind.
+func (s *ChangeProviderReq) GetKind() ProviderKind {
+	return s.Kind
+}
+
+// GetOrder returns the value of Order.
+func (s *ChangeProviderReq) GetOrder() OptInt32 {
+	return s.Order
+}
+
+// GetWeight returns the value of Weight.
+func (s *ChangeProviderReq) GetWeight() OptInt32 {
+	return s.Weight
+}
+
+// GetEnabled returns the value of Enabled.
+func (s *ChangeProviderReq) GetEnabled() OptBool {
+	return s.Enabled
+}
+
+// GetSMTP returns the value of SMTP.
+func (s *ChangeProviderReq) GetSMTP() OptSMTPSettings {
+	return s.SMTP
+}
+
+// GetSmpp returns the value of Smpp.
+func (s *ChangeProviderReq) GetSmpp() OptSMPPSettings {
+	return s.Smpp
+}
+
+// GetHTTP returns the value of HTTP.
+func (s *ChangeProviderReq) GetHTTP() OptHTTPSMSSettings {
+	return s.HTTP
+}
+
+// GetSecrets returns the value of Secrets.
+func (s *ChangeProviderReq) GetSecrets() OptProviderSecrets {
+	return s.Secrets
+}
+
+// SetVersion sets the value of Version.
+func (s *ChangeProviderReq) SetVersion(val int64) {
+	s.Version = val
+}
+
+// SetKind sets the value of Kind.
+func (s *ChangeProviderReq) SetKind(val ProviderKind) {
+	s.Kind = val
+}
+
+// SetOrder sets the value of Order.
+func (s *ChangeProviderReq) SetOrder(val OptInt32) {
+	s.Order = val
+}
+
+// SetWeight sets the value of Weight.
+func (s *ChangeProviderReq) SetWeight(val OptInt32) {
+	s.Weight = val
+}
+
+// SetEnabled sets the value of Enabled.
+func (s *ChangeProviderReq) SetEnabled(val OptBool) {
+	s.Enabled = val
+}
+
+// SetSMTP sets the value of SMTP.
+func (s *ChangeProviderReq) SetSMTP(val OptSMTPSettings) {
+	s.SMTP = val
+}
+
+// SetSmpp sets the value of Smpp.
+func (s *ChangeProviderReq) SetSmpp(val OptSMPPSettings) {
+	s.Smpp = val
+}
+
+// SetHTTP sets the value of HTTP.
+func (s *ChangeProviderReq) SetHTTP(val OptHTTPSMSSettings) {
+	s.HTTP = val
+}
+
+// SetSecrets sets the value of Secrets.
+func (s *ChangeProviderReq) SetSecrets(val OptProviderSecrets) {
+	s.Secrets = val
+}
+
 // What is changed of a user; what is absent stays, an empty text removes.
 // Ref: #/components/schemas/ChangeUserReq
 type ChangeUserReq struct {
@@ -7282,6 +7402,19 @@ func (s *ConfigPlan) SetTotals(val []ConfigTotal) {
 	s.Totals = val
 }
 
+// Secrets by their references, at most 200.
+// Ref: #/components/schemas/ConfigSecretMap
+type ConfigSecretMap map[string]string
+
+func (s *ConfigSecretMap) init() ConfigSecretMap {
+	m := *s
+	if m == nil {
+		m = map[string]string{}
+		*s = m
+	}
+	return m
+}
+
 // An open ticket that is touched.
 // Ref: #/components/schemas/ConfigTicket
 type ConfigTicket struct {
@@ -7932,6 +8065,113 @@ func (s *ConflictReason) UnmarshalText(data []byte) error {
 // CreateArticleFeedbackNoContent is response for CreateArticleFeedback operation.
 type CreateArticleFeedbackNoContent struct{}
 
+// Ref: #/components/schemas/CreateProviderReq
+type CreateProviderReq struct {
+	// As the delivery log calls it; it never changes. Letters, digits, dots, underscores, hyphens.
+	Name string       `json:"name"`
+	Kind ProviderKind `json:"kind"`
+	// Smaller ones are asked first.
+	Order OptInt32 `json:"order"`
+	// Share among equal orders.
+	Weight OptInt32 `json:"weight"`
+	// Messages leave by it.
+	Enabled OptBool            `json:"enabled"`
+	SMTP    OptSMTPSettings    `json:"smtp"`
+	Smpp    OptSMPPSettings    `json:"smpp"`
+	HTTP    OptHTTPSMSSettings `json:"http"`
+	Secrets OptProviderSecrets `json:"secrets"`
+}
+
+// GetName returns the value of Name.
+func (s *CreateProviderReq) GetName() string {
+	return s.Name
+}
+
+// GetKind returns the value of Kind.
+func (s *CreateProviderReq) GetKind() ProviderKind {
+	return s.Kind
+}
+
+// GetOrder returns the value of Order.
+func (s *CreateProviderReq) GetOrder() OptInt32 {
+	return s.Order
+}
+
+// GetWeight returns the value of Weight.
+func (s *CreateProviderReq) GetWeight() OptInt32 {
+	return s.Weight
+}
+
+// GetEnabled returns the value of Enabled.
+func (s *CreateProviderReq) GetEnabled() OptBool {
+	return s.Enabled
+}
+
+// GetSMTP returns the value of SMTP.
+func (s *CreateProviderReq) GetSMTP() OptSMTPSettings {
+	return s.SMTP
+}
+
+// GetSmpp returns the value of Smpp.
+func (s *CreateProviderReq) GetSmpp() OptSMPPSettings {
+	return s.Smpp
+}
+
+// GetHTTP returns the value of HTTP.
+func (s *CreateProviderReq) GetHTTP() OptHTTPSMSSettings {
+	return s.HTTP
+}
+
+// GetSecrets returns the value of Secrets.
+func (s *CreateProviderReq) GetSecrets() OptProviderSecrets {
+	return s.Secrets
+}
+
+// SetName sets the value of Name.
+func (s *CreateProviderReq) SetName(val string) {
+	s.Name = val
+}
+
+// SetKind sets the value of Kind.
+func (s *CreateProviderReq) SetKind(val ProviderKind) {
+	s.Kind = val
+}
+
+// SetOrder sets the value of Order.
+func (s *CreateProviderReq) SetOrder(val OptInt32) {
+	s.Order = val
+}
+
+// SetWeight sets the value of Weight.
+func (s *CreateProviderReq) SetWeight(val OptInt32) {
+	s.Weight = val
+}
+
+// SetEnabled sets the value of Enabled.
+func (s *CreateProviderReq) SetEnabled(val OptBool) {
+	s.Enabled = val
+}
+
+// SetSMTP sets the value of SMTP.
+func (s *CreateProviderReq) SetSMTP(val OptSMTPSettings) {
+	s.SMTP = val
+}
+
+// SetSmpp sets the value of Smpp.
+func (s *CreateProviderReq) SetSmpp(val OptSMPPSettings) {
+	s.Smpp = val
+}
+
+// SetHTTP sets the value of HTTP.
+func (s *CreateProviderReq) SetHTTP(val OptHTTPSMSSettings) {
+	s.HTTP = val
+}
+
+// SetSecrets sets the value of Secrets.
+func (s *CreateProviderReq) SetSecrets(val OptProviderSecrets) {
+	s.Secrets = val
+}
+
 // DeleteAccessKeyNoContent is response for DeleteAccessKey operation.
 type DeleteAccessKeyNoContent struct{}
 
@@ -7949,6 +8189,9 @@ type DeleteMacroNoContent struct{}
 
 // DeletePresenceNoContent is response for DeletePresence operation.
 type DeletePresenceNoContent struct{}
+
+// DeleteProviderNoContent is response for DeleteProvider operation.
+type DeleteProviderNoContent struct{}
 
 // DeleteQueueNoContent is response for DeleteQueue operation.
 type DeleteQueueNoContent struct{}
@@ -11414,6 +11657,187 @@ func (s *GroupList) GetItems() []Group {
 // SetItems sets the value of Items.
 func (s *GroupList) SetItems(val []Group) {
 	s.Items = val
+}
+
+// A text message gateway by HTTP. URL, header values and body hold placeholders: {to}, {number},
+// {area}, {national}, {text}, {code}, {template}, {language}, {id}, {secret}, {nonce}, {created},
+// {digest}, {receipt}.
+// Ref: #/components/schemas/HTTPSMSSettings
+type HTTPSMSSettings struct {
+	URL string `json:"url"`
+	// Absent = POST.
+	Method  OptHTTPSMSSettingsMethod `json:"method"`
+	Headers OptProviderHeaders       `json:"headers"`
+	Body    OptString                `json:"body"`
+	// The body is a form; else JSON.
+	Form    OptBool              `json:"form"`
+	Success OptProviderCondition `json:"success"`
+	Refused OptProviderCondition `json:"refused"`
+	// Path of the gateway's own id in its JSON answer, e.g. data.id.
+	ProviderID OptString `json:"provider_id"`
+	// Certificates to trust instead of the system's, in PEM.
+	Ca      OptString          `json:"ca"`
+	Prices  OptProviderPrices  `json:"prices"`
+	Receipt OptProviderReceipt `json:"receipt"`
+}
+
+// GetURL returns the value of URL.
+func (s *HTTPSMSSettings) GetURL() string {
+	return s.URL
+}
+
+// GetMethod returns the value of Method.
+func (s *HTTPSMSSettings) GetMethod() OptHTTPSMSSettingsMethod {
+	return s.Method
+}
+
+// GetHeaders returns the value of Headers.
+func (s *HTTPSMSSettings) GetHeaders() OptProviderHeaders {
+	return s.Headers
+}
+
+// GetBody returns the value of Body.
+func (s *HTTPSMSSettings) GetBody() OptString {
+	return s.Body
+}
+
+// GetForm returns the value of Form.
+func (s *HTTPSMSSettings) GetForm() OptBool {
+	return s.Form
+}
+
+// GetSuccess returns the value of Success.
+func (s *HTTPSMSSettings) GetSuccess() OptProviderCondition {
+	return s.Success
+}
+
+// GetRefused returns the value of Refused.
+func (s *HTTPSMSSettings) GetRefused() OptProviderCondition {
+	return s.Refused
+}
+
+// GetProviderID returns the value of ProviderID.
+func (s *HTTPSMSSettings) GetProviderID() OptString {
+	return s.ProviderID
+}
+
+// GetCa returns the value of Ca.
+func (s *HTTPSMSSettings) GetCa() OptString {
+	return s.Ca
+}
+
+// GetPrices returns the value of Prices.
+func (s *HTTPSMSSettings) GetPrices() OptProviderPrices {
+	return s.Prices
+}
+
+// GetReceipt returns the value of Receipt.
+func (s *HTTPSMSSettings) GetReceipt() OptProviderReceipt {
+	return s.Receipt
+}
+
+// SetURL sets the value of URL.
+func (s *HTTPSMSSettings) SetURL(val string) {
+	s.URL = val
+}
+
+// SetMethod sets the value of Method.
+func (s *HTTPSMSSettings) SetMethod(val OptHTTPSMSSettingsMethod) {
+	s.Method = val
+}
+
+// SetHeaders sets the value of Headers.
+func (s *HTTPSMSSettings) SetHeaders(val OptProviderHeaders) {
+	s.Headers = val
+}
+
+// SetBody sets the value of Body.
+func (s *HTTPSMSSettings) SetBody(val OptString) {
+	s.Body = val
+}
+
+// SetForm sets the value of Form.
+func (s *HTTPSMSSettings) SetForm(val OptBool) {
+	s.Form = val
+}
+
+// SetSuccess sets the value of Success.
+func (s *HTTPSMSSettings) SetSuccess(val OptProviderCondition) {
+	s.Success = val
+}
+
+// SetRefused sets the value of Refused.
+func (s *HTTPSMSSettings) SetRefused(val OptProviderCondition) {
+	s.Refused = val
+}
+
+// SetProviderID sets the value of ProviderID.
+func (s *HTTPSMSSettings) SetProviderID(val OptString) {
+	s.ProviderID = val
+}
+
+// SetCa sets the value of Ca.
+func (s *HTTPSMSSettings) SetCa(val OptString) {
+	s.Ca = val
+}
+
+// SetPrices sets the value of Prices.
+func (s *HTTPSMSSettings) SetPrices(val OptProviderPrices) {
+	s.Prices = val
+}
+
+// SetReceipt sets the value of Receipt.
+func (s *HTTPSMSSettings) SetReceipt(val OptProviderReceipt) {
+	s.Receipt = val
+}
+
+// Absent = POST.
+type HTTPSMSSettingsMethod string
+
+const (
+	HTTPSMSSettingsMethodGET  HTTPSMSSettingsMethod = "GET"
+	HTTPSMSSettingsMethodPOST HTTPSMSSettingsMethod = "POST"
+	HTTPSMSSettingsMethodPUT  HTTPSMSSettingsMethod = "PUT"
+)
+
+// AllValues returns all HTTPSMSSettingsMethod values.
+func (HTTPSMSSettingsMethod) AllValues() []HTTPSMSSettingsMethod {
+	return []HTTPSMSSettingsMethod{
+		HTTPSMSSettingsMethodGET,
+		HTTPSMSSettingsMethodPOST,
+		HTTPSMSSettingsMethodPUT,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s HTTPSMSSettingsMethod) MarshalText() ([]byte, error) {
+	switch s {
+	case HTTPSMSSettingsMethodGET:
+		return []byte(s), nil
+	case HTTPSMSSettingsMethodPOST:
+		return []byte(s), nil
+	case HTTPSMSSettingsMethodPUT:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *HTTPSMSSettingsMethod) UnmarshalText(data []byte) error {
+	switch HTTPSMSSettingsMethod(data) {
+	case HTTPSMSSettingsMethodGET:
+		*s = HTTPSMSSettingsMethodGET
+		return nil
+	case HTTPSMSSettingsMethodPOST:
+		*s = HTTPSMSSettingsMethodPOST
+		return nil
+	case HTTPSMSSettingsMethodPUT:
+		*s = HTTPSMSSettingsMethodPUT
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/HandleAbuseReportReq
@@ -15627,6 +16051,52 @@ func (o OptBulkUndoReq) Or(d BulkUndoReq) BulkUndoReq {
 	return d
 }
 
+// NewOptChannel returns new OptChannel with value set to v.
+func NewOptChannel(v Channel) OptChannel {
+	return OptChannel{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptChannel is optional Channel.
+type OptChannel struct {
+	Value Channel
+	Set   bool
+}
+
+// IsSet returns true if OptChannel was set.
+func (o OptChannel) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptChannel) Reset() {
+	var v Channel
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptChannel) SetTo(v Channel) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptChannel) Get() (v Channel, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptChannel) Or(d Channel) Channel {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptClockKind returns new OptClockKind with value set to v.
 func NewOptClockKind(v ClockKind) OptClockKind {
 	return OptClockKind{
@@ -15851,6 +16321,52 @@ func (o OptConfigHashMap) Get() (v ConfigHashMap, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptConfigHashMap) Or(d ConfigHashMap) ConfigHashMap {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptConfigSecretMap returns new OptConfigSecretMap with value set to v.
+func NewOptConfigSecretMap(v ConfigSecretMap) OptConfigSecretMap {
+	return OptConfigSecretMap{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptConfigSecretMap is optional ConfigSecretMap.
+type OptConfigSecretMap struct {
+	Value ConfigSecretMap
+	Set   bool
+}
+
+// IsSet returns true if OptConfigSecretMap was set.
+func (o OptConfigSecretMap) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptConfigSecretMap) Reset() {
+	var v ConfigSecretMap
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptConfigSecretMap) SetTo(v ConfigSecretMap) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptConfigSecretMap) Get() (v ConfigSecretMap, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptConfigSecretMap) Or(d ConfigSecretMap) ConfigSecretMap {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -16173,6 +16689,98 @@ func (o OptEventData) Get() (v EventData, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptEventData) Or(d EventData) EventData {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptHTTPSMSSettings returns new OptHTTPSMSSettings with value set to v.
+func NewOptHTTPSMSSettings(v HTTPSMSSettings) OptHTTPSMSSettings {
+	return OptHTTPSMSSettings{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptHTTPSMSSettings is optional HTTPSMSSettings.
+type OptHTTPSMSSettings struct {
+	Value HTTPSMSSettings
+	Set   bool
+}
+
+// IsSet returns true if OptHTTPSMSSettings was set.
+func (o OptHTTPSMSSettings) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptHTTPSMSSettings) Reset() {
+	var v HTTPSMSSettings
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptHTTPSMSSettings) SetTo(v HTTPSMSSettings) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptHTTPSMSSettings) Get() (v HTTPSMSSettings, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptHTTPSMSSettings) Or(d HTTPSMSSettings) HTTPSMSSettings {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptHTTPSMSSettingsMethod returns new OptHTTPSMSSettingsMethod with value set to v.
+func NewOptHTTPSMSSettingsMethod(v HTTPSMSSettingsMethod) OptHTTPSMSSettingsMethod {
+	return OptHTTPSMSSettingsMethod{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptHTTPSMSSettingsMethod is optional HTTPSMSSettingsMethod.
+type OptHTTPSMSSettingsMethod struct {
+	Value HTTPSMSSettingsMethod
+	Set   bool
+}
+
+// IsSet returns true if OptHTTPSMSSettingsMethod was set.
+func (o OptHTTPSMSSettingsMethod) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptHTTPSMSSettingsMethod) Reset() {
+	var v HTTPSMSSettingsMethod
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptHTTPSMSSettingsMethod) SetTo(v HTTPSMSSettingsMethod) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptHTTPSMSSettingsMethod) Get() (v HTTPSMSSettingsMethod, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptHTTPSMSSettingsMethod) Or(d HTTPSMSSettingsMethod) HTTPSMSSettingsMethod {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -16909,6 +17517,282 @@ func (o OptPresence) Get() (v Presence, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptPresence) Or(d Presence) Presence {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptProviderCondition returns new OptProviderCondition with value set to v.
+func NewOptProviderCondition(v ProviderCondition) OptProviderCondition {
+	return OptProviderCondition{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptProviderCondition is optional ProviderCondition.
+type OptProviderCondition struct {
+	Value ProviderCondition
+	Set   bool
+}
+
+// IsSet returns true if OptProviderCondition was set.
+func (o OptProviderCondition) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptProviderCondition) Reset() {
+	var v ProviderCondition
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptProviderCondition) SetTo(v ProviderCondition) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptProviderCondition) Get() (v ProviderCondition, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptProviderCondition) Or(d ProviderCondition) ProviderCondition {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptProviderHeaders returns new OptProviderHeaders with value set to v.
+func NewOptProviderHeaders(v ProviderHeaders) OptProviderHeaders {
+	return OptProviderHeaders{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptProviderHeaders is optional ProviderHeaders.
+type OptProviderHeaders struct {
+	Value ProviderHeaders
+	Set   bool
+}
+
+// IsSet returns true if OptProviderHeaders was set.
+func (o OptProviderHeaders) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptProviderHeaders) Reset() {
+	var v ProviderHeaders
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptProviderHeaders) SetTo(v ProviderHeaders) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptProviderHeaders) Get() (v ProviderHeaders, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptProviderHeaders) Or(d ProviderHeaders) ProviderHeaders {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptProviderPrices returns new OptProviderPrices with value set to v.
+func NewOptProviderPrices(v ProviderPrices) OptProviderPrices {
+	return OptProviderPrices{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptProviderPrices is optional ProviderPrices.
+type OptProviderPrices struct {
+	Value ProviderPrices
+	Set   bool
+}
+
+// IsSet returns true if OptProviderPrices was set.
+func (o OptProviderPrices) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptProviderPrices) Reset() {
+	var v ProviderPrices
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptProviderPrices) SetTo(v ProviderPrices) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptProviderPrices) Get() (v ProviderPrices, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptProviderPrices) Or(d ProviderPrices) ProviderPrices {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptProviderReceipt returns new OptProviderReceipt with value set to v.
+func NewOptProviderReceipt(v ProviderReceipt) OptProviderReceipt {
+	return OptProviderReceipt{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptProviderReceipt is optional ProviderReceipt.
+type OptProviderReceipt struct {
+	Value ProviderReceipt
+	Set   bool
+}
+
+// IsSet returns true if OptProviderReceipt was set.
+func (o OptProviderReceipt) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptProviderReceipt) Reset() {
+	var v ProviderReceipt
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptProviderReceipt) SetTo(v ProviderReceipt) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptProviderReceipt) Get() (v ProviderReceipt, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptProviderReceipt) Or(d ProviderReceipt) ProviderReceipt {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptProviderReceiptCheck returns new OptProviderReceiptCheck with value set to v.
+func NewOptProviderReceiptCheck(v ProviderReceiptCheck) OptProviderReceiptCheck {
+	return OptProviderReceiptCheck{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptProviderReceiptCheck is optional ProviderReceiptCheck.
+type OptProviderReceiptCheck struct {
+	Value ProviderReceiptCheck
+	Set   bool
+}
+
+// IsSet returns true if OptProviderReceiptCheck was set.
+func (o OptProviderReceiptCheck) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptProviderReceiptCheck) Reset() {
+	var v ProviderReceiptCheck
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptProviderReceiptCheck) SetTo(v ProviderReceiptCheck) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptProviderReceiptCheck) Get() (v ProviderReceiptCheck, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptProviderReceiptCheck) Or(d ProviderReceiptCheck) ProviderReceiptCheck {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptProviderSecrets returns new OptProviderSecrets with value set to v.
+func NewOptProviderSecrets(v ProviderSecrets) OptProviderSecrets {
+	return OptProviderSecrets{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptProviderSecrets is optional ProviderSecrets.
+type OptProviderSecrets struct {
+	Value ProviderSecrets
+	Set   bool
+}
+
+// IsSet returns true if OptProviderSecrets was set.
+func (o OptProviderSecrets) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptProviderSecrets) Reset() {
+	var v ProviderSecrets
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptProviderSecrets) SetTo(v ProviderSecrets) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptProviderSecrets) Get() (v ProviderSecrets, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptProviderSecrets) Or(d ProviderSecrets) ProviderSecrets {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -17691,6 +18575,144 @@ func (o OptRuleWhenBy) Get() (v RuleWhenBy, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptRuleWhenBy) Or(d RuleWhenBy) RuleWhenBy {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptSMPPSettings returns new OptSMPPSettings with value set to v.
+func NewOptSMPPSettings(v SMPPSettings) OptSMPPSettings {
+	return OptSMPPSettings{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptSMPPSettings is optional SMPPSettings.
+type OptSMPPSettings struct {
+	Value SMPPSettings
+	Set   bool
+}
+
+// IsSet returns true if OptSMPPSettings was set.
+func (o OptSMPPSettings) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptSMPPSettings) Reset() {
+	var v SMPPSettings
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptSMPPSettings) SetTo(v SMPPSettings) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptSMPPSettings) Get() (v SMPPSettings, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptSMPPSettings) Or(d SMPPSettings) SMPPSettings {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptSMTPSettings returns new OptSMTPSettings with value set to v.
+func NewOptSMTPSettings(v SMTPSettings) OptSMTPSettings {
+	return OptSMTPSettings{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptSMTPSettings is optional SMTPSettings.
+type OptSMTPSettings struct {
+	Value SMTPSettings
+	Set   bool
+}
+
+// IsSet returns true if OptSMTPSettings was set.
+func (o OptSMTPSettings) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptSMTPSettings) Reset() {
+	var v SMTPSettings
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptSMTPSettings) SetTo(v SMTPSettings) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptSMTPSettings) Get() (v SMTPSettings, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptSMTPSettings) Or(d SMTPSettings) SMTPSettings {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptSMTPSettingsTLS returns new OptSMTPSettingsTLS with value set to v.
+func NewOptSMTPSettingsTLS(v SMTPSettingsTLS) OptSMTPSettingsTLS {
+	return OptSMTPSettingsTLS{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptSMTPSettingsTLS is optional SMTPSettingsTLS.
+type OptSMTPSettingsTLS struct {
+	Value SMTPSettingsTLS
+	Set   bool
+}
+
+// IsSet returns true if OptSMTPSettingsTLS was set.
+func (o OptSMTPSettingsTLS) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptSMTPSettingsTLS) Reset() {
+	var v SMTPSettingsTLS
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptSMTPSettingsTLS) SetTo(v SMTPSettingsTLS) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptSMTPSettingsTLS) Get() (v SMTPSettingsTLS, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptSMTPSettingsTLS) Or(d SMTPSettingsTLS) SMTPSettingsTLS {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -18944,13 +19966,21 @@ func (s *PlanCatalogReq) SetFiles(val CatalogFileMap) {
 
 // Ref: #/components/schemas/PlanConfigurationReq
 type PlanConfigurationReq struct {
-	Files  CatalogFileMap  `json:"files"`
-	Clocks OptConfigClocks `json:"clocks"`
+	Files CatalogFileMap `json:"files"`
+	// What the references in the tree stand for, such as `env:SMTP_PASSWORD`; the caller reads them, the
+	// server never does.
+	Secrets OptConfigSecretMap `json:"secrets"`
+	Clocks  OptConfigClocks    `json:"clocks"`
 }
 
 // GetFiles returns the value of Files.
 func (s *PlanConfigurationReq) GetFiles() CatalogFileMap {
 	return s.Files
+}
+
+// GetSecrets returns the value of Secrets.
+func (s *PlanConfigurationReq) GetSecrets() OptConfigSecretMap {
+	return s.Secrets
 }
 
 // GetClocks returns the value of Clocks.
@@ -18961,6 +19991,11 @@ func (s *PlanConfigurationReq) GetClocks() OptConfigClocks {
 // SetFiles sets the value of Files.
 func (s *PlanConfigurationReq) SetFiles(val CatalogFileMap) {
 	s.Files = val
+}
+
+// SetSecrets sets the value of Secrets.
+func (s *PlanConfigurationReq) SetSecrets(val OptConfigSecretMap) {
+	s.Secrets = val
 }
 
 // SetClocks sets the value of Clocks.
@@ -19325,17 +20360,31 @@ func (s *PresenceReqDoing) UnmarshalText(data []byte) error {
 
 // Ref: #/components/schemas/Provider
 type Provider struct {
-	Name         string  `json:"name"`
-	Channel      Channel `json:"channel"`
-	Order        int32   `json:"order"`
-	Weight       int32   `json:"weight"`
-	Drained      bool    `json:"drained"`
-	RestingUntil OptTime `json:"resting_until"`
+	Name    string       `json:"name"`
+	Channel Channel      `json:"channel"`
+	Kind    ProviderKind `json:"kind"`
+	// Where it is set up; one of the server's own file (`file`) is changed there only.
+	Source       ProviderSource `json:"source"`
+	Enabled      bool           `json:"enabled"`
+	Order        int32          `json:"order"`
+	Weight       int32          `json:"weight"`
+	Drained      bool           `json:"drained"`
+	RestingUntil OptTime        `json:"resting_until"`
 	// In a row.
-	Failures  int32     `json:"failures"`
-	LastError OptString `json:"last_error"`
-	FailedAt  OptTime   `json:"failed_at"`
-	TookAt    OptTime   `json:"took_at"`
+	Failures  int32              `json:"failures"`
+	LastError OptString          `json:"last_error"`
+	FailedAt  OptTime            `json:"failed_at"`
+	TookAt    OptTime            `json:"took_at"`
+	SMTP      OptSMTPSettings    `json:"smtp"`
+	Smpp      OptSMPPSettings    `json:"smpp"`
+	HTTP      OptHTTPSMSSettings `json:"http"`
+	// Names of the secrets that are set.
+	Secrets []string `json:"secrets"`
+	// Grows with each change; absent of the server's file.
+	Version   OptInt64 `json:"version"`
+	ChangedAt OptTime  `json:"changed_at"`
+	// User id.
+	ChangedBy OptString `json:"changed_by"`
 }
 
 // GetName returns the value of Name.
@@ -19346,6 +20395,21 @@ func (s *Provider) GetName() string {
 // GetChannel returns the value of Channel.
 func (s *Provider) GetChannel() Channel {
 	return s.Channel
+}
+
+// GetKind returns the value of Kind.
+func (s *Provider) GetKind() ProviderKind {
+	return s.Kind
+}
+
+// GetSource returns the value of Source.
+func (s *Provider) GetSource() ProviderSource {
+	return s.Source
+}
+
+// GetEnabled returns the value of Enabled.
+func (s *Provider) GetEnabled() bool {
+	return s.Enabled
 }
 
 // GetOrder returns the value of Order.
@@ -19388,6 +20452,41 @@ func (s *Provider) GetTookAt() OptTime {
 	return s.TookAt
 }
 
+// GetSMTP returns the value of SMTP.
+func (s *Provider) GetSMTP() OptSMTPSettings {
+	return s.SMTP
+}
+
+// GetSmpp returns the value of Smpp.
+func (s *Provider) GetSmpp() OptSMPPSettings {
+	return s.Smpp
+}
+
+// GetHTTP returns the value of HTTP.
+func (s *Provider) GetHTTP() OptHTTPSMSSettings {
+	return s.HTTP
+}
+
+// GetSecrets returns the value of Secrets.
+func (s *Provider) GetSecrets() []string {
+	return s.Secrets
+}
+
+// GetVersion returns the value of Version.
+func (s *Provider) GetVersion() OptInt64 {
+	return s.Version
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *Provider) GetChangedAt() OptTime {
+	return s.ChangedAt
+}
+
+// GetChangedBy returns the value of ChangedBy.
+func (s *Provider) GetChangedBy() OptString {
+	return s.ChangedBy
+}
+
 // SetName sets the value of Name.
 func (s *Provider) SetName(val string) {
 	s.Name = val
@@ -19396,6 +20495,21 @@ func (s *Provider) SetName(val string) {
 // SetChannel sets the value of Channel.
 func (s *Provider) SetChannel(val Channel) {
 	s.Channel = val
+}
+
+// SetKind sets the value of Kind.
+func (s *Provider) SetKind(val ProviderKind) {
+	s.Kind = val
+}
+
+// SetSource sets the value of Source.
+func (s *Provider) SetSource(val ProviderSource) {
+	s.Source = val
+}
+
+// SetEnabled sets the value of Enabled.
+func (s *Provider) SetEnabled(val bool) {
+	s.Enabled = val
 }
 
 // SetOrder sets the value of Order.
@@ -19438,6 +20552,132 @@ func (s *Provider) SetTookAt(val OptTime) {
 	s.TookAt = val
 }
 
+// SetSMTP sets the value of SMTP.
+func (s *Provider) SetSMTP(val OptSMTPSettings) {
+	s.SMTP = val
+}
+
+// SetSmpp sets the value of Smpp.
+func (s *Provider) SetSmpp(val OptSMPPSettings) {
+	s.Smpp = val
+}
+
+// SetHTTP sets the value of HTTP.
+func (s *Provider) SetHTTP(val OptHTTPSMSSettings) {
+	s.HTTP = val
+}
+
+// SetSecrets sets the value of Secrets.
+func (s *Provider) SetSecrets(val []string) {
+	s.Secrets = val
+}
+
+// SetVersion sets the value of Version.
+func (s *Provider) SetVersion(val OptInt64) {
+	s.Version = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *Provider) SetChangedAt(val OptTime) {
+	s.ChangedAt = val
+}
+
+// SetChangedBy sets the value of ChangedBy.
+func (s *Provider) SetChangedBy(val OptString) {
+	s.ChangedBy = val
+}
+
+// Holds when the JSON answer has one of the values at the path.
+// Ref: #/components/schemas/ProviderCondition
+type ProviderCondition struct {
+	Path string `json:"path"`
+	// Any of them.
+	Values []string `json:"values"`
+}
+
+// GetPath returns the value of Path.
+func (s *ProviderCondition) GetPath() string {
+	return s.Path
+}
+
+// GetValues returns the value of Values.
+func (s *ProviderCondition) GetValues() []string {
+	return s.Values
+}
+
+// SetPath sets the value of Path.
+func (s *ProviderCondition) SetPath(val string) {
+	s.Path = val
+}
+
+// SetValues sets the value of Values.
+func (s *ProviderCondition) SetValues(val []string) {
+	s.Values = val
+}
+
+// Header fields by name, at most 30.
+// Ref: #/components/schemas/ProviderHeaders
+type ProviderHeaders map[string]string
+
+func (s *ProviderHeaders) init() ProviderHeaders {
+	m := *s
+	if m == nil {
+		m = map[string]string{}
+		*s = m
+	}
+	return m
+}
+
+// A mail server, a text message centre (SMPP 3.4), a text message gateway (HTTP).
+// Ref: #/components/schemas/ProviderKind
+type ProviderKind string
+
+const (
+	ProviderKindSMTP ProviderKind = "smtp"
+	ProviderKindSmpp ProviderKind = "smpp"
+	ProviderKindHTTP ProviderKind = "http"
+)
+
+// AllValues returns all ProviderKind values.
+func (ProviderKind) AllValues() []ProviderKind {
+	return []ProviderKind{
+		ProviderKindSMTP,
+		ProviderKindSmpp,
+		ProviderKindHTTP,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ProviderKind) MarshalText() ([]byte, error) {
+	switch s {
+	case ProviderKindSMTP:
+		return []byte(s), nil
+	case ProviderKindSmpp:
+		return []byte(s), nil
+	case ProviderKindHTTP:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ProviderKind) UnmarshalText(data []byte) error {
+	switch ProviderKind(data) {
+	case ProviderKindSMTP:
+		*s = ProviderKindSMTP
+		return nil
+	case ProviderKindSmpp:
+		*s = ProviderKindSmpp
+		return nil
+	case ProviderKindHTTP:
+		*s = ProviderKindHTTP
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/ProviderList
 type ProviderList struct {
 	Items []Provider `json:"items"`
@@ -19453,12 +20693,285 @@ func (s *ProviderList) SetItems(val []Provider) {
 	s.Items = val
 }
 
+// Price of one part by calling code, in thousandths of your currency; "*" is all others.
+// Ref: #/components/schemas/ProviderPrices
+type ProviderPrices map[string]int64
+
+func (s *ProviderPrices) init() ProviderPrices {
+	m := *s
+	if m == nil {
+		m = map[string]int64{}
+		*s = m
+	}
+	return m
+}
+
+// How the gateway tells later what became of a message; it posts to /notify/v1/receipts/ and the
+// provider's name. Needs the secret `receipt_secret`.
+// Ref: #/components/schemas/ProviderReceipt
+type ProviderReceipt struct {
+	// How a receipt is known to be the gateway's.
+	Check OptProviderReceiptCheck `json:"check"`
+	// Header that holds the signature (check body).
+	Header OptString `json:"header"`
+	// The address as the gateway calls it (check twilio).
+	URL OptString `json:"url"`
+	// Path of the gateway's id of the message.
+	ID OptString `json:"id"`
+	// Path of what became of it.
+	State string `json:"state"`
+	// Path of a code that says why.
+	Error OptString `json:"error"`
+	// States that mean: it arrived.
+	Delivered []string `json:"delivered"`
+	// States that mean: it did not.
+	Failed []string `json:"failed"`
+	// States or errors that mean: no such number.
+	Recipient []string `json:"recipient"`
+}
+
+// GetCheck returns the value of Check.
+func (s *ProviderReceipt) GetCheck() OptProviderReceiptCheck {
+	return s.Check
+}
+
+// GetHeader returns the value of Header.
+func (s *ProviderReceipt) GetHeader() OptString {
+	return s.Header
+}
+
+// GetURL returns the value of URL.
+func (s *ProviderReceipt) GetURL() OptString {
+	return s.URL
+}
+
+// GetID returns the value of ID.
+func (s *ProviderReceipt) GetID() OptString {
+	return s.ID
+}
+
+// GetState returns the value of State.
+func (s *ProviderReceipt) GetState() string {
+	return s.State
+}
+
+// GetError returns the value of Error.
+func (s *ProviderReceipt) GetError() OptString {
+	return s.Error
+}
+
+// GetDelivered returns the value of Delivered.
+func (s *ProviderReceipt) GetDelivered() []string {
+	return s.Delivered
+}
+
+// GetFailed returns the value of Failed.
+func (s *ProviderReceipt) GetFailed() []string {
+	return s.Failed
+}
+
+// GetRecipient returns the value of Recipient.
+func (s *ProviderReceipt) GetRecipient() []string {
+	return s.Recipient
+}
+
+// SetCheck sets the value of Check.
+func (s *ProviderReceipt) SetCheck(val OptProviderReceiptCheck) {
+	s.Check = val
+}
+
+// SetHeader sets the value of Header.
+func (s *ProviderReceipt) SetHeader(val OptString) {
+	s.Header = val
+}
+
+// SetURL sets the value of URL.
+func (s *ProviderReceipt) SetURL(val OptString) {
+	s.URL = val
+}
+
+// SetID sets the value of ID.
+func (s *ProviderReceipt) SetID(val OptString) {
+	s.ID = val
+}
+
+// SetState sets the value of State.
+func (s *ProviderReceipt) SetState(val string) {
+	s.State = val
+}
+
+// SetError sets the value of Error.
+func (s *ProviderReceipt) SetError(val OptString) {
+	s.Error = val
+}
+
+// SetDelivered sets the value of Delivered.
+func (s *ProviderReceipt) SetDelivered(val []string) {
+	s.Delivered = val
+}
+
+// SetFailed sets the value of Failed.
+func (s *ProviderReceipt) SetFailed(val []string) {
+	s.Failed = val
+}
+
+// SetRecipient sets the value of Recipient.
+func (s *ProviderReceipt) SetRecipient(val []string) {
+	s.Recipient = val
+}
+
+// How a receipt is known to be the gateway's.
+type ProviderReceiptCheck string
+
+const (
+	ProviderReceiptCheckBody   ProviderReceiptCheck = "body"
+	ProviderReceiptCheckTwilio ProviderReceiptCheck = "twilio"
+	ProviderReceiptCheckLink   ProviderReceiptCheck = "link"
+)
+
+// AllValues returns all ProviderReceiptCheck values.
+func (ProviderReceiptCheck) AllValues() []ProviderReceiptCheck {
+	return []ProviderReceiptCheck{
+		ProviderReceiptCheckBody,
+		ProviderReceiptCheckTwilio,
+		ProviderReceiptCheckLink,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ProviderReceiptCheck) MarshalText() ([]byte, error) {
+	switch s {
+	case ProviderReceiptCheckBody:
+		return []byte(s), nil
+	case ProviderReceiptCheckTwilio:
+		return []byte(s), nil
+	case ProviderReceiptCheckLink:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ProviderReceiptCheck) UnmarshalText(data []byte) error {
+	switch ProviderReceiptCheck(data) {
+	case ProviderReceiptCheckBody:
+		*s = ProviderReceiptCheckBody
+		return nil
+	case ProviderReceiptCheckTwilio:
+		*s = ProviderReceiptCheckTwilio
+		return nil
+	case ProviderReceiptCheckLink:
+		*s = ProviderReceiptCheckLink
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Secrets are write-only. Absent ones stay as they are, empty ones are removed.
+// Ref: #/components/schemas/ProviderSecrets
+type ProviderSecrets struct {
+	// Of SMTP and SMPP.
+	Password OptString `json:"password"`
+	// PEM: RSA of 1024 bits or more, or Ed25519 (PKCS 8).
+	DkimKey OptString `json:"dkim_key"`
+	// What {secret} and {digest} stand for (HTTP).
+	Secret OptString `json:"secret"`
+	// Shared with the gateway for its receipts, 8 characters or more.
+	ReceiptSecret OptString `json:"receipt_secret"`
+}
+
+// GetPassword returns the value of Password.
+func (s *ProviderSecrets) GetPassword() OptString {
+	return s.Password
+}
+
+// GetDkimKey returns the value of DkimKey.
+func (s *ProviderSecrets) GetDkimKey() OptString {
+	return s.DkimKey
+}
+
+// GetSecret returns the value of Secret.
+func (s *ProviderSecrets) GetSecret() OptString {
+	return s.Secret
+}
+
+// GetReceiptSecret returns the value of ReceiptSecret.
+func (s *ProviderSecrets) GetReceiptSecret() OptString {
+	return s.ReceiptSecret
+}
+
+// SetPassword sets the value of Password.
+func (s *ProviderSecrets) SetPassword(val OptString) {
+	s.Password = val
+}
+
+// SetDkimKey sets the value of DkimKey.
+func (s *ProviderSecrets) SetDkimKey(val OptString) {
+	s.DkimKey = val
+}
+
+// SetSecret sets the value of Secret.
+func (s *ProviderSecrets) SetSecret(val OptString) {
+	s.Secret = val
+}
+
+// SetReceiptSecret sets the value of ReceiptSecret.
+func (s *ProviderSecrets) SetReceiptSecret(val OptString) {
+	s.ReceiptSecret = val
+}
+
+// Where it is set up; one of the server's own file (`file`) is changed there only.
+type ProviderSource string
+
+const (
+	ProviderSourceFile ProviderSource = "file"
+	ProviderSourceDesk ProviderSource = "desk"
+)
+
+// AllValues returns all ProviderSource values.
+func (ProviderSource) AllValues() []ProviderSource {
+	return []ProviderSource{
+		ProviderSourceFile,
+		ProviderSourceDesk,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ProviderSource) MarshalText() ([]byte, error) {
+	switch s {
+	case ProviderSourceFile:
+		return []byte(s), nil
+	case ProviderSourceDesk:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ProviderSource) UnmarshalText(data []byte) error {
+	switch ProviderSource(data) {
+	case ProviderSourceFile:
+		*s = ProviderSourceFile
+		return nil
+	case ProviderSourceDesk:
+		*s = ProviderSourceDesk
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/ProviderTest
 type ProviderTest struct {
 	Ok         bool      `json:"ok"`
 	ProviderID OptString `json:"provider_id"`
 	Detail     OptString `json:"detail"`
 	TookMs     int64     `json:"took_ms"`
+	// All that was said, in order, without secrets.
+	Transcript []TranscriptLine `json:"transcript"`
 }
 
 // GetOk returns the value of Ok.
@@ -19481,6 +20994,11 @@ func (s *ProviderTest) GetTookMs() int64 {
 	return s.TookMs
 }
 
+// GetTranscript returns the value of Transcript.
+func (s *ProviderTest) GetTranscript() []TranscriptLine {
+	return s.Transcript
+}
+
 // SetOk sets the value of Ok.
 func (s *ProviderTest) SetOk(val bool) {
 	s.Ok = val
@@ -19499,6 +21017,11 @@ func (s *ProviderTest) SetDetail(val OptString) {
 // SetTookMs sets the value of TookMs.
 func (s *ProviderTest) SetTookMs(val int64) {
 	s.TookMs = val
+}
+
+// SetTranscript sets the value of Transcript.
+func (s *ProviderTest) SetTranscript(val []TranscriptLine) {
+	s.Transcript = val
 }
 
 // Ref: #/components/schemas/PublishedAgreement
@@ -22921,6 +24444,381 @@ func (s *RuleWhenBy) UnmarshalText(data []byte) error {
 		return nil
 	case RuleWhenBySystem:
 		*s = RuleWhenBySystem
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// A text message centre by SMPP 3.4.
+// Ref: #/components/schemas/SMPPSettings
+type SMPPSettings struct {
+	// Host:port.
+	Address string  `json:"address"`
+	TLS     OptBool `json:"tls"`
+	// Certificates to trust instead of the system's, in PEM.
+	Ca OptString `json:"ca"`
+	// Log-in name. The secret `password` goes with it.
+	SystemID   string    `json:"system_id"`
+	SystemType OptString `json:"system_type"`
+	// A number, a short code or a name; absent = the centre's own.
+	Sender OptString `json:"sender"`
+	// Type of the sender's number; absent = by its look.
+	SenderTon OptInt32 `json:"sender_ton"`
+	// Its numbering plan; absent = by its look.
+	SenderNpi OptInt32 `json:"sender_npi"`
+	// Between two signs of life; 0 or absent = 30.
+	EnquireLinkSeconds OptInt32 `json:"enquire_link_seconds"`
+	// Requests without an answer at once; 0 or absent = 10.
+	Window OptInt32 `json:"window"`
+	// Values of err in receipts that mean: no such number.
+	Recipient []string          `json:"recipient"`
+	Prices    OptProviderPrices `json:"prices"`
+}
+
+// GetAddress returns the value of Address.
+func (s *SMPPSettings) GetAddress() string {
+	return s.Address
+}
+
+// GetTLS returns the value of TLS.
+func (s *SMPPSettings) GetTLS() OptBool {
+	return s.TLS
+}
+
+// GetCa returns the value of Ca.
+func (s *SMPPSettings) GetCa() OptString {
+	return s.Ca
+}
+
+// GetSystemID returns the value of SystemID.
+func (s *SMPPSettings) GetSystemID() string {
+	return s.SystemID
+}
+
+// GetSystemType returns the value of SystemType.
+func (s *SMPPSettings) GetSystemType() OptString {
+	return s.SystemType
+}
+
+// GetSender returns the value of Sender.
+func (s *SMPPSettings) GetSender() OptString {
+	return s.Sender
+}
+
+// GetSenderTon returns the value of SenderTon.
+func (s *SMPPSettings) GetSenderTon() OptInt32 {
+	return s.SenderTon
+}
+
+// GetSenderNpi returns the value of SenderNpi.
+func (s *SMPPSettings) GetSenderNpi() OptInt32 {
+	return s.SenderNpi
+}
+
+// GetEnquireLinkSeconds returns the value of EnquireLinkSeconds.
+func (s *SMPPSettings) GetEnquireLinkSeconds() OptInt32 {
+	return s.EnquireLinkSeconds
+}
+
+// GetWindow returns the value of Window.
+func (s *SMPPSettings) GetWindow() OptInt32 {
+	return s.Window
+}
+
+// GetRecipient returns the value of Recipient.
+func (s *SMPPSettings) GetRecipient() []string {
+	return s.Recipient
+}
+
+// GetPrices returns the value of Prices.
+func (s *SMPPSettings) GetPrices() OptProviderPrices {
+	return s.Prices
+}
+
+// SetAddress sets the value of Address.
+func (s *SMPPSettings) SetAddress(val string) {
+	s.Address = val
+}
+
+// SetTLS sets the value of TLS.
+func (s *SMPPSettings) SetTLS(val OptBool) {
+	s.TLS = val
+}
+
+// SetCa sets the value of Ca.
+func (s *SMPPSettings) SetCa(val OptString) {
+	s.Ca = val
+}
+
+// SetSystemID sets the value of SystemID.
+func (s *SMPPSettings) SetSystemID(val string) {
+	s.SystemID = val
+}
+
+// SetSystemType sets the value of SystemType.
+func (s *SMPPSettings) SetSystemType(val OptString) {
+	s.SystemType = val
+}
+
+// SetSender sets the value of Sender.
+func (s *SMPPSettings) SetSender(val OptString) {
+	s.Sender = val
+}
+
+// SetSenderTon sets the value of SenderTon.
+func (s *SMPPSettings) SetSenderTon(val OptInt32) {
+	s.SenderTon = val
+}
+
+// SetSenderNpi sets the value of SenderNpi.
+func (s *SMPPSettings) SetSenderNpi(val OptInt32) {
+	s.SenderNpi = val
+}
+
+// SetEnquireLinkSeconds sets the value of EnquireLinkSeconds.
+func (s *SMPPSettings) SetEnquireLinkSeconds(val OptInt32) {
+	s.EnquireLinkSeconds = val
+}
+
+// SetWindow sets the value of Window.
+func (s *SMPPSettings) SetWindow(val OptInt32) {
+	s.Window = val
+}
+
+// SetRecipient sets the value of Recipient.
+func (s *SMPPSettings) SetRecipient(val []string) {
+	s.Recipient = val
+}
+
+// SetPrices sets the value of Prices.
+func (s *SMPPSettings) SetPrices(val OptProviderPrices) {
+	s.Prices = val
+}
+
+// A mail server.
+// Ref: #/components/schemas/SMTPSettings
+type SMTPSettings struct {
+	// Its name or address.
+	Host string `json:"host"`
+	// 0 or absent: 587, with implicit TLS 465, with none 25.
+	Port OptInt32 `json:"port"`
+	// How the connection is secured; `none` sends no password.
+	TLS OptSMTPSettingsTLS `json:"tls"`
+	// Log-in name; absent = no authentication. Needs the secret `password`.
+	User OptString `json:"user"`
+	// Sender, with or without a name.
+	From string `json:"from"`
+	// Certificates to trust instead of the system's, in PEM.
+	Ca OptString `json:"ca"`
+	// Name given in EHLO; absent = the host's.
+	Hello OptString `json:"hello"`
+	// Of one delivery; 0 or absent = 15.
+	TimeoutSeconds OptInt32 `json:"timeout_seconds"`
+	// Of one mail, in thousandths of your currency.
+	Price OptInt64 `json:"price"`
+	// Signing domain; absent = that of `from`.
+	DkimDomain OptString `json:"dkim_domain"`
+	// Mails are signed under it with the secret `dkim_key`; absent = they are not.
+	DkimSelector OptString `json:"dkim_selector"`
+	// How long a connection is kept for the next mail; 0 or absent = 10, -1 = not at all.
+	PoolIdleSeconds OptInt32 `json:"pool_idle_seconds"`
+	// Most mails over one connection; 0 or absent = 50.
+	PoolMails OptInt32 `json:"pool_mails"`
+	// Address that bounces go to; {id} in it becomes the message's id. Absent = `from`.
+	Bounce OptString `json:"bounce"`
+}
+
+// GetHost returns the value of Host.
+func (s *SMTPSettings) GetHost() string {
+	return s.Host
+}
+
+// GetPort returns the value of Port.
+func (s *SMTPSettings) GetPort() OptInt32 {
+	return s.Port
+}
+
+// GetTLS returns the value of TLS.
+func (s *SMTPSettings) GetTLS() OptSMTPSettingsTLS {
+	return s.TLS
+}
+
+// GetUser returns the value of User.
+func (s *SMTPSettings) GetUser() OptString {
+	return s.User
+}
+
+// GetFrom returns the value of From.
+func (s *SMTPSettings) GetFrom() string {
+	return s.From
+}
+
+// GetCa returns the value of Ca.
+func (s *SMTPSettings) GetCa() OptString {
+	return s.Ca
+}
+
+// GetHello returns the value of Hello.
+func (s *SMTPSettings) GetHello() OptString {
+	return s.Hello
+}
+
+// GetTimeoutSeconds returns the value of TimeoutSeconds.
+func (s *SMTPSettings) GetTimeoutSeconds() OptInt32 {
+	return s.TimeoutSeconds
+}
+
+// GetPrice returns the value of Price.
+func (s *SMTPSettings) GetPrice() OptInt64 {
+	return s.Price
+}
+
+// GetDkimDomain returns the value of DkimDomain.
+func (s *SMTPSettings) GetDkimDomain() OptString {
+	return s.DkimDomain
+}
+
+// GetDkimSelector returns the value of DkimSelector.
+func (s *SMTPSettings) GetDkimSelector() OptString {
+	return s.DkimSelector
+}
+
+// GetPoolIdleSeconds returns the value of PoolIdleSeconds.
+func (s *SMTPSettings) GetPoolIdleSeconds() OptInt32 {
+	return s.PoolIdleSeconds
+}
+
+// GetPoolMails returns the value of PoolMails.
+func (s *SMTPSettings) GetPoolMails() OptInt32 {
+	return s.PoolMails
+}
+
+// GetBounce returns the value of Bounce.
+func (s *SMTPSettings) GetBounce() OptString {
+	return s.Bounce
+}
+
+// SetHost sets the value of Host.
+func (s *SMTPSettings) SetHost(val string) {
+	s.Host = val
+}
+
+// SetPort sets the value of Port.
+func (s *SMTPSettings) SetPort(val OptInt32) {
+	s.Port = val
+}
+
+// SetTLS sets the value of TLS.
+func (s *SMTPSettings) SetTLS(val OptSMTPSettingsTLS) {
+	s.TLS = val
+}
+
+// SetUser sets the value of User.
+func (s *SMTPSettings) SetUser(val OptString) {
+	s.User = val
+}
+
+// SetFrom sets the value of From.
+func (s *SMTPSettings) SetFrom(val string) {
+	s.From = val
+}
+
+// SetCa sets the value of Ca.
+func (s *SMTPSettings) SetCa(val OptString) {
+	s.Ca = val
+}
+
+// SetHello sets the value of Hello.
+func (s *SMTPSettings) SetHello(val OptString) {
+	s.Hello = val
+}
+
+// SetTimeoutSeconds sets the value of TimeoutSeconds.
+func (s *SMTPSettings) SetTimeoutSeconds(val OptInt32) {
+	s.TimeoutSeconds = val
+}
+
+// SetPrice sets the value of Price.
+func (s *SMTPSettings) SetPrice(val OptInt64) {
+	s.Price = val
+}
+
+// SetDkimDomain sets the value of DkimDomain.
+func (s *SMTPSettings) SetDkimDomain(val OptString) {
+	s.DkimDomain = val
+}
+
+// SetDkimSelector sets the value of DkimSelector.
+func (s *SMTPSettings) SetDkimSelector(val OptString) {
+	s.DkimSelector = val
+}
+
+// SetPoolIdleSeconds sets the value of PoolIdleSeconds.
+func (s *SMTPSettings) SetPoolIdleSeconds(val OptInt32) {
+	s.PoolIdleSeconds = val
+}
+
+// SetPoolMails sets the value of PoolMails.
+func (s *SMTPSettings) SetPoolMails(val OptInt32) {
+	s.PoolMails = val
+}
+
+// SetBounce sets the value of Bounce.
+func (s *SMTPSettings) SetBounce(val OptString) {
+	s.Bounce = val
+}
+
+// How the connection is secured; `none` sends no password.
+type SMTPSettingsTLS string
+
+const (
+	SMTPSettingsTLSStarttls      SMTPSettingsTLS = "starttls"
+	SMTPSettingsTLSImplicit      SMTPSettingsTLS = "implicit"
+	SMTPSettingsTLSOpportunistic SMTPSettingsTLS = "opportunistic"
+	SMTPSettingsTLSNone          SMTPSettingsTLS = "none"
+)
+
+// AllValues returns all SMTPSettingsTLS values.
+func (SMTPSettingsTLS) AllValues() []SMTPSettingsTLS {
+	return []SMTPSettingsTLS{
+		SMTPSettingsTLSStarttls,
+		SMTPSettingsTLSImplicit,
+		SMTPSettingsTLSOpportunistic,
+		SMTPSettingsTLSNone,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SMTPSettingsTLS) MarshalText() ([]byte, error) {
+	switch s {
+	case SMTPSettingsTLSStarttls:
+		return []byte(s), nil
+	case SMTPSettingsTLSImplicit:
+		return []byte(s), nil
+	case SMTPSettingsTLSOpportunistic:
+		return []byte(s), nil
+	case SMTPSettingsTLSNone:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SMTPSettingsTLS) UnmarshalText(data []byte) error {
+	switch SMTPSettingsTLS(data) {
+	case SMTPSettingsTLSStarttls:
+		*s = SMTPSettingsTLSStarttls
+		return nil
+	case SMTPSettingsTLSImplicit:
+		*s = SMTPSettingsTLSImplicit
+		return nil
+	case SMTPSettingsTLSOpportunistic:
+		*s = SMTPSettingsTLSOpportunistic
+		return nil
+	case SMTPSettingsTLSNone:
+		*s = SMTPSettingsTLSNone
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -27174,6 +29072,94 @@ func (s *TokenAuth) SetAPIKey(val string) {
 // SetRoles sets the value of Roles.
 func (s *TokenAuth) SetRoles(val []string) {
 	s.Roles = val
+}
+
+// Ref: #/components/schemas/TranscriptLine
+type TranscriptLine struct {
+	// Milliseconds since the test began.
+	AtMs int64 `json:"at_ms"`
+	// We, the provider, or a note about the connection.
+	From TranscriptLineFrom `json:"from"`
+	Text string             `json:"text"`
+}
+
+// GetAtMs returns the value of AtMs.
+func (s *TranscriptLine) GetAtMs() int64 {
+	return s.AtMs
+}
+
+// GetFrom returns the value of From.
+func (s *TranscriptLine) GetFrom() TranscriptLineFrom {
+	return s.From
+}
+
+// GetText returns the value of Text.
+func (s *TranscriptLine) GetText() string {
+	return s.Text
+}
+
+// SetAtMs sets the value of AtMs.
+func (s *TranscriptLine) SetAtMs(val int64) {
+	s.AtMs = val
+}
+
+// SetFrom sets the value of From.
+func (s *TranscriptLine) SetFrom(val TranscriptLineFrom) {
+	s.From = val
+}
+
+// SetText sets the value of Text.
+func (s *TranscriptLine) SetText(val string) {
+	s.Text = val
+}
+
+// We, the provider, or a note about the connection.
+type TranscriptLineFrom string
+
+const (
+	TranscriptLineFromClient TranscriptLineFrom = "client"
+	TranscriptLineFromServer TranscriptLineFrom = "server"
+	TranscriptLineFromNote   TranscriptLineFrom = "note"
+)
+
+// AllValues returns all TranscriptLineFrom values.
+func (TranscriptLineFrom) AllValues() []TranscriptLineFrom {
+	return []TranscriptLineFrom{
+		TranscriptLineFromClient,
+		TranscriptLineFromServer,
+		TranscriptLineFromNote,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s TranscriptLineFrom) MarshalText() ([]byte, error) {
+	switch s {
+	case TranscriptLineFromClient:
+		return []byte(s), nil
+	case TranscriptLineFromServer:
+		return []byte(s), nil
+	case TranscriptLineFromNote:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *TranscriptLineFrom) UnmarshalText(data []byte) error {
+	switch TranscriptLineFrom(data) {
+	case TranscriptLineFromClient:
+		*s = TranscriptLineFromClient
+		return nil
+	case TranscriptLineFromServer:
+		*s = TranscriptLineFromServer
+		return nil
+	case TranscriptLineFromNote:
+		*s = TranscriptLineFromNote
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/TransferAnswer

@@ -90,6 +90,14 @@ type Handler interface {
 	//
 	// PUT /desk/v1/partners/{partner_id}
 	ChangePartner(ctx context.Context, req *PartnerReq, params ChangePartnerParams) (*Partner, error)
+	// ChangeProvider implements ChangeProvider operation.
+	//
+	// Replaces order, weight, state and settings; the kind stays. Secrets that are not named stay, an
+	// empty one is removed. A provider that changed meanwhile is refused with 409, one of the server's
+	// file too.
+	//
+	// PUT /desk/v1/providers/{name}
+	ChangeProvider(ctx context.Context, req *ChangeProviderReq, params ChangeProviderParams) (*Provider, error)
 	// ChangeQueue implements ChangeQueue operation.
 	//
 	// Replaces a queue. With `version`, one that somebody has changed meanwhile is refused with status
@@ -277,6 +285,15 @@ type Handler interface {
 	//
 	// POST /desk/v1/partners
 	CreatePartner(ctx context.Context, req *PartnerReq) (*Partner, error)
+	// CreateProvider implements CreateProvider operation.
+	//
+	// Sets up a mail server, a text message centre or a text message gateway. All nodes use it within
+	// seconds, without a restart. Secrets are kept sealed and never told again. It may reach public
+	// addresses only, and those that `notify.allow` of the server's file lists. A name of the server's
+	// file is refused.
+	//
+	// POST /desk/v1/providers
+	CreateProvider(ctx context.Context, req *CreateProviderReq) (*Provider, error)
 	// CreateQueue implements CreateQueue operation.
 	//
 	// Adds a queue. One that gives tickets by itself (round_robin, least_loaded) needs a team, and its
@@ -405,6 +422,13 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/tickets/{number}/presence
 	DeletePresence(ctx context.Context, params DeletePresenceParams) error
+	// DeleteProvider implements DeleteProvider operation.
+	//
+	// Removes a provider with its secrets. What waits for it goes by the others; what it sent stays in the
+	// ledger.
+	//
+	// DELETE /desk/v1/providers/{name}
+	DeleteProvider(ctx context.Context, params DeleteProviderParams) error
 	// DeleteQueue implements DeleteQueue operation.
 	//
 	// Deletes a queue; its tickets stay as they are. For supervisors and administrators.
@@ -479,6 +503,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/disable
 	DisableDomain(ctx context.Context, params DisableDomainParams) (*Domain, error)
+	// DisableProvider implements DisableProvider operation.
+	//
+	// Nothing leaves by it any more, on any node, and its connections end. It can still be tested.
+	//
+	// DELETE /desk/v1/providers/{name}/enable
+	DisableProvider(ctx context.Context, params DisableProviderParams) (*Provider, error)
 	// DisableUser implements DisableUser operation.
 	//
 	// The user can not call any more; tokens end at once, access keys stop signing.
@@ -553,6 +583,12 @@ type Handler interface {
 	//
 	// POST /desk/v1/domains/{domain_id}/enable
 	EnableDomain(ctx context.Context, params EnableDomainParams) (*Domain, error)
+	// EnableProvider implements EnableProvider operation.
+	//
+	// Lets messages leave by it. On already, it changes nothing.
+	//
+	// POST /desk/v1/providers/{name}/enable
+	EnableProvider(ctx context.Context, params EnableProviderParams) (*Provider, error)
 	// EnableUser implements EnableUser operation.
 	//
 	// Lets a disabled user call again. Ended tokens stay ended.
@@ -1471,6 +1507,12 @@ type Handler interface {
 	//
 	// GET /desk/v1/preferences
 	ShowPreferences(ctx context.Context, params ShowPreferencesParams) (*Preferences, error)
+	// ShowProvider implements ShowProvider operation.
+	//
+	// Settings and health of a provider, without its secrets.
+	//
+	// GET /desk/v1/providers/{name}
+	ShowProvider(ctx context.Context, params ShowProviderParams) (*Provider, error)
 	// ShowQueue implements ShowQueue operation.
 	//
 	// Shows one queue with its count.
@@ -1636,8 +1678,9 @@ type Handler interface {
 	TestMailbox(ctx context.Context, params TestMailboxParams) (*MailboxTest, error)
 	// TestProvider implements TestProvider operation.
 	//
-	// Sends a test message to a contact through this provider now, past the queue and the catcher, and
-	// shows what it said.
+	// Sends a test message to a contact through this provider now, past the queue and the catcher, also
+	// when it is switched off, and shows all that was said, without secrets. It stands in the delivery
+	// log.
 	//
 	// POST /desk/v1/providers/{name}/test
 	TestProvider(ctx context.Context, req *TestProviderReq, params TestProviderParams) (*ProviderTest, error)

@@ -5992,10 +5992,17 @@ func (s *SignInWays) encodeFields(e *jx.Encoder) {
 		}
 		e.ArrEnd()
 	}
+	{
+		if s.Demo.Set {
+			e.FieldStart("demo")
+			s.Demo.Encode(e)
+		}
+	}
 }
 
-var jsonFieldsNameOfSignInWays = [1]string{
+var jsonFieldsNameOfSignInWays = [2]string{
 	0: "providers",
+	1: "demo",
 }
 
 // Decode decodes SignInWays from json.
@@ -6024,6 +6031,16 @@ func (s *SignInWays) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"providers\"")
+			}
+		case "demo":
+			if err := func() error {
+				s.Demo.Reset()
+				if err := s.Demo.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"demo\"")
 			}
 		default:
 			return d.Skip()

@@ -3175,6 +3175,8 @@ func (s *SignInProviderKind) UnmarshalText(data []byte) error {
 type SignInWays struct {
 	// OpenID Connect providers, in the order of the configuration.
 	Providers []SignInProvider `json:"providers"`
+	// This is a demo world; what would leave it is caught.
+	Demo OptBool `json:"demo"`
 }
 
 // GetProviders returns the value of Providers.
@@ -3182,9 +3184,19 @@ func (s *SignInWays) GetProviders() []SignInProvider {
 	return s.Providers
 }
 
+// GetDemo returns the value of Demo.
+func (s *SignInWays) GetDemo() OptBool {
+	return s.Demo
+}
+
 // SetProviders sets the value of Providers.
 func (s *SignInWays) SetProviders(val []SignInProvider) {
 	s.Providers = val
+}
+
+// SetDemo sets the value of Demo.
+func (s *SignInWays) SetDemo(val OptBool) {
+	s.Demo = val
 }
 
 // StartSignInSeeOther is response for StartSignIn operation.

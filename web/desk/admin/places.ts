@@ -60,6 +60,13 @@ export const places: readonly Place[] = [
   at('keys', 'people', auditors, administrators, ['访问密钥', 'Access keys'], ['AK/SK 的创建、停用和最近使用', 'AK and SK: create, disable, last use'], () => import('./people/Keys.svelte')),
 
   // Mail and messages
+  at('providers', 'messages', auditors, administrators, ['发送通道', 'Providers'], ['邮件服务器、短信中心与网关，测试与完整对话', 'Mail servers, text message centres and gateways; tests with the whole conversation'], () => import('./delivery/Providers.svelte')),
+  at('deliveries', 'messages', house, [], ['发送记录', 'Delivery log'], ['每条邮件与短信的去向', 'What became of every mail and text message'], () => import('./delivery/Deliveries.svelte')),
+  at('codes', 'messages', auditors, administrators, ['验证码短信', 'Codes by text message'], ['用量、转化、自动停发', 'Traffic, how many are entered, what was stopped'], () => import('./delivery/Codes.svelte')),
+  at('blocked', 'messages', auditors, administrators, ['暂停的联系方式', 'Blocked contacts'], ['服务商表示不存在的邮箱与号码', 'Addresses and numbers that providers returned'], () => import('./delivery/Blocked.svelte')),
+  at('mailboxes', 'messages', auditors, administrators, ['收信邮箱', 'Mailboxes'], ['邮件从哪里来、是否正常', 'Where mails come in, and how that does'], () => import('./delivery/Mailboxes.svelte')),
+  at('mail', 'messages', supervisors, supervisors, ['邮件隔离区', 'Mail quarantine'], ['等待人工判断的来信', 'Mails that wait for a person'], () => import('./delivery/Quarantine.svelte')),
+  at('catcher', 'messages', administrators, [], ['消息捕获器', 'Catcher'], ['演示与沙箱中本应发出的消息', 'What a demo world or sandbox would have sent'], () => import('./delivery/Catcher.svelte')),
 
   // System
   at('webhooks', 'system', auditors, administrators, ['Webhook', 'Webhooks'], ['事件的接收方、密钥、发送记录、重新发送', 'Receivers of events, secrets, delivery log, sending again'], () => import('./ops/Webhooks.svelte')),

@@ -1166,8 +1166,64 @@ export interface paths {
          */
         get: operations["ListProviders"];
         put?: never;
-        post?: never;
+        /**
+         * Add a provider
+         * @description Sets up a mail server, a text message centre or a text message gateway. All nodes use it within seconds, without a restart. Secrets are kept sealed and never told again. It may reach public addresses only, and those that `notify.allow` of the server's file lists. A name of the server's file is refused.
+         */
+        post: operations["CreateProvider"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/providers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a provider
+         * @description Settings and health of a provider, without its secrets.
+         */
+        get: operations["ShowProvider"];
+        /**
+         * Change a provider
+         * @description Replaces order, weight, state and settings; the kind stays. Secrets that are not named stay, an empty one is removed. A provider that changed meanwhile is refused with 409, one of the server's file too.
+         */
+        put: operations["ChangeProvider"];
+        post?: never;
+        /**
+         * Delete a provider
+         * @description Removes a provider with its secrets. What waits for it goes by the others; what it sent stays in the ledger.
+         */
+        delete: operations["DeleteProvider"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/providers/{name}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Switch a provider on
+         * @description Lets messages leave by it. On already, it changes nothing.
+         */
+        post: operations["EnableProvider"];
+        /**
+         * Switch a provider off
+         * @description Nothing leaves by it any more, on any node, and its connections end. It can still be tested.
+         */
+        delete: operations["DisableProvider"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1208,7 +1264,7 @@ export interface paths {
         put?: never;
         /**
          * Try a provider
-         * @description Sends a test message to a contact through this provider now, past the queue and the catcher, and shows what it said.
+         * @description Sends a test message to a contact through this provider now, past the queue and the catcher, also when it is switched off, and shows all that was said, without secrets. It stands in the delivery log.
          */
         post: operations["TestProvider"];
         delete?: never;
@@ -4837,9 +4893,21 @@ export interface components {
              */
             password: string;
         };
+        /**
+         * @description A mail server, a text message centre (SMPP 3.4), a text message gateway (HTTP).
+         * @enum {string}
+         */
+        ProviderKind: "smtp" | "smpp" | "http";
         Provider: {
             name: string;
             channel: components["schemas"]["Channel"];
+            kind: components["schemas"]["ProviderKind"];
+            /**
+             * @description Where it is set up; one of the server's own file (`file`) is changed there only.
+             * @enum {string}
+             */
+            source: "file" | "desk";
+            enabled: boolean;
             /** Format: int32 */
             order: number;
             /** Format: int32 */
@@ -4854,6 +4922,231 @@ export interface components {
             last_error?: string;
             failed_at?: components["schemas"]["Time"];
             took_at?: components["schemas"]["Time"];
+            smtp?: components["schemas"]["SMTPSettings"];
+            smpp?: components["schemas"]["SMPPSettings"];
+            http?: components["schemas"]["HTTPSMSSettings"];
+            /** @description Names of the secrets that are set. */
+            secrets: string[];
+            /**
+             * Format: int64
+             * @description Grows with each change; absent of the server's file.
+             */
+            version?: number;
+            changed_at?: components["schemas"]["Time"];
+            /** @description User id. */
+            changed_by?: string;
+        };
+        /** @description Secrets are write-only. Absent ones stay as they are, empty ones are removed. */
+        ProviderSecrets: {
+            /** @description Of SMTP and SMPP. */
+            password?: string;
+            /** @description PEM: RSA of 1024 bits or more, or Ed25519 (PKCS 8). */
+            dkim_key?: string;
+            /** @description What {secret} and {digest} stand for (HTTP). */
+            secret?: string;
+            /** @description Shared with the gateway for its receipts, 8 characters or more. */
+            receipt_secret?: string;
+        };
+        CreateProviderReq: {
+            /** @description As the delivery log calls it; it never changes. Letters, digits, dots, underscores, hyphens. */
+            name: string;
+            kind: components["schemas"]["ProviderKind"];
+            /**
+             * Format: int32
+             * @description Smaller ones are asked first.
+             * @default 100
+             */
+            order: number;
+            /**
+             * Format: int32
+             * @description Share among equal orders.
+             * @default 1
+             */
+            weight: number;
+            /**
+             * @description Messages leave by it.
+             * @default true
+             */
+            enabled: boolean;
+            smtp?: components["schemas"]["SMTPSettings"];
+            smpp?: components["schemas"]["SMPPSettings"];
+            http?: components["schemas"]["HTTPSMSSettings"];
+            secrets?: components["schemas"]["ProviderSecrets"];
+        };
+        ChangeProviderReq: {
+            /**
+             * Format: int64
+             * @description The version that was read.
+             */
+            version: number;
+            kind: components["schemas"]["ProviderKind"];
+            /**
+             * Format: int32
+             * @description Smaller ones are asked first.
+             * @default 100
+             */
+            order: number;
+            /**
+             * Format: int32
+             * @description Share among equal orders.
+             * @default 1
+             */
+            weight: number;
+            /**
+             * @description Messages leave by it.
+             * @default true
+             */
+            enabled: boolean;
+            smtp?: components["schemas"]["SMTPSettings"];
+            smpp?: components["schemas"]["SMPPSettings"];
+            http?: components["schemas"]["HTTPSMSSettings"];
+            secrets?: components["schemas"]["ProviderSecrets"];
+        };
+        /** @description A mail server. */
+        SMTPSettings: {
+            /** @description Its name or address. */
+            host: string;
+            /**
+             * Format: int32
+             * @description 0 or absent: 587, with implicit TLS 465, with none 25.
+             */
+            port?: number;
+            /**
+             * @description How the connection is secured; `none` sends no password.
+             * @default starttls
+             * @enum {string}
+             */
+            tls: "starttls" | "implicit" | "opportunistic" | "none";
+            /** @description Log-in name; absent = no authentication. Needs the secret `password`. */
+            user?: string;
+            /** @description Sender, with or without a name. */
+            from: string;
+            /** @description Certificates to trust instead of the system's, in PEM. */
+            ca?: string;
+            /** @description Name given in EHLO; absent = the host's. */
+            hello?: string;
+            /**
+             * Format: int32
+             * @description Of one delivery; 0 or absent = 15.
+             */
+            timeout_seconds?: number;
+            /**
+             * Format: int64
+             * @description Of one mail, in thousandths of your currency.
+             */
+            price?: number;
+            /** @description Signing domain; absent = that of `from`. */
+            dkim_domain?: string;
+            /** @description Mails are signed under it with the secret `dkim_key`; absent = they are not. */
+            dkim_selector?: string;
+            /**
+             * Format: int32
+             * @description How long a connection is kept for the next mail; 0 or absent = 10, -1 = not at all.
+             */
+            pool_idle_seconds?: number;
+            /**
+             * Format: int32
+             * @description Most mails over one connection; 0 or absent = 50.
+             */
+            pool_mails?: number;
+            /** @description Address that bounces go to; {id} in it becomes the message's id. Absent = `from`. */
+            bounce?: string;
+        };
+        /** @description A text message centre by SMPP 3.4. */
+        SMPPSettings: {
+            /** @description host:port. */
+            address: string;
+            tls?: boolean;
+            /** @description Certificates to trust instead of the system's, in PEM. */
+            ca?: string;
+            /** @description Log-in name. The secret `password` goes with it. */
+            system_id: string;
+            system_type?: string;
+            /** @description A number, a short code or a name; absent = the centre's own. */
+            sender?: string;
+            /**
+             * Format: int32
+             * @description Type of the sender's number; absent = by its look.
+             */
+            sender_ton?: number;
+            /**
+             * Format: int32
+             * @description Its numbering plan; absent = by its look.
+             */
+            sender_npi?: number;
+            /**
+             * Format: int32
+             * @description Between two signs of life; 0 or absent = 30.
+             */
+            enquire_link_seconds?: number;
+            /**
+             * Format: int32
+             * @description Requests without an answer at once; 0 or absent = 10.
+             */
+            window?: number;
+            /** @description Values of err in receipts that mean: no such number. */
+            recipient?: string[];
+            prices?: components["schemas"]["ProviderPrices"];
+        };
+        /** @description A text message gateway by HTTP. URL, header values and body hold placeholders: {to}, {number}, {area}, {national}, {text}, {code}, {template}, {language}, {id}, {secret}, {nonce}, {created}, {digest}, {receipt}. */
+        HTTPSMSSettings: {
+            url: string;
+            /**
+             * @description Absent = POST.
+             * @enum {string}
+             */
+            method?: "GET" | "POST" | "PUT";
+            headers?: components["schemas"]["ProviderHeaders"];
+            body?: string;
+            /** @description The body is a form; else JSON. */
+            form?: boolean;
+            success?: components["schemas"]["ProviderCondition"];
+            refused?: components["schemas"]["ProviderCondition"];
+            /** @description Path of the gateway's own id in its JSON answer, e.g. data.id. */
+            provider_id?: string;
+            /** @description Certificates to trust instead of the system's, in PEM. */
+            ca?: string;
+            prices?: components["schemas"]["ProviderPrices"];
+            receipt?: components["schemas"]["ProviderReceipt"];
+        };
+        /** @description Header fields by name, at most 30. */
+        ProviderHeaders: {
+            [key: string]: string;
+        };
+        /** @description Price of one part by calling code, in thousandths of your currency; "*" is all others. */
+        ProviderPrices: {
+            [key: string]: number;
+        };
+        /** @description Holds when the JSON answer has one of the values at the path. */
+        ProviderCondition: {
+            path: string;
+            /** @description Any of them. */
+            values: string[];
+        };
+        /** @description How the gateway tells later what became of a message; it posts to /notify/v1/receipts/ and the provider's name. Needs the secret `receipt_secret`. */
+        ProviderReceipt: {
+            /**
+             * @description How a receipt is known to be the gateway's.
+             * @default body
+             * @enum {string}
+             */
+            check: "body" | "twilio" | "link";
+            /** @description Header that holds the signature (check body). */
+            header?: string;
+            /** @description The address as the gateway calls it (check twilio). */
+            url?: string;
+            /** @description Path of the gateway's id of the message. */
+            id?: string;
+            /** @description Path of what became of it. */
+            state: string;
+            /** @description Path of a code that says why. */
+            error?: string;
+            /** @description States that mean: it arrived. */
+            delivered?: string[];
+            /** @description States that mean: it did not. */
+            failed?: string[];
+            /** @description States or errors that mean: no such number. */
+            recipient?: string[];
         };
         ProviderList: {
             items: components["schemas"]["Provider"][];
@@ -4868,6 +5161,21 @@ export interface components {
             detail?: string;
             /** Format: int64 */
             took_ms: number;
+            /** @description All that was said, in order, without secrets. */
+            transcript: components["schemas"]["TranscriptLine"][];
+        };
+        TranscriptLine: {
+            /**
+             * Format: int64
+             * @description Milliseconds since the test began.
+             */
+            at_ms: number;
+            /**
+             * @description We, the provider, or a note about the connection.
+             * @enum {string}
+             */
+            from: "client" | "server" | "note";
+            text: string;
         };
         CodeTraffic: {
             items: components["schemas"]["CodeTrafficLine"][];
@@ -8321,12 +8629,20 @@ export interface components {
             hash: string;
             files: components["schemas"]["CatalogFileMap"];
         };
+        /** @description Secrets by their references, at most 200. */
+        ConfigSecretMap: {
+            [key: string]: string;
+        };
         PlanConfigurationReq: {
             files: components["schemas"]["CatalogFileMap"];
+            /** @description What the references in the tree stand for, such as `env:SMTP_PASSWORD`; the caller reads them, the server never does. */
+            secrets?: components["schemas"]["ConfigSecretMap"];
             clocks?: components["schemas"]["ConfigClocks"];
         };
         ApplyConfigurationReq: {
             files: components["schemas"]["CatalogFileMap"];
+            /** @description What the references in the tree stand for, such as `env:SMTP_PASSWORD`; the caller reads them, the server never does. */
+            secrets?: components["schemas"]["ConfigSecretMap"];
             /** @description The plan's `base`. Absent applies over whatever is in force. */
             base?: components["schemas"]["ConfigHashMap"];
             clocks?: components["schemas"]["ConfigClocks"];
@@ -9165,6 +9481,12 @@ export interface operations {
                 reference?: string;
                 /** @description Only deliveries in this state. */
                 state?: components["schemas"]["DeliveryState"];
+                /** @description Only mails, or only text messages. */
+                channel?: components["schemas"]["Channel"];
+                /** @description Only messages of this kind, for example verify.code. */
+                kind?: string;
+                /** @description Only messages that this provider was asked to take. */
+                provider?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: components["parameters"]["Cursor"];
                 /** @description Most items in one answer. */
@@ -10453,6 +10775,156 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateProviderReq"];
+            };
+        };
+        responses: {
+            /** @description The provider. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the provider. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The provider. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ChangeProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the provider. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeProviderReq"];
+            };
+        };
+        responses: {
+            /** @description The provider. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    DeleteProvider: {
+        parameters: {
+            query?: {
+                /** @description The version the caller saw; one that changed meanwhile is refused with 409. Absent takes it as it is. */
+                version?: components["parameters"]["SeenVersion"];
+            };
+            header?: never;
+            path: {
+                /** @description Name of the provider. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    EnableProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the provider. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The provider. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    DisableProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the provider. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The provider. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
                 };
             };
             default: components["responses"]["Error"];

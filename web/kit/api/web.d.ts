@@ -581,6 +581,8 @@ export interface components {
         SignInWays: {
             /** @description OpenID Connect providers, in the order of the configuration. */
             providers: components["schemas"]["SignInProvider"][];
+            /** @description This is a demo world; what would leave it is caught. */
+            demo?: boolean;
         };
         SignInProvider: {
             /** @description Id. */

@@ -39,5 +39,7 @@ const texts: Record<keyof typeof zh, string> = {
   'login.later': 'Too many attempts. Try again in {time}.',
   'login.help': "Forgot the password? Ask your company's main account or the support team.",
   'login.help.house': 'Forgot the password? Ask your administrator.',
+  'login.demo': 'This is a demo world: mails and text messages do not leave. Administrators see them in:',
+  'login.demo.link': 'the catcher',
 }
 export default texts

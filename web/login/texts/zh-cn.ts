@@ -37,5 +37,7 @@ const texts = {
   'login.later': '尝试次数过多，请在 {time} 后重试。',
   'login.help': '忘记密码时，请联系贵公司的主账号或客服。',
   'login.help.house': '忘记密码时，请联系系统管理员。',
+  'login.demo': '演示环境：邮件与短信不会真正发出。管理员登录后可在此查看：',
+  'login.demo.link': '消息捕获器',
 } as const
 export default texts as Record<keyof typeof texts, string>

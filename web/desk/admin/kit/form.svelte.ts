@@ -24,6 +24,11 @@ export class Form {
   get general(): Failure | undefined {
     return this.failure !== undefined && !this.#known.has(this.field) ? this.failure : undefined
   }
+  /** The shown field whose name stands in a text that names its field itself: `smtp.from must have the form ...`. */
+  #named(message: string): string {
+    const words = new Set(message.split(/[^\w.[\]-]+/).map((w) => w.replace(/\.$/, '')))
+    return [...this.#known].filter((n) => words.has(n)).sort((a, b) => b.length - a.length)[0] ?? ''
+  }
   /** What the page itself refuses before the server is asked. */
   refuse(name: string, failure: Failure): void {
     this.failure = failure
@@ -44,7 +49,7 @@ export class Form {
       return { value }
     } catch (e) {
       this.failure = asFailure(e)
-      this.field = fieldOf(this.failure)
+      this.field = fieldOf(this.failure) || this.#named(this.failure.message)
       requestAnimationFrame(() => document.querySelector<HTMLElement>('main [aria-invalid=true], dialog[open] [aria-invalid=true]')?.focus())
       return undefined
     } finally {
