@@ -24,6 +24,7 @@ import (
 const (
 	catalogFolder    = "catalog/"
 	agreementsFolder = "agreements/"
+	accountsFolder   = "accounts/"
 	readme           = "README.md"
 	serverFile       = "server.yaml"
 )
@@ -63,6 +64,11 @@ func (l *list[T]) entries(wanted bool) map[string][]T {
 	if wanted {
 		all = l.values()
 	}
+	for i := range all {
+		if l.bare != nil && !l.open {
+			all[i] = l.bare(all[i])
+		}
+	}
 	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(l.ident(a), l.ident(b)) })
 	if l.place != nil {
 		slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(l.place(a), l.place(b)) })
@@ -72,7 +78,7 @@ func (l *list[T]) entries(wanted bool) map[string][]T {
 		files[l.path(v)] = append(files[l.path(v)], v)
 	}
 	if l.file == nil && len(all) == 0 {
-		files[l.name+".yaml"] = []T{}
+		files[l.key()+".yaml"] = []T{}
 	}
 	return files
 }
@@ -81,7 +87,7 @@ func (l *list[T]) path(v T) string {
 	if l.file != nil {
 		return l.file(v)
 	}
-	return l.name + ".yaml"
+	return l.key() + ".yaml"
 }
 
 // render writes what is stored or wanted as files.
@@ -292,7 +298,7 @@ func (d *draft) moved(base map[string]string) []string {
 // catalogue's and unknown ones.
 func (d *draft) section(p string) part {
 	name := strings.TrimSuffix(strings.TrimSuffix(p, ".yml"), ".yaml")
-	if dir := path.Dir(p); dir != "." {
+	if dir := path.Dir(p); dir != "." && !strings.HasPrefix(p, accountsFolder) {
 		name, _, _ = strings.Cut(p, "/")
 	}
 	for _, s := range d.parts {

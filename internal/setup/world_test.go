@@ -91,7 +91,7 @@ func (w *world) severity(i int) string { return w.Catalog.Now().Severities()[i].
 
 func (w *world) export() map[string]string {
 	w.t.Helper()
-	tree, err := w.s.Export(w.t.Context(), house, 0)
+	tree, err := w.s.Export(w.t.Context(), house, 0, setup.With{})
 	w.OK(err)
 	return tree.Files
 }
@@ -113,7 +113,7 @@ func (w *world) plan(files map[string]string) setup.Plan {
 
 func (w *world) apply(files map[string]string, clocks setup.Clocks) setup.Plan {
 	w.t.Helper()
-	p, err := w.s.Apply(w.t.Context(), house, bytesOf(files), nil, clocks)
+	p, err := w.s.Apply(w.t.Context(), house, bytesOf(files), setup.How{Clocks: clocks})
 	w.OK(err)
 	return p
 }
