@@ -147,11 +147,13 @@ func (l *list[T]) settle() {
 		return
 	}
 	named := idsOf(l, true)
+	var all []placed[T]
 	for _, v := range l.stored {
 		if !named[l.ident(v)] {
-			l.wanted = append(l.wanted, placed[T]{v: v})
+			all = append(all, placed[T]{v: v})
 		}
 	}
+	l.wanted = append(all, l.wanted...) // of two that do not go together, what a file says is blamed
 }
 
 func (l *list[T]) find(id string) (v T, ok bool) {
