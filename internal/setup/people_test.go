@@ -195,7 +195,9 @@ func TestAccountsRefused(t *testing.T) {
 		ctx := w.t.Context()
 		admin, _, key := w.peopled()
 		before := w.dump()
-		user := func(text string) map[string]string { return map[string]string{"accounts/users.yaml": "users:\n" + text} }
+		user := func(text string) map[string]string {
+			return map[string]string{"accounts/users.yaml": "users:\n" + text}
+		}
 		for _, b := range []struct {
 			name     string
 			files    map[string]string
