@@ -6915,7 +6915,8 @@ type DownloadReportParams struct {
 	From OptString `json:",omitempty,omitzero"`
 	// Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now.
 	To OptString `json:",omitempty,omitzero"`
-	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone.
+	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and
+	// without that the installation's (report.zone).
 	Zone OptString `json:",omitempty,omitzero"`
 	// Figures for each day, week (from Monday) or month; absent = for the whole time.
 	Every OptReportEvery `json:",omitempty,omitzero"`
@@ -15277,7 +15278,8 @@ type ListReportTicketsParams struct {
 	From OptString `json:",omitempty,omitzero"`
 	// Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now.
 	To OptString `json:",omitempty,omitzero"`
-	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone.
+	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and
+	// without that the installation's (report.zone).
 	Zone OptString `json:",omitempty,omitzero"`
 	// Only of this customer.
 	DomainID OptString `json:",omitempty,omitzero"`
@@ -26857,7 +26859,8 @@ type ShowReportParams struct {
 	From OptString `json:",omitempty,omitzero"`
 	// Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now.
 	To OptString `json:",omitempty,omitzero"`
-	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone.
+	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and
+	// without that the installation's (report.zone).
 	Zone OptString `json:",omitempty,omitzero"`
 	// Figures for each day, week (from Monday) or month; absent = for the whole time.
 	Every OptReportEvery `json:",omitempty,omitzero"`
