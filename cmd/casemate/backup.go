@@ -47,6 +47,10 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 		opts.Data, opts.Keys, opts.Blobs = filepath.Join(dir, "data"), filepath.Join(dir, "keys"), ""
 	}
 	report, err := server.Restore(ctx, opts, c.From, c.KeysFrom)
+	if err != nil && len(report.Broken) > 0 {
+		says := chainSays(report)
+		return problem{says.zh + "；恢复的数据留在 " + opts.Data, err.Error()}
+	}
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,9 @@ func describe(err error, lang locale.Language) string {
 	if f, ok := fault.As(err); ok {
 		return locale.Text(lang, f)
 	}
+	if lang == locale.ZH {
+		return inChinese(err)
+	}
 	return err.Error()
 }
 

@@ -19,6 +19,7 @@ import (
 	"casemate/internal/blob"
 	"casemate/internal/db"
 	"casemate/internal/event"
+	"casemate/internal/fault"
 	"casemate/internal/seal"
 )
 
@@ -44,12 +45,25 @@ const maxRestored = 1 << 40
 // blobsPrefix leads the names of blobs in a backup.
 const blobsPrefix = "blobs/"
 
+// What is wrong with a backup, or with what came out of it.
+var (
+	errForeignStore = fault.New(fault.Conflict, fault.CodeInvalid, "数据在 PostgreSQL 中：请用 PostgreSQL 自带的工具备份", "this store is on PostgreSQL: back it up with PostgreSQL's own tools")
+	errNoBackup     = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是 Casemate 的备份", "{file} is no backup of Casemate")
+	errOtherBackup  = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是此类备份（{kind}）：--from 为数据备份，--keys-from 为密钥备份", "{file} is no backup of the kind {kind}: --from is that of the data, --keys-from that of the keys")
+	errUnreadable   = fault.New(fault.Invalid, fault.CodeInvalid, "{file}：无法取出 {part}：{why}", "{file}: {part} cannot be taken out: {why}")
+	errUnlisted     = fault.New(fault.Invalid, fault.CodeInvalid, "{file}：文件 {part} 不在其清单中", "{file}: the file {part} is not in its manifest")
+	errDamaged      = fault.New(fault.Invalid, fault.CodeInvalid, "{file}：文件 {part} 已损坏", "{file}: the file {part} is damaged")
+	errCutOff       = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不完整：缺少 {n} 个文件", "{file} is cut off: {n} files are missing")
+	errDatabase     = fault.New(fault.Invalid, fault.CodeInvalid, "数据库已损坏：{why}", "the database is damaged: {why}")
+	errKeys         = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥打不开该数据：{why}", "the keys do not open this data: {why}")
+)
+
 // Backup writes a backup of the embedded store's data to a new file, while the
 // server may be running. It holds all that was acknowledged before it began,
 // with the blobs of all rows: those of rows deleted meanwhile stay for an hour.
 func Backup(ctx context.Context, o Options, to string) (err error) {
 	if o.Database != "" {
-		return errors.New("this store is on PostgreSQL: back it up with PostgreSQL's own tools")
+		return errForeignStore
 	}
 	source := filepath.Join(o.Data, "casemate.db")
 	if _, err := os.Stat(source); err != nil {
@@ -210,10 +224,10 @@ func (o Options) unpackInto(ctx context.Context, in io.Reader, from, format, dir
 	var m manifest
 	h, err := r.Next()
 	if err != nil || h.Name != "manifest.json" {
-		return fmt.Errorf("%s is no backup of Casemate", from)
+		return errNoBackup.With("file", from)
 	}
 	if err := json.NewDecoder(io.LimitReader(r, 1<<20)).Decode(&m); err != nil || m.Format != format {
-		return fmt.Errorf("%s is no backup of the kind %s", from, format)
+		return errOtherBackup.With("file", from).With("kind", format)
 	}
 	var blobs blob.Store
 	if format == formatData {
@@ -228,7 +242,7 @@ func (o Options) unpackInto(ctx context.Context, in io.Reader, from, format, dir
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", from, err)
+			return errUnreadable.With("file", from).With("part", "tar").With("why", err).Because(err)
 		}
 		if id, ok := strings.CutPrefix(h.Name, blobsPrefix); ok && blobs != nil {
 			err := blobs.Put(ctx, id, io.LimitReader(r, maxRestored))
@@ -236,25 +250,25 @@ func (o Options) unpackInto(ctx context.Context, in io.Reader, from, format, dir
 				continue // an object store keeps what it has; the check that follows compares every hash
 			}
 			if err != nil {
-				return fmt.Errorf("%s: the blob %q: %w", from, id, err)
+				return errUnreadable.With("file", from).With("part", h.Name).With("why", err).Because(err)
 			}
 			continue
 		}
 		want, known := m.SHA256[h.Name]
 		if !known || h.Name != filepath.Base(h.Name) {
-			return fmt.Errorf("%s: the file %q is not in its manifest", from, h.Name)
+			return errUnlisted.With("file", from).With("part", h.Name)
 		}
 		path := filepath.Join(dir, h.Name)
 		if err := writeNew(path, io.LimitReader(r, maxRestored)); err != nil {
-			return fmt.Errorf("%s: the file %s: %w", from, h.Name, err)
+			return errUnreadable.With("file", from).With("part", h.Name).With("why", err).Because(err)
 		}
 		if got, err := hashFile(path); err != nil || got != want {
-			return errors.Join(err, fmt.Errorf("%s: the file %s is damaged", from, h.Name))
+			return errDamaged.With("file", from).With("part", h.Name).Because(err)
 		}
 		delete(m.SHA256, h.Name)
 	}
 	if len(m.SHA256) > 0 {
-		return fmt.Errorf("%s is cut off: %d files are missing", from, len(m.SHA256))
+		return errCutOff.With("file", from).With("n", len(m.SHA256))
 	}
 	return nil
 }
@@ -317,7 +331,7 @@ func (s *Server) verifyStore(ctx context.Context) (event.Report, error) {
 			return err
 		}
 		if check != "ok" {
-			return fmt.Errorf("the database is damaged: %s", check)
+			return errDatabase.With("why", check)
 		}
 		return nil
 	})
@@ -325,7 +339,7 @@ func (s *Server) verifyStore(ctx context.Context) (event.Report, error) {
 		return event.Report{}, err
 	}
 	if err := s.ident.VerifySealed(ctx); err != nil {
-		return event.Report{}, fmt.Errorf("the keys do not open this data: %w", err)
+		return event.Report{}, errKeys.With("why", err).Because(err)
 	}
 	if _, err := s.files.Verify(ctx); err != nil {
 		return event.Report{}, err

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"regexp"
+	"syscall"
+)
+
+// inChinese is an error that was made in one language only: of files, and of the
+// server's configuration file, whose words are few. What none of the forms fits is
+// shown as it is.
+func inChinese(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		for _, c := range []struct {
+			is error
+			zh string
+		}{{fs.ErrNotExist, "文件或目录不存在："}, {fs.ErrExist, "已存在："}, {fs.ErrPermission, "没有权限："}, {syscall.ENOSPC, "磁盘空间不足："}, {syscall.EISDIR, "是目录而不是文件："}, {syscall.ENOTDIR, "不是目录："}} {
+			if errors.Is(err, c.is) {
+				return c.zh + path.Path
+			}
+		}
+	}
+	text := err.Error()
+	for _, f := range settingForms {
+		if f.en.MatchString(text) {
+			return f.en.ReplaceAllString(text, f.zh)
+		}
+	}
+	return text
+}
+
+type form struct {
+	en *regexp.Regexp
+	zh string
+}
+
+// settingForms are how package config words what is wrong with a setting, the more
+// special ones first. A file's name may stand in front.
+var settingForms = []form{
+	{regexp.MustCompile(`unknown field "([^"]+)"`), `未知的键 "$1"`},
+	{regexp.MustCompile(`^(.*?): \[(\d+):(\d+)\] (.*)$`), `$1：第 $2 行第 $3 列，YAML 有误：$4`},
+	{regexp.MustCompile(`^(.*)environment variable (\S+) is not set$`), `${1}未设置环境变量 $2`},
+	{regexp.MustCompile(`^(.*)a secret comes from env or from file, not both$`), `${1}密钥取自 env 或 file，不能两者都写`},
+	{regexp.MustCompile(`^(.*): the id is there twice$`), `$1：id 重复`},
+	{regexp.MustCompile(`^(.*?)(\S+) cannot be negative$`), `${1}$2 不能为负数`},
+	{regexp.MustCompile(`^(.*?)(\S+) cannot be switched off$`), `${1}$2 不能关闭`},
+	{regexp.MustCompile(`^(.*?)(\S+) is missing(?:: (.*))?$`), `${1}缺少 $2 $3`},
+	{regexp.MustCompile(`^(.*?)(\S+) is at least (\S+)$`), `${1}$2 至少为 $3`},
+	{regexp.MustCompile(`^(.*?)(\S+) is at most (\S+)$`), `${1}$2 最多为 $3`},
+	{regexp.MustCompile(`^(.*?)(\S+) is (-?\w+) to (\w+), 0 for the default$`), `${1}$2 须在 $3 到 $4 之间，0 为默认值`},
+	{regexp.MustCompile(`^(.*?)(\S+) is (-?\w+) to (\w+)(, in whole seconds)?$`), `${1}$2 须在 $3 到 $4 之间`},
+	{regexp.MustCompile(`^(.*?)(\S+) is (.+) or (\S+), not (".*")$`), `${1}$2 须为 $3 或 $4，而不是 $5`},
+	{regexp.MustCompile(`^(.*?)(\S+) is an address such as (\S+)$`), `${1}$2 须为地址，例如 $3`},
+	{regexp.MustCompile(`^(.*?)(\S+) is an https address \(http only with allow\)$`), `${1}$2 须为 https 地址（仅在 allow 中列出时可用 http）`},
+	{regexp.MustCompile(`^(.*?)(\S+) is an address with a port, for example (\S+)$`), `${1}$2 须为带端口的地址，例如 $3`},
+	{regexp.MustCompile(`^(.*): (".*") is no address with a port, such as (\S+)$`), `$1：$2 不是带端口的地址，例如 $3`},
+	{regexp.MustCompile(`^(.*): (".*") is neither an address nor a range such as (\S+)$`), `$1：$2 既不是地址，也不是网段（例如 $3）`},
+	{regexp.MustCompile(`^(.*?)(\S+) is one plain address(.*), name@example.com$`), `${1}$2 须为一个邮箱地址，例如 name@example.com`},
+	{regexp.MustCompile(`^(.*): (".*"|\S+) is not one of (.*)$`), `$1：$2 须为以下之一：$3`},
+	{regexp.MustCompile(`^(.*?)(\S+) is one of (.*)$`), `${1}$2 须为以下之一：$3`},
+	{regexp.MustCompile(`^(.*?)(\S+) has 1 to (\d+) (?:characters|letters, digits, hyphens and underscores)$`), `${1}$2 须为 1 到 $3 个字母、数字、连字符或下划线`},
+	{regexp.MustCompile(`^(.*?): certificate and key belong together$`), `$1：证书与私钥须同时给出`},
+	{regexp.MustCompile(`^(.*?)(\S+) is (\S+),? (\S+ )?or (\S+)$`), `${1}$2 须为 $3 ${4}或 $5`},
+}

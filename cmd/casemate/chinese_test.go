@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// TestSettingsInChinese: what is wrong with the server's configuration file, and
+// with backups, is told in the shell's language.
+func TestSettingsInChinese(t *testing.T) {
+	dir := t.TempDir()
+	said := func(lang string, args ...string) string {
+		t.Setenv("CASEMATE_LANGUAGE", lang)
+		var out, errOut strings.Builder
+		if code := run(t.Context(), args, &out, &errOut); code != 1 {
+			t.Errorf("%v: exit code %d, %s", args, code, out.String())
+		}
+		return errOut.String()
+	}
+	n := 0
+	each := func(want string, args ...string) {
+		t.Helper()
+		n++
+		zh, en := said("zh-cn", args...), said("en-us", args...)
+		han := func(s string) bool {
+			return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+		}
+		if !han(zh) || han(en) || !strings.Contains(zh, want) {
+			t.Errorf("%v:\n%s%swant %s", args, zh, en, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"foo: 1\n": `未知的键 "foo"`, "queue: {capacity: -1}\n": "queue.capacity 须在 1 到 1000 之间", "queue: [x\n": "第 1 行", "ticket: {confirm_days: -2}\n": "须在 -1 到 365", "drain: -1s\n": "drain 不能为负数",
+		"errors: {business_status: maybe}\n": "errors.business_status 须为 real 或 documented", "metrics: nowhere\n": "不是带端口的地址", "trusted_proxies: [x]\n": "既不是地址", "identity: {recheck: 1ms}\n": "identity.recheck 须在 1s 到 24h",
+		"identity: {oidc: [{id: a}]}\n": "issuer 须为 https 地址", "notify: {url: x}\n": "notify.url 须为地址",
+	} {
+		path := filepath.Join(dir, "c.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		each(want, "config", "--config", path)
+	}
+	each("不存在", "config", "--config", filepath.Join(dir, "none.yaml"))
+	archive := filepath.Join(dir, "a.tar")
+	if err := os.WriteFile(archive, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	each("不是 Casemate 的备份", "restore", "--data", filepath.Join(dir, "d"), "--from", archive, "--keys-from", archive)
+	each("PostgreSQL", "backup", "--database", "postgres://localhost/x", "--to", filepath.Join(dir, "b"))
+	if n < 10 {
+		t.Error("too few")
+	}
+}
