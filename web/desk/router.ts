@@ -16,6 +16,8 @@ export const { p, navigate, route } = createRouter({
   '/knowledge': () => import('./screens/Knowledge.svelte'),
   '/knowledge/new': () => import('./screens/NewArticle.svelte'),
   '/knowledge/:slug': () => import('./screens/Article.svelte'),
+  '/board': () => import('./screens/Board.svelte'),
+  '/board/:name': () => import('./screens/BoardList.svelte'),
   '/account': () => import('./screens/Account.svelte'),
   '*': Missing,
   layout: Shell,

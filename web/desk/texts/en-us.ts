@@ -12,6 +12,7 @@ const texts: Record<keyof typeof zh, string> = {
   'nav.waiting': 'Waiting for customers',
   'nav.open': 'All open',
   'nav.search': 'Search',
+  'nav.board': 'Board',
   'nav.knowledge': 'Knowledge',
   'nav.shift': 'My shift',
   'nav.account': 'Account {name}',

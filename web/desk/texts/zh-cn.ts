@@ -10,6 +10,7 @@ const texts = {
   'nav.waiting': '等待客户',
   'nav.open': '全部未完成',
   'nav.search': '搜索',
+  'nav.board': '看板',
   'nav.knowledge': '知识库',
   'nav.shift': '我的班次',
   'nav.account': '账号 {name}',

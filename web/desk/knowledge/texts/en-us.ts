@@ -44,7 +44,7 @@ const texts: Record<keyof typeof zh, string> = {
   'know.f.lacks.zh-cn': 'Chinese missing',
   'know.f.lacks.en-us': 'English missing',
   'know.f.care': 'Wants care',
-  'know.f.care.any': 'Any',
+  'know.f.care.any': 'Any condition',
   'know.f.care.pending': 'Unpublished changes',
   'know.f.care.stale': 'Unchanged for {n} days',
   'know.f.product': 'Product',

@@ -42,7 +42,7 @@ const texts = {
   'know.f.lacks.zh-cn': '缺中文',
   'know.f.lacks.en-us': '缺英文',
   'know.f.care': '待处理',
-  'know.f.care.any': '不限',
+  'know.f.care.any': '所有情况',
   'know.f.care.pending': '修改待发布',
   'know.f.care.stale': '{n} 天未更新',
   'know.f.product': '产品',
