@@ -8,6 +8,7 @@ const texts: Record<keyof typeof zh, string> = {
   'nav.auths': 'Authorizations',
   'nav.labels': 'Labels',
   'nav.articles': 'Help',
+  'nav.figures': 'Figures',
   'nav.access': 'Permissions',
   'nav.agreements': 'Agreements',
   'nav.me': 'My profile',

@@ -6,6 +6,7 @@ const texts = {
   'nav.auths': '我的授权',
   'nav.labels': '标签',
   'nav.articles': '帮助',
+  'nav.figures': '统计',
   'nav.access': '提单权限',
   'nav.agreements': '服务协议',
   'nav.me': '我的资料',

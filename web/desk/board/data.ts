@@ -72,7 +72,7 @@ export interface What {
 /** The address of the tickets behind a number; `back` is the board's own query. */
 export function listHref(name: string, w: What, f: Filters, back: string): string {
   const q = new URLSearchParams({ measure: w.measure })
-  for (const d of w.details ?? []) q.append('detail', d)
+  if (w.details !== undefined && w.details.length > 0) q.set('detail', w.details.join())
   if (w.from !== undefined) q.set('from', new Date(w.from).toISOString())
   if (w.to !== undefined) q.set('to', new Date(w.to).toISOString())
   if (w.verdict !== undefined) q.set('verdict', w.verdict)

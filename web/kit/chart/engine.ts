@@ -8,8 +8,8 @@ export interface Look {
   locale: string
   /** A value in words. */
   say: (value: number) => string
-  /** What the axis of durations counts. */
-  axis: (unit: ReturnType<typeof scale>['name']) => string
+  /** So many of a unit of time, for an axis. */
+  axis: (n: number, unit: ReturnType<typeof scale>['name']) => string
   open: (href: string) => void
 }
 
@@ -46,6 +46,18 @@ function fill(tone: string, ground: string, n: number): CanvasPattern | string {
   else c.stroke()
   return c.createPattern(tile, 'repeat') ?? tone
 }
+/** A long name on several lines, broken at blanks or between Chinese characters. */
+export function lines(name: string, width: number): string | string[] {
+  const out: string[] = []
+  for (const part of name.match(/[^\s\p{Script=Han}]+\s*|\p{Script=Han}|\s+/gu) ?? [name]) {
+    const last = out.at(-1)
+    const wide = (s: string) => [...s.trimEnd()].reduce((n, c) => n + (/\p{Script=Han}/u.test(c) ? 2 : 1), 0)
+    if (last !== undefined && wide(last + part) <= width) out[out.length - 1] = last + part
+    else out.push(part)
+  }
+  return out.length > 1 ? out.map((l) => l.trimEnd()) : name
+}
+
 const dashes = [[], [6, 4], [2, 3], [8, 3, 2, 3]]
 const points = ['circle', 'rectRot', 'triangle', 'rect'] as const
 
@@ -68,7 +80,7 @@ export function draw(canvas: HTMLCanvasElement, model: Model, look: Look): () =>
   const names = model.sideways ? 'y' : 'x'
   const chart = new Chart<'bar' | 'line'>(canvas, {
     type: model.kind,
-    data: { labels: model.labels, datasets },
+    data: { labels: model.sideways ? model.labels.map((l) => lines(l, canvas.clientWidth < 460 ? 14 : 28)) : model.labels, datasets },
     options: {
       indexAxis: model.sideways ? 'y' : 'x',
       locale: look.locale,
@@ -84,13 +96,12 @@ export function draw(canvas: HTMLCanvasElement, model: Model, look: Look): () =>
           stacked: model.stacked,
           grid: { color: line },
           border: { display: false },
-          ticks: { color: fg, font, precision: model.unit === 'count' ? 0 : undefined, maxTicksLimit: 6 },
-          title: { display: model.unit === 'ms', text: look.axis(unit.name), color: fg, font },
+          ticks: { color: fg, font, precision: model.unit === 'count' ? 0 : undefined, maxTicksLimit: 6, ...(model.unit === 'ms' ? { callback: (v: number | string) => look.axis(Number(v), unit.name) } : {}) },
         },
         [names]: { stacked: model.stacked, grid: { display: false }, border: { color: line }, ticks: { color: fg, font, maxRotation: 0, autoSkip: !model.sideways, autoSkipPadding: 12 } },
       },
       plugins: {
-        legend: { display: model.series.length > 1, position: 'bottom', align: 'start', labels: { color: fg, font, usePointStyle: model.kind === 'line', boxWidth: 14, boxHeight: 10, padding: 12 } },
+        legend: { display: model.series.length > 1, position: 'bottom', align: 'start', labels: { color: fg, font, usePointStyle: model.kind === 'line', boxWidth: model.kind === 'line' ? 8 : 14, boxHeight: model.kind === 'line' ? 8 : 10, padding: 12 } },
         tooltip: {
           animation: false,
           titleFont: font,

@@ -138,6 +138,7 @@ const texts: Record<keyof typeof zh, string> = {
   'know.e.slug': 'Use lower-case letters, digits and hyphens, such as reset-password',
   'know.e.title': 'At least one language needs a title',
   'know.e.half': 'A language with text needs a title',
+  'know.e.body': '{language} has no text yet and cannot be published: write it, or clear the title of that language.',
   'know.e.tags': 'At most {n} tags of at most {of} characters each',
   'know.use.title': 'Knowledge',
   'know.use.none': 'No article is linked or suggested.',

@@ -136,6 +136,7 @@ const texts = {
   'know.e.slug': '请用小写字母、数字和连字符，例如 reset-password',
   'know.e.title': '至少一种语言要有标题',
   'know.e.half': '有内容的语言要有标题',
+  'know.e.body': '{language}还没有正文，不能发布；补全正文，或清空这种语言的标题。',
   'know.e.tags': '最多 {n} 个标签，每个不超过 {of} 个字',
   'know.use.title': '知识',
   'know.use.none': '没有关联或推荐的文章。',
