@@ -71,6 +71,7 @@ type Handler struct {
 
 	userSignIns
 	articles
+	catalogNames
 
 	histories
 	searches
@@ -139,6 +140,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		tickets:       tickets{tickets: n.Tickets, identity: n.Identity, catalog: n.Catalog, queue: n.Queue},
 		deliveries:    deliveries{notify: n.Notify},
 		catalogue:     catalogue{catalog: n.Catalog},
+		catalogNames:  catalogNames{catalog: n.Catalog},
 		domains:       domains{identity: n.Identity},
 		sandboxes:     sandboxes{identity: n.Identity, host: host},
 		users:         users{identity: n.Identity},

@@ -106,6 +106,7 @@ var Policy = map[string]Audience{
 	"desk.ListAuthorizations":               Readers,
 	"desk.ListBlockedContacts":              Auditors,
 	"desk.ListBulkRuns":                     Readers,
+	"desk.ListCatalogNames":                 House,
 	"desk.ListCodeBreakers":                 Auditors,
 	"desk.ListConfigurationVersions":        Administrators,
 	"desk.ListDeliveries":                   Readers,

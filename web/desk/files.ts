@@ -38,17 +38,22 @@ export async function bytes(number: string, file: File_, signal?: AbortSignal): 
   return r.blob()
 }
 
+/** Lets the browser save what was fetched. */
+export function save(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob)
+  const a = document.createElement('a')
+  a.href = url
+  a.download = name
+  a.target = '_self'
+  document.body.append(a)
+  a.click()
+  a.remove()
+  setTimeout(() => URL.revokeObjectURL(url), 60_000)
+}
+
 export async function download(number: string, file: File_): Promise<void> {
   try {
-    const url = URL.createObjectURL(await bytes(number, file))
-    const a = document.createElement('a')
-    a.href = url
-    a.download = file.name
-    a.target = '_self'
-    document.body.append(a)
-    a.click()
-    a.remove()
-    setTimeout(() => URL.revokeObjectURL(url), 60_000)
+    save(await bytes(number, file), file.name)
   } catch (e) {
     toast(sayAll(e), { bad: true })
   }

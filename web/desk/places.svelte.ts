@@ -35,6 +35,7 @@ export type Layer =
   | { kind: 'reason'; ticket: Ticket; step: 'pause' | 'invalid' }
   | { kind: 'macros'; ticket: Ticket; macro?: string }
   | { kind: 'snippets'; ticket: Ticket }
+  | { kind: 'articles'; ticket: Ticket }
   | { kind: 'nav' }
 
 const state = $state<{ layer: Layer | undefined }>({ layer: undefined })

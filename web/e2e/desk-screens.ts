@@ -5,8 +5,14 @@ import { expect } from './world'
 export interface Screen {
   name: string
   go: (page: Page) => Promise<void>
+  long?: boolean // looked at in the long set only
 }
 
+const at = (path: string, there: string) => async (page: Page) => {
+  await page.goto(path)
+  await expect(page.locator(there).first()).toBeVisible()
+  await settled(page)
+}
 const settled = async (page: Page) => {
   await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
 }
@@ -152,6 +158,31 @@ export const screens: Screen[] = [
       await settled(page)
     },
   },
+  { name: 'knowledge', go: at('/desk/knowledge', 'main .hits li') },
+  { name: 'knowledge-none', go: at('/desk/knowledge?q=zzzzzz', 'main .empty'), long: true },
+  { name: 'article', go: at('/desk/knowledge/ecs-ssh-login', 'main .prose'), long: true },
+  {
+    name: 'article-edit',
+    go: async (page) => {
+      await at('/desk/knowledge/escalate-to-second-line', 'main .prose')(page)
+      await page.locator('.modes button').first().click()
+      await expect(page.locator('textarea.body').first()).toBeVisible()
+    },
+  },
+  { name: 'article-versions', go: at('/desk/knowledge/ecs-ssh-login?tab=versions', 'main ol.list li'), long: true },
+  { name: 'article-use', go: at('/desk/knowledge/ecs-ssh-login?tab=use', 'main code'), long: true },
+  { name: 'article-new', go: at('/desk/knowledge/new', 'textarea.body'), long: true },
+  {
+    name: 'article-pick',
+    go: async (page) => {
+      await toTicket(page)
+      await layer(page, 'b')
+    },
+    long: true,
+  },
+  { name: 'board', go: at('/desk/board', 'main canvas') },
+  { name: 'board-table', go: at('/desk/board?view=table', 'main table a') },
+  { name: 'board-list', go: at('/desk/board/open?measure=open', 'main table a'), long: true },
   {
     name: 'missing',
     go: async (page) => {

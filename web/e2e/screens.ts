@@ -23,6 +23,11 @@ export function screens(made: { ticket: string; auth: string }): Screen[] {
     { name: 'access', path: '/console/access' },
     { name: 'agreements', path: '/console/agreements' },
     { name: 'me', path: '/console/me' },
+    { name: 'articles', path: '/console/articles' },
+    { name: 'articles-nomatch', path: '/console/articles?q=nothing-like-this' },
+    { name: 'article', path: '/console/articles/ecs-ssh-login' },
+    { name: 'figures', path: '/console/figures' },
+    { name: 'figures-table', path: '/console/figures?view=table' },
     { name: 'missing', path: '/console/nowhere' },
   ]
 }

@@ -30,6 +30,14 @@ describe('texts', async () => {
       }
     })
   }
+  test('texts that are loaded together have keys of their own', () => {
+    const all = [...folders, 'desk/texts'].flatMap((folder) => [...readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)].map((m) => ({ folder, key: m[1] ?? '' })))
+    const section = (folder: string) => /^(kit|login|console|desk)/.exec(folder)?.[0]
+    for (const page of ['login', 'console', 'desk']) {
+      const keys = all.filter((x) => ['kit', page].includes(section(x.folder) ?? '')).map((x) => x.key)
+      expect(keys.filter((k, i) => keys.indexOf(k) !== i), page).toEqual([])
+    }
+  })
   test('every key is used', () => {
     const files = ['kit', 'login', 'console', 'desk'].flatMap((d) => {
       try {
@@ -39,7 +47,7 @@ describe('texts', async () => {
       }
     })
     const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
-    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|made)(\.|$)/ // put together at run time
+    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do))(\.|$)/ // put together at run time
     for (const folder of folders)
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
         const key = m[1] ?? ''

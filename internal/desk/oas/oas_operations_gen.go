@@ -109,6 +109,7 @@ const (
 	ListAuthorizationsOperation         OperationName = "ListAuthorizations"
 	ListBlockedContactsOperation        OperationName = "ListBlockedContacts"
 	ListBulkRunsOperation               OperationName = "ListBulkRuns"
+	ListCatalogNamesOperation           OperationName = "ListCatalogNames"
 	ListCodeBreakersOperation           OperationName = "ListCodeBreakers"
 	ListConfigurationVersionsOperation  OperationName = "ListConfigurationVersions"
 	ListDeliveriesOperation             OperationName = "ListDeliveries"

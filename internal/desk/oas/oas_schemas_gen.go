@@ -5362,6 +5362,97 @@ func (s *CatalogFiles) SetFiles(val CatalogFileMap) {
 	s.Files = val
 }
 
+// Ref: #/components/schemas/CatalogName
+type CatalogName struct {
+	ID string `json:"id"`
+	// In the caller's language.
+	Name string `json:"name"`
+	// Id of the product of a problem type.
+	Group OptString `json:"group"`
+	// Name of a product's service type, or of a problem type's product.
+	GroupName OptString `json:"group_name"`
+}
+
+// GetID returns the value of ID.
+func (s *CatalogName) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *CatalogName) GetName() string {
+	return s.Name
+}
+
+// GetGroup returns the value of Group.
+func (s *CatalogName) GetGroup() OptString {
+	return s.Group
+}
+
+// GetGroupName returns the value of GroupName.
+func (s *CatalogName) GetGroupName() OptString {
+	return s.GroupName
+}
+
+// SetID sets the value of ID.
+func (s *CatalogName) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *CatalogName) SetName(val string) {
+	s.Name = val
+}
+
+// SetGroup sets the value of Group.
+func (s *CatalogName) SetGroup(val OptString) {
+	s.Group = val
+}
+
+// SetGroupName sets the value of GroupName.
+func (s *CatalogName) SetGroupName(val OptString) {
+	s.GroupName = val
+}
+
+// Ref: #/components/schemas/CatalogNames
+type CatalogNames struct {
+	// Product categories in the order customers see.
+	Products []CatalogName `json:"products"`
+	// Problem types; `group` is the product.
+	ProblemTypes []CatalogName `json:"problem_types"`
+	// Severities, the highest first.
+	Severities []CatalogName `json:"severities"`
+}
+
+// GetProducts returns the value of Products.
+func (s *CatalogNames) GetProducts() []CatalogName {
+	return s.Products
+}
+
+// GetProblemTypes returns the value of ProblemTypes.
+func (s *CatalogNames) GetProblemTypes() []CatalogName {
+	return s.ProblemTypes
+}
+
+// GetSeverities returns the value of Severities.
+func (s *CatalogNames) GetSeverities() []CatalogName {
+	return s.Severities
+}
+
+// SetProducts sets the value of Products.
+func (s *CatalogNames) SetProducts(val []CatalogName) {
+	s.Products = val
+}
+
+// SetProblemTypes sets the value of ProblemTypes.
+func (s *CatalogNames) SetProblemTypes(val []CatalogName) {
+	s.ProblemTypes = val
+}
+
+// SetSeverities sets the value of Severities.
+func (s *CatalogNames) SetSeverities(val []CatalogName) {
+	s.Severities = val
+}
+
 // Ref: #/components/schemas/ChangeArticleReq
 type ChangeArticleReq struct {
 	Visibility ArticleVisibility `json:"visibility"`

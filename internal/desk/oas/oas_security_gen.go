@@ -138,6 +138,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ListAuthorizationsOperation:         []string{},
 	ListBlockedContactsOperation:        []string{},
 	ListBulkRunsOperation:               []string{},
+	ListCatalogNamesOperation:           []string{},
 	ListCodeBreakersOperation:           []string{},
 	ListConfigurationVersionsOperation:  []string{},
 	ListDeliveriesOperation:             []string{},

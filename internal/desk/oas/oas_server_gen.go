@@ -728,6 +728,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/bulk-runs
 	ListBulkRuns(ctx context.Context, params ListBulkRunsParams) (*BulkRunPage, error)
+	// ListCatalogNames implements ListCatalogNames operation.
+	//
+	// Service types, products, problem types and severities that are offered, each with its id and its
+	// name in the caller's language, for filters and choices.
+	//
+	// GET /desk/v1/catalog/names
+	ListCatalogNames(ctx context.Context) (*CatalogNames, error)
 	// ListCodeBreakers implements ListCodeBreakers operation.
 	//
 	// Calling codes and domains whose text messages were stopped because hardly anybody entered a code.

@@ -420,6 +420,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/catalog/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the catalogue offers, by name
+         * @description Service types, products, problem types and severities that are offered, each with its id and its name in the caller's language, for filters and choices.
+         */
+        get: operations["ListCatalogNames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/catalog/plan": {
         parameters: {
             query?: never;
@@ -4723,6 +4743,23 @@ export interface components {
         /** @description File name relative to the folder, with `/` between levels, to text. */
         CatalogFileMap: {
             [key: string]: string;
+        };
+        CatalogNames: {
+            /** @description Product categories in the order customers see. */
+            products: components["schemas"]["CatalogName"][];
+            /** @description Problem types; `group` is the product. */
+            problem_types: components["schemas"]["CatalogName"][];
+            /** @description Severities, the highest first. */
+            severities: components["schemas"]["CatalogName"][];
+        };
+        CatalogName: {
+            id: string;
+            /** @description In the caller's language. */
+            name: string;
+            /** @description Id of the product of a problem type. */
+            group?: string;
+            /** @description Name of a product's service type, or of a problem type's product. */
+            group_name?: string;
         };
         CatalogFiles: {
             /**
@@ -9526,6 +9563,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CatalogFiles"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListCatalogNames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The names. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogNames"];
                 };
             };
             default: components["responses"]["Error"];
@@ -14762,6 +14820,12 @@ export interface operations {
                 product?: string;
                 /** @description Only about this problem type. */
                 problem_type?: string;
+                /** @description Only those whose newest version is not there in this language. */
+                lacks?: components["schemas"]["Language"];
+                /** @description Only those (true) of which readers see an older version than the newest. */
+                pending?: boolean;
+                /** @description Only those nobody has changed since. */
+                changed_before?: components["schemas"]["Time"];
                 /** @description `next_cursor` of the page before. */
                 cursor?: components["parameters"]["Cursor"];
                 /** @description Most items in one answer. */

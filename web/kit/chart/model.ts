@@ -1,0 +1,51 @@
+// What a chart shows and what its table says: the same numbers, each with the
+// address of what it counts.
+
+export type Unit = 'count' | 'ms' | 'points' | 'percent'
+/** Names of tokens; colour is never the only difference. */
+export type Tone = 'new' | 'work' | 'you' | 'done' | 'off' | 'bad' | 'warn' | 'brand'
+
+export interface Series {
+  name: string
+  tone: Tone
+  values: (number | null)[]
+  hrefs?: (string | undefined)[]
+}
+export interface Model {
+  kind: 'bar' | 'line'
+  labels: string[]
+  series: Series[]
+  unit: Unit
+  stacked?: boolean
+  sideways?: boolean // bars from left to right
+}
+
+export interface Cell {
+  text: string
+  href?: string
+}
+export interface Table {
+  columns: string[] // the first one names the rows
+  rows: { head: string; cells: Cell[] }[]
+}
+
+const steps: [ms: number, name: 'day' | 'hour' | 'minute' | 'second'][] = [
+  [86_400_000, 'day'],
+  [3_600_000, 'hour'],
+  [60_000, 'minute'],
+  [1000, 'second'],
+]
+/** The unit in which durations up to `most` are easy to read: at least three of it. */
+export function scale(most: number): { ms: number; name: 'day' | 'hour' | 'minute' | 'second' } {
+  const [ms, name] = steps.find(([ms]) => most >= 3 * ms) ?? [1000, 'second']
+  return { ms, name }
+}
+
+/** A table as CSV (RFC 4180); no cell is taken for a formula. */
+export function csvOf(t: Table): string {
+  const cell = (s: string) => {
+    const safe = /^[=+\-@\t\r]/.test(s) && !/^-?[\d.,]+%?$/.test(s) ? `'${s}` : s
+    return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+  }
+  return `\ufeff${[t.columns, ...t.rows.map((r) => [r.head, ...r.cells.map((c) => c.text)])].map((r) => r.map(cell).join(',')).join('\r\n')}\r\n`
+}

@@ -1,0 +1,30 @@
+import type zh from './zh-cn'
+
+const texts: Record<keyof typeof zh, string> = {
+  'chart.table': 'Table',
+  'chart.download': 'Download',
+  'chart.csv': 'CSV',
+  'chart.xlsx': 'Excel (xlsx)',
+  'chart.none': 'No data in this time',
+  'chart.label': 'Chart: {title}. The numbers are in the table.',
+  'chart.unit.day': '{n} d',
+  'chart.unit.hour': '{n} h',
+  'chart.unit.minute': '{n} min',
+  'chart.unit.second': '{n} s',
+  'chart.range': 'Time',
+  'chart.days': 'Last {n} days',
+  'chart.own': 'Other',
+  'chart.from': 'From',
+  'chart.to': 'To',
+  'chart.every': 'Period',
+  'chart.every.day': 'By day',
+  'chart.every.week': 'By week',
+  'chart.every.month': 'By month',
+  'chart.tables': 'Show all as tables',
+  'chart.p50': 'Half within',
+  'chart.p90': '90% within',
+  'chart.period': 'Time',
+  'chart.count': 'Count',
+  'chart.met': 'In time',
+}
+export default texts
