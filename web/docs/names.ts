@@ -62,6 +62,7 @@ export const groups: Record<string, string> = {
   'Second factor': '第二验证因素',
   'Live events': '实时事件',
   Audit: '审计',
+  'My account': '我的账户',
 }
 
 export const operations: Record<string, string> = {

@@ -1,4 +1,5 @@
 // Where one is: the title, and headings by the address's fragment.
+import { arrived } from '../kit/router'
 
 export function title(text: string): void {
   document.title = text === '' ? 'Casemate' : `${text} · Casemate`
@@ -18,6 +19,25 @@ export function goToHash(alias: Record<string, string> = {}): boolean {
     node.focus({ preventScroll: true })
   })
   return true
+}
+
+let due = false
+
+/** After a change of place: the focus is owed to the new page's heading, which may come with its content. */
+export function left(): void {
+  due = true
+  settle()
+}
+
+/** Called when a page's content is there. */
+export function settle(alias: Record<string, string> = {}): void {
+  if (goToHash(alias)) due = false
+  else if (due)
+    requestAnimationFrame(() => {
+      if (!due || document.querySelector('main h1') === null) return
+      due = false
+      arrived()
+    })
 }
 
 /** A tag's name as a fragment. */

@@ -1,6 +1,5 @@
 import { createRouter } from 'sv-router'
-import { arrived } from '../kit/router'
-import { goToHash } from './place'
+import { left } from './place'
 import Home from './screens/Home.svelte'
 import Missing from './screens/Missing.svelte'
 import Shell from './Shell.svelte'
@@ -18,7 +17,7 @@ export const { p, navigate, route } = createRouter({
   hooks: {
     afterLoad({ pathname }) {
       // While one searches the focus stays in the field.
-      if (!first && pathname !== '/search' && !goToHash()) arrived()
+      if (!first && pathname !== '/search') left()
       first = false
     },
   },

@@ -30,7 +30,8 @@ export function limits(schema: Schema, schemas: Schemas): string[] {
   }
   between('op.length', s.minLength, s.maxLength)
   between('op.range', s.minimum, s.maximum)
-  between('op.items', s.minItems, s.maxItems)
+  between('op.items', s.minItems ?? s.minProperties, s.maxItems ?? s.maxProperties)
+  if (s.pattern !== undefined) out.push(t('op.pattern', { value: s.pattern }))
   if (s.default !== undefined) out.push(t('op.default', { value: JSON.stringify(s.default) }))
   return out
 }

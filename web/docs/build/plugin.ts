@@ -1,6 +1,6 @@
 // Gives the pages the guides and contracts as modules:
 //   virtual:docs/index                      guides and their titles
-//   virtual:docs/guide/ID/LANGUAGE          a guide
+//   virtual:docs/guide/LANGUAGE/ID          a guide
 //   virtual:docs/contracts                  all operations by contract and group
 //   virtual:docs/operations/CONTRACT, virtual:docs/schemas/CONTRACT
 import { readFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ const titleOf = (file: string) => (/^# (.+)$/m.exec(readFileSync(file, 'utf8'))?
 const named = () => new Set(Object.keys(contract('v2').operations))
 
 function source(name: string): string {
-  const [kind, id = '', language] = name.split('/')
+  const [kind, id = '', rest = ''] = name.split('/')
   const out = (value: unknown) => `export default JSON.parse(${JSON.stringify(JSON.stringify(value))})`
   switch (kind) {
     case 'index': {
@@ -26,13 +26,13 @@ function source(name: string): string {
       const load = (make: (l: Language) => string) => languages.map((l) => `'${l}':{${make(l)}}`).join()
       return [
         `export const guides=${JSON.stringify(list)}`,
-        `export const loadGuide={${load((l) => guides.map((g) => `'${g.id}':()=>import('${prefix}guide/${g.id}/${l}')`).join())}}`,
+        `export const loadGuide={${load((l) => guides.map((g) => `'${g.id}':()=>import('${prefix}guide/${l}/${g.id}')`).join())}}`,
         `export const loadOperations={${contracts.map((c) => `${c}:()=>import('${prefix}operations/${c}')`).join()}}`,
         `export const loadSchemas={${contracts.map((c) => `${c}:()=>import('${prefix}schemas/${c}')`).join()}}`,
       ].join('\n')
     }
     case 'guide':
-      return out(guide(id, language as Language, named()))
+      return out(guide(rest, id as Language, named()))
     case 'contracts':
       return out(contracts.map((c) => contract(c).info))
     case 'operations':

@@ -61,6 +61,8 @@ export interface Schema {
   maxLength?: number
   minItems?: number
   maxItems?: number
+  minProperties?: number
+  maxProperties?: number
   pattern?: string
   nullable?: boolean
   'x-documented-enum'?: (string | number)[]
