@@ -13,7 +13,7 @@ export GOFLAGS ?= -mod=readonly
 # What the pages are made of; without Node the program is built without them
 # and says so where they would be.
 PAGES       := web/dist/console.html
-PAGE_SOURCE := $(shell find web \( -name node_modules -o -name dist -o -name e2e -o -name screenshots -o -name test-results \) -prune -o -type f ! -name '*.go' ! -name '*.md' -print)
+PAGE_SOURCE := $(shell find web \( -name node_modules -o -name dist -o -name e2e -o -name screenshots -o -name test-results \) -prune -o -type f ! -name '*.go' ! -name '*.md' -print) $(wildcard docs/*.md docs/guide/*.md api/*.yaml)
 
 .PHONY: help build image run test test-web test-long bench generate check-generated fmt lint setup screenshots clean
 

@@ -4,14 +4,15 @@ import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { defineConfig, type Plugin } from 'vite'
+import { documents } from './docs/build/plugin'
 
 const root = import.meta.dirname
 
 // Widgets that the frame of every page needs.
-const frame = ['Dialog', 'Empty', 'Failed', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Prefs', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
+const frame = ['Dialog', 'Empty', 'Failed', 'Help', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Prefs', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
 
 // Each page has an entry of its own; a page that is not there is left out.
-const entries = ['login', 'console', 'desk'].filter((name) => existsSync(join(root, `${name}.html`)))
+const entries = ['login', 'console', 'desk', 'docs'].filter((name) => existsSync(join(root, `${name}.html`)))
 
 // compressed writes .br and .gz beside every text, once, so that the server
 // need not.
@@ -41,7 +42,7 @@ const backend = process.env.CASEMATE_URL ?? 'http://127.0.0.1:8080'
 
 export default defineConfig({
   root,
-  plugins: [svelte({ compilerOptions: { runes: true } }), compressed()],
+  plugins: [svelte({ compilerOptions: { runes: true } }), documents(), compressed()],
   build: {
     target: 'es2022',
     assetsInlineLimit: 0, // the policy allows nothing inline

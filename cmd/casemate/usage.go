@@ -91,7 +91,7 @@ func helpArgs(args []string) []string {
 func help(lang locale.Language) kong.HelpPrinter {
 	return func(o kong.HelpOptions, c *kong.Context) error {
 		if lang == locale.ZH {
-			fmt.Fprint(c.Stdout, "中文文档见 README.zh-CN.md 与 docs 目录（DESK.md 工程师，CUSTOMERS.md 客户，OPERATE.md 运维）。\n\n")
+			fmt.Fprint(c.Stdout, "中文文档见 README.zh-CN.md 与 docs 目录（DESK.zh-CN.md 工程师，guide/ 与 CUSTOMERS.zh-CN.md 客户，OPERATE.zh-CN.md 运维），服务运行后也可在浏览器中打开 /docs。\n\n")
 		}
 		return kong.DefaultHelpPrinter(o, c)
 	}

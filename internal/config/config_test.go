@@ -115,6 +115,15 @@ func TestDocumented(t *testing.T) {
 	if _, err := load(t, sample); err != nil {
 		t.Errorf("the sample: %v", err)
 	}
+	zh, err := os.ReadFile("../../docs/OPERATE.zh-CN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other, _ := strings.Cut(string(zh), "```yaml\n")
+	other, _, _ = strings.Cut(other, "\n```")
+	if _, err := load(t, other); err != nil {
+		t.Errorf("the Chinese sample: %v", err)
+	}
 	signIn, err := os.ReadFile("../../docs/SIGN-IN.md")
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ type pages struct {
 
 // Sections that are single pages: every path below answers their HTML and the
 // script shows what belongs there.
-var sections = map[string]string{"login": "login.html", "console": "console.html", "desk": "desk.html"}
+var sections = map[string]string{"login": "login.html", "console": "console.html", "desk": "desk.html", "docs": "docs.html"}
 
 const notBuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Casemate</title>
 <h1>The pages were not built into this program</h1>

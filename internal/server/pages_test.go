@@ -20,7 +20,7 @@ func served(t *testing.T, files fstest.MapFS) http.Handler {
 	mux := http.NewServeMux()
 	nothing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	p.mount(mux, nothing)
-	for _, api := range []string{"/v2/", "/v3/", "/web/v1/", "/desk/v1/", "/osm/", "/docs/"} {
+	for _, api := range []string{"/v2/", "/v3/", "/web/v1/", "/desk/v1/", "/osm/"} {
 		mux.HandleFunc(api, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	}
 	mux.Handle("/", nothing)
@@ -40,6 +40,7 @@ func pageAsked(h http.Handler, method, path string, header ...string) *httptest.
 var someBuild = fstest.MapFS{
 	".gitkeep":             {},
 	"console.html":         {Data: []byte("<p>console")},
+	"docs.html":            {Data: []byte("<p>docs")},
 	"login.html":           {Data: []byte("<p>login")},
 	"favicon.svg":          {Data: []byte("<svg/>")},
 	"assets/a-1234.js":     {Data: []byte("plain")},
@@ -76,7 +77,8 @@ func TestPages(t *testing.T) {
 		"/desk/v1/tickets":          {418, "", "", ""},
 		"/v3/auth/tokens":           {418, "", "", ""},
 		"/osm/incidentservice/x":    {418, "", "", ""},
-		"/docs/":                    {418, "", "", ""},
+		"/docs":                     {200, "<p>docs", "text/html; charset=utf-8", "no-cache"},
+		"/docs/api/v2/ListCases":    {200, "<p>docs", "text/html; charset=utf-8", "no-cache"},
 		"/consoles":                 {404, "", "", ""},
 		"/assets/../console.html/x": {404, "", "", ""},
 	} {

@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, '..')
 
 describe('texts', async () => {
   // Every folder with both catalogues; the desk's own has a test beside it.
-  const folders = ['kit', 'login', 'console', 'desk']
+  const folders = ['kit', 'login', 'console', 'desk', 'docs']
     .flatMap((d) => readdirSync(join(root, d), { recursive: true, encoding: 'utf8' }).map((f) => join(d, f)))
     .filter((f) => f.endsWith('/zh-cn.ts') && f !== join('desk', 'texts', 'zh-cn.ts'))
     .map((f) => dirname(f))
@@ -39,7 +39,7 @@ describe('texts', async () => {
     }
   })
   test('every key is used', () => {
-    const files = ['kit', 'login', 'console', 'desk'].flatMap((d) => {
+    const files = ['kit', 'login', 'console', 'desk', 'docs'].flatMap((d) => {
       try {
         return readdirSync(join(root, d), { recursive: true, encoding: 'utf8' }).map((f) => join(d, f))
       } catch {
@@ -47,7 +47,7 @@ describe('texts', async () => {
       }
     })
     const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
-    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do))(\.|$)/ // put together at run time
+    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do)|contract|op\.(in|auth|length|range|items))(\.|$)/ // put together at run time
     for (const folder of folders)
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
         const key = m[1] ?? ''
@@ -162,6 +162,7 @@ describe('budgets', () => {
   for (const [name, most] of [
     ['login', 60_000],
     ['console', 60_000],
+    ['docs', 65_000],
     ['desk', 110_000],
   ] as const)
     test.skipIf(page(name) === '' && !ci)(`${name} <= ${most / 1000} kB`, () => {

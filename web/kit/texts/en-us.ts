@@ -19,6 +19,7 @@ const texts: Record<keyof typeof zh, string> = {
   'kit.next': 'Next',
   'kit.page': '{from}–{to} of {total}',
   'kit.optional': 'optional',
+  'kit.help': 'User guide',
   'kit.keys': 'Keyboard shortcuts',
   'kit.keys.off': 'Single-key shortcuts are off; turn them on in your profile',
   'kit.keys.general': 'General',

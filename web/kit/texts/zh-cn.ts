@@ -17,6 +17,7 @@ const texts = {
   'kit.next': '下一页',
   'kit.page': '第 {from}–{to} 条，共 {total} 条',
   'kit.optional': '选填',
+  'kit.help': '使用指南',
   'kit.keys': '快捷键',
   'kit.keys.off': '单键快捷键已关闭，可在“我的资料”中打开',
   'kit.keys.general': '通用',
