@@ -52235,6 +52235,12 @@ func (s *Ticket) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.DueFrom.Set {
+			e.FieldStart("due_from")
+			s.DueFrom.Encode(e)
+		}
+	}
+	{
 		if s.DueKind.Set {
 			e.FieldStart("due_kind")
 			s.DueKind.Encode(e)
@@ -52328,7 +52334,7 @@ func (s *Ticket) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfTicket = [36]string{
+var jsonFieldsNameOfTicket = [37]string{
 	0:  "number",
 	1:  "version",
 	2:  "status",
@@ -52351,20 +52357,21 @@ var jsonFieldsNameOfTicket = [36]string{
 	19: "owner",
 	20: "urges",
 	21: "due_at",
-	22: "due_kind",
-	23: "labels",
-	24: "related",
-	25: "unread",
-	26: "created_at",
-	27: "updated_at",
-	28: "team_id",
-	29: "team_name",
-	30: "waiting_code",
-	31: "waiting",
-	32: "warning",
-	33: "snooze",
-	34: "later",
-	35: "tags",
+	22: "due_from",
+	23: "due_kind",
+	24: "labels",
+	25: "related",
+	26: "unread",
+	27: "created_at",
+	28: "updated_at",
+	29: "team_id",
+	30: "team_name",
+	31: "waiting_code",
+	32: "waiting",
+	33: "warning",
+	34: "snooze",
+	35: "later",
+	36: "tags",
 }
 
 // Decode decodes Ticket from json.
@@ -52606,6 +52613,16 @@ func (s *Ticket) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"due_at\"")
 			}
+		case "due_from":
+			if err := func() error {
+				s.DueFrom.Reset()
+				if err := s.DueFrom.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"due_from\"")
+			}
 		case "due_kind":
 			if err := func() error {
 				s.DueKind.Reset()
@@ -52661,7 +52678,7 @@ func (s *Ticket) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"unread\"")
 			}
 		case "created_at":
-			requiredBitSet[3] |= 1 << 2
+			requiredBitSet[3] |= 1 << 3
 			if err := func() error {
 				if err := s.CreatedAt.Decode(d); err != nil {
 					return err
@@ -52671,7 +52688,7 @@ func (s *Ticket) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"created_at\"")
 			}
 		case "updated_at":
-			requiredBitSet[3] |= 1 << 3
+			requiredBitSet[3] |= 1 << 4
 			if err := func() error {
 				if err := s.UpdatedAt.Decode(d); err != nil {
 					return err
@@ -52782,7 +52799,7 @@ func (s *Ticket) Decode(d *jx.Decoder) error {
 		0b00011111,
 		0b00000001,
 		0b00000000,
-		0b00001100,
+		0b00011000,
 		0b00000000,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {

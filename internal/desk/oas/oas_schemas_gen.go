@@ -25541,8 +25541,11 @@ type Ticket struct {
 	AssigneeName OptString `json:"assignee_name"`
 	Owner        OptOwner  `json:"owner"`
 	// How often the customer urged.
-	Urges   OptInt32     `json:"urges"`
-	DueAt   OptTime      `json:"due_at"`
+	Urges OptInt32 `json:"urges"`
+	DueAt OptTime  `json:"due_at"`
+	// From when the due clock's whole target is counted up to `due_at`, pauses left out; the share that is
+	// left is drawn between the two. Absent without `due_at`.
+	DueFrom OptTime      `json:"due_from"`
 	DueKind OptClockKind `json:"due_kind"`
 	// Labels of the customer's users on the ticket; in the detail only.
 	Labels []TicketLabel `json:"labels"`
@@ -25678,6 +25681,11 @@ func (s *Ticket) GetUrges() OptInt32 {
 // GetDueAt returns the value of DueAt.
 func (s *Ticket) GetDueAt() OptTime {
 	return s.DueAt
+}
+
+// GetDueFrom returns the value of DueFrom.
+func (s *Ticket) GetDueFrom() OptTime {
+	return s.DueFrom
 }
 
 // GetDueKind returns the value of DueKind.
@@ -25858,6 +25866,11 @@ func (s *Ticket) SetUrges(val OptInt32) {
 // SetDueAt sets the value of DueAt.
 func (s *Ticket) SetDueAt(val OptTime) {
 	s.DueAt = val
+}
+
+// SetDueFrom sets the value of DueFrom.
+func (s *Ticket) SetDueFrom(val OptTime) {
+	s.DueFrom = val
 }
 
 // SetDueKind sets the value of DueKind.

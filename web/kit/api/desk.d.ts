@@ -4084,6 +4084,8 @@ export interface components {
              */
             urges?: number;
             due_at?: components["schemas"]["Time"];
+            /** @description From when the due clock's whole target is counted up to `due_at`, pauses left out; the share that is left is drawn between the two. Absent without `due_at`. */
+            due_from?: components["schemas"]["Time"];
             due_kind?: components["schemas"]["ClockKind"];
             /** @description Labels of the customer's users on the ticket; in the detail only. */
             labels?: components["schemas"]["TicketLabel"][];
