@@ -4326,6 +4326,122 @@ func (s *AuthorizationSession) SetClosedAt(val OptTime) {
 	s.ClosedAt = val
 }
 
+// Ref: #/components/schemas/AuthorizationSessionEntry
+type AuthorizationSessionEntry struct {
+	// Session id.
+	ID int64 `json:"id"`
+	// Item that was entered.
+	DetailID int64 `json:"detail_id"`
+	// User id of its engineer.
+	EngineerID string `json:"engineer_id"`
+	// Log-in name.
+	EngineerName OptString `json:"engineer_name"`
+	// Begin.
+	OpenedAt Time `json:"opened_at"`
+	// End; absent while open.
+	ClosedAt OptTime `json:"closed_at"`
+	// How many commands were recorded.
+	Commands int32 `json:"commands"`
+	// How many transfers were recorded.
+	Transfers int32 `json:"transfers"`
+}
+
+// GetID returns the value of ID.
+func (s *AuthorizationSessionEntry) GetID() int64 {
+	return s.ID
+}
+
+// GetDetailID returns the value of DetailID.
+func (s *AuthorizationSessionEntry) GetDetailID() int64 {
+	return s.DetailID
+}
+
+// GetEngineerID returns the value of EngineerID.
+func (s *AuthorizationSessionEntry) GetEngineerID() string {
+	return s.EngineerID
+}
+
+// GetEngineerName returns the value of EngineerName.
+func (s *AuthorizationSessionEntry) GetEngineerName() OptString {
+	return s.EngineerName
+}
+
+// GetOpenedAt returns the value of OpenedAt.
+func (s *AuthorizationSessionEntry) GetOpenedAt() Time {
+	return s.OpenedAt
+}
+
+// GetClosedAt returns the value of ClosedAt.
+func (s *AuthorizationSessionEntry) GetClosedAt() OptTime {
+	return s.ClosedAt
+}
+
+// GetCommands returns the value of Commands.
+func (s *AuthorizationSessionEntry) GetCommands() int32 {
+	return s.Commands
+}
+
+// GetTransfers returns the value of Transfers.
+func (s *AuthorizationSessionEntry) GetTransfers() int32 {
+	return s.Transfers
+}
+
+// SetID sets the value of ID.
+func (s *AuthorizationSessionEntry) SetID(val int64) {
+	s.ID = val
+}
+
+// SetDetailID sets the value of DetailID.
+func (s *AuthorizationSessionEntry) SetDetailID(val int64) {
+	s.DetailID = val
+}
+
+// SetEngineerID sets the value of EngineerID.
+func (s *AuthorizationSessionEntry) SetEngineerID(val string) {
+	s.EngineerID = val
+}
+
+// SetEngineerName sets the value of EngineerName.
+func (s *AuthorizationSessionEntry) SetEngineerName(val OptString) {
+	s.EngineerName = val
+}
+
+// SetOpenedAt sets the value of OpenedAt.
+func (s *AuthorizationSessionEntry) SetOpenedAt(val Time) {
+	s.OpenedAt = val
+}
+
+// SetClosedAt sets the value of ClosedAt.
+func (s *AuthorizationSessionEntry) SetClosedAt(val OptTime) {
+	s.ClosedAt = val
+}
+
+// SetCommands sets the value of Commands.
+func (s *AuthorizationSessionEntry) SetCommands(val int32) {
+	s.Commands = val
+}
+
+// SetTransfers sets the value of Transfers.
+func (s *AuthorizationSessionEntry) SetTransfers(val int32) {
+	s.Transfers = val
+}
+
+// Ref: #/components/schemas/AuthorizationSessionList
+type AuthorizationSessionList struct {
+	// The sessions.
+	Items []AuthorizationSessionEntry `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *AuthorizationSessionList) GetItems() []AuthorizationSessionEntry {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *AuthorizationSessionList) SetItems(val []AuthorizationSessionEntry) {
+	s.Items = val
+}
+
 // 0 to be answered, 1 granted, 2 rejected, 3 expired, 4 recalled, 5 cancelled, 6 in approval, 7
 // approval refused.
 // Ref: #/components/schemas/AuthorizationStatus
@@ -17186,6 +17302,52 @@ func (o OptResourceMetadata) Or(d ResourceMetadata) ResourceMetadata {
 	return d
 }
 
+// NewOptRevealAuthorizationReq returns new OptRevealAuthorizationReq with value set to v.
+func NewOptRevealAuthorizationReq(v RevealAuthorizationReq) OptRevealAuthorizationReq {
+	return OptRevealAuthorizationReq{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRevealAuthorizationReq is optional RevealAuthorizationReq.
+type OptRevealAuthorizationReq struct {
+	Value RevealAuthorizationReq
+	Set   bool
+}
+
+// IsSet returns true if OptRevealAuthorizationReq was set.
+func (o OptRevealAuthorizationReq) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRevealAuthorizationReq) Reset() {
+	var v RevealAuthorizationReq
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRevealAuthorizationReq) SetTo(v RevealAuthorizationReq) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRevealAuthorizationReq) Get() (v RevealAuthorizationReq, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRevealAuthorizationReq) Or(d RevealAuthorizationReq) RevealAuthorizationReq {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptRole returns new OptRole with value set to v.
 func NewOptRole(v Role) OptRole {
 	return OptRole{
@@ -21528,6 +21690,22 @@ func (s *RetentionRule) SetRemoved(val int64) {
 	s.Removed = val
 }
 
+// Ref: #/components/schemas/RevealAuthorizationReq
+type RevealAuthorizationReq struct {
+	// Why the engineer looks, at most 200 characters; it stands in the audit.
+	Reason OptString `json:"reason"`
+}
+
+// GetReason returns the value of Reason.
+func (s *RevealAuthorizationReq) GetReason() OptString {
+	return s.Reason
+}
+
+// SetReason sets the value of Reason.
+func (s *RevealAuthorizationReq) SetReason(val OptString) {
+	s.Reason = val
+}
+
 // Ref: #/components/schemas/RevealReq
 type RevealReq struct {
 	// Why the caller looks; the customer reads it in the audit.
@@ -23290,6 +23468,34 @@ func (s *SessionKind) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/SessionRecordList
+type SessionRecordList struct {
+	// What was typed.
+	Commands []SessionCommand `json:"commands"`
+	// What was copied.
+	Transfers []SessionTransfer `json:"transfers"`
+}
+
+// GetCommands returns the value of Commands.
+func (s *SessionRecordList) GetCommands() []SessionCommand {
+	return s.Commands
+}
+
+// GetTransfers returns the value of Transfers.
+func (s *SessionRecordList) GetTransfers() []SessionTransfer {
+	return s.Transfers
+}
+
+// SetCommands sets the value of Commands.
+func (s *SessionRecordList) SetCommands(val []SessionCommand) {
+	s.Commands = val
+}
+
+// SetTransfers sets the value of Transfers.
+func (s *SessionRecordList) SetTransfers(val []SessionTransfer) {
+	s.Transfers = val
 }
 
 // Ref: #/components/schemas/SessionRecords

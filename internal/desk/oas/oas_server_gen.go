@@ -661,6 +661,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/audit
 	ListAudit(ctx context.Context, params ListAuditParams) (*AuditPage, error)
+	// ListAuthorizationSessions implements ListAuthorizationSessions operation.
+	//
+	// The sessions opened under an authorization, newest first, at most 200, with how much was recorded of
+	// each.
+	//
+	// GET /desk/v1/authorizations/{authorization_id}/sessions
+	ListAuthorizationSessions(ctx context.Context, params ListAuthorizationSessionsParams) (*AuthorizationSessionList, error)
 	// ListAuthorizations implements ListAuthorizations operation.
 	//
 	// Lists the authorizations of all domains, newest first. State 6 are those that wait for a supervisor.
@@ -880,6 +887,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/rules
 	ListRules(ctx context.Context) (*RuleList, error)
+	// ListSessionRecords implements ListSessionRecords operation.
+	//
+	// The first 1000 commands and the first 1000 transfers of a session, oldest first, as the customer
+	// reads them. Not for auditors who hold no other role, commands may hold personal data.
+	//
+	// GET /desk/v1/authorizations/{authorization_id}/sessions/{session_id}/records
+	ListSessionRecords(ctx context.Context, params ListSessionRecordsParams) (*SessionRecordList, error)
 	// ListSignatures implements ListSignatures operation.
 	//
 	// Lists who accepted a version of an agreement, newest first.
@@ -1230,10 +1244,11 @@ type Handler interface {
 	// RevealAuthorization implements RevealAuthorization operation.
 	//
 	// Shows the account and password of one item to the ticket's handler or the engineer who asked, while
-	// the grant is in force. Each look is recorded in the audit. Not for the operator on the machine.
+	// the grant is in force. Each look is recorded in the audit, with the reason that was given. Not for
+	// the operator on the machine.
 	//
 	// POST /desk/v1/authorizations/{authorization_id}/details/{detail_id}/reveal
-	RevealAuthorization(ctx context.Context, params RevealAuthorizationParams) (*AuthorizationSecret, error)
+	RevealAuthorization(ctx context.Context, req OptRevealAuthorizationReq, params RevealAuthorizationParams) (*AuthorizationSecret, error)
 	// RevealTicketDetails implements RevealTicketDetails operation.
 	//
 	// The details in clear. That the caller looked, and why, is recorded before anything is shown; the

@@ -519,6 +519,8 @@ export interface components {
             role?: "administrator" | "supervisor" | "engineer" | "auditor";
             /** @description Value of the `X-Csrf` header of changing calls. */
             csrf: string;
+            /** @description This is a demo world that was not removed; pages offer a newcomer their guide. Absent elsewhere. */
+            demo?: boolean;
             /** @description Partner that a person of the house works for. */
             partner_id?: string;
             /** @description Id of the session, as ListBrowserSessions has it. */
