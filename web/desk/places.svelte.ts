@@ -1,5 +1,5 @@
 // Addresses, and which layer is open.
-import type { Ticket } from './data'
+import type { S, Ticket } from './data'
 import { list } from './list.svelte'
 import { navigate } from './router'
 
@@ -28,6 +28,11 @@ export type Layer =
   | { kind: 'reason'; ticket: Ticket; step: 'pause' | 'invalid' }
   | { kind: 'macros'; ticket: Ticket; macro?: string }
   | { kind: 'snippets'; ticket: Ticket }
+  | { kind: 'ask'; ticket: Ticket }
+  | { kind: 'auth'; id: string }
+  | { kind: 'move'; ticket: Ticket; messages: string[]; done: () => void }
+  | { kind: 'relate'; ticket: Ticket }
+  | { kind: 'view'; view?: S['View']; filter?: S['RowFilter'] }
   | { kind: 'nav' }
 
 const state = $state<{ layer: Layer | undefined }>({ layer: undefined })

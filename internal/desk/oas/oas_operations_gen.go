@@ -173,6 +173,7 @@ const (
 	PutResourceOperation                OperationName = "PutResource"
 	PutTemplateOperation                OperationName = "PutTemplate"
 	RecallLaterOperation                OperationName = "RecallLater"
+	RelateTicketsOperation              OperationName = "RelateTickets"
 	ReleaseHoldOperation                OperationName = "ReleaseHold"
 	ReleaseMailOperation                OperationName = "ReleaseMail"
 	RemoveDemoOperation                 OperationName = "RemoveDemo"
@@ -251,6 +252,7 @@ const (
 	UndrainProviderOperation            OperationName = "UndrainProvider"
 	UnfollowTicketOperation             OperationName = "UnfollowTicket"
 	UnlinkTicketArticleOperation        OperationName = "UnlinkTicketArticle"
+	UnrelateTicketsOperation            OperationName = "UnrelateTickets"
 	UnsnoozeTicketOperation             OperationName = "UnsnoozeTicket"
 	UpdateWebhookOperation              OperationName = "UpdateWebhook"
 )

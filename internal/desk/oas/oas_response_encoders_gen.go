@@ -3063,6 +3063,12 @@ func encodeRecallLaterResponse(response *Draft, w http.ResponseWriter) error {
 	return nil
 }
 
+func encodeRelateTicketsResponse(response *RelateTicketsNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
 func encodeReleaseHoldResponse(response *Hold, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
@@ -4436,6 +4442,12 @@ func encodeUnfollowTicketResponse(response *UnfollowTicketNoContent, w http.Resp
 }
 
 func encodeUnlinkTicketArticleResponse(response *UnlinkTicketArticleNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
+func encodeUnrelateTicketsResponse(response *UnrelateTicketsNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 
 	return nil

@@ -20029,6 +20029,9 @@ func (s *ReasonReq) SetReason(val string) {
 	s.Reason = val
 }
 
+// RelateTicketsNoContent is response for RelateTickets operation.
+type RelateTicketsNoContent struct{}
+
 // Ref: #/components/schemas/RelatedTicket
 type RelatedTicket struct {
 	// Ticket number.
@@ -27475,6 +27478,9 @@ type UnfollowTicketNoContent struct{}
 
 // UnlinkTicketArticleNoContent is response for UnlinkTicketArticle operation.
 type UnlinkTicketArticleNoContent struct{}
+
+// UnrelateTicketsNoContent is response for UnrelateTickets operation.
+type UnrelateTicketsNoContent struct{}
 
 // Ref: #/components/schemas/UpdateWebhookReq
 type UpdateWebhookReq struct {

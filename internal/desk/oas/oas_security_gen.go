@@ -202,6 +202,7 @@ var operationRolesTokenAuth = map[string][]string{
 	PutResourceOperation:                []string{},
 	PutTemplateOperation:                []string{},
 	RecallLaterOperation:                []string{},
+	RelateTicketsOperation:              []string{},
 	ReleaseHoldOperation:                []string{},
 	ReleaseMailOperation:                []string{},
 	RemoveDemoOperation:                 []string{},
@@ -279,6 +280,7 @@ var operationRolesTokenAuth = map[string][]string{
 	UndrainProviderOperation:            []string{},
 	UnfollowTicketOperation:             []string{},
 	UnlinkTicketArticleOperation:        []string{},
+	UnrelateTicketsOperation:            []string{},
 	UnsnoozeTicketOperation:             []string{},
 	UpdateWebhookOperation:              []string{},
 }

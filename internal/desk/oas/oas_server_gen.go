@@ -1158,6 +1158,14 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/later/{later_id}
 	RecallLater(ctx context.Context, params RecallLaterParams) (*Draft, error)
+	// RelateTickets implements RelateTickets operation.
+	//
+	// Relates the ticket to another one of the same customer, in both directions, three others each at
+	// most. The customer sees it. Relating them again changes nothing. Refused with OSM.01010048 for two
+	// customers.
+	//
+	// PUT /desk/v1/tickets/{number}/relations/{other}
+	RelateTickets(ctx context.Context, params RelateTicketsParams) error
 	// ReleaseHold implements ReleaseHold operation.
 	//
 	// Ends a hold, with a reason. It stays in the list. For administrators.
@@ -1705,6 +1713,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/tickets/{number}/articles/{article}
 	UnlinkTicketArticle(ctx context.Context, params UnlinkTicketArticleParams) error
+	// UnrelateTickets implements UnrelateTickets operation.
+	//
+	// Takes the relation away, from both tickets.
+	//
+	// DELETE /desk/v1/tickets/{number}/relations/{other}
+	UnrelateTickets(ctx context.Context, params UnrelateTicketsParams) error
 	// UnsnoozeTicket implements UnsnoozeTicket operation.
 	//
 	// Wakes a snoozed ticket.

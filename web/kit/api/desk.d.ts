@@ -2721,6 +2721,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/tickets/{number}/relations/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Relate two tickets
+         * @description Relates the ticket to another one of the same customer, in both directions, three others each at most. The customer sees it. Relating them again changes nothing. Refused with OSM.01010048 for two customers.
+         */
+        put: operations["RelateTickets"];
+        post?: never;
+        /**
+         * Take a relation away
+         * @description Takes the relation away, from both tickets.
+         */
+        delete: operations["UnrelateTickets"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/tickets/{number}/undo": {
         parameters: {
             query?: never;
@@ -8455,6 +8479,8 @@ export interface components {
         KeyID: string;
         /** @description Resource id, letters, digits and . _ - only. */
         ResourceID: string;
+        /** @description Number of the other ticket. */
+        OtherNumber: string;
         /** @description Authorization id. */
         AuthorizationID: string;
         /** @description Id of one item (console or host) of an authorization. */
@@ -13186,6 +13212,54 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Ticket"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RelateTickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Ticket number. */
+                number: components["parameters"]["Number"];
+                /** @description Number of the other ticket. */
+                other: components["parameters"]["OtherNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are related. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    UnrelateTickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Ticket number. */
+                number: components["parameters"]["Number"];
+                /** @description Number of the other ticket. */
+                other: components["parameters"]["OtherNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are not related any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };
