@@ -8,7 +8,7 @@ import { defineConfig, type Plugin } from 'vite'
 const root = import.meta.dirname
 
 // Widgets that the frame of every page needs.
-const frame = ['Dialog', 'Empty', 'Failed', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Prefs', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
+const frame = ['Dialog', 'Empty', 'Failed', 'Greet', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Prefs', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
 
 // Each page has an entry of its own; a page that is not there is left out.
 const entries = ['login', 'console', 'desk'].filter((name) => existsSync(join(root, `${name}.html`)))

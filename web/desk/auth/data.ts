@@ -25,11 +25,21 @@ export const recordsQuery = (id: string, session: number) => ({
 export const tabs = { waiting: [6], asked: [0], granted: [1], refused: [2, 7], ended: [3, 4, 5], all: [] } as const satisfies Record<string, readonly S['AuthorizationStatus'][]>
 export type Tab = keyof typeof tabs
 
-export const pageQuery = (tab: Tab) => ({
-  queryKey: ['approvals', tab, language()],
-  initialPageParam: '',
-  queryFn: ({ signal, pageParam }: Signal & { pageParam: string }) => unwrap(desk.GET('/desk/v1/authorizations', { params: { query: { status: [...tabs[tab]], limit: 30, cursor: pageParam || undefined } }, signal })),
-  getNextPageParam: (last: S['AuthorizationPage']) => last.next_cursor,
+/** So many pages of a tab as one list, and whether there are more. */
+export const pageQuery = (tab: Tab, pages: number) => ({
+  queryKey: ['approvals', tab, pages, language()],
+  placeholderData: (before: { tab: Tab; items: S['Authorization'][]; more: boolean } | undefined) => (before?.tab === tab ? before : undefined),
+  queryFn: async ({ signal }: Signal) => {
+    const items: S['Authorization'][] = []
+    let cursor: string | undefined
+    for (let i = 0; i < pages; i++) {
+      const page = await unwrap(desk.GET('/desk/v1/authorizations', { params: { query: { status: [...tabs[tab]], limit: 30, cursor } }, signal }))
+      items.push(...page.items)
+      cursor = page.next_cursor
+      if (cursor === undefined) break
+    }
+    return { tab, items, more: cursor !== undefined }
+  },
 })
 
 export const step = (id: string, body: S['AuthorizationStepReq']) => unwrap(desk.POST('/desk/v1/authorizations/{authorization_id}/steps', { params: { path: { authorization_id: id } }, body }))
