@@ -23,25 +23,45 @@ test('access is asked for with the least right first, approved, and stands on th
   await expect(dialog(page).getByRole('radio', { name: /控制台委托/ })).toBeChecked()
   await dialog(page).getByRole('radio', { name: /SSH 私钥/ }).check()
   await dialog(page).getByRole('button', { name: '查看日志' }).click()
-  await dialog(page).getByRole('button', { name: '提交审批' }).click()
+  await dialog(page).getByRole('button', { name: '提交申请' }).click()
   await expect(dialog(page)).toContainText('请至少填写一台主机的地址')
   await dialog(page).getByLabel('第 1 台主机的地址').fill('192.0.2.10')
   await expect(dialog(page).locator('.preview')).toContainText('192.0.2.10')
   await expect(dialog(page).locator('.preview')).toContainText('只读取日志')
-  await dialog(page).getByRole('button', { name: '提交审批' }).click()
-  await expect(bar(page, '等待主管审批')).toBeVisible()
-  await expect(page.locator('.around .item', { hasText: 'SSH 登录' })).toContainText('审批中')
-
-  // The supervisor's word, by the queue of approvals.
-  const zhao = await world.desk('zhao')
-  const { items } = (await zhao.call('GET', '/desk/v1/authorizations?status=6')) as { items: { id: string; number: string }[] }
-  const asked = items.find((a) => a.number === which)
-  await zhao.call('POST', `/desk/v1/authorizations/${asked?.id}/steps`, { action: 'approve' })
+  await dialog(page).getByRole('button', { name: '提交申请' }).click()
+  await expect(bar(page, '已发送给客户')).toBeVisible() // a demo needs no supervisor
   await expect(page.locator('.around .item', { hasText: 'SSH 登录' })).toContainText('待授权')
   await page.goto('/desk/approvals?status=asked')
-  await page.locator('li', { hasText: which }).getByRole('button', { name: /SSH/ }).click()
+  await page.locator('main li', { hasText: which }).getByRole('button', { name: /SSH/ }).click()
   await dialog(page).getByRole('button', { name: '撤回申请' }).click()
   await expect(bar(page, '已撤回')).toBeVisible()
+})
+
+test('a supervisor approves, and refuses with a reason', async ({ page, world }) => {
+  const one = (id: string) => ({ id, version: 1, status: 6, status_name: '审批中', number: 'TS2601010000000000000', domain_id: 'd', engineer_id: 'e', engineer_name: 'chen', description: `为 ${id} 查看日志`, visit_type_name: 'SSH 登录', content_type_name: '账号和密码', created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z', details: [{ id: 1, type: 'host', address: '192.0.2.1' }] })
+  let waiting = ['Auth-a', 'Auth-b']
+  const sent: unknown[] = []
+  await page.route('**/desk/v1/authorizations?*', (r) => r.fulfill({ json: { items: waiting.map(one) } }))
+  await page.route('**/desk/v1/authorizations/*/steps', (r) => {
+    const id = /authorizations\/([^/]+)/.exec(r.request().url())?.[1] ?? ''
+    waiting = waiting.filter((x) => x !== id)
+    sent.push({ id, ...(r.request().postDataJSON() as object) })
+    return r.fulfill({ json: one(id) })
+  })
+  await signInHouse(page, world, 'zhao')
+  const badge = page.locator('nav a', { hasText: '授权审批' }).locator('.num')
+  await expect(badge).toHaveText('2')
+  await page.keyboard.press('g')
+  await page.keyboard.press('v')
+  await page.locator('main li', { hasText: 'Auth-a' }).getByRole('button', { name: '批准' }).click()
+  await expect(badge).toHaveText('1')
+  await page.locator('main li', { hasText: 'Auth-b' }).getByRole('button', { name: '驳回' }).click()
+  await page.getByRole('button', { name: '驳回' }).click()
+  await expect(page.locator('main li')).toContainText('请填写原因')
+  await page.locator('main textarea').fill('范围太大')
+  await page.getByRole('button', { name: '驳回' }).click()
+  await expect(page.locator('main .empty')).toContainText('没有待审批的申请')
+  expect(sent).toEqual([{ id: 'Auth-a', action: 'approve' }, { id: 'Auth-b', action: 'refuse', reason: '范围太大' }])
 })
 
 test('Z takes back the last step; the history shows the ticket as it was', async ({ page, world }) => {
