@@ -28,7 +28,7 @@ const texts: Record<keyof typeof zh, string> = {
   'ask.address.ph': 'Host name or IP',
   'ask.port': 'Port of host {n}',
   'ask.name': 'Name of host {n}',
-  'ask.name.ph': 'Instance name (optional)',
+  'ask.name.ph': 'Instance name',
   'ask.host.add': 'Add a host',
   'ask.host.remove': 'Remove host {n}',
   'ask.host.missing': 'Give the address of one host at least',

@@ -26,7 +26,7 @@ const texts = {
   'ask.address.ph': '主机名或 IP',
   'ask.port': '第 {n} 台主机的端口',
   'ask.name': '第 {n} 台主机的名称',
-  'ask.name.ph': '实例名称（可选）',
+  'ask.name.ph': '实例名称',
   'ask.host.add': '再加一台',
   'ask.host.remove': '移除第 {n} 台主机',
   'ask.host.missing': '请至少填写一台主机的地址',
