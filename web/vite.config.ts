@@ -9,7 +9,7 @@ import { documents } from './docs/build/plugin'
 const root = import.meta.dirname
 
 // Widgets that the frame of every page needs.
-const frame = ['Dialog', 'Empty', 'Failed', 'Help', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Prefs', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
+const frame = ['Dialog', 'Empty', 'Failed', 'Greet', 'Help', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Prefs', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
 
 // Each page has an entry of its own; a page that is not there is left out.
 const entries = ['login', 'console', 'desk', 'docs'].filter((name) => existsSync(join(root, `${name}.html`)))

@@ -266,12 +266,12 @@ func change(tx *db.Tx, before, a Authorization) Authorization {
 }
 
 // record is the authorization's own history.
-func record(tx *db.Tx, who principal.Principal, a Authorization, kind string, data map[string]any) {
+func record(tx *db.Tx, who principal.Principal, a Authorization, kind string, data map[string]any) (eventID string) {
 	if data == nil {
 		data = map[string]any{}
 	}
 	data["ticket"], data["to"] = a.Ticket, a.Status
-	event.Record(tx, who, event.Event{Domain: a.Domain, Kind: "authorization." + kind, Subject: "authorization", SubjectID: a.ID, Revision: a.Revision,
+	return event.Record(tx, who, event.Event{Domain: a.Domain, Kind: "authorization." + kind, Subject: "authorization", SubjectID: a.ID, Revision: a.Revision,
 		LogCode: event.NoLog, Data: data})
 }
 

@@ -94,7 +94,7 @@ func TestAccess(t *testing.T) {
 		w.ok(with(func(g *authorization.Grant) {
 			g.Access[0].Port, g.Access[0].Account, g.Access[0].Password = 65535, strings.Repeat("帐", 64), strings.Repeat("密", 10240)
 		}))
-		got, err := w.s.Reveal(w.t.Context(), w.chen, id, w.detail(id))
+		got, err := w.s.Reveal(w.t.Context(), w.chen, id, w.detail(id), "")
 		if err != nil || got.Port != 65535 || got.Account != strings.Repeat("帐", 64) || got.Password != strings.Repeat("密", 10240) || got.Address != "192.0.2.10" {
 			w.t.Errorf("reveal: port %d, %d and %d bytes, %v", got.Port, len(got.Account), len(got.Password), err)
 		}
@@ -112,7 +112,7 @@ func TestAccess(t *testing.T) {
 		if v, err := w.s.Show(w.t.Context(), w.li, console, ""); err != nil || v.AgencyName != "on call" {
 			w.t.Errorf("%q, %v", v.AgencyName, err)
 		}
-		got, err = w.s.Reveal(w.t.Context(), w.chen, console, w.detail(console))
+		got, err = w.s.Reveal(w.t.Context(), w.chen, console, w.detail(console), "")
 		if err != nil || got != (authorization.Secret{Agency: delegation.ID}) {
 			w.t.Errorf("agency: %+v, %v", got, err)
 		}
@@ -288,7 +288,7 @@ func TestErase(t *testing.T) {
 			if v.Details[0].Account != "" {
 				w.t.Errorf("%s: the account is still shown: %q", name, v.Details[0].Account)
 			}
-			_, err = w.s.Reveal(w.t.Context(), w.chen, id, detail)
+			_, err = w.s.Reveal(w.t.Context(), w.chen, id, detail, "")
 			w.refused(err, "01010002")
 		}
 	})

@@ -305,7 +305,7 @@ func TestTicketEnds(t *testing.T) {
 				act(number, ticket.Close)
 			}
 			// Before the reader has seen it nobody can use it any more.
-			_, err := w.s.Reveal(w.t.Context(), w.chen, id, w.detail(id))
+			_, err := w.s.Reveal(w.t.Context(), w.chen, id, w.detail(id), "")
 			w.refused(err, "01010002")
 			w.follow()
 			if got := w.status(id); got != authorization.Expired {

@@ -9,6 +9,7 @@ import (
 
 	"casemate/internal/authorization"
 	"casemate/internal/config"
+	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
@@ -187,23 +188,35 @@ func TestReveal(t *testing.T) {
 		number := w.create(w.li, "reveal")
 		id := w.into(number, authorization.Asked)
 		detail := w.detail(id)
-		look := func(who principal.Principal) error { _, err := w.s.Reveal(w.t.Context(), who, id, detail); return err }
+		look := func(who principal.Principal) error {
+			_, err := w.s.Reveal(w.t.Context(), who, id, detail, "")
+			return err
+		}
 		w.refused(look(w.chen), "01010002") // not granted
 		g := w.grant(id)
 		g.Effective = w.now() + 1000
 		w.ok(w.s.Confirm(w.t.Context(), w.li, g))
 		w.refused(look(w.chen), "01010002") // not yet
 		w.clock.Add(time.Second)
-		got, err := w.s.Reveal(w.t.Context(), w.chen, id, detail)
+		_, err := w.s.Reveal(w.t.Context(), w.chen, id, detail, strings.Repeat("因", 201))
+		w.refused(err, "01010001", "reason")
+		got, err := w.s.Reveal(w.t.Context(), w.chen, id, detail, " "+strings.Repeat("因", 198)+" ")
 		if err != nil || got != (authorization.Secret{Address: "192.0.2.10", Port: 2222, Account: "marker-account-77", Password: secret}) {
 			w.t.Errorf("%+v, %v", got, err)
+		}
+		var kept string
+		w.ok(w.db.View(w.t.Context(), func(tx *db.Tx) error {
+			return tx.Get("SELECT r.text FROM ticket_remarks AS r JOIN events AS e ON e.domain_id = r.domain_id AND e.id = r.event_id WHERE r.domain_id = ? AND e.kind = 'authorization.reveal'", w.li.Domain).Scan(&kept)
+		}))
+		if kept != strings.Repeat("因", 198) {
+			w.t.Errorf("the reason: %q", kept)
 		}
 		for _, who := range []principal.Principal{w.emma, w.zhao, w.admin, w.auditor, w.local, w.li, {}} {
 			w.refused(look(who), "01010002")
 		}
-		_, err = w.s.Reveal(w.t.Context(), w.chen, id, 5)
+		_, err = w.s.Reveal(w.t.Context(), w.chen, id, 5, "")
 		w.refused(err, "01010032")
-		_, err = w.s.Reveal(w.t.Context(), w.chen, "Auth-none", detail)
+		_, err = w.s.Reveal(w.t.Context(), w.chen, "Auth-none", detail, "")
 		w.refused(err, "01010001")
 		w.clock.Add(time.Hour)
 		w.refused(look(w.chen), "01010002") // over, though the job has not run

@@ -2,6 +2,8 @@ package authorization
 
 import (
 	"context"
+	"strings"
+	"unicode/utf8"
 
 	"casemate/internal/db"
 	"casemate/internal/fault"
@@ -15,6 +17,9 @@ var (
 	errWindow  = fault.New(fault.Conflict, fault.CodeNoPermission, "不在授权的有效期内", "the authorization is not in force at this time")
 	errHandler = fault.New(fault.Forbidden, fault.CodeNoPermission, "仅工单当前处理人或授权申请人可以使用授权", "only the ticket's handler or the engineer who asked may use the authorization")
 )
+
+// maxLookReason bounds why somebody looks, in characters.
+const maxLookReason = 200
 
 // usable reads an authorization that the engineer may use at this moment: it is
 // granted, its window is now, its ticket is open and his.
@@ -53,10 +58,13 @@ type Secret struct {
 }
 
 // Reveal shows an engineer what he was granted: only the ticket's handler or
-// who asked, only while the grant is in force; each look is recorded. Failures:
-// OSM.01010001 (unknown id), .32 (unknown detail), .02 (role, state, window,
-// ticket has ended).
-func (s *Service) Reveal(ctx context.Context, who principal.Principal, id string, detail int64) (out Secret, err error) {
+// who asked, only while the grant is in force; each look is recorded, with the
+// reason (0 to 200 characters) that was given. Failures: OSM.01010001 (unknown
+// id, reason), .32 (unknown detail), .02 (role, state, window, ticket has ended).
+func (s *Service) Reveal(ctx context.Context, who principal.Principal, id string, detail int64, reason string) (out Secret, err error) {
+	if utf8.RuneCountInString(reason) > maxLookReason {
+		return out, fault.TooLong.In("reason").With("max", maxLookReason)
+	}
 	if ctx, err = s.onClock(ctx, id); err != nil {
 		return out, err
 	}
@@ -66,7 +74,7 @@ func (s *Service) Reveal(ctx context.Context, who principal.Principal, id string
 		if err != nil {
 			return err
 		}
-		record(tx, who, a, "reveal", map[string]any{"detail": d.ID})
+		ticket.Remark(tx, a.Domain, a.Ticket, record(tx, who, a, "reveal", map[string]any{"detail": d.ID}), strings.TrimSpace(reason))
 		return nil
 	})
 	if err != nil {

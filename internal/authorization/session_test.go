@@ -60,6 +60,26 @@ func TestSessions(t *testing.T) {
 		_, err = w.s.CloseSession(w.t.Context(), w.emma, id, second.ID)
 		w.refused(err, "01010002")
 
+		// The desk sees the same, with names and numbers; auditors no commands.
+		all, err := w.s.DeskSessions(w.t.Context(), w.auditor, id)
+		if err != nil || len(all) != 2 || all[0].ID != second.ID || all[0].EngineerName != "chen" || all[0].Commands != 3 || all[0].Transfers != 2 || all[1].Commands != 0 || all[1].Closed != 0 {
+			w.t.Errorf("the desk's sessions: %+v, %v", all, err)
+		}
+		typed, copied, err := w.s.DeskRecords(w.t.Context(), w.emma, id, second.ID)
+		if err != nil || len(typed) != 3 || typed[1].Text != "mysql -p"+secret || len(copied) != 2 || copied[1].File != "日志.gz" {
+			w.t.Errorf("the desk's records: %+v %+v, %v", typed, copied, err)
+		}
+		for _, who := range []principal.Principal{w.auditor, w.li} {
+			_, _, err = w.s.DeskRecords(w.t.Context(), who, id, second.ID)
+			w.refused(err, "01010002")
+		}
+		_, err = w.s.DeskSessions(w.t.Context(), w.li, id)
+		w.refused(err, "01010002")
+		_, err = w.s.DeskSessions(w.t.Context(), w.emma, "Auth-none")
+		w.refused(err, "01010001")
+		_, _, err = w.s.DeskRecords(w.t.Context(), w.emma, id, 3)
+		w.refused(err, "01010001", "session_id")
+
 		page, total, err := w.s.Sessions(w.t.Context(), w.li, id, detail, "", authorization.Page{})
 		w.ok(err)
 		if total != 2 || len(page) != 2 || page[0].ID != second.ID || page[1].ID != first.ID || authorization.Clock(page[0].Duration(w.now())) != "00:01:30" ||

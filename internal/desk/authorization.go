@@ -116,8 +116,8 @@ func (h authorizations) CreateAuthorizationStep(ctx context.Context, req *oas.Au
 }
 
 // RevealAuthorization shows what was granted.
-func (h authorizations) RevealAuthorization(ctx context.Context, params oas.RevealAuthorizationParams) (*oas.AuthorizationSecret, error) {
-	s, err := h.authorization.Reveal(ctx, principal.From(ctx), params.AuthorizationID, params.DetailID)
+func (h authorizations) RevealAuthorization(ctx context.Context, req oas.OptRevealAuthorizationReq, params oas.RevealAuthorizationParams) (*oas.AuthorizationSecret, error) {
+	s, err := h.authorization.Reveal(ctx, principal.From(ctx), params.AuthorizationID, params.DetailID, req.Value.Reason.Or(""))
 	if err != nil {
 		return nil, err
 	}
@@ -166,4 +166,35 @@ func (h authorizations) CloseAuthorizationSession(ctx context.Context, params oa
 		return nil, err
 	}
 	return wireSession(x), nil
+}
+
+// ListAuthorizationSessions lists the sessions under an authorization.
+func (h authorizations) ListAuthorizationSessions(ctx context.Context, params oas.ListAuthorizationSessionsParams) (*oas.AuthorizationSessionList, error) {
+	all, err := h.authorization.DeskSessions(ctx, principal.From(ctx), params.AuthorizationID)
+	if err != nil {
+		return nil, err
+	}
+	out := &oas.AuthorizationSessionList{Items: make([]oas.AuthorizationSessionEntry, 0, len(all))}
+	for _, x := range all {
+		out.Items = append(out.Items, oas.AuthorizationSessionEntry{ID: x.ID, DetailID: x.Detail, EngineerID: x.Engineer, EngineerName: text(x.EngineerName),
+			OpenedAt: at(x.Opened), ClosedAt: maybeAt(x.Closed), Commands: int32(x.Commands), Transfers: int32(x.Transfers)})
+	}
+	return out, nil
+}
+
+// ListSessionRecords shows what a session recorded.
+func (h authorizations) ListSessionRecords(ctx context.Context, params oas.ListSessionRecordsParams) (*oas.SessionRecordList, error) {
+	commands, transfers, err := h.authorization.DeskRecords(ctx, principal.From(ctx), params.AuthorizationID, params.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	out := &oas.SessionRecordList{Commands: make([]oas.SessionCommand, 0, len(commands)), Transfers: make([]oas.SessionTransfer, 0, len(transfers))}
+	for _, c := range commands {
+		out.Commands = append(out.Commands, oas.SessionCommand{At: at(c.At), Text: c.Text})
+	}
+	for _, t := range transfers {
+		out.Transfers = append(out.Transfers, oas.SessionTransfer{At: at(t.At), DurationMs: oas.NewOptInt64(t.Duration), Type: oas.SessionTransferType(t.Kind), FileName: t.File,
+			FromPath: text(t.From), ToPath: text(t.To), Size: oas.NewOptInt64(t.Size), Result: oas.SessionTransferResult(t.Result)})
+	}
+	return out, nil
 }

@@ -40,6 +40,16 @@ func (h histories) MergeTicket(ctx context.Context, req *oas.MergeReq, params oa
 	return h.steps.after(ctx, t)
 }
 
+// RelateTickets relates two tickets of a customer.
+func (h histories) RelateTickets(ctx context.Context, params oas.RelateTicketsParams) error {
+	return h.steps.tickets.DeskRelate(ctx, principal.From(ctx), params.Number, params.Other)
+}
+
+// UnrelateTickets takes a relation away.
+func (h histories) UnrelateTickets(ctx context.Context, params oas.UnrelateTicketsParams) error {
+	return h.steps.tickets.DeskUnrelate(ctx, principal.From(ctx), params.Number, params.Other)
+}
+
 // SplitTicket makes a ticket out of messages of another.
 func (h histories) SplitTicket(ctx context.Context, req *oas.SplitReq, params oas.SplitTicketParams) (*oas.Ticket, error) {
 	who, err := h.steps.engineer(ctx, string(req.As.Or("")))

@@ -40,7 +40,7 @@ func (h tickets) ticket(ctx context.Context, t ticket.DeskTicket) oas.Ticket {
 		SeverityID: text(t.Severity), SeverityName: text(c.Name(catalog.KindSeverity, t.Severity, lang)),
 		RegionID: text(t.Region), RegionName: text(c.Name(catalog.KindRegion, t.Region, lang)),
 		AssigneeID: text(t.Assignee), AssigneeName: text(t.AssigneeName), TeamID: text(t.Team), TeamName: text(t.TeamName.In(lang)), Urges: oas.NewOptInt32(int32(t.Urges)),
-		DueAt: maybeAt(t.Due), DueKind: maybeKind(t.DueKind), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed),
+		DueAt: maybeAt(t.Due), DueFrom: maybeAt(t.DueFrom), DueKind: maybeKind(t.DueKind), CreatedAt: at(t.Created), UpdatedAt: at(t.Changed),
 		Snooze: snoozeOut(t.Snooze)}
 }
 

@@ -66,6 +66,17 @@ func (s *Service) DemoMarks(ctx context.Context, who principal.Principal) (all [
 	return all, err
 }
 
+// InDemo tells whether an account of the demo world is there. It is no secret to
+// whoever signs in to one.
+func (s *Service) InDemo(ctx context.Context) (is bool, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		all, err := demoMarks(tx, DemoDomain)
+		is = len(all) > 0
+		return err
+	})
+	return is, err
+}
+
 func demoMarks(tx *db.Tx, kind string) (all []DemoMark, err error) {
 	return all, tx.List(func(r db.Row) error {
 		var m DemoMark

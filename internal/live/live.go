@@ -12,7 +12,9 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +33,9 @@ const (
 	MessageWithdrawn = "message.withdrawn"
 	AuthChanged      = "auth.changed"
 	SLADue           = "sla.due"
+	Presence         = "presence"
+	Counts           = "queue.counts"
+	Notice           = "notice"
 	Reset            = "reset"
 )
 
@@ -47,12 +52,17 @@ type Item struct {
 	At             int64 // milliseconds UTC
 	Kind           string
 	Domain         string
-	Ticket         string // number
+	Ticket         string // number, "" = it is about none
 	Revision       int64
+	What, ID       string // of a notice: what it is about, and the id of what is no ticket
 
 	creator, partner string
-	house            bool   // for the house alone
-	subject, id      string // of rights: whose they are
+	house            bool     // for the house alone
+	users            []string // for these people of the house alone
+	bosses           bool     // for the house's supervisors and administrators alone
+	only             string   // for this partner's people alone
+	passing          bool     // of the moment: it has no number and is told once
+	subject, id      string   // of rights: whose they are
 }
 
 // rights is the kind of what clients are not told: that somebody's rights, or his
@@ -78,7 +88,10 @@ type Options struct {
 	Beat    time.Duration // between signs of life; 15 s
 	PerUser int           // streams of one user at once; 20
 	Keep    int           // items in the ring at most; 8192
-	Log     *slog.Logger
+
+	Presence func(context.Context) ([]ticket.Someone, error) // who is at which ticket now; nil = nobody is told
+
+	Log *slog.Logger
 }
 
 // Hub is the node's reader and its clients.
@@ -99,6 +112,8 @@ type Hub struct {
 	ended   chan struct{}
 	end     sync.Once
 	start   chan struct{} // a first client came
+
+	present map[ticket.Someone]bool // the reader's: who was where
 }
 
 var errStreams = fault.New(fault.TooMany, fault.CodeForbidden, "同时打开的实时连接过多，最多 {max} 个", "too many live streams at once, at most {max}")
@@ -123,7 +138,7 @@ func New(d *db.DB, tickets *ticket.Service, o Options) *Hub {
 // Run reads until the context ends or Close. While there is no client it does
 // not ask the database.
 func (h *Hub) Run(ctx context.Context) {
-	wake := h.db.Wake(event.Sealed)
+	wake, moved := h.db.Wake(event.Sealed), h.db.Wake(ticket.PresenceMoved)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	failing := false
@@ -134,13 +149,14 @@ func (h *Hub) Run(ctx context.Context) {
 		case <-h.ended:
 			return
 		case <-wake:
+		case <-moved:
 		case <-tick.C:
 		case <-h.start:
 		}
 		if h.idle() {
 			continue
 		}
-		err := h.Read(ctx)
+		err := errors.Join(h.Read(ctx), h.look(ctx))
 		if err != nil && ctx.Err() == nil && !failing {
 			h.o.Log.Warn("live events", "error", err)
 		}
@@ -156,6 +172,9 @@ func (h *Hub) idle() bool {
 	defer h.mu.Unlock()
 	return h.clients == 0
 }
+
+// Look takes in who came to tickets and who left them since the last time.
+func (h *Hub) Look(ctx context.Context) error { return h.look(ctx) }
 
 // Read takes in what was sealed since the last time.
 func (h *Hub) Read(ctx context.Context) error {
@@ -228,34 +247,66 @@ func (h *Hub) trim() {
 // items makes of events what is told of them; most are told to nobody.
 func (h *Hub) items(ctx context.Context, rows []event.Row) ([]Item, error) {
 	var items []Item
-	var subjects []string // ticket ids, beside items
+	var subjects []string // ticket ids, beside items; "" = about none
 	var keys [][2]string
-	for _, r := range rows {
-		i, id := item(r)
-		if i.Kind == "" || id == "" {
-			continue
-		}
+	asked := map[[2]string]bool{}
+	add := func(i Item, id string) {
 		items, subjects = append(items, i), append(subjects, id)
-		if i.Kind != rights {
-			keys = append(keys, [2]string{r.Domain, id})
+		if k := [2]string{i.Domain, id}; id != "" && i.Kind != rights && !asked[k] {
+			asked[k], keys = true, append(keys, k)
+		}
+	}
+	for _, r := range rows {
+		if i, id := item(r); i.Kind != "" && id != "" {
+			add(i, id)
+		}
+		if i, id, ok := notice(r); ok {
+			add(i, id)
+		}
+		if counts(r) {
+			i := Item{Kind: Counts, Seq: r.Seq, At: r.At, Domain: r.Domain, house: true, passing: true}
+			if r.Subject == "ticket" {
+				add(i, r.SubjectID)
+			} else {
+				add(i, "")
+			}
 		}
 	}
 	marks, err := h.tickets.Marks(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	known := items[:0]
+	known, counted := items[:0], map[string]bool{}
 	for n, i := range items {
 		if i.Kind == rights {
 			known = append(known, i)
 			continue
 		}
-		m, ok := marks[[2]string{i.Domain, subjects[n]}]
-		if !ok {
-			continue // erased since
+		if subjects[n] != "" {
+			m, ok := marks[[2]string{i.Domain, subjects[n]}]
+			if !ok {
+				continue // erased since
+			}
+			i.Ticket, i.creator, i.partner = m.Number, m.Creator, m.Partner
 		}
-		i.Ticket, i.creator, i.partner = m.Number, m.Creator, m.Partner
+		if i.Kind == Counts {
+			counted[i.partner] = true
+			continue
+		}
 		known = append(known, i)
+	}
+	// Of many changes one word is enough, behind them; of each partner's business
+	// one to its people, and the house hears of them all by one.
+	if len(counted) > 0 {
+		last := rows[len(rows)-1]
+		word := Item{Kind: Counts, Seq: last.Seq, At: last.At, house: true, passing: true}
+		known = append(known, word)
+		for p := range counted {
+			if p != "" {
+				word.only = p
+				known = append(known, word)
+			}
+		}
 	}
 	return known, nil
 }
@@ -309,12 +360,18 @@ func item(r event.Row) (i Item, ticketID string) {
 
 // visible is whether a client may know of it: customers of tickets that they
 // could open (scope), a partner's people of what is the partner's business,
-// other people of the house of all.
+// other people of the house of all. A notice is for those it names.
 func visible(i Item, who principal.Principal, scope func(domain, user string) bool) bool {
 	switch who.Kind {
 	case principal.Customer:
 		return !i.house && i.Domain == who.Domain && scope(i.Domain, i.creator)
 	case principal.Engineer:
+		switch {
+		case len(i.users) > 0 && !slices.Contains(i.users, who.User), i.bosses && !who.Is(principal.RoleSupervisor) && !who.Admin():
+			return false
+		case i.Kind == Counts:
+			return i.only == who.Partner
+		}
 		return who.Partner == "" || i.partner == who.Partner
 	}
 	return false

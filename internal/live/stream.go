@@ -46,6 +46,8 @@ type told struct {
 	Ticket   string `json:"ticket,omitempty"`
 	Domain   string `json:"domain,omitempty"`   // the house's clients only
 	Revision int64  `json:"revision,omitempty"` // the house's clients only: it counts what customers do not see, too
+	Notice   string `json:"notice,omitempty"`   // what a notice is about
+	ID       string `json:"id,omitempty"`       // of a bulk run or a rule
 }
 
 // Open begins a client's stream behind the event it saw last ("" = from now
@@ -215,7 +217,7 @@ func (s *Stream) take() (<-chan struct{}, error) {
 	}
 	asked := false
 	for _, i := range items {
-		if i.Seq <= s.from || i.Kind == rights {
+		if i.Seq <= s.from && !i.passing || i.Kind == rights {
 			continue // the reader was behind when the client came
 		}
 		if s.who.Kind == principal.Customer && i.Domain == s.who.Domain && !i.house {
@@ -267,7 +269,7 @@ func (s *Stream) rescope() error {
 }
 
 func (s *Stream) write(i Item) {
-	data, id := told{Ticket: i.Ticket}, i.DomainSeq
+	data, id := told{Ticket: i.Ticket, Notice: i.What, ID: i.ID}, i.DomainSeq
 	if s.domain() == "" {
 		data.Domain, data.Revision, id = i.Domain, i.Revision, i.Seq
 	}
@@ -275,7 +277,10 @@ func (s *Stream) write(i Item) {
 	if err != nil {
 		return // strings and numbers always marshal
 	}
-	fmt.Fprintf(&s.buf, "id: %d\nevent: %s\ndata: %s\n\n", id, i.Kind, text)
+	if !i.passing {
+		fmt.Fprintf(&s.buf, "id: %d\n", id)
+	}
+	fmt.Fprintf(&s.buf, "event: %s\ndata: %s\n\n", i.Kind, text)
 }
 
 // Close gives the place up. It may be called twice.

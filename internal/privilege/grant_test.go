@@ -22,9 +22,9 @@ func TestPartnersReach(t *testing.T) {
 		"desk.ChangeLater", "desk.ChangeView", "desk.ClaimQueueTicket", "desk.CreateView", "desk.DeleteDraft", "desk.DeletePresence", "desk.DeleteView",
 		"desk.FollowTicket", "desk.ListDrafts", "desk.ListLater", "desk.ListQueueTickets", "desk.ListQueues", "desk.ListTicketDrafts",
 		"desk.ListTicketHistory", "desk.ListViewTickets", "desk.ListViews", "desk.MergeTicket", "desk.MoveTicketMessages", "desk.PutDraft",
-		"desk.PutPresence", "desk.RecallLater", "desk.SetUp", "desk.ShowQueue", "desk.ShowSession", "desk.ShowTicket", "desk.ShowTicketAsOf",
+		"desk.PutPresence", "desk.RecallLater", "desk.RelateTickets", "desk.SetUp", "desk.ShowQueue", "desk.ShowSession", "desk.ShowTicket", "desk.ShowTicketAsOf",
 		"desk.ShowTicketClocks", "desk.ShowTicketTeam", "desk.ShowView", "desk.SnoozeTicket", "desk.SplitTicket", "desk.TransferTickets",
-		"desk.UndoTicketChange", "desk.UndoTicketChanges", "desk.UnfollowTicket", "desk.UnsnoozeTicket"}
+		"desk.UndoTicketChange", "desk.UndoTicketChanges", "desk.UnfollowTicket", "desk.UnrelateTickets", "desk.UnsnoozeTicket"}
 	for _, role := range []string{principal.RoleEngineer, principal.RoleSupervisor, principal.RoleAdministrator, principal.RoleAuditor} {
 		who := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "u", Role: role, Partner: "p"}
 		for name, audience := range privilege.Policy {

@@ -228,7 +228,15 @@ func (s *Service) RunBulk(ctx context.Context, who principal.Principal, in NewBu
 		}
 	}
 	err = s.db.Update(db.WithoutRequestKey(ctx), func(tx *db.Tx) error {
-		tx.Write(db.Any, "UPDATE bulk_runs SET done_at = ? WHERE id = ? AND done_at = 0", tx.Now, id)
+		var actor string
+		err := tx.Get("UPDATE bulk_runs SET done_at = ? WHERE id = ? AND done_at = 0 RETURNING actor", tx.Now, id).Scan(&actor)
+		if errors.Is(err, db.ErrNone) {
+			return nil // a repeat of the request was through first
+		}
+		if err != nil {
+			return err
+		}
+		event.Record(tx, who, event.Event{Kind: "bulk.done", Subject: "bulk", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"tickets": b.Total}})
 		return nil
 	})
 	if err != nil {

@@ -65,6 +65,9 @@ func (s *Service) Stay(ctx context.Context, who principal.Principal, number, doi
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
 			tx.Write(1, `INSERT INTO ticket_presence (domain_id, ticket_id, user_id, doing, seen_at) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT (domain_id, ticket_id, user_id) DO UPDATE SET doing = excluded.doing, seen_at = excluded.seen_at`, t.Domain, t.ID, who.User, doing, tx.Real)
+			if mine < 0 || all[mine].Doing != doing {
+				tx.Wake(ticket.PresenceMoved)
+			}
 			return nil
 		})
 		if err != nil {
@@ -85,8 +88,25 @@ func (s *Service) Leave(ctx context.Context, who principal.Principal, number str
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Write(db.Any, "DELETE FROM ticket_presence WHERE domain_id = ? AND ticket_id = ? AND user_id = ?", t.Domain, t.ID, who.User)
+		tx.Wake(ticket.PresenceMoved)
 		return nil
 	})
+}
+
+// Everywhere is who is at which ticket now, of all domains, for live events: at
+// most 5,000.
+func (s *Service) Everywhere(ctx context.Context) (all []ticket.Someone, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		all = nil
+		return tx.List(func(r db.Row) error {
+			var p ticket.Someone
+			err := r.Scan(&p.Domain, &p.TicketID, &p.User, &p.Doing)
+			all = append(all, p)
+			return err
+		}, "SELECT domain_id, ticket_id, user_id, doing FROM ticket_presence WHERE seen_at > ? /* all domains: live events */ ORDER BY domain_id, ticket_id, user_id LIMIT 5000",
+			tx.Real-Forgotten.Milliseconds())
+	})
+	return all, err
 }
 
 // presentIn reads who is at a ticket, in a fixed order, without names.

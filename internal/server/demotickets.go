@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"math"
+	"time"
 
 	"casemate/internal/catalog"
 	"casemate/internal/locale"
@@ -55,9 +57,33 @@ var demoLives = [][]string{
 // demoTickets is how many tickets the demo world has.
 const demoTickets = 40
 
-// fillTickets makes the demo's tickets through the nouns.
+// demoGaps are how long the demo's people take for a step, in minutes.
+var demoGaps = map[string]int{"accept": 5, "reply": 14, "ask": 11, "resolve": 130, "close": 520, "closeonly": 410, "cancel": 45, "pause": 35, "invalid": 12,
+	"answer": 55, "press": 170, "delete": 900, "writeon": 190, "note": 9, "assign": 16}
+
+// demoAge is how long ago a demo ticket with a life was made, from and to, in
+// hours: nobody waits for his first answer for days, and a solution is not yet
+// old enough to count as confirmed.
+func demoAge(life []string) (from, to float64) {
+	last := ""
+	if len(life) > 0 {
+		last = life[len(life)-1]
+	}
+	switch last {
+	case "":
+		return 0.2, 5
+	case "close", "closeonly", "cancel", "invalid", "delete":
+		return 26, 160
+	case "answer", "writeon", "press":
+		return 4, 16
+	}
+	return 2, 44
+}
+
+// fillTickets makes the demo's tickets through the nouns, over the last days.
 func (s *Server) fillTickets(ctx context.Context, customers [][]principal.Principal, engineers []principal.Principal, languages []locale.Language) error {
 	problems := s.demoProblems()
+	var all []happening
 	for i := range demoTickets {
 		d := i % len(customers)
 		who := customers[d][i/len(customers)%len(customers[d])]
@@ -68,19 +94,35 @@ func (s *Server) fillTickets(ctx context.Context, customers [][]principal.Princi
 		choice := problems.pick(story, i)
 		draft := ticket.NewTicket{Source: ticket.Source, Locale: loc, Description: locale.Texts{ZH: story.zh, EN: story.en}.In(loc.Language),
 			Choice: choice, Params: problems.form(choice), RemindTime: "0", Claims: verify.Claims{Mail: who.UserName + "@example.com"}}
-		number, err := s.ticket.Create(ctx, who, draft)
-		if err != nil {
-			return fmt.Errorf("ticket %d: %w", i, err)
+		// Even and without a pattern to see: steps of the golden ratio.
+		_, part := math.Modf(float64(i) * 0.618034)
+		from, to := demoAge(life)
+		before := time.Duration((from + (to-from)*part) * float64(time.Hour))
+		var number string
+		all = append(all, happening{before, func(ctx context.Context) (err error) {
+			if number, err = s.ticket.Create(ctx, who, draft); err != nil {
+				return fmt.Errorf("ticket %d: %w", i, err)
+			}
+			return nil
+		}})
+		whole := time.Duration(0)
+		for _, step := range life {
+			whole += time.Duration(demoGaps[step]) * time.Minute
 		}
+		pace := min(0.6+part, 0.9*float64(before)/float64(max(whole, 1)))
 		engineer := engineers[i%2]
 		answer := locale.Texts{ZH: story.answerZH, EN: story.answerE}.In(loc.Language)
 		for _, step := range life {
-			if err := s.demoStep(ctx, who, engineer, engineers[(i+1)%2].UserName, number, step, answer, loc.Language); err != nil {
-				return fmt.Errorf("ticket %d, %s: %w", i, step, err)
-			}
+			before -= time.Duration(pace * float64(demoGaps[step]) * float64(time.Minute))
+			all = append(all, happening{before, func(ctx context.Context) error {
+				if err := s.demoStep(ctx, who, engineer, engineers[(i+1)%2].UserName, number, step, answer, loc.Language); err != nil {
+					return fmt.Errorf("ticket %d, %s: %w", i, step, err)
+				}
+				return nil
+			}})
 		}
 	}
-	return nil
+	return s.relive(ctx, all)
 }
 
 func (s *Server) demoStep(ctx context.Context, who, engineer principal.Principal, colleague, number, step, answer string, lang locale.Language) error {

@@ -95,6 +95,7 @@ type Server struct {
 	report    *report.Service
 	setup     *setup.Service
 	live      *live.Hub
+	clock     *turnable
 
 	authorization *authorization.Service
 	privacy       *privacy.Service
@@ -172,7 +173,9 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	o.tryable()
-	s := &Server{o: o, metrics: newMetrics()}
+	clock := &turnable{base: o.Now}
+	o.Now = clock.now
+	s := &Server{o: o, clock: clock, metrics: newMetrics()}
 	if !o.tool {
 		var err error
 		if s.hold, err = seal.Claim(ctx, o.keysDir(), o.Database, o.Database == ""); err != nil {
@@ -197,7 +200,10 @@ func (s *Server) store(ctx context.Context) error {
 	}
 	sealRow, unsealRow := s.keys.Raw()
 	s.db, err = db.Open(ctx, db.Options{URL: s.o.databaseURL(), Now: s.o.Now, Seal: sealRow, Unseal: unsealRow, Log: s.o.Log, SealAddress: s.sealAddress, OpenAddress: s.openAddress})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.goBack(ctx)
 }
 
 func (s *Server) build(ctx context.Context) error {
@@ -267,7 +273,7 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.runner.Add(s.mail.Kinds()...)
 	s.runner.Every(s.mail.Periodic()...)
-	s.live = live.New(s.db, s.ticket, live.Options{Log: s.o.Log})
+	s.live = live.New(s.db, s.ticket, live.Options{Presence: s.queue.Everywhere, Log: s.o.Log})
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}

@@ -316,3 +316,35 @@ func (h Holiday) Last() string {
 	}
 	return h.To
 }
+
+// Back is the latest instant from which so much is counted up to an instant; 0
+// when that is more than 20 years before. Nothing to count is the instant itself.
+func (t *Times) Back(to, amount int64) (at int64) {
+	if amount <= 0 {
+		return to
+	}
+	if t.always {
+		return to - amount
+	}
+	span := amount
+	for t.Counted(to-span, to) < amount {
+		if span *= 2; span > horizon {
+			return 0
+		}
+	}
+	var all []segment
+	t.walk(to-span, func(s segment) bool {
+		if s.to = min(s.to, to); s.counted && s.from < to {
+			all = append(all, s)
+		}
+		return s.to < to
+	})
+	for i := len(all) - 1; i >= 0; i-- {
+		length := all[i].to - all[i].from
+		if amount <= length {
+			return all[i].to - amount
+		}
+		amount -= length
+	}
+	return 0
+}

@@ -91,6 +91,17 @@ func (p *Policy) Due(g Gauge) (at int64, kind Kind) {
 	return at, kind
 }
 
+// From is the instant from which a clock counted without a pause would be due
+// then: between the two exactly its target is counted. 0 for a clock without a
+// target.
+func (p *Policy) From(k Kind, due int64) int64 {
+	target := p.Target(k)
+	if target <= 0 || due <= 0 {
+		return 0
+	}
+	return p.times.Back(due, target)
+}
+
 // Alarm is the next instant at which a clock that runs comes to the share that
 // warns, or has gone past the share that supervisors are told of or past the
 // whole; 0 = none will.

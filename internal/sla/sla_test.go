@@ -497,3 +497,24 @@ func TestAmount(t *testing.T) {
 		}
 	}
 }
+
+// TestBack: from where Back says exactly the amount is counted, and from no later
+// instant so much; a clock that ran without a pause is due where it says.
+func TestBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		times, wrong := calendars().Draw(t, "calendar").Times()
+		if len(wrong) > 0 {
+			t.Fatal(wrong)
+		}
+		to := begin.UnixMilli() + int64(rapid.IntRange(0, 20*1440*60).Draw(t, "to"))*1000
+		amount := int64(rapid.IntRange(1, 6*1440).Draw(t, "amount")) * minute
+		from := times.Back(to, amount)
+		if from == 0 || times.Counted(from, to) != amount || times.Counted(from+1, to) >= amount {
+			t.Fatalf("back from %d by %d: %d, where %d is counted, a millisecond later %d", to, amount, from, times.Counted(from, to), times.Counted(from+1, to))
+		}
+		if at := times.Add(from, amount); times.Counted(at, to) != 0 {
+			t.Fatalf("%d after %d is %d, not %d", amount, from, at, to)
+		}
+	})
+}

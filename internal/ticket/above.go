@@ -51,6 +51,12 @@ func Record(tx *db.Tx, who principal.Principal, t Ticket, kind string, code int,
 	remark(tx, t, id, text)
 }
 
+// Remark keeps a person's words to an event about a ticket that another noun
+// recorded in this transaction; no words, no remark.
+func Remark(tx *db.Tx, domain, id, eventID, text string) {
+	remark(tx, Ticket{Domain: domain, ID: id}, eventID, text)
+}
+
 // Notices are a ticket's notices, ready to be queued in a transaction.
 type Notices struct{ all notices }
 

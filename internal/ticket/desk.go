@@ -23,6 +23,7 @@ type DeskTicket struct {
 	Team                                  string       // of the house, "" = none
 	TeamName                              locale.Texts // of a team that is there
 	Snooze                                Snooze
+	DueFrom                               int64 // from when the whole target of the due clock is counted up to Due, pauses left out; 0 = none is due
 
 	// Of DeskShow only.
 	Labels     []Label           // of all the customer's users

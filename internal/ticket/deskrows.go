@@ -46,7 +46,15 @@ func (s *Service) deskIn(tx *db.Tx, keys ...[2]string) (page []DeskTicket, err e
 		if err := s.openRegions(&t); err != nil {
 			return nil, err
 		}
-		page = append(page, DeskTicket{Ticket: t, DomainName: names[t.Domain]})
+		row := DeskTicket{Ticket: t, DomainName: names[t.Domain]}
+		if t.Due > 0 && t.pace.Rule != "" {
+			p, err := ruleIn(tx, t.pace.Rule)
+			if err != nil {
+				return nil, err
+			}
+			row.DueFrom = p.From(t.DueKind, t.Due)
+		}
+		page = append(page, row)
 	}
 	return page, teamsOf(tx, page)
 }

@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -65,7 +66,8 @@ func (s *Service) History(ctx context.Context, who principal.Principal, number s
 			if st.From != nil && st.To != nil && *st.From != *st.To {
 				out.From, out.To = st.From, st.To
 			}
-			if st.Assignee != nil && (st.AssigneeFrom == nil || *st.AssigneeFrom != *st.Assignee) {
+			// What a clock tells names the handler; it changes none.
+			if st.Assignee != nil && !strings.HasPrefix(e.Kind, "sla.") && (st.AssigneeFrom == nil || *st.AssigneeFrom != *st.Assignee) {
 				out.AssigneeFrom, out.Assignee = st.AssigneeFrom, st.Assignee
 				for _, id := range []*string{st.AssigneeFrom, st.Assignee} {
 					if id != nil && *id != "" {

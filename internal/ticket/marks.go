@@ -7,6 +7,15 @@ import (
 	"casemate/internal/db"
 )
 
+// PresenceMoved is the topic that tells that somebody came to a ticket, left it
+// or does something else there.
+const PresenceMoved = "ticket.presence"
+
+// Someone is a person of the house at a ticket, and what he does there.
+type Someone struct {
+	Domain, TicketID, User, Doing string
+}
+
 // Mark is what live events need of a ticket: its number, and whose it is.
 type Mark struct {
 	Number  string

@@ -58,37 +58,42 @@ func (s *Service) Relate(ctx context.Context, who principal.Principal, number, g
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(with, func(o Ticket) bool { return o.ID == t.ID }) {
-			return ErrItself.In("related_id_list")
-		}
-		all := append([]Ticket{t}, with...)
-		there, err := relations(tx, t.Domain, all)
-		if err != nil {
-			return err
-		}
-		with = slices.DeleteFunc(with, func(o Ticket) bool { return slices.Contains(there[t.ID], o.ID) })
-		if len(with) == 0 {
-			return nil
-		}
-		if len(there[t.ID])+len(with) > maxRelations {
-			return ErrRelations.With("number", t.Number)
-		}
-		for _, o := range with {
-			if len(there[o.ID]) >= maxRelations {
-				return ErrRelations.With("number", o.Number)
-			}
-		}
-		touched := touch(tx, append([]Ticket{t}, with...))
-		t = touched[t.ID]
-		for _, o := range with {
-			o = touched[o.ID]
-			for _, pair := range [][2]Ticket{{t, o}, {o, t}} {
-				tx.Write(1, "INSERT INTO ticket_relations (domain_id, ticket_id, related_id, created_at) VALUES (?, ?, ?, ?)", t.Domain, pair[0].ID, pair[1].ID, tx.Now)
-				recordRelation(tx, who, "ticket.relate", pair[0], pair[1].ID)
-			}
-		}
-		return nil
+		return relateIn(tx, who, t, with)
 	})
+}
+
+// relateIn relates a ticket to others of its domain that the caller may relate.
+func relateIn(tx *db.Tx, who principal.Principal, t Ticket, with []Ticket) error {
+	if slices.ContainsFunc(with, func(o Ticket) bool { return o.ID == t.ID }) {
+		return ErrItself.In("related_id_list")
+	}
+	all := append([]Ticket{t}, with...)
+	there, err := relations(tx, t.Domain, all)
+	if err != nil {
+		return err
+	}
+	with = slices.DeleteFunc(with, func(o Ticket) bool { return slices.Contains(there[t.ID], o.ID) })
+	if len(with) == 0 {
+		return nil
+	}
+	if len(there[t.ID])+len(with) > maxRelations {
+		return ErrRelations.With("number", t.Number)
+	}
+	for _, o := range with {
+		if len(there[o.ID]) >= maxRelations {
+			return ErrRelations.With("number", o.Number)
+		}
+	}
+	touched := touch(tx, append([]Ticket{t}, with...))
+	t = touched[t.ID]
+	for _, o := range with {
+		o = touched[o.ID]
+		for _, pair := range [][2]Ticket{{t, o}, {o, t}} {
+			tx.Write(1, "INSERT INTO ticket_relations (domain_id, ticket_id, related_id, created_at) VALUES (?, ?, ?, ?)", t.Domain, pair[0].ID, pair[1].ID, tx.Now)
+			recordRelation(tx, who, "ticket.relate", pair[0], pair[1].ID)
+		}
+	}
+	return nil
 }
 
 // Unrelate takes a relation away, from both sides. The other ticket need not be
@@ -118,14 +123,18 @@ func (s *Service) Unrelate(ctx context.Context, who principal.Principal, number,
 			}
 			return ErrUnrelated
 		}
-		touched := touch(tx, []Ticket{t, o})
-		t, o = touched[t.ID], touched[o.ID]
-		for _, pair := range [][2]Ticket{{t, o}, {o, t}} {
-			tx.Write(1, "DELETE FROM ticket_relations WHERE domain_id = ? AND ticket_id = ? AND related_id = ?", t.Domain, pair[0].ID, pair[1].ID)
-			recordRelation(tx, who, "ticket.unrelate", pair[0], pair[1].ID)
-		}
+		unrelateIn(tx, who, t, o)
 		return nil
 	})
+}
+
+func unrelateIn(tx *db.Tx, who principal.Principal, t, o Ticket) {
+	touched := touch(tx, []Ticket{t, o})
+	t, o = touched[t.ID], touched[o.ID]
+	for _, pair := range [][2]Ticket{{t, o}, {o, t}} {
+		tx.Write(1, "DELETE FROM ticket_relations WHERE domain_id = ? AND ticket_id = ? AND related_id = ?", t.Domain, pair[0].ID, pair[1].ID)
+		recordRelation(tx, who, "ticket.unrelate", pair[0], pair[1].ID)
+	}
 }
 
 // companions reads the tickets one is to be related to.

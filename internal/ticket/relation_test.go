@@ -218,3 +218,34 @@ func TestRelationLimit(t *testing.T) {
 		w.t.Logf("REPORT relations: %d at once over 8 tickets made %d, none with more than 3, all on both sides\n", tries, made)
 	})
 }
+
+// TestDeskRelations: the house relates tickets of one customer, which the customer
+// sees; not of two, not too many, not what a partner's people may not see.
+func TestDeskRelations(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		a, b, foreign := w.create(w.li, "one"), w.create(w.wang, "two"), w.create(w.foreign, "another customer's")
+		w.ok(w.s.DeskRelate(ctx, w.chen, a, b))
+		w.ok(w.s.DeskRelate(ctx, w.chen, b, a))
+		if got := w.related(w.li, a); !slices.Equal(got, []string{b}) {
+			t.Errorf("li sees %v", got)
+		}
+		w.refused(w.s.DeskRelate(ctx, w.chen, a, foreign), "01010048")
+		w.refused(w.s.DeskRelate(ctx, w.chen, a, a), "01010001")
+		w.refused(w.s.DeskRelate(ctx, w.chen, a, "TS2601010000000000000"), "01010015")
+		w.refused(w.s.DeskRelate(ctx, w.li, a, b), "01010002")
+		for _, text := range []string{"three", "four"} {
+			w.ok(w.s.DeskRelate(ctx, w.chen, a, w.create(w.li, text)))
+		}
+		w.refused(w.s.DeskRelate(ctx, w.chen, a, w.create(w.li, "five")), "01010001")
+		nora := w.chen
+		nora.Partner = "blue"
+		w.refused(w.s.DeskUnrelate(ctx, nora, a, b), "01010015")
+		w.ok(w.s.DeskUnrelate(ctx, w.chen, b, a))
+		w.refused(w.s.DeskUnrelate(ctx, w.chen, b, a), "01010001")
+		if got := w.related(w.wang, b); len(got) != 0 {
+			t.Errorf("wang sees %v", got)
+		}
+	})
+}

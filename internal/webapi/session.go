@@ -16,7 +16,10 @@ import (
 var errInsecure = fault.New(fault.Forbidden, fault.CodeForbidden, "浏览器登录需要 HTTPS：请在服务前配置 TLS 代理，并将其列入 trusted_proxies",
 	"browsers log in over https only: put a TLS proxy in front and list it under trusted_proxies")
 
-type sessions struct{ identity *identity.Service }
+type sessions struct {
+	identity *identity.Service
+	demo     bool
+}
 
 // CreateBrowserSession logs a browser in, or asks for the second factor.
 func (h sessions) CreateBrowserSession(ctx context.Context, req *oas.NewBrowserSessionReq) (oas.CreateBrowserSessionRes, error) {
@@ -36,7 +39,7 @@ func (h sessions) CreateBrowserSession(ctx context.Context, req *oas.NewBrowserS
 		}
 		return out, nil
 	}
-	return h.opened(b, s, nil), nil
+	return h.opened(ctx, b, s, nil), nil
 }
 
 // from is the browser a log-in comes from.
@@ -55,12 +58,12 @@ func (h sessions) AnswerSignInChallenge(ctx context.Context, req *oas.SignInAnsw
 	if err != nil {
 		return nil, err
 	}
-	return h.opened(b, s, codes), nil
+	return h.opened(ctx, b, s, codes), nil
 }
 
 // opened answers a session that was just made, with its cookie.
-func (h sessions) opened(b wire.Browser, s identity.Session, recovery []string) *oas.BrowserSessionHeaders {
-	out := &oas.BrowserSessionHeaders{SetCookie: oas.NewOptString(cookie(b, s.Secret, s.Expires-s.Created)), Response: h.session(s, s.Secret)}
+func (h sessions) opened(ctx context.Context, b wire.Browser, s identity.Session, recovery []string) *oas.BrowserSessionHeaders {
+	out := &oas.BrowserSessionHeaders{SetCookie: oas.NewOptString(cookie(b, s.Secret, s.Expires-s.Created)), Response: h.session(ctx, s, s.Secret)}
 	out.Response.RecoveryCodes = recovery
 	return out
 }
@@ -75,9 +78,14 @@ func cookie(b wire.Browser, secret string, life int64) string {
 	return c.String()
 }
 
-func (h sessions) session(s identity.Session, secret string) oas.BrowserSession {
+func (h sessions) session(ctx context.Context, s identity.Session, secret string) oas.BrowserSession {
 	out := oas.BrowserSession{Kind: oas.BrowserSessionKindCustomer, UserID: s.User.ID, Name: s.User.Name, Csrf: h.identity.Csrf(secret), SessionID: s.ID,
 		ExpiresAt: time.UnixMilli(s.Expires).UTC(), IdleSeconds: int32(h.identity.Idle() / time.Second)}
+	if h.demo {
+		if is, err := h.identity.InDemo(ctx); err == nil && is { // without it there is no guide, and nothing else is missing
+			out.Demo = oas.NewOptBool(true)
+		}
+	}
 	if s.User.Domain == principal.House {
 		out.Kind, out.Role = oas.BrowserSessionKindEngineer, oas.NewOptBrowserSessionRole(oas.BrowserSessionRole(s.User.Role))
 		if s.User.Partner != "" {
@@ -96,7 +104,7 @@ func (h sessions) ShowBrowserSession(ctx context.Context) (*oas.BrowserSession, 
 	if err != nil {
 		return nil, err
 	}
-	out := h.session(s, secret)
+	out := h.session(ctx, s, secret)
 	return &out, nil
 }
 

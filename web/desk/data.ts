@@ -174,12 +174,12 @@ export function headline(text: string): string {
 
 /**
  * What is left of the nearest promise, 0 to 100: 0 = over, undefined = none
- * runs. From where the promise began as far as the row knows it.
+ * runs. The server says from when its whole target is counted, pauses left out.
  */
-export function left(t: Pick<Ticket, 'due_at' | 'due_kind' | 'created_at' | 'updated_at'>, now: number): number | undefined {
+export function left(t: Pick<Ticket, 'due_at' | 'due_from' | 'created_at'>, now: number): number | undefined {
   if (t.due_at === undefined) return undefined
   const due = Date.parse(t.due_at)
-  const from = Date.parse(t.due_kind === 'next_answer' ? t.updated_at : t.created_at)
+  const from = Date.parse(t.due_from ?? t.created_at)
   if (due <= now) return 0
   return Math.max(1, Math.min(100, ((due - now) / Math.max(due - from, 60_000)) * 100))
 }

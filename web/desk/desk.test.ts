@@ -16,8 +16,8 @@ describe('the fuse', () => {
     expect(left(due, at(100))).toBe(0)
     expect(left(due, at(500))).toBe(0)
   })
-  test('of a next answer from the last change', () => {
-    expect(left({ ...due, due_kind: 'next_answer' }, at(80))).toBe(50)
+  test('from where the server says that the target is counted', () => {
+    expect(left({ ...due, due_from: '2026-01-01T01:00:00Z' }, at(80))).toBe(50)
   })
   test('is absent without a promise', () => {
     expect(left({ ...due, due_at: undefined }, at(0))).toBeUndefined()

@@ -38,6 +38,11 @@ class List {
     void this.load()
   }
 
+  /** The next time it is shown it is read anew, whatever it was. */
+  forget(): void {
+    this.#shown = ''
+  }
+
   async load(): Promise<void> {
     const asked = ++this.#asked
     this.loading = true

@@ -3,6 +3,7 @@
 import type { LiveEvent } from '../kit/live'
 import { queries } from '../kit/query'
 import { list } from './list.svelte'
+import { noticed } from './notices'
 
 const state = $state({ live: false })
 let poll: ReturnType<typeof setInterval> | undefined
@@ -23,18 +24,23 @@ function stale(...keys: unknown[][]): void {
 }
 
 function all(): void {
-  stale(['queues'], ['views'], ['ticket'], ['messages'], ['history'], ['team'], ['auths'])
+  stale(['queues'], ['views'], ['ticket'], ['messages'], ['history'], ['team'], ['auths'], ['approvals'])
   void list.look()
 }
 
 let counting: ReturnType<typeof setTimeout> | undefined
-/** Counts are read once for a burst of events. */
+let counted = 0
+/** Counts are read at once, and of a burst of words once a second. */
 function counts(): void {
-  counting ??= setTimeout(() => {
-    counting = undefined
-    stale(['queues'], ['views'])
-    void list.look()
-  }, 150)
+  counting ??= setTimeout(
+    () => {
+      counting = undefined
+      counted = Date.now()
+      stale(['queues'], ['views'])
+      void list.look()
+    },
+    Math.max(50, counted + 1000 - Date.now()),
+  )
 }
 
 export function onLive(e: LiveEvent): void {
@@ -50,13 +56,16 @@ export function onLive(e: LiveEvent): void {
       counts()
       return
     case 'auth.changed':
-      if (id !== undefined) stale(['auths', id], ['history', id], ['ticket', id])
+      stale(['approvals'])
+      if (id !== undefined) stale(['auths', id], ['auth'], ['history', id], ['ticket', id])
+      return
+    case 'notice':
+      noticed(e)
       return
     case 'ticket.changed':
     case 'message.new':
     case 'message.withdrawn':
     case 'sla.due':
-      counts()
       if (id !== undefined) stale(['ticket', id], ['messages', id], ['history', id], ['team', id], ['clocks', id])
   }
 }

@@ -1,6 +1,6 @@
 // Addresses, and which layer is open.
 import { session } from '../kit/session.svelte'
-import type { Ticket } from './data'
+import type { S, Ticket } from './data'
 import { list } from './list.svelte'
 import { navigate } from './router'
 
@@ -36,6 +36,11 @@ export type Layer =
   | { kind: 'macros'; ticket: Ticket; macro?: string }
   | { kind: 'snippets'; ticket: Ticket }
   | { kind: 'articles'; ticket: Ticket }
+  | { kind: 'ask'; ticket: Ticket }
+  | { kind: 'auth'; id: string }
+  | { kind: 'move'; ticket: Ticket; messages: string[]; done: () => void }
+  | { kind: 'relate'; ticket: Ticket }
+  | { kind: 'view'; view?: S['View']; filter?: S['RowFilter'] }
   | { kind: 'nav' }
 
 const state = $state<{ layer: Layer | undefined }>({ layer: undefined })

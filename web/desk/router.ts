@@ -11,6 +11,8 @@ export const { p, navigate, route } = createRouter({
   '/q/:queue': Pick,
   '/v/:view': Pick,
   '/t/:id': () => import('./screens/Ticket.svelte'),
+  '/t/:id/history': () => import('./screens/History.svelte'),
+  '/approvals': () => import('./auth/Approvals.svelte'),
   '/search': () => import('./screens/Search.svelte'),
   '/shift': () => import('./screens/Shift.svelte'),
   '/knowledge': () => import('./screens/Knowledge.svelte'),

@@ -1,13 +1,24 @@
 // What an engineer chose for this browser.
 const key = 'casemate.desk'
-const state = $state<{ next: boolean; all: boolean }>(read())
 
-function read() {
-  const defaults = { next: false, all: true }
+/** What the second line of a row can tell; names are those of views' columns. */
+const all = ['domain', 'severity', 'urges', 'assignee', 'product', 'region', 'team', 'number', 'updated_at'] as const
+export type Column = (typeof all)[number]
+interface Settings {
+  next: boolean
+  all: boolean
+  dense: boolean
+  columns: Column[]
+}
+const defaults: Settings = { next: false, all: true, dense: false, columns: ['domain', 'severity', 'urges', 'assignee'] }
+const state = $state<Settings>(read())
+
+function read(): Settings {
   try {
-    return { ...defaults, ...(JSON.parse(localStorage.getItem(key) ?? '{}') as Partial<typeof defaults>) }
+    const got = { ...defaults, ...(JSON.parse(localStorage.getItem(key) ?? '{}') as Partial<Settings>) }
+    return { ...got, columns: all.filter((c) => got.columns.includes(c)) }
   } catch {
-    return defaults
+    return { ...defaults }
   }
 }
 function write() {
@@ -28,5 +39,22 @@ export function showsSteps(): boolean {
 }
 export function setShowsSteps(on: boolean): void {
   state.all = on
+  write()
+}
+/** Whether a row is one line. */
+export function dense(): boolean {
+  return state.dense
+}
+export function setDense(on: boolean): void {
+  state.dense = on
+  write()
+}
+/** What rows tell, in this order. */
+export function columns(): Column[] {
+  return state.columns
+}
+columns.all = all
+export function toggleColumn(c: Column): void {
+  state.columns = all.filter((x) => (x === c ? !state.columns.includes(c) : state.columns.includes(x)))
   write()
 }

@@ -24,6 +24,10 @@ export class Window {
   mount(): () => void {
     return this.#own._didMount()
   }
+  /** Rows have another height now. */
+  measure(): void {
+    this.#own.measure()
+  }
   get items(): VirtualItem[] {
     void this.#changes
     return this.#own.getVirtualItems()

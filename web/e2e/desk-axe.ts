@@ -24,6 +24,7 @@ export function clean(which: (c: Combination) => boolean): void {
         await s.go(page)
         await axeClean(page, `${s.name} ${c.language} ${c.theme} ${c.width}`)
         expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${s.name} is too wide`).toBeLessThanOrEqual(0)
+        await s.after?.(page)
       }
     })
 }

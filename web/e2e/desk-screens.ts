@@ -6,6 +6,7 @@ export interface Screen {
   name: string
   go: (page: Page) => Promise<void>
   long?: boolean // looked at in the long set only
+  after?: (page: Page) => Promise<void>
 }
 
 const at = (path: string, there: string) => async (page: Page) => {
@@ -32,6 +33,24 @@ const layer = async (page: Page, key: string) => {
   await page.keyboard.press(key)
   await expect(page.locator('dialog[open]').locator('[role=option], dl').first()).toBeVisible()
   await settled(page)
+}
+
+/** An authorization in force and one to be approved, with a session, as the API would answer. */
+async function granted(page: Page): Promise<void> {
+  const at = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString()
+  const one = (id: string, status: number) => ({
+    id, version: 3, status, status_name: '', number: 'TS2601010000000000000', domain_id: 'd', engineer_id: 'e', engineer_name: 'chen', approver_name: 'zhao', handler_name: 'lihua',
+    description: '为定位问题，需要登录查看系统日志。\n\n- 只读取日志\n- 不做任何修改', resource_type_name: '云服务器', visit_type_name: 'SSH 登录', content_type_name: '账号和密码',
+    ...(status === 1 ? { effective_at: at(-60), expires_at: at(180) } : { due_at: at(3000) }), created_at: at(-90), updated_at: at(-60), details: [{ id: 7, type: 'host', address: '192.0.2.10', port: 22, instance_name: 'ecs-web-01' }],
+  })
+  await page.route('**/desk/v1/authorizations?*', (r) => r.fulfill({ json: { items: [one(/status=6/.test(r.request().url()) ? 'Auth-01m7-b' : 'Auth-01m7-a', /status=6/.test(r.request().url()) ? 6 : 1)] } }))
+  await page.route('**/desk/v1/authorizations/Auth-*', (r) => r.fulfill({ json: one('Auth-01m7-a', 1) }))
+  await page.route('**/desk/v1/authorizations/Auth-*/sessions', (r) => r.fulfill({ json: { items: [{ id: 9, detail_id: 7, engineer_id: 'e', engineer_name: 'chen', opened_at: at(-40), closed_at: at(-12), commands: 2, transfers: 1 }, { id: 8, detail_id: 7, engineer_id: 'e', engineer_name: 'chen', opened_at: at(-50), commands: 0, transfers: 0 }] } }))
+  await page.route('**/desk/v1/authorizations/Auth-*/sessions/9/records', (r) => r.fulfill({ json: { commands: [{ at: at(-39), text: 'tail -n 200 /var/log/messages' }, { at: at(-38), text: 'df -h' }], transfers: [{ at: at(-30), type: 'download', file_name: 'messages.gz', result: 'success' }] } }))
+  await page.route('**/desk/v1/tickets/TS2601010000000000000', async (r) => {
+    const mine = (await (await page.request.get('/desk/v1/queues/mine/tickets?limit=1', { headers: r.request().headers() })).json()) as { items: object[] }
+    return r.fulfill({ json: mine.items[0] })
+  })
 }
 
 export const screens: Screen[] = [
@@ -105,6 +124,124 @@ export const screens: Screen[] = [
     go: async (page) => {
       await toTicket(page)
       await layer(page, 'm')
+    },
+  },
+  {
+    name: 'ask',
+    go: async (page) => {
+      await toTicket(page)
+      await page.locator('main h1').click()
+      await page.keyboard.press('q')
+      await page.locator('dialog[open] input[value=key]').check()
+      await expect(page.locator('dialog[open] .host')).toBeVisible()
+    },
+  },
+  {
+    name: 'auth',
+    go: async (page) => {
+      await granted(page)
+      await page.goto('/desk/approvals?status=granted')
+      await page.locator('main li .name').first().click()
+      await expect(page.locator('dialog[open] .log')).toHaveCount(0)
+      await page.locator('dialog[open] [aria-expanded]').first().click()
+      await expect(page.locator('dialog[open] .log')).toBeVisible()
+      await settled(page)
+    },
+  },
+  {
+    name: 'approvals',
+    go: async (page) => {
+      await granted(page)
+      await page.goto('/desk/approvals')
+      await expect(page.locator('main li').first()).toBeVisible()
+      await settled(page)
+    },
+  },
+  {
+    name: 'approvals-none',
+    go: async (page) => {
+      await page.unrouteAll()
+      await page.goto('/desk/approvals')
+      await expect(page.locator('main .empty')).toBeVisible()
+    },
+  },
+  {
+    name: 'history',
+    go: async (page) => {
+      await toTicket(page)
+      await page.locator('main h1').click()
+      await page.keyboard.press('d')
+      await page.locator('.past a').first().click()
+      await expect(page.locator('.then .talk li').first()).toBeVisible()
+      await settled(page)
+    },
+  },
+  {
+    name: 'relate',
+    go: async (page) => {
+      await toTicket(page)
+      if (await page.locator('.ctx').isVisible()) await page.locator('.ctx').click()
+      await page.locator('.around').getByRole('button', { name: /^(关联工单|Relate a ticket)$/ }).click()
+      await expect(page.locator('dialog[open] [role=option]').first()).toBeVisible()
+      await settled(page)
+    },
+  },
+  {
+    name: 'move',
+    go: async (page) => {
+      await toList(page)
+      // One that says something beside its description.
+      for (const link of await page.locator('a[data-number]').all()) {
+        if (!(await link.isVisible())) break
+        await link.click()
+        await expect(page.locator('main .msg').first()).toBeVisible()
+        await settled(page)
+        if ((await page.locator('main .msg').count()) > 1) break
+        await page.keyboard.press('u')
+        await expect(page.locator('a[data-number]').first()).toBeVisible()
+      }
+      await page.getByRole('button', { name: /^(更多操作|More actions)/ }).click()
+      await page.getByRole('button', { name: /^(拆分|Split)/ }).click()
+      await page.locator('.msg .tick input').first().check()
+      await page.locator('.split').getByRole('button', { name: /^(移到已有工单|Move to a ticket)$/ }).click()
+      await expect(page.locator('dialog[open] [role=option]').first()).toBeVisible()
+      await settled(page)
+    },
+  },
+  {
+    name: 'view',
+    go: async (page) => {
+      await toList(page)
+      await page.locator('.list .menu button').first().click()
+      await page.locator('.list .menu .item').first().click()
+      await expect(page.locator('dialog[open] fieldset').first()).toBeVisible()
+      await settled(page)
+    },
+  },
+  {
+    name: 'dense',
+    go: async (page) => {
+      await toList(page)
+      await page.locator('.list .menu button').first().click()
+      await page.locator('.list .menu input').first().check()
+      await expect(page.locator('.box li.dense').first()).toBeVisible()
+    },
+    after: (page) => page.evaluate(() => localStorage.removeItem('casemate.desk')),
+  },
+  {
+    name: 'menu',
+    go: async (page) => {
+      await toList(page)
+      await page.locator('header .menu button').first().click()
+      await expect(page.locator('header .prefs select').first()).toBeVisible()
+    },
+  },
+  {
+    name: 'guide',
+    go: async (page) => {
+      await toList(page)
+      await page.locator('aside [aria-controls]').first().click()
+      await expect(page.locator('aside ol').first()).toBeVisible()
     },
   },
   {

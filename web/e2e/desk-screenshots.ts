@@ -15,5 +15,6 @@ for (const language of ['zh-cn', 'en-us'] as const)
           await s.go(page)
           await page.waitForTimeout(250)
           await page.screenshot({ path: `screenshots/desk-${s.name}-${language}-${theme}-${width}.png` })
+          await s.after?.(page)
         }
       })

@@ -35,11 +35,13 @@ test('a queue of 10,000 scrolls smoothly and keeps few rows in the page', async 
       last = now
     }
     gaps.sort((a, b) => a - b)
-    return { end, rows: box.querySelectorAll('li').length, middle: gaps[75] ?? 0, most: gaps.at(-1) ?? 0 }
+    return { end, rows: box.querySelectorAll('li').length, middle: gaps[75] ?? 0, most: gaps.at(-1) ?? 0, over: gaps.filter((g) => g > 50).length }
   })
   test.info().annotations.push({ type: 'frames', description: JSON.stringify(seen) })
   console.log('scrolling 10,000 rows:', JSON.stringify(seen))
   expect(seen.end).toBeGreaterThan(9_900 * 66)
   expect(seen.rows).toBeLessThan(80)
-  expect(seen.middle).toBeLessThan(50) // the middle one: single frames belong to whatever else the machine does
+  // Of 150 frames two may belong to whatever else the machine does.
+  expect(seen.middle).toBeLessThan(34)
+  expect(seen.over).toBeLessThanOrEqual(2)
 })

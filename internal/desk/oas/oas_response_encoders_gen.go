@@ -1688,6 +1688,27 @@ func encodeListAuditResponse(response *AuditPage, w http.ResponseWriter) error {
 	return nil
 }
 
+func encodeListAuthorizationSessionsResponse(response *AuthorizationSessionList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeListAuthorizationsResponse(response *AuthorizationPage, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
@@ -2382,6 +2403,27 @@ func encodeListRuleVersionsResponse(response *RuleVersionList, w http.ResponseWr
 }
 
 func encodeListRulesResponse(response *RuleList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
+func encodeListSessionRecordsResponse(response *SessionRecordList, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {
 			return err
@@ -3170,6 +3212,12 @@ func encodeRecallLaterResponse(response *Draft, w http.ResponseWriter) error {
 	if _, err := e.WriteTo(w); err != nil {
 		return errors.Wrap(err, "write")
 	}
+
+	return nil
+}
+
+func encodeRelateTicketsResponse(response *RelateTicketsNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
 
 	return nil
 }
@@ -4589,6 +4637,12 @@ func encodeUnfollowTicketResponse(response *UnfollowTicketNoContent, w http.Resp
 }
 
 func encodeUnlinkTicketArticleResponse(response *UnlinkTicketArticleNoContent, w http.ResponseWriter) error {
+	w.WriteHeader(204)
+
+	return nil
+}
+
+func encodeUnrelateTicketsResponse(response *UnrelateTicketsNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 
 	return nil

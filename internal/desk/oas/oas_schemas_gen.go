@@ -4352,6 +4352,122 @@ func (s *AuthorizationSession) SetClosedAt(val OptTime) {
 	s.ClosedAt = val
 }
 
+// Ref: #/components/schemas/AuthorizationSessionEntry
+type AuthorizationSessionEntry struct {
+	// Session id.
+	ID int64 `json:"id"`
+	// Item that was entered.
+	DetailID int64 `json:"detail_id"`
+	// User id of its engineer.
+	EngineerID string `json:"engineer_id"`
+	// Log-in name.
+	EngineerName OptString `json:"engineer_name"`
+	// Begin.
+	OpenedAt Time `json:"opened_at"`
+	// End; absent while open.
+	ClosedAt OptTime `json:"closed_at"`
+	// How many commands were recorded.
+	Commands int32 `json:"commands"`
+	// How many transfers were recorded.
+	Transfers int32 `json:"transfers"`
+}
+
+// GetID returns the value of ID.
+func (s *AuthorizationSessionEntry) GetID() int64 {
+	return s.ID
+}
+
+// GetDetailID returns the value of DetailID.
+func (s *AuthorizationSessionEntry) GetDetailID() int64 {
+	return s.DetailID
+}
+
+// GetEngineerID returns the value of EngineerID.
+func (s *AuthorizationSessionEntry) GetEngineerID() string {
+	return s.EngineerID
+}
+
+// GetEngineerName returns the value of EngineerName.
+func (s *AuthorizationSessionEntry) GetEngineerName() OptString {
+	return s.EngineerName
+}
+
+// GetOpenedAt returns the value of OpenedAt.
+func (s *AuthorizationSessionEntry) GetOpenedAt() Time {
+	return s.OpenedAt
+}
+
+// GetClosedAt returns the value of ClosedAt.
+func (s *AuthorizationSessionEntry) GetClosedAt() OptTime {
+	return s.ClosedAt
+}
+
+// GetCommands returns the value of Commands.
+func (s *AuthorizationSessionEntry) GetCommands() int32 {
+	return s.Commands
+}
+
+// GetTransfers returns the value of Transfers.
+func (s *AuthorizationSessionEntry) GetTransfers() int32 {
+	return s.Transfers
+}
+
+// SetID sets the value of ID.
+func (s *AuthorizationSessionEntry) SetID(val int64) {
+	s.ID = val
+}
+
+// SetDetailID sets the value of DetailID.
+func (s *AuthorizationSessionEntry) SetDetailID(val int64) {
+	s.DetailID = val
+}
+
+// SetEngineerID sets the value of EngineerID.
+func (s *AuthorizationSessionEntry) SetEngineerID(val string) {
+	s.EngineerID = val
+}
+
+// SetEngineerName sets the value of EngineerName.
+func (s *AuthorizationSessionEntry) SetEngineerName(val OptString) {
+	s.EngineerName = val
+}
+
+// SetOpenedAt sets the value of OpenedAt.
+func (s *AuthorizationSessionEntry) SetOpenedAt(val Time) {
+	s.OpenedAt = val
+}
+
+// SetClosedAt sets the value of ClosedAt.
+func (s *AuthorizationSessionEntry) SetClosedAt(val OptTime) {
+	s.ClosedAt = val
+}
+
+// SetCommands sets the value of Commands.
+func (s *AuthorizationSessionEntry) SetCommands(val int32) {
+	s.Commands = val
+}
+
+// SetTransfers sets the value of Transfers.
+func (s *AuthorizationSessionEntry) SetTransfers(val int32) {
+	s.Transfers = val
+}
+
+// Ref: #/components/schemas/AuthorizationSessionList
+type AuthorizationSessionList struct {
+	// The sessions.
+	Items []AuthorizationSessionEntry `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *AuthorizationSessionList) GetItems() []AuthorizationSessionEntry {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *AuthorizationSessionList) SetItems(val []AuthorizationSessionEntry) {
+	s.Items = val
+}
+
 // 0 to be answered, 1 granted, 2 rejected, 3 expired, 4 recalled, 5 cancelled, 6 in approval, 7
 // approval refused.
 // Ref: #/components/schemas/AuthorizationStatus
@@ -18418,6 +18534,52 @@ func (o OptResourceMetadata) Or(d ResourceMetadata) ResourceMetadata {
 	return d
 }
 
+// NewOptRevealAuthorizationReq returns new OptRevealAuthorizationReq with value set to v.
+func NewOptRevealAuthorizationReq(v RevealAuthorizationReq) OptRevealAuthorizationReq {
+	return OptRevealAuthorizationReq{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRevealAuthorizationReq is optional RevealAuthorizationReq.
+type OptRevealAuthorizationReq struct {
+	Value RevealAuthorizationReq
+	Set   bool
+}
+
+// IsSet returns true if OptRevealAuthorizationReq was set.
+func (o OptRevealAuthorizationReq) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRevealAuthorizationReq) Reset() {
+	var v RevealAuthorizationReq
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRevealAuthorizationReq) SetTo(v RevealAuthorizationReq) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRevealAuthorizationReq) Get() (v RevealAuthorizationReq, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRevealAuthorizationReq) Or(d RevealAuthorizationReq) RevealAuthorizationReq {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptRole returns new OptRole with value set to v.
 func NewOptRole(v Role) OptRole {
 	return OptRole{
@@ -21738,6 +21900,9 @@ func (s *ReasonReq) SetReason(val string) {
 	s.Reason = val
 }
 
+// RelateTicketsNoContent is response for RelateTickets operation.
+type RelateTicketsNoContent struct{}
+
 // Ref: #/components/schemas/RelatedTicket
 type RelatedTicket struct {
 	// Ticket number.
@@ -23397,6 +23562,22 @@ func (s *RetentionRule) SetRanAt(val OptTime) {
 // SetRemoved sets the value of Removed.
 func (s *RetentionRule) SetRemoved(val int64) {
 	s.Removed = val
+}
+
+// Ref: #/components/schemas/RevealAuthorizationReq
+type RevealAuthorizationReq struct {
+	// Why the engineer looks, at most 200 characters; it stands in the audit.
+	Reason OptString `json:"reason"`
+}
+
+// GetReason returns the value of Reason.
+func (s *RevealAuthorizationReq) GetReason() OptString {
+	return s.Reason
+}
+
+// SetReason sets the value of Reason.
+func (s *RevealAuthorizationReq) SetReason(val OptString) {
+	s.Reason = val
 }
 
 // Ref: #/components/schemas/RevealReq
@@ -25549,6 +25730,34 @@ func (s *SessionKind) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/SessionRecordList
+type SessionRecordList struct {
+	// What was typed.
+	Commands []SessionCommand `json:"commands"`
+	// What was copied.
+	Transfers []SessionTransfer `json:"transfers"`
+}
+
+// GetCommands returns the value of Commands.
+func (s *SessionRecordList) GetCommands() []SessionCommand {
+	return s.Commands
+}
+
+// GetTransfers returns the value of Transfers.
+func (s *SessionRecordList) GetTransfers() []SessionTransfer {
+	return s.Transfers
+}
+
+// SetCommands sets the value of Commands.
+func (s *SessionRecordList) SetCommands(val []SessionCommand) {
+	s.Commands = val
+}
+
+// SetTransfers sets the value of Transfers.
+func (s *SessionRecordList) SetTransfers(val []SessionTransfer) {
+	s.Transfers = val
 }
 
 // Ref: #/components/schemas/SessionRecords
@@ -27945,8 +28154,11 @@ type Ticket struct {
 	AssigneeName OptString `json:"assignee_name"`
 	Owner        OptOwner  `json:"owner"`
 	// How often the customer urged.
-	Urges   OptInt32     `json:"urges"`
-	DueAt   OptTime      `json:"due_at"`
+	Urges OptInt32 `json:"urges"`
+	DueAt OptTime  `json:"due_at"`
+	// From when the due clock's whole target is counted up to `due_at`, pauses left out; the share that is
+	// left is drawn between the two. Absent without `due_at`.
+	DueFrom OptTime      `json:"due_from"`
 	DueKind OptClockKind `json:"due_kind"`
 	// Labels of the customer's users on the ticket; in the detail only.
 	Labels []TicketLabel `json:"labels"`
@@ -28082,6 +28294,11 @@ func (s *Ticket) GetUrges() OptInt32 {
 // GetDueAt returns the value of DueAt.
 func (s *Ticket) GetDueAt() OptTime {
 	return s.DueAt
+}
+
+// GetDueFrom returns the value of DueFrom.
+func (s *Ticket) GetDueFrom() OptTime {
+	return s.DueFrom
 }
 
 // GetDueKind returns the value of DueKind.
@@ -28262,6 +28479,11 @@ func (s *Ticket) SetUrges(val OptInt32) {
 // SetDueAt sets the value of DueAt.
 func (s *Ticket) SetDueAt(val OptTime) {
 	s.DueAt = val
+}
+
+// SetDueFrom sets the value of DueFrom.
+func (s *Ticket) SetDueFrom(val OptTime) {
+	s.DueFrom = val
 }
 
 // SetDueKind sets the value of DueKind.
@@ -29748,6 +29970,9 @@ type UnfollowTicketNoContent struct{}
 
 // UnlinkTicketArticleNoContent is response for UnlinkTicketArticle operation.
 type UnlinkTicketArticleNoContent struct{}
+
+// UnrelateTicketsNoContent is response for UnrelateTickets operation.
+type UnrelateTicketsNoContent struct{}
 
 // Ref: #/components/schemas/UpdateWebhookReq
 type UpdateWebhookReq struct {

@@ -706,6 +706,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/audit
 	ListAudit(ctx context.Context, params ListAuditParams) (*AuditPage, error)
+	// ListAuthorizationSessions implements ListAuthorizationSessions operation.
+	//
+	// The sessions opened under an authorization, newest first, at most 200, with how much was recorded of
+	// each.
+	//
+	// GET /desk/v1/authorizations/{authorization_id}/sessions
+	ListAuthorizationSessions(ctx context.Context, params ListAuthorizationSessionsParams) (*AuthorizationSessionList, error)
 	// ListAuthorizations implements ListAuthorizations operation.
 	//
 	// Lists the authorizations of all domains, newest first. State 6 are those that wait for a supervisor.
@@ -932,6 +939,13 @@ type Handler interface {
 	//
 	// GET /desk/v1/rules
 	ListRules(ctx context.Context) (*RuleList, error)
+	// ListSessionRecords implements ListSessionRecords operation.
+	//
+	// The first 1000 commands and the first 1000 transfers of a session, oldest first, as the customer
+	// reads them. Not for auditors who hold no other role, commands may hold personal data.
+	//
+	// GET /desk/v1/authorizations/{authorization_id}/sessions/{session_id}/records
+	ListSessionRecords(ctx context.Context, params ListSessionRecordsParams) (*SessionRecordList, error)
 	// ListSettings implements ListSettings operation.
 	//
 	// Every setting of the configuration file and of the command line that this node works by, and where
@@ -1204,6 +1218,14 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/later/{later_id}
 	RecallLater(ctx context.Context, params RecallLaterParams) (*Draft, error)
+	// RelateTickets implements RelateTickets operation.
+	//
+	// Relates the ticket to another one of the same customer, in both directions, three others each at
+	// most. The customer sees it. Relating them again changes nothing. Refused with OSM.01010048 for two
+	// customers.
+	//
+	// PUT /desk/v1/tickets/{number}/relations/{other}
+	RelateTickets(ctx context.Context, params RelateTicketsParams) error
 	// ReleaseHold implements ReleaseHold operation.
 	//
 	// Ends a hold, with a reason. It stays in the list. For administrators.
@@ -1290,10 +1312,11 @@ type Handler interface {
 	// RevealAuthorization implements RevealAuthorization operation.
 	//
 	// Shows the account and password of one item to the ticket's handler or the engineer who asked, while
-	// the grant is in force. Each look is recorded in the audit. Not for the operator on the machine.
+	// the grant is in force. Each look is recorded in the audit, with the reason that was given. Not for
+	// the operator on the machine.
 	//
 	// POST /desk/v1/authorizations/{authorization_id}/details/{detail_id}/reveal
-	RevealAuthorization(ctx context.Context, params RevealAuthorizationParams) (*AuthorizationSecret, error)
+	RevealAuthorization(ctx context.Context, req OptRevealAuthorizationReq, params RevealAuthorizationParams) (*AuthorizationSecret, error)
 	// RevealTicketDetails implements RevealTicketDetails operation.
 	//
 	// The details in clear. That the caller looked, and why, is recorded before anything is shown; the
@@ -1764,6 +1787,12 @@ type Handler interface {
 	//
 	// DELETE /desk/v1/tickets/{number}/articles/{article}
 	UnlinkTicketArticle(ctx context.Context, params UnlinkTicketArticleParams) error
+	// UnrelateTickets implements UnrelateTickets operation.
+	//
+	// Takes the relation away, from both tickets.
+	//
+	// DELETE /desk/v1/tickets/{number}/relations/{other}
+	UnrelateTickets(ctx context.Context, params UnrelateTicketsParams) error
 	// UnsnoozeTicket implements UnsnoozeTicket operation.
 	//
 	// Wakes a snoozed ticket.

@@ -4281,7 +4281,12 @@ func (s *Server) handleStartSignInRequest(args [1]string, argsEscaped bool, w ht
 // it, and after a gap of more than ten minutes the event `reset` tells the page to read its lists
 // anew. A comment every 15 seconds keeps the connection open. Events carry ids and versions only, the
 // page fetches what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed,
-// presence, queue.counts, sla.due, notice, reset.
+// presence, queue.counts, sla.due, notice, reset. `presence` (who is at a ticket has changed) and
+// `queue.counts` (what queues and views hold may have changed) are of the moment: they carry no `id:`
+// and are not repeated after a reconnect. `notice` is for the person it names: `notice` says what it
+// is about (assigned, mentioned, authorized, warned, escalated, breached, woken, withheld, bulk; for
+// supervisors and administrators rule.failed and rule.off), `ticket` or `id` which one. sla.due,
+// presence, queue.counts and notice are told to people of the house alone.
 //
 // GET /web/v1/events
 func (s *Server) handleStreamEventsRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -1822,6 +1822,12 @@ func (s *BrowserSession) encodeFields(e *jx.Encoder) {
 		e.Str(s.Csrf)
 	}
 	{
+		if s.Demo.Set {
+			e.FieldStart("demo")
+			s.Demo.Encode(e)
+		}
+	}
+	{
 		if s.PartnerID.Set {
 			e.FieldStart("partner_id")
 			s.PartnerID.Encode(e)
@@ -1851,7 +1857,7 @@ func (s *BrowserSession) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfBrowserSession = [12]string{
+var jsonFieldsNameOfBrowserSession = [13]string{
 	0:  "kind",
 	1:  "domain_id",
 	2:  "domain_name",
@@ -1859,11 +1865,12 @@ var jsonFieldsNameOfBrowserSession = [12]string{
 	4:  "name",
 	5:  "role",
 	6:  "csrf",
-	7:  "partner_id",
-	8:  "session_id",
-	9:  "expires_at",
-	10: "idle_seconds",
-	11: "recovery_codes",
+	7:  "demo",
+	8:  "partner_id",
+	9:  "session_id",
+	10: "expires_at",
+	11: "idle_seconds",
+	12: "recovery_codes",
 }
 
 // Decode decodes BrowserSession from json.
@@ -1951,6 +1958,16 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"csrf\"")
 			}
+		case "demo":
+			if err := func() error {
+				s.Demo.Reset()
+				if err := s.Demo.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"demo\"")
+			}
 		case "partner_id":
 			if err := func() error {
 				s.PartnerID.Reset()
@@ -1962,7 +1979,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"partner_id\"")
 			}
 		case "session_id":
-			requiredBitSet[1] |= 1 << 0
+			requiredBitSet[1] |= 1 << 1
 			if err := func() error {
 				v, err := d.Str()
 				s.SessionID = string(v)
@@ -1974,7 +1991,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"session_id\"")
 			}
 		case "expires_at":
-			requiredBitSet[1] |= 1 << 1
+			requiredBitSet[1] |= 1 << 2
 			if err := func() error {
 				v, err := json.DecodeDateTime(d)
 				s.ExpiresAt = v
@@ -1986,7 +2003,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"expires_at\"")
 			}
 		case "idle_seconds":
-			requiredBitSet[1] |= 1 << 2
+			requiredBitSet[1] |= 1 << 3
 			if err := func() error {
 				v, err := d.Int32()
 				s.IdleSeconds = int32(v)
@@ -2027,7 +2044,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
 		0b01011001,
-		0b00000111,
+		0b00001110,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

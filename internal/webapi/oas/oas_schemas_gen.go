@@ -769,6 +769,8 @@ type BrowserSession struct {
 	Role OptBrowserSessionRole `json:"role"`
 	// Value of the `X-Csrf` header of changing calls.
 	Csrf string `json:"csrf"`
+	// This is a demo world that was not removed; pages offer a newcomer their guide. Absent elsewhere.
+	Demo OptBool `json:"demo"`
 	// Partner that a person of the house works for.
 	PartnerID OptString `json:"partner_id"`
 	// Id of the session, as ListBrowserSessions has it.
@@ -814,6 +816,11 @@ func (s *BrowserSession) GetRole() OptBrowserSessionRole {
 // GetCsrf returns the value of Csrf.
 func (s *BrowserSession) GetCsrf() string {
 	return s.Csrf
+}
+
+// GetDemo returns the value of Demo.
+func (s *BrowserSession) GetDemo() OptBool {
+	return s.Demo
 }
 
 // GetPartnerID returns the value of PartnerID.
@@ -874,6 +881,11 @@ func (s *BrowserSession) SetRole(val OptBrowserSessionRole) {
 // SetCsrf sets the value of Csrf.
 func (s *BrowserSession) SetCsrf(val string) {
 	s.Csrf = val
+}
+
+// SetDemo sets the value of Demo.
+func (s *BrowserSession) SetDemo(val OptBool) {
+	s.Demo = val
 }
 
 // SetPartnerID sets the value of PartnerID.

@@ -251,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * Show what was granted
-         * @description Shows the account and password of one item to the ticket's handler or the engineer who asked, while the grant is in force. Each look is recorded in the audit. Not for the operator on the machine.
+         * @description Shows the account and password of one item to the ticket's handler or the engineer who asked, while the grant is in force. Each look is recorded in the audit, with the reason that was given. Not for the operator on the machine.
          */
         post: operations["RevealAuthorization"];
         delete?: never;
@@ -280,6 +280,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/authorizations/{authorization_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sessions
+         * @description The sessions opened under an authorization, newest first, at most 200, with how much was recorded of each.
+         */
+        get: operations["ListAuthorizationSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/authorizations/{authorization_id}/sessions/{session_id}/records": {
         parameters: {
             query?: never;
@@ -287,7 +307,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show what a session recorded
+         * @description The first 1000 commands and the first 1000 transfers of a session, oldest first, as the customer reads them. Not for auditors who hold no other role, commands may hold personal data.
+         */
+        get: operations["ListSessionRecords"];
         put?: never;
         /**
          * Record commands and transfers
@@ -2813,6 +2837,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/tickets/{number}/relations/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Relate two tickets
+         * @description Relates the ticket to another one of the same customer, in both directions, three others each at most. The customer sees it. Relating them again changes nothing. Refused with OSM.01010048 for two customers.
+         */
+        put: operations["RelateTickets"];
+        post?: never;
+        /**
+         * Take a relation away
+         * @description Takes the relation away, from both tickets.
+         */
+        delete: operations["UnrelateTickets"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/tickets/{number}/undo": {
         parameters: {
             query?: never;
@@ -4220,6 +4268,8 @@ export interface components {
              */
             urges?: number;
             due_at?: components["schemas"]["Time"];
+            /** @description From when the due clock's whole target is counted up to `due_at`, pauses left out; the share that is left is drawn between the two. Absent without `due_at`. */
+            due_from?: components["schemas"]["Time"];
             due_kind?: components["schemas"]["ClockKind"];
             /** @description Labels of the customer's users on the ticket; in the detail only. */
             labels?: components["schemas"]["TicketLabel"][];
@@ -4520,6 +4570,50 @@ export interface components {
             password?: string;
             /** @description Agency for the console. */
             agency_id?: string;
+        };
+        RevealAuthorizationReq: {
+            /** @description Why the engineer looks, at most 200 characters; it stands in the audit. */
+            reason?: string;
+        };
+        AuthorizationSessionList: {
+            /** @description The sessions. */
+            items: components["schemas"]["AuthorizationSessionEntry"][];
+        };
+        AuthorizationSessionEntry: {
+            /**
+             * Format: int64
+             * @description Session id.
+             */
+            id: number;
+            /**
+             * Format: int64
+             * @description Item that was entered.
+             */
+            detail_id: number;
+            /** @description User id of its engineer. */
+            engineer_id: string;
+            /** @description Log-in name. */
+            engineer_name?: string;
+            /** @description Begin. */
+            opened_at: components["schemas"]["Time"];
+            /** @description End; absent while open. */
+            closed_at?: components["schemas"]["Time"];
+            /**
+             * Format: int32
+             * @description How many commands were recorded.
+             */
+            commands: number;
+            /**
+             * Format: int32
+             * @description How many transfers were recorded.
+             */
+            transfers: number;
+        };
+        SessionRecordList: {
+            /** @description What was typed. */
+            commands: components["schemas"]["SessionCommand"][];
+            /** @description What was copied. */
+            transfers: components["schemas"]["SessionTransfer"][];
         };
         NewAuthorizationSessionReq: {
             /** @description Log-in name of the session's engineer. Mandatory for the operator on the machine (local token), refused for everybody else. */
@@ -8862,6 +8956,8 @@ export interface components {
         KeyID: string;
         /** @description Resource id, letters, digits and . _ - only. */
         ResourceID: string;
+        /** @description Number of the other ticket. */
+        OtherNumber: string;
         /** @description Authorization id. */
         AuthorizationID: string;
         /** @description Id of one item (console or host) of an authorization. */
@@ -9333,7 +9429,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RevealAuthorizationReq"];
+            };
+        };
         responses: {
             /** @description What was granted. */
             200: {
@@ -9372,6 +9472,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuthorizationSession"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListAuthorizationSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Authorization id. */
+                authorization_id: components["parameters"]["AuthorizationID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationSessionList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListSessionRecords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Authorization id. */
+                authorization_id: components["parameters"]["AuthorizationID"];
+                /** @description Session id. */
+                session_id: components["parameters"]["AuthorizationSessionID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was recorded. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionRecordList"];
                 };
             };
             default: components["responses"]["Error"];
@@ -13758,6 +13908,54 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Ticket"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    RelateTickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Ticket number. */
+                number: components["parameters"]["Number"];
+                /** @description Number of the other ticket. */
+                other: components["parameters"]["OtherNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are related. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    UnrelateTickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Ticket number. */
+                number: components["parameters"]["Number"];
+                /** @description Number of the other ticket. */
+                other: components["parameters"]["OtherNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are not related any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };

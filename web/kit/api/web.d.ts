@@ -245,7 +245,7 @@ export interface paths {
         };
         /**
          * Live events
-         * @description Server-sent events. `id:` is an ever growing number; a reconnect with `Last-Event-ID` goes on behind it, and after a gap of more than ten minutes the event `reset` tells the page to read its lists anew. A comment every 15 seconds keeps the connection open. Events carry ids and versions only, the page fetches what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed, presence, queue.counts, sla.due, notice, reset.
+         * @description Server-sent events. `id:` is an ever growing number; a reconnect with `Last-Event-ID` goes on behind it, and after a gap of more than ten minutes the event `reset` tells the page to read its lists anew. A comment every 15 seconds keeps the connection open. Events carry ids and versions only, the page fetches what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed, presence, queue.counts, sla.due, notice, reset. `presence` (who is at a ticket has changed) and `queue.counts` (what queues and views hold may have changed) are of the moment: they carry no `id:` and are not repeated after a reconnect. `notice` is for the person it names: `notice` says what it is about (assigned, mentioned, authorized, warned, escalated, breached, woken, withheld, bulk; for supervisors and administrators rule.failed and rule.off), `ticket` or `id` which one. sla.due, presence, queue.counts and notice are told to people of the house alone.
          */
         get: operations["StreamEvents"];
         put?: never;
@@ -519,6 +519,8 @@ export interface components {
             role?: "administrator" | "supervisor" | "engineer" | "auditor";
             /** @description Value of the `X-Csrf` header of changing calls. */
             csrf: string;
+            /** @description This is a demo world that was not removed; pages offer a newcomer their guide. Absent elsewhere. */
+            demo?: boolean;
             /** @description Partner that a person of the house works for. */
             partner_id?: string;
             /** @description Id of the session, as ListBrowserSessions has it. */

@@ -1,0 +1,21 @@
+const texts = {
+  'guide.label': '新手引导',
+  'guide.step': '第 {n} 步，共 {of} 步',
+  'guide.open': '提交一张工单',
+  'guide.answer': '以工程师身份回复',
+  'guide.code': '查看收到的验证码',
+  'guide.webhook': '查看 webhook 投递',
+  'guide.open.how': '以客户 lihua 登录，提交一张工单，看看右侧如何提示承诺时间。',
+  'guide.answer.how': '以工程师 chen 登录，从待分配中打开它并回复。',
+  'guide.code.how': '以 admin 登录，短信和邮件都在这里，不会真正发出。',
+  'guide.webhook.how': '以 admin 登录，添加一个地址，查看每次投递的请求与应答。',
+  'guide.go': '去试试',
+  'guide.signin': '切换账号后继续',
+  'guide.where': '演示账号的密码在数据目录的 credentials.json 中。用 casemate demo remove 可移除演示环境和本引导。',
+  'guide.all': '全部步骤',
+  'guide.fold': '收起',
+  'guide.off': '不再显示',
+  'guide.done': '四步都完成了，演示环境可以随意使用。',
+  'guide.mark': '已完成',
+} as const
+export default texts as Record<keyof typeof texts, string>
