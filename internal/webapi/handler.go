@@ -36,6 +36,8 @@ type Handler struct {
 	ownData
 	articles
 	reports
+	accounts
+	lists
 
 	mapper
 }
@@ -49,6 +51,7 @@ type Nouns struct {
 	Privacy   *privacy.Service
 	Knowledge *knowledge.Service
 	Reports   *report.Service
+	Privilege *privilege.Service
 	Live      *live.Hub
 }
 
@@ -56,7 +59,8 @@ var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log, identity: n.Identity}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}, events: events{hub: n.Live, identity: n.Identity}}
+	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log, identity: n.Identity}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}, events: events{hub: n.Live, identity: n.Identity},
+		accounts: accounts{identity: n.Identity, privileges: n.Privilege, catalog: n.Catalog}, lists: lists{tickets: n.Tickets}}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

@@ -11,66 +11,94 @@ import (
 )
 
 var (
-	rn37AllowedHeaders = map[string]string{
+	rn48AllowedHeaders = map[string]string{
 		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
 	}
-	rn21AllowedHeaders = map[string]string{
+	rn25AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
-	}
-	rn8AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token,X-Csrf",
-	}
-	rn9AllowedHeaders = map[string]string{
-		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
-	}
-	rn23AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token,X-Csrf",
-	}
-	rn35AllowedHeaders = map[string]string{
-		"GET": "Last-Event-Id",
 	}
 	rn12AllowedHeaders = map[string]string{
-		"POST": "Authorization,X-Auth-Token,X-Csrf",
-	}
-	rn14AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
-	rn5AllowedHeaders = map[string]string{
-		"DELETE": "Authorization,X-Auth-Token,X-Csrf",
+	rn13AllowedHeaders = map[string]string{
+		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
+	}
+	rn27AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn46AllowedHeaders = map[string]string{
+		"GET": "Last-Event-Id",
+	}
+	rn29AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn30AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
-	rn29AllowedHeaders = map[string]string{
+	rn15AllowedHeaders = map[string]string{
+		"POST": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn18AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn9AllowedHeaders = map[string]string{
+		"DELETE": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn31AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn16AllowedHeaders = map[string]string{
+		"GET":  "Authorization,X-Auth-Token,X-Csrf",
+		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
+	}
+	rn6AllowedHeaders = map[string]string{
+		"DELETE": "Authorization,X-Auth-Token,X-Csrf",
+		"PUT":    "Authorization,Content-Type,X-Auth-Token,X-Csrf",
+	}
+	rn8AllowedHeaders = map[string]string{
+		"GET":  "X-Csrf",
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn33AllowedHeaders = map[string]string{
+		"GET": "X-Csrf",
+		"PUT": "Content-Type,X-Csrf",
+	}
+	rn39AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn38AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn3AllowedHeaders = map[string]string{
 		"GET":  "X-Csrf",
 		"POST": "X-Csrf",
 	}
-	rn6AllowedHeaders = map[string]string{
-		"POST": "Content-Type,X-Csrf",
-	}
-	rn16AllowedHeaders = map[string]string{
-		"POST": "Content-Type,X-Csrf",
-	}
-	rn25AllowedHeaders = map[string]string{
-		"POST": "Content-Type,X-Csrf",
-	}
 	rn10AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn20AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn34AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn14AllowedHeaders = map[string]string{
 		"DELETE": "X-Csrf",
 		"POST":   "Content-Type",
 	}
 	rn1AllowedHeaders = map[string]string{
 		"POST": "Content-Type",
 	}
-	rn24AllowedHeaders = map[string]string{
+	rn28AllowedHeaders = map[string]string{
 		"GET": "X-Csrf",
 	}
-	rn27AllowedHeaders = map[string]string{
+	rn36AllowedHeaders = map[string]string{
 		"DELETE": "X-Csrf",
 	}
-	rn34AllowedHeaders = map[string]string{
+	rn43AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn45AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 )
@@ -166,7 +194,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "POST",
-									allowedHeaders: rn37AllowedHeaders,
+									allowedHeaders: rn48AllowedHeaders,
 									acceptPost:     "application/json",
 									acceptPatch:    "",
 								})
@@ -190,7 +218,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "GET",
-									allowedHeaders: rn21AllowedHeaders,
+									allowedHeaders: rn25AllowedHeaders,
 									acceptPost:     "",
 									acceptPatch:    "",
 								})
@@ -225,7 +253,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "GET",
-										allowedHeaders: rn8AllowedHeaders,
+										allowedHeaders: rn12AllowedHeaders,
 										acceptPost:     "",
 										acceptPatch:    "",
 									})
@@ -252,7 +280,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
-											allowedHeaders: rn9AllowedHeaders,
+											allowedHeaders: rn13AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -283,7 +311,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "GET",
-								allowedHeaders: rn23AllowedHeaders,
+								allowedHeaders: rn27AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -310,7 +338,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn35AllowedHeaders,
+							allowedHeaders: rn46AllowedHeaders,
+							acceptPost:     "",
+							acceptPatch:    "",
+						})
+					}
+
+					return
+				}
+
+			case 'l': // Prefix: "last-messages"
+
+				if l := len("last-messages"); len(elem) >= l && elem[0:l] == "last-messages" {
+					elem = elem[l:]
+				} else {
+					break
+				}
+
+				if len(elem) == 0 {
+					// Leaf node.
+					switch r.Method {
+					case "GET":
+						s.handleListLastMessagesRequest([0]string{}, elemIsEscaped, w, r)
+					default:
+						s.notAllowed(w, r, notAllowedParams{
+							allowedMethods: "GET",
+							allowedHeaders: rn29AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -331,6 +384,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					break
 				}
 				switch elem[0] {
+				case 'a': // Prefix: "agreements"
+
+					if l := len("agreements"); len(elem) >= l && elem[0:l] == "agreements" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch r.Method {
+						case "GET":
+							s.handleListOwnAgreementsRequest([0]string{}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "GET",
+								allowedHeaders: rn30AllowedHeaders,
+								acceptPost:     "",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+
 				case 'b': // Prefix: "bundles"
 
 					if l := len("bundles"); len(elem) >= l && elem[0:l] == "bundles" {
@@ -346,7 +424,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "POST",
-								allowedHeaders: rn12AllowedHeaders,
+								allowedHeaders: rn15AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -382,7 +460,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "GET",
-									allowedHeaders: rn14AllowedHeaders,
+									allowedHeaders: rn18AllowedHeaders,
 									acceptPost:     "",
 									acceptPatch:    "",
 								})
@@ -409,13 +487,174 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "DELETE",
-								allowedHeaders: rn5AllowedHeaders,
+								allowedHeaders: rn9AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
 						}
 
 						return
+					}
+
+				case 'g': // Prefix: "groups"
+
+					if l := len("groups"); len(elem) >= l && elem[0:l] == "groups" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch r.Method {
+						case "GET":
+							s.handleListOwnGroupsRequest([0]string{}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "GET",
+								allowedHeaders: rn31AllowedHeaders,
+								acceptPost:     "",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+
+				case 'k': // Prefix: "keys"
+
+					if l := len("keys"); len(elem) >= l && elem[0:l] == "keys" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						switch r.Method {
+						case "GET":
+							s.handleListOwnKeysRequest([0]string{}, elemIsEscaped, w, r)
+						case "POST":
+							s.handleCreateOwnKeyRequest([0]string{}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "GET,POST",
+								allowedHeaders: rn16AllowedHeaders,
+								acceptPost:     "application/json",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+					switch elem[0] {
+					case '/': // Prefix: "/"
+
+						if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						// Param: "access_key"
+						// Leaf parameter, slashes are prohibited
+						idx := strings.IndexByte(elem, '/')
+						if idx >= 0 {
+							break
+						}
+						args[0] = elem
+						elem = ""
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "DELETE":
+								s.handleDeleteOwnKeyRequest([1]string{
+									args[0],
+								}, elemIsEscaped, w, r)
+							case "PUT":
+								s.handleChangeOwnKeyRequest([1]string{
+									args[0],
+								}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "DELETE,PUT",
+									allowedHeaders: rn6AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
+					}
+
+				case 'p': // Prefix: "p"
+
+					if l := len("p"); len(elem) >= l && elem[0:l] == "p" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						break
+					}
+					switch elem[0] {
+					case 'a': // Prefix: "assword"
+
+						if l := len("assword"); len(elem) >= l && elem[0:l] == "assword" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "GET":
+								s.handleShowOwnPasswordRequest([0]string{}, elemIsEscaped, w, r)
+							case "POST":
+								s.handleChangeOwnPasswordRequest([0]string{}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET,POST",
+									allowedHeaders: rn8AllowedHeaders,
+									acceptPost:     "application/json",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
+					case 'r': // Prefix: "references"
+
+						if l := len("references"); len(elem) >= l && elem[0:l] == "references" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "GET":
+								s.handleShowOwnPreferencesRequest([0]string{}, elemIsEscaped, w, r)
+							case "PUT":
+								s.handlePutOwnPreferencesRequest([0]string{}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET,PUT",
+									allowedHeaders: rn33AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
 					}
 
 				}
@@ -436,7 +675,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn30AllowedHeaders,
+							allowedHeaders: rn39AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -472,7 +711,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn29AllowedHeaders,
+							allowedHeaders: rn38AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -559,7 +798,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
-											allowedHeaders: rn6AllowedHeaders,
+											allowedHeaders: rn10AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -584,7 +823,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
-											allowedHeaders: rn16AllowedHeaders,
+											allowedHeaders: rn20AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -609,7 +848,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
-											allowedHeaders: rn25AllowedHeaders,
+											allowedHeaders: rn34AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -641,7 +880,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "DELETE,GET,POST",
-									allowedHeaders: rn10AllowedHeaders,
+									allowedHeaders: rn14AllowedHeaders,
 									acceptPost:     "application/json",
 									acceptPatch:    "",
 								})
@@ -690,7 +929,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "GET",
-										allowedHeaders: rn24AllowedHeaders,
+										allowedHeaders: rn28AllowedHeaders,
 										acceptPost:     "",
 										acceptPatch:    "",
 									})
@@ -726,7 +965,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "DELETE",
-											allowedHeaders: rn27AllowedHeaders,
+											allowedHeaders: rn36AllowedHeaders,
 											acceptPost:     "",
 											acceptPatch:    "",
 										})
@@ -854,31 +1093,72 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					break
 				}
 				switch elem[0] {
-				case '/': // Prefix: "/clocks"
+				case '/': // Prefix: "/"
 
-					if l := len("/clocks"); len(elem) >= l && elem[0:l] == "/clocks" {
+					if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
 						elem = elem[l:]
 					} else {
 						break
 					}
 
 					if len(elem) == 0 {
-						// Leaf node.
-						switch r.Method {
-						case "GET":
-							s.handleShowTicketClocksRequest([1]string{
-								args[0],
-							}, elemIsEscaped, w, r)
-						default:
-							s.notAllowed(w, r, notAllowedParams{
-								allowedMethods: "GET",
-								allowedHeaders: rn34AllowedHeaders,
-								acceptPost:     "",
-								acceptPatch:    "",
-							})
+						break
+					}
+					switch elem[0] {
+					case 'c': // Prefix: "clocks"
+
+						if l := len("clocks"); len(elem) >= l && elem[0:l] == "clocks" {
+							elem = elem[l:]
+						} else {
+							break
 						}
 
-						return
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "GET":
+								s.handleShowTicketClocksRequest([1]string{
+									args[0],
+								}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET",
+									allowedHeaders: rn43AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
+					case 'u': // Prefix: "urge"
+
+						if l := len("urge"); len(elem) >= l && elem[0:l] == "urge" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "GET":
+								s.handleShowUrgeRequest([1]string{
+									args[0],
+								}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET",
+									allowedHeaders: rn45AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
 					}
 
 				}
@@ -1172,6 +1452,31 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 					}
 				}
 
+			case 'l': // Prefix: "last-messages"
+
+				if l := len("last-messages"); len(elem) >= l && elem[0:l] == "last-messages" {
+					elem = elem[l:]
+				} else {
+					break
+				}
+
+				if len(elem) == 0 {
+					// Leaf node.
+					switch method {
+					case "GET":
+						r.name = ListLastMessagesOperation
+						r.summary = "Who wrote last"
+						r.operationID = "ListLastMessages"
+						r.operationGroup = ""
+						r.pathPattern = "/web/v1/last-messages"
+						r.args = args
+						r.count = 0
+						return r, true
+					default:
+						return
+					}
+				}
+
 			case 'm': // Prefix: "me/"
 
 				if l := len("me/"); len(elem) >= l && elem[0:l] == "me/" {
@@ -1184,6 +1489,31 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 					break
 				}
 				switch elem[0] {
+				case 'a': // Prefix: "agreements"
+
+					if l := len("agreements"); len(elem) >= l && elem[0:l] == "agreements" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch method {
+						case "GET":
+							r.name = ListOwnAgreementsOperation
+							r.summary = "Agreements and own signatures"
+							r.operationID = "ListOwnAgreements"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/agreements"
+							r.args = args
+							r.count = 0
+							return r, true
+						default:
+							return
+						}
+					}
+
 				case 'b': // Prefix: "bundles"
 
 					if l := len("bundles"); len(elem) >= l && elem[0:l] == "bundles" {
@@ -1267,6 +1597,191 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 						default:
 							return
 						}
+					}
+
+				case 'g': // Prefix: "groups"
+
+					if l := len("groups"); len(elem) >= l && elem[0:l] == "groups" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch method {
+						case "GET":
+							r.name = ListOwnGroupsOperation
+							r.summary = "Groups whose tickets one sees"
+							r.operationID = "ListOwnGroups"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/groups"
+							r.args = args
+							r.count = 0
+							return r, true
+						default:
+							return
+						}
+					}
+
+				case 'k': // Prefix: "keys"
+
+					if l := len("keys"); len(elem) >= l && elem[0:l] == "keys" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						switch method {
+						case "GET":
+							r.name = ListOwnKeysOperation
+							r.summary = "Own access keys"
+							r.operationID = "ListOwnKeys"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/keys"
+							r.args = args
+							r.count = 0
+							return r, true
+						case "POST":
+							r.name = CreateOwnKeyOperation
+							r.summary = "Create an access key"
+							r.operationID = "CreateOwnKey"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/keys"
+							r.args = args
+							r.count = 0
+							return r, true
+						default:
+							return
+						}
+					}
+					switch elem[0] {
+					case '/': // Prefix: "/"
+
+						if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						// Param: "access_key"
+						// Leaf parameter, slashes are prohibited
+						idx := strings.IndexByte(elem, '/')
+						if idx >= 0 {
+							break
+						}
+						args[0] = elem
+						elem = ""
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "DELETE":
+								r.name = DeleteOwnKeyOperation
+								r.summary = "Delete an access key"
+								r.operationID = "DeleteOwnKey"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/keys/{access_key}"
+								r.args = args
+								r.count = 1
+								return r, true
+							case "PUT":
+								r.name = ChangeOwnKeyOperation
+								r.summary = "Change an access key"
+								r.operationID = "ChangeOwnKey"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/keys/{access_key}"
+								r.args = args
+								r.count = 1
+								return r, true
+							default:
+								return
+							}
+						}
+
+					}
+
+				case 'p': // Prefix: "p"
+
+					if l := len("p"); len(elem) >= l && elem[0:l] == "p" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						break
+					}
+					switch elem[0] {
+					case 'a': // Prefix: "assword"
+
+						if l := len("assword"); len(elem) >= l && elem[0:l] == "assword" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "GET":
+								r.name = ShowOwnPasswordOperation
+								r.summary = "How the own password stands"
+								r.operationID = "ShowOwnPassword"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/password"
+								r.args = args
+								r.count = 0
+								return r, true
+							case "POST":
+								r.name = ChangeOwnPasswordOperation
+								r.summary = "Change the own password"
+								r.operationID = "ChangeOwnPassword"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/password"
+								r.args = args
+								r.count = 0
+								return r, true
+							default:
+								return
+							}
+						}
+
+					case 'r': // Prefix: "references"
+
+						if l := len("references"); len(elem) >= l && elem[0:l] == "references" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "GET":
+								r.name = ShowOwnPreferencesOperation
+								r.summary = "Own preferences"
+								r.operationID = "ShowOwnPreferences"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/preferences"
+								r.args = args
+								r.count = 0
+								return r, true
+							case "PUT":
+								r.name = PutOwnPreferencesOperation
+								r.summary = "Change the own preferences"
+								r.operationID = "PutOwnPreferences"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/preferences"
+								r.args = args
+								r.count = 0
+								return r, true
+							default:
+								return
+							}
+						}
+
 					}
 
 				}
@@ -1718,29 +2233,68 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 					break
 				}
 				switch elem[0] {
-				case '/': // Prefix: "/clocks"
+				case '/': // Prefix: "/"
 
-					if l := len("/clocks"); len(elem) >= l && elem[0:l] == "/clocks" {
+					if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
 						elem = elem[l:]
 					} else {
 						break
 					}
 
 					if len(elem) == 0 {
-						// Leaf node.
-						switch method {
-						case "GET":
-							r.name = ShowTicketClocksOperation
-							r.summary = "Clocks of a ticket"
-							r.operationID = "ShowTicketClocks"
-							r.operationGroup = ""
-							r.pathPattern = "/web/v1/tickets/{number}/clocks"
-							r.args = args
-							r.count = 1
-							return r, true
-						default:
-							return
+						break
+					}
+					switch elem[0] {
+					case 'c': // Prefix: "clocks"
+
+						if l := len("clocks"); len(elem) >= l && elem[0:l] == "clocks" {
+							elem = elem[l:]
+						} else {
+							break
 						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "GET":
+								r.name = ShowTicketClocksOperation
+								r.summary = "Clocks of a ticket"
+								r.operationID = "ShowTicketClocks"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/tickets/{number}/clocks"
+								r.args = args
+								r.count = 1
+								return r, true
+							default:
+								return
+							}
+						}
+
+					case 'u': // Prefix: "urge"
+
+						if l := len("urge"); len(elem) >= l && elem[0:l] == "urge" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "GET":
+								r.name = ShowUrgeOperation
+								r.summary = "When a ticket may be urged"
+								r.operationID = "ShowUrge"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/tickets/{number}/urge"
+								r.args = args
+								r.count = 1
+								return r, true
+							default:
+								return
+							}
+						}
+
 					}
 
 				}
