@@ -41,6 +41,7 @@ func TestLastWords(t *testing.T) {
 			t.Error("an engineer reads as a customer")
 		}
 		// A notice the submitter switched off is not sent; the others are.
+		w.Work()
 		before := len(w.post.Got)
 		if _, err := w.ident.ChangePreferences(ctx, w.li, identity.Preferences{Notices: map[string]bool{identity.NoticeReplied: false}}); err != nil {
 			t.Fatal(err)
