@@ -89,7 +89,7 @@ func articleWordsIn(w oas.OptArticleWords) knowledge.Words {
 // ListArticles finds articles.
 func (h articles) ListArticles(ctx context.Context, params oas.ListArticlesParams) (*oas.ArticlePage, error) {
 	all, total, next, err := h.knowledge.List(ctx, principal.From(ctx), knowledge.Filter{Text: params.Q.Or(""), State: string(params.State.Or("")), Visibility: string(params.Visibility.Or("")), Tag: params.Tag.Or(""),
-		Product: params.Product.Or(""), Type: params.ProblemType.Or(""), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Language: locale.From(ctx).Language})
+		Product: params.Product.Or(""), Type: params.ProblemType.Or(""), Lacks: locale.Language(params.Lacks.Or("")), Pending: params.Pending.Or(false), ChangedBefore: millis(params.ChangedBefore), After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0)), Language: locale.From(ctx).Language})
 	if err != nil {
 		return nil, err
 	}

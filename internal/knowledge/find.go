@@ -18,13 +18,16 @@ import (
 
 // Filter of lists. Zero values do not filter.
 type Filter struct {
-	Text          string // words that all occur in one language of an article, at most 256 characters
-	State         string // the house's people only; "" = all but archived
-	Visibility    string // the house's people only; of the newest version
-	Tag           string // whatever case and width
-	Product, Type string // ids of the catalogue
-	After         string // cursor of the page before
-	Limit         int    // 1..100, 0 = 50
+	Text          string          // words that all occur in one language of an article, at most 256 characters
+	State         string          // the house's people only; "" = all but archived
+	Visibility    string          // the house's people only; of the newest version
+	Tag           string          // whatever case and width
+	Product, Type string          // ids of the catalogue
+	Lacks         locale.Language // the house's people only; the newest version is not there in it
+	Pending       bool            // the house's people only; readers see an older version
+	ChangedBefore int64           // the house's people only; ms, the last change of any sort was before
+	After         string          // cursor of the page before
+	Limit         int             // 1..100, 0 = 50
 	Language      locale.Language
 }
 
@@ -69,6 +72,18 @@ func (f Filter) conditions(sc scope) (cond string, args []any) {
 		}
 		if f.Visibility != "" {
 			add("v.visibility = ?", f.Visibility)
+		}
+		switch f.Lacks {
+		case locale.ZH:
+			add("v.title_zh = ''")
+		case locale.EN:
+			add("v.title_en = ''")
+		}
+		if f.Pending {
+			add("a.state = 'published' AND a.published <> a.version")
+		}
+		if f.ChangedBefore > 0 {
+			add("a.changed_at < ?", f.ChangedBefore)
 		}
 	}
 	for _, l := range []struct{ kind, value string }{{"tag", search.Folded(strings.TrimSpace(f.Tag))}, {"product", f.Product}, {"problem_type", f.Type}} {

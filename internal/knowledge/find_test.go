@@ -418,3 +418,51 @@ func TestPurge(t *testing.T) {
 		}
 	})
 }
+
+// TestUpkeep: what wants care is found by the missing language, a change that
+// waits, and the last change; a customer's filter says nothing of the kind.
+func TestUpkeep(t *testing.T) {
+	each(t, func(w *world) {
+		t, ctx := w.t, w.t.Context()
+		slugs := func(who principal.Principal, f knowledge.Filter) string {
+			t.Helper()
+			all, total, _, err := w.k.List(ctx, who, f)
+			w.OK(err)
+			var got []string
+			for _, a := range all {
+				got = append(got, a.Slug)
+			}
+			if total != len(got) {
+				t.Errorf("%d of %v", total, got)
+			}
+			slices.Sort(got)
+			return strings.Join(got, " ")
+		}
+		half := both("Half", "h")
+		half.EN = knowledge.Words{}
+		for slug, c := range map[string]knowledge.Content{"whole": both("Whole", "w"), "half": half} {
+			_, err := w.k.Create(ctx, w.Chen, slug, c, "")
+			w.OK(err)
+			_, err = w.k.Step(ctx, w.Chen, slug, knowledge.StepPublish, 0)
+			w.OK(err)
+		}
+		w.Clock.Add(time.Hour)
+		since := w.Clock.Now().UnixMilli()
+		_, err := w.k.Change(ctx, w.Chen, "whole", both("Whole", "w2"), "", 0)
+		w.OK(err)
+		for _, c := range []struct {
+			f    knowledge.Filter
+			want string
+		}{
+			{knowledge.Filter{Lacks: en}, "half"}, {knowledge.Filter{Lacks: zh}, ""}, {knowledge.Filter{Pending: true}, "whole"},
+			{knowledge.Filter{ChangedBefore: since}, "half"}, {knowledge.Filter{ChangedBefore: since + 1}, "half whole"}, {knowledge.Filter{Pending: true, Lacks: en}, ""},
+		} {
+			if got := slugs(w.Emma, c.f); got != c.want {
+				t.Errorf("%+v: %q, want %q", c.f, got, c.want)
+			}
+			if got := slugs(w.Li, c.f); got != "half whole" {
+				t.Errorf("a customer: %+v: %q", c.f, got)
+			}
+		}
+	})
+}

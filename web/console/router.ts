@@ -17,6 +17,8 @@ export const { p, navigate, isActive, route } = createRouter({
   '/auths/:id/sessions': () => import('./screens/Sessions.svelte'),
   '/access': () => import('./screens/Access.svelte'),
   '/agreements': () => import('./screens/Agreements.svelte'),
+  '/articles': () => import('./screens/Articles.svelte'),
+  '/articles/:slug': () => import('./screens/Article.svelte'),
   '/me': () => import('./screens/Me.svelte'),
   '*': Missing,
   layout: Shell,

@@ -19,7 +19,7 @@ export function headers(): Record<string, string> {
 
 const common: Middleware = {
   onRequest({ request }) {
-    for (const [name, value] of Object.entries(headers())) request.headers.set(name, value)
+    for (const [name, value] of Object.entries(headers())) if (!request.headers.has(name)) request.headers.set(name, value)
     return request
   },
   onResponse({ response, schemaPath }) {

@@ -13,7 +13,7 @@ import { pastedName, refuse } from './uploads.svelte'
 const root = join(import.meta.dirname, '..')
 
 describe('texts', async () => {
-  const folders = ['kit/texts', 'login/texts', 'console/texts', 'console/more', 'kit/account/texts', 'kit/widgets/files/texts']
+  const folders = ['kit/texts', 'login/texts', 'console/texts', 'console/more', 'kit/account/texts', 'kit/widgets/files/texts', 'kit/knowledge/texts', 'console/knowledge/texts']
   for (const folder of folders) {
     const [zh, en] = await Promise.all(['zh-cn', 'en-us'].map(async (l) => ((await import(join(root, folder, `${l}.ts`))) as { default: Record<string, string> }).default))
     test(`${folder}: the same keys, the same places to fill, no other language's words`, () => {

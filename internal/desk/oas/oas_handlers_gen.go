@@ -13764,6 +13764,18 @@ func (s *Server) handleListArticlesRequest(args [0]string, argsEscaped bool, w h
 					In:   "query",
 				}: params.ProblemType,
 				{
+					Name: "lacks",
+					In:   "query",
+				}: params.Lacks,
+				{
+					Name: "pending",
+					In:   "query",
+				}: params.Pending,
+				{
+					Name: "changed_before",
+					In:   "query",
+				}: params.ChangedBefore,
+				{
 					Name: "cursor",
 					In:   "query",
 				}: params.Cursor,

@@ -10470,6 +10470,12 @@ type ListArticlesParams struct {
 	Product OptString `json:",omitempty,omitzero"`
 	// Only about this problem type.
 	ProblemType OptString `json:",omitempty,omitzero"`
+	// Only those whose newest version is not there in this language.
+	Lacks OptLanguage `json:",omitempty,omitzero"`
+	// Only those (true) of which readers see an older version than the newest.
+	Pending OptBool `json:",omitempty,omitzero"`
+	// Only those nobody has changed since.
+	ChangedBefore OptTime `json:",omitempty,omitzero"`
 	// `next_cursor` of the page before.
 	Cursor OptString `json:",omitempty,omitzero"`
 	// Most items in one answer.
@@ -10529,6 +10535,33 @@ func unpackListArticlesParams(packed middleware.Parameters) (params ListArticles
 		}
 		if v, ok := packed[key]; ok {
 			params.ProblemType = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "lacks",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Lacks = v.(OptLanguage)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "pending",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Pending = v.(OptBool)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "changed_before",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.ChangedBefore = v.(OptTime)
 		}
 	}
 	{
@@ -10934,6 +10967,151 @@ func decodeListArticlesParams(args [0]string, argsEscaped bool, r *http.Request)
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "problem_type",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: lacks.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "lacks",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotLacksVal Language
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotLacksVal = Language(c)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Lacks.SetTo(paramsDotLacksVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.Lacks.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "lacks",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: pending.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "pending",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotPendingVal bool
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToBool(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotPendingVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Pending.SetTo(paramsDotPendingVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "pending",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: changed_before.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "changed_before",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotChangedBeforeVal Time
+				if err := func() error {
+					var paramsDotChangedBeforeValVal time.Time
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToDateTime(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotChangedBeforeValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotChangedBeforeVal = Time(paramsDotChangedBeforeValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ChangedBefore.SetTo(paramsDotChangedBeforeVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "changed_before",
 			In:   "query",
 			Err:  err,
 		}

@@ -14124,6 +14124,12 @@ export interface operations {
                 product?: string;
                 /** @description Only about this problem type. */
                 problem_type?: string;
+                /** @description Only those whose newest version is not there in this language. */
+                lacks?: components["schemas"]["Language"];
+                /** @description Only those (true) of which readers see an older version than the newest. */
+                pending?: boolean;
+                /** @description Only those nobody has changed since. */
+                changed_before?: components["schemas"]["Time"];
                 /** @description `next_cursor` of the page before. */
                 cursor?: components["parameters"]["Cursor"];
                 /** @description Most items in one answer. */
