@@ -58,10 +58,10 @@ type Preferences struct {
 	Zone     *string           `json:"-"`
 	Theme    *string           `json:"theme,omitempty"` // system, light, dark
 	Single   *bool             `json:"single_keys,omitempty"`
-	Keys     map[string]string `json:"keys,omitempty"` // a shortcut's own key to the one it has now
+	Keys     map[string]string `json:"keys"` // a shortcut's own key to the one it has now
 	Notices  map[string]bool   `json:"-"`
-	Views    []View            `json:"views,omitempty"`
-	Columns  []string          `json:"columns,omitempty"`
+	Views    []View            `json:"views"`
+	Columns  []string          `json:"columns"`
 }
 
 func (p Preferences) check() error {

@@ -21,6 +21,7 @@ export interface Filter {
   to?: string
   label?: string
   by?: string
+  group?: string
   offset?: number
   limit?: number
 }
@@ -33,6 +34,7 @@ export function filterQuery(f: Filter) {
     query_end_time: f.to ? `${f.to} 23:59:59` : undefined,
     label_id_list: f.label ? [f.label] : undefined,
     x_customer_id: f.by || undefined,
+    group_id: f.group || undefined,
   }
 }
 
@@ -59,10 +61,10 @@ export const unreadQuery = (ids: string[]) => ({
   },
 })
 
-export const authsQuery = (f: { status?: number; ticket?: string; offset?: number; limit?: number } = {}) => ({
+export const authsQuery = (f: { status?: number; ticket?: string; group?: string; offset?: number; limit?: number } = {}) => ({
   queryKey: ['auths', f, lang()],
   queryFn: ({ signal }: { signal: AbortSignal }) =>
-    unwrap(v2.GET('/v2/servicerequest/authorizations', { params: { query: { status: f.status, incident_id: f.ticket, offset: f.offset ?? 0, limit: f.limit ?? 50 } }, signal })),
+    unwrap(v2.GET('/v2/servicerequest/authorizations', { params: { query: { status: f.status, incident_id: f.ticket, group_id: f.group || undefined, offset: f.offset ?? 0, limit: f.limit ?? 50 } }, signal })),
 })
 
 export const labelsQuery = () => ({
@@ -77,10 +79,13 @@ export const subusersQuery = () => ({
   staleTime: 60_000,
 })
 
-export const detailQuery = (id: string) => ({
-  queryKey: ['ticket', id, lang()],
+/** A ticket is read as one's own, or with `group` as one of a group's. */
+const of = (group: string) => group || undefined
+
+export const detailQuery = (id: string, group = '') => ({
+  queryKey: ['ticket', id, lang(), group],
   queryFn: async ({ signal }: { signal: AbortSignal }) => {
-    const r = await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}', { params: { path: { case_id: id } }, signal }))
+    const r = await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}', { params: { path: { case_id: id }, query: { group_id: of(group) } }, signal }))
     const extra = (r as { extends_params?: ExtendValue[] }).extends_params ?? []
     return { ...(r.incident_detail_info as Detail), extends_params: extra }
   },
@@ -92,16 +97,51 @@ export interface ExtendValue {
   param_value_name?: string
 }
 
-export const logQuery = (id: string) => ({
-  queryKey: ['log', id, lang()],
+export const logQuery = (id: string, group = '') => ({
+  queryKey: ['log', id, lang(), group],
   queryFn: async ({ signal }: { signal: AbortSignal }) =>
-    (await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}/operate-logs', { params: { path: { case_id: id }, query: { limit: 100 } }, signal }))).incident_operate_log_list,
+    (await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}/operate-logs', { params: { path: { case_id: id }, query: { limit: 100, group_id: of(group) } }, signal }))).incident_operate_log_list,
 })
 
-export const clocksQuery = (id: string) => ({
-  queryKey: ['clocks', id, lang()],
-  queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/tickets/{number}/clocks', { params: { path: { number: id } }, signal })),
+export const clocksQuery = (id: string, group = '') => ({
+  queryKey: ['clocks', id, lang(), group],
+  queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/tickets/{number}/clocks', { params: { path: { number: id }, query: { group_id: of(group) } }, signal })),
   staleTime: 30_000,
+})
+
+/** When a ticket may be urged. */
+export const urgeQuery = (id: string, group = '') => ({
+  queryKey: ['urge', id, group],
+  staleTime: 30_000,
+  queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/tickets/{number}/urge', { params: { path: { number: id }, query: { group_id: of(group) } }, signal })),
+})
+
+/** Of each ticket, who wrote last and how much is unread. */
+export const lastQuery = (ids: string[], group = '') => ({
+  queryKey: ['unread', 'last', ids.join(), group, lang()],
+  enabled: ids.length > 0,
+  queryFn: async ({ signal }: { signal: AbortSignal }) => {
+    const r = await unwrap(web.GET('/web/v1/last-messages', { params: { query: { numbers: ids, group_id: of(group) } }, signal }))
+    return new Map(r.items.map((l) => [l.number, l]))
+  },
+})
+
+/** Groups whose tickets the user may see. */
+export const groupsQuery = () => ({
+  queryKey: ['groups'],
+  staleTime: 5 * 60_000,
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(web.GET('/web/v1/me/groups', { signal }))).items,
+})
+
+/** How many of a group's tickets are in each state; the customer API counts one's own only. */
+export const groupCountsQuery = (group: string, states: number[]) => ({
+  queryKey: ['counts', group],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => {
+    const n = await Promise.all(
+      states.map(async (s) => (await unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { incident_status: String(s), group_id: group, limit: 1 } }, signal }))).total_count),
+    )
+    return new Map(states.map((s, i) => [s, n[i] ?? 0]))
+  },
 })
 
 export const relationsQuery = (id: string) => ({
@@ -134,8 +174,8 @@ export const act = (id: string, action: Action, body: S['WorkOrderOperateV2Req']
   unwrap(v2.POST('/v2/servicerequest/cases/{case_id}/action', { params: { path: { case_id: id }, query: { action_id: action } }, body }))
 
 /** Opens a file that needs the session: a link that is good for minutes. */
-export async function fileLink(ids: string[]): Promise<Map<string, string>> {
-  const r = await unwrap(v2.GET('/v2/servicerequest/accessorys/access-urls', { params: { query: { accessory_ids: ids } } }))
+export async function fileLink(ids: string[], group = ''): Promise<Map<string, string>> {
+  const r = await unwrap(v2.GET('/v2/servicerequest/accessorys/access-urls', { params: { query: { accessory_ids: ids, group_id: of(group) } } }))
   return new Map(r.accessory_urls.map((u) => [u.accessory_id ?? '', u.accessory_url ?? '']))
 }
 

@@ -13,9 +13,16 @@ export interface Shortcut {
 let registered: (() => Shortcut[])[] = [] // no state: read when a key is pressed
 const sheet = $state({ open: false })
 
+/** The shortcuts there are now, with the keys the user gave them. */
 export function shortcuts(): Shortcut[] {
-  return registered.flatMap((l) => l())
+  return registered.flatMap((l) => l()).map((s) => (prefs.remap[s.keys] === undefined ? s : { ...s, keys: prefs.remap[s.keys] ?? '' }))
 }
+
+/** Whether a shortcut acts on plain characters, which can be switched off and given other keys (WCAG 2.1.4). */
+export function single(keys: string): boolean {
+  return keys.split(' ').every((k) => k.length === 1)
+}
+
 export function sheetOpen(): boolean {
   return sheet.open
 }

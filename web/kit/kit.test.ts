@@ -13,7 +13,7 @@ import { pastedName, refuse } from './uploads.svelte'
 const root = join(import.meta.dirname, '..')
 
 describe('texts', async () => {
-  const folders = ['kit/texts', 'login/texts', 'console/texts', 'console/more', 'kit/account/texts', 'kit/widgets/files/texts', 'kit/knowledge/texts', 'console/knowledge/texts']
+  const folders = ['kit/texts', 'login/texts', 'console/texts', 'console/more', 'kit/account/texts', 'kit/widgets/files/texts', 'kit/knowledge/texts', 'console/knowledge/texts', 'console/me/texts']
   for (const folder of folders) {
     const [zh, en] = await Promise.all(['zh-cn', 'en-us'].map(async (l) => ((await import(join(root, folder, `${l}.ts`))) as { default: Record<string, string> }).default))
     test(`${folder}: the same keys, the same places to fill, no other language's words`, () => {
@@ -35,7 +35,7 @@ describe('texts', async () => {
       }
     })
     const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
-    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error)\./ // put together at run time
+    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|notices|column|login\.error)\./ // put together at run time
     for (const folder of folders)
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
         const key = m[1] ?? ''
