@@ -364,5 +364,18 @@ const texts: Record<keyof typeof zh, string> = {
   'auth.until.at': 'Ends by itself {time}',
   'auth.open': 'Engineers can get in until {time}.',
   'auth.left': '{time} left',
+
+  'agreements.newer': 'There is a new version; please read and sign it',
+  'agreements.changes': 'What changed since version {n}, which you signed',
+  'agreements.added': 'added',
+  'agreements.removed': 'removed',
+  'agreements.old': 'A version you signed',
+  'agreements.read.signed': 'Read what you signed',
+  'agreements.history': 'Signatures',
+  'agreements.when': 'When',
+  'agreements.what': 'Agreement',
+  'agreements.for': 'Ticket or authorization',
+  'agreements.record': 'Record',
+  'agreements.all': 'Show all {n}',
 }
 export default texts

@@ -362,5 +362,18 @@ const texts = {
   'auth.until.at': '到 {time} 自动失效',
   'auth.open': '工程师可以访问，{time} 自动失效。',
   'auth.left': '剩余 {time}',
+
+  'agreements.newer': '有新版本，请阅读后签署',
+  'agreements.changes': '与您签署的版本 {n} 相比的变化',
+  'agreements.added': '新增',
+  'agreements.removed': '删除',
+  'agreements.old': '您签署过的版本',
+  'agreements.read.signed': '阅读您签署的全文',
+  'agreements.history': '签署记录',
+  'agreements.when': '时间',
+  'agreements.what': '协议',
+  'agreements.for': '工单或授权',
+  'agreements.record': '记录编号',
+  'agreements.all': '显示全部 {n} 条',
 } as const
 export default texts as Record<keyof typeof texts, string>

@@ -7,6 +7,7 @@ import { kt, type KitKey } from '../../kit/text'
 import { full } from '../../kit/time.svelte'
 import { save, ticketsQuery, type Filter, type Ticket } from '../data'
 import { m } from '../more'
+import { cell } from './csv'
 
 const named = 100 // numbers that one request can name
 const page = 100
@@ -21,12 +22,6 @@ async function rows(filter: Filter): Promise<Ticket[] | undefined> {
     all.push(...got.incident_info_list)
     if (got.incident_info_list.length === 0 || all.length >= got.total_count) return all
   }
-}
-
-/** A cell as spreadsheets take it: nothing in it is run as a formula. */
-export function cell(value: string): string {
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
-  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
 function csv(list: Ticket[]): Blob {
