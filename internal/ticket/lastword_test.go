@@ -94,3 +94,32 @@ func TestUrgeState(t *testing.T) {
 		}
 	})
 }
+
+// TestSimilar: texts about the same come first, those of others never, and
+// nothing is like what no ticket holds.
+func TestSimilar(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := t.Context()
+		like := w.create(w.li, "云服务器无法远程登录，SSH 连接超时")
+		w.create(w.li, "对象存储账单金额与预期不符")
+		w.create(w.li, "域名解析不生效")
+		other := w.create(w.wang, "云服务器无法远程登录，SSH 连接超时")
+		w.create(w.foreign, "云服务器无法远程登录，SSH 连接超时")
+		got, err := w.s.Similar(ctx, w.li, "今天早上起 SSH 登录云服务器超时", "")
+		if err != nil || len(got) != 1 || got[0].Number != like {
+			t.Errorf("%+v %v", got, err)
+		}
+		if got, err := w.s.Similar(ctx, w.boss, "SSH 登录云服务器超时", ""); err != nil || len(got) != 2 || got[0].Number != other {
+			t.Errorf("the main account: %+v %v", got, err)
+		}
+		for _, text := range []string{"证书续费", "!!!", ""} {
+			if got, err := w.s.Similar(ctx, w.li, text, ""); err != nil || len(got) != 0 {
+				t.Errorf("%q: %+v %v", text, got, err)
+			}
+		}
+		if _, err := w.s.Similar(ctx, w.chen, "SSH", ""); err == nil {
+			t.Error("an engineer has tickets of his own")
+		}
+	})
+}

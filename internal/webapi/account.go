@@ -209,7 +209,10 @@ func (h accounts) ListOwnAgreements(ctx context.Context) (*oas.OwnAgreementList,
 }
 
 // lists are what lists of tickets show beside the customer API.
-type lists struct{ tickets *ticket.Service }
+type lists struct {
+	tickets *ticket.Service
+	catalog *catalog.Service
+}
 
 // ListLastMessages tells who wrote last.
 func (h lists) ListLastMessages(ctx context.Context, p oas.ListLastMessagesParams) (*oas.LastMessageList, error) {
@@ -235,4 +238,28 @@ func (h lists) ShowUrge(ctx context.Context, p oas.ShowUrgeParams) (*oas.Urge, e
 		return nil, err
 	}
 	return &oas.Urge{Possible: u.Possible, From: maybeAt(u.From), Urges: int32(u.Urges)}, nil
+}
+
+// ListSimilarTickets finds tickets like a text.
+func (h lists) ListSimilarTickets(ctx context.Context, req *oas.SimilarTicketsReq) (*oas.SimilarTicketList, error) {
+	all, err := h.tickets.Similar(ctx, principal.From(ctx), req.Text, req.ProblemTypeID.Or(""))
+	if err != nil {
+		return nil, err
+	}
+	out := &oas.SimilarTicketList{Items: []oas.SimilarTicket{}}
+	for _, o := range all {
+		text := []rune(o.Description)
+		out.Items = append(out.Items, oas.SimilarTicket{Number: o.Number, Description: string(text[:min(len(text), 120)]), Status: int32(o.Status), CreatedAt: at(o.Created)})
+	}
+	return out, nil
+}
+
+// ListOfferedProblems lists what tickets can be about.
+func (h lists) ListOfferedProblems(ctx context.Context) (*oas.OfferedProblemList, error) {
+	lang := locale.From(ctx).Language
+	out := &oas.OfferedProblemList{Items: []oas.OfferedProblem{}}
+	for _, p := range h.catalog.Now().ProblemTypes() {
+		out.Items = append(out.Items, oas.OfferedProblem{ID: p.ID, Name: p.Name.In(lang), ProductID: p.Product})
+	}
+	return out, nil
 }

@@ -2221,6 +2221,61 @@ func (s *NewOwnKey) SetSecretKey(val string) {
 	s.SecretKey = val
 }
 
+// Ref: #/components/schemas/OfferedProblem
+type OfferedProblem struct {
+	// Id of the problem type.
+	ID string `json:"id"`
+	// Its name in the caller's language.
+	Name string `json:"name"`
+	// Product category it belongs to.
+	ProductID string `json:"product_id"`
+}
+
+// GetID returns the value of ID.
+func (s *OfferedProblem) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *OfferedProblem) GetName() string {
+	return s.Name
+}
+
+// GetProductID returns the value of ProductID.
+func (s *OfferedProblem) GetProductID() string {
+	return s.ProductID
+}
+
+// SetID sets the value of ID.
+func (s *OfferedProblem) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *OfferedProblem) SetName(val string) {
+	s.Name = val
+}
+
+// SetProductID sets the value of ProductID.
+func (s *OfferedProblem) SetProductID(val string) {
+	s.ProductID = val
+}
+
+// Ref: #/components/schemas/OfferedProblemList
+type OfferedProblemList struct {
+	Items []OfferedProblem `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *OfferedProblemList) GetItems() []OfferedProblem {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *OfferedProblemList) SetItems(val []OfferedProblem) {
+	s.Items = val
+}
+
 // NewOptBool returns new OptBool with value set to v.
 func NewOptBool(v bool) OptBool {
 	return OptBool{
@@ -4276,6 +4331,100 @@ func (s *SignInWays) GetProviders() []SignInProvider {
 // SetProviders sets the value of Providers.
 func (s *SignInWays) SetProviders(val []SignInProvider) {
 	s.Providers = val
+}
+
+// Ref: #/components/schemas/SimilarTicket
+type SimilarTicket struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// Beginning of its text.
+	Description string `json:"description"`
+	// State, as in the customer API.
+	Status    int32 `json:"status"`
+	CreatedAt Time  `json:"created_at"`
+}
+
+// GetNumber returns the value of Number.
+func (s *SimilarTicket) GetNumber() string {
+	return s.Number
+}
+
+// GetDescription returns the value of Description.
+func (s *SimilarTicket) GetDescription() string {
+	return s.Description
+}
+
+// GetStatus returns the value of Status.
+func (s *SimilarTicket) GetStatus() int32 {
+	return s.Status
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *SimilarTicket) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// SetNumber sets the value of Number.
+func (s *SimilarTicket) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetDescription sets the value of Description.
+func (s *SimilarTicket) SetDescription(val string) {
+	s.Description = val
+}
+
+// SetStatus sets the value of Status.
+func (s *SimilarTicket) SetStatus(val int32) {
+	s.Status = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *SimilarTicket) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// Ref: #/components/schemas/SimilarTicketList
+type SimilarTicketList struct {
+	Items []SimilarTicket `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *SimilarTicketList) GetItems() []SimilarTicket {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *SimilarTicketList) SetItems(val []SimilarTicket) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/SimilarTicketsReq
+type SimilarTicketsReq struct {
+	// What is being written.
+	Text string `json:"text"`
+	// Problem type, which counts for likeness.
+	ProblemTypeID OptString `json:"problem_type_id"`
+}
+
+// GetText returns the value of Text.
+func (s *SimilarTicketsReq) GetText() string {
+	return s.Text
+}
+
+// GetProblemTypeID returns the value of ProblemTypeID.
+func (s *SimilarTicketsReq) GetProblemTypeID() OptString {
+	return s.ProblemTypeID
+}
+
+// SetText sets the value of Text.
+func (s *SimilarTicketsReq) SetText(val string) {
+	s.Text = val
+}
+
+// SetProblemTypeID sets the value of ProblemTypeID.
+func (s *SimilarTicketsReq) SetProblemTypeID(val OptString) {
+	s.ProblemTypeID = val
 }
 
 // StartSignInSeeOther is response for StartSignIn operation.

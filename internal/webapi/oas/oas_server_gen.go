@@ -147,6 +147,12 @@ type Handler interface {
 	//
 	// GET /web/v1/last-messages
 	ListLastMessages(ctx context.Context, params ListLastMessagesParams) (*LastMessageList, error)
+	// ListOfferedProblems implements ListOfferedProblems operation.
+	//
+	// What tickets can be submitted about, over all products, for searching by name.
+	//
+	// GET /web/v1/problems
+	ListOfferedProblems(ctx context.Context) (*OfferedProblemList, error)
 	// ListOwnAgreements implements ListOwnAgreements operation.
 	//
 	// The newest published version of each agreement, and every older one the caller signed, with their
@@ -168,6 +174,13 @@ type Handler interface {
 	//
 	// GET /web/v1/me/keys
 	ListOwnKeys(ctx context.Context) (*OwnKeyList, error)
+	// ListSimilarTickets implements ListSimilarTickets operation.
+	//
+	// Of the newest 300 tickets the caller sees without a group, those whose text is most like a given
+	// one, the likest first, at most five. Nothing is kept.
+	//
+	// POST /web/v1/similar-tickets
+	ListSimilarTickets(ctx context.Context, req *SimilarTicketsReq) (*SimilarTicketList, error)
 	// PutOwnPreferences implements PutOwnPreferences operation.
 	//
 	// Sets what is given; what is left out stays. Of notices only the mails and text messages to the

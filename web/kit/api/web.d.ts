@@ -652,6 +652,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/web/v1/similar-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Similar tickets of one's own
+         * @description Of the newest 300 tickets the caller sees without a group, those whose text is most like a given one, the likest first, at most five. Nothing is kept.
+         */
+        post: operations["ListSimilarTickets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All problem types
+         * @description What tickets can be submitted about, over all products, for searching by name.
+         */
+        get: operations["ListOfferedProblems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1358,6 +1398,38 @@ export interface components {
              * @description How often it was urged so far.
              */
             urges: number;
+        };
+        SimilarTicketsReq: {
+            /** @description What is being written. */
+            text: string;
+            /** @description Problem type, which counts for likeness. */
+            problem_type_id?: string;
+        };
+        SimilarTicket: {
+            /** @description Ticket number. */
+            number: string;
+            /** @description Beginning of its text. */
+            description: string;
+            /**
+             * Format: int32
+             * @description State, as in the customer API.
+             */
+            status: number;
+            created_at: components["schemas"]["Time"];
+        };
+        SimilarTicketList: {
+            items: components["schemas"]["SimilarTicket"][];
+        };
+        OfferedProblem: {
+            /** @description Id of the problem type. */
+            id: string;
+            /** @description Its name in the caller's language. */
+            name: string;
+            /** @description Product category it belongs to. */
+            product_id: string;
+        };
+        OfferedProblemList: {
+            items: components["schemas"]["OfferedProblem"][];
         };
     };
     responses: {
@@ -2327,6 +2399,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Urge"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListSimilarTickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimilarTicketsReq"];
+            };
+        };
+        responses: {
+            /** @description The tickets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarTicketList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListOfferedProblems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The problem types. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferedProblemList"];
                 };
             };
             default: components["responses"]["Error"];
