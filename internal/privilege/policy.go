@@ -369,6 +369,7 @@ var Policy = map[string]Audience{
 	"web.ListLastMessages":                  Customers,
 	"web.ListOfferedProblems":               Customers,
 	"web.ListOwnAgreements":                 Customers,
+	"web.ListOwnContacts":                   Customers,
 	"web.ListOwnGroups":                     Customers,
 	"web.ListOwnKeys":                       Customers,
 	"web.ListSimilarTickets":                Customers,

@@ -9,6 +9,7 @@ import (
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
 	"casemate/internal/ticket"
+	"casemate/internal/verify"
 	"casemate/internal/webapi/oas"
 )
 
@@ -18,6 +19,7 @@ type accounts struct {
 	identity   *identity.Service
 	privileges *privilege.Service
 	catalog    *catalog.Service
+	verify     *verify.Service
 }
 
 // ShowOwnPassword tells how it stands.
@@ -260,6 +262,27 @@ func (h lists) ListOfferedProblems(ctx context.Context) (*oas.OfferedProblemList
 	out := &oas.OfferedProblemList{Items: []oas.OfferedProblem{}}
 	for _, p := range h.catalog.Now().ProblemTypes() {
 		out.Items = append(out.Items, oas.OfferedProblem{ID: p.ID, Name: p.Name.In(lang), ProductID: p.Product})
+	}
+	return out, nil
+}
+
+// maxOwnContacts is how many proved contacts are listed.
+const maxOwnContacts = 50
+
+// ListOwnContacts lists what the caller proved and what still counts.
+func (h accounts) ListOwnContacts(ctx context.Context) (*oas.OwnContactList, error) {
+	who := principal.From(ctx)
+	all, _, err := h.verify.Proofs(ctx, who, verify.ProofFilter{User: who.User, Limit: maxOwnContacts})
+	if err != nil {
+		return nil, err
+	}
+	out := &oas.OwnContactList{Items: []oas.OwnContact{}}
+	for _, p := range all {
+		o := oas.OwnContact{ID: p.ID, Way: int32(p.Way), Value: p.Value, ProvedAt: at(p.Proved), ExpiresAt: at(p.Expires)}
+		if p.Area != "" {
+			o.AreaCode = oas.NewOptString(p.Area)
+		}
+		out.Items = append(out.Items, o)
 	}
 	return out, nil
 }

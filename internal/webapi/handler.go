@@ -20,6 +20,7 @@ import (
 	"casemate/internal/privilege"
 	"casemate/internal/report"
 	"casemate/internal/ticket"
+	"casemate/internal/verify"
 	"casemate/internal/webapi/oas"
 	"casemate/internal/wire"
 )
@@ -52,6 +53,7 @@ type Nouns struct {
 	Knowledge *knowledge.Service
 	Reports   *report.Service
 	Privilege *privilege.Service
+	Verify    *verify.Service
 	Live      *live.Hub
 }
 
@@ -60,7 +62,7 @@ var _ oas.Handler = (*Handler)(nil)
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
 	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log, identity: n.Identity}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}, events: events{hub: n.Live, identity: n.Identity},
-		accounts: accounts{identity: n.Identity, privileges: n.Privilege, catalog: n.Catalog}, lists: lists{tickets: n.Tickets, catalog: n.Catalog}}
+		accounts: accounts{identity: n.Identity, privileges: n.Privilege, catalog: n.Catalog, verify: n.Verify}, lists: lists{tickets: n.Tickets, catalog: n.Catalog}}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

@@ -27,6 +27,7 @@ const (
 	ListLastMessagesOperation      OperationName = "ListLastMessages"
 	ListOfferedProblemsOperation   OperationName = "ListOfferedProblems"
 	ListOwnAgreementsOperation     OperationName = "ListOwnAgreements"
+	ListOwnContactsOperation       OperationName = "ListOwnContacts"
 	ListOwnGroupsOperation         OperationName = "ListOwnGroups"
 	ListOwnKeysOperation           OperationName = "ListOwnKeys"
 	ListSimilarTicketsOperation    OperationName = "ListSimilarTickets"

@@ -431,6 +431,27 @@ func encodeListOwnAgreementsResponse(response *OwnAgreementList, w http.Response
 	return nil
 }
 
+func encodeListOwnContactsResponse(response *OwnContactList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeListOwnGroupsResponse(response *OwnGroupList, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {

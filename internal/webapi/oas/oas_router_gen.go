@@ -43,6 +43,7 @@ var (
 	}
 	rn9AllowedHeaders = map[string]string{
 		"DELETE": "Authorization,X-Auth-Token,X-Csrf",
+		"GET":    "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn32AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
@@ -490,9 +491,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						switch r.Method {
 						case "DELETE":
 							s.handleClearOwnContactsRequest([0]string{}, elemIsEscaped, w, r)
+						case "GET":
+							s.handleListOwnContactsRequest([0]string{}, elemIsEscaped, w, r)
 						default:
 							s.notAllowed(w, r, notAllowedParams{
-								allowedMethods: "DELETE",
+								allowedMethods: "DELETE,GET",
 								allowedHeaders: rn9AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
@@ -1673,6 +1676,15 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 							r.name = ClearOwnContactsOperation
 							r.summary = "Clear one's contacts"
 							r.operationID = "ClearOwnContacts"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/contacts"
+							r.args = args
+							r.count = 0
+							return r, true
+						case "GET":
+							r.name = ListOwnContactsOperation
+							r.summary = "Proved contacts"
+							r.operationID = "ListOwnContacts"
 							r.operationGroup = ""
 							r.pathPattern = "/web/v1/me/contacts"
 							r.args = args

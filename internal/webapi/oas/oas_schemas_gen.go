@@ -3027,6 +3027,95 @@ func (s *OwnBundle) SetExpiresAt(val Time) {
 	s.ExpiresAt = val
 }
 
+// Ref: #/components/schemas/OwnContact
+type OwnContact struct {
+	// Id of the proof, as the customer API takes it.
+	ID string `json:"id"`
+	// 0 phone, 1 e-mail.
+	Way int32 `json:"way"`
+	// Calling code of a phone number.
+	AreaCode OptString `json:"area_code"`
+	// The number or the address.
+	Value     string `json:"value"`
+	ProvedAt  Time   `json:"proved_at"`
+	ExpiresAt Time   `json:"expires_at"`
+}
+
+// GetID returns the value of ID.
+func (s *OwnContact) GetID() string {
+	return s.ID
+}
+
+// GetWay returns the value of Way.
+func (s *OwnContact) GetWay() int32 {
+	return s.Way
+}
+
+// GetAreaCode returns the value of AreaCode.
+func (s *OwnContact) GetAreaCode() OptString {
+	return s.AreaCode
+}
+
+// GetValue returns the value of Value.
+func (s *OwnContact) GetValue() string {
+	return s.Value
+}
+
+// GetProvedAt returns the value of ProvedAt.
+func (s *OwnContact) GetProvedAt() Time {
+	return s.ProvedAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *OwnContact) GetExpiresAt() Time {
+	return s.ExpiresAt
+}
+
+// SetID sets the value of ID.
+func (s *OwnContact) SetID(val string) {
+	s.ID = val
+}
+
+// SetWay sets the value of Way.
+func (s *OwnContact) SetWay(val int32) {
+	s.Way = val
+}
+
+// SetAreaCode sets the value of AreaCode.
+func (s *OwnContact) SetAreaCode(val OptString) {
+	s.AreaCode = val
+}
+
+// SetValue sets the value of Value.
+func (s *OwnContact) SetValue(val string) {
+	s.Value = val
+}
+
+// SetProvedAt sets the value of ProvedAt.
+func (s *OwnContact) SetProvedAt(val Time) {
+	s.ProvedAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *OwnContact) SetExpiresAt(val Time) {
+	s.ExpiresAt = val
+}
+
+// Ref: #/components/schemas/OwnContactList
+type OwnContactList struct {
+	Items []OwnContact `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *OwnContactList) GetItems() []OwnContact {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *OwnContactList) SetItems(val []OwnContact) {
+	s.Items = val
+}
+
 // Ref: #/components/schemas/OwnFigure
 type OwnFigure struct {
 	// 2026-11-25, 2026-W48 or 2026-11; absent without `every`.

@@ -160,6 +160,13 @@ type Handler interface {
 	//
 	// GET /web/v1/me/agreements
 	ListOwnAgreements(ctx context.Context) (*OwnAgreementList, error)
+	// ListOwnContacts implements ListOwnContacts operation.
+	//
+	// The phone numbers and addresses the caller proved and that still count, with the end of each proof;
+	// newest first, at most 50.
+	//
+	// GET /web/v1/me/contacts
+	ListOwnContacts(ctx context.Context) (*OwnContactList, error)
 	// ListOwnGroups implements ListOwnGroups operation.
 	//
 	// The groups a caller may name as `group_id`: those he is in that may handle tickets of their users

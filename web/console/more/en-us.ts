@@ -156,8 +156,8 @@ const texts: Record<keyof typeof zh, string> = {
   'submit.q.text': 'Description',
   'submit.q.impact': 'Impact',
   'submit.q.contact': 'Contact',
-  'submit.search': 'Search products',
-  'submit.search.eg': 'Name, short name or subject, for example ECS',
+  'submit.search': 'Search products or problems',
+  'submit.search.eg': 'Name, short name or pinyin, for example ECS',
   'submit.nothing': 'Nothing found; try another word.',
   'submit.fault': 'fault',
   'submit.question': 'question',
@@ -377,5 +377,12 @@ const texts: Record<keyof typeof zh, string> = {
   'agreements.for': 'Ticket or authorization',
   'agreements.record': 'Record',
   'agreements.all': 'Show all {n}',
+
+  'contact.offers': 'Contacts you proved',
+  'contact.until': 'proved until {date}',
+  'contact.proved.until': 'Proved until {date}',
+  'submit.similar': 'Tickets of yours like this',
+  'submit.found': '{n} found',
+  'submit.direct': 'Problems',
 }
 export default texts

@@ -154,8 +154,8 @@ const texts = {
   'submit.q.text': '描述',
   'submit.q.impact': '影响',
   'submit.q.contact': '联系方式',
-  'submit.search': '搜索产品',
-  'submit.search.eg': '名称、简称或内容，例如 ECS',
+  'submit.search': '搜索产品或问题',
+  'submit.search.eg': '名称、简称或拼音，例如 ECS、yfwq',
   'submit.nothing': '没有找到，请换一个词。',
   'submit.fault': '报障',
   'submit.question': '咨询',
@@ -375,5 +375,12 @@ const texts = {
   'agreements.for': '工单或授权',
   'agreements.record': '记录编号',
   'agreements.all': '显示全部 {n} 条',
+
+  'contact.offers': '核验过的联系方式',
+  'contact.until': '核验有效至 {date}',
+  'contact.proved.until': '已核验，有效至 {date}',
+  'submit.similar': '您的相似工单',
+  'submit.found': '找到 {n} 项',
+  'submit.direct': '问题',
 } as const
 export default texts as Record<keyof typeof texts, string>

@@ -363,7 +363,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Proved contacts
+         * @description The phone numbers and addresses the caller proved and that still count, with the end of each proof; newest first, at most 50.
+         */
+        get: operations["ListOwnContacts"];
         put?: never;
         post?: never;
         /**
@@ -1431,6 +1435,24 @@ export interface components {
         OfferedProblemList: {
             items: components["schemas"]["OfferedProblem"][];
         };
+        OwnContact: {
+            /** @description Id of the proof, as the customer API takes it. */
+            id: string;
+            /**
+             * Format: int32
+             * @description 0 phone, 1 e-mail.
+             */
+            way: number;
+            /** @description Calling code of a phone number. */
+            area_code?: string;
+            /** @description The number or the address. */
+            value: string;
+            proved_at: components["schemas"]["Time"];
+            expires_at: components["schemas"]["Time"];
+        };
+        OwnContactList: {
+            items: components["schemas"]["OwnContact"][];
+        };
     };
     responses: {
         /** @description Error, with a status of 400 or above. */
@@ -1954,6 +1976,27 @@ export interface operations {
                 };
                 content: {
                     "application/zip": string;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListOwnContacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The contacts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnContactList"];
                 };
             };
             default: components["responses"]["Error"];
