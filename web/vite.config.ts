@@ -9,7 +9,7 @@ import { documents } from './docs/build/plugin'
 const root = import.meta.dirname
 
 // Widgets that the frame of every page needs.
-const frame = ['Dialog', 'Empty', 'Failed', 'Greet', 'Help', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Prefs', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
+const frame = ['Empty', 'Failed', 'Greet', 'Help', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
 
 // Each page has an entry of its own; a page that is not there is left out.
 const entries = ['login', 'console', 'desk', 'docs'].filter((name) => existsSync(join(root, `${name}.html`)))
@@ -52,7 +52,7 @@ export default defineConfig({
       // Few files compress better than many: what every page needs lies in two.
       output: { codeSplitting: { groups: [
         { name: 'vendor', test: /node_modules\/(?!.*[iI]nfinite)(svelte|@tanstack\/(?!virtual-core)|sv-router|openapi-fetch|esm-env|clsx)\b/, priority: 2 },
-        { name: 'kit', test: new RegExp(`/kit/(?:(?:api|errors|i18n|keys|live|prefs|query|router|say|session|text|time)[.a-z]*|base.css|widgets/(?:${frame.join('|')}).svelte.*)$`), priority: 1 },
+        { name: 'kit', test: new RegExp(`/kit/(?:(?:api|errors|i18n|keys|prefs|query|router|say|session|text|time)[.a-z]*|base.css|widgets/(?:${frame.join('|')}).svelte.*)$`), priority: 1 },
       ] } },
     },
     reportCompressedSize: false,

@@ -70,6 +70,7 @@ FROM unnest(ARRAY[
   'tickets',
   'user_groups',
   'user_links',
+  'user_preferences',
   'verify_codes',
   'verify_proofs'
 ]) WITH ORDINALITY AS list (t, n)

@@ -287,7 +287,7 @@ func (s *Service) CloseDomain(ctx context.Context, who principal.Principal, id, 
 
 // closing are the tables with what people come in with; nothing of a closed
 // domain stays in them.
-var closing = []string{"tokens", "access_keys", "temporary_keys", "agencies", "browser_sessions", "login_challenges", "second_factors", "recovery_codes", "user_links"}
+var closing = []string{"tokens", "access_keys", "temporary_keys", "agencies", "browser_sessions", "login_challenges", "second_factors", "recovery_codes", "user_links", "user_preferences"}
 
 // notHeld refuses while a legal hold is in force on something of a domain.
 func notHeld(tx *db.Tx, domain string) error {

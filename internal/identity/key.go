@@ -14,8 +14,8 @@ import (
 	"casemate/internal/seal"
 )
 
-// maxKeys is how many access keys a user may have.
-const maxKeys = 2
+// MaxKeys is how many access keys a user may have.
+const MaxKeys = 2
 
 // AccessKey is a pair for signing; Secret only right after creation.
 type AccessKey struct {
@@ -85,7 +85,7 @@ func (s *Service) CreateDescribedKey(ctx context.Context, who principal.Principa
 		if err := tx.Get("SELECT count(*) FROM access_keys WHERE domain_id = ? AND user_id = ?", domain, user).Scan(&n); err != nil {
 			return AccessKey{}, err
 		}
-		if n >= maxKeys {
+		if n >= MaxKeys {
 			return AccessKey{}, ErrKeyLimit
 		}
 		k.Created = tx.Now
@@ -173,6 +173,32 @@ func (s *Service) DeleteAccessKey(ctx context.Context, who principal.Principal, 
 	return s.changeKey(ctx, who, id, "key.delete", func(tx *db.Tx) {
 		tx.Write(1, "DELETE FROM access_keys WHERE id = ?", id)
 	})
+}
+
+// ownKey refuses a key that is not the caller's own, even where he manages those
+// of others; ErrNoKey.
+func (s *Service) ownKey(ctx context.Context, who principal.Principal, id string) error {
+	k, err := s.AccessKey(ctx, who, id)
+	if err == nil && (k.User != who.User || k.Domain != who.Domain) {
+		err = ErrNoKey
+	}
+	return err
+}
+
+// ChangeOwnKey is ChangeAccessKey for the caller's own keys only.
+func (s *Service) ChangeOwnKey(ctx context.Context, who principal.Principal, id string, c KeyChange) (AccessKey, error) {
+	if err := s.ownKey(ctx, who, id); err != nil {
+		return AccessKey{}, err
+	}
+	return s.ChangeAccessKey(ctx, who, id, c)
+}
+
+// DeleteOwnKey is DeleteAccessKey for the caller's own keys only.
+func (s *Service) DeleteOwnKey(ctx context.Context, who principal.Principal, id string) error {
+	if err := s.ownKey(ctx, who, id); err != nil {
+		return err
+	}
+	return s.DeleteAccessKey(ctx, who, id)
 }
 
 func (s *Service) changeKey(ctx context.Context, who principal.Principal, id, kind string, change func(*db.Tx)) error {
@@ -277,6 +303,7 @@ type credentialCache struct {
 	browser *recent[Session]
 	domains *recent[Domain]
 	isv     *recent[map[string]bool] // products that are an ISV's
+	notices *recent[map[string]bool] // users' kinds of notices
 	now     func() time.Time
 	mu      *sync.Mutex
 	used    map[string]int64 // access keys, when they were last opened
@@ -289,7 +316,7 @@ const (
 )
 
 func newCredentialCache(now func() time.Time) credentialCache {
-	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), browser: newRecent[Session](now), domains: newRecent[Domain](now), isv: newRecent[map[string]bool](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}, seen: map[string]int64{}}
+	return credentialCache{keys: newRecent[signingKey](now), tokens: newRecent[Token](now), browser: newRecent[Session](now), domains: newRecent[Domain](now), isv: newRecent[map[string]bool](now), notices: newRecent[map[string]bool](now), now: now, mu: new(sync.Mutex), used: map[string]int64{}, seen: map[string]int64{}}
 }
 
 // forget drops everything: a right was changed.
@@ -299,6 +326,7 @@ func (c *credentialCache) forget() {
 	c.browser.forget()
 	c.domains.forget()
 	c.isv.forget()
+	c.notices.forget()
 }
 
 func (c *credentialCache) use(ak string) {
@@ -387,6 +415,23 @@ func (s *Service) VerifySealed(ctx context.Context) error {
 			return err
 		}
 		if err := tx.List(opens(factorPlace), "SELECT user_id, secret FROM second_factors /* all domains: a restored store is checked whole */"); err != nil {
+			return err
+		}
+		err := tx.List(func(r db.Row) error {
+			var id, sealed string
+			if err := r.Scan(&id, &sealed); err != nil {
+				return err
+			}
+			p, err := s.keys.Person(ctx, id)
+			if errors.Is(err, seal.ErrErased) {
+				return nil
+			}
+			if err == nil {
+				_, err = p.Open(preferencesPlace(id), sealed)
+			}
+			return err
+		}, "SELECT user_id, chosen FROM user_preferences /* all domains: a restored store is checked whole */")
+		if err != nil {
 			return err
 		}
 		return tx.List(func(r db.Row) error {

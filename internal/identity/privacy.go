@@ -24,6 +24,7 @@ func Personal() []personal.Rule {
 		{Kind: "logins", Table: "login_challenges", Key: "hash", Where: own},
 		{Kind: "logins", Table: "second_factors", Key: "domain_id, user_id", Where: own, Shown: "confirmed_at, created_at"},
 		{Kind: "logins", Table: "recovery_codes", Key: "domain_id, user_id, hash", Where: own, Shown: "used_at, created_at"},
+		{Kind: "account", Table: "user_preferences", Key: "domain_id, user_id", Where: own, Shown: "chosen, notices, changed_at", Row: "user_id", Open: map[string]personal.Sealed{"chosen": personal.Person}},
 		{Kind: "logins", Table: "user_links", Key: "domain_id, issuer_hash", Where: own, Shown: "provider, subject, made_user, created_at",
 			Row: "issuer_hash", Open: map[string]personal.Sealed{"subject": personal.Person}},
 		{Kind: "logins", Table: "login_failures", Key: "subject, id", Where: "subject IN {hashes}"},

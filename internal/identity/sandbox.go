@@ -32,7 +32,7 @@ var (
 // prove it and who may act for them, locks in use, records of erasures, and the
 // history, whose chain would break.
 var AccountTables = []string{"users", "user_groups", "group_members", "access_keys", "temporary_keys", "agencies", "tokens", "browser_sessions", "second_factors", "recovery_codes",
-	"login_challenges", "user_links", "locks", "events", "event_heads", "privacy_erasures"}
+	"login_challenges", "user_links", "user_preferences", "locks", "events", "event_heads", "privacy_erasures"}
 
 // searchTable is not erased as others are: its index is a table of its own.
 const searchTable = "search_docs"

@@ -387,7 +387,7 @@ func (s *Server) handler(c *chain) (http.Handler, error) {
 	for _, p := range []string{"/v3", "/v3/", "/v3.0", "/v3.0/"} {
 		mux.Handle(p, identityAPI)
 	}
-	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy, Knowledge: s.knowledge, Reports: s.report, Live: s.live, Demo: s.o.Demo}, s.o.Log)
+	browsers, err := webapi.New(webapi.Nouns{Tickets: s.ticket, Catalog: s.catalog, Identity: s.ident, Privacy: s.privacy, Knowledge: s.knowledge, Reports: s.report, Live: s.live, Demo: s.o.Demo, Privilege: privilege.New(s.db, s.ident), Verify: s.verify}, s.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,7 @@ var traces = map[string]trace{
 	"user.create":            {"createUser", "user", locale.Texts{ZH: "创建用户", EN: "User created"}},
 	"user.disable":           {"disableUser", "user", locale.Texts{ZH: "停用或启用用户", EN: "User shut out or let in"}},
 	"user.password":          {"changePassword", "user", locale.Texts{ZH: "修改密码", EN: "Password changed"}},
+	"user.preferences":       {"changePreferences", "user", locale.Texts{ZH: "修改偏好设置", EN: "Preferences changed"}},
 	"user.login":             {"login", "user", locale.Texts{ZH: "登录", EN: "Logged in"}},
 	"user.logout":            {"logout", "user", locale.Texts{ZH: "注销", EN: "Logged out"}},
 	"user.change":            {"updateUser", "user", locale.Texts{ZH: "修改用户资料", EN: "User changed"}},

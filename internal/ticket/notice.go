@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"casemate/internal/db"
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
@@ -15,6 +16,12 @@ import (
 // notices are a ticket's notices of one step, rendered and sealed before the
 // transaction that queues them.
 type notices []notify.Prepared
+
+// noticeKinds are the kinds a user switches notices off by.
+var noticeKinds = map[string]string{
+	notify.TemplateCreate: identity.NoticeCreated, notify.TemplateReply: identity.NoticeReplied, notify.TemplateAsk: identity.NoticeAsked, notify.TemplateResolve: identity.NoticeResolved,
+	notify.TemplateRemind: identity.NoticeClosing, notify.TemplateClose: identity.NoticeClosing, notify.TemplateAuthorize: identity.NoticeAuthorized, notify.TemplateSurvey: identity.NoticeSurveyed,
+}
 
 // prepare renders a notice for each contact of the ticket; without one, for the
 // registered mail of its creator. Copy addresses get a mail of their own each, so
@@ -32,6 +39,17 @@ func (s *Service) prepare(ctx context.Context, t Ticket, template string, days i
 			c.Mail = u.Mail
 		case len(c.Copies) == 0:
 			return nil, nil //nolint:nilerr // nobody to tell: the creator is gone
+		}
+	}
+	// The creator may have switched such notices off for himself; copied addresses
+	// are other people, who end their mails themselves.
+	if kind := noticeKinds[template]; kind != "" {
+		wanted, err := s.ident.Wants(ctx, t.Domain, t.Creator, kind)
+		if err != nil {
+			return nil, err
+		}
+		if !wanted {
+			c.Mail, c.E164 = "", ""
 		}
 	}
 	type target struct {

@@ -78,6 +78,9 @@ func (s *Service) ask(ctx context.Context, r job.Running) error {
 	if err != nil || u.Disabled {
 		return nil //nolint:nilerr // the submitter is gone: nobody to ask
 	}
+	if wanted, err := s.ident.Wants(ctx, seen.Domain, seen.Creator, noticeKinds[notify.TemplateSurvey]); err != nil || !wanted {
+		return err
+	}
 	c, err := s.Contact(ctx, seen)
 	if err != nil {
 		return err

@@ -33,7 +33,8 @@ func (m mapper) NewError(ctx context.Context, err error) *oas.ErrorStatusCode {
 
 // ofSessions are the operations that only a browser's session opens.
 var ofSessions = map[string]bool{"ShowBrowserSession": true, "DeleteBrowserSession": true, "ListBrowserSessions": true, "RevokeBrowserSession": true, "StreamEvents": true,
-	"ShowSecondFactor": true, "BeginSecondFactor": true, "ConfirmSecondFactor": true, "RenewRecoveryCodes": true, "EndSecondFactor": true}
+	"ShowSecondFactor": true, "BeginSecondFactor": true, "ConfirmSecondFactor": true, "RenewRecoveryCodes": true, "EndSecondFactor": true,
+	"ShowOwnPassword": true, "ChangeOwnPassword": true, "ShowOwnPreferences": true, "PutOwnPreferences": true}
 
 func (m mapper) fault(ctx context.Context, err error) *fault.Error {
 	// Without a session that counts, what only a session opens is not there for

@@ -20,6 +20,7 @@ import (
 	"casemate/internal/privilege"
 	"casemate/internal/report"
 	"casemate/internal/ticket"
+	"casemate/internal/verify"
 	"casemate/internal/webapi/oas"
 	"casemate/internal/wire"
 )
@@ -36,6 +37,8 @@ type Handler struct {
 	ownData
 	articles
 	reports
+	accounts
+	lists
 
 	mapper
 }
@@ -49,6 +52,8 @@ type Nouns struct {
 	Privacy   *privacy.Service
 	Knowledge *knowledge.Service
 	Reports   *report.Service
+	Privilege *privilege.Service
+	Verify    *verify.Service
 	Live      *live.Hub
 	Demo      bool // a demo world, its catcher on
 }
@@ -57,7 +62,8 @@ var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity, demo: n.Demo}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity, demo: n.Demo}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log, identity: n.Identity}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}, events: events{hub: n.Live, identity: n.Identity}}
+	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity, demo: n.Demo}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity, demo: n.Demo}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log, identity: n.Identity}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}, events: events{hub: n.Live, identity: n.Identity}, sessions: sessions{identity: n.Identity}, signIns: signIns{identity: n.Identity}, events: events{hub: n.Live, identity: n.Identity}
+		accounts: accounts{identity: n.Identity, privileges: n.Privilege, catalog: n.Catalog, verify: n.Verify}, lists: lists{tickets: n.Tickets, catalog: n.Catalog}}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),

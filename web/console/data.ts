@@ -1,13 +1,11 @@
 // What the console reads, as queries by name, and the changes it makes.
-import { v2, web } from '../kit/api'
+import { v2 } from '../kit/api'
 import type { components } from '../kit/api/v2'
 import { unwrap } from '../kit/errors'
 import { intl, language } from '../kit/i18n.svelte'
 
 export type S = components['schemas']
 export type Ticket = S['IncidentInfoV2']
-export type Detail = S['IncidentDetailInfoV2'] & { root_cause?: string; resolution?: string }
-export type Message = S['IncidentMessageV2']
 export type Label = S['CaseLabelInfo']
 export type Auth = S['IncidentOrderAuthV2']
 
@@ -21,6 +19,7 @@ export interface Filter {
   to?: string
   label?: string
   by?: string
+  group?: string
   offset?: number
   limit?: number
 }
@@ -33,6 +32,7 @@ export function filterQuery(f: Filter) {
     query_end_time: f.to ? `${f.to} 23:59:59` : undefined,
     label_id_list: f.label ? [f.label] : undefined,
     x_customer_id: f.by || undefined,
+    group_id: f.group || undefined,
   }
 }
 
@@ -59,99 +59,11 @@ export const unreadQuery = (ids: string[]) => ({
   },
 })
 
-export const authsQuery = (f: { status?: number; ticket?: string; offset?: number; limit?: number } = {}) => ({
+export const authsQuery = (f: { status?: number; ticket?: string; group?: string; offset?: number; limit?: number } = {}) => ({
   queryKey: ['auths', f, lang()],
   queryFn: ({ signal }: { signal: AbortSignal }) =>
-    unwrap(v2.GET('/v2/servicerequest/authorizations', { params: { query: { status: f.status, incident_id: f.ticket, offset: f.offset ?? 0, limit: f.limit ?? 50 } }, signal })),
+    unwrap(v2.GET('/v2/servicerequest/authorizations', { params: { query: { status: f.status, incident_id: f.ticket, group_id: f.group || undefined, offset: f.offset ?? 0, limit: f.limit ?? 50 } }, signal })),
 })
-
-export const labelsQuery = () => ({
-  queryKey: ['labels'],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/labels', { params: { query: { limit: 100 } }, signal }))).label_list,
-  staleTime: 60_000,
-})
-
-export const subusersQuery = () => ({
-  queryKey: ['subusers'],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/customers/sub-customers', { params: { query: {} }, signal }))).sub_customer_infos,
-  staleTime: 60_000,
-})
-
-export const detailQuery = (id: string) => ({
-  queryKey: ['ticket', id, lang()],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => {
-    const r = await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}', { params: { path: { case_id: id } }, signal }))
-    const extra = (r as { extends_params?: ExtendValue[] }).extends_params ?? []
-    return { ...(r.incident_detail_info as Detail), extends_params: extra }
-  },
-})
-export interface ExtendValue {
-  param_key: string
-  param_name: string
-  param_value: string
-  param_value_name?: string
-}
-
-export const logQuery = (id: string) => ({
-  queryKey: ['log', id, lang()],
-  queryFn: async ({ signal }: { signal: AbortSignal }) =>
-    (await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}/operate-logs', { params: { path: { case_id: id }, query: { limit: 100 } }, signal }))).incident_operate_log_list,
-})
-
-export const clocksQuery = (id: string) => ({
-  queryKey: ['clocks', id, lang()],
-  queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/tickets/{number}/clocks', { params: { path: { number: id } }, signal })),
-  staleTime: 30_000,
-})
-
-export const relationsQuery = (id: string) => ({
-  queryKey: ['relations', id],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}/relations', { params: { path: { case_id: id } }, signal }))).case_relation_list,
-})
-
-export const ticketLabelsQuery = (id: string) => ({
-  queryKey: ['ticketlabels', id],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}/labels', { params: { path: { case_id: id } }, signal }))).case_label_list,
-})
-
-export const limitsQuery = () => ({
-  queryKey: ['limits'],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => {
-    const l = (await unwrap(v2.GET('/v2/servicerequest/accessorys/limits', { signal }))).accessory_limit ?? {}
-    return { count: Number(l.limit_count ?? 5), megabytes: Number(l.limit_size ?? 10), types: (l.limit_file_type ?? '').split(',').filter(Boolean) }
-  },
-  staleTime: 5 * 60_000,
-})
-
-export const scoresQuery = () => ({
-  queryKey: ['dimensions', lang()],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/config/satisfaction-dimensions', { signal }))).satisfaction_dimension_list,
-  staleTime: 5 * 60_000,
-})
-
-export type Action = 'cancel' | 'close' | 'press' | 'delete'
-export const act = (id: string, action: Action, body: S['WorkOrderOperateV2Req'] = {}) =>
-  unwrap(v2.POST('/v2/servicerequest/cases/{case_id}/action', { params: { path: { case_id: id }, query: { action_id: action } }, body }))
-
-/** Opens a file that needs the session: a link that is good for minutes. */
-export async function fileLink(ids: string[]): Promise<Map<string, string>> {
-  const r = await unwrap(v2.GET('/v2/servicerequest/accessorys/access-urls', { params: { query: { accessory_ids: ids } } }))
-  return new Map(r.accessory_urls.map((u) => [u.accessory_id ?? '', u.accessory_url ?? '']))
-}
-
-/** Lets the browser save what was fetched. */
-export function save(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob)
-  const a = document.createElement('a')
-  a.href = url
-  a.download = name
-  a.target = '_self'
-  document.body.append(a)
-  a.click()
-  a.remove()
-  setTimeout(() => URL.revokeObjectURL(url), 60_000)
-}
 
 export const open = '0,1,2,5,17'
 export const needsYou = '2,17'
-export const ended = [3, 4, 12]

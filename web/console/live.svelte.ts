@@ -18,7 +18,7 @@ export function setLive(live: boolean): void {
 }
 
 function all(): void {
-  for (const key of ['tickets', 'counts', 'ticket', 'messages', 'log', 'clocks', 'auths', 'auth', 'unread']) void queries.invalidateQueries({ queryKey: [key] })
+  for (const key of ['tickets', 'counts', 'ticket', 'messages', 'log', 'clocks', 'urge', 'auths', 'auth', 'unread']) void queries.invalidateQueries({ queryKey: [key] })
 }
 
 export function onLive(e: LiveEvent): void {
@@ -37,6 +37,6 @@ export function onLive(e: LiveEvent): void {
     case 'message.withdrawn':
     case 'sla.due':
       stale(['tickets'], ['counts'], ['unread'])
-      if (id !== undefined) stale(['ticket', id], ['messages', id], ['log', id], ['clocks', id])
+      if (id !== undefined) stale(['ticket', id], ['messages', id], ['log', id], ['clocks', id], ['urge', id])
   }
 }

@@ -12,4 +12,7 @@ const [, session] = await Promise.all([speak(), resume().catch((e: unknown) => (
 if (session === undefined) toSignIn()
 else if ('failed' in session) mount(Unreachable, { target, props: { error: session.failed } })
 else if (session.kind !== 'customer') location.replace(homeOf(session))
-else mount(App, { target })
+else {
+  mount(App, { target })
+  void import('../kit/account/preferences').then((p) => p.takeOver())
+}

@@ -2,6 +2,8 @@
 // method composes, and can be switched off (WCAG 2.1.4).
 import { prefs } from './prefs.svelte'
 
+export { onEnter } from './enter'
+
 export interface Shortcut {
   keys: string // 'r', 'ctrl+k', 'g h' (one after the other), '?'
   label: string
@@ -13,9 +15,16 @@ export interface Shortcut {
 let registered: (() => Shortcut[])[] = [] // no state: read when a key is pressed
 const sheet = $state({ open: false })
 
+/** The shortcuts there are now, with the keys the user gave them. */
 export function shortcuts(): Shortcut[] {
-  return registered.flatMap((l) => l())
+  return registered.flatMap((l) => l()).map((s) => (prefs.remap[s.keys] === undefined ? s : { ...s, keys: prefs.remap[s.keys] ?? '' }))
 }
+
+/** Whether a shortcut acts on plain characters, which can be switched off and given other keys (WCAG 2.1.4). */
+export function single(keys: string): boolean {
+  return keys.split(' ').every((k) => k.length === 1)
+}
+
 export function sheetOpen(): boolean {
   return sheet.open
 }
@@ -84,39 +93,3 @@ export function listen(): () => void {
   }
 }
 let composing = false
-
-/**
- * Runs on Enter (with the wanted modifier) that is no confirmation of an input
- * method's candidate. Some browsers end the composition before they send that
- * Enter, some after: the one Enter of the composition's end never counts, the
- * next one does.
- */
-export function onEnter(run: () => void, modifier: 'ctrl' | 'none' = 'none') {
-  return (node: HTMLElement) => {
-    let inside = false
-    let endedAt = -1
-    const start = () => (inside = true)
-    const end = (e: Event) => {
-      inside = false
-      endedAt = e.timeStamp
-    }
-    const down = (e: KeyboardEvent) => {
-      if (e.key !== 'Enter') return
-      const confirms = inside || e.isComposing || e.keyCode === 229 || (endedAt >= 0 && e.timeStamp - endedAt < 30)
-      endedAt = -1
-      if (confirms) return
-      const held = e.ctrlKey || e.metaKey
-      if (modifier === 'ctrl' ? !held : held || e.shiftKey || e.altKey) return
-      e.preventDefault()
-      run()
-    }
-    node.addEventListener('compositionstart', start)
-    node.addEventListener('compositionend', end)
-    node.addEventListener('keydown', down)
-    return () => {
-      node.removeEventListener('compositionstart', start)
-      node.removeEventListener('compositionend', end)
-      node.removeEventListener('keydown', down)
-    }
-  }
-}

@@ -4,8 +4,12 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { asFailure, Failure, unwrap } from './errors'
 import { fill } from './i18n.svelte'
-import { match, nameOf, type Shortcut } from './keys.svelte'
+import { diff } from '../console/agreements/diff'
+import { cell } from '../console/tickets/csv'
+import { match, nameOf, shortcuts, single, useKeys, type Shortcut } from './keys.svelte'
 import { parse, parseInline } from './markdown'
+import { soundsLike } from './pinyin'
+import { prefs } from './prefs.svelte'
 import { safeNext, type Session } from './session.svelte'
 import { countdown, span } from './time.svelte'
 import { pastedName, refuse } from './uploads.svelte'
@@ -47,7 +51,7 @@ describe('texts', async () => {
       }
     })
     const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
-    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do)|contract|op\.(in|auth|length|range|items)|guide|ask\.(kind|give|right|text|template)|approvals|view\.(sort|shared))(\.|$)/ // put together at run time
+    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|notices|column|check|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do)|contract|op\.(in|auth|length|range|items)|guide|ask\.(kind|give|right|text|template)|approvals|view\.(sort|shared))(\.|$)/ // put together at run time
     for (const folder of folders)
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
         const key = m[1] ?? ''
@@ -125,6 +129,46 @@ test('uploads: what is refused before it is sent, and names of pasted pictures',
   expect(refuse(limits, { name: 'a.log', size: 0 }, 0)).toBe('empty')
   expect(refuse(limits, { name: 'a.log', size: 1 }, 2)).toBe('count')
   expect(pastedName('image/jpeg', new Date(2026, 10, 5, 9, 8, 7))).toBe('pasted-20261105-090807.jpg')
+})
+
+test('what changed between two texts: lines, and words within a line', () => {
+  const before = '第一条 您可以提交工单。\n第二条 旧的内容。\n第三条 不变。\n'
+  const after = '第一条 您可以提交和查询工单。\n第三条 不变。\n第四条 新增。\n'
+  const pieces = diff(before, after, 'zh-CN')
+  expect(pieces.filter((p) => p.kind !== 'new').map((p) => p.text).join('')).toBe(before)
+  expect(pieces.filter((p) => p.kind !== 'gone').map((p) => p.text).join('')).toBe(after)
+  expect(pieces.find((p) => p.kind === 'new')?.text).toBe('和查询')
+  expect(diff('a', 'a', 'en')).toEqual([{ kind: 'same', text: 'a' }])
+  expect(diff('', 'x', 'en').filter((p) => p.text !== '')).toEqual([{ kind: 'new', text: 'x' }])
+})
+
+test('pinyin: full, initials, mixed, readings of one character, Latin parts', () => {
+  for (const [text, words] of [
+    ['弹性云服务器', ['tanxingyunfuwuqi', 'txyfwq', 'yunfwq', 'tanxyun', 'fuwu', 'dan']],
+    ['对象存储 OBS', ['duixiang', 'dxcc', 'obs', 'cunchuobs']],
+    ['重置密码', ['chongzhi', 'czmm']],
+  ] as const)
+    for (const w of words) expect(soundsLike(text, w), `${text} ${w}`).toBe(true)
+  for (const w of ['', 'xyz', '云', 'yunyun', 'fwqq']) expect(soundsLike('弹性云服务器', w), w).toBe(false)
+})
+
+test('keys that were given others act by those, and only by those', () => {
+  prefs.remap = { j: 'n', 'g h': 'g x' }
+  const done: string[] = []
+  const end = useKeys(() => [{ keys: 'j', label: '', group: '', run: () => done.push('j') }, { keys: 'g h', label: '', group: '', run: () => done.push('h') }])
+  expect(shortcuts().map((s) => s.keys)).toEqual(['n', 'g x'])
+  expect(match(shortcuts(), 'j', 20_000).hit).toBeUndefined()
+  match(shortcuts(), 'n', 21_000).hit?.run()
+  match(shortcuts(), 'g', 22_000)
+  match(shortcuts(), 'x', 22_100).hit?.run()
+  expect(done).toEqual(['j', 'h'])
+  end()
+  prefs.remap = {}
+  expect([single('j'), single('g h'), single('ctrl+k'), single('enter')]).toEqual([true, true, false, false])
+})
+
+test('cells of an export run nothing', () => {
+  expect([cell('=1+1'), cell('@x'), cell('a,b'), cell('a"b'), cell('普通')]).toEqual(["'=1+1", "'@x", '"a,b"', '"a""b"', '普通'])
 })
 
 test('spans and countdowns', () => {

@@ -1,29 +1,32 @@
-// What a user chose for this browser: scheme, zone, whether single keys act.
-// It is no secret and the server need not know it.
+// What a user chose: scheme, zone, keys. Kept in this browser, so that it is
+// there at once; the server's copy (account/preferences) follows the user.
 
 export type Theme = 'system' | 'light' | 'dark'
 
 const key = 'casemate.prefs'
-interface Prefs {
+export interface Prefs {
   theme: Theme
   zone: string
-  keys: boolean
+  keys: boolean // single keys act
+  remap: Record<string, string> // a shortcut's own key to the one it has now
 }
 
-function read(): Prefs {
-  const defaults: Prefs = { theme: 'system', zone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'Asia/Shanghai', keys: true }
+function stored(): Partial<Prefs> {
   try {
-    return { ...defaults, ...(JSON.parse(localStorage.getItem(key) ?? '{}') as Partial<Prefs>) }
+    return JSON.parse(localStorage.getItem(key) ?? '{}') as Partial<Prefs>
   } catch {
-    return defaults
+    return {}
   }
 }
 
-export const prefs = $state<Prefs>(read())
+export const prefs = $state<Prefs>({ theme: 'system', zone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'Asia/Shanghai', keys: true, remap: {}, ...stored() })
+
+/** What was chosen in this browser, defaults left out. */
+export const chosen = stored
 
 export function setPrefs(change: Partial<Prefs>): void {
   Object.assign(prefs, change)
-  localStorage.setItem(key, JSON.stringify(prefs))
+  localStorage.setItem(key, JSON.stringify({ ...stored(), ...change }))
   applyTheme()
 }
 

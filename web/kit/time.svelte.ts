@@ -43,7 +43,8 @@ export function full(at: Instant | undefined | null): string {
   return format('full', { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' }).format(d)
 }
 
-function day(d: Date): string {
+/** 2026-11-25, the day in the user's zone. */
+export function day(d: Date): string {
   return format('day', { year: 'numeric', month: '2-digit', day: '2-digit' }).format(d)
 }
 

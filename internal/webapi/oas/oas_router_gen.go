@@ -11,66 +11,101 @@ import (
 )
 
 var (
-	rn37AllowedHeaders = map[string]string{
+	rn52AllowedHeaders = map[string]string{
 		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
 	}
-	rn21AllowedHeaders = map[string]string{
+	rn25AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
-	rn8AllowedHeaders = map[string]string{
+	rn12AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn13AllowedHeaders = map[string]string{
+		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
+	}
+	rn27AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn50AllowedHeaders = map[string]string{
+		"GET": "Last-Event-Id",
+	}
+	rn29AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn31AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn15AllowedHeaders = map[string]string{
+		"POST": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn18AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn9AllowedHeaders = map[string]string{
+		"DELETE": "Authorization,X-Auth-Token,X-Csrf",
+		"GET":    "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn32AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn16AllowedHeaders = map[string]string{
+		"GET":  "Authorization,X-Auth-Token,X-Csrf",
 		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
 	}
-	rn23AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token,X-Csrf",
-	}
-	rn35AllowedHeaders = map[string]string{
-		"GET": "Last-Event-Id",
-	}
-	rn12AllowedHeaders = map[string]string{
-		"POST": "Authorization,X-Auth-Token,X-Csrf",
-	}
-	rn14AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Auth-Token,X-Csrf",
-	}
-	rn5AllowedHeaders = map[string]string{
+	rn6AllowedHeaders = map[string]string{
 		"DELETE": "Authorization,X-Auth-Token,X-Csrf",
+		"PUT":    "Authorization,Content-Type,X-Auth-Token,X-Csrf",
+	}
+	rn8AllowedHeaders = map[string]string{
+		"GET":  "X-Csrf",
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn36AllowedHeaders = map[string]string{
+		"GET": "X-Csrf",
+		"PUT": "Content-Type,X-Csrf",
 	}
 	rn30AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
-	rn29AllowedHeaders = map[string]string{
+	rn43AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn41AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 	rn3AllowedHeaders = map[string]string{
 		"GET":  "X-Csrf",
 		"POST": "X-Csrf",
 	}
-	rn6AllowedHeaders = map[string]string{
-		"POST": "Content-Type,X-Csrf",
-	}
-	rn16AllowedHeaders = map[string]string{
-		"POST": "Content-Type,X-Csrf",
-	}
-	rn25AllowedHeaders = map[string]string{
-		"POST": "Content-Type,X-Csrf",
-	}
 	rn10AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn20AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn37AllowedHeaders = map[string]string{
+		"POST": "Content-Type,X-Csrf",
+	}
+	rn14AllowedHeaders = map[string]string{
 		"DELETE": "X-Csrf",
 		"POST":   "Content-Type",
 	}
 	rn1AllowedHeaders = map[string]string{
 		"POST": "Content-Type",
 	}
-	rn24AllowedHeaders = map[string]string{
+	rn28AllowedHeaders = map[string]string{
 		"GET": "X-Csrf",
 	}
-	rn27AllowedHeaders = map[string]string{
+	rn39AllowedHeaders = map[string]string{
 		"DELETE": "X-Csrf",
 	}
 	rn34AllowedHeaders = map[string]string{
+		"POST": "Authorization,Content-Type,X-Auth-Token,X-Csrf",
+	}
+	rn47AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Auth-Token,X-Csrf",
+	}
+	rn49AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Auth-Token,X-Csrf",
 	}
 )
@@ -166,7 +201,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "POST",
-									allowedHeaders: rn37AllowedHeaders,
+									allowedHeaders: rn52AllowedHeaders,
 									acceptPost:     "application/json",
 									acceptPatch:    "",
 								})
@@ -190,7 +225,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "GET",
-									allowedHeaders: rn21AllowedHeaders,
+									allowedHeaders: rn25AllowedHeaders,
 									acceptPost:     "",
 									acceptPatch:    "",
 								})
@@ -225,7 +260,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "GET",
-										allowedHeaders: rn8AllowedHeaders,
+										allowedHeaders: rn12AllowedHeaders,
 										acceptPost:     "",
 										acceptPatch:    "",
 									})
@@ -252,7 +287,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
-											allowedHeaders: rn9AllowedHeaders,
+											allowedHeaders: rn13AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -283,7 +318,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "GET",
-								allowedHeaders: rn23AllowedHeaders,
+								allowedHeaders: rn27AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -310,7 +345,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn35AllowedHeaders,
+							allowedHeaders: rn50AllowedHeaders,
+							acceptPost:     "",
+							acceptPatch:    "",
+						})
+					}
+
+					return
+				}
+
+			case 'l': // Prefix: "last-messages"
+
+				if l := len("last-messages"); len(elem) >= l && elem[0:l] == "last-messages" {
+					elem = elem[l:]
+				} else {
+					break
+				}
+
+				if len(elem) == 0 {
+					// Leaf node.
+					switch r.Method {
+					case "GET":
+						s.handleListLastMessagesRequest([0]string{}, elemIsEscaped, w, r)
+					default:
+						s.notAllowed(w, r, notAllowedParams{
+							allowedMethods: "GET",
+							allowedHeaders: rn29AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -331,6 +391,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					break
 				}
 				switch elem[0] {
+				case 'a': // Prefix: "agreements"
+
+					if l := len("agreements"); len(elem) >= l && elem[0:l] == "agreements" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch r.Method {
+						case "GET":
+							s.handleListOwnAgreementsRequest([0]string{}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "GET",
+								allowedHeaders: rn31AllowedHeaders,
+								acceptPost:     "",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+
 				case 'b': // Prefix: "bundles"
 
 					if l := len("bundles"); len(elem) >= l && elem[0:l] == "bundles" {
@@ -346,7 +431,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "POST",
-								allowedHeaders: rn12AllowedHeaders,
+								allowedHeaders: rn15AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -382,7 +467,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "GET",
-									allowedHeaders: rn14AllowedHeaders,
+									allowedHeaders: rn18AllowedHeaders,
 									acceptPost:     "",
 									acceptPatch:    "",
 								})
@@ -406,10 +491,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						switch r.Method {
 						case "DELETE":
 							s.handleClearOwnContactsRequest([0]string{}, elemIsEscaped, w, r)
+						case "GET":
+							s.handleListOwnContactsRequest([0]string{}, elemIsEscaped, w, r)
 						default:
 							s.notAllowed(w, r, notAllowedParams{
-								allowedMethods: "DELETE",
-								allowedHeaders: rn5AllowedHeaders,
+								allowedMethods: "DELETE,GET",
+								allowedHeaders: rn9AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -418,31 +505,231 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						return
 					}
 
+				case 'g': // Prefix: "groups"
+
+					if l := len("groups"); len(elem) >= l && elem[0:l] == "groups" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch r.Method {
+						case "GET":
+							s.handleListOwnGroupsRequest([0]string{}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "GET",
+								allowedHeaders: rn32AllowedHeaders,
+								acceptPost:     "",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+
+				case 'k': // Prefix: "keys"
+
+					if l := len("keys"); len(elem) >= l && elem[0:l] == "keys" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						switch r.Method {
+						case "GET":
+							s.handleListOwnKeysRequest([0]string{}, elemIsEscaped, w, r)
+						case "POST":
+							s.handleCreateOwnKeyRequest([0]string{}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "GET,POST",
+								allowedHeaders: rn16AllowedHeaders,
+								acceptPost:     "application/json",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+					switch elem[0] {
+					case '/': // Prefix: "/"
+
+						if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						// Param: "access_key"
+						// Leaf parameter, slashes are prohibited
+						idx := strings.IndexByte(elem, '/')
+						if idx >= 0 {
+							break
+						}
+						args[0] = elem
+						elem = ""
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "DELETE":
+								s.handleDeleteOwnKeyRequest([1]string{
+									args[0],
+								}, elemIsEscaped, w, r)
+							case "PUT":
+								s.handleChangeOwnKeyRequest([1]string{
+									args[0],
+								}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "DELETE,PUT",
+									allowedHeaders: rn6AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
+					}
+
+				case 'p': // Prefix: "p"
+
+					if l := len("p"); len(elem) >= l && elem[0:l] == "p" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						break
+					}
+					switch elem[0] {
+					case 'a': // Prefix: "assword"
+
+						if l := len("assword"); len(elem) >= l && elem[0:l] == "assword" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "GET":
+								s.handleShowOwnPasswordRequest([0]string{}, elemIsEscaped, w, r)
+							case "POST":
+								s.handleChangeOwnPasswordRequest([0]string{}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET,POST",
+									allowedHeaders: rn8AllowedHeaders,
+									acceptPost:     "application/json",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
+					case 'r': // Prefix: "references"
+
+						if l := len("references"); len(elem) >= l && elem[0:l] == "references" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "GET":
+								s.handleShowOwnPreferencesRequest([0]string{}, elemIsEscaped, w, r)
+							case "PUT":
+								s.handlePutOwnPreferencesRequest([0]string{}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET,PUT",
+									allowedHeaders: rn36AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
+					}
+
 				}
 
-			case 'p': // Prefix: "promise"
+			case 'p': // Prefix: "pro"
 
-				if l := len("promise"); len(elem) >= l && elem[0:l] == "promise" {
+				if l := len("pro"); len(elem) >= l && elem[0:l] == "pro" {
 					elem = elem[l:]
 				} else {
 					break
 				}
 
 				if len(elem) == 0 {
-					// Leaf node.
-					switch r.Method {
-					case "GET":
-						s.handleShowPromiseRequest([0]string{}, elemIsEscaped, w, r)
-					default:
-						s.notAllowed(w, r, notAllowedParams{
-							allowedMethods: "GET",
-							allowedHeaders: rn30AllowedHeaders,
-							acceptPost:     "",
-							acceptPatch:    "",
-						})
+					break
+				}
+				switch elem[0] {
+				case 'b': // Prefix: "blems"
+
+					if l := len("blems"); len(elem) >= l && elem[0:l] == "blems" {
+						elem = elem[l:]
+					} else {
+						break
 					}
 
-					return
+					if len(elem) == 0 {
+						// Leaf node.
+						switch r.Method {
+						case "GET":
+							s.handleListOfferedProblemsRequest([0]string{}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "GET",
+								allowedHeaders: rn30AllowedHeaders,
+								acceptPost:     "",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+
+				case 'm': // Prefix: "mise"
+
+					if l := len("mise"); len(elem) >= l && elem[0:l] == "mise" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch r.Method {
+						case "GET":
+							s.handleShowPromiseRequest([0]string{}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "GET",
+								allowedHeaders: rn43AllowedHeaders,
+								acceptPost:     "",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+
 				}
 
 			case 'r': // Prefix: "reports/"
@@ -472,7 +759,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn29AllowedHeaders,
+							allowedHeaders: rn41AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -559,7 +846,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
-											allowedHeaders: rn6AllowedHeaders,
+											allowedHeaders: rn10AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -584,7 +871,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
-											allowedHeaders: rn16AllowedHeaders,
+											allowedHeaders: rn20AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -609,7 +896,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "POST",
-											allowedHeaders: rn25AllowedHeaders,
+											allowedHeaders: rn37AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -641,7 +928,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "DELETE,GET,POST",
-									allowedHeaders: rn10AllowedHeaders,
+									allowedHeaders: rn14AllowedHeaders,
 									acceptPost:     "application/json",
 									acceptPatch:    "",
 								})
@@ -690,7 +977,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "GET",
-										allowedHeaders: rn24AllowedHeaders,
+										allowedHeaders: rn28AllowedHeaders,
 										acceptPost:     "",
 										acceptPatch:    "",
 									})
@@ -726,7 +1013,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "DELETE",
-											allowedHeaders: rn27AllowedHeaders,
+											allowedHeaders: rn39AllowedHeaders,
 											acceptPost:     "",
 											acceptPatch:    "",
 										})
@@ -741,53 +1028,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 					}
 
-				case 'i': // Prefix: "ign-in"
+				case 'i': // Prefix: "i"
 
-					if l := len("ign-in"); len(elem) >= l && elem[0:l] == "ign-in" {
+					if l := len("i"); len(elem) >= l && elem[0:l] == "i" {
 						elem = elem[l:]
 					} else {
 						break
 					}
 
 					if len(elem) == 0 {
-						switch r.Method {
-						case "GET":
-							s.handleShowSignInRequest([0]string{}, elemIsEscaped, w, r)
-						default:
-							s.notAllowed(w, r, notAllowedParams{
-								allowedMethods: "GET",
-								allowedHeaders: nil,
-								acceptPost:     "",
-								acceptPatch:    "",
-							})
-						}
-
-						return
+						break
 					}
 					switch elem[0] {
-					case '/': // Prefix: "/"
+					case 'g': // Prefix: "gn-in"
 
-						if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+						if l := len("gn-in"); len(elem) >= l && elem[0:l] == "gn-in" {
 							elem = elem[l:]
 						} else {
 							break
 						}
 
-						// Param: "provider"
-						// Match until "/"
-						idx := strings.IndexByte(elem, '/')
-						if idx < 0 {
-							idx = len(elem)
-						}
-						args[0] = elem[:idx]
-						elem = elem[idx:]
-
 						if len(elem) == 0 {
 							switch r.Method {
 							case "GET":
-								s.handleStartSignInRequest([1]string{
-									args[0],
-								}, elemIsEscaped, w, r)
+								s.handleShowSignInRequest([0]string{}, elemIsEscaped, w, r)
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "GET",
@@ -800,19 +1064,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							return
 						}
 						switch elem[0] {
-						case '/': // Prefix: "/callback"
+						case '/': // Prefix: "/"
 
-							if l := len("/callback"); len(elem) >= l && elem[0:l] == "/callback" {
+							if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
 								elem = elem[l:]
 							} else {
 								break
 							}
 
+							// Param: "provider"
+							// Match until "/"
+							idx := strings.IndexByte(elem, '/')
+							if idx < 0 {
+								idx = len(elem)
+							}
+							args[0] = elem[:idx]
+							elem = elem[idx:]
+
 							if len(elem) == 0 {
-								// Leaf node.
 								switch r.Method {
 								case "GET":
-									s.handleFinishSignInRequest([1]string{
+									s.handleStartSignInRequest([1]string{
 										args[0],
 									}, elemIsEscaped, w, r)
 								default:
@@ -826,7 +1098,61 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 								return
 							}
+							switch elem[0] {
+							case '/': // Prefix: "/callback"
 
+								if l := len("/callback"); len(elem) >= l && elem[0:l] == "/callback" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch r.Method {
+									case "GET":
+										s.handleFinishSignInRequest([1]string{
+											args[0],
+										}, elemIsEscaped, w, r)
+									default:
+										s.notAllowed(w, r, notAllowedParams{
+											allowedMethods: "GET",
+											allowedHeaders: nil,
+											acceptPost:     "",
+											acceptPatch:    "",
+										})
+									}
+
+									return
+								}
+
+							}
+
+						}
+
+					case 'm': // Prefix: "milar-tickets"
+
+						if l := len("milar-tickets"); len(elem) >= l && elem[0:l] == "milar-tickets" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "POST":
+								s.handleListSimilarTicketsRequest([0]string{}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "POST",
+									allowedHeaders: rn34AllowedHeaders,
+									acceptPost:     "application/json",
+									acceptPatch:    "",
+								})
+							}
+
+							return
 						}
 
 					}
@@ -854,31 +1180,72 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					break
 				}
 				switch elem[0] {
-				case '/': // Prefix: "/clocks"
+				case '/': // Prefix: "/"
 
-					if l := len("/clocks"); len(elem) >= l && elem[0:l] == "/clocks" {
+					if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
 						elem = elem[l:]
 					} else {
 						break
 					}
 
 					if len(elem) == 0 {
-						// Leaf node.
-						switch r.Method {
-						case "GET":
-							s.handleShowTicketClocksRequest([1]string{
-								args[0],
-							}, elemIsEscaped, w, r)
-						default:
-							s.notAllowed(w, r, notAllowedParams{
-								allowedMethods: "GET",
-								allowedHeaders: rn34AllowedHeaders,
-								acceptPost:     "",
-								acceptPatch:    "",
-							})
+						break
+					}
+					switch elem[0] {
+					case 'c': // Prefix: "clocks"
+
+						if l := len("clocks"); len(elem) >= l && elem[0:l] == "clocks" {
+							elem = elem[l:]
+						} else {
+							break
 						}
 
-						return
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "GET":
+								s.handleShowTicketClocksRequest([1]string{
+									args[0],
+								}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET",
+									allowedHeaders: rn47AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
+					case 'u': // Prefix: "urge"
+
+						if l := len("urge"); len(elem) >= l && elem[0:l] == "urge" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch r.Method {
+							case "GET":
+								s.handleShowUrgeRequest([1]string{
+									args[0],
+								}, elemIsEscaped, w, r)
+							default:
+								s.notAllowed(w, r, notAllowedParams{
+									allowedMethods: "GET",
+									allowedHeaders: rn49AllowedHeaders,
+									acceptPost:     "",
+									acceptPatch:    "",
+								})
+							}
+
+							return
+						}
+
 					}
 
 				}
@@ -1172,6 +1539,31 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 					}
 				}
 
+			case 'l': // Prefix: "last-messages"
+
+				if l := len("last-messages"); len(elem) >= l && elem[0:l] == "last-messages" {
+					elem = elem[l:]
+				} else {
+					break
+				}
+
+				if len(elem) == 0 {
+					// Leaf node.
+					switch method {
+					case "GET":
+						r.name = ListLastMessagesOperation
+						r.summary = "Who wrote last"
+						r.operationID = "ListLastMessages"
+						r.operationGroup = ""
+						r.pathPattern = "/web/v1/last-messages"
+						r.args = args
+						r.count = 0
+						return r, true
+					default:
+						return
+					}
+				}
+
 			case 'm': // Prefix: "me/"
 
 				if l := len("me/"); len(elem) >= l && elem[0:l] == "me/" {
@@ -1184,6 +1576,31 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 					break
 				}
 				switch elem[0] {
+				case 'a': // Prefix: "agreements"
+
+					if l := len("agreements"); len(elem) >= l && elem[0:l] == "agreements" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch method {
+						case "GET":
+							r.name = ListOwnAgreementsOperation
+							r.summary = "Agreements and own signatures"
+							r.operationID = "ListOwnAgreements"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/agreements"
+							r.args = args
+							r.count = 0
+							return r, true
+						default:
+							return
+						}
+					}
+
 				case 'b': // Prefix: "bundles"
 
 					if l := len("bundles"); len(elem) >= l && elem[0:l] == "bundles" {
@@ -1264,36 +1681,269 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 							r.args = args
 							r.count = 0
 							return r, true
+						case "GET":
+							r.name = ListOwnContactsOperation
+							r.summary = "Proved contacts"
+							r.operationID = "ListOwnContacts"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/contacts"
+							r.args = args
+							r.count = 0
+							return r, true
 						default:
 							return
 						}
 					}
 
+				case 'g': // Prefix: "groups"
+
+					if l := len("groups"); len(elem) >= l && elem[0:l] == "groups" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch method {
+						case "GET":
+							r.name = ListOwnGroupsOperation
+							r.summary = "Groups whose tickets one sees"
+							r.operationID = "ListOwnGroups"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/groups"
+							r.args = args
+							r.count = 0
+							return r, true
+						default:
+							return
+						}
+					}
+
+				case 'k': // Prefix: "keys"
+
+					if l := len("keys"); len(elem) >= l && elem[0:l] == "keys" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						switch method {
+						case "GET":
+							r.name = ListOwnKeysOperation
+							r.summary = "Own access keys"
+							r.operationID = "ListOwnKeys"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/keys"
+							r.args = args
+							r.count = 0
+							return r, true
+						case "POST":
+							r.name = CreateOwnKeyOperation
+							r.summary = "Create an access key"
+							r.operationID = "CreateOwnKey"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/me/keys"
+							r.args = args
+							r.count = 0
+							return r, true
+						default:
+							return
+						}
+					}
+					switch elem[0] {
+					case '/': // Prefix: "/"
+
+						if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						// Param: "access_key"
+						// Leaf parameter, slashes are prohibited
+						idx := strings.IndexByte(elem, '/')
+						if idx >= 0 {
+							break
+						}
+						args[0] = elem
+						elem = ""
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "DELETE":
+								r.name = DeleteOwnKeyOperation
+								r.summary = "Delete an access key"
+								r.operationID = "DeleteOwnKey"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/keys/{access_key}"
+								r.args = args
+								r.count = 1
+								return r, true
+							case "PUT":
+								r.name = ChangeOwnKeyOperation
+								r.summary = "Change an access key"
+								r.operationID = "ChangeOwnKey"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/keys/{access_key}"
+								r.args = args
+								r.count = 1
+								return r, true
+							default:
+								return
+							}
+						}
+
+					}
+
+				case 'p': // Prefix: "p"
+
+					if l := len("p"); len(elem) >= l && elem[0:l] == "p" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						break
+					}
+					switch elem[0] {
+					case 'a': // Prefix: "assword"
+
+						if l := len("assword"); len(elem) >= l && elem[0:l] == "assword" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "GET":
+								r.name = ShowOwnPasswordOperation
+								r.summary = "How the own password stands"
+								r.operationID = "ShowOwnPassword"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/password"
+								r.args = args
+								r.count = 0
+								return r, true
+							case "POST":
+								r.name = ChangeOwnPasswordOperation
+								r.summary = "Change the own password"
+								r.operationID = "ChangeOwnPassword"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/password"
+								r.args = args
+								r.count = 0
+								return r, true
+							default:
+								return
+							}
+						}
+
+					case 'r': // Prefix: "references"
+
+						if l := len("references"); len(elem) >= l && elem[0:l] == "references" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "GET":
+								r.name = ShowOwnPreferencesOperation
+								r.summary = "Own preferences"
+								r.operationID = "ShowOwnPreferences"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/preferences"
+								r.args = args
+								r.count = 0
+								return r, true
+							case "PUT":
+								r.name = PutOwnPreferencesOperation
+								r.summary = "Change the own preferences"
+								r.operationID = "PutOwnPreferences"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/me/preferences"
+								r.args = args
+								r.count = 0
+								return r, true
+							default:
+								return
+							}
+						}
+
+					}
+
 				}
 
-			case 'p': // Prefix: "promise"
+			case 'p': // Prefix: "pro"
 
-				if l := len("promise"); len(elem) >= l && elem[0:l] == "promise" {
+				if l := len("pro"); len(elem) >= l && elem[0:l] == "pro" {
 					elem = elem[l:]
 				} else {
 					break
 				}
 
 				if len(elem) == 0 {
-					// Leaf node.
-					switch method {
-					case "GET":
-						r.name = ShowPromiseOperation
-						r.summary = "What would be promised"
-						r.operationID = "ShowPromise"
-						r.operationGroup = ""
-						r.pathPattern = "/web/v1/promise"
-						r.args = args
-						r.count = 0
-						return r, true
-					default:
-						return
+					break
+				}
+				switch elem[0] {
+				case 'b': // Prefix: "blems"
+
+					if l := len("blems"); len(elem) >= l && elem[0:l] == "blems" {
+						elem = elem[l:]
+					} else {
+						break
 					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch method {
+						case "GET":
+							r.name = ListOfferedProblemsOperation
+							r.summary = "All problem types"
+							r.operationID = "ListOfferedProblems"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/problems"
+							r.args = args
+							r.count = 0
+							return r, true
+						default:
+							return
+						}
+					}
+
+				case 'm': // Prefix: "mise"
+
+					if l := len("mise"); len(elem) >= l && elem[0:l] == "mise" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch method {
+						case "GET":
+							r.name = ShowPromiseOperation
+							r.summary = "What would be promised"
+							r.operationID = "ShowPromise"
+							r.operationGroup = ""
+							r.pathPattern = "/web/v1/promise"
+							r.args = args
+							r.count = 0
+							return r, true
+						default:
+							return
+						}
+					}
+
 				}
 
 			case 'r': // Prefix: "reports/"
@@ -1609,80 +2259,67 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 
 					}
 
-				case 'i': // Prefix: "ign-in"
+				case 'i': // Prefix: "i"
 
-					if l := len("ign-in"); len(elem) >= l && elem[0:l] == "ign-in" {
+					if l := len("i"); len(elem) >= l && elem[0:l] == "i" {
 						elem = elem[l:]
 					} else {
 						break
 					}
 
 					if len(elem) == 0 {
-						switch method {
-						case "GET":
-							r.name = ShowSignInOperation
-							r.summary = "Ways to sign in"
-							r.operationID = "ShowSignIn"
-							r.operationGroup = ""
-							r.pathPattern = "/web/v1/sign-in"
-							r.args = args
-							r.count = 0
-							return r, true
-						default:
-							return
-						}
+						break
 					}
 					switch elem[0] {
-					case '/': // Prefix: "/"
+					case 'g': // Prefix: "gn-in"
 
-						if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+						if l := len("gn-in"); len(elem) >= l && elem[0:l] == "gn-in" {
 							elem = elem[l:]
 						} else {
 							break
 						}
 
-						// Param: "provider"
-						// Match until "/"
-						idx := strings.IndexByte(elem, '/')
-						if idx < 0 {
-							idx = len(elem)
-						}
-						args[0] = elem[:idx]
-						elem = elem[idx:]
-
 						if len(elem) == 0 {
 							switch method {
 							case "GET":
-								r.name = StartSignInOperation
-								r.summary = "Sign in at an identity provider"
-								r.operationID = "StartSignIn"
+								r.name = ShowSignInOperation
+								r.summary = "Ways to sign in"
+								r.operationID = "ShowSignIn"
 								r.operationGroup = ""
-								r.pathPattern = "/web/v1/sign-in/{provider}"
+								r.pathPattern = "/web/v1/sign-in"
 								r.args = args
-								r.count = 1
+								r.count = 0
 								return r, true
 							default:
 								return
 							}
 						}
 						switch elem[0] {
-						case '/': // Prefix: "/callback"
+						case '/': // Prefix: "/"
 
-							if l := len("/callback"); len(elem) >= l && elem[0:l] == "/callback" {
+							if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
 								elem = elem[l:]
 							} else {
 								break
 							}
 
+							// Param: "provider"
+							// Match until "/"
+							idx := strings.IndexByte(elem, '/')
+							if idx < 0 {
+								idx = len(elem)
+							}
+							args[0] = elem[:idx]
+							elem = elem[idx:]
+
 							if len(elem) == 0 {
-								// Leaf node.
 								switch method {
 								case "GET":
-									r.name = FinishSignInOperation
-									r.summary = "Back from an identity provider"
-									r.operationID = "FinishSignIn"
+									r.name = StartSignInOperation
+									r.summary = "Sign in at an identity provider"
+									r.operationID = "StartSignIn"
 									r.operationGroup = ""
-									r.pathPattern = "/web/v1/sign-in/{provider}/callback"
+									r.pathPattern = "/web/v1/sign-in/{provider}"
 									r.args = args
 									r.count = 1
 									return r, true
@@ -1690,7 +2327,59 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 									return
 								}
 							}
+							switch elem[0] {
+							case '/': // Prefix: "/callback"
 
+								if l := len("/callback"); len(elem) >= l && elem[0:l] == "/callback" {
+									elem = elem[l:]
+								} else {
+									break
+								}
+
+								if len(elem) == 0 {
+									// Leaf node.
+									switch method {
+									case "GET":
+										r.name = FinishSignInOperation
+										r.summary = "Back from an identity provider"
+										r.operationID = "FinishSignIn"
+										r.operationGroup = ""
+										r.pathPattern = "/web/v1/sign-in/{provider}/callback"
+										r.args = args
+										r.count = 1
+										return r, true
+									default:
+										return
+									}
+								}
+
+							}
+
+						}
+
+					case 'm': // Prefix: "milar-tickets"
+
+						if l := len("milar-tickets"); len(elem) >= l && elem[0:l] == "milar-tickets" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "POST":
+								r.name = ListSimilarTicketsOperation
+								r.summary = "Similar tickets of one's own"
+								r.operationID = "ListSimilarTickets"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/similar-tickets"
+								r.args = args
+								r.count = 0
+								return r, true
+							default:
+								return
+							}
 						}
 
 					}
@@ -1718,29 +2407,68 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 					break
 				}
 				switch elem[0] {
-				case '/': // Prefix: "/clocks"
+				case '/': // Prefix: "/"
 
-					if l := len("/clocks"); len(elem) >= l && elem[0:l] == "/clocks" {
+					if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
 						elem = elem[l:]
 					} else {
 						break
 					}
 
 					if len(elem) == 0 {
-						// Leaf node.
-						switch method {
-						case "GET":
-							r.name = ShowTicketClocksOperation
-							r.summary = "Clocks of a ticket"
-							r.operationID = "ShowTicketClocks"
-							r.operationGroup = ""
-							r.pathPattern = "/web/v1/tickets/{number}/clocks"
-							r.args = args
-							r.count = 1
-							return r, true
-						default:
-							return
+						break
+					}
+					switch elem[0] {
+					case 'c': // Prefix: "clocks"
+
+						if l := len("clocks"); len(elem) >= l && elem[0:l] == "clocks" {
+							elem = elem[l:]
+						} else {
+							break
 						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "GET":
+								r.name = ShowTicketClocksOperation
+								r.summary = "Clocks of a ticket"
+								r.operationID = "ShowTicketClocks"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/tickets/{number}/clocks"
+								r.args = args
+								r.count = 1
+								return r, true
+							default:
+								return
+							}
+						}
+
+					case 'u': // Prefix: "urge"
+
+						if l := len("urge"); len(elem) >= l && elem[0:l] == "urge" {
+							elem = elem[l:]
+						} else {
+							break
+						}
+
+						if len(elem) == 0 {
+							// Leaf node.
+							switch method {
+							case "GET":
+								r.name = ShowUrgeOperation
+								r.summary = "When a ticket may be urged"
+								r.operationID = "ShowUrge"
+								r.operationGroup = ""
+								r.pathPattern = "/web/v1/tickets/{number}/urge"
+								r.args = args
+								r.count = 1
+								return r, true
+							default:
+								return
+							}
+						}
+
 					}
 
 				}

@@ -1162,6 +1162,9 @@ func (s *BrowserSessionRole) UnmarshalText(data []byte) error {
 	}
 }
 
+// ChangeOwnPasswordNoContent is response for ChangeOwnPassword operation.
+type ChangeOwnPasswordNoContent struct{}
+
 // Ref: #/components/schemas/ClearedContacts
 type ClearedContacts struct {
 	// Records that were cleared.
@@ -1862,6 +1865,9 @@ func (s *DeleteBrowserSessionNoContent) SetSetCookie(val OptString) {
 	s.SetCookie = val
 }
 
+// DeleteOwnKeyNoContent is response for DeleteOwnKey operation.
+type DeleteOwnKeyNoContent struct{}
+
 type DownloadOwnBundleOK struct {
 	Data io.Reader
 }
@@ -2002,6 +2008,138 @@ func (s *FinishSignInSeeOther) SetSetCookie(val OptString) {
 	s.SetCookie = val
 }
 
+// Ref: #/components/schemas/LastMessage
+type LastMessage struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// Who wrote it.
+	Side LastMessageSide `json:"side"`
+	// The user's name, or what customers know of the engineer.
+	Name string `json:"name"`
+	// Whether it was the caller.
+	Own bool `json:"own"`
+	At  Time `json:"at"`
+	// Engineers' messages the caller has not read.
+	Unread int32 `json:"unread"`
+}
+
+// GetNumber returns the value of Number.
+func (s *LastMessage) GetNumber() string {
+	return s.Number
+}
+
+// GetSide returns the value of Side.
+func (s *LastMessage) GetSide() LastMessageSide {
+	return s.Side
+}
+
+// GetName returns the value of Name.
+func (s *LastMessage) GetName() string {
+	return s.Name
+}
+
+// GetOwn returns the value of Own.
+func (s *LastMessage) GetOwn() bool {
+	return s.Own
+}
+
+// GetAt returns the value of At.
+func (s *LastMessage) GetAt() Time {
+	return s.At
+}
+
+// GetUnread returns the value of Unread.
+func (s *LastMessage) GetUnread() int32 {
+	return s.Unread
+}
+
+// SetNumber sets the value of Number.
+func (s *LastMessage) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetSide sets the value of Side.
+func (s *LastMessage) SetSide(val LastMessageSide) {
+	s.Side = val
+}
+
+// SetName sets the value of Name.
+func (s *LastMessage) SetName(val string) {
+	s.Name = val
+}
+
+// SetOwn sets the value of Own.
+func (s *LastMessage) SetOwn(val bool) {
+	s.Own = val
+}
+
+// SetAt sets the value of At.
+func (s *LastMessage) SetAt(val Time) {
+	s.At = val
+}
+
+// SetUnread sets the value of Unread.
+func (s *LastMessage) SetUnread(val int32) {
+	s.Unread = val
+}
+
+// Ref: #/components/schemas/LastMessageList
+type LastMessageList struct {
+	Items []LastMessage `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *LastMessageList) GetItems() []LastMessage {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *LastMessageList) SetItems(val []LastMessage) {
+	s.Items = val
+}
+
+// Who wrote it.
+type LastMessageSide string
+
+const (
+	LastMessageSideCustomer LastMessageSide = "customer"
+	LastMessageSideEngineer LastMessageSide = "engineer"
+)
+
+// AllValues returns all LastMessageSide values.
+func (LastMessageSide) AllValues() []LastMessageSide {
+	return []LastMessageSide{
+		LastMessageSideCustomer,
+		LastMessageSideEngineer,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s LastMessageSide) MarshalText() ([]byte, error) {
+	switch s {
+	case LastMessageSideCustomer:
+		return []byte(s), nil
+	case LastMessageSideEngineer:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *LastMessageSide) UnmarshalText(data []byte) error {
+	switch LastMessageSide(data) {
+	case LastMessageSideCustomer:
+		*s = LastMessageSideCustomer
+		return nil
+	case LastMessageSideEngineer:
+		*s = LastMessageSideEngineer
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 type LoopbackCookie struct {
 	APIKey string
 	Roles  []string
@@ -2065,6 +2203,89 @@ func (s *NewBrowserSessionReq) SetName(val string) {
 // SetPassword sets the value of Password.
 func (s *NewBrowserSessionReq) SetPassword(val string) {
 	s.Password = val
+}
+
+// Ref: #/components/schemas/NewOwnKey
+type NewOwnKey struct {
+	// Its id (AK).
+	AccessKey string `json:"access_key"`
+	// The secret (SK), shown only here.
+	SecretKey string `json:"secret_key"`
+}
+
+// GetAccessKey returns the value of AccessKey.
+func (s *NewOwnKey) GetAccessKey() string {
+	return s.AccessKey
+}
+
+// GetSecretKey returns the value of SecretKey.
+func (s *NewOwnKey) GetSecretKey() string {
+	return s.SecretKey
+}
+
+// SetAccessKey sets the value of AccessKey.
+func (s *NewOwnKey) SetAccessKey(val string) {
+	s.AccessKey = val
+}
+
+// SetSecretKey sets the value of SecretKey.
+func (s *NewOwnKey) SetSecretKey(val string) {
+	s.SecretKey = val
+}
+
+// Ref: #/components/schemas/OfferedProblem
+type OfferedProblem struct {
+	// Id of the problem type.
+	ID string `json:"id"`
+	// Its name in the caller's language.
+	Name string `json:"name"`
+	// Product category it belongs to.
+	ProductID string `json:"product_id"`
+}
+
+// GetID returns the value of ID.
+func (s *OfferedProblem) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *OfferedProblem) GetName() string {
+	return s.Name
+}
+
+// GetProductID returns the value of ProductID.
+func (s *OfferedProblem) GetProductID() string {
+	return s.ProductID
+}
+
+// SetID sets the value of ID.
+func (s *OfferedProblem) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *OfferedProblem) SetName(val string) {
+	s.Name = val
+}
+
+// SetProductID sets the value of ProductID.
+func (s *OfferedProblem) SetProductID(val string) {
+	s.ProductID = val
+}
+
+// Ref: #/components/schemas/OfferedProblemList
+type OfferedProblemList struct {
+	Items []OfferedProblem `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *OfferedProblemList) GetItems() []OfferedProblem {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *OfferedProblemList) SetItems(val []OfferedProblem) {
+	s.Items = val
 }
 
 // NewOptBool returns new OptBool with value set to v.
@@ -2343,6 +2564,190 @@ func (o OptInt64) Or(d int64) int64 {
 	return d
 }
 
+// NewOptOwnNotices returns new OptOwnNotices with value set to v.
+func NewOptOwnNotices(v OwnNotices) OptOwnNotices {
+	return OptOwnNotices{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptOwnNotices is optional OwnNotices.
+type OptOwnNotices struct {
+	Value OwnNotices
+	Set   bool
+}
+
+// IsSet returns true if OptOwnNotices was set.
+func (o OptOwnNotices) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptOwnNotices) Reset() {
+	var v OwnNotices
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptOwnNotices) SetTo(v OwnNotices) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptOwnNotices) Get() (v OwnNotices, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptOwnNotices) Or(d OwnNotices) OwnNotices {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptOwnPreferencesKeys returns new OptOwnPreferencesKeys with value set to v.
+func NewOptOwnPreferencesKeys(v OwnPreferencesKeys) OptOwnPreferencesKeys {
+	return OptOwnPreferencesKeys{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptOwnPreferencesKeys is optional OwnPreferencesKeys.
+type OptOwnPreferencesKeys struct {
+	Value OwnPreferencesKeys
+	Set   bool
+}
+
+// IsSet returns true if OptOwnPreferencesKeys was set.
+func (o OptOwnPreferencesKeys) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptOwnPreferencesKeys) Reset() {
+	var v OwnPreferencesKeys
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptOwnPreferencesKeys) SetTo(v OwnPreferencesKeys) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptOwnPreferencesKeys) Get() (v OwnPreferencesKeys, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptOwnPreferencesKeys) Or(d OwnPreferencesKeys) OwnPreferencesKeys {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptOwnPreferencesLanguage returns new OptOwnPreferencesLanguage with value set to v.
+func NewOptOwnPreferencesLanguage(v OwnPreferencesLanguage) OptOwnPreferencesLanguage {
+	return OptOwnPreferencesLanguage{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptOwnPreferencesLanguage is optional OwnPreferencesLanguage.
+type OptOwnPreferencesLanguage struct {
+	Value OwnPreferencesLanguage
+	Set   bool
+}
+
+// IsSet returns true if OptOwnPreferencesLanguage was set.
+func (o OptOwnPreferencesLanguage) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptOwnPreferencesLanguage) Reset() {
+	var v OwnPreferencesLanguage
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptOwnPreferencesLanguage) SetTo(v OwnPreferencesLanguage) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptOwnPreferencesLanguage) Get() (v OwnPreferencesLanguage, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptOwnPreferencesLanguage) Or(d OwnPreferencesLanguage) OwnPreferencesLanguage {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptOwnPreferencesTheme returns new OptOwnPreferencesTheme with value set to v.
+func NewOptOwnPreferencesTheme(v OwnPreferencesTheme) OptOwnPreferencesTheme {
+	return OptOwnPreferencesTheme{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptOwnPreferencesTheme is optional OwnPreferencesTheme.
+type OptOwnPreferencesTheme struct {
+	Value OwnPreferencesTheme
+	Set   bool
+}
+
+// IsSet returns true if OptOwnPreferencesTheme was set.
+func (o OptOwnPreferencesTheme) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptOwnPreferencesTheme) Reset() {
+	var v OwnPreferencesTheme
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptOwnPreferencesTheme) SetTo(v OwnPreferencesTheme) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptOwnPreferencesTheme) Get() (v OwnPreferencesTheme, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptOwnPreferencesTheme) Or(d OwnPreferencesTheme) OwnPreferencesTheme {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptShowOwnReportEvery returns new OptShowOwnReportEvery with value set to v.
 func NewOptShowOwnReportEvery(v ShowOwnReportEvery) OptShowOwnReportEvery {
 	return OptShowOwnReportEvery{
@@ -2481,6 +2886,109 @@ func (o OptTime) Or(d Time) Time {
 	return d
 }
 
+// Ref: #/components/schemas/OwnAgreement
+type OwnAgreement struct {
+	// Id of the version.
+	ID int32 `json:"id"`
+	// Type of agreement.
+	Type string `json:"type"`
+	// Number of the version.
+	Version int32 `json:"version"`
+	// Its name in the caller's language.
+	Name string `json:"name"`
+	// Its text in the caller's language.
+	Content string `json:"content"`
+	// Whether it is the one to sign now.
+	Latest bool `json:"latest"`
+	// The caller's signatures, newest first, at most 100.
+	Signatures []OwnSignature `json:"signatures"`
+}
+
+// GetID returns the value of ID.
+func (s *OwnAgreement) GetID() int32 {
+	return s.ID
+}
+
+// GetType returns the value of Type.
+func (s *OwnAgreement) GetType() string {
+	return s.Type
+}
+
+// GetVersion returns the value of Version.
+func (s *OwnAgreement) GetVersion() int32 {
+	return s.Version
+}
+
+// GetName returns the value of Name.
+func (s *OwnAgreement) GetName() string {
+	return s.Name
+}
+
+// GetContent returns the value of Content.
+func (s *OwnAgreement) GetContent() string {
+	return s.Content
+}
+
+// GetLatest returns the value of Latest.
+func (s *OwnAgreement) GetLatest() bool {
+	return s.Latest
+}
+
+// GetSignatures returns the value of Signatures.
+func (s *OwnAgreement) GetSignatures() []OwnSignature {
+	return s.Signatures
+}
+
+// SetID sets the value of ID.
+func (s *OwnAgreement) SetID(val int32) {
+	s.ID = val
+}
+
+// SetType sets the value of Type.
+func (s *OwnAgreement) SetType(val string) {
+	s.Type = val
+}
+
+// SetVersion sets the value of Version.
+func (s *OwnAgreement) SetVersion(val int32) {
+	s.Version = val
+}
+
+// SetName sets the value of Name.
+func (s *OwnAgreement) SetName(val string) {
+	s.Name = val
+}
+
+// SetContent sets the value of Content.
+func (s *OwnAgreement) SetContent(val string) {
+	s.Content = val
+}
+
+// SetLatest sets the value of Latest.
+func (s *OwnAgreement) SetLatest(val bool) {
+	s.Latest = val
+}
+
+// SetSignatures sets the value of Signatures.
+func (s *OwnAgreement) SetSignatures(val []OwnSignature) {
+	s.Signatures = val
+}
+
+// Ref: #/components/schemas/OwnAgreementList
+type OwnAgreementList struct {
+	Items []OwnAgreement `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *OwnAgreementList) GetItems() []OwnAgreement {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *OwnAgreementList) SetItems(val []OwnAgreement) {
+	s.Items = val
+}
+
 // Ref: #/components/schemas/OwnBundle
 type OwnBundle struct {
 	// Id of the link.
@@ -2529,6 +3037,95 @@ func (s *OwnBundle) SetCreatedAt(val Time) {
 // SetExpiresAt sets the value of ExpiresAt.
 func (s *OwnBundle) SetExpiresAt(val Time) {
 	s.ExpiresAt = val
+}
+
+// Ref: #/components/schemas/OwnContact
+type OwnContact struct {
+	// Id of the proof, as the customer API takes it.
+	ID string `json:"id"`
+	// 0 phone, 1 e-mail.
+	Way int32 `json:"way"`
+	// Calling code of a phone number.
+	AreaCode OptString `json:"area_code"`
+	// The number or the address.
+	Value     string `json:"value"`
+	ProvedAt  Time   `json:"proved_at"`
+	ExpiresAt Time   `json:"expires_at"`
+}
+
+// GetID returns the value of ID.
+func (s *OwnContact) GetID() string {
+	return s.ID
+}
+
+// GetWay returns the value of Way.
+func (s *OwnContact) GetWay() int32 {
+	return s.Way
+}
+
+// GetAreaCode returns the value of AreaCode.
+func (s *OwnContact) GetAreaCode() OptString {
+	return s.AreaCode
+}
+
+// GetValue returns the value of Value.
+func (s *OwnContact) GetValue() string {
+	return s.Value
+}
+
+// GetProvedAt returns the value of ProvedAt.
+func (s *OwnContact) GetProvedAt() Time {
+	return s.ProvedAt
+}
+
+// GetExpiresAt returns the value of ExpiresAt.
+func (s *OwnContact) GetExpiresAt() Time {
+	return s.ExpiresAt
+}
+
+// SetID sets the value of ID.
+func (s *OwnContact) SetID(val string) {
+	s.ID = val
+}
+
+// SetWay sets the value of Way.
+func (s *OwnContact) SetWay(val int32) {
+	s.Way = val
+}
+
+// SetAreaCode sets the value of AreaCode.
+func (s *OwnContact) SetAreaCode(val OptString) {
+	s.AreaCode = val
+}
+
+// SetValue sets the value of Value.
+func (s *OwnContact) SetValue(val string) {
+	s.Value = val
+}
+
+// SetProvedAt sets the value of ProvedAt.
+func (s *OwnContact) SetProvedAt(val Time) {
+	s.ProvedAt = val
+}
+
+// SetExpiresAt sets the value of ExpiresAt.
+func (s *OwnContact) SetExpiresAt(val Time) {
+	s.ExpiresAt = val
+}
+
+// Ref: #/components/schemas/OwnContactList
+type OwnContactList struct {
+	Items []OwnContact `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *OwnContactList) GetItems() []OwnContact {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *OwnContactList) SetItems(val []OwnContact) {
+	s.Items = val
 }
 
 // Ref: #/components/schemas/OwnFigure
@@ -2667,6 +3264,577 @@ func (s *OwnFigure) SetMissed(val OptInt64) {
 	s.Missed = val
 }
 
+// Ref: #/components/schemas/OwnGroup
+type OwnGroup struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its name.
+	Name string `json:"name"`
+	// How many users are in it.
+	Members int32 `json:"members"`
+}
+
+// GetID returns the value of ID.
+func (s *OwnGroup) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *OwnGroup) GetName() string {
+	return s.Name
+}
+
+// GetMembers returns the value of Members.
+func (s *OwnGroup) GetMembers() int32 {
+	return s.Members
+}
+
+// SetID sets the value of ID.
+func (s *OwnGroup) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *OwnGroup) SetName(val string) {
+	s.Name = val
+}
+
+// SetMembers sets the value of Members.
+func (s *OwnGroup) SetMembers(val int32) {
+	s.Members = val
+}
+
+// Ref: #/components/schemas/OwnGroupList
+type OwnGroupList struct {
+	Items []OwnGroup `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *OwnGroupList) GetItems() []OwnGroup {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *OwnGroupList) SetItems(val []OwnGroup) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/OwnKey
+type OwnKey struct {
+	// Its id (AK).
+	AccessKey string `json:"access_key"`
+	// What it is for.
+	Description string `json:"description"`
+	// False = it is switched off.
+	Active     bool    `json:"active"`
+	CreatedAt  Time    `json:"created_at"`
+	LastUsedAt OptTime `json:"last_used_at"`
+}
+
+// GetAccessKey returns the value of AccessKey.
+func (s *OwnKey) GetAccessKey() string {
+	return s.AccessKey
+}
+
+// GetDescription returns the value of Description.
+func (s *OwnKey) GetDescription() string {
+	return s.Description
+}
+
+// GetActive returns the value of Active.
+func (s *OwnKey) GetActive() bool {
+	return s.Active
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *OwnKey) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// GetLastUsedAt returns the value of LastUsedAt.
+func (s *OwnKey) GetLastUsedAt() OptTime {
+	return s.LastUsedAt
+}
+
+// SetAccessKey sets the value of AccessKey.
+func (s *OwnKey) SetAccessKey(val string) {
+	s.AccessKey = val
+}
+
+// SetDescription sets the value of Description.
+func (s *OwnKey) SetDescription(val string) {
+	s.Description = val
+}
+
+// SetActive sets the value of Active.
+func (s *OwnKey) SetActive(val bool) {
+	s.Active = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *OwnKey) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// SetLastUsedAt sets the value of LastUsedAt.
+func (s *OwnKey) SetLastUsedAt(val OptTime) {
+	s.LastUsedAt = val
+}
+
+// Ref: #/components/schemas/OwnKeyChange
+type OwnKeyChange struct {
+	// False switches it off.
+	Active OptBool `json:"active"`
+	// What it is for.
+	Description OptString `json:"description"`
+}
+
+// GetActive returns the value of Active.
+func (s *OwnKeyChange) GetActive() OptBool {
+	return s.Active
+}
+
+// GetDescription returns the value of Description.
+func (s *OwnKeyChange) GetDescription() OptString {
+	return s.Description
+}
+
+// SetActive sets the value of Active.
+func (s *OwnKeyChange) SetActive(val OptBool) {
+	s.Active = val
+}
+
+// SetDescription sets the value of Description.
+func (s *OwnKeyChange) SetDescription(val OptString) {
+	s.Description = val
+}
+
+// Ref: #/components/schemas/OwnKeyList
+type OwnKeyList struct {
+	Items []OwnKey `json:"items"`
+	// How many a user may have.
+	Most int32 `json:"most"`
+}
+
+// GetItems returns the value of Items.
+func (s *OwnKeyList) GetItems() []OwnKey {
+	return s.Items
+}
+
+// GetMost returns the value of Most.
+func (s *OwnKeyList) GetMost() int32 {
+	return s.Most
+}
+
+// SetItems sets the value of Items.
+func (s *OwnKeyList) SetItems(val []OwnKey) {
+	s.Items = val
+}
+
+// SetMost sets the value of Most.
+func (s *OwnKeyList) SetMost(val int32) {
+	s.Most = val
+}
+
+// Ref: #/components/schemas/OwnKeyReq
+type OwnKeyReq struct {
+	// What it is for.
+	Description OptString `json:"description"`
+}
+
+// GetDescription returns the value of Description.
+func (s *OwnKeyReq) GetDescription() OptString {
+	return s.Description
+}
+
+// SetDescription sets the value of Description.
+func (s *OwnKeyReq) SetDescription(val OptString) {
+	s.Description = val
+}
+
+// Which notices of the caller's tickets go to their contacts; a kind that is left out goes.
+// Ref: #/components/schemas/OwnNotices
+type OwnNotices struct {
+	// A ticket was submitted.
+	Created OptBool `json:"created"`
+	// An engineer wrote.
+	Replied OptBool `json:"replied"`
+	// An engineer waits for an answer.
+	Asked OptBool `json:"asked"`
+	// There is a solution to confirm.
+	Resolved OptBool `json:"resolved"`
+	// A ticket closes by itself soon, or was closed.
+	Closing OptBool `json:"closing"`
+	// An engineer asks for an authorization.
+	Authorized OptBool `json:"authorized"`
+	// Please rate.
+	Surveyed OptBool `json:"surveyed"`
+}
+
+// GetCreated returns the value of Created.
+func (s *OwnNotices) GetCreated() OptBool {
+	return s.Created
+}
+
+// GetReplied returns the value of Replied.
+func (s *OwnNotices) GetReplied() OptBool {
+	return s.Replied
+}
+
+// GetAsked returns the value of Asked.
+func (s *OwnNotices) GetAsked() OptBool {
+	return s.Asked
+}
+
+// GetResolved returns the value of Resolved.
+func (s *OwnNotices) GetResolved() OptBool {
+	return s.Resolved
+}
+
+// GetClosing returns the value of Closing.
+func (s *OwnNotices) GetClosing() OptBool {
+	return s.Closing
+}
+
+// GetAuthorized returns the value of Authorized.
+func (s *OwnNotices) GetAuthorized() OptBool {
+	return s.Authorized
+}
+
+// GetSurveyed returns the value of Surveyed.
+func (s *OwnNotices) GetSurveyed() OptBool {
+	return s.Surveyed
+}
+
+// SetCreated sets the value of Created.
+func (s *OwnNotices) SetCreated(val OptBool) {
+	s.Created = val
+}
+
+// SetReplied sets the value of Replied.
+func (s *OwnNotices) SetReplied(val OptBool) {
+	s.Replied = val
+}
+
+// SetAsked sets the value of Asked.
+func (s *OwnNotices) SetAsked(val OptBool) {
+	s.Asked = val
+}
+
+// SetResolved sets the value of Resolved.
+func (s *OwnNotices) SetResolved(val OptBool) {
+	s.Resolved = val
+}
+
+// SetClosing sets the value of Closing.
+func (s *OwnNotices) SetClosing(val OptBool) {
+	s.Closing = val
+}
+
+// SetAuthorized sets the value of Authorized.
+func (s *OwnNotices) SetAuthorized(val OptBool) {
+	s.Authorized = val
+}
+
+// SetSurveyed sets the value of Surveyed.
+func (s *OwnNotices) SetSurveyed(val OptBool) {
+	s.Surveyed = val
+}
+
+// Ref: #/components/schemas/OwnPassword
+type OwnPassword struct {
+	// Whether it can be changed here.
+	Changeable bool `json:"changeable"`
+	// Who keeps the password instead: id of a directory or another identity provider; only where it can
+	// not be changed.
+	Provider OptString `json:"provider"`
+	// Whether a code of the second factor is asked with the old password.
+	CodeNeeded bool    `json:"code_needed"`
+	ChangedAt  OptTime `json:"changed_at"`
+}
+
+// GetChangeable returns the value of Changeable.
+func (s *OwnPassword) GetChangeable() bool {
+	return s.Changeable
+}
+
+// GetProvider returns the value of Provider.
+func (s *OwnPassword) GetProvider() OptString {
+	return s.Provider
+}
+
+// GetCodeNeeded returns the value of CodeNeeded.
+func (s *OwnPassword) GetCodeNeeded() bool {
+	return s.CodeNeeded
+}
+
+// GetChangedAt returns the value of ChangedAt.
+func (s *OwnPassword) GetChangedAt() OptTime {
+	return s.ChangedAt
+}
+
+// SetChangeable sets the value of Changeable.
+func (s *OwnPassword) SetChangeable(val bool) {
+	s.Changeable = val
+}
+
+// SetProvider sets the value of Provider.
+func (s *OwnPassword) SetProvider(val OptString) {
+	s.Provider = val
+}
+
+// SetCodeNeeded sets the value of CodeNeeded.
+func (s *OwnPassword) SetCodeNeeded(val bool) {
+	s.CodeNeeded = val
+}
+
+// SetChangedAt sets the value of ChangedAt.
+func (s *OwnPassword) SetChangedAt(val OptTime) {
+	s.ChangedAt = val
+}
+
+// Ref: #/components/schemas/OwnPasswordReq
+type OwnPasswordReq struct {
+	// The password so far.
+	OldPassword string `json:"old_password"`
+	// The new one, 8 to 64 characters, not the user's name and not the old one.
+	NewPassword string `json:"new_password"`
+	// A code of the second factor, or a recovery code; where one is on.
+	Code OptString `json:"code"`
+}
+
+// GetOldPassword returns the value of OldPassword.
+func (s *OwnPasswordReq) GetOldPassword() string {
+	return s.OldPassword
+}
+
+// GetNewPassword returns the value of NewPassword.
+func (s *OwnPasswordReq) GetNewPassword() string {
+	return s.NewPassword
+}
+
+// GetCode returns the value of Code.
+func (s *OwnPasswordReq) GetCode() OptString {
+	return s.Code
+}
+
+// SetOldPassword sets the value of OldPassword.
+func (s *OwnPasswordReq) SetOldPassword(val string) {
+	s.OldPassword = val
+}
+
+// SetNewPassword sets the value of NewPassword.
+func (s *OwnPasswordReq) SetNewPassword(val string) {
+	s.NewPassword = val
+}
+
+// SetCode sets the value of Code.
+func (s *OwnPasswordReq) SetCode(val OptString) {
+	s.Code = val
+}
+
+// Ref: #/components/schemas/OwnPreferences
+type OwnPreferences struct {
+	// Language of the pages in a browser that has none chosen, and of notices that follow no ticket.
+	Language OptOwnPreferencesLanguage `json:"language"`
+	// Zone, for example GMT+8 or Asia/Shanghai.
+	TimeZone OptString `json:"time_zone"`
+	// Appearance in a browser that has none chosen.
+	Theme OptOwnPreferencesTheme `json:"theme"`
+	// Whether single keys act as shortcuts.
+	SingleKeys OptBool `json:"single_keys"`
+	// Shortcuts with another key than they come with: their own key to the new one.
+	Keys    OptOwnPreferencesKeys `json:"keys"`
+	Notices OptOwnNotices         `json:"notices"`
+	// Saved views of the ticket list, in the order shown.
+	Views []OwnView `json:"views"`
+	// What the ticket list shows beside number, title and state.
+	Columns []string `json:"columns"`
+}
+
+// GetLanguage returns the value of Language.
+func (s *OwnPreferences) GetLanguage() OptOwnPreferencesLanguage {
+	return s.Language
+}
+
+// GetTimeZone returns the value of TimeZone.
+func (s *OwnPreferences) GetTimeZone() OptString {
+	return s.TimeZone
+}
+
+// GetTheme returns the value of Theme.
+func (s *OwnPreferences) GetTheme() OptOwnPreferencesTheme {
+	return s.Theme
+}
+
+// GetSingleKeys returns the value of SingleKeys.
+func (s *OwnPreferences) GetSingleKeys() OptBool {
+	return s.SingleKeys
+}
+
+// GetKeys returns the value of Keys.
+func (s *OwnPreferences) GetKeys() OptOwnPreferencesKeys {
+	return s.Keys
+}
+
+// GetNotices returns the value of Notices.
+func (s *OwnPreferences) GetNotices() OptOwnNotices {
+	return s.Notices
+}
+
+// GetViews returns the value of Views.
+func (s *OwnPreferences) GetViews() []OwnView {
+	return s.Views
+}
+
+// GetColumns returns the value of Columns.
+func (s *OwnPreferences) GetColumns() []string {
+	return s.Columns
+}
+
+// SetLanguage sets the value of Language.
+func (s *OwnPreferences) SetLanguage(val OptOwnPreferencesLanguage) {
+	s.Language = val
+}
+
+// SetTimeZone sets the value of TimeZone.
+func (s *OwnPreferences) SetTimeZone(val OptString) {
+	s.TimeZone = val
+}
+
+// SetTheme sets the value of Theme.
+func (s *OwnPreferences) SetTheme(val OptOwnPreferencesTheme) {
+	s.Theme = val
+}
+
+// SetSingleKeys sets the value of SingleKeys.
+func (s *OwnPreferences) SetSingleKeys(val OptBool) {
+	s.SingleKeys = val
+}
+
+// SetKeys sets the value of Keys.
+func (s *OwnPreferences) SetKeys(val OptOwnPreferencesKeys) {
+	s.Keys = val
+}
+
+// SetNotices sets the value of Notices.
+func (s *OwnPreferences) SetNotices(val OptOwnNotices) {
+	s.Notices = val
+}
+
+// SetViews sets the value of Views.
+func (s *OwnPreferences) SetViews(val []OwnView) {
+	s.Views = val
+}
+
+// SetColumns sets the value of Columns.
+func (s *OwnPreferences) SetColumns(val []string) {
+	s.Columns = val
+}
+
+// Shortcuts with another key than they come with: their own key to the new one.
+type OwnPreferencesKeys map[string]string
+
+func (s *OwnPreferencesKeys) init() OwnPreferencesKeys {
+	m := *s
+	if m == nil {
+		m = map[string]string{}
+		*s = m
+	}
+	return m
+}
+
+// Language of the pages in a browser that has none chosen, and of notices that follow no ticket.
+type OwnPreferencesLanguage string
+
+const (
+	OwnPreferencesLanguageZhCn OwnPreferencesLanguage = "zh-cn"
+	OwnPreferencesLanguageEnUs OwnPreferencesLanguage = "en-us"
+)
+
+// AllValues returns all OwnPreferencesLanguage values.
+func (OwnPreferencesLanguage) AllValues() []OwnPreferencesLanguage {
+	return []OwnPreferencesLanguage{
+		OwnPreferencesLanguageZhCn,
+		OwnPreferencesLanguageEnUs,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s OwnPreferencesLanguage) MarshalText() ([]byte, error) {
+	switch s {
+	case OwnPreferencesLanguageZhCn:
+		return []byte(s), nil
+	case OwnPreferencesLanguageEnUs:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *OwnPreferencesLanguage) UnmarshalText(data []byte) error {
+	switch OwnPreferencesLanguage(data) {
+	case OwnPreferencesLanguageZhCn:
+		*s = OwnPreferencesLanguageZhCn
+		return nil
+	case OwnPreferencesLanguageEnUs:
+		*s = OwnPreferencesLanguageEnUs
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// Appearance in a browser that has none chosen.
+type OwnPreferencesTheme string
+
+const (
+	OwnPreferencesThemeSystem OwnPreferencesTheme = "system"
+	OwnPreferencesThemeLight  OwnPreferencesTheme = "light"
+	OwnPreferencesThemeDark   OwnPreferencesTheme = "dark"
+)
+
+// AllValues returns all OwnPreferencesTheme values.
+func (OwnPreferencesTheme) AllValues() []OwnPreferencesTheme {
+	return []OwnPreferencesTheme{
+		OwnPreferencesThemeSystem,
+		OwnPreferencesThemeLight,
+		OwnPreferencesThemeDark,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s OwnPreferencesTheme) MarshalText() ([]byte, error) {
+	switch s {
+	case OwnPreferencesThemeSystem:
+		return []byte(s), nil
+	case OwnPreferencesThemeLight:
+		return []byte(s), nil
+	case OwnPreferencesThemeDark:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *OwnPreferencesTheme) UnmarshalText(data []byte) error {
+	switch OwnPreferencesTheme(data) {
+	case OwnPreferencesThemeSystem:
+		*s = OwnPreferencesThemeSystem
+		return nil
+	case OwnPreferencesThemeLight:
+		*s = OwnPreferencesThemeLight
+		return nil
+	case OwnPreferencesThemeDark:
+		*s = OwnPreferencesThemeDark
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // Ref: #/components/schemas/OwnReport
 type OwnReport struct {
 	// Name of the report.
@@ -2752,6 +3920,73 @@ func (s *OwnReport) SetAsOfMs(val int64) {
 // SetFigures sets the value of Figures.
 func (s *OwnReport) SetFigures(val []OwnFigure) {
 	s.Figures = val
+}
+
+// Ref: #/components/schemas/OwnSignature
+type OwnSignature struct {
+	// Number of the record within the account.
+	Record   int32 `json:"record"`
+	SignedAt Time  `json:"signed_at"`
+	// The ticket or authorization it was signed for; absent = for none in particular.
+	RelationID OptString `json:"relation_id"`
+}
+
+// GetRecord returns the value of Record.
+func (s *OwnSignature) GetRecord() int32 {
+	return s.Record
+}
+
+// GetSignedAt returns the value of SignedAt.
+func (s *OwnSignature) GetSignedAt() Time {
+	return s.SignedAt
+}
+
+// GetRelationID returns the value of RelationID.
+func (s *OwnSignature) GetRelationID() OptString {
+	return s.RelationID
+}
+
+// SetRecord sets the value of Record.
+func (s *OwnSignature) SetRecord(val int32) {
+	s.Record = val
+}
+
+// SetSignedAt sets the value of SignedAt.
+func (s *OwnSignature) SetSignedAt(val Time) {
+	s.SignedAt = val
+}
+
+// SetRelationID sets the value of RelationID.
+func (s *OwnSignature) SetRelationID(val OptString) {
+	s.RelationID = val
+}
+
+// Ref: #/components/schemas/OwnView
+type OwnView struct {
+	// Its name.
+	Name string `json:"name"`
+	// The filters as in the page's address, without the question mark.
+	Query string `json:"query"`
+}
+
+// GetName returns the value of Name.
+func (s *OwnView) GetName() string {
+	return s.Name
+}
+
+// GetQuery returns the value of Query.
+func (s *OwnView) GetQuery() string {
+	return s.Query
+}
+
+// SetName sets the value of Name.
+func (s *OwnView) SetName(val string) {
+	s.Name = val
+}
+
+// SetQuery sets the value of Query.
+func (s *OwnView) SetQuery(val string) {
+	s.Query = val
 }
 
 // What would be promised now.
@@ -3211,6 +4446,100 @@ func (s *SignInWays) SetDemo(val OptBool) {
 	s.Demo = val
 }
 
+// Ref: #/components/schemas/SimilarTicket
+type SimilarTicket struct {
+	// Ticket number.
+	Number string `json:"number"`
+	// Beginning of its text.
+	Description string `json:"description"`
+	// State, as in the customer API.
+	Status    int32 `json:"status"`
+	CreatedAt Time  `json:"created_at"`
+}
+
+// GetNumber returns the value of Number.
+func (s *SimilarTicket) GetNumber() string {
+	return s.Number
+}
+
+// GetDescription returns the value of Description.
+func (s *SimilarTicket) GetDescription() string {
+	return s.Description
+}
+
+// GetStatus returns the value of Status.
+func (s *SimilarTicket) GetStatus() int32 {
+	return s.Status
+}
+
+// GetCreatedAt returns the value of CreatedAt.
+func (s *SimilarTicket) GetCreatedAt() Time {
+	return s.CreatedAt
+}
+
+// SetNumber sets the value of Number.
+func (s *SimilarTicket) SetNumber(val string) {
+	s.Number = val
+}
+
+// SetDescription sets the value of Description.
+func (s *SimilarTicket) SetDescription(val string) {
+	s.Description = val
+}
+
+// SetStatus sets the value of Status.
+func (s *SimilarTicket) SetStatus(val int32) {
+	s.Status = val
+}
+
+// SetCreatedAt sets the value of CreatedAt.
+func (s *SimilarTicket) SetCreatedAt(val Time) {
+	s.CreatedAt = val
+}
+
+// Ref: #/components/schemas/SimilarTicketList
+type SimilarTicketList struct {
+	Items []SimilarTicket `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *SimilarTicketList) GetItems() []SimilarTicket {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *SimilarTicketList) SetItems(val []SimilarTicket) {
+	s.Items = val
+}
+
+// Ref: #/components/schemas/SimilarTicketsReq
+type SimilarTicketsReq struct {
+	// What is being written.
+	Text string `json:"text"`
+	// Problem type, which counts for likeness.
+	ProblemTypeID OptString `json:"problem_type_id"`
+}
+
+// GetText returns the value of Text.
+func (s *SimilarTicketsReq) GetText() string {
+	return s.Text
+}
+
+// GetProblemTypeID returns the value of ProblemTypeID.
+func (s *SimilarTicketsReq) GetProblemTypeID() OptString {
+	return s.ProblemTypeID
+}
+
+// SetText sets the value of Text.
+func (s *SimilarTicketsReq) SetText(val string) {
+	s.Text = val
+}
+
+// SetProblemTypeID sets the value of ProblemTypeID.
+func (s *SimilarTicketsReq) SetProblemTypeID(val OptString) {
+	s.ProblemTypeID = val
+}
+
 // StartSignInSeeOther is response for StartSignIn operation.
 type StartSignInSeeOther struct {
 	Location  OptString
@@ -3543,4 +4872,43 @@ func (s *TokenAuth) SetAPIKey(val string) {
 // SetRoles sets the value of Roles.
 func (s *TokenAuth) SetRoles(val []string) {
 	s.Roles = val
+}
+
+// Ref: #/components/schemas/Urge
+type Urge struct {
+	// Whether the state allows it at all.
+	Possible bool    `json:"possible"`
+	From     OptTime `json:"from"`
+	// How often it was urged so far.
+	Urges int32 `json:"urges"`
+}
+
+// GetPossible returns the value of Possible.
+func (s *Urge) GetPossible() bool {
+	return s.Possible
+}
+
+// GetFrom returns the value of From.
+func (s *Urge) GetFrom() OptTime {
+	return s.From
+}
+
+// GetUrges returns the value of Urges.
+func (s *Urge) GetUrges() int32 {
+	return s.Urges
+}
+
+// SetPossible sets the value of Possible.
+func (s *Urge) SetPossible(val bool) {
+	s.Possible = val
+}
+
+// SetFrom sets the value of From.
+func (s *Urge) SetFrom(val OptTime) {
+	s.From = val
+}
+
+// SetUrges sets the value of Urges.
+func (s *Urge) SetUrges(val int32) {
+	s.Urges = val
 }

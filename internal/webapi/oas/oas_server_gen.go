@@ -24,6 +24,20 @@ type Handler interface {
 	//
 	// POST /web/v1/second-factor
 	BeginSecondFactor(ctx context.Context) (*Enrolment, error)
+	// ChangeOwnKey implements ChangeOwnKey operation.
+	//
+	// Switches one of the caller's keys off or on, at once, or describes it anew; what is left out stays.
+	//
+	// PUT /web/v1/me/keys/{access_key}
+	ChangeOwnKey(ctx context.Context, req *OwnKeyChange, params ChangeOwnKeyParams) (*OwnKey, error)
+	// ChangeOwnPassword implements ChangeOwnPassword operation.
+	//
+	// Needs the old password, and a code of the second factor (or a recovery code) where one is on. Every
+	// other session and all tokens of the caller end; lasting access keys stay. Five wrong passwords in 15
+	// minutes refuse further ones for the rest of them (429).
+	//
+	// POST /web/v1/me/password
+	ChangeOwnPassword(ctx context.Context, req *OwnPasswordReq) error
 	// ClearOwnContacts implements ClearOwnContacts operation.
 	//
 	// Clears the contacts the caller gave with his tickets, those he proved and those he copied to.
@@ -60,12 +74,24 @@ type Handler interface {
 	//
 	// POST /web/v1/me/bundles
 	CreateOwnBundle(ctx context.Context) (*OwnBundle, error)
+	// CreateOwnKey implements CreateOwnKey operation.
+	//
+	// A pair for signing calls; at most two a user. The secret is in this answer only.
+	//
+	// POST /web/v1/me/keys
+	CreateOwnKey(ctx context.Context, req *OwnKeyReq) (*NewOwnKey, error)
 	// DeleteBrowserSession implements DeleteBrowserSession operation.
 	//
 	// Ends the session and clears the cookie. Can not be forced from another site.
 	//
 	// DELETE /web/v1/session
 	DeleteBrowserSession(ctx context.Context) (*DeleteBrowserSessionNoContent, error)
+	// DeleteOwnKey implements DeleteOwnKey operation.
+	//
+	// Removes one of the caller's keys; what is signed with it is refused from now on.
+	//
+	// DELETE /web/v1/me/keys/{access_key}
+	DeleteOwnKey(ctx context.Context, params DeleteOwnKeyParams) error
 	// DownloadOwnBundle implements DownloadOwnBundle operation.
 	//
 	// A zip with JSON lines, the caller's files and an index.html in his language. A link can be used
@@ -114,6 +140,61 @@ type Handler interface {
 	//
 	// GET /web/v1/sessions
 	ListBrowserSessions(ctx context.Context) (*BrowserSessionList, error)
+	// ListLastMessages implements ListLastMessages operation.
+	//
+	// Of each of the tickets, who wrote its newest message and when. Tickets the caller does not see are
+	// left out; of a ticket without messages nothing is said.
+	//
+	// GET /web/v1/last-messages
+	ListLastMessages(ctx context.Context, params ListLastMessagesParams) (*LastMessageList, error)
+	// ListOfferedProblems implements ListOfferedProblems operation.
+	//
+	// What tickets can be submitted about, over all products, for searching by name.
+	//
+	// GET /web/v1/problems
+	ListOfferedProblems(ctx context.Context) (*OfferedProblemList, error)
+	// ListOwnAgreements implements ListOwnAgreements operation.
+	//
+	// The newest published version of each agreement, and every older one the caller signed, with their
+	// texts and his signatures; by type, newest first.
+	//
+	// GET /web/v1/me/agreements
+	ListOwnAgreements(ctx context.Context) (*OwnAgreementList, error)
+	// ListOwnContacts implements ListOwnContacts operation.
+	//
+	// The phone numbers and addresses the caller proved and that still count, with the end of each proof;
+	// newest first, at most 50.
+	//
+	// GET /web/v1/me/contacts
+	ListOwnContacts(ctx context.Context) (*OwnContactList, error)
+	// ListOwnGroups implements ListOwnGroups operation.
+	//
+	// The groups a caller may name as `group_id`: those he is in that may handle tickets of their users
+	// (Ticket Group Operator); for the main account, and for sub-users who may act on all tickets, every
+	// group of the account. By name.
+	//
+	// GET /web/v1/me/groups
+	ListOwnGroups(ctx context.Context) (*OwnGroupList, error)
+	// ListOwnKeys implements ListOwnKeys operation.
+	//
+	// The caller's access keys, oldest first, without secrets.
+	//
+	// GET /web/v1/me/keys
+	ListOwnKeys(ctx context.Context) (*OwnKeyList, error)
+	// ListSimilarTickets implements ListSimilarTickets operation.
+	//
+	// Of the newest 300 tickets the caller sees without a group, those whose text is most like a given
+	// one, the likest first, at most five. Nothing is kept.
+	//
+	// POST /web/v1/similar-tickets
+	ListSimilarTickets(ctx context.Context, req *SimilarTicketsReq) (*SimilarTicketList, error)
+	// PutOwnPreferences implements PutOwnPreferences operation.
+	//
+	// Sets what is given; what is left out stays. Of notices only the mails and text messages to the
+	// contacts of the caller's own tickets go by it, never those to copied addresses.
+	//
+	// PUT /web/v1/me/preferences
+	PutOwnPreferences(ctx context.Context, req *OwnPreferences) (*OwnPreferences, error)
 	// RenewRecoveryCodes implements RenewRecoveryCodes operation.
 	//
 	// With a code of the second factor. The old ones no longer work.
@@ -139,6 +220,19 @@ type Handler interface {
 	//
 	// GET /web/v1/session
 	ShowBrowserSession(ctx context.Context) (*BrowserSession, error)
+	// ShowOwnPassword implements ShowOwnPassword operation.
+	//
+	// Whether the caller has a password here that can be changed; people who come in through a directory
+	// or another provider have none.
+	//
+	// GET /web/v1/me/password
+	ShowOwnPassword(ctx context.Context) (*OwnPassword, error)
+	// ShowOwnPreferences implements ShowOwnPreferences operation.
+	//
+	// What the caller chose for all his browsers.
+	//
+	// GET /web/v1/me/preferences
+	ShowOwnPreferences(ctx context.Context) (*OwnPreferences, error)
 	// ShowOwnReport implements ShowOwnReport operation.
 	//
 	// How many tickets of the caller's domain were created and finished (`flow`), how long first answers
@@ -174,6 +268,12 @@ type Handler interface {
 	//
 	// GET /web/v1/tickets/{number}/clocks
 	ShowTicketClocks(ctx context.Context, params ShowTicketClocksParams) (*TicketClocks, error)
+	// ShowUrge implements ShowUrge operation.
+	//
+	// Whether a ticket of the caller's can be urged, and from when on.
+	//
+	// GET /web/v1/tickets/{number}/urge
+	ShowUrge(ctx context.Context, params ShowUrgeParams) (*Urge, error)
 	// StartSignIn implements StartSignIn operation.
 	//
 	// A browser goes here and is sent to the OpenID Connect provider, and from there back to the callback

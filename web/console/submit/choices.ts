@@ -3,7 +3,7 @@ import { createQuery } from '@tanstack/svelte-query'
 import { v2, web } from '../../kit/api'
 import { unwrap } from '../../kit/errors'
 import { language } from '../../kit/i18n.svelte'
-import { limitsQuery } from '../data'
+import { limitsQuery } from '../detail'
 
 const long = { staleTime: 10 * 60_000 }
 

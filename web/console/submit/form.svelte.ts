@@ -125,6 +125,16 @@ export class Form {
     this.values = {}
     this.severity = ''
   }
+  /** A problem of the chosen product, by its id. */
+  async pickById(id: string): Promise<void> {
+    const product = this.choice.product
+    try {
+      const one = (await queries.ensureQueryData(problemsQuery(product))).find((x) => x.business_type_id === id)
+      if (one !== undefined && this.choice.product === product) this.pickProblem(one)
+    } catch (e) {
+      toast(sayAll(e), { bad: true }) // the product is chosen; its problems are asked for below
+    }
+  }
   unpick(): void {
     this.choice = { ...nothing }
   }

@@ -31,5 +31,9 @@ const texts: Record<keyof typeof zh, string> = {
   'home.nothing.hint': 'Submit a ticket when something is wrong; an engineer answers within the promised time.',
 
   'ticket.unread': '{n} new message|{n} new messages',
+
+  'ticket.said.you': 'You wrote last',
+  'ticket.said.engineer': 'Engineer {name} wrote last',
+  'ticket.said.customer': '{name} wrote last',
 }
 export default texts

@@ -29,5 +29,9 @@ const texts = {
   'home.nothing.hint': '遇到问题时提交工单，工程师会在约定时间内答复。',
 
   'ticket.unread': '{n} 条新消息',
+
+  'ticket.said.you': '您最后发言',
+  'ticket.said.engineer': '工程师 {name} 最后发言',
+  'ticket.said.customer': '{name} 最后发言',
 } as const
 export default texts as Record<keyof typeof texts, string>

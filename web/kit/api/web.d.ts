@@ -363,7 +363,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Proved contacts
+         * @description The phone numbers and addresses the caller proved and that still count, with the end of each proof; newest first, at most 50.
+         */
+        get: operations["ListOwnContacts"];
         put?: never;
         post?: never;
         /**
@@ -468,6 +472,222 @@ export interface paths {
          * @description How many tickets of the caller's domain were created and finished (`flow`), how long first answers took (`first_answer`), and what was rated (`scores`). For the main account. Called with X-Auth-Token or a request signature, as the customer API.
          */
         get: operations["ShowOwnReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the own password stands
+         * @description Whether the caller has a password here that can be changed; people who come in through a directory or another provider have none.
+         */
+        get: operations["ShowOwnPassword"];
+        put?: never;
+        /**
+         * Change the own password
+         * @description Needs the old password, and a code of the second factor (or a recovery code) where one is on. Every other session and all tokens of the caller end; lasting access keys stay. Five wrong passwords in 15 minutes refuse further ones for the rest of them (429).
+         */
+        post: operations["ChangeOwnPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Own access keys
+         * @description The caller's access keys, oldest first, without secrets.
+         */
+        get: operations["ListOwnKeys"];
+        put?: never;
+        /**
+         * Create an access key
+         * @description A pair for signing calls; at most two a user. The secret is in this answer only.
+         */
+        post: operations["CreateOwnKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/keys/{access_key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change an access key
+         * @description Switches one of the caller's keys off or on, at once, or describes it anew; what is left out stays.
+         */
+        put: operations["ChangeOwnKey"];
+        post?: never;
+        /**
+         * Delete an access key
+         * @description Removes one of the caller's keys; what is signed with it is refused from now on.
+         */
+        delete: operations["DeleteOwnKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Groups whose tickets one sees
+         * @description The groups a caller may name as `group_id`: those he is in that may handle tickets of their users (Ticket Group Operator); for the main account, and for sub-users who may act on all tickets, every group of the account. By name.
+         */
+        get: operations["ListOwnGroups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/preferences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Own preferences
+         * @description What the caller chose for all his browsers.
+         */
+        get: operations["ShowOwnPreferences"];
+        /**
+         * Change the own preferences
+         * @description Sets what is given; what is left out stays. Of notices only the mails and text messages to the contacts of the caller's own tickets go by it, never those to copied addresses.
+         */
+        put: operations["PutOwnPreferences"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Agreements and own signatures
+         * @description The newest published version of each agreement, and every older one the caller signed, with their texts and his signatures; by type, newest first.
+         */
+        get: operations["ListOwnAgreements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/last-messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who wrote last
+         * @description Of each of the tickets, who wrote its newest message and when. Tickets the caller does not see are left out; of a ticket without messages nothing is said.
+         */
+        get: operations["ListLastMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/tickets/{number}/urge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When a ticket may be urged
+         * @description Whether a ticket of the caller's can be urged, and from when on.
+         */
+        get: operations["ShowUrge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/similar-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Similar tickets of one's own
+         * @description Of the newest 300 tickets the caller sees without a group, those whose text is most like a given one, the likest first, at most five. Nothing is kept.
+         */
+        post: operations["ListSimilarTickets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All problem types
+         * @description What tickets can be submitted about, over all products, for searching by name.
+         */
+        get: operations["ListOfferedProblems"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1007,6 +1227,236 @@ export interface components {
              */
             missed?: number;
         };
+        OwnPassword: {
+            /** @description Whether it can be changed here. */
+            changeable: boolean;
+            /** @description Who keeps the password instead: id of a directory or another identity provider; only where it can not be changed. */
+            provider?: string;
+            /** @description Whether a code of the second factor is asked with the old password. */
+            code_needed: boolean;
+            changed_at?: components["schemas"]["Time"];
+        };
+        OwnPasswordReq: {
+            /** @description The password so far. */
+            old_password: string;
+            /** @description The new one, 8 to 64 characters, not the user's name and not the old one. */
+            new_password: string;
+            /** @description A code of the second factor, or a recovery code; where one is on. */
+            code?: string;
+        };
+        OwnKey: {
+            /** @description Its id (AK). */
+            access_key: string;
+            /** @description What it is for. */
+            description: string;
+            /** @description false = it is switched off. */
+            active: boolean;
+            created_at: components["schemas"]["Time"];
+            last_used_at?: components["schemas"]["Time"];
+        };
+        OwnKeyList: {
+            items: components["schemas"]["OwnKey"][];
+            /**
+             * Format: int32
+             * @description How many a user may have.
+             */
+            most: number;
+        };
+        OwnKeyReq: {
+            /** @description What it is for. */
+            description?: string;
+        };
+        NewOwnKey: {
+            /** @description Its id (AK). */
+            access_key: string;
+            /** @description The secret (SK), shown only here. */
+            secret_key: string;
+        };
+        OwnKeyChange: {
+            /** @description false switches it off. */
+            active?: boolean;
+            /** @description What it is for. */
+            description?: string;
+        };
+        OwnGroup: {
+            /** @description Its id. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description How many users are in it.
+             */
+            members: number;
+        };
+        OwnGroupList: {
+            items: components["schemas"]["OwnGroup"][];
+        };
+        OwnPreferences: {
+            /**
+             * @description Language of the pages in a browser that has none chosen, and of notices that follow no ticket.
+             * @enum {string}
+             */
+            language?: "zh-cn" | "en-us";
+            /** @description Zone, for example GMT+8 or Asia/Shanghai. */
+            time_zone?: string;
+            /**
+             * @description Appearance in a browser that has none chosen.
+             * @enum {string}
+             */
+            theme?: "system" | "light" | "dark";
+            /** @description Whether single keys act as shortcuts. */
+            single_keys?: boolean;
+            /** @description Shortcuts with another key than they come with: their own key to the new one. */
+            keys?: {
+                [key: string]: string;
+            };
+            notices?: components["schemas"]["OwnNotices"];
+            /** @description Saved views of the ticket list, in the order shown. */
+            views?: components["schemas"]["OwnView"][];
+            /** @description What the ticket list shows beside number, title and state. */
+            columns?: string[];
+        };
+        /** @description Which notices of the caller's tickets go to their contacts; a kind that is left out goes. */
+        OwnNotices: {
+            /** @description A ticket was submitted. */
+            created?: boolean;
+            /** @description An engineer wrote. */
+            replied?: boolean;
+            /** @description An engineer waits for an answer. */
+            asked?: boolean;
+            /** @description There is a solution to confirm. */
+            resolved?: boolean;
+            /** @description A ticket closes by itself soon, or was closed. */
+            closing?: boolean;
+            /** @description An engineer asks for an authorization. */
+            authorized?: boolean;
+            /** @description Please rate. */
+            surveyed?: boolean;
+        };
+        OwnView: {
+            /** @description Its name. */
+            name: string;
+            /** @description The filters as in the page's address, without the question mark. */
+            query: string;
+        };
+        OwnAgreement: {
+            /**
+             * Format: int32
+             * @description Id of the version.
+             */
+            id: number;
+            /** @description Type of agreement. */
+            type: string;
+            /**
+             * Format: int32
+             * @description Number of the version.
+             */
+            version: number;
+            /** @description Its name in the caller's language. */
+            name: string;
+            /** @description Its text in the caller's language. */
+            content: string;
+            /** @description Whether it is the one to sign now. */
+            latest: boolean;
+            /** @description The caller's signatures, newest first, at most 100. */
+            signatures: components["schemas"]["OwnSignature"][];
+        };
+        OwnSignature: {
+            /**
+             * Format: int32
+             * @description Number of the record within the account.
+             */
+            record: number;
+            signed_at: components["schemas"]["Time"];
+            /** @description The ticket or authorization it was signed for; absent = for none in particular. */
+            relation_id?: string;
+        };
+        OwnAgreementList: {
+            items: components["schemas"]["OwnAgreement"][];
+        };
+        LastMessage: {
+            /** @description Ticket number. */
+            number: string;
+            /**
+             * @description Who wrote it.
+             * @enum {string}
+             */
+            side: "customer" | "engineer";
+            /** @description The user's name, or what customers know of the engineer. */
+            name: string;
+            /** @description Whether it was the caller. */
+            own: boolean;
+            at: components["schemas"]["Time"];
+            /**
+             * Format: int32
+             * @description Engineers' messages the caller has not read.
+             */
+            unread: number;
+        };
+        LastMessageList: {
+            items: components["schemas"]["LastMessage"][];
+        };
+        Urge: {
+            /** @description Whether the state allows it at all. */
+            possible: boolean;
+            from?: components["schemas"]["Time"];
+            /**
+             * Format: int32
+             * @description How often it was urged so far.
+             */
+            urges: number;
+        };
+        SimilarTicketsReq: {
+            /** @description What is being written. */
+            text: string;
+            /** @description Problem type, which counts for likeness. */
+            problem_type_id?: string;
+        };
+        SimilarTicket: {
+            /** @description Ticket number. */
+            number: string;
+            /** @description Beginning of its text. */
+            description: string;
+            /**
+             * Format: int32
+             * @description State, as in the customer API.
+             */
+            status: number;
+            created_at: components["schemas"]["Time"];
+        };
+        SimilarTicketList: {
+            items: components["schemas"]["SimilarTicket"][];
+        };
+        OfferedProblem: {
+            /** @description Id of the problem type. */
+            id: string;
+            /** @description Its name in the caller's language. */
+            name: string;
+            /** @description Product category it belongs to. */
+            product_id: string;
+        };
+        OfferedProblemList: {
+            items: components["schemas"]["OfferedProblem"][];
+        };
+        OwnContact: {
+            /** @description Id of the proof, as the customer API takes it. */
+            id: string;
+            /**
+             * Format: int32
+             * @description 0 phone, 1 e-mail.
+             */
+            way: number;
+            /** @description Calling code of a phone number. */
+            area_code?: string;
+            /** @description The number or the address. */
+            value: string;
+            proved_at: components["schemas"]["Time"];
+            expires_at: components["schemas"]["Time"];
+        };
+        OwnContactList: {
+            items: components["schemas"]["OwnContact"][];
+        };
     };
     responses: {
         /** @description Error, with a status of 400 or above. */
@@ -1535,6 +1985,27 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    ListOwnContacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The contacts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnContactList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     ClearOwnContacts: {
         parameters: {
             query?: never;
@@ -1694,6 +2165,333 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OwnReport"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowOwnPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnPassword"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ChangeOwnPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPasswordReq"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListOwnKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnKeyList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateOwnKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnKeyReq"];
+            };
+        };
+        responses: {
+            /** @description The pair. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewOwnKey"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ChangeOwnKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id (AK). */
+                access_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnKeyChange"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnKey"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    DeleteOwnKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id (AK). */
+                access_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListOwnGroups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The groups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnGroupList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowOwnPreferences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The preferences; what was never chosen is left out. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnPreferences"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    PutOwnPreferences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPreferences"];
+            };
+        };
+        responses: {
+            /** @description All preferences. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnPreferences"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListOwnAgreements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The versions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAgreementList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListLastMessages: {
+        parameters: {
+            query: {
+                /** @description Ticket numbers. */
+                numbers: string[];
+                /** @description Group of the caller's, for tickets of its other users. */
+                group_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest messages. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastMessageList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ShowUrge: {
+        parameters: {
+            query?: {
+                /** @description Group of the caller's, for tickets of its other users. */
+                group_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Ticket number. */
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description When. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Urge"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListSimilarTickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimilarTicketsReq"];
+            };
+        };
+        responses: {
+            /** @description The tickets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarTicketList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListOfferedProblems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The problem types. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferedProblemList"];
                 };
             };
             default: components["responses"]["Error"];

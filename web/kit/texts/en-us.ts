@@ -3,6 +3,7 @@ import type zh from './zh-cn'
 const texts: Record<keyof typeof zh, string> = {
   'kit.retry': 'Try again',
   'kit.cancel': 'Cancel',
+  'kit.saved': 'Saved',
   'kit.save': 'Save',
   'kit.close': 'Close',
   'kit.delete': 'Delete',

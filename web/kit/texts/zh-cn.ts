@@ -1,6 +1,7 @@
 const texts = {
   'kit.retry': '重试',
   'kit.cancel': '取消',
+  'kit.saved': '已保存',
   'kit.save': '保存',
   'kit.close': '关闭',
   'kit.delete': '删除',

@@ -1,0 +1,136 @@
+// What the screens behind the first one read, and the changes they make.
+import { v2, web } from '../kit/api'
+import { unwrap } from '../kit/errors'
+import { language } from '../kit/i18n.svelte'
+import type { S } from './data'
+
+const lang = () => language()
+
+export type Detail = S['IncidentDetailInfoV2'] & { root_cause?: string; resolution?: string }
+export type Message = S['IncidentMessageV2']
+export const labelsQuery = () => ({
+  queryKey: ['labels'],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/labels', { params: { query: { limit: 100 } }, signal }))).label_list,
+  staleTime: 60_000,
+})
+
+export const subusersQuery = () => ({
+  queryKey: ['subusers'],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/customers/sub-customers', { params: { query: {} }, signal }))).sub_customer_infos,
+  staleTime: 60_000,
+})
+
+/** A ticket is read as one's own, or with `group` as one of a group's. */
+const of = (group: string) => group || undefined
+
+export const detailQuery = (id: string, group = '') => ({
+  queryKey: ['ticket', id, lang(), group],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => {
+    const r = await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}', { params: { path: { case_id: id }, query: { group_id: of(group) } }, signal }))
+    const extra = (r as { extends_params?: ExtendValue[] }).extends_params ?? []
+    return { ...(r.incident_detail_info as Detail), extends_params: extra }
+  },
+})
+export interface ExtendValue {
+  param_key: string
+  param_name: string
+  param_value: string
+  param_value_name?: string
+}
+
+export const logQuery = (id: string, group = '') => ({
+  queryKey: ['log', id, lang(), group],
+  queryFn: async ({ signal }: { signal: AbortSignal }) =>
+    (await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}/operate-logs', { params: { path: { case_id: id }, query: { limit: 100, group_id: of(group) } }, signal }))).incident_operate_log_list,
+})
+
+export const clocksQuery = (id: string, group = '') => ({
+  queryKey: ['clocks', id, lang(), group],
+  queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/tickets/{number}/clocks', { params: { path: { number: id }, query: { group_id: of(group) } }, signal })),
+  staleTime: 30_000,
+})
+
+/** When a ticket may be urged. */
+export const urgeQuery = (id: string, group = '') => ({
+  queryKey: ['urge', id, group],
+  staleTime: 30_000,
+  queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/tickets/{number}/urge', { params: { path: { number: id }, query: { group_id: of(group) } }, signal })),
+})
+
+/** Of each ticket, who wrote last and how much is unread. */
+export const lastQuery = (ids: string[], group = '') => ({
+  queryKey: ['unread', 'last', ids.join(), group, lang()],
+  enabled: ids.length > 0,
+  queryFn: async ({ signal }: { signal: AbortSignal }) => {
+    const r = await unwrap(web.GET('/web/v1/last-messages', { params: { query: { numbers: ids, group_id: of(group) } }, signal }))
+    return new Map(r.items.map((l) => [l.number, l]))
+  },
+})
+
+/** Groups whose tickets the user may see. */
+export const groupsQuery = () => ({
+  queryKey: ['groups'],
+  staleTime: 5 * 60_000,
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(web.GET('/web/v1/me/groups', { signal }))).items,
+})
+
+/** How many of a group's tickets are in each state; the customer API counts one's own only. */
+export const groupCountsQuery = (group: string, states: number[]) => ({
+  queryKey: ['counts', group],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => {
+    const n = await Promise.all(
+      states.map(async (s) => (await unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { incident_status: String(s), group_id: group, limit: 1 } }, signal }))).total_count),
+    )
+    return new Map(states.map((s, i) => [s, n[i] ?? 0]))
+  },
+})
+
+export const relationsQuery = (id: string) => ({
+  queryKey: ['relations', id],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}/relations', { params: { path: { case_id: id } }, signal }))).case_relation_list,
+})
+
+export const ticketLabelsQuery = (id: string) => ({
+  queryKey: ['ticketlabels', id],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}/labels', { params: { path: { case_id: id } }, signal }))).case_label_list,
+})
+
+export const limitsQuery = () => ({
+  queryKey: ['limits'],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => {
+    const l = (await unwrap(v2.GET('/v2/servicerequest/accessorys/limits', { signal }))).accessory_limit ?? {}
+    return { count: Number(l.limit_count ?? 5), megabytes: Number(l.limit_size ?? 10), types: (l.limit_file_type ?? '').split(',').filter(Boolean) }
+  },
+  staleTime: 5 * 60_000,
+})
+
+export const scoresQuery = () => ({
+  queryKey: ['dimensions', lang()],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/config/satisfaction-dimensions', { signal }))).satisfaction_dimension_list,
+  staleTime: 5 * 60_000,
+})
+
+export type Action = 'cancel' | 'close' | 'press' | 'delete'
+export const act = (id: string, action: Action, body: S['WorkOrderOperateV2Req'] = {}) =>
+  unwrap(v2.POST('/v2/servicerequest/cases/{case_id}/action', { params: { path: { case_id: id }, query: { action_id: action } }, body }))
+
+/** Opens a file that needs the session: a link that is good for minutes. */
+export async function fileLink(ids: string[], group = ''): Promise<Map<string, string>> {
+  const r = await unwrap(v2.GET('/v2/servicerequest/accessorys/access-urls', { params: { query: { accessory_ids: ids, group_id: of(group) } } }))
+  return new Map(r.accessory_urls.map((u) => [u.accessory_id ?? '', u.accessory_url ?? '']))
+}
+
+/** Lets the browser save what was fetched. */
+export function save(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob)
+  const a = document.createElement('a')
+  a.href = url
+  a.download = name
+  a.target = '_self'
+  document.body.append(a)
+  a.click()
+  a.remove()
+  setTimeout(() => URL.revokeObjectURL(url), 60_000)
+}
+
+export const ended = [3, 4, 12]

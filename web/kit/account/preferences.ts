@@ -1,0 +1,49 @@
+// The user's preferences on the server, and what this browser takes from them.
+import { web } from '../api'
+import type { components } from '../api/web'
+import { unwrap } from '../errors'
+import { choose, language } from '../i18n.svelte'
+import { chosen, prefs, setPrefs, type Prefs } from '../prefs.svelte'
+import { queries } from '../query'
+
+export type Preferences = components['schemas']['OwnPreferences']
+const queryKey = ['preferences']
+
+export const preferencesQuery = () => ({
+  queryKey,
+  staleTime: 60_000,
+  queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/me/preferences', { signal })),
+})
+
+/** Sets what is given, at the server. */
+export async function setPreferences(change: Preferences): Promise<void> {
+  queries.setQueryData(queryKey, await unwrap(web.PUT('/web/v1/me/preferences', { body: change })))
+}
+
+/** A zone the pages can work with; the server's GMT+8 is Etc/GMT-8 for browsers. */
+function zoneOf(zone: string | undefined): string | undefined {
+  const gmt = /^(?:GMT|UTC)([+-])(\d{1,2})$/.exec(zone ?? '')
+  const named = gmt === null ? zone : `Etc/GMT${gmt[1] === '+' ? '-' : '+'}${gmt[2]}`
+  try {
+    return named === undefined ? undefined : new Intl.DateTimeFormat('en', { timeZone: named }).resolvedOptions().timeZone
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Takes over what follows the user: zone and keys always, language and look
+ * where this browser has none of its own.
+ */
+export async function takeOver(): Promise<void> {
+  const p = await queries.fetchQuery(preferencesQuery()).catch(() => undefined) // it stays as it is
+  if (p === undefined) return
+  const change: Partial<Prefs> = {}
+  const zone = zoneOf(p.time_zone)
+  if (zone !== undefined && zone !== prefs.zone) change.zone = zone
+  if (p.single_keys !== undefined && p.single_keys !== prefs.keys) change.keys = p.single_keys
+  if (p.keys !== undefined && JSON.stringify(p.keys) !== JSON.stringify(prefs.remap)) change.remap = p.keys
+  if (p.theme !== undefined && chosen().theme === undefined && p.theme !== prefs.theme) change.theme = p.theme
+  if (Object.keys(change).length > 0) setPrefs(change)
+  if (p.language !== undefined && localStorage.getItem('casemate.language') === null && p.language !== language()) await choose(p.language)
+}
