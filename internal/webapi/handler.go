@@ -62,8 +62,13 @@ var _ oas.Handler = (*Handler)(nil)
 
 // New makes the HTTP handler of the surface.
 func New(n Nouns, log *slog.Logger) (http.Handler, error) {
-	h := &Handler{ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity, demo: n.Demo}, factors: factors{identity: n.Identity}, signIns: signIns{identity: n.Identity, demo: n.Demo}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog}, mapper: mapper{log: log, identity: n.Identity}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports}, events: events{hub: n.Live, identity: n.Identity}, sessions: sessions{identity: n.Identity}, signIns: signIns{identity: n.Identity}, events: events{hub: n.Live, identity: n.Identity}
-		accounts: accounts{identity: n.Identity, privileges: n.Privilege, catalog: n.Catalog, verify: n.Verify}, lists: lists{tickets: n.Tickets, catalog: n.Catalog}}
+	h := &Handler{
+		ownData: ownData{privacy: n.Privacy}, sessions: sessions{identity: n.Identity, demo: n.Demo}, factors: factors{identity: n.Identity},
+		signIns: signIns{identity: n.Identity, demo: n.Demo}, audits: audits{tickets: n.Tickets}, serviceLevels: serviceLevels{tickets: n.Tickets, catalog: n.Catalog},
+		mapper: mapper{log: log, identity: n.Identity}, articles: articles{knowledge: n.Knowledge}, reports: reports{report: n.Reports},
+		events: events{hub: n.Live, identity: n.Identity}, accounts: accounts{identity: n.Identity, privileges: n.Privilege, catalog: n.Catalog, verify: n.Verify},
+		lists: lists{tickets: n.Tickets, catalog: n.Catalog},
+	}
 	router, err := oas.NewServer(h, door{},
 		oas.WithErrorHandler(h.decodeError),
 		oas.WithNotFound(h.notFound),
