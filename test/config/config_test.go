@@ -224,7 +224,7 @@ func TestDemo(t *testing.T) {
 			if !maps.Equal(tree(t, second), tree(t, third)) {
 				t.Error("going back did not restore every file")
 			}
-			if out := local("history"); strings.Count(out, "\n") != 6 {
+			if out := local("history"); strings.Count(out, "\n") != 5 {
 				t.Errorf("the history:\n%s", out)
 			}
 			for range 100 {
