@@ -136,6 +136,13 @@ func TestDemo(t *testing.T) {
 			}
 
 			accounts(t, w, local)
+			// Ranges of reports are those of the installation's zone, unless another is asked for.
+			for zone, args := range map[string][]string{"GMT+8": nil, "America/New_York": {"--zone", "America/New_York"}} {
+				out, err := w.Local(append([]string{"report", "flow", "--from", "2026-01-02", "--to", "2026-01-03"}, args...)...)
+				if err != nil || !strings.Contains(out, "2026-01-02 00:00:00 – 2026-01-04 00:00:00 (zone "+zone+")") {
+					t.Errorf("a report's range in %s: %s %v", zone, out, err)
+				}
+			}
 
 			p := filepath.Join(first, "catalog", "severities.yaml")
 			text, err := os.ReadFile(p)
