@@ -102,6 +102,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "casemate:", err)
 		return exitUsage
 	}
+	if lang == locale.ZH {
+		translate(parser.Model)
+	}
 	return func() (n int) {
 		defer func() {
 			if p := recover(); p != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -87,12 +88,74 @@ func helpArgs(args []string) []string {
 	return args
 }
 
-// help prints kong's help; who reads Chinese is told where that is.
+// helpZH are the texts of the help in Chinese, one a line: English, a tab, Chinese.
+//
+//go:embed help.zh-cn.tsv
+var helpZH string
+
+// translate puts the help of a parser's commands, arguments and flags into
+// Chinese; what has no text there stays as it is.
+func translate(app *kong.Application) {
+	words := map[string]string{}
+	for line := range strings.Lines(helpZH) {
+		en, zh, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
+		words[en] = zh
+	}
+	put := func(text *string) {
+		if zh := words[*text]; zh != "" {
+			*text = zh
+		}
+	}
+	var walk func(n *kong.Node)
+	walk = func(n *kong.Node) {
+		put(&n.Help)
+		for _, f := range n.Flags {
+			put(&f.Help)
+		}
+		for _, p := range n.Positional {
+			put(&p.Help)
+		}
+		for _, c := range n.Children {
+			walk(c)
+		}
+	}
+	walk(app.Node)
+	if app.HelpFlag != nil {
+		put(&app.HelpFlag.Help)
+	}
+}
+
+// frames are the words around the help's texts.
+var frames = []struct {
+	en *regexp.Regexp
+	zh string
+}{
+	{regexp.MustCompile(`(?m)^Usage: `), "用法："},
+	{regexp.MustCompile(`(?m)^Flags:$`), "选项："},
+	{regexp.MustCompile(`(?m)^Arguments:$`), "参数："},
+	{regexp.MustCompile(`(?m)^Commands:$`), "命令："},
+	{regexp.MustCompile(`(?m)^Run "(.*)" for more information on a command\.$`), "运行 \"$1\" 查看某个命令的说明。"},
+}
+
+// help prints kong's help in the shell's language; who reads Chinese is also told
+// where the documents are.
 func help(lang locale.Language) kong.HelpPrinter {
 	return func(o kong.HelpOptions, c *kong.Context) error {
-		if lang == locale.ZH {
-			fmt.Fprint(c.Stdout, "中文文档见 README.zh-CN.md 与 docs 目录（DESK.zh-CN.md 工程师，guide/ 与 CUSTOMERS.zh-CN.md 客户，OPERATE.zh-CN.md 运维），服务运行后也可在浏览器中打开 /docs。\n\n")
+		if lang != locale.ZH {
+			return kong.DefaultHelpPrinter(o, c)
 		}
-		return kong.DefaultHelpPrinter(o, c)
+		out := c.Stdout
+		defer func() { c.Stdout = out }()
+		var text strings.Builder
+		c.Stdout = &text
+		if err := kong.DefaultHelpPrinter(o, c); err != nil {
+			return err
+		}
+		said := text.String()
+		for _, f := range frames {
+			said = f.en.ReplaceAllString(said, f.zh)
+		}
+		_, err := fmt.Fprint(out, "中文文档见 README.zh-CN.md 与 docs 目录（DESK.zh-CN.md 工程师，guide/ 与 CUSTOMERS.zh-CN.md 客户，OPERATE.zh-CN.md 运维），服务运行后也可在浏览器中打开 /docs。\n\n", said)
+		return err
 	}
 }

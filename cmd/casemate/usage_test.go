@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/alecthomas/kong"
 )
 
 // TestUsage: a wrong command line is answered on standard error with the error,
@@ -51,9 +53,71 @@ func TestHelp(t *testing.T) {
 			if code := run(t.Context(), args, &out, &errOut); code != 0 || errOut.Len() > 0 {
 				t.Errorf("%v: exit code %d, %s", args, code, errOut.String())
 			}
-			if !strings.Contains(out.String(), "Usage: casemate") || strings.HasPrefix(out.String(), "中文文档") != chinese {
+			if !strings.Contains(out.String(), map[bool]string{true: "用法：casemate", false: "Usage: casemate"}[chinese]) || strings.HasPrefix(out.String(), "中文文档") != chinese {
 				t.Errorf("%v in %s: %.80q", args, lang, out.String())
 			}
 		}
+	}
+}
+
+// TestHelpInChinese: nearly all of the help has its Chinese text, and none of the
+// Chinese texts is left over from a help that is gone, but for a few under way.
+func TestHelpInChinese(t *testing.T) {
+	parser, err := kong.New(&command{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	han := func(s string) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+	}
+	texts := func() (all []string) {
+		var walk func(n *kong.Node)
+		walk = func(n *kong.Node) {
+			all = append(all, n.Help)
+			for _, f := range n.Flags {
+				all = append(all, f.Help)
+			}
+			for _, p := range n.Positional {
+				all = append(all, p.Help)
+			}
+			for _, c := range n.Children {
+				walk(c)
+			}
+		}
+		walk(parser.Model.Node)
+		return all
+	}
+	known := map[string]bool{}
+	for _, text := range texts() {
+		known[text] = true
+	}
+	translate(parser.Model)
+	seen, chinese := 0, 0
+	for _, text := range texts() {
+		if text == "" {
+			continue
+		}
+		if seen++; han(text) {
+			chinese++
+		} else if seen-chinese < 30 && !strings.HasPrefix(text, "zh-cn or") {
+			t.Logf("not in Chinese: %s", text)
+		}
+	}
+	if seen < 500 || chinese*100 < seen*95 {
+		t.Errorf("%d of %d texts are in Chinese", chinese, seen)
+	}
+	stale := 0
+	for line := range strings.Lines(helpZH) {
+		en, zh, ok := strings.Cut(strings.TrimSpace(line), "\t")
+		if !ok || zh == "" {
+			t.Errorf("no text: %q", line)
+		}
+		if !known[en] && !strings.HasPrefix(en, "Show context") && !strings.HasPrefix(en, "Casemate, the") {
+			stale++
+			t.Logf("no help any more: %s", en)
+		}
+	}
+	if stale > 25 {
+		t.Errorf("%d texts are of no help any more", stale)
 	}
 }

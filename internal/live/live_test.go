@@ -410,12 +410,15 @@ func TestRightsAreLost(t *testing.T) {
 			w.T.Fatal(err)
 		}
 		chen, chenStill := session(principal.House, w.Chen.User, "chen")
-		wang, wangStill := session(w.Wang.Domain, w.Wang.User, "wang")
+		_, wangStill := session(w.Wang.Domain, w.Wang.User, "wang")
 		emma, emmaStill := session(principal.House, w.Emma.User, "emma")
 		if err := w.Ident.Set(ctx, w.Boss, identity.SwitchAssumeAll, true); err != nil {
 			w.T.Fatal(err)
 		}
-		wang, _ = wangStill(ctx, true)
+		wang, err := wangStill(ctx, true)
+		if err != nil {
+			w.T.Fatal(err)
+		}
 		w.seal()
 		engineer, other, customer := stream(chen, chenStill), stream(emma, emmaStill), stream(wang, wangStill)
 		seen := w.create(w.Li, "a colleague's, while everybody sees all")

@@ -152,7 +152,7 @@ func (s *Service) Export(ctx context.Context, who principal.Principal, version i
 			return err
 		}
 		if with.People {
-			if err := d.openNames(ctx, s); err != nil {
+			if err := d.openNames(ctx, s, names); err != nil {
 				return err
 			}
 		}
@@ -194,7 +194,7 @@ func (s *Service) told(ctx context.Context, d *draft, p Plan, clocks Clocks) (Pl
 	if p.Tickets, err = s.touched(ctx, d, clocks); err != nil {
 		return p, err
 	}
-	p.Notices, err = d.notices(ctx, s, p.Names)
+	p.Notices, err = d.notices(ctx, s)
 	return p, err
 }
 

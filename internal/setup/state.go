@@ -96,6 +96,7 @@ type draft struct {
 	ready   []identity.Readied
 	last    map[string]string // the tree of the last version
 	who     principal.Principal
+	called  map[string]string // what ids stand for
 }
 
 func shapes[N, S any](all []N, shape func(N) S) []S {

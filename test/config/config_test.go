@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -136,6 +137,13 @@ func TestDemo(t *testing.T) {
 			}
 
 			accounts(t, w, local)
+			// Ranges of reports are those of the installation's zone, unless another is asked for.
+			for zone, args := range map[string][]string{"GMT+8": nil, "America/New_York": {"--zone", "America/New_York"}} {
+				out, err := w.Local(append([]string{"report", "flow", "--from", "2026-01-02", "--to", "2026-01-03"}, args...)...)
+				if err != nil || !strings.Contains(out, "2026-01-02 00:00:00 – 2026-01-04 00:00:00 (zone "+zone+")") {
+					t.Errorf("a report's range in %s: %s %v", zone, out, err)
+				}
+			}
 
 			p := filepath.Join(first, "catalog", "severities.yaml")
 			text, err := os.ReadFile(p)
@@ -206,7 +214,7 @@ func TestDemo(t *testing.T) {
 			nothing(planned("plan", first), "the plan behind apply")
 			nothing(planned("plan", first, "--clocks", "move"), "moving again")
 
-			if p := planned("apply", first, "--plan", file); len(p.Changes) > 0 || p.Version != 4 {
+			if p := planned("apply", first, "--plan", file); len(p.Changes) > 0 || p.Version != 6 {
 				t.Errorf("what is in force, by an old plan: %+v", p)
 			}
 			if err := os.WriteFile(p, []byte(strings.ReplaceAll(changed, "first_response: 3h", "first_response: 5h")), 0o600); err != nil {
@@ -224,7 +232,7 @@ func TestDemo(t *testing.T) {
 			if !maps.Equal(tree(t, second), tree(t, third)) {
 				t.Error("going back did not restore every file")
 			}
-			if out := local("history"); strings.Count(out, "\n") != 6 {
+			if out := local("history"); strings.Count(out, "\n") != 7 {
 				t.Errorf("the history:\n%s", out)
 			}
 			for range 100 {
@@ -293,10 +301,42 @@ func accounts(t *testing.T, w *world.World, local func(args ...string) string) {
 		t.Fatalf("no secret:\n%s", out)
 	}
 	empty("the plan behind apply")
+	signed := func() int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", w.URL+"/v2/servicerequest/cases?limit=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		world.Sign(r, nil, "OPSBOTOPSBOTOPSBOT01", secret, time.Now())
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	if status := signed(); status != 200 {
+		t.Errorf("the new key signs: %d", status)
+	}
 	if again := local("apply", dir, "--with", "accounts"); strings.Contains(again, secret) || strings.Contains(local("export", filepath.Join(t.TempDir(), "x"), "--with", "accounts", "--json"), secret) {
 		t.Error("the secret is shown again")
 	}
-	if out := local("rollback", "--with", "accounts"); !strings.Contains(out, "no difference") { // what was made stays
+	one := filepath.Join(t.TempDir(), "one") // a tree of one file
+	if err := os.MkdirAll(filepath.Join(one, "accounts"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(one, "accounts", "keys.yaml"), []byte("keys:\n  - {id: OPSBOTOPSBOTOPSBOT01, state: disabled}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	local("apply", one, "--with", "accounts")
+	if status := signed(); status != 401 {
+		t.Errorf("the stopped key signs: %d", status)
+	}
+	local("rollback", "--with", "accounts", "--yes")
+	if status := signed(); status != 200 {
+		t.Errorf("the key after going back: %d", status)
+	}
+	if out := local("rollback", "2", "--with", "accounts"); !strings.Contains(out, "no difference") { // what was made stays
 		t.Errorf("going back would change:\n%s", out)
 	}
 }

@@ -5,7 +5,7 @@ import { queries } from '../../kit/query'
 import { toast } from '../../kit/say.svelte'
 import type { Ticket } from '../data'
 import { writing } from '../places.svelte'
-import { failed } from '../steps'
+import { failed } from '../steps.svelte'
 import type { Article } from './data'
 import { k } from './texts'
 

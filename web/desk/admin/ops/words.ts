@@ -1,5 +1,5 @@
 // What happened, in words: the kinds of events, for histories and the audit.
-import { kindName } from '../../steps'
+import { kindName } from '../../steps.svelte'
 import { eventWords } from '../people/events'
 import type { OpsKey } from './texts'
 import { ot } from './texts'
