@@ -191,9 +191,6 @@ func CheckKey(k AccessKey, fresh bool) error {
 	return nil
 }
 
-// MaxKeys is how many access keys a user may have.
-const MaxKeys = maxKeys
-
 var errKeyForm = fault.New(fault.Invalid, fault.CodeInvalid, "访问密钥的 id 须为 16 到 32 个大写字母或数字", "the id of an access key must be 16 to 32 capital letters or digits").In("id")
 
 // ClearNamesIn takes names away that are about to be written, so that two can

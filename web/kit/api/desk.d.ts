@@ -3986,7 +3986,7 @@ export interface paths {
         };
         /**
          * Export the configuration
-         * @description Everything that is configuration as one tree of YAML files, with a README; secrets, people and keys are not in it. With `version` the tree as that version recorded it, without comments.
+         * @description Everything that is configuration as one tree of YAML files, with a README; secrets never are in it. With `accounts` it has the folder accounts, too. With `version` the tree as that version recorded it, without comments.
          */
         get: operations["ExportConfiguration"];
         put?: never;
@@ -8777,6 +8777,11 @@ export interface components {
             /** @description The plan's `base`. Absent applies over whatever is in force. */
             base?: components["schemas"]["ConfigHashMap"];
             clocks?: components["schemas"]["ConfigClocks"];
+            /**
+             * @description The folder accounts is meant. Without it a tree that changes accounts, users, groups or keys is refused.
+             * @default false
+             */
+            accounts: boolean;
         };
         EditConfigurationReq: {
             files: components["schemas"]["CatalogFileMap"];
@@ -8820,6 +8825,11 @@ export interface components {
             /** @description The dry run's `base`. Absent goes back from whatever is in force. */
             base?: components["schemas"]["ConfigHashMap"];
             clocks?: components["schemas"]["ConfigClocks"];
+            /**
+             * @description Also the folder accounts, as the version recorded it. Without it accounts and rights stay as they are.
+             * @default false
+             */
+            accounts: boolean;
             /**
              * @description Only tell what would change.
              * @default false
@@ -8890,6 +8900,25 @@ export interface components {
             /** @description Open tickets that are touched, at most 100 for each effect and entry. */
             tickets: components["schemas"]["ConfigTicket"][];
             totals: components["schemas"]["ConfigTotal"][];
+            /** @description What is to be read first, in the caller's language; rights and credentials that change, data that a rule of retention destroys. */
+            notices: string[];
+            names: components["schemas"]["ConfigNameMap"];
+            /** @description Of apply, the access keys it made. Their secrets are shown this once. */
+            keys?: components["schemas"]["ConfigNewKey"][];
+        };
+        /** @description What ids in the fields of changes stand for. */
+        ConfigNameMap: {
+            [key: string]: string;
+        };
+        ConfigNewKey: {
+            /** @description The access key. */
+            id: string;
+            /** @description The account. */
+            domain_id: string;
+            /** @description Whose it is. */
+            user_id: string;
+            /** @description Its secret, shown this once. */
+            secret: string;
         };
         ConfigVersion: {
             /**
@@ -9022,7 +9051,7 @@ export interface components {
         ReportFrom: string;
         /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
         ReportTo: string;
-        /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+        /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and without that the installation's (report.zone). */
         ReportZone: string;
         /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
         ReportEvery: "day" | "week" | "month";
@@ -15510,7 +15539,7 @@ export interface operations {
                 from?: components["parameters"]["ReportFrom"];
                 /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
                 to?: components["parameters"]["ReportTo"];
-                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and without that the installation's (report.zone). */
                 zone?: components["parameters"]["ReportZone"];
                 /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
                 every?: components["parameters"]["ReportEvery"];
@@ -15561,7 +15590,7 @@ export interface operations {
                 from?: components["parameters"]["ReportFrom"];
                 /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
                 to?: components["parameters"]["ReportTo"];
-                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and without that the installation's (report.zone). */
                 zone?: components["parameters"]["ReportZone"];
                 /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
                 every?: components["parameters"]["ReportEvery"];
@@ -15616,7 +15645,7 @@ export interface operations {
                 from?: components["parameters"]["ReportFrom"];
                 /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
                 to?: components["parameters"]["ReportTo"];
-                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and without that the installation's (report.zone). */
                 zone?: components["parameters"]["ReportZone"];
                 /** @description Only of this customer. */
                 domain_id?: components["parameters"]["ReportDomain"];
@@ -15667,6 +15696,10 @@ export interface operations {
     ExportConfiguration: {
         parameters: {
             query?: {
+                /** @description Also the folder accounts, with customers' accounts, users, groups and access keys. */
+                accounts?: boolean;
+                /** @description Also what is personal in the folder accounts; log-in names, aliases, languages, zones. Versions never record it. */
+                people?: boolean;
                 /** @description An earlier version; absent for what is in force. */
                 version?: number;
             };
