@@ -93,7 +93,7 @@ describe('contracts', () => {
     for (const id of ['v2', 'iam'] as const) for (const o of Object.keys(contract(id).operations)) expect(operations[o], o).toMatch(/\p{Script=Han}/u)
   })
   test('schemas say nothing that the pages do not show', () => {
-    const shown = new Set(['$ref', 'type', 'format', 'description', 'properties', 'required', 'items', 'allOf', 'additionalProperties', 'enum', 'default', 'example', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'pattern', 'nullable', 'minProperties', 'maxProperties'])
+    const shown = new Set(['$ref', 'type', 'format', 'description', 'properties', 'required', 'items', 'allOf', 'additionalProperties', 'enum', 'default', 'example', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'pattern', 'nullable', 'minProperties', 'maxProperties', 'writeOnly', 'readOnly'])
     const look = (s: unknown, where: string) => {
       if (typeof s !== 'object' || s === null) return
       for (const [key, value] of Object.entries(s)) {

@@ -32,6 +32,8 @@ export function limits(schema: Schema, schemas: Schemas): string[] {
   between('op.range', s.minimum, s.maximum)
   between('op.items', s.minItems ?? s.minProperties, s.maxItems ?? s.maxProperties)
   if (s.pattern !== undefined) out.push(t('op.pattern', { value: s.pattern }))
+  if (s.writeOnly === true) out.push(t('op.writeonly'))
+  if (s.readOnly === true) out.push(t('op.readonly'))
   if (s.default !== undefined) out.push(t('op.default', { value: JSON.stringify(s.default) }))
   return out
 }

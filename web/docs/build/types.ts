@@ -65,6 +65,8 @@ export interface Schema {
   maxProperties?: number
   pattern?: string
   nullable?: boolean
+  writeOnly?: boolean
+  readOnly?: boolean
   'x-documented-enum'?: (string | number)[]
 }
 export interface Parameter {

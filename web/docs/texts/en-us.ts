@@ -75,6 +75,8 @@ const texts: Record<keyof typeof zh, string> = {
   'op.items.min': 'at least {min} items',
   'op.default': 'default {value}',
   'op.pattern': 'pattern {value}',
+  'op.writeonly': 'write only, never answered',
+  'op.readonly': 'read only',
   'op.values': 'Values',
   'search.label': 'Search the documentation',
   'search.hint': 'Search guides and operations',

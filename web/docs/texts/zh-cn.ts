@@ -73,6 +73,8 @@ const texts = {
   'op.items.min': '至少 {min} 项',
   'op.default': '默认 {value}',
   'op.pattern': '格式 {value}',
+  'op.writeonly': '只写，从不返回',
+  'op.readonly': '只读',
   'op.values': '可选值',
   'search.label': '搜索文档',
   'search.hint': '搜索指南与操作',
