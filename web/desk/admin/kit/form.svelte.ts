@@ -3,11 +3,7 @@ import { asFailure, type Failure } from '../../../kit/errors'
 import { toast } from '../../../kit/say.svelte'
 import { detailOf, say } from '../../../kit/text'
 import { a } from '../texts'
-
-/** The wire's name of the field that a refusal is about, '' when it names none. */
-export function fieldOf(f: Failure): string {
-  return /（参数：(\S+?)）$/.exec(f.message)?.[1] ?? / \(field: (\S+?)\)$/.exec(f.message)?.[1] ?? ''
-}
+import { fieldOf } from './field'
 
 export class Form {
   busy = $state(false)
@@ -23,11 +19,6 @@ export class Form {
   /** The failure is about no field that is shown. */
   get general(): Failure | undefined {
     return this.failure !== undefined && !this.#known.has(this.field) ? this.failure : undefined
-  }
-  /** The shown field whose name stands in a text that names its field itself: `smtp.from must have the form ...`. */
-  #named(message: string): string {
-    const words = new Set(message.split(/[^\w.[\]-]+/).map((w) => w.replace(/\.$/, '')))
-    return [...this.#known].filter((n) => words.has(n)).sort((a, b) => b.length - a.length)[0] ?? ''
   }
   /** What the page itself refuses before the server is asked. */
   refuse(name: string, failure: Failure): void {
@@ -49,7 +40,7 @@ export class Form {
       return { value }
     } catch (e) {
       this.failure = asFailure(e)
-      this.field = fieldOf(this.failure) || this.#named(this.failure.message)
+      this.field = fieldOf(this.failure, this.#known)
       requestAnimationFrame(() => document.querySelector<HTMLElement>('main [aria-invalid=true], dialog[open] [aria-invalid=true]')?.focus())
       return undefined
     } finally {
