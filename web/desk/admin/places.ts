@@ -50,6 +50,10 @@ export const places: readonly Place[] = [
   at('agreements', 'service', house, administrators, ['协议', 'Agreements'], ['版本、发布、差别、谁签署过', 'Versions, publishing, differences, who signed'], () => import('./service/Agreements.svelte')),
 
   // Texts and automation
+  at('templates', 'texts', auditors, administrators, ['邮件与短信文字', 'Mail and message texts'], ['通知客户和同事的文字，可预览、可恢复', 'What notices say, with a preview and the way back'], () => import('./writing/Templates.svelte')),
+  at('macros', 'texts', house, workers, ['宏', 'Macros'], ['一步完成多项操作', 'Several actions in one step'], () => import('./writing/Macros.svelte')),
+  at('snippets', 'texts', house, workers, ['常用语', 'Snippets'], ['写回复时插入的文字', 'Texts to write with'], () => import('./writing/Snippets.svelte')),
+  at('rules', 'texts', house, supervisors, ['自动规则', 'Rules'], ['当、如果、就；试运行、版本、运行记录', 'When, if, then: trial runs, versions and what they did'], () => import('./writing/Rules.svelte')),
 
   // People and access
   at('accounts', 'people', auditors, administrators, ['账号', 'Accounts'], ['客户的账号、用户、用户组、权限、委托、资源、诊断、沙箱', 'Customers: users, groups, rights, agencies, resources, diagnoses, sandboxes'], () => import('./people/Accounts.svelte')),
@@ -67,6 +71,7 @@ export const places: readonly Place[] = [
   at('privacy', 'system', auditors, administrators, ['个人数据', 'Privacy'], ['查询、清除、保全、按期清理、数据副本', 'Look, erase, hold, retention, copies'], () => import('./ops/Privacy.svelte')),
   at('abuse', 'system', supervisors, supervisors, ['违规举报', 'Abuse reports'], ['客户提交的举报', 'What customers have reported'], () => import('./ops/Abuse.svelte')),
   at('system', 'system', house, administrators, ['系统', 'System'], ['版本、存储、等待的任务、生效的设置、备份', 'Version, storage, what waits, settings in force, backup'], () => import('./ops/System.svelte')),
+  at('versions', 'system', administrators, administrators, ['配置版本', 'Configuration versions'], ['每次修改的内容，以及恢复', 'What each change did, and the way back'], () => import('./versions/Versions.svelte')),
 
 ]
 
