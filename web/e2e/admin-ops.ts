@@ -12,13 +12,22 @@ export const screens: Screen[] = [
       await toAdmin(page, '/webhooks', 'main .empty, main table')
       if ((await page.locator('main tbody a').count()) === 0) {
         await toAdmin(page, '/webhooks/new', 'main form input')
-        await page.locator('main input[type=url]').fill('https://hooks.example.com/casemate')
+        await page.locator('main input[type=url]').fill('https://receiver.invalid/casemate')
         await page.locator('main button[type=submit]').click()
         await expect(page.locator('main .once')).toBeVisible()
         await page.locator('main .once .pri').click()
       } else await page.locator('main tbody a').first().click()
       await expect(page.locator('main .card').nth(2)).toBeVisible()
       await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
+    },
+  },
+  {
+    name: 'webhook-secret',
+    go: async (page) => {
+      await toAdmin(page, '/webhooks', 'main table')
+      await page.locator('main tbody a').first().click()
+      await page.getByRole('button', { name: /更换密钥|New secret/ }).click()
+      await expect(page.locator('main .once')).toBeVisible()
     },
   },
   { name: 'audit', go: (page) => toAdmin(page, '/audit', 'main table') },
@@ -30,6 +39,7 @@ export const screens: Screen[] = [
       await expect(page.locator('dialog[open] dl')).toBeVisible()
     },
   },
+  { name: 'audit-none', go: (page) => toAdmin(page, '/audit?kind=zzz.none', 'main .empty') },
   { name: 'privacy', go: (page) => toAdmin(page, '/privacy', 'main .card') },
   { name: 'privacy-person', go: (page) => toAdmin(page, '/privacy?by=contact&contact=nobody%40example.com', 'main .card h2') },
   { name: 'privacy-erasures', go: (page) => toAdmin(page, '/privacy/erasures', 'main .empty, main table') },

@@ -29,14 +29,14 @@ test('an account, a user, a key that works, the audit, the end of the key', asyn
   await page.getByRole('button', { name: '创建', exact: true }).click()
   const once = page.locator('.once')
   await expect(once).toContainText('nora')
-  await expect(once.locator('dd').last()).toHaveText(/^.{20}$/)
+  await expect(once.locator('code').last()).toHaveText(/^.{20}$/)
   await once.getByRole('button', { name: '已保存，关闭' }).click()
   await expect(page.locator('main h1')).toHaveText('nora')
 
   // A key, shown once, signs.
   await page.getByRole('button', { name: '创建访问密钥' }).click()
   await expect(once.locator('dt')).toHaveText(['AK', 'SK'])
-  const [ak = '', sk = ''] = await once.locator('dd').allTextContents()
+  const [ak = '', sk = ''] = await once.locator('code').allTextContents()
   await once.getByRole('button', { name: '已保存，关闭' }).click()
   await expect(once).toHaveCount(0)
   await expect(page.locator('main')).not.toContainText(sk)

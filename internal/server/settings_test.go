@@ -1,0 +1,58 @@
+package server
+
+import (
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"casemate/internal/config"
+	"casemate/internal/db/dbtest"
+)
+
+// TestSettings: what a node works by, where it comes from, and no password of
+// an address; the sizes of the store on both databases.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for name, database := range map[string]func() string{"sqlite": func() string { return "" }, "postgres": func() string { return dbtest.EmptyDatabase(t) }} {
+		t.Run(name, func(t *testing.T) {
+			o := Options{Data: filepath.Join(t.TempDir(), "d"), Database: database(), Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Config: config.Config{Queue: config.Queue{Capacity: 7}}}
+			s, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			got, err := s.storage(t.Context())
+			if err != nil || got.Database < 10_000 || got.Files != 0 || got.FileBytes != 0 {
+				t.Errorf("storage: %+v, %v", got, err)
+			}
+			s.o.Database = "postgres://casemate:hunter2@db.example.com/casemate"
+			all := map[string]string{}
+			for _, v := range s.settings() {
+				all[v.Key] = v.Source + " " + v.Value
+			}
+			for key, want := range map[string]string{
+				"--database":     "command postgres://casemate:xxxxx@db.example.com/casemate",
+				"--listen":       "command 127.0.0.1:0",
+				"--keys":         "default " + o.Data + ".keys",
+				"queue.capacity": "file 7",
+				"drain":          "default 5s",
+			} {
+				if all[key] != want {
+					t.Errorf("%s: %q, want %q", key, all[key], want)
+				}
+			}
+		})
+	}
+}
+
+// TestSettingsOfDemo: what the demo adds does not stand in the file.
+func TestSettingsOfDemo(t *testing.T) {
+	t.Parallel()
+	o := Options{Demo: true}
+	o.tryable()
+	for _, v := range o.Config.Settings(o.file) {
+		if v.Key == "authorization.check_hosts.enabled" && (v.Value != "true" || v.Given) {
+			t.Errorf("%+v", v)
+		}
+	}
+}
