@@ -23,8 +23,8 @@ var layers = map[string]int{
 	"sla": 2, "sheet": 2, "db": 2, "seal": 2, "blob": 2, "yamlfile": 2, "wire": 2, // wire: what the surfaces' mappers share (docs/adr/0002)
 	"event": 3, "job": 3, "search": 3, "personal": 3,
 	"identity": 4, "privilege": 5, "catalog": 6, "notify": 6, "webhook": 6, "verify": 7, "attachment": 7, "knowledge": 7, "ticket": 8,
-	"authorization": 9, "diagnose": 9, "queue": 9, "live": 9,
-	"mailin": 10, "privacy": 10, "report": 10, "setup": 10,
+	"authorization": 9, "diagnose": 9, "queue": 9, "live": 9, "privacy": 9,
+	"mailin": 10, "report": 10, "setup": 10,
 	"api": 11, "desk": 11, "webapi": 11, "iam": 11,
 	"server":   12,
 	"selftest": 0, // a client: it knows nothing of the server

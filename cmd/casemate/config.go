@@ -16,7 +16,7 @@ import (
 // settings of the server's own configuration file, as it always did.
 type configGroup struct {
 	Settings configCmd         `cmd:"" default:"withargs" help:"Print the settings of the configuration file in force, secrets hidden (also without this word)."`
-	Export   configExportCmd   `cmd:"" help:"Write all configuration into a folder: catalogue, agreements, templates, teams, queues, views, macros, snippets, rules, engineers, partners, domains, webhooks, providers."`
+	Export   configExportCmd   `cmd:"" help:"Write all configuration into a folder: catalogue, agreements, templates, teams, queues, views, macros, snippets, rules, engineers, partners, domains, webhooks, providers, retention; accounts and people with --with."`
 	Plan     configPlanCmd     `cmd:"" help:"Show how a folder differs from what is in force, and which open tickets are touched; changes nothing."`
 	Apply    configApplyCmd    `cmd:"" help:"Put a folder in force, all of it or nothing, and record the version."`
 	History  configHistoryCmd  `cmd:"" help:"List the recorded versions, newest first."`
@@ -28,9 +28,10 @@ const configPath = "/desk/v1/config"
 type configExportCmd struct {
 	clientFlags
 	jsonFlag
-	Dir     string `arg:"" help:"Folder to write to; made when missing." type:"path"`
-	Force   bool   `help:"Overwrite files that differ."`
-	Version int64  `help:"An earlier version, as history lists it." name:"from-version" placeholder:"N"`
+	Dir     string   `arg:"" help:"Folder to write to; made when missing." type:"path"`
+	Force   bool     `help:"Overwrite files that differ."`
+	Version int64    `help:"An earlier version, as history lists it." name:"from-version" placeholder:"N"`
+	With    []string `help:"accounts = also the folder accounts (customers' accounts, users, groups, access keys); people = with log-in names, aliases, languages and zones in it. Never passwords, contacts or secrets." enum:"accounts,people" placeholder:"accounts,people"`
 }
 
 type configPlanCmd struct {
@@ -44,9 +45,10 @@ type configPlanCmd struct {
 type configApplyCmd struct {
 	clientFlags
 	jsonFlag
-	Dir    string `arg:"" help:"Folder with the tree." type:"existingdir"`
-	Clocks string `help:"As for plan; a plan given with --plan has its own." enum:"keep,move" default:"keep"`
-	Plan   string `help:"Refuse unless what is in force is what this plan (plan --out) was made against." type:"existingfile" placeholder:"FILE"`
+	Dir    string   `arg:"" help:"Folder with the tree." type:"existingdir"`
+	Clocks string   `help:"As for plan; a plan given with --plan has its own." enum:"keep,move" default:"keep"`
+	With   []string `help:"accounts = the folder accounts is meant: it may change accounts, people and rights." enum:"accounts" placeholder:"accounts"`
+	Plan   string   `help:"Refuse unless what is in force is what this plan (plan --out) was made against." type:"existingfile" placeholder:"FILE"`
 }
 
 type configHistoryCmd struct {
@@ -58,9 +60,10 @@ type configHistoryCmd struct {
 type configRollbackCmd struct {
 	clientFlags
 	jsonFlag
-	Version int64  `arg:"" optional:"" help:"The version to go back to; else the one before the newest."`
-	Yes     bool   `help:"Do it; without this it only shows what would change."`
-	Clocks  string `help:"As for plan." enum:"keep,move" default:"keep"`
+	Version int64    `arg:"" optional:"" help:"The version to go back to; else the one before the newest."`
+	Yes     bool     `help:"Do it; without this it only shows what would change."`
+	Clocks  string   `help:"As for plan." enum:"keep,move" default:"keep"`
+	With    []string `help:"accounts = put rights back, too, as that version recorded them." enum:"accounts" placeholder:"accounts"`
 }
 
 // configPlanView is the answer of plan, apply and rollback.
@@ -94,6 +97,25 @@ type configPlanView struct {
 		Effect string `json:"effect"`
 		Count  int    `json:"count"`
 	} `json:"totals"`
+	Notices []string          `json:"notices"`
+	Names   map[string]string `json:"names"`
+	Keys    []configNewKey    `json:"keys,omitempty"`
+}
+
+// configNewKey is an access key that an apply made.
+type configNewKey struct {
+	ID     string `json:"id"`
+	Domain string `json:"domain_id"`
+	User   string `json:"user_id"`
+	Secret string `json:"secret"`
+}
+
+// value is a value on one line, with the name of what it stands for.
+func (p configPlanView) value(s string) string {
+	if n := p.Names[s]; n != "" {
+		return short(s) + " (" + n + ")"
+	}
+	return short(s)
 }
 
 // effectWords are what happens to open tickets, in both languages.
@@ -119,6 +141,9 @@ func short(s string) string {
 func (p configPlanView) print(o *output) {
 	signs := map[string]string{"added": "+", "changed": "~", "removed": "-", "retired": "-", "restored": "+", "reordered": "~"}
 	counts := map[string]int{}
+	for _, n := range p.Notices {
+		o.printf("! %s\n", n)
+	}
 	for _, c := range p.Changes {
 		counts[signs[c.Action]]++
 		line := fmt.Sprintf("%s %s %s", signs[c.Action], c.Section, c.ID)
@@ -129,11 +154,11 @@ func (p configPlanView) print(o *output) {
 		for _, f := range c.Fields {
 			switch {
 			case f.Before == "":
-				o.printf("    %s: %s\n", f.Field, short(f.After))
+				o.printf("    %s: %s\n", f.Field, p.value(f.After))
 			case f.After == "":
-				o.printf("    %s: %s -> -\n", f.Field, short(f.Before))
+				o.printf("    %s: %s -> -\n", f.Field, p.value(f.Before))
 			default:
-				o.printf("    %s: %s -> %s\n", f.Field, short(f.Before), short(f.After))
+				o.printf("    %s: %s -> %s\n", f.Field, p.value(f.Before), p.value(f.After))
 			}
 		}
 	}
@@ -180,6 +205,9 @@ func (c *configExportCmd) Run(ctx context.Context, o *output) error {
 	query := url.Values{}
 	if c.Version > 0 {
 		query.Set("version", strconv.FormatInt(c.Version, 10))
+	}
+	for _, w := range c.With {
+		query.Set(w, "true")
 	}
 	var raw json.RawMessage
 	if err := cl.get(ctx, configPath, query, &raw); err != nil {
@@ -273,7 +301,7 @@ func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
 	} else if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "secrets": secrets, "clocks": c.Clocks}, &plan); err != nil {
 		return err
 	}
-	return finish(ctx, cl, o, c.JSON, "/apply", map[string]any{"files": files, "secrets": secrets, "base": plan.Base, "clocks": c.Clocks})
+	return finish(ctx, cl, o, c.JSON, "/apply", map[string]any{"files": files, "secrets": secrets, "base": plan.Base, "clocks": c.Clocks, "accounts": len(c.With) > 0})
 }
 
 // finish applies or goes back, and prints what was changed.
@@ -287,6 +315,9 @@ func finish(ctx context.Context, cl *client, o *output, asJSON bool, path string
 		return err
 	}
 	done.print(o)
+	for _, k := range done.Keys {
+		o.printf(o.say("新访问密钥 %s 的密钥，仅显示这一次：%s\n", "the secret of the new access key %s, shown this once: %s\n"), k.ID, k.Secret)
+	}
 	o.printf(o.say("配置版本 %d（%.12s）已生效\n", "configuration version %d (%.12s) is in force\n"), done.Version, done.Hash)
 	return nil
 }
@@ -352,7 +383,7 @@ func (c *configRollbackCmd) Run(ctx context.Context, o *output) error {
 		}
 		c.Version = got.Items[1].Version
 	}
-	body := map[string]any{"version": c.Version, "clocks": c.Clocks, "dry_run": true}
+	body := map[string]any{"version": c.Version, "clocks": c.Clocks, "dry_run": true, "accounts": len(c.With) > 0}
 	var raw json.RawMessage
 	if err := cl.post(ctx, configPath+"/rollback", body, &raw); err != nil {
 		return err
@@ -370,5 +401,5 @@ func (c *configRollbackCmd) Run(ctx context.Context, o *output) error {
 		o.printf("%s\n", o.say("未作更改；加 --yes 执行", "nothing was changed; --yes does it"))
 		return nil
 	}
-	return finish(ctx, cl, o, c.JSON, "/rollback", map[string]any{"version": c.Version, "clocks": c.Clocks, "base": plan.Base})
+	return finish(ctx, cl, o, c.JSON, "/rollback", map[string]any{"version": c.Version, "clocks": c.Clocks, "base": plan.Base, "accounts": len(c.With) > 0})
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"casemate/internal/locale"
 )
 
 // reportCmd shows figures over many tickets.
@@ -21,7 +23,7 @@ type reportCmd struct {
 	Name     string `arg:"" optional:"" help:"Name of a report; without one they are listed."`
 	From     string `help:"Where the time begins: a date or an instant; else 30 days before its end." placeholder:"DATE"`
 	To       string `help:"Where it ends: a date, to its end, or an instant; else now." placeholder:"DATE"`
-	Zone     string `help:"Zone of days, weeks and months." placeholder:"ZONE" default:"GMT+8"`
+	Zone     string `help:"Zone of days, weeks, months and the times shown, for example GMT+8 or Europe/Berlin; else the installation's (report.zone, GMT+8 unless it was set)." placeholder:"ZONE"`
 	Every    string `help:"Figures for each day, week or month." enum:",day,week,month" default:""`
 	By       string `help:"Figures for each channel, domain, engineer, language, product, severity, team or provider." placeholder:"WHAT"`
 	Domain   string `help:"Only of this customer (id)." placeholder:"ID"`
@@ -52,6 +54,7 @@ func (c *reportCmd) query() url.Values {
 // reportView is a report's answer.
 type reportView struct {
 	Title   string     `json:"title"`
+	Zone    string     `json:"zone"`
 	From    *time.Time `json:"from"`
 	To      *time.Time `json:"to"`
 	Seq     int64      `json:"as_of_seq"`
@@ -96,8 +99,9 @@ func (c *reportCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	o.printf("%s\n", clean(v.Title))
+	zone := zoneOr(v.Zone)
 	if v.From != nil && v.To != nil {
-		o.printf("%s – %s\n", v.From.Local().Format(time.RFC3339), v.To.Local().Format(time.RFC3339))
+		o.printf(o.say("%s – %s（时区 %s）\n", "%s – %s (zone %s)\n"), v.From.In(zone).Format("2006-01-02 15:04:05"), v.To.In(zone).Format("2006-01-02 15:04:05"), v.Zone)
 	}
 	w := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, o.say("周期\t分组\t指标\t明细\t数量\t平均\tP50\tP90\t按时 %", "period\tgroup\tfigure\tdetail\tcount\taverage\tp50\tp90\tmet %"))
@@ -117,8 +121,16 @@ func (c *reportCmd) Run(ctx context.Context, o *output) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	o.printf(o.say("截至事件 %d，%s\n", "as of event %d, %s\n"), v.Seq, v.At.Local().Format(time.RFC3339))
+	o.printf(o.say("截至事件 %d，%s\n", "as of event %d, %s\n"), v.Seq, v.At.In(zone).Format(time.RFC3339))
 	return nil
+}
+
+// zoneOr is a zone by its name, or the machine's.
+func zoneOr(name string) *time.Location {
+	if z, err := locale.ParseZone(name); err == nil {
+		return z
+	}
+	return time.Local
 }
 
 func maybeAmount(ms *int64) string {
@@ -198,7 +210,7 @@ func (c *reportCmd) tickets(ctx context.Context, cl *client, o *output, path str
 				if t.Unit != "" {
 					took = amount(float64(t.Amount), t.Unit)
 				}
-				o.printf("%s\t%s\t%s\t%s\t%s\n", t.Number, clean(t.Domain), t.At.Local().Format(time.RFC3339), took, t.Verdict)
+				o.printf("%s\t%s\t%s\t%s\t%s\n", t.Number, clean(t.Domain), t.At.In(zoneOr(c.Zone)).Format(time.RFC3339), took, t.Verdict)
 			}
 		}
 		if v.Next == "" {

@@ -13,7 +13,7 @@ type configuration struct{ setup *setup.Service }
 
 // ExportConfiguration is all configuration as files.
 func (h configuration) ExportConfiguration(ctx context.Context, params oas.ExportConfigurationParams) (*oas.ConfigTree, error) {
-	t, err := h.setup.Export(ctx, principal.From(ctx), params.Version.Or(0))
+	t, err := h.setup.Export(ctx, principal.From(ctx), params.Version.Or(0), setup.With{Accounts: params.Accounts.Value, People: params.People.Value})
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,16 @@ func (h configuration) ExportConfiguration(ctx context.Context, params oas.Expor
 
 func configPlan(ctx context.Context, p setup.Plan) *oas.ConfigPlan {
 	lang := locale.From(ctx).Language
-	out := &oas.ConfigPlan{Version: p.Version, Hash: p.Hash, Base: p.Base, Layout: p.Layout, Changes: []oas.ConfigChange{}, Tickets: []oas.ConfigTicket{}, Totals: []oas.ConfigTotal{}}
+	out := &oas.ConfigPlan{Version: p.Version, Hash: p.Hash, Base: p.Base, Layout: p.Layout, Changes: []oas.ConfigChange{}, Tickets: []oas.ConfigTicket{}, Totals: []oas.ConfigTotal{}, Notices: []string{}, Names: oas.ConfigNameMap(p.Names)}
+	if out.Names == nil {
+		out.Names = oas.ConfigNameMap{}
+	}
+	for _, n := range p.Notices {
+		out.Notices = append(out.Notices, n.In(lang))
+	}
+	for _, k := range p.Keys {
+		out.Keys = append(out.Keys, oas.ConfigNewKey{ID: k.ID, DomainID: k.Domain, UserID: k.User, Secret: k.Secret})
+	}
 	for _, c := range p.Changes {
 		change := oas.ConfigChange{Action: oas.ConfigChangeAction(c.What), Section: c.Section, ID: c.ID, Name: text(c.Name.In(lang)), Fields: []oas.ConfigField{}}
 		for _, f := range c.Fields {
@@ -53,7 +62,7 @@ func (h configuration) PlanConfiguration(ctx context.Context, req *oas.PlanConfi
 
 // ApplyConfiguration puts files in force.
 func (h configuration) ApplyConfiguration(ctx context.Context, req *oas.ApplyConfigurationReq) (*oas.ConfigPlan, error) {
-	p, err := h.setup.Knowing(req.Secrets.Value).Apply(ctx, principal.From(ctx), bytesOf(req.Files), req.Base.Value, setup.Clocks(req.Clocks.Value))
+	p, err := h.setup.Knowing(req.Secrets.Value).Apply(ctx, principal.From(ctx), bytesOf(req.Files), setup.How{Base: req.Base.Value, Clocks: setup.Clocks(req.Clocks.Value), Accounts: req.Accounts.Value})
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +72,7 @@ func (h configuration) ApplyConfiguration(ctx context.Context, req *oas.ApplyCon
 // RollbackConfiguration puts an earlier version in force, or tells what that
 // would change.
 func (h configuration) RollbackConfiguration(ctx context.Context, req *oas.RollbackConfigurationReq) (*oas.ConfigPlan, error) {
-	p, err := h.setup.Rollback(ctx, principal.From(ctx), req.Version, req.Base.Value, setup.Clocks(req.Clocks.Value), req.DryRun.Value)
+	p, err := h.setup.Rollback(ctx, principal.From(ctx), req.Version, setup.How{Base: req.Base.Value, Clocks: setup.Clocks(req.Clocks.Value), Accounts: req.Accounts.Value}, req.DryRun.Value)
 	if err != nil {
 		return nil, err
 	}

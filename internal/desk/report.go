@@ -50,8 +50,11 @@ func (h reports) ListReports(ctx context.Context) (*oas.ReportList, error) {
 const none = "none"
 
 // query reads what all operations have in common; by filter the values.
-func query(ctx context.Context, name string, from, to, zone oas.OptString, filter map[string]string) (reporting.Query, string, error) {
+func (h reports) query(ctx context.Context, name string, from, to, zone oas.OptString, filter map[string]string) (reporting.Query, string, error) {
 	q := reporting.Query{Name: name, From: from.Or(""), To: to.Or(""), Locale: locale.From(ctx), Filter: map[string]string{}}
+	if !zone.Set && !q.Locale.Asked { // the installation's
+		zone.SetTo(h.report.Zone())
+	}
 	if zone.Set {
 		z, err := locale.ParseZone(zone.Value)
 		if err != nil {
@@ -73,7 +76,7 @@ func query(ctx context.Context, name string, from, to, zone oas.OptString, filte
 
 // ShowReport shows figures.
 func (h reports) ShowReport(ctx context.Context, p oas.ShowReportParams) (*oas.Report, error) {
-	q, zone, err := query(ctx, p.Name, p.From, p.To, p.Zone, map[string]string{"domain": p.DomainID.Or(""), "team": p.TeamID.Or(""), "engineer": p.EngineerID.Or(""),
+	q, zone, err := h.query(ctx, p.Name, p.From, p.To, p.Zone, map[string]string{"domain": p.DomainID.Or(""), "team": p.TeamID.Or(""), "engineer": p.EngineerID.Or(""),
 		"product": p.ProductCategoryID.Or(""), "severity": p.SeverityID.Or(""), "language": string(p.Language.Or("")), "channel": string(p.Channel.Or("")), "provider": p.Provider.Or("")})
 	if err != nil {
 		return nil, err
@@ -116,7 +119,7 @@ func (h reports) ShowReport(ctx context.Context, p oas.ShowReportParams) (*oas.R
 
 // DownloadReport is ShowReport as a table.
 func (h reports) DownloadReport(ctx context.Context, p oas.DownloadReportParams) (*oas.DownloadReportOKHeaders, error) {
-	q, _, err := query(ctx, p.Name, p.From, p.To, p.Zone, map[string]string{"domain": p.DomainID.Or(""), "team": p.TeamID.Or(""), "engineer": p.EngineerID.Or(""),
+	q, _, err := h.query(ctx, p.Name, p.From, p.To, p.Zone, map[string]string{"domain": p.DomainID.Or(""), "team": p.TeamID.Or(""), "engineer": p.EngineerID.Or(""),
 		"product": p.ProductCategoryID.Or(""), "severity": p.SeverityID.Or(""), "language": string(p.Language.Or("")), "channel": string(p.Channel.Or("")), "provider": p.Provider.Or("")})
 	if err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func (h reports) DownloadReport(ctx context.Context, p oas.DownloadReportParams)
 
 // ListReportTickets lists what a figure counts.
 func (h reports) ListReportTickets(ctx context.Context, p oas.ListReportTicketsParams) (*oas.ReportTicketPage, error) {
-	q, _, err := query(ctx, p.Name, p.From, p.To, p.Zone, map[string]string{"domain": p.DomainID.Or(""), "team": p.TeamID.Or(""), "engineer": p.EngineerID.Or(""),
+	q, _, err := h.query(ctx, p.Name, p.From, p.To, p.Zone, map[string]string{"domain": p.DomainID.Or(""), "team": p.TeamID.Or(""), "engineer": p.EngineerID.Or(""),
 		"product": p.ProductCategoryID.Or(""), "severity": p.SeverityID.Or(""), "language": string(p.Language.Or("")), "channel": string(p.Channel.Or("")), "provider": p.Provider.Or("")})
 	if err != nil {
 		return nil, err

@@ -473,7 +473,23 @@ func TestPurge(t *testing.T) {
 		if got := rows(); got != "1 1 0" {
 			w.t.Errorf("%s rows are left where none may be deleted", got)
 		}
+		for _, on := range [][2]string{{"domain", w.li.Domain}, {"person", w.li.User}} { // under a legal hold
+			w.ok(w.db.Update(w.t.Context(), func(tx *db.Tx) error {
+				tx.Write(db.Any, "DELETE FROM privacy_holds")
+				tx.Write(1, `INSERT INTO privacy_holds (id, kind, domain_id, subject_id, reason, held_until, created_at, actor, released_at, released_by, release_reason)
+				VALUES ('h', ?, ?, ?, '', 0, 1, 'u', 0, '', '')`, on[0], w.li.Domain, on[1])
+				return nil
+			}))
+			w.ok(w.s.Purge(w.t.Context()))
+			if got := rows(); got != "1 1 0" {
+				w.t.Errorf("under a hold on the %s %s rows are left", on[0], got)
+			}
+		}
+		w.ok(w.db.Update(w.t.Context(), func(tx *db.Tx) error { tx.Write(db.Any, "DELETE FROM privacy_holds"); return nil }))
 		w.ok(w.s.Purge(w.t.Context()))
+		if got := rows(); got != "0 0 0" {
+			w.t.Errorf("%s rows are left behind the hold", got)
+		}
 		if id := w.start(w.li, 4, "host", "10.0.0.1"); id != "3" || rows() != "1 1 0" {
 			w.t.Errorf("the next number is %s, %s rows", id, rows())
 		}

@@ -14,6 +14,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/job"
 	"casemate/internal/locale"
+	"casemate/internal/personal"
 	"casemate/internal/principal"
 )
 
@@ -285,24 +286,24 @@ func (s *Service) Sweep(ctx context.Context) error {
 }
 
 // Purge deletes diagnoses older than config.Diagnose.KeepDays, with their
-// checks and ratings.
+// checks and ratings. What is under a legal hold stays.
 func (s *Service) Purge(ctx context.Context) error {
 	if s.o.Config.KeepDays < 0 {
 		return nil
 	}
 	age := (time.Duration(s.o.Config.KeepDays) * day).Milliseconds()
-	const old = "(SELECT d.domain_id, d.id FROM diagnoses AS d /* all domains: purge */ WHERE d.created_at <= ? ORDER BY d.created_at, d.domain_id, d.id LIMIT ?)"
+	old := "(SELECT d.domain_id, d.id FROM diagnoses AS d /* all domains: purge */ WHERE d.created_at <= ? AND " + personal.Free("d.domain_id", "", []string{"d.creator"}, nil) + " ORDER BY d.created_at, d.domain_id, d.id LIMIT ?)"
 	for n := purgeBatch; n == purgeBatch; {
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
 			n = 0
 			before := tx.Now - age
-			tx.Write(db.Any, "DELETE FROM diagnosis_checks WHERE (domain_id, diagnosis_id) IN "+old, before, purgeBatch)
-			tx.Write(db.Any, "DELETE FROM diagnosis_ratings WHERE (domain_id, diagnosis_id) IN "+old, before, purgeBatch)
+			tx.Write(db.Any, "DELETE FROM diagnosis_checks WHERE (domain_id, diagnosis_id) IN "+old, before, tx.Real, purgeBatch)
+			tx.Write(db.Any, "DELETE FROM diagnosis_ratings WHERE (domain_id, diagnosis_id) IN "+old, before, tx.Real, purgeBatch)
 			return tx.List(func(r db.Row) error {
 				var id string
 				n++
 				return r.Scan(&id)
-			}, "DELETE FROM diagnoses WHERE (domain_id, id) IN "+old+" RETURNING id", before, purgeBatch)
+			}, "DELETE FROM diagnoses WHERE (domain_id, id) IN "+old+" RETURNING id", before, tx.Real, purgeBatch)
 		})
 		if err != nil {
 			return fmt.Errorf("purging diagnoses: %w", err)

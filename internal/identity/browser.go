@@ -144,11 +144,16 @@ func scanSession(r db.Row) (o Session, err error) {
 // sessionOf reads the session a cookie's value stands for; ErrSession when it is
 // over. Device and address stay sealed.
 func (s *Service) sessionOf(ctx context.Context, secret string) (Session, error) {
+	return s.readSession(ctx, secret, false)
+}
+
+// readSession is sessionOf; fresh = not from what this node remembers.
+func (s *Service) readSession(ctx context.Context, secret string, fresh bool) (Session, error) {
 	if len(secret) > 128 || !strings.HasPrefix(secret, "cmb_") {
 		return Session{}, ErrSession
 	}
 	hash := s.sessionHash(secret)
-	if o, ok := s.cache.browser.get(hash); ok {
+	if o, ok := s.cache.browser.get(hash); ok && !fresh {
 		return o, s.lasts(o)
 	}
 	generation := s.cache.browser.generation()
@@ -200,9 +205,20 @@ func (s *Service) BySession(ctx context.Context, secret string, csrf *string) (p
 }
 
 // BrowserSession is the session behind a cookie's value; ErrSession when it is
-// over, so that what keeps a connection open can look again.
+// over.
 func (s *Service) BrowserSession(ctx context.Context, secret string) (Session, error) {
 	return s.sessionOf(ctx, secret)
+}
+
+// Holder is who a cookie's value stands for now; ErrSession when the session is
+// over, so that what keeps a connection open can look again. It is no use of the
+// session. fresh = as it is stored, else as it was a second ago at most.
+func (s *Service) Holder(ctx context.Context, secret string, fresh bool) (principal.Principal, error) {
+	o, err := s.readSession(ctx, secret, fresh)
+	if err != nil {
+		return principal.Principal{}, err
+	}
+	return holder(o.User, o.Domain), nil
 }
 
 // Idle is how long a session lasts without a request.

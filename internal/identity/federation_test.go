@@ -40,6 +40,8 @@ type idp struct {
 	away    atomic.Bool
 	// token answers the token endpoint; nil = there is none.
 	token func(form url.Values) (status int, answer map[string]any)
+	// userinfo answers to the Authorization header; nil = there is none.
+	userinfo func(authorization string) (status int, answer map[string]any)
 }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
@@ -57,8 +59,22 @@ func newIDP(t *testing.T) *idp {
 	p := &idp{keys: map[string]crypto.Signer{"r1": rsaKey, "e1": ecKey}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/auth", "token_endpoint": p.URL + "/token",
-			"id_token_signing_alg_values_supported": []string{"RS256", "ES256"}})
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		doc := map[string]any{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/auth", "token_endpoint": p.URL + "/token",
+			"id_token_signing_alg_values_supported": []string{"RS256", "ES256"}}
+		if p.userinfo != nil {
+			doc["userinfo_endpoint"] = p.URL + "/userinfo"
+		}
+		_ = json.NewEncoder(w).Encode(doc)
+	})
+	mux.HandleFunc("/userinfo", func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		status, answer := p.userinfo(r.Header.Get("Authorization"))
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(answer)
 	})
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -350,11 +351,92 @@ func (p *signInProvider) read(ctx context.Context, found *oidc.Provider, token *
 		return who, err
 	}
 	who = person{provider: p.ID, people: p.People, issuer: id.Issuer, subject: id.Subject, groups: listClaim(claims, p.GroupsClaim), refresh: token.RefreshToken}
+	if who.refresh == "" {
+		until := now().Add(time.Until(token.Expiry))
+		if token.Expiry.IsZero() || id.Expiry.Before(until) && found.UserInfoEndpoint() == "" {
+			until = id.Expiry
+		}
+		who.refresh = keptAccess(until, token.AccessToken)
+	}
 	who.name, _ = claims[p.NameClaim].(string)
 	if verified, _ := claims["email_verified"].(bool); verified {
 		who.mail, _ = claims["email"].(string)
 	}
 	return who, nil
+}
+
+// A provider that gives no refresh token is asked by the access token while that
+// lasts. It is kept where the refresh token would be, told from one by a first
+// character that no token has (RFC 6749 appendix A).
+const accessMark = "\x01"
+
+func keptAccess(until time.Time, token string) string {
+	return accessMark + strconv.FormatInt(until.UnixMilli(), 10) + " " + token
+}
+
+// accessKept reads what keptAccess wrote; ok is false for a refresh token.
+func accessKept(text string) (until int64, token string, ok bool) {
+	rest, ok := strings.CutPrefix(text, accessMark)
+	if !ok {
+		return 0, "", false
+	}
+	number, token, _ := strings.Cut(rest, " ")
+	until, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return 0, "", true // over
+	}
+	return until, token, true
+}
+
+// status notes the last answer's status.
+type status struct {
+	next http.RoundTripper
+	code int
+}
+
+// RoundTrip makes the request.
+func (s *status) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := s.next.RoundTrip(r)
+	if err == nil {
+		s.code = res.StatusCode
+	}
+	return res, err
+}
+
+// look asks the provider for a person by an access token. It fails with
+// errSignInAgain when the token is over or not taken any more: whether the person
+// is gone or only the token, the next sign-in shows. knows tells whether the answer
+// says anything of groups; many providers say that in id tokens alone.
+func (p *signInProvider) look(ctx context.Context, kept string, now time.Time) (who person, knows bool, err error) {
+	until, token, ok := accessKept(kept)
+	if !ok || until <= now.UnixMilli() {
+		return who, false, errSignInAgain
+	}
+	found, err := p.discover(ctx)
+	if err != nil {
+		return who, false, err
+	}
+	if found.UserInfoEndpoint() == "" {
+		return who, false, errNothingToAsk
+	}
+	seen := &status{next: p.client.Transport}
+	client := *p.client
+	client.Transport = seen
+	info, err := found.UserInfo(oidc.ClientContext(ctx, &client), oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token, TokenType: "Bearer"}))
+	switch {
+	case seen.code == http.StatusUnauthorized || seen.code == http.StatusForbidden:
+		return who, false, errSignInAgain
+	case seen.code >= 500 || seen.code == http.StatusTooManyRequests:
+		return who, false, fmt.Errorf("%w: user info: status %d", ErrSignInAway, seen.code)
+	case err != nil:
+		return who, false, err
+	}
+	claims := map[string]any{}
+	if err := info.Claims(&claims); err != nil {
+		return who, false, err
+	}
+	groups := listClaim(claims, p.GroupsClaim)
+	return person{provider: p.ID, people: p.People, issuer: p.Issuer, subject: info.Subject, groups: groups, refresh: kept}, len(groups) > 0 || claims[p.GroupsClaim] != nil, nil
 }
 
 // more adds what the user info says and the token did not.

@@ -174,3 +174,100 @@ func TestRecheckAnswers(t *testing.T) {
 		}
 	})
 }
+
+// TestRecheckWithoutRefresh: of a sign-in that came without a refresh token the
+// provider is asked by the access token: roles follow what it says, silence on
+// groups changes nothing, and when the token is over or refused the sessions opened
+// there end, the user stays. Other sessions of his go on.
+func TestRecheckWithoutRefresh(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		p := newIDP(t)
+		s, err := identity.NewFederated(w.d, w.keys, identity.Options{OIDC: []config.SignIn{{ID: "corp", Issuer: p.URL, ClientID: "desk", GroupsClaim: "groups", Allow: []string{"127.0.0.1"},
+			People: config.People{Domain: principal.House, Create: true, Roles: []config.GroupTo{{Group: "leads", To: principal.RoleSupervisor}, {Group: "desk", To: principal.RoleEngineer}}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var status int
+		var said map[string]any
+		var bearer string
+		p.mu.Lock()
+		key := p.keys["r1"]
+		p.userinfo = func(token string) (int, map[string]any) { bearer = token; return status, said }
+		p.mu.Unlock()
+		signIn := func() identity.Session {
+			t.Helper()
+			location, bound, err := s.BeginSignIn(ctx, "corp", "https://desk.example.com", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, _ := url.Parse(location)
+			now := w.clock.Now()
+			p.mu.Lock()
+			p.token = func(url.Values) (int, map[string]any) {
+				return 200, map[string]any{"access_token": "access-1", "token_type": "Bearer", "expires_in": 600, "id_token": p.sign(t, "r1", "RS256", key,
+					map[string]any{"iss": p.URL, "aud": "desk", "sub": "s1", "nonce": u.Query().Get("nonce"), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "preferred_username": "ann", "groups": []string{"desk"}})}
+			}
+			p.mu.Unlock()
+			status, said = 200, map[string]any{"sub": "s1"}
+			o, _, err := s.FinishSignIn(ctx, "corp", u.Query().Get("state"), bound, "c", identity.Browser{Device: "Firefox"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return o
+		}
+		o := signIn()
+		if sealed := w.text(t, "SELECT refresh FROM user_links WHERE domain_id = ?", principal.House); !strings.HasPrefix(sealed, "p1.") {
+			t.Errorf("the access token is not sealed with the person's key: %q", sealed)
+		}
+		if err := s.SetPassword(ctx, w.system, principal.House, o.User.ID, password); err != nil {
+			t.Fatal(err)
+		}
+		o = signIn() // the password ended the first one
+		other, _, err := s.LoginBrowser(ctx, identity.Login{DomainID: principal.House, User: "ann", Password: password, Engineer: true}, identity.Browser{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := func(o identity.Session) bool { _, err := s.BySession(ctx, o.Secret, nil); return err == nil }
+		for _, c := range []struct {
+			name   string
+			status int
+			said   map[string]any
+			after  time.Duration
+			role   string
+			in     bool
+		}{
+			{"nothing of groups", 200, map[string]any{"sub": "s1"}, time.Minute, principal.RoleEngineer, true},
+			{"another role", 200, map[string]any{"sub": "s1", "groups": []string{"leads"}}, time.Minute, principal.RoleSupervisor, true},
+			{"broken", 500, map[string]any{}, time.Minute, principal.RoleSupervisor, true},
+			{"somebody else", 200, map[string]any{"sub": "s2", "groups": []string{"desk"}}, time.Minute, principal.RoleSupervisor, true},
+			{"refused", 401, map[string]any{}, time.Minute, principal.RoleSupervisor, false},
+			{"over", 200, map[string]any{"sub": "s1", "groups": []string{"leads"}}, 11 * time.Minute, principal.RoleEngineer, false},
+		} {
+			if !in(o) {
+				o = signIn()
+			}
+			status, said, bearer = c.status, c.said, ""
+			w.clock.Add(c.after)
+			if err := s.Recheck(ctx); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			u, err := s.User(ctx, w.system, principal.House, o.User.ID)
+			if err != nil || u.Disabled || u.Role != c.role {
+				t.Errorf("%s: %+v, %v", c.name, u, err)
+			}
+			if in(o) != c.in || !in(other) {
+				t.Errorf("%s: in is %v, and by password %v", c.name, in(o), in(other))
+			}
+			if want := "Bearer access-1"; c.name != "over" && bearer != want {
+				t.Errorf("%s: asked with %q", c.name, bearer)
+			}
+		}
+		o = signIn()
+		status, said = 200, map[string]any{"sub": "s1", "groups": []string{}}
+		w.clock.Add(time.Minute)
+		if err := s.Recheck(ctx); err != nil || in(o) || in(other) {
+			t.Errorf("without any group: %v %v %v", err, in(o), in(other))
+		}
+	})
+}

@@ -64,14 +64,24 @@ func (s *Service) Recheck(ctx context.Context) error {
 	for n, p := range s.outside.oidc {
 		all.Go(func() {
 			errs[len(s.outside.directories)+n] = s.recheck(round, p.ID, start, func(ctx context.Context, c checked) (person, error) {
-				if c.refresh == "" {
-					return person{}, errNoRefresh
+				if c.refresh == "" { // of a sign-in before such tokens were kept
+					return person{}, errSignInAgain
 				}
 				text, err := s.openRefresh(ctx, c.link)
 				if err != nil {
 					return person{}, err
 				}
-				return p.renew(ctx, text, s.db.Now)
+				if _, _, access := accessKept(text); !access {
+					return p.renew(ctx, text, s.db.Now)
+				}
+				found, knows, err := p.look(ctx, text, s.db.Now())
+				if err == nil && !knows {
+					if s.issuerHash(found.issuer, found.subject) != c.hash {
+						return found, nil // refused below
+					}
+					err = errNothingToAsk
+				}
+				return found, err
 			})
 		})
 	}
@@ -94,8 +104,13 @@ func unreachable(err error) bool {
 		ldap.IsErrorAnyOf(err, ldap.ErrorNetwork, ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultServerDown, ldap.LDAPResultConnectError, ldap.LDAPResultTimeout)
 }
 
-// errNoRefresh: the provider gave nothing to ask it with.
-var errNoRefresh = errors.New("there is no refresh token")
+// A person of whom the provider gave no refresh token.
+var (
+	// errSignInAgain: nothing to ask with is left, or it is not taken any more.
+	errSignInAgain = errors.New("the provider's token is over")
+	// errNothingToAsk: the person is there, and more is not told before the next sign-in.
+	errNothingToAsk = errors.New("the provider says nothing of groups")
+)
 
 func (s *Service) recheck(ctx context.Context, provider string, start int64, ask func(context.Context, checked) (person, error)) error {
 	for {
@@ -117,7 +132,9 @@ func (s *Service) recheck(ctx context.Context, provider string, start int64, ask
 			case errors.Is(err, errGoneThere), errors.Is(err, errNoRole):
 				s.log.InfoContext(ctx, "shut out", "provider", provider, "user", c.user, "why", err)
 				err = s.gone(ctx, c.link)
-			case refusal(err), errors.Is(err, errNoRefresh):
+			case errors.Is(err, errSignInAgain):
+				err = s.signInAgain(ctx, c.link)
+			case refusal(err), errors.Is(err, errNothingToAsk):
 				err = s.tried(ctx, c.link)
 			case unreachable(err):
 				s.log.WarnContext(ctx, "the identity provider does not answer: its people are asked for in the next round", "provider", provider, "error", err)
@@ -138,7 +155,7 @@ func (s *Service) toCheck(ctx context.Context, provider string, start int64) (al
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		all = nil
 		return tx.List(func(r db.Row) error {
-			var c checked
+			c := checked{link: link{provider: provider}}
 			err := r.Scan(&c.domain, &c.hash, &c.user, &c.subject, &c.refresh)
 			all = append(all, c)
 			return err
@@ -169,6 +186,26 @@ func (s *Service) toCheck(ctx context.Context, provider string, start int64) (al
 func (s *Service) tried(ctx context.Context, l link) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Write(db.Any, "UPDATE user_links SET tried_at = ? WHERE domain_id = ? AND issuer_hash = ?", tx.Real, l.domain, l.hash)
+		return nil
+	})
+}
+
+// signInAgain ends the sessions that a person opened by a provider that cannot be
+// asked for him any more: he signs in again there, which shows whether he may. What
+// he came in with otherwise stays.
+func (s *Service) signInAgain(ctx context.Context, l link) error {
+	defer s.cache.forget()
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		var n int
+		if err := tx.Get("SELECT count(*) FROM browser_sessions WHERE domain_id = ? AND user_id = ? AND provider = ?", l.domain, l.user, l.provider).Scan(&n); err != nil {
+			return err
+		}
+		tx.Write(db.Any, "UPDATE user_links SET tried_at = ?, refresh = '' WHERE domain_id = ? AND issuer_hash = ?", tx.Real, l.domain, l.hash)
+		if n == 0 {
+			return nil
+		}
+		tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id = ? AND provider = ?", l.domain, l.user, l.provider)
+		event.Record(tx, principal.AsSystem(l.domain), event.Event{Domain: l.domain, Kind: "user.logout", Subject: "user", SubjectID: l.user, LogCode: event.NoLog, Data: map[string]any{"provider": l.provider}})
 		return nil
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/job"
+	"casemate/internal/personal"
 	"casemate/internal/principal"
 	"casemate/internal/search"
 )
@@ -110,15 +111,20 @@ func sandboxIn(tx *db.Tx, id string) (Domain, error) {
 // its default, all in one transaction; more removes what stands in no table of
 // domains. Nobody should work in the sandbox meanwhile: what he writes at that
 // moment may stay. Administrators only; ErrNotSandbox for other domains, which
-// are untouched.
+// are untouched; OSM.01010002 while a legal hold is on it, on a ticket or on one of
+// its people.
 func (s *Service) Reset(ctx context.Context, who principal.Principal, id string, more ...func(tx *db.Tx, domain string) error) (Domain, error) {
 	if err := administer(who); err != nil {
 		return Domain{}, err
 	}
 	defer s.cache.forget()
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Domain, error) {
+		tx.Lock(principal.House, personal.HoldsLock)
 		d, err := sandboxIn(tx, id)
 		if err != nil {
+			return d, err
+		}
+		if err := notHeld(tx, id); err != nil {
 			return d, err
 		}
 		for _, f := range append(more, search.Forget) {

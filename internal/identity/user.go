@@ -138,7 +138,7 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 		case taken > 0:
 			return User{}, ErrNameTaken.With("name", u.Name)
 		case in.Main && mains > 0:
-			return User{}, fault.New(fault.Conflict, fault.CodeInvalid, "该账号已有主账号", "the domain has a main account").In("main")
+			return User{}, ErrMainTaken
 		case !in.Main && mains == 0 && in.Domain != principal.House:
 			return User{}, errMainMissing
 		}

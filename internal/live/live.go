@@ -51,7 +51,26 @@ type Item struct {
 	Revision       int64
 
 	creator, partner string
-	house            bool // for the house alone
+	house            bool   // for the house alone
+	subject, id      string // of rights: whose they are
+}
+
+// rights is the kind of what clients are not told: that somebody's rights, or his
+// credentials, may be others now.
+const rights = "rights"
+
+// concerns tells whether a client's rights may be others.
+func (i Item) concerns(who principal.Principal) bool {
+	if i.Kind != rights {
+		return false
+	}
+	switch i.subject {
+	case "user":
+		return i.Domain == who.Domain && i.id == who.User
+	case "partner":
+		return who.Partner != "" && i.id == who.Partner
+	}
+	return i.Domain == who.Domain // its groups and switches
 }
 
 // Options of the hub; zero values mean the defaults.
@@ -217,7 +236,9 @@ func (h *Hub) items(ctx context.Context, rows []event.Row) ([]Item, error) {
 			continue
 		}
 		items, subjects = append(items, i), append(subjects, id)
-		keys = append(keys, [2]string{r.Domain, id})
+		if i.Kind != rights {
+			keys = append(keys, [2]string{r.Domain, id})
+		}
 	}
 	marks, err := h.tickets.Marks(ctx, keys)
 	if err != nil {
@@ -225,6 +246,10 @@ func (h *Hub) items(ctx context.Context, rows []event.Row) ([]Item, error) {
 	}
 	known := items[:0]
 	for n, i := range items {
+		if i.Kind == rights {
+			known = append(known, i)
+			continue
+		}
 		m, ok := marks[[2]string{i.Domain, subjects[n]}]
 		if !ok {
 			continue // erased since
@@ -252,6 +277,9 @@ func item(r event.Row) (i Item, ticketID string) {
 	i = Item{Seq: r.Seq, DomainSeq: r.DomainSeq, At: r.At, Domain: r.Domain, Revision: r.Revision}
 	family, _, _ := strings.Cut(r.Kind, ".")
 	switch {
+	case r.Subject == "user" || r.Subject == "group" || r.Subject == "domain" || r.Subject == "partner":
+		i.Kind, i.subject, i.id = rights, r.Subject, r.SubjectID
+		return i, r.SubjectID
 	case r.Subject == "authorization" && family == "authorization":
 		var data struct {
 			Ticket string `json:"ticket"`

@@ -72,12 +72,14 @@ type client struct {
 	cancel context.CancelFunc
 }
 
-func always(context.Context) error { return nil }
+func always(who principal.Principal) live.Still {
+	return func(context.Context, bool) (principal.Principal, error) { return who, nil }
+}
 
 func (w *world) open(who principal.Principal, last string) *client {
 	w.T.Helper()
 	ctx, cancel := context.WithCancel(w.T.Context())
-	s, err := w.hub.Open(ctx, who, last, always)
+	s, err := w.hub.Open(ctx, who, last, always(who))
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -278,11 +280,11 @@ func TestBeat(t *testing.T) {
 	t.Parallel()
 	each(t, live.Options{Beat: 20 * time.Millisecond, PerUser: 2}, func(w *world) {
 		beats := 0
-		s, err := w.hub.Open(w.T.Context(), w.Li, "", func(context.Context) error {
+		s, err := w.hub.Open(w.T.Context(), w.Li, "", func(context.Context, bool) (principal.Principal, error) {
 			if beats++; beats > 2 {
-				return errors.New("over")
+				return w.Li, errors.New("over")
 			}
-			return nil
+			return w.Li, nil
 		})
 		if err != nil {
 			w.T.Fatal(err)
@@ -291,11 +293,11 @@ func TestBeat(t *testing.T) {
 		if err != nil || strings.Count(string(all), "\n:\n") != 2 || beats != 3 {
 			w.T.Errorf("%q %v, %d beats", all, err, beats)
 		}
-		second, err := w.hub.Open(w.T.Context(), w.Li, "", always)
+		second, err := w.hub.Open(w.T.Context(), w.Li, "", always(w.Li))
 		if err != nil {
 			w.T.Fatal(err)
 		}
-		if _, err := w.hub.Open(w.T.Context(), w.Li, "", always); !tooMany(err) {
+		if _, err := w.hub.Open(w.T.Context(), w.Li, "", always(w.Li)); !tooMany(err) {
 			w.T.Errorf("a third stream of one user: %v", err)
 		}
 		if err := s.Close(); err != nil {
@@ -305,7 +307,7 @@ func TestBeat(t *testing.T) {
 			w.T.Error(err)
 		}
 		ctx, cancel := context.WithCancel(w.T.Context())
-		third, err := w.hub.Open(ctx, w.Li, "", always)
+		third, err := w.hub.Open(ctx, w.Li, "", always(w.Li))
 		if err != nil {
 			w.T.Fatalf("after one was closed: %v", err)
 		}
@@ -325,15 +327,16 @@ func TestBeat(t *testing.T) {
 func TestShutOutIsToldNothing(t *testing.T) {
 	t.Parallel()
 	each(t, live.Options{Beat: time.Hour}, func(w *world) {
+		w.seal() // they were made: what is said of somebody has him asked for, too
 		for _, who := range []principal.Principal{w.Chen, w.Li} {
 			asked, over := 0, false
 			ctx, cancel := context.WithCancel(w.T.Context())
 			defer cancel()
-			s, err := w.hub.Open(ctx, who, "", func(context.Context) error {
+			s, err := w.hub.Open(ctx, who, "", func(context.Context, bool) (principal.Principal, error) {
 				if asked++; over {
-					return errors.New("over")
+					return who, errors.New("over")
 				}
-				return nil
+				return who, nil
 			})
 			if err != nil {
 				w.T.Fatal(err)
@@ -356,6 +359,87 @@ func TestShutOutIsToldNothing(t *testing.T) {
 			late.Stop()
 			_ = s.Close()
 		}
+	})
+}
+
+// TestRightsAreLost: a role that is taken, a switch that is turned and a password
+// that is set reach open streams with their event, however far the next sign of
+// life is: with other roles, and for who is nobody any more, a stream ends; what
+// an account's people may see narrows.
+func TestRightsAreLost(t *testing.T) {
+	t.Parallel()
+	each(t, live.Options{Beat: time.Hour}, func(w *world) {
+		ctx, house := w.T.Context(), principal.AsSystem(principal.House)
+		session := func(domain, user, name string) (principal.Principal, live.Still) {
+			const password = "Correct-horse-1"
+			if err := w.Ident.SetPassword(ctx, house, domain, user, password); err != nil {
+				w.T.Fatal(err)
+			}
+			o, _, err := w.Ident.LoginBrowser(ctx, identity.Login{DomainID: domain, User: name, Password: password, Engineer: domain == principal.House}, identity.Browser{})
+			if err != nil {
+				w.T.Fatal(err)
+			}
+			still := func(ctx context.Context, fresh bool) (principal.Principal, error) {
+				return w.Ident.Holder(ctx, o.Secret, fresh)
+			}
+			who, err := still(ctx, true)
+			if err != nil {
+				w.T.Fatal(err)
+			}
+			return who, still
+		}
+		stream := func(who principal.Principal, still live.Still) *client {
+			ctx, cancel := context.WithCancel(ctx)
+			s, err := w.hub.Open(ctx, who, "", still)
+			if err != nil {
+				w.T.Fatal(err)
+			}
+			w.T.(*testing.T).Cleanup(func() { cancel(); _ = s.Close() })
+			return &client{t: w.T.(*testing.T), s: s, lines: bufio.NewScanner(s), cancel: cancel}
+		}
+		ends := func(c *client, why string) {
+			late := time.AfterFunc(5*time.Second, func() { w.T.Errorf("%s: the stream goes on", why); c.cancel() })
+			defer late.Stop()
+			for c.lines.Scan() {
+				if strings.HasPrefix(c.lines.Text(), "event: ") {
+					w.T.Errorf("%s: told %s", why, c.lines.Text())
+				}
+			}
+		}
+		if _, err := w.Ident.GrantRole(ctx, house, w.Chen.User, principal.RoleSupervisor); err != nil {
+			w.T.Fatal(err)
+		}
+		chen, chenStill := session(principal.House, w.Chen.User, "chen")
+		wang, wangStill := session(w.Wang.Domain, w.Wang.User, "wang")
+		emma, emmaStill := session(principal.House, w.Emma.User, "emma")
+		if err := w.Ident.Set(ctx, w.Boss, identity.SwitchAssumeAll, true); err != nil {
+			w.T.Fatal(err)
+		}
+		wang, _ = wangStill(ctx, true)
+		w.seal()
+		engineer, other, customer := stream(chen, chenStill), stream(emma, emmaStill), stream(wang, wangStill)
+		seen := w.create(w.Li, "a colleague's, while everybody sees all")
+		w.seal()
+		for _, c := range []*client{engineer, other, customer} {
+			c.expect("ticket.changed " + seen)
+		}
+		if _, err := w.Ident.RevokeRole(ctx, house, w.Chen.User, principal.RoleSupervisor); err != nil {
+			w.T.Fatal(err)
+		}
+		if err := w.Ident.Set(ctx, w.Boss, identity.SwitchAssumeAll, false); err != nil {
+			w.T.Fatal(err)
+		}
+		hidden, own := w.create(w.Li, "a colleague's, behind the switch"), w.create(w.Wang, "his own")
+		w.seal()
+		ends(engineer, "a role was taken")
+		customer.expect("ticket.changed " + own)
+		other.expect("ticket.changed "+hidden, "ticket.changed "+own)
+		if err := w.Ident.SetPassword(ctx, house, principal.House, w.Emma.User, "Another-horse-2"); err != nil {
+			w.T.Fatal(err)
+		}
+		w.create(w.Li, "behind her back")
+		w.seal()
+		ends(other, "her sessions ended")
 	})
 }
 

@@ -19,6 +19,10 @@ import (
 // (threats.md B8).
 const scopeFor = time.Second
 
+// Still tells who a stream's client is now, or that he is nobody any more. fresh =
+// as it is stored; else it may keep for a second what it knows (threats.md B8).
+type Still func(ctx context.Context, fresh bool) (principal.Principal, error)
+
 // Stream is one client's events as text/event-stream: an io.ReadCloser whose
 // Read waits for the next ones. It ends with its context, with the hub, or when
 // its session is over.
@@ -26,7 +30,7 @@ type Stream struct {
 	hub   *Hub
 	ctx   context.Context
 	who   principal.Principal
-	still func(context.Context) error
+	still Still
 
 	buf    bytes.Buffer
 	at     int64 // number of the next item, counted over the ring's whole life
@@ -48,10 +52,11 @@ type told struct {
 // on). Numbers are the installation's for people of the house and their
 // domain's for customers, who would learn from the others how much goes on
 // elsewhere. still is asked whether the caller may go on, at each sign of life and
-// before anything is told, so that nobody who is shut out is told more; it keeps
-// for a second at most what it knows (threats.md B8). Open fails with OSM.0003
-// when the user has too many streams.
-func (h *Hub) Open(ctx context.Context, who principal.Principal, lastSeen string, still func(context.Context) error) (*Stream, error) {
+// before anything is told, so that nobody who is shut out is told more, and afresh
+// when an event says that his rights may be others: with other roles the stream
+// ends, and the client's next one is judged anew. Open fails with OSM.0003 when the
+// user has too many streams.
+func (h *Hub) Open(ctx context.Context, who principal.Principal, lastSeen string, still Still) (*Stream, error) {
 	key := who.Domain + "/" + who.User
 	h.mu.Lock()
 	if h.perUser[key] >= h.o.PerUser {
@@ -166,7 +171,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 		case <-news:
 		case <-s.beat.C:
 			s.beat.Reset(s.hub.o.Beat)
-			if err := s.still(s.ctx); err != nil {
+			if s.over() {
 				return 0, io.EOF
 			}
 			s.buf.WriteString(":\n\n")
@@ -191,7 +196,7 @@ func (s *Stream) take() (<-chan struct{}, error) {
 	head := h.last
 	h.mu.Unlock()
 	if missed {
-		if s.still(s.ctx) != nil {
+		if s.changed() {
 			return nil, io.EOF
 		}
 		if s.domain() == "" {
@@ -200,9 +205,17 @@ func (s *Stream) take() (<-chan struct{}, error) {
 		fmt.Fprintf(&s.buf, "event: %s\ndata: {}\n\n", Reset)
 		return news, nil
 	}
+	for _, i := range items {
+		if i.concerns(s.who) && i.Seq > s.from {
+			if s.changed() {
+				return nil, io.EOF
+			}
+			break // it is as it is stored now, whatever came behind
+		}
+	}
 	asked := false
 	for _, i := range items {
-		if i.Seq <= s.from {
+		if i.Seq <= s.from || i.Kind == rights {
 			continue // the reader was behind when the client came
 		}
 		if s.who.Kind == principal.Customer && i.Domain == s.who.Domain && !i.house {
@@ -213,13 +226,31 @@ func (s *Stream) take() (<-chan struct{}, error) {
 		if !visible(i, s.who, s.scope.Has) {
 			continue
 		}
-		if !asked && s.still(s.ctx) != nil {
+		if !asked && s.over() {
 			return nil, io.EOF
 		}
 		asked = true
 		s.write(i)
 	}
 	return news, nil
+}
+
+// over tells that the client is nobody any more.
+func (s *Stream) over() bool {
+	_, err := s.still(s.ctx, false)
+	return err != nil
+}
+
+// changed looks at the client's rights again. It tells that the stream must end:
+// he is nobody any more, or has other roles than those he was let in with. What his
+// account lets its people see is taken over.
+func (s *Stream) changed() bool {
+	now, err := s.still(s.ctx, true)
+	if err != nil || now.Kind != s.who.Kind || now.Role != s.who.Role || now.Roles != s.who.Roles || now.Partner != s.who.Partner || now.Main != s.who.Main {
+		return true
+	}
+	s.who.AllTickets, s.scoped = now.AllTickets, time.Time{}
+	return false
 }
 
 // rescope reads whose tickets a customer sees, now and then: groups change.

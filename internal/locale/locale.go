@@ -26,7 +26,8 @@ const (
 type Locale struct {
 	Language Language
 	Zone     *time.Location
-	Site     int // X-Site: 0 China site, 1 international (semantics.md D26)
+	Site     int  // X-Site: 0 China site, 1 international (semantics.md D26)
+	Asked    bool // the caller named the zone; else it is the default
 }
 
 var gmt8 = time.FixedZone("GMT+8", 8*3600)
@@ -55,7 +56,7 @@ func Parse(language, zone, site string) Locale {
 		l.Language = lang
 	}
 	if z, err := ParseZone(zone); err == nil {
-		l.Zone = z
+		l.Zone, l.Asked = z, true
 	}
 	if site == "1" {
 		l.Site = 1

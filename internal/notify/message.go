@@ -176,7 +176,7 @@ func (s *Service) Expire(ctx context.Context) error {
 const purgeBatch = 1000
 
 // Purge removes old rows of the ledger, what the catcher has held for a week,
-// and blocks that have ended.
+// and blocks that have ended. What is under a legal hold stays.
 func (s *Service) Purge(ctx context.Context) error {
 	age := s.o.Config.LedgerAge().Milliseconds()
 	const week = 7 * 24 * 3600 * 1000
@@ -185,9 +185,12 @@ func (s *Service) Purge(ctx context.Context) error {
 	for _, q := range []purge{
 		{"DELETE FROM notify_attempts /* all domains: purge */ WHERE (domain_id, id) IN (SELECT a.domain_id, a.id FROM notify_attempts AS a WHERE a.began_at <= ?" +
 			" AND NOT EXISTS (SELECT 1 FROM notify_messages AS m WHERE m.domain_id = a.domain_id AND m.id = a.message_id AND NOT (" + strings.TrimPrefix(free, " AND ") + ")) ORDER BY a.began_at LIMIT ?) RETURNING id", age},
-		{"DELETE FROM notify_parts /* all domains: purge */ WHERE (domain_id, attempt_id, n) IN (SELECT p.domain_id, p.attempt_id, p.n FROM notify_parts AS p WHERE p.began_at <= ? ORDER BY p.began_at LIMIT ?) RETURNING attempt_id", age},
+		{"DELETE FROM notify_parts /* all domains: purge */ WHERE (domain_id, attempt_id, n) IN (SELECT p.domain_id, p.attempt_id, p.n FROM notify_parts AS p WHERE p.began_at <= ?" +
+			" AND NOT EXISTS (SELECT 1 FROM notify_attempts AS a JOIN notify_messages AS m ON m.domain_id = a.domain_id AND m.id = a.message_id WHERE a.domain_id = p.domain_id AND a.id = p.attempt_id AND NOT (" + strings.TrimPrefix(free, " AND ") + ")) ORDER BY p.began_at LIMIT ?) RETURNING attempt_id", age},
 		{"DELETE FROM notify_messages /* all domains: purge */ WHERE (domain_id, id) IN (SELECT m.domain_id, m.id FROM notify_messages AS m WHERE m.payload = '' AND m.created_at <= ?" + free + " ORDER BY m.created_at LIMIT ?) RETURNING id", age},
-		{"DELETE FROM notify_caught /* all domains: purge */ WHERE (domain_id, id) IN (SELECT c.domain_id, c.id FROM notify_caught AS c WHERE c.created_at <= ? ORDER BY c.id LIMIT ?) RETURNING id", week},
+		{"DELETE FROM notify_caught /* all domains: purge */ WHERE (domain_id, id) IN (SELECT c.domain_id, c.id FROM notify_caught AS c WHERE c.created_at <= ?" +
+			" AND " + personal.Free("c.domain_id", "(SELECT t.id FROM notify_messages AS m JOIN tickets AS t ON t.domain_id = m.domain_id AND t.number = m.ref WHERE m.domain_id = c.domain_id AND m.id = c.id)", []string{"c.person"}, []string{"c.recipient_hash"}) +
+			" ORDER BY c.id LIMIT ?) RETURNING id", week},
 		{"DELETE FROM notify_blocks WHERE recipient_hash IN (SELECT b.recipient_hash FROM notify_blocks AS b WHERE b.until <= ? ORDER BY b.until LIMIT ?) RETURNING recipient_hash", 0},
 	} {
 		for n := purgeBatch; n == purgeBatch; {

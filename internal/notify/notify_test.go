@@ -295,8 +295,40 @@ func TestCatcher(t *testing.T) {
 			w.t.Errorf("a sandbox's messages are kept without the demo: %d, %v", len(all), err)
 		}
 		w.clock.Add(8 * 24 * time.Hour)
+		caught := func() (n int) {
+			if err := w.db.View(ctx, func(tx *db.Tx) error {
+				return tx.Get("SELECT count(*) FROM notify_caught /* all domains: a test */").Scan(&n)
+			}); err != nil {
+				w.t.Fatal(err)
+			}
+			return n
+		}
+		for _, on := range []string{"SELECT 'domain', domain_id", "SELECT 'person', person", "SELECT 'person', recipient_hash"} { // under a legal hold
+			if err := w.db.Update(ctx, func(tx *db.Tx) error {
+				tx.Write(db.Any, "DELETE FROM privacy_holds")
+				tx.Write(db.Any, "DELETE FROM privacy_hold_hashes")
+				tx.Write(1, "INSERT INTO privacy_holds (id, kind, domain_id, subject_id, reason, held_until, created_at, actor, released_at, released_by, release_reason) SELECT 'h', x.kind, '', x.subject, '', 0, 1, 'u', 0, '', '' FROM ("+
+					strings.Replace(on, "',", "' AS kind,", 1)+" AS subject FROM notify_caught /* all domains: a test */ ORDER BY id LIMIT 1) AS x")
+				tx.Write(1, "INSERT INTO privacy_hold_hashes (hold_id, hash) SELECT id, subject_id FROM privacy_holds")
+				return nil
+			}); err != nil {
+				w.t.Fatal(err)
+			}
+			if err := w.s.Purge(ctx); err != nil {
+				w.t.Fatal(err)
+			}
+			if n := caught(); n == 0 {
+				w.t.Errorf("nothing caught is left under a hold: %s", on)
+			}
+		}
+		if err := w.db.Update(ctx, func(tx *db.Tx) error { tx.Write(1, "UPDATE privacy_holds SET released_at = 1"); return nil }); err != nil {
+			w.t.Fatal(err)
+		}
 		if err := w.s.Purge(ctx); err != nil {
 			w.t.Fatal(err)
+		}
+		if n := caught(); n != 0 {
+			w.t.Errorf("%d caught messages are left", n)
 		}
 		if _, err := w.s.Caught(ctx, admin, notify.CaughtFilter{}); !errors.Is(err, notify.ErrCatcherOff) {
 			w.t.Errorf("catcher off: %v", err)

@@ -50,7 +50,8 @@ type Retention struct {
 	Removed int64 // rows, in all runs
 }
 
-func (s *Service) checkRetention(ctx context.Context, who principal.Principal, r Retention) error {
+// CheckRetention judges a rule by itself, whether its domain is there or not.
+func CheckRetention(r Retention) error {
 	switch {
 	case !slices.Contains(RetentionKinds, r.Kind):
 		return errKind
@@ -58,11 +59,16 @@ func (s *Service) checkRetention(ctx context.Context, who principal.Principal, r
 		return errDays
 	case r.Domain != "" && slices.Contains(houseKinds, r.Kind):
 		return errHouseKind
-	case r.Domain != "":
-		_, err := s.n.Identity.Domain(ctx, who, r.Domain)
-		return err
 	}
 	return nil
+}
+
+func (s *Service) checkRetention(ctx context.Context, who principal.Principal, r Retention) error {
+	err := CheckRetention(r)
+	if err == nil && r.Domain != "" {
+		_, err = s.n.Identity.Domain(ctx, who, r.Domain)
+	}
+	return err
 }
 
 // SetRetention sets the rule of a kind, for a domain or for all. Administrators
@@ -82,12 +88,29 @@ func (s *Service) SetRetention(ctx context.Context, who principal.Principal, r R
 		}
 		r := r
 		r.Actor, r.Changed = who.User, tx.Real
-		tx.Write(1, `INSERT INTO privacy_retention (kind, domain_id, days, actor, changed_at, ran_at, removed) VALUES (?, ?, ?, ?, ?, 0, 0)
-			ON CONFLICT (kind, domain_id) DO UPDATE SET days = excluded.days, actor = excluded.actor, changed_at = excluded.changed_at`, r.Kind, r.Domain, r.Days, r.Actor, r.Changed)
-		event.Record(tx, who, event.Event{Kind: "privacy.retention.set", Subject: "retention", SubjectID: r.Kind + "/" + r.Domain, LogCode: event.NoLog,
-			Data: map[string]any{"kind": r.Kind, "domain": r.Domain, "from": before, "to": r.Days}})
+		PutRetentionIn(tx, who, before, r)
 		return r, nil
 	})
+}
+
+// RetentionsIn are the rules, for configuration as code, in a transaction of
+// several nouns.
+func RetentionsIn(tx *db.Tx) ([]Retention, error) { return retentions(tx) }
+
+// PutRetentionIn sets a rule that was checked; before are the days it had, 0 = it
+// is new.
+func PutRetentionIn(tx *db.Tx, who principal.Principal, before int, r Retention) {
+	tx.Write(1, `INSERT INTO privacy_retention (kind, domain_id, days, actor, changed_at, ran_at, removed) VALUES (?, ?, ?, ?, ?, 0, 0)
+		ON CONFLICT (kind, domain_id) DO UPDATE SET days = excluded.days, actor = excluded.actor, changed_at = excluded.changed_at`, r.Kind, r.Domain, r.Days, who.User, tx.Real)
+	event.Record(tx, who, event.Event{Kind: "privacy.retention.set", Subject: "retention", SubjectID: r.Kind + "/" + r.Domain, LogCode: event.NoLog,
+		Data: map[string]any{"kind": r.Kind, "domain": r.Domain, "from": before, "to": r.Days}})
+}
+
+// DropRetentionIn removes a rule.
+func DropRetentionIn(tx *db.Tx, who principal.Principal, r Retention) {
+	tx.Write(1, "DELETE FROM privacy_retention WHERE kind = ? AND domain_id = ?", r.Kind, r.Domain)
+	event.Record(tx, who, event.Event{Kind: "privacy.retention.remove", Subject: "retention", SubjectID: r.Kind + "/" + r.Domain, LogCode: event.NoLog,
+		Data: map[string]any{"kind": r.Kind, "domain": r.Domain, "from": r.Days}})
 }
 
 // DeleteRetention removes a rule: nothing of the kind goes by its age any more, or

@@ -58,6 +58,23 @@ func TestPurge(t *testing.T) {
 		w.Clock.Add(91 * 24 * time.Hour)
 		fill(r.ID, "done", 3001, 3003, w.DB.Now().UnixMilli())
 		run()
+		held := w.Create(w.Boss, "held")
+		w.OK(w.DB.Update(ctx, func(tx *db.Tx) error { // of two bulk runs the ticket is under a legal hold, and one run of a rule
+			tx.Write(1, `INSERT INTO privacy_holds (id, kind, domain_id, subject_id, reason, held_until, created_at, actor, released_at, released_by, release_reason)
+				SELECT 'h', 'ticket', domain_id, ticket_id, '', 0, 1, 'u', 0, '', '' FROM desk_tickets /* all domains: a test */ WHERE number = ?`, held)
+			tx.Write(db.Any, "UPDATE rule_runs SET ticket_id = (SELECT subject_id FROM privacy_holds) WHERE rule_id = ? AND event_id = 'e7' /* all domains: a test */", r.ID)
+			tx.Write(db.Any, "UPDATE bulk_items SET ticket_id = (SELECT subject_id FROM privacy_holds) WHERE bulk_id IN (?, ?) /* all domains: a test */", bulks[0], bulks[1])
+			return nil
+		}))
+		w.OK(w.q.PurgeRuleRuns(ctx))
+		w.OK(w.q.PurgeBulks(ctx))
+		counts("map[done:4 running:1] map[done:4 running:1] map[]")
+		for _, id := range bulks[:2] {
+			if _, err := w.q.ShowBulk(ctx, w.Chen, id); err != nil {
+				w.t.Errorf("a bulk run under a hold: %v", err)
+			}
+		}
+		w.OK(w.DB.Update(ctx, func(tx *db.Tx) error { tx.Write(1, "UPDATE privacy_holds SET released_at = 1"); return nil }))
 		w.OK(w.q.PurgeRuleRuns(ctx))
 		w.OK(w.q.PurgeBulks(ctx))
 		counts("map[done:3 running:1] map[done:3 running:1] map[]")

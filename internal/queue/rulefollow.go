@@ -14,6 +14,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/job"
 	"casemate/internal/notify"
+	"casemate/internal/personal"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
 )
@@ -504,7 +505,7 @@ func (s *Service) checkTime(ctx context.Context, r Rule, after string) (last str
 const purgeBatch = 1000
 
 // PurgeRuleRuns deletes records of runs that are older than the configuration
-// says, at most 1,000 in a transaction.
+// says, at most 1,000 in a transaction. What is under a legal hold stays.
 func (s *Service) PurgeRuleRuns(ctx context.Context) error {
 	days := s.o.Automation.KeepDays
 	if days < 0 {
@@ -514,7 +515,8 @@ func (s *Service) PurgeRuleRuns(ctx context.Context) error {
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
 			gone = 0
 			return tx.List(func(db.Row) error { gone++; return nil }, `DELETE FROM rule_runs WHERE (domain_id, rule_id, event_id) IN (SELECT domain_id, rule_id, event_id FROM rule_runs
-				WHERE at < ? AND state <> 'running' ORDER BY at LIMIT ?) RETURNING domain_id /* all domains: what is old */`, tx.Now-int64(days)*24*time.Hour.Milliseconds(), purgeBatch)
+				WHERE at < ? AND state <> 'running' AND `+personal.Free("rule_runs.domain_id", "rule_runs.ticket_id", nil, nil)+` ORDER BY at LIMIT ?) RETURNING domain_id /* all domains: what is old */`,
+				tx.Now-int64(days)*24*time.Hour.Milliseconds(), tx.Real, purgeBatch)
 		})
 		if err != nil {
 			return err
@@ -527,7 +529,8 @@ func (s *Service) PurgeRuleRuns(ctx context.Context) error {
 const KeepBulks = 90
 
 // PurgeBulks deletes bulk runs that are older than KeepBulks with what became of
-// each ticket, a few in a transaction.
+// each ticket, a few in a transaction. A run with a ticket, account or actor under a
+// legal hold stays whole.
 func (s *Service) PurgeBulks(ctx context.Context) error {
 	const batch = purgeBatch / MaxBulk
 	for gone := batch; gone == batch; {
@@ -538,7 +541,9 @@ func (s *Service) PurgeBulks(ctx context.Context) error {
 				err := r.Scan(&id)
 				ids = append(ids, id)
 				return err
-			}, "SELECT id FROM bulk_runs WHERE created_at < ? ORDER BY created_at LIMIT ?", tx.Now-KeepBulks*24*time.Hour.Milliseconds(), batch)
+			}, "SELECT id FROM bulk_runs WHERE created_at < ? AND "+personal.Free("", "", []string{"bulk_runs.actor"}, nil)+
+				" AND NOT EXISTS (SELECT 1 FROM bulk_items AS i WHERE i.bulk_id = bulk_runs.id AND NOT "+personal.Free("i.domain_id", "i.ticket_id", nil, nil)+") ORDER BY created_at LIMIT ? /* all domains: what is old */",
+				tx.Now-KeepBulks*24*time.Hour.Milliseconds(), tx.Real, tx.Real, batch)
 			if gone = len(ids); err != nil || gone == 0 {
 				return err
 			}

@@ -55,6 +55,9 @@ type Service struct {
 // home is the zone of days unless another is configured.
 const home = "GMT+8"
 
+// Zone is the installation's zone of days.
+func (s *Service) Zone() string { return s.zoneName }
+
 // New makes the service.
 func New(d *db.DB, n Nouns, o Options) (*Service, error) {
 	if o.Zone == "" {

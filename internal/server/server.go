@@ -269,7 +269,6 @@ func (s *Server) build(ctx context.Context) error {
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
-	s.setup = setup.New(s.db, setup.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Queue: s.queue, Webhooks: s.webhook})
 	s.runner.Add(s.webhook.Kinds()...)
 	s.runner.Every(s.webhook.Periodic()...)
 	s.runner.Clock(s.ident.Clock)
@@ -285,6 +284,7 @@ func (s *Server) build(ctx context.Context) error {
 	s.runner.Add(s.authorization.Kinds()...)
 	s.runner.Every(s.authorization.Periodic()...)
 	s.openPrivacy()
+	s.setup = setup.New(s.db, setup.Nouns{Identity: s.ident, Catalog: s.catalog, Notify: s.notify, Tickets: s.ticket, Queue: s.queue, Webhooks: s.webhook, Privacy: s.privacy})
 	s.runner.Add(s.notify.Kinds()...)
 	s.runner.Add(s.ticket.Kinds()...)
 	s.runner.Add(s.files.Kinds()...)

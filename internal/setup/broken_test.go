@@ -88,7 +88,7 @@ func TestBroken(t *testing.T) {
 				}
 			}
 			tree[b.file] = text
-			_, err := w.s.Apply(w.t.Context(), house, bytesOf(tree), nil, setup.KeepClocks)
+			_, err := w.s.Apply(w.t.Context(), house, bytesOf(tree), setup.How{Clocks: setup.KeepClocks})
 			list := (*setup.Broken)(nil)
 			if !errors.As(err, &list) {
 				w.t.Errorf("%s: %v", b.name, err)
@@ -131,7 +131,7 @@ func TestBrokenTogether(t *testing.T) {
 		tree["teams.yaml"] = "teams:\n  - id: a\n    colour: red\n  - id: b\n    colour: blue\n"
 		tree["queues.yaml"] = "queues:\n  - id: a\n    place: first\n"
 		tree["catalog/regions.yaml"] = strings.Replace(tree["catalog/regions.yaml"], "type: 0", "type: north", 1)
-		_, err := w.s.Apply(w.t.Context(), house, bytesOf(tree), nil, setup.KeepClocks)
+		_, err := w.s.Apply(w.t.Context(), house, bytesOf(tree), setup.How{Clocks: setup.KeepClocks})
 		said := said(err)
 		for _, want := range []string{"teams.yaml:3:5", "teams.yaml:5:5", "queues.yaml:3:12", "catalog/regions.yaml:"} {
 			if !strings.Contains(said, want) {

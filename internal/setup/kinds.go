@@ -33,6 +33,7 @@ type env struct {
 	notify   *notify.Service
 	senders  map[string]*notify.Spec // stored providers, by name
 	secrets  map[string]string       // what references stand for, as handed in
+	among    among
 }
 
 // known refuses what is not there.
@@ -180,7 +181,7 @@ var snippetKind = kind[snippetShape]{
 		*s = snippetShapeOf(p)
 		return some(err)
 	},
-	whole: func(all []snippetShape) (wrong []misfit) {
+	whole: func(_ env, all []snippetShape) (wrong []misfit) {
 		seen := map[string]bool{}
 		for i, s := range all {
 			k := queue.ShortcutKey(s.Shortcut)
@@ -263,7 +264,7 @@ var partnerKind = kind[partnerShape]{
 		*s = partnerShapeOf(p)
 		return append(wrong, some(err)...)
 	},
-	whole: func(all []partnerShape) (wrong []misfit) {
+	whole: func(_ env, all []partnerShape) (wrong []misfit) {
 		names, accounts, products := map[string]bool{}, map[string]bool{}, map[string]bool{}
 		for i, s := range all {
 			if names[s.Name] {
@@ -292,6 +293,7 @@ var domainKind = kind[domainShape]{
 	name: "domains", title: locale.Texts{ZH: "客户账号的支持计划与伙伴；只改已有账号，未列出者不变", EN: "Support plan and partner of customers' accounts; changes accounts that are there, those not named stay as they are"},
 	id: func(s *domainShape) *string { return &s.ID }, label: func(domainShape) locale.Texts { return locale.Texts{} },
 	merge: true, noSuch: fault.New(fault.Invalid, fault.CodeInvalid, "账号 {id} 不存在", "there is no account {id}").In("id"),
+	creates: func(e env, s domainShape) bool { return e.among.domains[s.ID] }, // accounts/ makes it
 	check: func(_ context.Context, e env, s *domainShape) []error {
 		var plans []string
 		for _, p := range e.catalog.Plans() {
@@ -403,7 +405,7 @@ var providerKind = kind[providerShape]{
 		*s = tidy
 		return nil
 	},
-	whole: func(all []providerShape) (wrong []misfit) {
+	whole: func(_ env, all []providerShape) (wrong []misfit) {
 		seen := map[string]bool{}
 		for i, s := range all {
 			if seen[strings.ToLower(s.ID)] {

@@ -40,6 +40,7 @@ type part interface {
 	about() locale.Texts
 	read(src *yamlfile.Source, w *wrongs)
 	was() bool // whether files say anything of it
+	settle()
 	judge(ctx context.Context, now, next env, w *wrongs) error
 	diff() []Change
 	stamp() string
@@ -55,23 +56,31 @@ type placed[T any] struct {
 
 // kind tells how entries of one sort are handled.
 type kind[T any] struct {
-	name  string
-	title locale.Texts
-	id    func(*T) *string
-	label func(T) locale.Texts
-	file  func(T) string // nil: <name>.yaml
-	place func(T) int64  // the order entries stand in, before their ids; nil = ids alone
+	name   string
+	folder string // in which its file stands, with a slash
+	title  locale.Texts
+	id     func(*T) *string
+	label  func(T) locale.Texts
+	file   func(T) string // nil: <name>.yaml
+	place  func(T) int64  // the order entries stand in, before their ids; nil = ids alone
 	// most is how many entries there may be, 0 = no bound.
 	most int
 	// merge: entries that the files do not name stay as they are, and unknown ones
-	// are refused by noSuch.
-	merge  bool
-	noSuch *fault.Error
+	// are refused by noSuch unless creates says that they may be new.
+	merge   bool
+	noSuch  *fault.Error
+	creates func(e env, v T) bool
+	// drop tells of kinds that merge that an entry's file wants it gone.
+	drop func(T) bool
+	// bare is an entry as versions keep it: without what is personal.
+	bare func(T) T
+	// form are the ids that new entries may have; nil = idForm.
+	form *regexp.Regexp
 	// check tidies an entry and tells what is wrong with it.
 	check func(ctx context.Context, e env, v *T) []error
 	// whole tells what is wrong with entries beside each other, by their index.
-	whole func(all []T) []misfit
-	// hide takes out of an entry what files never have; nil = nothing.
+	whole func(e env, all []T) []misfit
+	// hide takes out of an entry what no file and no version has; nil = nothing.
 	hide func(T) T
 	// said are the references that are shown as comments: path below the entry to id.
 	said func(T) map[string]string
@@ -89,10 +98,13 @@ type list[T any] struct {
 	stored  []T
 	wanted  []placed[T]
 	given   bool
-	lenient bool // merge: unknown entries are left out, not refused
+	lenient bool           // merge: unknown entries are left out, not refused
+	open    bool           // what is personal is written, too
+	at      map[string]int // places of stored, by id
+	dropped map[string]bool
 }
 
-func (l *list[T]) key() string         { return l.name }
+func (l *list[T]) key() string         { return l.folder + l.name }
 func (l *list[T]) about() locale.Texts { return l.title }
 func (l *list[T]) was() bool           { return l.given }
 
@@ -136,16 +148,25 @@ func (l *list[T]) settle() {
 	if l.given && !l.merge {
 		return
 	}
+	named := idsOf(l, true)
+	var all []placed[T]
 	for _, v := range l.stored {
-		if !l.given || !slices.ContainsFunc(l.wanted, func(p placed[T]) bool { return l.ident(p.v) == l.ident(v) }) {
-			l.wanted = append(l.wanted, placed[T]{v: v})
+		if !named[l.ident(v)] {
+			all = append(all, placed[T]{v: v})
 		}
 	}
+	l.wanted = append(all, l.wanted...) // of two that do not go together, what a file says is blamed
 }
 
 func (l *list[T]) find(id string) (v T, ok bool) {
-	i := slices.IndexFunc(l.stored, func(v T) bool { return l.ident(v) == id })
-	if i < 0 {
+	if l.at == nil {
+		l.at = map[string]int{}
+		for i, v := range l.stored {
+			l.at[l.ident(v)] = i
+		}
+	}
+	i, ok := l.at[id]
+	if !ok {
 		return v, false
 	}
 	return l.stored[i], true
@@ -172,6 +193,10 @@ func (l *list[T]) judge(ctx context.Context, now, next env, w *wrongs) error {
 	if l.merge && l.lenient {
 		l.wanted = slices.DeleteFunc(l.wanted, func(p placed[T]) bool { _, ok := l.find(l.ident(p.v)); return !ok })
 	}
+	form := l.form
+	if form == nil {
+		form = idForm
+	}
 	if l.most > 0 && len(l.wanted) > l.most {
 		w.fault(l.wanted[l.most].at, errMost.With("section", l.name).With("max", l.most))
 	}
@@ -187,10 +212,12 @@ func (l *list[T]) judge(ctx context.Context, now, next env, w *wrongs) error {
 		first[id] = p.at
 		old, stored := l.find(id)
 		switch {
-		case l.merge && !stored:
+		case l.drop != nil && l.drop(p.v):
+			continue
+		case l.merge && !stored && (l.creates == nil || !l.creates(next, p.v)):
 			w.fault(p.at.In("id"), l.noSuch.With("id", id))
 			continue
-		case !stored && !idForm.MatchString(id):
+		case !stored && !form.MatchString(id):
 			w.fault(p.at.In("id"), errForm.With("id", strconv.Quote(id)))
 			continue
 		}
@@ -206,8 +233,18 @@ func (l *list[T]) judge(ctx context.Context, now, next env, w *wrongs) error {
 			l.blame(w, *p, fieldPath(f.Field), err)
 		}
 	}
+	if l.drop != nil {
+		l.dropped = map[string]bool{}
+		l.wanted = slices.DeleteFunc(l.wanted, func(p placed[T]) bool {
+			gone := l.drop(p.v)
+			if gone {
+				l.dropped[l.ident(p.v)] = true
+			}
+			return gone
+		})
+	}
 	if l.whole != nil {
-		for _, m := range l.whole(l.values()) {
+		for _, m := range l.whole(next, l.values()) {
 			f, _ := fault.As(m.err)
 			l.blame(w, l.wanted[m.index], fieldPath(f.Field), m.err)
 		}
@@ -310,7 +347,7 @@ func bare(v reflect.Value) any {
 // diff tells what must happen for what is stored to become what is wanted.
 func (l *list[T]) diff() (all []Change) {
 	for _, p := range l.wanted {
-		c := Change{Section: l.name, ID: l.ident(p.v), Name: l.label(p.v)}
+		c := Change{Section: l.key(), ID: l.ident(p.v), Name: l.label(p.v)}
 		old, ok := l.find(c.ID)
 		switch {
 		case !ok:
@@ -324,7 +361,7 @@ func (l *list[T]) diff() (all []Change) {
 		all = append(all, c)
 	}
 	for _, v := range l.gone() {
-		all = append(all, Change{What: Removed, Section: l.name, ID: l.ident(v), Name: l.label(v), Fields: catalog.FieldChanges(flat(v), "{}")})
+		all = append(all, Change{What: Removed, Section: l.key(), ID: l.ident(v), Name: l.label(v), Fields: catalog.FieldChanges(flat(v), "{}")})
 	}
 	slices.SortStableFunc(all, func(a, b Change) int { return cmp.Compare(a.ID, b.ID) })
 	return all
@@ -341,8 +378,9 @@ func (l *list[T]) stamp() string {
 
 // gone are the stored entries that are wanted no more.
 func (l *list[T]) gone() (all []T) {
+	wanted := idsOf(l, true)
 	for _, v := range l.stored {
-		if !slices.ContainsFunc(l.wanted, func(p placed[T]) bool { return l.ident(p.v) == l.ident(v) }) {
+		if !wanted[l.ident(v)] {
 			all = append(all, v)
 		}
 	}

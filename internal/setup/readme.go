@@ -22,6 +22,8 @@ This folder is all configuration as text. Change it, look at the difference, put
 | macros.yaml, snippets.yaml, rules.yaml | 共享宏、常用语、自动规则 | shared macros, snippets, rules |
 | engineers.yaml | 工程师的容量、技能、班次 | engineers' capacity, skills, shifts |
 | partners.yaml, domains.yaml | 伙伴；客户账号的支持计划与伙伴 | partners; support plan and partner of customers' accounts |
+| retention.yaml | 保留期限：多少天后删除哪类记录 | retention: what goes after how many days |
+| accounts/ | 仅在导出时要求（--with accounts）：账号、用户、用户组与权限、访问密钥；密码、联系方式、密钥从不导出，姓名等仅 --with people | only when asked for (--with accounts): accounts, users, groups and rights, access keys; never passwords, contacts or secrets; names and the like with --with people only |
 | webhooks.yaml | Webhook，密钥只写、不导出 | webhooks; secrets are write-only and never exported |
 | providers.yaml | 邮件与短信通道（服务端配置文件中的除外）；密钥以 env:名称、file:/路径 引用，不导出 | providers of mail and text messages, beside those of the server's file; secrets are references such as env:NAME or file:/path, never exported |
 | server.yaml | 仅供参考：在服务端配置文件中设置的内容 | for reference only: what is set in the server's configuration file |
@@ -30,6 +32,8 @@ This folder is all configuration as text. Change it, look at the difference, put
   Entries are known by their id, and others refer to it; names may change, ids do not. Choose the id of a new entry: 1 to 32 letters, digits, dots, underscores, hyphens.
 - 删除整个文件表示该部分不变；清空须写成空列表，例如 macros: []。
   A section without any file stays as it is; to empty one, write an empty list such as macros: [].
+- accounts/ 中未列出的条目、条目中省略的内容均不变；停用写 state: disabled，移除用户组或密钥写 state: removed；生效须加 --with accounts。
+  In accounts/ what is not named, and what an entry leaves out, stays; state: disabled shuts out, state: removed removes a group or key; apply wants --with accounts.
 - 除 catalog/ 与 agreements/ 外，注释不保存。
   Comments are kept in catalog/ and agreements/ only.
 `

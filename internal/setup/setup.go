@@ -4,8 +4,8 @@
 // versions that were put in force. Whatever it changes, it changes through the
 // nouns.
 //
-// Secrets are never exported: files name them by references, which whoever hands
-// them in resolves. People and keys are neither exported nor changed here.
+// Accounts, people, groups and access keys are part of it only for who says so
+// (docs/adr/0012); secrets are never exported, and versions hold nothing personal.
 package setup
 
 import (
@@ -24,6 +24,7 @@ import (
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/queue"
 	"casemate/internal/ticket"
 	"casemate/internal/webhook"
@@ -46,7 +47,9 @@ const (
 var (
 	ErrNoVersion = fault.New(fault.NotFound, fault.CodeInvalid, "没有该配置版本", "there is no such version of the configuration").In("version")
 	// errMoved has a code of the coarse kind, so that its status is 409.
-	errMoved = fault.New(fault.Conflict, fault.CodeForbidden, "配置已被他人更改：{files}；请重新查看差异", "the configuration was changed by somebody else: {files}; look at the difference again")
+	errDeliberate = fault.New(fault.Invalid, fault.CodeInvalid, "accounts/ 更改账号、人员或权限；确认后请给出 {field}: true（命令行 --with accounts）", "accounts/ changes accounts, people or rights: when that is meant, give {field}: true (--with accounts on the command line)").In("accounts")
+	errNoAccounts = fault.New(fault.Invalid, fault.CodeInvalid, "版本 {version} 未记录账号（accounts/）", "version {version} recorded no accounts (accounts/)").In("accounts")
+	errMoved      = fault.New(fault.Conflict, fault.CodeForbidden, "配置已被他人更改：{files}；请重新查看差异", "the configuration was changed by somebody else: {files}; look at the difference again")
 )
 
 // Nouns are what configuration is made of.
@@ -57,6 +60,7 @@ type Nouns struct {
 	Tickets  *ticket.Service
 	Queue    *queue.Service
 	Webhooks *webhook.Service
+	Privacy  *privacy.Service
 }
 
 // Service is the noun.
@@ -89,6 +93,10 @@ type Plan struct {
 	Changes []Change
 	Layout  bool // files of the catalogue differ, be it in comments or order only
 	Tickets Touched
+	// Notices are what is to be read first: rights that change, data that goes.
+	Notices []locale.Texts
+	Names   map[string]string // what ids in Changes stand for
+	Keys    []NewKey          // of Apply: access keys that it made
 }
 
 // Empty tells whether applying would change nothing.
@@ -101,19 +109,29 @@ type Tree struct {
 	Files   map[string]string
 }
 
+// With is what a tree has beside what shapes the service.
+type With struct {
+	Accounts bool // the folder accounts: accounts, people, groups, access keys
+	People   bool // in it what is personal: log-in names, aliases, languages, zones
+}
+
 // Export is what is in force as files, with a README and what is set elsewhere
 // as comments; of an earlier version, version > 0, as it was recorded.
 // Administrators only. ErrNoVersion.
-func (s *Service) Export(ctx context.Context, who principal.Principal, version int64) (t Tree, err error) {
+func (s *Service) Export(ctx context.Context, who principal.Principal, version int64, with With) (t Tree, err error) {
 	if !who.Admin() {
 		return t, fault.NoPermission
 	}
+	with.Accounts = with.Accounts || with.People
 	if version > 0 {
 		v, files, err := s.recorded(ctx, version)
+		if !with.Accounts {
+			files = core(files)
+		}
 		return Tree{v.Version, v.Hash, files}, err
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		st, err := stateIn(tx)
+		st, err := stateIn(tx, with.Accounts)
 		if err != nil {
 			return err
 		}
@@ -130,6 +148,11 @@ func (s *Service) Export(ctx context.Context, who principal.Principal, version i
 		names, err := d.names(tx)
 		if err != nil {
 			return err
+		}
+		if with.People {
+			if err := d.openNames(ctx, s); err != nil {
+				return err
+			}
 		}
 		for _, p := range d.parts {
 			noted, err := p.notes(names)
@@ -148,30 +171,6 @@ func (s *Service) Export(ctx context.Context, who principal.Principal, version i
 	return t, nil
 }
 
-// names are what ids of the tree stand for: aliases of engineers, names of teams,
-// partners and accounts.
-func (d *draft) names(tx *db.Tx) (map[string]string, error) {
-	names := map[string]string{}
-	var people []string
-	for id := range d.accounts.People {
-		people = append(people, id)
-	}
-	aliases, err := identity.PublicEngineers(tx, people)
-	for id, a := range aliases {
-		names[id] = a[0]
-	}
-	for _, t := range d.desk.Teams {
-		names[t.ID] = strings.TrimPrefix(t.Name.ZH+" / "+t.Name.EN, " / ")
-	}
-	for _, p := range d.accounts.Partners {
-		names[p.ID] = p.Name
-	}
-	for _, a := range d.accounts.Domains {
-		names[a.ID] = a.Name
-	}
-	return names, err
-}
-
 // Plan shows what Apply would change, and which open tickets are touched by it.
 // A section without any file stays as it is. Files that make no configuration are
 // refused with every mistake found, each with file, line, column and reason (kind
@@ -184,7 +183,16 @@ func (s *Service) Plan(ctx context.Context, who principal.Principal, files map[s
 	if err != nil {
 		return Plan{}, err
 	}
-	p.Tickets, err = s.touched(ctx, d, clocks)
+	return s.told(ctx, d, p, clocks)
+}
+
+// told completes a plan by what it does to tickets, and by what is to be read first.
+func (s *Service) told(ctx context.Context, d *draft, p Plan, clocks Clocks) (Plan, error) {
+	var err error
+	if p.Tickets, err = s.touched(ctx, d, clocks); err != nil {
+		return p, err
+	}
+	p.Notices, err = d.notices(ctx, s, p.Names)
 	return p, err
 }
 
@@ -199,26 +207,39 @@ func (c *Clocks) check() error {
 }
 
 // Apply puts files in force, all of them or nothing, and records the version.
-// base are the hashes of the plan (Plan.Base): when files of the sections that
+// how.Base are the hashes of the plan (Plan.Base): when files of the sections that
 // would be changed differ from them by now, it refuses and names them (kind Conflict);
-// nil = whatever is in force. It fails like Plan. What others changed since the last version is recorded first as
-// a version of its own, so that nothing that was in force is lost.
-func (s *Service) Apply(ctx context.Context, who principal.Principal, files map[string][]byte, base map[string]string, clocks Clocks) (Plan, error) {
-	if err := clocks.check(); err != nil {
+// nil = whatever is in force. Without how.Accounts a tree that changes accounts,
+// people or rights is refused (kind Invalid). It fails like Plan. What others changed
+// since the last version is recorded first as a version of its own, so that nothing
+// that was in force is lost.
+func (s *Service) Apply(ctx context.Context, who principal.Principal, files map[string][]byte, how How) (Plan, error) {
+	if err := how.Clocks.check(); err != nil {
 		return Plan{}, err
 	}
 	d, p, err := s.prepare(ctx, who, files, false)
 	if err != nil {
 		return Plan{}, err
 	}
-	return s.carryOut(ctx, who, d, p, base, clocks, record{Kind: KindApply})
+	if !how.Accounts && d.changesPeople() {
+		return Plan{}, errDeliberate
+	}
+	return s.carryOut(ctx, who, d, p, how, record{Kind: KindApply})
+}
+
+// How is how a tree is put in force.
+type How struct {
+	Base     map[string]string // of the plan that was looked at; nil = whatever is in force
+	Clocks   Clocks
+	Accounts bool // also the folder accounts
 }
 
 // Rollback puts an earlier version in force again, as Apply does with its files.
-// Accounts that it names and that are gone are left out. dry = only tell what it
-// would change, as Plan does. ErrNoVersion.
-func (s *Service) Rollback(ctx context.Context, who principal.Principal, version int64, base map[string]string, clocks Clocks, dry bool) (Plan, error) {
-	if err := clocks.check(); err != nil {
+// Accounts that it names and that are gone are left out. The folder accounts is
+// looked at with how.Accounts only, and must be in the version then. dry = only tell
+// what it would change, as Plan does. ErrNoVersion.
+func (s *Service) Rollback(ctx context.Context, who principal.Principal, version int64, how How, dry bool) (Plan, error) {
+	if err := how.Clocks.check(); err != nil {
 		return Plan{}, err
 	}
 	if !who.Admin() {
@@ -227,6 +248,12 @@ func (s *Service) Rollback(ctx context.Context, who principal.Principal, version
 	_, tree, err := s.recorded(ctx, version)
 	if err != nil {
 		return Plan{}, err
+	}
+	switch bare := core(tree); {
+	case !how.Accounts:
+		tree = bare
+	case len(bare) == len(tree):
+		return Plan{}, errNoAccounts.With("version", version)
 	}
 	files := map[string][]byte{}
 	for p, text := range tree {
@@ -237,10 +264,9 @@ func (s *Service) Rollback(ctx context.Context, who principal.Principal, version
 		return Plan{}, err
 	}
 	if dry {
-		p.Tickets, err = s.touched(ctx, d, clocks)
-		return p, err
+		return s.told(ctx, d, p, how.Clocks)
 	}
-	return s.carryOut(ctx, who, d, p, base, clocks, record{Kind: KindRollback, From: version})
+	return s.carryOut(ctx, who, d, p, how, record{Kind: KindRollback, From: version})
 }
 
 // Broken is the error of files that make no configuration.
@@ -271,19 +297,27 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	var d *draft
 	var p Plan
 	err := s.db.View(ctx, func(tx *db.Tx) error {
-		st, err := stateIn(tx)
+		st, err := stateIn(tx, asksForPeople(files))
 		if err != nil {
 			return err
 		}
 		d = newDraft(st)
 		last, err := lastIn(tx)
-		p.Version = last.Version
+		if p.Version = last.Version; err != nil {
+			return err
+		}
+		p.Names, err = d.names(tx)
 		return err
 	})
 	if err != nil {
 		return nil, p, err
 	}
-	d.domains.lenient, d.secrets = lenient, s.secrets
+	if p.Version > 0 {
+		if _, d.last, err = s.recorded(ctx, p.Version); err != nil && !errors.Is(err, ErrNoVersion) {
+			return nil, p, err
+		}
+	}
+	d.who, d.domains.lenient, d.told = who, lenient, s.secrets
 	now, err := d.tree(false)
 	if err != nil {
 		return nil, p, err
@@ -292,6 +326,9 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	p.Base, p.Hash = d.base, hashOf(d.base)
 	w := &wrongs{}
 	d.parse(files, w)
+	if d.people != nil && lenient {
+		d.lenient()
+	}
 	if maps.EqualFunc(d.given, d.files, slices.Equal[[]byte]) {
 		d.given = nil // as they are: nothing to check
 	}
@@ -338,7 +375,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	for _, part := range d.parts {
 		d.changes = append(d.changes, part.diff()...)
 	}
-	p.Changes = d.changes
+	p.Changes, p.Names = d.changes, d.say(p.Names)
 	return d, p, nil
 }
 
@@ -392,14 +429,15 @@ func (d *draft) parse(files map[string][]byte, w *wrongs) {
 }
 
 // carryOut writes a draft, in one transaction.
-func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draft, p Plan, base map[string]string, clocks Clocks, r record) (Plan, error) {
+func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draft, p Plan, how How, r record) (Plan, error) {
 	var refusal, err error
-	if base != nil {
-		if moved := d.moved(base); len(moved) > 0 {
+	clocks := how.Clocks
+	if how.Base != nil {
+		if moved := d.moved(how.Base); len(moved) > 0 {
 			refusal = errMoved.With("files", strings.Join(moved, ", "))
 		}
 	}
-	if p.Tickets, err = s.touched(ctx, d, clocks); err != nil {
+	if p, err = s.told(ctx, d, p, clocks); err != nil {
 		return p, err
 	}
 	tree, err := d.tree(true)
@@ -418,13 +456,8 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 	if err != nil {
 		return p, err
 	}
-	d.sealed = map[string]string{}
-	for _, h := range d.hookList.put() {
-		if h.fresh {
-			if d.sealed[h.v.ID], err = s.n.Webhooks.SealSecret(h.v.ID); err != nil {
-				return p, err
-			}
-		}
+	if err := d.seal(ctx, s); err != nil {
+		return p, err
 	}
 	d.locked = map[string]map[string]string{}
 	for _, sender := range d.providers.put() {
@@ -432,31 +465,40 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 			return p, err
 		}
 	}
-	version, err := db.Do(ctx, s.db, func(tx *db.Tx) (int64, error) {
+	known := d.known(before)
+	type done struct {
+		Version int64
+		Keys    []NewKey
+	}
+	out, err := db.Do(ctx, s.db, func(tx *db.Tx) (done, error) {
 		if refusal != nil {
-			return 0, refusal // behind the look at an earlier request's result
+			return done{}, refusal // behind the look at an earlier request's result
 		}
 		tx.Lock(principal.House, "setup")
-		st, err := stateIn(tx)
+		if d.people != nil {
+			identity.LockAdministratorsIn(tx)
+		}
+		st, err := stateIn(tx, d.people != nil)
 		if err != nil {
-			return 0, err
+			return done{}, err
 		}
 		if moved := newDraft(st).movedSince(d); len(moved) > 0 {
-			return 0, errMoved.With("files", strings.Join(moved, ", "))
+			return done{}, errMoved.With("files", strings.Join(moved, ", "))
 		}
 		last, err := lastIn(tx)
 		if err != nil {
-			return 0, err
+			return done{}, err
 		}
-		if p.Empty() && clocks == KeepClocks && last.Hash == r.Hash {
-			return last.Version, nil
+		same := known && last.Version == p.Version
+		if p.Empty() && clocks == KeepClocks && same {
+			return done{Version: last.Version}, nil
 		}
-		if last.Hash != p.Hash { // changed by others since the last version
+		if !same { // changed by others since the last version
 			last = keepVersion(tx, who, record{Version: last.Version + 1, Kind: KindFound, Hash: p.Hash, tree: found})
 		}
 		if !p.Empty() {
 			if err := d.write(tx, who); err != nil {
-				return 0, err
+				return done{}, err
 			}
 			r.Version = last.Version + 1
 			last = keepVersion(tx, who, r)
@@ -469,9 +511,9 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 				Data: map[string]any{"hash": r.Hash, "changes": r.Changes, "from": r.From, "clocks": clocks}})
 		}
 		if s.interrupt != nil {
-			return last.Version, s.interrupt()
+			return done{}, s.interrupt()
 		}
-		return last.Version, nil
+		return done{last.Version, d.secrets}, nil
 	})
 	if errors.Is(err, db.ErrRows) || errors.Is(err, db.ErrTaken) { // somebody else changed it in between
 		err = errMoved.With("files", "...").Because(err)
@@ -479,8 +521,10 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 	if err != nil {
 		return p, err
 	}
-	p.Version, p.Hash, p.Base = version, r.Hash, hashes(tree)
-	s.n.Identity.Forget()
+	p.Version, p.Hash, p.Base, p.Keys = out.Version, r.Hash, hashes(tree), out.Keys
+	if s.n.Identity.Forget(); d.people != nil {
+		s.n.Identity.Shut() // names, too
+	}
 	s.n.Notify.ForgetWords()
 	if err := s.n.Notify.ReloadProviders(ctx); err != nil {
 		return p, err

@@ -115,7 +115,7 @@ func TestEverySection(t *testing.T) {
 		w.nothing(files, "after apply")
 		after := w.export()
 		w.nothing(after, "an export after apply")
-		if tree, err := w.s.Export(ctx, house, 0); err != nil || tree.Hash != p.Hash {
+		if tree, err := w.s.Export(ctx, house, 0, setup.With{}); err != nil || tree.Hash != p.Hash {
 			w.t.Errorf("the export has the hash %s, the version %s (%v)", tree.Hash, p.Hash, err)
 		}
 		if s := secrets(); s != sealed {
@@ -138,17 +138,17 @@ func TestEverySection(t *testing.T) {
 			w.t.Error("the severity is not in force on this node")
 		}
 
-		dry, err := w.s.Rollback(ctx, house, 1, nil, setup.KeepClocks, true)
+		dry, err := w.s.Rollback(ctx, house, 1, setup.How{Clocks: setup.KeepClocks}, true)
 		w.OK(err)
 		if len(dry.Changes) != len(plan.Changes) {
 			w.t.Errorf("going back would change %d entries, the way there %d", len(dry.Changes), len(plan.Changes))
 		}
 		w.same(after, w.export(), "a dry run")
-		back, err := w.s.Rollback(ctx, house, 1, dry.Base, setup.KeepClocks, false)
+		back, err := w.s.Rollback(ctx, house, 1, setup.How{Base: dry.Base, Clocks: setup.KeepClocks}, false)
 		w.OK(err)
 		w.same(before, w.export(), "after going back")
 		w.nothing(before, "after going back")
-		again, err := w.s.Rollback(ctx, house, 2, nil, setup.KeepClocks, false)
+		again, err := w.s.Rollback(ctx, house, 2, setup.How{Clocks: setup.KeepClocks}, false)
 		w.OK(err)
 		w.same(after, w.export(), "after going forth again")
 		versions, err := w.s.Versions(ctx, house, 0, 10)
@@ -182,7 +182,7 @@ func TestAtomic(t *testing.T) {
 		}{"at the end": {files, func() error { return boom }, "boom"}, "in the middle": {taken, nil, "taken"}} {
 			before := w.dump()
 			w.s.Interrupt(try.at)
-			_, err := w.s.Apply(ctx, house, bytesOf(try.files), nil, setup.MoveClocks)
+			_, err := w.s.Apply(ctx, house, bytesOf(try.files), setup.How{Clocks: setup.MoveClocks})
 			w.s.Interrupt(nil)
 			if err == nil || !strings.Contains(said(err), try.want) {
 				w.t.Fatalf("%s: %v", name, err)
@@ -219,7 +219,7 @@ func TestMoved(t *testing.T) {
 		_, err := w.q.CreateMacro(ctx, w.lead, queue.NewMacro{Name: locale.Texts{EN: "New"}, Shared: true, Actions: []queue.Action{{Do: "tag", Tags: []string{"a"}}}})
 		w.OK(err)
 		before := w.dump()
-		_, err = w.s.Apply(ctx, house, bytesOf(files), plan.Base, setup.KeepClocks)
+		_, err = w.s.Apply(ctx, house, bytesOf(files), setup.How{Base: plan.Base, Clocks: setup.KeepClocks})
 		if fault.KindOf(err) != fault.Conflict || !strings.Contains(said(err), "macros.yaml") || strings.Contains(said(err), "teams.yaml") {
 			w.t.Errorf("an apply behind a change: %v", said(err))
 		}
@@ -228,16 +228,16 @@ func TestMoved(t *testing.T) {
 		}
 		// Without a file of macros they are none of its business, but the plan was.
 		delete(files, "macros.yaml")
-		p, err := w.s.Apply(ctx, house, bytesOf(files), w.plan(files).Base, setup.KeepClocks)
+		p, err := w.s.Apply(ctx, house, bytesOf(files), setup.How{Base: w.plan(files).Base, Clocks: setup.KeepClocks})
 		w.OK(err)
 		if len(p.Changes) != 1 || p.Changes[0].Section != "teams" {
 			w.t.Errorf("a tree without macros changes %+v", p.Changes)
 		}
 		for _, who := range []principal.Principal{w.lead, w.Chen, w.Auditor, w.Boss, {}} {
-			_, err1 := w.s.Export(ctx, who, 0)
+			_, err1 := w.s.Export(ctx, who, 0, setup.With{})
 			_, err2 := w.s.Plan(ctx, who, bytesOf(files), setup.KeepClocks)
-			_, err3 := w.s.Apply(ctx, who, bytesOf(files), nil, setup.KeepClocks)
-			_, err4 := w.s.Rollback(ctx, who, 1, nil, setup.KeepClocks, true)
+			_, err3 := w.s.Apply(ctx, who, bytesOf(files), setup.How{Clocks: setup.KeepClocks})
+			_, err4 := w.s.Rollback(ctx, who, 1, setup.How{Clocks: setup.KeepClocks}, true)
 			_, err5 := w.s.Versions(ctx, who, 0, 1)
 			for _, err := range []error{err1, err2, err3, err4, err5} {
 				if fault.KindOf(err) != fault.Forbidden {
@@ -245,7 +245,7 @@ func TestMoved(t *testing.T) {
 				}
 			}
 		}
-		if _, err := w.s.Rollback(ctx, house, 99, nil, setup.KeepClocks, true); !errors.Is(err, setup.ErrNoVersion) {
+		if _, err := w.s.Rollback(ctx, house, 99, setup.How{Clocks: setup.KeepClocks}, true); !errors.Is(err, setup.ErrNoVersion) {
 			w.t.Errorf("version 99: %v", err)
 		}
 		if _, err := w.s.Plan(ctx, house, bytesOf(files), "stop"); fault.KindOf(err) != fault.Invalid {
@@ -441,7 +441,7 @@ func TestRetired(t *testing.T) {
 		if _, err := w.Tickets.Create(ctx, w.Boss, w.Draft("another")); fault.KindOf(err) != fault.Invalid {
 			w.t.Errorf("a new ticket of a retired type: %v", err)
 		}
-		_, err = w.s.Rollback(ctx, house, 1, nil, setup.KeepClocks, false)
+		_, err = w.s.Rollback(ctx, house, 1, setup.How{Clocks: setup.KeepClocks}, false)
 		w.OK(err)
 		w.Create(w.Boss, "of the type that came back")
 	})
@@ -460,7 +460,7 @@ func TestTogether(t *testing.T) {
 		for i := range many {
 			tree := map[string]string{"teams.yaml": strings.Replace(files["teams.yaml"], "en: Tier 1", fmt.Sprint("en: Line ", i), 1)}
 			go func() {
-				_, err := w.s.Apply(ctx, house, bytesOf(tree), base, setup.KeepClocks)
+				_, err := w.s.Apply(ctx, house, bytesOf(tree), setup.How{Base: base, Clocks: setup.KeepClocks})
 				results <- err
 			}()
 		}

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"maps"
 	"slices"
 
 	"casemate/internal/catalog"
@@ -8,6 +9,8 @@ import (
 	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/notify"
+	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/queue"
 	"casemate/internal/webhook"
 )
@@ -20,10 +23,13 @@ type state struct {
 	templates []notify.Template
 	hooks     []webhook.Hook
 	senders   []notify.Spec
+	retention []privacy.Retention
+	people    *identity.People // nil = they were not asked for
 }
 
-// stateIn reads it, from one snapshot where the transaction is one.
-func stateIn(tx *db.Tx) (st state, err error) {
+// stateIn reads it, from one snapshot where the transaction is one; accounts,
+// people, groups and keys when they are asked for.
+func stateIn(tx *db.Tx, people bool) (st state, err error) {
 	files, err := catalog.FilesIn(tx)
 	if err != nil {
 		return st, err
@@ -44,7 +50,14 @@ func stateIn(tx *db.Tx) (st state, err error) {
 	if st.hooks, err = webhook.HooksIn(tx); err != nil {
 		return st, err
 	}
-	st.senders, err = notify.ProvidersIn(tx)
+	if st.senders, err = notify.ProvidersIn(tx); err != nil {
+		return st, err
+	}
+	if st.retention, err = privacy.RetentionsIn(tx); err != nil || !people {
+		return st, err
+	}
+	all, err := identity.PeopleIn(tx)
+	st.people = &all
 	return st, err
 }
 
@@ -63,16 +76,26 @@ type draft struct {
 	domains   *list[domainShape]
 	texts     *list[templateShape]
 	providers *list[providerShape]
+	keep      *list[retentionShape]
+	// With people, else nil.
+	accts  *list[accountShape]
+	users  *list[userShape]
+	groups *list[groupShape]
+	keys   *list[keyShape]
 
 	parts   []part
 	given   map[string][]byte // the catalogue's files that were handed in, nil = none
 	catalog *catalog.Draft    // with given
 	changes []Change
 	base    map[string]string // hashes of the stored files, by path
-	sealed  map[string]string // secrets of new webhooks
+	sealed  map[string]string // secrets of new webhooks and access keys
+	secrets []NewKey          // of new access keys, plain
+	ready   []identity.Readied
+	last    map[string]string // the tree of the last version
+	who     principal.Principal
 
-	secrets map[string]string            // what references stand for, as handed in
-	locked  map[string]map[string]string // secrets of providers, sealed
+	told   map[string]string            // what references stand for, as handed in
+	locked map[string]map[string]string // secrets of providers, sealed
 }
 
 func shapes[N, S any](all []N, shape func(N) S) []S {
@@ -113,7 +136,15 @@ func newDraft(st state) *draft {
 	d.domains = &list[domainShape]{kind: domainKind, stored: shapes(st.accounts.Domains, domainShapeOf)}
 	d.texts = &list[templateShape]{kind: templateKind, stored: templateShapes(st.templates)}
 	d.providers = &list[providerShape]{kind: providerKind, stored: shapes(st.senders, providerShapeOf)}
-	d.parts = []part{d.texts, d.partners, d.domains, d.teams, d.queues, d.views, d.macros, d.snippets, d.rules, d.engineers, d.hookList, d.providers}
+	d.keep = &list[retentionShape]{kind: retentionKind, stored: shapes(st.retention, retentionShapeOf)}
+	if p := st.people; p != nil {
+		d.accts = &list[accountShape]{kind: accountKind, stored: shapes(p.Accounts, accountShapeOf)}
+		d.users = &list[userShape]{kind: userKind, stored: shapes(p.Members, userShapeOf)}
+		d.groups = &list[groupShape]{kind: groupKind, stored: shapes(p.Groups, groupShapeOf)}
+		d.keys = &list[keyShape]{kind: keyKind, stored: shapes(p.Keys, keyShapeOf)}
+		d.parts = []part{d.accts, d.users, d.groups, d.keys}
+	}
+	d.parts = append(d.parts, d.keep, d.texts, d.partners, d.domains, d.teams, d.queues, d.views, d.macros, d.snippets, d.rules, d.engineers, d.hookList, d.providers)
 	return d
 }
 
@@ -127,17 +158,11 @@ func (d *draft) settle() {
 			}
 		}
 	}
-	d.partners.settle()
-	d.domains.settle()
-	d.teams.settle()
-	d.queues.settle()
-	d.views.settle()
-	d.macros.settle()
-	d.snippets.settle()
-	d.rules.settle()
-	d.engineers.settle()
-	d.hookList.settle()
-	d.providers.settle()
+	for _, p := range d.parts {
+		if p != part(d.texts) {
+			p.settle()
+		}
+	}
 }
 
 func idsOf[T any](l *list[T], wanted bool) map[string]bool {
@@ -157,10 +182,21 @@ func idsOf[T any](l *list[T], wanted bool) map[string]bool {
 // env is what entries may refer to: as it is, or as it would be.
 func (d *draft) env(s *Service, c *catalog.Catalog, wanted bool) env {
 	e := env{catalog: c, judge: s.n.Queue.Under(c), hooks: s.n.Webhooks, people: d.accounts.People, hookOf: map[string]string{}, served: map[string]string{},
-		notify: s.n.Notify, senders: map[string]*notify.Spec{}, secrets: d.secrets,
-		teams: idsOf(d.teams, wanted), partners: idsOf(d.partners, wanted), domains: idsOf(d.domains, false)}
+		notify: s.n.Notify, senders: map[string]*notify.Spec{}, secrets: d.told,
+		teams: idsOf(d.teams, wanted), partners: idsOf(d.partners, wanted), domains: idsOf(d.domains, false), among: d.among(s, wanted)}
 	for i, p := range d.senders {
 		e.senders[p.Name] = &d.senders[i]
+	}
+	if wanted && d.people != nil {
+		e.people = maps.Clone(e.people)
+		for _, p := range d.users.wanted {
+			if p.v.Domain == principal.House && p.v.Partner == "" {
+				e.people[p.v.ID] = p.v.State != stateDisabled && !slices.Equal(p.v.Roles, []string{principal.RoleAuditor})
+			}
+		}
+		for id := range e.among.domains {
+			e.domains[id] = true
+		}
 	}
 	for _, h := range d.hooks {
 		e.hookOf[h.ID] = h.Domain
@@ -175,4 +211,36 @@ func (d *draft) env(s *Service, c *catalog.Catalog, wanted bool) env {
 		}
 	}
 	return e
+}
+
+// among is what entries of the folder accounts know of each other: as it is, or
+// as it would be.
+func (d *draft) among(s *Service, wanted bool) among {
+	a := among{who: d.who, names: s.n.Identity}
+	if d.people == nil {
+		return a
+	}
+	a.gone, a.taken = d.people.Gone, d.people.Names
+	a.accounts, a.users, a.groups, a.keys = byID(d.accts), byID(d.users), byID(d.groups), byID(d.keys)
+	a.domains, a.members = idsOf(d.accts, false), a.users
+	if !wanted {
+		return a
+	}
+	a.domains, a.members = idsOf(d.accts, true), map[string]userShape{}
+	for _, p := range d.users.wanted {
+		v := p.v
+		if old, ok := a.users[v.ID]; ok {
+			v.Domain = old.Domain // it does not change, and may be left out
+		}
+		a.members[v.ID] = v
+	}
+	return a
+}
+
+func byID[T any](l *list[T]) map[string]T {
+	out := make(map[string]T, len(l.stored))
+	for _, v := range l.stored {
+		out[l.ident(v)] = v
+	}
+	return out
 }

@@ -24,6 +24,7 @@ import (
 const (
 	catalogFolder    = "catalog/"
 	agreementsFolder = "agreements/"
+	accountsFolder   = "accounts/"
 	readme           = "README.md"
 	serverFile       = "server.yaml"
 )
@@ -63,9 +64,12 @@ func (l *list[T]) entries(wanted bool) map[string][]T {
 	if wanted {
 		all = l.values()
 	}
-	if l.hide != nil {
-		for i, v := range all {
-			all[i] = l.hide(v)
+	for i := range all {
+		if l.hide != nil {
+			all[i] = l.hide(all[i])
+		}
+		if l.bare != nil && !l.open {
+			all[i] = l.bare(all[i])
 		}
 	}
 	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(l.ident(a), l.ident(b)) })
@@ -77,7 +81,7 @@ func (l *list[T]) entries(wanted bool) map[string][]T {
 		files[l.path(v)] = append(files[l.path(v)], v)
 	}
 	if l.file == nil && len(all) == 0 {
-		files[l.name+".yaml"] = []T{}
+		files[l.key()+".yaml"] = []T{}
 	}
 	return files
 }
@@ -86,7 +90,7 @@ func (l *list[T]) path(v T) string {
 	if l.file != nil {
 		return l.file(v)
 	}
-	return l.name + ".yaml"
+	return l.key() + ".yaml"
 }
 
 // render writes what is stored or wanted as files.
@@ -297,7 +301,7 @@ func (d *draft) moved(base map[string]string) []string {
 // catalogue's and unknown ones.
 func (d *draft) section(p string) part {
 	name := strings.TrimSuffix(strings.TrimSuffix(p, ".yml"), ".yaml")
-	if dir := path.Dir(p); dir != "." {
+	if dir := path.Dir(p); dir != "." && !strings.HasPrefix(p, accountsFolder) {
 		name, _, _ = strings.Cut(p, "/")
 	}
 	for _, s := range d.parts {

@@ -13,6 +13,7 @@ import (
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/queue"
 	"casemate/internal/setup"
 	"casemate/internal/ticket"
@@ -28,6 +29,7 @@ type world struct {
 	t *testing.T
 	q *queue.Service
 	h *webhook.Service
+	p *privacy.Service
 	s *setup.Service
 
 	lead    principal.Principal
@@ -51,7 +53,8 @@ func (w *world) open() {
 	w.OK(err)
 	w.h, err = webhook.New(w.DB, w.Keys, config.Webhooks{}, nil)
 	w.OK(err)
-	w.s = setup.New(w.DB, setup.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets, Queue: w.q, Webhooks: w.h})
+	w.p = privacy.New(w.DB, w.Keys, privacy.Nouns{Identity: w.Ident, Tickets: w.Tickets}, nil)
+	w.s = setup.New(w.DB, setup.Nouns{Identity: w.Ident, Catalog: w.Catalog, Notify: w.Notify, Tickets: w.Tickets, Queue: w.q, Webhooks: w.h, Privacy: w.p})
 	w.lead = w.Engineer("lead", "组长 Lead: #1", principal.RoleSupervisor)
 
 	w.team, err = w.q.CreateTeam(ctx, w.lead, queue.Team{Name: locale.Texts{ZH: "一线", EN: "Tier 1"}, Lead: w.Chen.User, Members: []string{w.Emma.User, w.Chen.User}})
@@ -91,7 +94,7 @@ func (w *world) severity(i int) string { return w.Catalog.Now().Severities()[i].
 
 func (w *world) export() map[string]string {
 	w.t.Helper()
-	tree, err := w.s.Export(w.t.Context(), house, 0)
+	tree, err := w.s.Export(w.t.Context(), house, 0, setup.With{})
 	w.OK(err)
 	return tree.Files
 }
@@ -113,7 +116,7 @@ func (w *world) plan(files map[string]string) setup.Plan {
 
 func (w *world) apply(files map[string]string, clocks setup.Clocks) setup.Plan {
 	w.t.Helper()
-	p, err := w.s.Apply(w.t.Context(), house, bytesOf(files), nil, clocks)
+	p, err := w.s.Apply(w.t.Context(), house, bytesOf(files), setup.How{Clocks: clocks})
 	w.OK(err)
 	return p
 }

@@ -6,6 +6,7 @@ import (
 	"casemate/internal/locale"
 	"casemate/internal/notify"
 	"casemate/internal/principal"
+	"casemate/internal/privacy"
 	"casemate/internal/queue"
 	"casemate/internal/webhook"
 )
@@ -19,7 +20,7 @@ func (d *draft) write(tx *db.Tx, who principal.Principal) error {
 			return err
 		}
 	}
-	for _, step := range []func(*db.Tx, principal.Principal) error{d.writeAccounts, d.writeDesk, d.writeAutomation, d.writeRest} {
+	for _, step := range []func(*db.Tx, principal.Principal) error{d.writePeople, d.writeAccounts, d.writeDesk, d.writeAutomation, d.writeRest} {
 		if err := step(tx, who); err != nil {
 			return err
 		}
@@ -44,7 +45,7 @@ func (d *draft) writeAccounts(tx *db.Tx, who principal.Principal) error {
 		}
 	}
 	for _, p := range d.domains.put() {
-		before := identity.Domain{ID: p.old.ID, Plan: p.old.Plan, Partner: p.old.Partner}
+		before := identity.Domain{ID: p.v.ID, Plan: p.old.Plan, Partner: p.old.Partner} // a new one has none
 		identity.SetDomainIn(tx, who, before, identity.Domain{ID: p.v.ID, Plan: p.v.Plan, Partner: p.v.Partner})
 	}
 	return nil
@@ -134,6 +135,12 @@ func (d *draft) writeAutomation(tx *db.Tx, who principal.Principal) error {
 }
 
 func (d *draft) writeRest(tx *db.Tx, who principal.Principal) error {
+	for _, v := range d.keep.gone() {
+		privacy.DropRetentionIn(tx, who, v.retention())
+	}
+	for _, p := range d.keep.put() {
+		privacy.PutRetentionIn(tx, who, p.old.Days, p.v.retention())
+	}
 	for _, v := range d.hookList.gone() {
 		webhook.DropIn(tx, who, v.ID)
 	}

@@ -214,6 +214,15 @@ func TestSandboxReset(t *testing.T) {
 				t.Errorf("the story left nothing in %s", table)
 			}
 		}
+		w.ok(w.db.Update(w.t.Context(), func(tx *db.Tx) error { // under a legal hold
+			tx.Write(1, `INSERT INTO privacy_holds (id, kind, domain_id, subject_id, reason, held_until, created_at, actor, released_at, released_by, release_reason)
+				VALUES ('h', 'person', ?, ?, '', 0, 1, 'u', 0, '', '')`, box.Domain, box.User)
+			return nil
+		}))
+		if _, err := w.ident.Reset(w.t.Context(), admin, box.Domain, verify.Forget); fault.KindOf(err) != fault.Conflict || rows(box.Domain)["tickets"] != before["tickets"] {
+			t.Errorf("a reset under a hold: %v", err)
+		}
+		w.ok(w.db.Update(w.t.Context(), func(tx *db.Tx) error { tx.Write(1, "UPDATE privacy_holds SET released_at = 1"); return nil }))
 		d, err := w.ident.Reset(w.t.Context(), admin, box.Domain, verify.Forget)
 		w.ok(err)
 		if d.Clock != 0 {

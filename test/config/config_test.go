@@ -135,6 +135,8 @@ func TestDemo(t *testing.T) {
 				t.Error("applying an export changed the export")
 			}
 
+			accounts(t, w, local)
+
 			p := filepath.Join(first, "catalog", "severities.yaml")
 			text, err := os.ReadFile(p)
 			if err != nil {
@@ -204,7 +206,7 @@ func TestDemo(t *testing.T) {
 			nothing(planned("plan", first), "the plan behind apply")
 			nothing(planned("plan", first, "--clocks", "move"), "moving again")
 
-			if p := planned("apply", first, "--plan", file); len(p.Changes) > 0 || p.Version != 2 {
+			if p := planned("apply", first, "--plan", file); len(p.Changes) > 0 || p.Version != 4 {
 				t.Errorf("what is in force, by an old plan: %+v", p)
 			}
 			if err := os.WriteFile(p, []byte(strings.ReplaceAll(changed, "first_response: 3h", "first_response: 5h")), 0o600); err != nil {
@@ -222,7 +224,7 @@ func TestDemo(t *testing.T) {
 			if !maps.Equal(tree(t, second), tree(t, third)) {
 				t.Error("going back did not restore every file")
 			}
-			if out := local("history"); strings.Count(out, "\n") != 3 {
+			if out := local("history"); strings.Count(out, "\n") != 6 {
 				t.Errorf("the history:\n%s", out)
 			}
 			for range 100 {
@@ -235,5 +237,66 @@ func TestDemo(t *testing.T) {
 				t.Errorf("the clocks of %v did not come back", moved)
 			}
 		})
+	}
+}
+
+// accounts: the demo's accounts, people, groups and keys as files differ in nothing;
+// what a tree changes of them is told first, is put in force when it is meant, and
+// holds at once; a person who was made can come in, and a key's secret is shown once.
+func accounts(t *testing.T, w *world.World, local func(args ...string) string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "with")
+	local("export", dir, "--with", "accounts,people")
+	empty := func(when string) {
+		t.Helper()
+		if out := local("plan", dir); !strings.Contains(out, "no difference") {
+			t.Errorf("%s: %s", when, out)
+		}
+	}
+	empty("the plan of an export with people")
+	local("apply", dir, "--with", "accounts")
+	empty("the plan behind it")
+	users := filepath.Join(dir, "accounts", "users.yaml")
+	text, err := os.ReadFile(users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "@") || strings.Contains(string(text), "password") {
+		t.Error("the export has contacts or passwords")
+	}
+	domain := ""
+	var list struct {
+		Items []struct {
+			ID   string `json:"id"`
+			Name string `json:"name"`
+		} `json:"items"`
+	}
+	get(t, w, "/desk/v1/domains", &list)
+	domain = list.Items[0].ID
+	added := string(text) + "  - {id: ops-bot, domain_id: " + domain + ", name: ops-bot}\n"
+	if err := os.WriteFile(users, []byte(added), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys := filepath.Join(dir, "accounts", "keys.yaml")
+	if err := os.WriteFile(keys, []byte("keys:\n  - {id: OPSBOTOPSBOTOPSBOT01, user_id: ops-bot, description: CI}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := local("plan", dir); !strings.HasPrefix(out, "! new user ops-bot (ops-bot) (account "+list.Items[0].Name) {
+		t.Errorf("the plan:\n%s", out)
+	}
+	if _, err := w.Local("config", "apply", dir); err == nil || !strings.Contains(err.Error(), "--with accounts") {
+		t.Errorf("accounts that nobody meant: %v", err)
+	}
+	out := local("apply", dir, "--with", "accounts")
+	_, secret, ok := strings.Cut(out, "shown this once: ")
+	if secret, _, _ = strings.Cut(secret, "\n"); !ok || len(secret) != 40 {
+		t.Fatalf("no secret:\n%s", out)
+	}
+	empty("the plan behind apply")
+	if again := local("apply", dir, "--with", "accounts"); strings.Contains(again, secret) || strings.Contains(local("export", filepath.Join(t.TempDir(), "x"), "--with", "accounts", "--json"), secret) {
+		t.Error("the secret is shown again")
+	}
+	if out := local("rollback", "--with", "accounts"); !strings.Contains(out, "no difference") { // what was made stays
+		t.Errorf("going back would change:\n%s", out)
 	}
 }

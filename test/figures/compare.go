@@ -53,14 +53,14 @@ var reports = map[string]map[string]string{
 	"flow": {"created": "", "finished": "milliseconds", "reopened": ""}, "first_answer": {"first_answer": "milliseconds"}, "next_answer": {"next_answer": "milliseconds"},
 	"resolution": {"resolution": "milliseconds"}, "promises": {"alarm": ""}, "scores": {"finished": "milliseconds", "rated": "", "comment": "", "score": "points"}, "urges": {"urge": ""},
 	"changes": {"reopened": "", "change": ""}, "states": {"state": "milliseconds"}, "automation": {"macro": "", "rule": ""},
-	"open": {"open": ""}, "backlog": {"age": "milliseconds"}, "load": {"open": "", "answer": ""}, "codes": {"code": "", "sent": "", "delivered": "", "failed": "", "pending": "", "cost": "thousandths"},
+	"open": {"open": ""}, "backlog": {"age": "milliseconds"}, "load": {"open": "", "answer": "", "capacity": ""}, "codes": {"code": "", "sent": "", "delivered": "", "failed": "", "pending": "", "cost": "thousandths"},
 	"deliveries": {"sent": "", "delivered": "", "failed": "", "pending": "", "cost": "thousandths"},
 }
 
 // groups are what they are grouped by here. The language of a ticket's notices
 // is shown nowhere else.
 var groups = map[string][]string{"automation": {"", "domain", "engineer", "product"}, "open": {"", "domain", "engineer", "product", "severity", "team"},
-	"backlog": {"", "domain", "engineer", "product", "severity", "team"}, "load": {"engineer"},
+	"backlog": {"", "domain", "engineer", "product", "severity", "team"}, "load": {"", "engineer"},
 	"codes": {"", "domain", "provider"}, "deliveries": {"", "domain", "provider"}}
 
 // entriesOf are what a report goes by.
@@ -92,7 +92,7 @@ func (w *World) entriesOf(report string) []entry {
 				all = append(all, e)
 			}
 		}
-		return append(all, w.entries...)
+		return slices.Concat(all, w.able, w.entries)
 	case "codes":
 		return slices.Concat(w.entries, w.codes)
 	case "deliveries":
@@ -128,7 +128,12 @@ func (w *World) want(report, by, every string, zone *time.Location, holds func(e
 		if have, ok := out[k]; ok {
 			f = have
 		}
-		f.Count++
+		switch {
+		case e.measure == "capacity":
+			f.Count += e.amount
+		case !e.none:
+			f.Count++
+		}
 		f.Met += map[string]int64{"met": 1}[e.verdict]
 		f.Missed += map[string]int64{"missed": 1}[e.verdict]
 		if unit != "" {
@@ -242,9 +247,6 @@ func (w *World) compare(get Get, report, by, every, zoneName string, holds func(
 	}
 	want := w.want(report, by, every, zone, holds)
 	for _, f := range got.Figures {
-		if f.Measure == "capacity" || report == "load" && f.Measure == "open" && f.Count == 0 {
-			continue
-		}
 		compared++
 		x := want[f.key()]
 		delete(want, f.key())
@@ -284,7 +286,7 @@ func (w *World) list(get Get, report, every string, f figure, from, to int64, zo
 	}
 	want := map[string]int{}
 	for _, e := range w.entriesOf(report) {
-		if e.measure == f.Measure && e.detail == f.Detail && name(e.at, every, zone) == f.Period && (holds == nil || holds(e)) {
+		if !e.none && e.measure == f.Measure && e.detail == f.Detail && name(e.at, every, zone) == f.Period && (holds == nil || holds(e)) {
 			want[fmt.Sprint(e.number, " ", e.at)]++
 		}
 	}

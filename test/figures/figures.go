@@ -61,6 +61,7 @@ type entry struct {
 	verdict         string
 	number          string
 	dims            map[string]string
+	none            bool // it names a group, and counts nothing
 }
 
 // World is what was read.
@@ -73,6 +74,7 @@ type World struct {
 	sent    []entry // attempts to send, measure: what became of them
 	codes   []entry // those with codes
 	teams   map[string][]string
+	able    []entry // of each engineer what he can carry, and that he may have nothing open
 }
 
 func read[T any](get Get, path string) (v T, err error) {
@@ -235,6 +237,7 @@ func Read(get Get) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.able = able(all)
 	w.teams = map[string][]string{}
 	for _, t := range teams.Items {
 		for _, m := range t.Members {
@@ -242,6 +245,63 @@ func Read(get Get) (*World, error) {
 		}
 	}
 	return w, w.ledger(sandbox)
+}
+
+// usual is how many tickets an engineer carries of whom nothing else was said and
+// the settings say nothing (docs/OPERATE.md, queue.capacity).
+const usual = 20
+
+// able follows who can take tickets, and how many: the house's own people who do
+// more than audit and are not shut out.
+func able(all []happening) (out []entry) {
+	type person struct {
+		roles, partner string
+		out            bool
+		capacity       int64
+	}
+	people := map[string]*person{}
+	of := func(id string) *person {
+		if people[id] == nil {
+			people[id] = &person{}
+		}
+		return people[id]
+	}
+	for _, h := range all {
+		var d struct {
+			Role, Roles, Partner string
+			To                   any
+			CapacityTo           *int64 `json:"capacity_to"`
+		}
+		if h.DomainID != "house" || json.Unmarshal(h.Data, &d) != nil {
+			continue
+		}
+		switch h.Kind {
+		case "user.create":
+			p := of(h.SubjectID)
+			if p.roles, p.partner = d.Roles, d.Partner; p.roles == "" {
+				p.roles = d.Role
+			}
+		case "user.roles":
+			of(h.SubjectID).roles, _ = d.To.(string)
+		case "user.disable":
+			of(h.SubjectID).out, _ = d.To.(bool)
+		case "team.engineer":
+			if d.CapacityTo != nil {
+				of(h.SubjectID).capacity = *d.CapacityTo
+			}
+		}
+	}
+	for id, p := range people {
+		if p.roles == "" || p.roles == "auditor" || p.partner != "" || p.out {
+			continue
+		}
+		if p.capacity == 0 {
+			p.capacity = usual
+		}
+		dims := map[string]string{"engineer": id}
+		out = append(out, entry{measure: "capacity", amount: p.capacity, dims: dims}, entry{measure: "open", dims: dims, none: true})
+	}
+	return out
 }
 
 // verdicts are what became of the clocks that have ended, by kind and number.
@@ -272,7 +332,7 @@ func (w *World) life(events []happening, dims map[string]string, number string, 
 	note := func(measure, detail string, amount int64, verdict string) *entry {
 		d := maps.Clone(dims)
 		d["engineer"], d["team"], d["severity"] = engineer, team, severity
-		w.entries = append(w.entries, entry{measure, detail, at, amount, verdict, number, d})
+		w.entries = append(w.entries, entry{measure: measure, detail: detail, at: at, amount: amount, verdict: verdict, number: number, dims: d})
 		return &w.entries[len(w.entries)-1]
 	}
 	for i, h := range events {

@@ -75,6 +75,9 @@ func (s *store) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo, t
 	if err := s.Storage.SetUserinfoFromToken(ctx, info, token, subject, origin); err != nil {
 		return err
 	}
+	if s.people.GetUserByID(info.Subject) == nil {
+		return oidc.ErrAccessDenied()
+	}
 	info.AppendClaims("groups", s.people.groups(info.Subject))
 	return nil
 }

@@ -186,6 +186,13 @@ func TestProvider(t *testing.T) {
       roles:
       - {group: desk-leads, to: supervisor}
       - {group: desk, to: engineer}
+  - id: short
+    issuer: %[1]s
+    client_id: %[3]s-short
+    client_secret: {env: SECRET}
+    scopes: [profile, email]
+    allow: [127.0.0.1/32]
+    people: {domain: house, create: true, role: engineer}
   - id: yunfan
     issuer: %[1]s
     client_id: %[3]s-yunfan
@@ -209,12 +216,12 @@ func TestProvider(t *testing.T) {
 			t.Setenv("SECRET", "client-secret")
 			w.Stop()
 			w.Run()
-			for _, id := range []string{"staff", "yunfan"} {
+			for _, id := range []string{"staff", "short", "yunfan"} {
 				p.put("control/client", obj{"ID": database + "-" + id, "Secret": "client-secret", "Redirects": []string{w.URL + "/web/v1/sign-in/" + id + "/callback"}})
 			}
 			souls := func(change ...soul) {
 				all := []soul{{"1", "ann", "secret of ann", []string{"desk"}}, {"2", "bob", "secret of bob", nil}, {"3", local.Name, "secret of " + local.Name, []string{"desk"}},
-					{"4", "cat", "secret of cat", []string{"networkers"}}}
+					{"4", "cat", "secret of cat", []string{"networkers"}}, {"5", "dan", "secret of dan", []string{"desk"}}}
 				for _, c := range change {
 					for i := range all {
 						if all[i].ID == c.ID {
@@ -352,15 +359,28 @@ func TestProvider(t *testing.T) {
 			if role != "supervisor" {
 				t.Errorf("the role after the groups changed: %s\n%s", role, w.LogText())
 			}
+			// Without a refresh token the provider is asked, too, by the access token.
+			dan, to := p.through(w, "/web/v1/sign-in/short", "dan")
+			if to != "/desk" || !dan.house() {
+				t.Fatalf("without a refresh token: %s\n%s", to, w.LogText())
+			}
+			time.Sleep(2500 * time.Millisecond) // two rounds
+			if !dan.house() {
+				t.Errorf("without a refresh token, thrown out:\n%s", w.LogText())
+			}
 			// Disabled there, out here; enabled there, in again. The others stay.
 			p.put("control/people", []soul{{"4", "cat", "secret of cat", []string{"networkers"}}})
 			b.out("disabled at the provider", 6*time.Second)
+			dan.out("disabled at the provider, no refresh token", 6*time.Second)
 			if !cat.alive() {
 				t.Error("another one was thrown out")
 			}
 			souls()
 			if back, to := p.through(w, "/web/v1/sign-in/staff", "ann"); to != "/desk" || !back.house() {
 				t.Errorf("enabled again: %s", to)
+			}
+			if back, to := p.through(w, "/web/v1/sign-in/short", "dan"); to != "/desk" || !back.house() {
+				t.Errorf("enabled again, no refresh token: %s", to)
 			}
 		})
 	}

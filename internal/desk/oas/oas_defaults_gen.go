@@ -8,6 +8,10 @@ func (s *ApplyConfigurationReq) setDefaults() {
 		val := ConfigClocks("keep")
 		s.Clocks.SetTo(val)
 	}
+	{
+		val := bool(false)
+		s.Accounts.SetTo(val)
+	}
 }
 
 // setDefaults set default value of fields.
@@ -87,6 +91,10 @@ func (s *RollbackConfigurationReq) setDefaults() {
 	{
 		val := ConfigClocks("keep")
 		s.Clocks.SetTo(val)
+	}
+	{
+		val := bool(false)
+		s.Accounts.SetTo(val)
 	}
 	{
 		val := bool(false)

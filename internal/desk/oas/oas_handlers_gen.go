@@ -12791,8 +12791,9 @@ func (s *Server) handleExportCatalogRequest(args [0]string, argsEscaped bool, w 
 
 // handleExportConfigurationRequest handles ExportConfiguration operation.
 //
-// Everything that is configuration as one tree of YAML files, with a README; secrets, people and keys
-// are not in it. With `version` the tree as that version recorded it, without comments.
+// Everything that is configuration as one tree of YAML files, with a README; secrets never are in it.
+// With `accounts` it has the folder accounts, too. With `version` the tree as that version recorded
+// it, without comments.
 //
 // GET /desk/v1/config
 func (s *Server) handleExportConfigurationRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -12876,6 +12877,14 @@ func (s *Server) handleExportConfigurationRequest(args [0]string, argsEscaped bo
 			Body:             nil,
 			RawBody:          rawBody,
 			Params: middleware.Parameters{
+				{
+					Name: "accounts",
+					In:   "query",
+				}: params.Accounts,
+				{
+					Name: "people",
+					In:   "query",
+				}: params.People,
 				{
 					Name: "version",
 					In:   "query",

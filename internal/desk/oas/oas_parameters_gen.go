@@ -7252,7 +7252,8 @@ type DownloadReportParams struct {
 	From OptString `json:",omitempty,omitzero"`
 	// Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now.
 	To OptString `json:",omitempty,omitzero"`
-	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone.
+	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and
+	// without that the installation's (report.zone).
 	Zone OptString `json:",omitempty,omitzero"`
 	// Figures for each day, week (from Monday) or month; absent = for the whole time.
 	Every OptReportEvery `json:",omitempty,omitzero"`
@@ -9496,11 +9497,34 @@ func decodeExportAuditParams(args [0]string, argsEscaped bool, r *http.Request) 
 
 // ExportConfigurationParams is parameters of ExportConfiguration operation.
 type ExportConfigurationParams struct {
+	// Also the folder accounts, with customers' accounts, users, groups and access keys.
+	Accounts OptBool `json:",omitempty,omitzero"`
+	// Also what is personal in the folder accounts; log-in names, aliases, languages, zones. Versions
+	// never record it.
+	People OptBool `json:",omitempty,omitzero"`
 	// An earlier version; absent for what is in force.
 	Version OptInt64 `json:",omitempty,omitzero"`
 }
 
 func unpackExportConfigurationParams(packed middleware.Parameters) (params ExportConfigurationParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "accounts",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Accounts = v.(OptBool)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "people",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.People = v.(OptBool)
+		}
+	}
 	{
 		key := middleware.ParameterKey{
 			Name: "version",
@@ -9515,6 +9539,98 @@ func unpackExportConfigurationParams(packed middleware.Parameters) (params Expor
 
 func decodeExportConfigurationParams(args [0]string, argsEscaped bool, r *http.Request) (params ExportConfigurationParams, _ error) {
 	q := uri.NewQueryDecoder(r.URL.Query())
+	// Set default value for query: accounts.
+	{
+		val := bool(false)
+		params.Accounts.SetTo(val)
+	}
+	// Decode query: accounts.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "accounts",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotAccountsVal bool
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToBool(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotAccountsVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Accounts.SetTo(paramsDotAccountsVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "accounts",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Set default value for query: people.
+	{
+		val := bool(false)
+		params.People.SetTo(val)
+	}
+	// Decode query: people.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "people",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotPeopleVal bool
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToBool(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotPeopleVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.People.SetTo(paramsDotPeopleVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "people",
+			In:   "query",
+			Err:  err,
+		}
+	}
 	// Decode query: version.
 	if err := func() error {
 		cfg := uri.QueryParameterDecodingConfig{
@@ -15810,7 +15926,8 @@ type ListReportTicketsParams struct {
 	From OptString `json:",omitempty,omitzero"`
 	// Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now.
 	To OptString `json:",omitempty,omitzero"`
-	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone.
+	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and
+	// without that the installation's (report.zone).
 	Zone OptString `json:",omitempty,omitzero"`
 	// Only of this customer.
 	DomainID OptString `json:",omitempty,omitzero"`
@@ -27476,7 +27593,8 @@ type ShowReportParams struct {
 	From OptString `json:",omitempty,omitzero"`
 	// Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now.
 	To OptString `json:",omitempty,omitzero"`
-	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone.
+	// Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and
+	// without that the installation's (report.zone).
 	Zone OptString `json:",omitempty,omitzero"`
 	// Figures for each day, week (from Monday) or month; absent = for the whole time.
 	Every OptReportEvery `json:",omitempty,omitzero"`

@@ -1423,6 +1423,9 @@ type ApplyConfigurationReq struct {
 	// The plan's `base`. Absent applies over whatever is in force.
 	Base   OptConfigHashMap `json:"base"`
 	Clocks OptConfigClocks  `json:"clocks"`
+	// The folder accounts is meant. Without it a tree that changes accounts, users, groups or keys is
+	// refused.
+	Accounts OptBool `json:"accounts"`
 }
 
 // GetFiles returns the value of Files.
@@ -1445,6 +1448,11 @@ func (s *ApplyConfigurationReq) GetClocks() OptConfigClocks {
 	return s.Clocks
 }
 
+// GetAccounts returns the value of Accounts.
+func (s *ApplyConfigurationReq) GetAccounts() OptBool {
+	return s.Accounts
+}
+
 // SetFiles sets the value of Files.
 func (s *ApplyConfigurationReq) SetFiles(val CatalogFileMap) {
 	s.Files = val
@@ -1463,6 +1471,11 @@ func (s *ApplyConfigurationReq) SetBase(val OptConfigHashMap) {
 // SetClocks sets the value of Clocks.
 func (s *ApplyConfigurationReq) SetClocks(val OptConfigClocks) {
 	s.Clocks = val
+}
+
+// SetAccounts sets the value of Accounts.
+func (s *ApplyConfigurationReq) SetAccounts(val OptBool) {
+	s.Accounts = val
 }
 
 // Ref: #/components/schemas/Article
@@ -7240,6 +7253,71 @@ func (s *ConfigHashMap) init() ConfigHashMap {
 	return m
 }
 
+// What ids in the fields of changes stand for.
+// Ref: #/components/schemas/ConfigNameMap
+type ConfigNameMap map[string]string
+
+func (s *ConfigNameMap) init() ConfigNameMap {
+	m := *s
+	if m == nil {
+		m = map[string]string{}
+		*s = m
+	}
+	return m
+}
+
+// Ref: #/components/schemas/ConfigNewKey
+type ConfigNewKey struct {
+	// The access key.
+	ID string `json:"id"`
+	// The account.
+	DomainID string `json:"domain_id"`
+	// Whose it is.
+	UserID string `json:"user_id"`
+	// Its secret, shown this once.
+	Secret string `json:"secret"`
+}
+
+// GetID returns the value of ID.
+func (s *ConfigNewKey) GetID() string {
+	return s.ID
+}
+
+// GetDomainID returns the value of DomainID.
+func (s *ConfigNewKey) GetDomainID() string {
+	return s.DomainID
+}
+
+// GetUserID returns the value of UserID.
+func (s *ConfigNewKey) GetUserID() string {
+	return s.UserID
+}
+
+// GetSecret returns the value of Secret.
+func (s *ConfigNewKey) GetSecret() string {
+	return s.Secret
+}
+
+// SetID sets the value of ID.
+func (s *ConfigNewKey) SetID(val string) {
+	s.ID = val
+}
+
+// SetDomainID sets the value of DomainID.
+func (s *ConfigNewKey) SetDomainID(val string) {
+	s.DomainID = val
+}
+
+// SetUserID sets the value of UserID.
+func (s *ConfigNewKey) SetUserID(val string) {
+	s.UserID = val
+}
+
+// SetSecret sets the value of Secret.
+func (s *ConfigNewKey) SetSecret(val string) {
+	s.Secret = val
+}
+
 // Ref: #/components/schemas/ConfigPlan
 type ConfigPlan struct {
 	// The last recorded version, 0 when there is none; after apply and rollback the new one.
@@ -7253,6 +7331,12 @@ type ConfigPlan struct {
 	// Open tickets that are touched, at most 100 for each effect and entry.
 	Tickets []ConfigTicket `json:"tickets"`
 	Totals  []ConfigTotal  `json:"totals"`
+	// What is to be read first, in the caller's language; rights and credentials that change, data that a
+	// rule of retention destroys.
+	Notices []string      `json:"notices"`
+	Names   ConfigNameMap `json:"names"`
+	// Of apply, the access keys it made. Their secrets are shown this once.
+	Keys []ConfigNewKey `json:"keys"`
 }
 
 // GetVersion returns the value of Version.
@@ -7290,6 +7374,21 @@ func (s *ConfigPlan) GetTotals() []ConfigTotal {
 	return s.Totals
 }
 
+// GetNotices returns the value of Notices.
+func (s *ConfigPlan) GetNotices() []string {
+	return s.Notices
+}
+
+// GetNames returns the value of Names.
+func (s *ConfigPlan) GetNames() ConfigNameMap {
+	return s.Names
+}
+
+// GetKeys returns the value of Keys.
+func (s *ConfigPlan) GetKeys() []ConfigNewKey {
+	return s.Keys
+}
+
 // SetVersion sets the value of Version.
 func (s *ConfigPlan) SetVersion(val int64) {
 	s.Version = val
@@ -7323,6 +7422,21 @@ func (s *ConfigPlan) SetTickets(val []ConfigTicket) {
 // SetTotals sets the value of Totals.
 func (s *ConfigPlan) SetTotals(val []ConfigTotal) {
 	s.Totals = val
+}
+
+// SetNotices sets the value of Notices.
+func (s *ConfigPlan) SetNotices(val []string) {
+	s.Notices = val
+}
+
+// SetNames sets the value of Names.
+func (s *ConfigPlan) SetNames(val ConfigNameMap) {
+	s.Names = val
+}
+
+// SetKeys sets the value of Keys.
+func (s *ConfigPlan) SetKeys(val []ConfigNewKey) {
+	s.Keys = val
 }
 
 // Secrets by their references, at most 200.
@@ -23137,6 +23251,9 @@ type RollbackConfigurationReq struct {
 	// The dry run's `base`. Absent goes back from whatever is in force.
 	Base   OptConfigHashMap `json:"base"`
 	Clocks OptConfigClocks  `json:"clocks"`
+	// Also the folder accounts, as the version recorded it. Without it accounts and rights stay as they
+	// are.
+	Accounts OptBool `json:"accounts"`
 	// Only tell what would change.
 	DryRun OptBool `json:"dry_run"`
 }
@@ -23154,6 +23271,11 @@ func (s *RollbackConfigurationReq) GetBase() OptConfigHashMap {
 // GetClocks returns the value of Clocks.
 func (s *RollbackConfigurationReq) GetClocks() OptConfigClocks {
 	return s.Clocks
+}
+
+// GetAccounts returns the value of Accounts.
+func (s *RollbackConfigurationReq) GetAccounts() OptBool {
+	return s.Accounts
 }
 
 // GetDryRun returns the value of DryRun.
@@ -23174,6 +23296,11 @@ func (s *RollbackConfigurationReq) SetBase(val OptConfigHashMap) {
 // SetClocks sets the value of Clocks.
 func (s *RollbackConfigurationReq) SetClocks(val OptConfigClocks) {
 	s.Clocks = val
+}
+
+// SetAccounts sets the value of Accounts.
+func (s *RollbackConfigurationReq) SetAccounts(val OptBool) {
+	s.Accounts = val
 }
 
 // SetDryRun sets the value of DryRun.

@@ -609,8 +609,9 @@ type Handler interface {
 	ExportCatalog(ctx context.Context) (*CatalogFiles, error)
 	// ExportConfiguration implements ExportConfiguration operation.
 	//
-	// Everything that is configuration as one tree of YAML files, with a README; secrets, people and keys
-	// are not in it. With `version` the tree as that version recorded it, without comments.
+	// Everything that is configuration as one tree of YAML files, with a README; secrets never are in it.
+	// With `accounts` it has the folder accounts, too. With `version` the tree as that version recorded
+	// it, without comments.
 	//
 	// GET /desk/v1/config
 	ExportConfiguration(ctx context.Context, params ExportConfigurationParams) (*ConfigTree, error)

@@ -4983,6 +4983,17 @@ func (s *ConfigPlan) Validate() error {
 			Error: err,
 		})
 	}
+	if err := func() error {
+		if s.Notices == nil {
+			return errors.New("nil is invalid value")
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "notices",
+			Error: err,
+		})
+	}
 	if len(failures) > 0 {
 		return &validate.Error{Fields: failures}
 	}
