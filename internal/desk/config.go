@@ -20,6 +20,23 @@ func (h configuration) ExportConfiguration(ctx context.Context, params oas.Expor
 	return &oas.ConfigTree{Version: t.Version, Hash: t.Hash, Files: t.Files}, nil
 }
 
+// EditConfiguration makes edits to files and reads them.
+func (h configuration) EditConfiguration(ctx context.Context, req *oas.EditConfigurationReq) (*oas.ConfigValues, error) {
+	edits := make([]setup.Edit, 0, len(req.Edits))
+	for _, e := range req.Edits {
+		edits = append(edits, setup.Edit{File: e.File, Under: e.Under, Name: e.Name.Value, Index: int(e.Index.Or(-1)), To: int(e.To.Or(-1)), Value: e.Value})
+	}
+	texts, values, err := h.setup.Values(principal.From(ctx), bytesOf(req.Files), edits)
+	if err != nil {
+		return nil, err
+	}
+	out := &oas.ConfigValues{Files: texts, Values: oas.ConfigValuesValues{}}
+	for name, v := range values {
+		out.Values[name] = v
+	}
+	return out, nil
+}
+
 func configPlan(ctx context.Context, p setup.Plan) *oas.ConfigPlan {
 	lang := locale.From(ctx).Language
 	out := &oas.ConfigPlan{Version: p.Version, Hash: p.Hash, Base: p.Base, Layout: p.Layout, Changes: []oas.ConfigChange{}, Tickets: []oas.ConfigTicket{}, Totals: []oas.ConfigTotal{}, Notices: []string{}, Names: oas.ConfigNameMap(p.Names)}

@@ -82,6 +82,7 @@ var Policy = map[string]Audience{
 	"desk.DownloadTicketAttachment":         Handlers,
 	"desk.DrainProvider":                    Administrators,
 	"desk.DryRunRule":                       Supervisors,
+	"desk.EditConfiguration":                Auditors,
 	"desk.EnableAccessKey":                  Administrators,
 	"desk.EnableDomain":                     Administrators,
 	"desk.EnableProvider":                   Administrators,

@@ -85,6 +85,7 @@ const (
 	DownloadTicketAttachmentOperation   OperationName = "DownloadTicketAttachment"
 	DrainProviderOperation              OperationName = "DrainProvider"
 	DryRunRuleOperation                 OperationName = "DryRunRule"
+	EditConfigurationOperation          OperationName = "EditConfiguration"
 	EnableAccessKeyOperation            OperationName = "EnableAccessKey"
 	EnableDomainOperation               OperationName = "EnableDomain"
 	EnableProviderOperation             OperationName = "EnableProvider"

@@ -1291,6 +1291,27 @@ func encodeDryRunRuleResponse(response *DryRunResult, w http.ResponseWriter) err
 	return nil
 }
 
+func encodeEditConfigurationResponse(response *ConfigValues, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeEnableAccessKeyResponse(response *EnableAccessKeyNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 

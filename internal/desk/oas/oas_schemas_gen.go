@@ -7118,6 +7118,83 @@ func (s *ConfigClocks) UnmarshalText(data []byte) error {
 	}
 }
 
+// A change of one entry - an item of a list or a key of a mapping - right below a key of a file.
+// Ref: #/components/schemas/ConfigEdit
+type ConfigEdit struct {
+	// Path in the tree.
+	File string `json:"file"`
+	// The file's key, for example severities.
+	Under string `json:"under"`
+	// Of a mapping, which key.
+	Name OptString `json:"name"`
+	// Of a list, which item, 0 is the first; absent for a new one at the end.
+	Index OptInt32 `json:"index"`
+	// Moves the item there; without a value.
+	To OptInt32 `json:"to"`
+	// What the entry shall be; absent, without `to`, it goes.
+	Value jx.Raw `json:"value"`
+}
+
+// GetFile returns the value of File.
+func (s *ConfigEdit) GetFile() string {
+	return s.File
+}
+
+// GetUnder returns the value of Under.
+func (s *ConfigEdit) GetUnder() string {
+	return s.Under
+}
+
+// GetName returns the value of Name.
+func (s *ConfigEdit) GetName() OptString {
+	return s.Name
+}
+
+// GetIndex returns the value of Index.
+func (s *ConfigEdit) GetIndex() OptInt32 {
+	return s.Index
+}
+
+// GetTo returns the value of To.
+func (s *ConfigEdit) GetTo() OptInt32 {
+	return s.To
+}
+
+// GetValue returns the value of Value.
+func (s *ConfigEdit) GetValue() jx.Raw {
+	return s.Value
+}
+
+// SetFile sets the value of File.
+func (s *ConfigEdit) SetFile(val string) {
+	s.File = val
+}
+
+// SetUnder sets the value of Under.
+func (s *ConfigEdit) SetUnder(val string) {
+	s.Under = val
+}
+
+// SetName sets the value of Name.
+func (s *ConfigEdit) SetName(val OptString) {
+	s.Name = val
+}
+
+// SetIndex sets the value of Index.
+func (s *ConfigEdit) SetIndex(val OptInt32) {
+	s.Index = val
+}
+
+// SetTo sets the value of To.
+func (s *ConfigEdit) SetTo(val OptInt32) {
+	s.To = val
+}
+
+// SetValue sets the value of Value.
+func (s *ConfigEdit) SetValue(val jx.Raw) {
+	s.Value = val
+}
+
 // What happens to an open ticket: clocks - its targets become those promised now; clocks_kept - it
 // keeps its targets though tickets like it get others from now on; queue_in, queue_out - it comes into
 // or leaves a queue; queue_served - nobody handles it and its queue gives tickets otherwise; retired -
@@ -7602,6 +7679,45 @@ func (s *ConfigTree) SetHash(val string) {
 // SetFiles sets the value of Files.
 func (s *ConfigTree) SetFiles(val CatalogFileMap) {
 	s.Files = val
+}
+
+// Ref: #/components/schemas/ConfigValues
+type ConfigValues struct {
+	Files CatalogFileMap `json:"files"`
+	// Path to what the file holds.
+	Values ConfigValuesValues `json:"values"`
+}
+
+// GetFiles returns the value of Files.
+func (s *ConfigValues) GetFiles() CatalogFileMap {
+	return s.Files
+}
+
+// GetValues returns the value of Values.
+func (s *ConfigValues) GetValues() ConfigValuesValues {
+	return s.Values
+}
+
+// SetFiles sets the value of Files.
+func (s *ConfigValues) SetFiles(val CatalogFileMap) {
+	s.Files = val
+}
+
+// SetValues sets the value of Values.
+func (s *ConfigValues) SetValues(val ConfigValuesValues) {
+	s.Values = val
+}
+
+// Path to what the file holds.
+type ConfigValuesValues map[string]jx.Raw
+
+func (s *ConfigValuesValues) init() ConfigValuesValues {
+	m := *s
+	if m == nil {
+		m = map[string]jx.Raw{}
+		*s = m
+	}
+	return m
 }
 
 // Ref: #/components/schemas/ConfigVersion
@@ -10595,6 +10711,33 @@ func (s *DryRunResult) SetCut(val bool) {
 // SetItems sets the value of Items.
 func (s *DryRunResult) SetItems(val []DryRunMatch) {
 	s.Items = val
+}
+
+// Ref: #/components/schemas/EditConfigurationReq
+type EditConfigurationReq struct {
+	Files CatalogFileMap `json:"files"`
+	// Made one after another; each meets what the ones before it left.
+	Edits []ConfigEdit `json:"edits"`
+}
+
+// GetFiles returns the value of Files.
+func (s *EditConfigurationReq) GetFiles() CatalogFileMap {
+	return s.Files
+}
+
+// GetEdits returns the value of Edits.
+func (s *EditConfigurationReq) GetEdits() []ConfigEdit {
+	return s.Edits
+}
+
+// SetFiles sets the value of Files.
+func (s *EditConfigurationReq) SetFiles(val CatalogFileMap) {
+	s.Files = val
+}
+
+// SetEdits sets the value of Edits.
+func (s *EditConfigurationReq) SetEdits(val []ConfigEdit) {
+	s.Edits = val
 }
 
 // EnableAccessKeyNoContent is response for EnableAccessKey operation.

@@ -114,6 +114,7 @@ var operationRolesTokenAuth = map[string][]string{
 	DownloadTicketAttachmentOperation:   []string{},
 	DrainProviderOperation:              []string{},
 	DryRunRuleOperation:                 []string{},
+	EditConfigurationOperation:          []string{},
 	EnableAccessKeyOperation:            []string{},
 	EnableDomainOperation:               []string{},
 	EnableProviderOperation:             []string{},

@@ -563,6 +563,14 @@ type Handler interface {
 	//
 	// POST /desk/v1/rules/dry-run
 	DryRunRule(ctx context.Context, req *DryRunReq) (*DryRunResult, error)
+	// EditConfiguration implements EditConfiguration operation.
+	//
+	// Makes edits to files and tells what the files hold, for forms over what Export gave. What no edit
+	// names stays as it is written, comments too. Only the YAML is checked; nothing is stored: plan and
+	// apply the answer. For administrators and auditors.
+	//
+	// POST /desk/v1/config/edit
+	EditConfiguration(ctx context.Context, req *EditConfigurationReq) (*ConfigValues, error)
 	// EnableAccessKey implements EnableAccessKey operation.
 	//
 	// Lets a disabled key sign again.

@@ -44,9 +44,16 @@ export const groups: readonly { id: Group; name: Both }[] = [
 
 export const places: readonly Place[] = [
   // What we offer
+  at('catalog', 'service', auditors, administrators, ['服务目录', 'Catalogue'], ['产品、问题类型、模板、附加参数，中英文并列', 'Products, problem types, templates and extra parameters, in both languages'], () => import('./service/Catalog.svelte')),
+  at('sla', 'service', auditors, administrators, ['级别与时限', 'Severities, service levels'], ['按支持计划承诺的时间、工作日历、试算', 'What each plan promises, calendars, and what a change would mean'], () => import('./service/Sla.svelte')),
+  at('limits', 'service', auditors, administrators, ['配额与限制', 'Quotas and limits'], ['数量上限，是否须先签署协议', 'How many, and whether to sign an agreement first'], () => import('./service/Limits.svelte')),
   at('agreements', 'service', house, administrators, ['协议', 'Agreements'], ['版本、发布、差别、谁签署过', 'Versions, publishing, differences, who signed'], () => import('./service/Agreements.svelte')),
 
   // Texts and automation
+  at('templates', 'texts', auditors, administrators, ['邮件与短信文字', 'Mail and message texts'], ['通知客户和同事的文字，可预览、可恢复', 'What notices say, with a preview and the way back'], () => import('./writing/Templates.svelte')),
+  at('macros', 'texts', house, workers, ['宏', 'Macros'], ['一步完成多项操作', 'Several actions in one step'], () => import('./writing/Macros.svelte')),
+  at('snippets', 'texts', house, workers, ['常用语', 'Snippets'], ['写回复时插入的文字', 'Texts to write with'], () => import('./writing/Snippets.svelte')),
+  at('rules', 'texts', house, supervisors, ['自动规则', 'Rules'], ['当、如果、就；试运行、版本、运行记录', 'When, if, then: trial runs, versions and what they did'], () => import('./writing/Rules.svelte')),
 
   // People and access
 
@@ -60,6 +67,7 @@ export const places: readonly Place[] = [
   at('catcher', 'messages', administrators, [], ['消息捕获器', 'Catcher'], ['演示与沙箱中本应发出的消息', 'What a demo world or sandbox would have sent'], () => import('./delivery/Catcher.svelte')),
 
   // System
+  at('versions', 'system', administrators, administrators, ['配置版本', 'Configuration versions'], ['每次修改的内容，以及恢复', 'What each change did, and the way back'], () => import('./versions/Versions.svelte')),
 
 ]
 

@@ -3878,7 +3878,7 @@ export interface paths {
         };
         /**
          * Export the configuration
-         * @description Everything that is configuration as one tree of YAML files, with a README; secrets, people and keys are not in it. With `version` the tree as that version recorded it, without comments.
+         * @description Everything that is configuration as one tree of YAML files, with a README; secrets never are in it. With `accounts` it has the folder accounts, too. With `version` the tree as that version recorded it, without comments.
          */
         get: operations["ExportConfiguration"];
         put?: never;
@@ -3943,6 +3943,26 @@ export interface paths {
         get: operations["ListConfigurationVersions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/desk/v1/config/edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Edit files of the configuration
+         * @description Makes edits to files and tells what the files hold, for forms over what Export gave. What no edit names stays as it is written, comments too. Only the YAML is checked; nothing is stored: plan and apply the answer. For administrators and auditors.
+         */
+        post: operations["EditConfiguration"];
         delete?: never;
         options?: never;
         head?: never;
@@ -8555,6 +8575,44 @@ export interface components {
             /** @description The plan's `base`. Absent applies over whatever is in force. */
             base?: components["schemas"]["ConfigHashMap"];
             clocks?: components["schemas"]["ConfigClocks"];
+            /**
+             * @description The folder accounts is meant. Without it a tree that changes accounts, users, groups or keys is refused.
+             * @default false
+             */
+            accounts: boolean;
+        };
+        EditConfigurationReq: {
+            files: components["schemas"]["CatalogFileMap"];
+            /** @description Made one after another; each meets what the ones before it left. */
+            edits?: components["schemas"]["ConfigEdit"][];
+        };
+        /** @description A change of one entry - an item of a list or a key of a mapping - right below a key of a file. */
+        ConfigEdit: {
+            /** @description Path in the tree. */
+            file: string;
+            /** @description The file's key, for example severities. */
+            under: string;
+            /** @description Of a mapping, which key. */
+            name?: string;
+            /**
+             * Format: int32
+             * @description Of a list, which item, 0 is the first; absent for a new one at the end.
+             */
+            index?: number;
+            /**
+             * Format: int32
+             * @description Moves the item there; without a value.
+             */
+            to?: number;
+            /** @description What the entry shall be; absent, without `to`, it goes. */
+            value?: unknown;
+        };
+        ConfigValues: {
+            files: components["schemas"]["CatalogFileMap"];
+            /** @description Path to what the file holds. */
+            values: {
+                [key: string]: unknown;
+            };
         };
         RollbackConfigurationReq: {
             /**
@@ -8565,6 +8623,11 @@ export interface components {
             /** @description The dry run's `base`. Absent goes back from whatever is in force. */
             base?: components["schemas"]["ConfigHashMap"];
             clocks?: components["schemas"]["ConfigClocks"];
+            /**
+             * @description Also the folder accounts, as the version recorded it. Without it accounts and rights stay as they are.
+             * @default false
+             */
+            accounts: boolean;
             /**
              * @description Only tell what would change.
              * @default false
@@ -8635,6 +8698,25 @@ export interface components {
             /** @description Open tickets that are touched, at most 100 for each effect and entry. */
             tickets: components["schemas"]["ConfigTicket"][];
             totals: components["schemas"]["ConfigTotal"][];
+            /** @description What is to be read first, in the caller's language; rights and credentials that change, data that a rule of retention destroys. */
+            notices: string[];
+            names: components["schemas"]["ConfigNameMap"];
+            /** @description Of apply, the access keys it made. Their secrets are shown this once. */
+            keys?: components["schemas"]["ConfigNewKey"][];
+        };
+        /** @description What ids in the fields of changes stand for. */
+        ConfigNameMap: {
+            [key: string]: string;
+        };
+        ConfigNewKey: {
+            /** @description The access key. */
+            id: string;
+            /** @description The account. */
+            domain_id: string;
+            /** @description Whose it is. */
+            user_id: string;
+            /** @description Its secret, shown this once. */
+            secret: string;
         };
         ConfigVersion: {
             /**
@@ -8765,7 +8847,7 @@ export interface components {
         ReportFrom: string;
         /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
         ReportTo: string;
-        /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+        /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and without that the installation's (report.zone). */
         ReportZone: string;
         /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
         ReportEvery: "day" | "week" | "month";
@@ -15082,7 +15164,7 @@ export interface operations {
                 from?: components["parameters"]["ReportFrom"];
                 /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
                 to?: components["parameters"]["ReportTo"];
-                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and without that the installation's (report.zone). */
                 zone?: components["parameters"]["ReportZone"];
                 /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
                 every?: components["parameters"]["ReportEvery"];
@@ -15133,7 +15215,7 @@ export interface operations {
                 from?: components["parameters"]["ReportFrom"];
                 /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
                 to?: components["parameters"]["ReportTo"];
-                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and without that the installation's (report.zone). */
                 zone?: components["parameters"]["ReportZone"];
                 /** @description Figures for each day, week (from Monday) or month; absent = for the whole time. */
                 every?: components["parameters"]["ReportEvery"];
@@ -15188,7 +15270,7 @@ export interface operations {
                 from?: components["parameters"]["ReportFrom"];
                 /** @description Where the time ends: a date, which is in it to its end, or an instant, which is not; absent = now. */
                 to?: components["parameters"]["ReportTo"];
-                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone. */
+                /** @description Zone of days, weeks and months, for example GMT+8 or Europe/Berlin; absent = X-Time-Zone, and without that the installation's (report.zone). */
                 zone?: components["parameters"]["ReportZone"];
                 /** @description Only of this customer. */
                 domain_id?: components["parameters"]["ReportDomain"];
@@ -15239,6 +15321,10 @@ export interface operations {
     ExportConfiguration: {
         parameters: {
             query?: {
+                /** @description Also the folder accounts, with customers' accounts, users, groups and access keys. */
+                accounts?: boolean;
+                /** @description Also what is personal in the folder accounts; log-in names, aliases, languages, zones. Versions never record it. */
+                people?: boolean;
                 /** @description An earlier version; absent for what is in force. */
                 version?: number;
             };
@@ -15331,6 +15417,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConfigVersionList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    EditConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditConfigurationReq"];
+            };
+        };
+        responses: {
+            /** @description The files with the edits, and what they hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigValues"];
                 };
             };
             default: components["responses"]["Error"];

@@ -4,9 +4,14 @@ import { toast } from '../../../kit/say.svelte'
 import { detailOf, say } from '../../../kit/text'
 import { a } from '../texts'
 
-/** The wire's name of the field that a refusal is about, '' when it names none. */
-export function fieldOf(f: Failure): string {
-  return /（参数：(\S+?)）$/.exec(f.message)?.[1] ?? / \(field: (\S+?)\)$/.exec(f.message)?.[1] ?? ''
+// Where the server's sentences name the field: at their end, after the word for
+// it, or first of all.
+const spots = [/（参数：(\S+?)）$/, / \(field: (\S+?)\)$/, /参数 ([\w.[\]]+)/, /\b(?:parameter|field) ([\w.[\]]+)/i, /^([\w.[\]]+)[ ,:]/, /，([\w.[\]]+) /, /: ([\w.[\]]+) /]
+
+/** The wire's name of the field that a refusal is about, of those a form shows when it names one of them; '' when it names none. */
+export function fieldOf(f: Failure, known: ReadonlySet<string> = new Set()): string {
+  const found = spots.flatMap((r) => r.exec(f.message)?.[1] ?? [])
+  return found.find((x) => known.has(x)) ?? found[0] ?? ''
 }
 
 export class Form {
@@ -23,11 +28,6 @@ export class Form {
   /** The failure is about no field that is shown. */
   get general(): Failure | undefined {
     return this.failure !== undefined && !this.#known.has(this.field) ? this.failure : undefined
-  }
-  /** The shown field whose name stands in a text that names its field itself: `smtp.from must have the form ...`. */
-  #named(message: string): string {
-    const words = new Set(message.split(/[^\w.[\]-]+/).map((w) => w.replace(/\.$/, '')))
-    return [...this.#known].filter((n) => words.has(n)).sort((a, b) => b.length - a.length)[0] ?? ''
   }
   /** What the page itself refuses before the server is asked. */
   refuse(name: string, failure: Failure): void {
@@ -49,7 +49,7 @@ export class Form {
       return { value }
     } catch (e) {
       this.failure = asFailure(e)
-      this.field = fieldOf(this.failure) || this.#named(this.failure.message)
+      this.field = fieldOf(this.failure, this.#known)
       requestAnimationFrame(() => document.querySelector<HTMLElement>('main [aria-invalid=true], dialog[open] [aria-invalid=true]')?.focus())
       return undefined
     } finally {

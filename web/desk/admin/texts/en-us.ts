@@ -16,6 +16,7 @@ const texts: Record<keyof typeof zh, string> = {
   'admin.denied.hint': 'It takes one of these roles: {roles}. Ask an administrator if you need it.',
   'admin.none': 'Your role may not use the administration',
   'admin.none.hint': 'It is for administrators, supervisors and auditors.',
+  'admin.back.list': 'Back to the list',
   'admin.missing': 'There is no such page',
   'admin.missing.hint': 'The address may be mistyped, or what it showed was deleted.',
   'admin.readonly': 'Your role may look at this, not change it.',

@@ -14,6 +14,7 @@ const texts = {
   'admin.denied.hint': '需要的角色：{roles}。如确有需要，请联系管理员。',
   'admin.none': '您的角色不能使用管理功能',
   'admin.none.hint': '管理功能供管理员、主管和审计员使用。',
+  'admin.back.list': '返回列表',
   'admin.missing': '没有这个页面',
   'admin.missing.hint': '地址可能写错了，或内容已被删除。',
   'admin.readonly': '您的角色只能查看，不能修改。',

@@ -1,0 +1,31 @@
+import type zh from './zh-cn'
+
+const texts: Record<keyof typeof zh, string> = {
+  'ver.title': 'Configuration versions',
+  'ver.about': 'Each time a configuration comes in force a version is kept, to compare and to go back to.',
+  'ver.one': 'Configuration version {n}',
+  'ver.n': 'Version {n}',
+  'ver.version': 'Version',
+  'ver.newest': 'newest',
+  'ver.how': 'By',
+  'ver.kind.apply': 'Change',
+  'ver.kind.rollback': 'Going back',
+  'ver.kind.found': 'Single changes',
+  'ver.from': 'to version {n}',
+  'ver.who': 'Who',
+  'ver.local': 'local command',
+  'ver.system': 'system',
+  'ver.when': 'When',
+  'ver.entries': 'Changes',
+  'ver.changes': '{n} change|{n} changes',
+  'ver.with': 'Compare with',
+  'ver.now': 'what is in force now',
+  'ver.same': 'Both versions are the same.',
+  'ver.none': 'No versions yet',
+  'ver.none.hint': 'The first is kept when a change comes in force.',
+  'ver.first': 'Open the catalogue',
+  'ver.look': 'Go back to this version…',
+  'ver.back': 'Go back to version {n}',
+  'ver.back.hint': 'Going back makes a new version, and can be taken back as well. See first what it would change.',
+}
+export default texts
