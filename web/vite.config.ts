@@ -48,9 +48,9 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: Object.fromEntries(entries.map((name) => [name, join(root, `${name}.html`)])),
-      // Few files compress better than many: what every page needs lies in two.
+      // Few files compress better than many: what every page needs lies in two. Parts that only pages loaded later use are left out.
       output: { codeSplitting: { groups: [
-        { name: 'vendor', test: /node_modules\/(svelte|@tanstack\/(?!virtual-core)|sv-router|openapi-fetch|esm-env|clsx)\b(?!.*[iI]nfiniteQuery(Observer|\.))/, priority: 2 },
+        { name: 'vendor', test: /node_modules\/(svelte|@tanstack\/(?!virtual-core)|sv-router|openapi-fetch|esm-env|clsx)\b(?!.*(?:nfiniteQuery|shared\/clone|bindings\/(?:select|input|shared|universal)))/, priority: 2 },
         { name: 'kit', test: new RegExp(`/kit/(?:(?:api|errors|i18n|keys|live|prefs|query|router|say|session|text|time)[.a-z]*|base.css|widgets/(?:${frame.join('|')}).svelte.*)$`), priority: 1 },
       ] } },
     },

@@ -39,7 +39,7 @@ describe('texts', async () => {
       }
     })
     const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
-    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|tpl|side|whom|mode|by|op|field|event|run|sni\.kind|ver\.kind|made)(\.|$)/ // put together at run time
+    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|tpl|side|whom|mode|by|op|field|event|run|sni\.kind|ver\.kind|cat\.(length|min|max|required|sensitive|hidden)|made)(\.|$)/ // put together at run time
     for (const folder of folders)
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
         const key = m[1] ?? ''

@@ -2,7 +2,7 @@
 // here and is not in force yet. Nothing is stored before it is applied; the
 // edited files are kept on this device until then.
 import { desk } from '../../../kit/api'
-import { drop, keep, kept, later } from '../../../kit/drafts'
+import { drop, keep, kept } from '../../../kit/drafts'
 import { unwrap } from '../../../kit/errors'
 import { session } from '../../../kit/session.svelte'
 import { queries } from '../../../kit/query'
@@ -127,7 +127,6 @@ class Draft {
   tree = $state.raw<Tree>()
   /** Files as they were in force when the editing began. */
   #from: Record<string, string> = {}
-  #keep = later(() => this.tree !== undefined && keep(user(), place, { files: this.tree.files, from: this.#from }))
   #asked = false
 
   /** Takes up what was left on this device. */
@@ -156,10 +155,9 @@ class Draft {
     if (this.tree === undefined) this.#from = inForce.files
     this.tree = { files: { ...base.files, ...got.files }, values: { ...base.values, ...got.values } }
     if (this.changed.length === 0) this.clear()
-    else this.#keep.call()
+    else keep(user(), place, { files: this.tree.files, from: this.#from })
   }
   clear(): void {
-    this.#keep.stop()
     this.tree = undefined
     drop(user(), place)
   }
