@@ -31,7 +31,7 @@ type configExportCmd struct {
 	Dir     string   `arg:"" help:"Folder to write to; made when missing." type:"path"`
 	Force   bool     `help:"Overwrite files that differ."`
 	Version int64    `help:"An earlier version, as history lists it." name:"from-version" placeholder:"N"`
-	With    []string `help:"accounts = also the folder accounts (customers' accounts, users, groups, access keys); people = with log-in names, aliases, languages and zones in it. Never passwords, contacts or secrets." env:"-" enum:"accounts,people" placeholder:"accounts,people"`
+	With    []string `help:"accounts = also the folder accounts (customers' accounts, users, groups, access keys); people = with log-in names, aliases, languages and zones in it. Never passwords, contacts or secrets." enum:"accounts,people" placeholder:"accounts,people"`
 }
 
 type configPlanCmd struct {
@@ -47,7 +47,7 @@ type configApplyCmd struct {
 	jsonFlag
 	Dir    string   `arg:"" help:"Folder with the tree." type:"existingdir"`
 	Clocks string   `help:"As for plan; a plan given with --plan has its own." enum:"keep,move" default:"keep"`
-	With   []string `help:"accounts = the folder accounts is meant: it may change accounts, people and rights." env:"-" enum:"accounts" placeholder:"accounts"`
+	With   []string `help:"accounts = the folder accounts is meant: it may change accounts, people and rights." enum:"accounts" placeholder:"accounts"`
 	Plan   string   `help:"Refuse unless what is in force is what this plan (plan --out) was made against." type:"existingfile" placeholder:"FILE"`
 }
 
@@ -63,7 +63,7 @@ type configRollbackCmd struct {
 	Version int64    `arg:"" optional:"" help:"The version to go back to; else the one before the newest."`
 	Yes     bool     `help:"Do it; without this it only shows what would change."`
 	Clocks  string   `help:"As for plan." enum:"keep,move" default:"keep"`
-	With    []string `help:"accounts = put rights back, too, as that version recorded them." env:"-" enum:"accounts" placeholder:"accounts"`
+	With    []string `help:"accounts = put rights back, too, as that version recorded them." enum:"accounts" placeholder:"accounts"`
 }
 
 // configPlanView is the answer of plan, apply and rollback.

@@ -17,6 +17,8 @@ type providerCmd struct {
 	Test    providerTestCmd    `cmd:"" help:"Send a test message through one provider now."`
 	Drain   providerDrainCmd   `cmd:"" help:"Give a provider no more messages, on any node."`
 	Undrain providerUndrainCmd `cmd:"" help:"Give it messages again."`
+	Enable  providerEnableCmd  `cmd:"" help:"Switch a provider on that was set up at the desk or by files."`
+	Disable providerDisableCmd `cmd:"" help:"Switch it off, on all nodes; it can still be tested."`
 }
 
 const providersPath = "/desk/v1/providers"
@@ -31,9 +33,12 @@ type (
 	providerListCmd    struct{}
 	providerDrainCmd   struct{ providerName }
 	providerUndrainCmd struct{ providerName }
+	providerEnableCmd  struct{ providerName }
+	providerDisableCmd struct{ providerName }
 	providerTestCmd    struct {
 		providerName
-		To string `arg:"" help:"Mail address or phone number."`
+		To         string `arg:"" help:"Mail address or phone number."`
+		Transcript bool   `help:"Print all that was said, without secrets."`
 	}
 )
 
@@ -53,6 +58,7 @@ func (c *providerListCmd) Run(ctx context.Context, p *providerCmd, o *output) er
 			Name, Channel string
 			Order, Weight int
 			Drained       bool
+			Enabled       bool
 			Resting       time.Time `json:"resting_until"`
 			LastError     string    `json:"last_error"`
 			Took          time.Time `json:"took_at"`
@@ -67,6 +73,8 @@ func (c *providerListCmd) Run(ctx context.Context, p *providerCmd, o *output) er
 	for _, h := range list.Items {
 		state, took := o.say("正常", "well"), o.say("尚未发送", "took nothing yet")
 		switch {
+		case !h.Enabled:
+			state = o.say("已停用", "switched off")
 		case h.Drained:
 			state = o.say("已摘除", "taken out")
 		case !h.Resting.IsZero():
@@ -96,9 +104,19 @@ func (c *providerTestCmd) Run(ctx context.Context, p *providerCmd, o *output) er
 		ProviderID string `json:"provider_id"`
 		Detail     string
 		Took       int64 `json:"took_ms"`
+		Transcript []struct {
+			At         int64 `json:"at_ms"`
+			From, Text string
+		}
 	}
 	if err := json.Unmarshal(raw, &t); err != nil {
 		return err
+	}
+	if c.Transcript && !p.JSON {
+		marks := map[string]string{"client": ">", "server": "<", "note": "*"}
+		for _, l := range t.Transcript {
+			o.printf("%6d %s %s\n", l.At, marks[l.From], l.Text)
+		}
 	}
 	switch {
 	case p.JSON:
@@ -116,21 +134,31 @@ func (c *providerTestCmd) Run(ctx context.Context, p *providerCmd, o *output) er
 
 // Run takes a provider out.
 func (c *providerDrainCmd) Run(ctx context.Context, p *providerCmd, o *output) error {
-	return p.change(ctx, o, http.MethodPost, c.providerName, o.say("已摘除", "taken out"))
+	return p.change(ctx, o, http.MethodPost, c.providerName, "/drain", o.say("已摘除", "taken out"))
 }
 
 // Run takes it back.
 func (c *providerUndrainCmd) Run(ctx context.Context, p *providerCmd, o *output) error {
-	return p.change(ctx, o, http.MethodDelete, c.providerName, o.say("已恢复", "back"))
+	return p.change(ctx, o, http.MethodDelete, c.providerName, "/drain", o.say("已恢复", "back"))
 }
 
-func (p *providerCmd) change(ctx context.Context, o *output, method string, n providerName, done string) error {
+// Run switches a provider on.
+func (c *providerEnableCmd) Run(ctx context.Context, p *providerCmd, o *output) error {
+	return p.change(ctx, o, http.MethodPost, c.providerName, "/enable", o.say("已启用", "switched on"))
+}
+
+// Run switches it off.
+func (c *providerDisableCmd) Run(ctx context.Context, p *providerCmd, o *output) error {
+	return p.change(ctx, o, http.MethodDelete, c.providerName, "/enable", o.say("已停用", "switched off"))
+}
+
+func (p *providerCmd) change(ctx context.Context, o *output, method string, n providerName, what, done string) error {
 	cl, err := p.operator(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer cl.end()
-	if err := cl.call(ctx, method, n.path()+"/drain", nil, nil, nil); err != nil {
+	if err := cl.call(ctx, method, n.path()+what, nil, nil, nil); err != nil {
 		return err
 	}
 	if p.JSON {

@@ -52,6 +52,9 @@ func (s *smtpChannel) open(ctx context.Context) (*mailConn, error) {
 		d.close()
 		return nil, err
 	}
+	if t != nil {
+		c.smtp.ErrorHandlerRegistry.SetDefaultHandler(mailTape{t})
+	}
 	return c, nil
 }
 

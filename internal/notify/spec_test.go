@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
 	"casemate/internal/config"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
@@ -149,7 +151,7 @@ func TestProviderRules(t *testing.T) {
 	file := &moody{name: "Own"}
 	each(t, notify.Options{Mail: []notify.Channel{file}, Config: loopback.Config}, func(w *world) {
 		ctx := w.t.Context()
-		smtp := func(change func(s *notify.Spec)) notify.Spec {
+		mailed := func(change func(s *notify.Spec)) notify.Spec {
 			s := notify.Spec{Name: "a", Kind: notify.KindSMTP, SMTP: &notify.SMTPSettings{Host: "mail.example", From: "desk@desk.example"}}
 			change(&s)
 			return s
@@ -169,30 +171,30 @@ func TestProviderRules(t *testing.T) {
 			spec    notify.Spec
 			secrets map[string]string
 		}{
-			{"name", smtp(func(s *notify.Spec) { s.Name = "" }), nil},
-			{"name", smtp(func(s *notify.Spec) { s.Name = strings.Repeat("a", 33) }), nil},
-			{"name", smtp(func(s *notify.Spec) { s.Name = "a/b" }), nil},
-			{"name", smtp(func(s *notify.Spec) { s.Name = "own" }), nil},
-			{"kind", smtp(func(s *notify.Spec) { s.Kind = "fax" }), nil},
-			{"kind", smtp(func(s *notify.Spec) { s.Kind = notify.KindSMPP }), nil},
-			{"kind", smtp(func(s *notify.Spec) { s.HTTP = &notify.HTTPSettings{URL: "https://x.example"} }), nil},
-			{"order", smtp(func(s *notify.Spec) { s.Order = 1_000_001 }), nil},
-			{"weight", smtp(func(s *notify.Spec) { s.Weight = 1001 }), nil},
-			{"smtp.host", smtp(func(s *notify.Spec) { s.SMTP.Host = "mail example" }), nil},
-			{"smtp.port", smtp(func(s *notify.Spec) { s.SMTP.Port = 65536 }), nil},
-			{"smtp.tls", smtp(func(s *notify.Spec) { s.SMTP.TLS = "maybe" }), nil},
-			{"smtp.from", smtp(func(s *notify.Spec) { s.SMTP.From = "nobody" }), nil},
-			{"smtp.from", smtp(func(s *notify.Spec) { s.SMTP.From = "a@b.example\r\nBcc: c@d.example" }), nil},
-			{"smtp.user", smtp(func(s *notify.Spec) { s.SMTP.TLS, s.SMTP.User = "none", "u" }), map[string]string{"password": "p"}},
-			{"secrets.password", smtp(func(s *notify.Spec) { s.SMTP.User = "u" }), nil},
-			{"secrets.secret", smtp(func(*notify.Spec) {}), map[string]string{"secret": "x"}},
-			{"secrets.password", smtp(func(*notify.Spec) {}), map[string]string{"password": strings.Repeat("p", 1001)}},
-			{"smtp.ca", smtp(func(s *notify.Spec) { s.SMTP.CA = "no certificate" }), nil},
-			{"smtp.timeout_seconds", smtp(func(s *notify.Spec) { s.SMTP.Timeout = 61 }), nil},
-			{"smtp.bounce", smtp(func(s *notify.Spec) { s.SMTP.Bounce = "b{id}{id}@x.example" }), nil},
-			{"smtp.dkim_domain", smtp(func(s *notify.Spec) { s.SMTP.DKIMSelector, s.SMTP.DKIMDomain = "s", "else.example" }), map[string]string{"dkim_key": "x"}},
-			{"secrets.dkim_key", smtp(func(s *notify.Spec) { s.SMTP.DKIMSelector = "s" }), nil},
-			{"secrets.dkim_key", smtp(func(s *notify.Spec) { s.SMTP.DKIMSelector = "s" }), map[string]string{"dkim_key": "no PEM"}},
+			{"name", mailed(func(s *notify.Spec) { s.Name = "" }), nil},
+			{"name", mailed(func(s *notify.Spec) { s.Name = strings.Repeat("a", 33) }), nil},
+			{"name", mailed(func(s *notify.Spec) { s.Name = "a/b" }), nil},
+			{"name", mailed(func(s *notify.Spec) { s.Name = "own" }), nil},
+			{"kind", mailed(func(s *notify.Spec) { s.Kind = "fax" }), nil},
+			{"kind", mailed(func(s *notify.Spec) { s.Kind = notify.KindSMPP }), nil},
+			{"kind", mailed(func(s *notify.Spec) { s.HTTP = &notify.HTTPSettings{URL: "https://x.example"} }), nil},
+			{"order", mailed(func(s *notify.Spec) { s.Order = 1_000_001 }), nil},
+			{"weight", mailed(func(s *notify.Spec) { s.Weight = 1001 }), nil},
+			{"smtp.host", mailed(func(s *notify.Spec) { s.SMTP.Host = "mail example" }), nil},
+			{"smtp.port", mailed(func(s *notify.Spec) { s.SMTP.Port = 65536 }), nil},
+			{"smtp.tls", mailed(func(s *notify.Spec) { s.SMTP.TLS = "maybe" }), nil},
+			{"smtp.from", mailed(func(s *notify.Spec) { s.SMTP.From = "nobody" }), nil},
+			{"smtp.from", mailed(func(s *notify.Spec) { s.SMTP.From = "a@b.example\r\nBcc: c@d.example" }), nil},
+			{"smtp.user", mailed(func(s *notify.Spec) { s.SMTP.TLS, s.SMTP.User = "none", "u" }), map[string]string{"password": "p"}},
+			{"secrets.password", mailed(func(s *notify.Spec) { s.SMTP.User = "u" }), nil},
+			{"secrets.secret", mailed(func(*notify.Spec) {}), map[string]string{"secret": "x"}},
+			{"secrets.password", mailed(func(*notify.Spec) {}), map[string]string{"password": strings.Repeat("p", 1001)}},
+			{"smtp.ca", mailed(func(s *notify.Spec) { s.SMTP.CA = "no certificate" }), nil},
+			{"smtp.timeout_seconds", mailed(func(s *notify.Spec) { s.SMTP.Timeout = 61 }), nil},
+			{"smtp.bounce", mailed(func(s *notify.Spec) { s.SMTP.Bounce = "b{id}{id}@x.example" }), nil},
+			{"smtp.dkim_domain", mailed(func(s *notify.Spec) { s.SMTP.DKIMSelector, s.SMTP.DKIMDomain = "s", "else.example" }), map[string]string{"dkim_key": "x"}},
+			{"secrets.dkim_key", mailed(func(s *notify.Spec) { s.SMTP.DKIMSelector = "s" }), nil},
+			{"secrets.dkim_key", mailed(func(s *notify.Spec) { s.SMTP.DKIMSelector = "s" }), map[string]string{"dkim_key": "no PEM"}},
 			{"smpp.address", smpp(func(m *notify.SMPPSettings) { m.Address = "smsc.example" }), nil},
 			{"smpp.system_id", smpp(func(m *notify.SMPPSettings) { m.SystemID = strings.Repeat("i", 16) }), nil},
 			{"smpp.sender", smpp(func(m *notify.SMPPSettings) { m.Sender = "a name too long" }), nil},
@@ -225,7 +227,7 @@ func TestProviderRules(t *testing.T) {
 		if all, err := w.s.Providers(ctx, admin); err != nil || len(all) != 1 || all[0].Source != notify.SourceFile || all[0].Name != "Own" {
 			w.t.Errorf("%+v, %v", all, err)
 		}
-		own := smtp(func(s *notify.Spec) { s.Name = "Own" })
+		own := mailed(func(s *notify.Spec) { s.Name = "Own" })
 		_, err1 := w.s.SetProvider(ctx, admin, own, nil, 1)
 		_, err2 := w.s.EnableProvider(ctx, admin, "Own", false)
 		for _, err := range []error{err1, err2, w.s.DeleteProvider(ctx, admin, "Own", 0)} {
@@ -234,13 +236,13 @@ func TestProviderRules(t *testing.T) {
 			}
 		}
 		for i := range notify.MaxProviders {
-			s := smtp(func(s *notify.Spec) { s.Name, s.Off = "p"+strconv.Itoa(i), true })
+			s := mailed(func(s *notify.Spec) { s.Name, s.Off = "p"+strconv.Itoa(i), true })
 			if _, err := w.s.CreateProvider(ctx, admin, s, nil); err != nil {
 				w.t.Fatal(err)
 			}
 		}
 		for _, name := range []string{"one-more", "P1"} {
-			if _, err := w.s.CreateProvider(ctx, admin, smtp(func(s *notify.Spec) { s.Name = name }), nil); fault.KindOf(err) != fault.Conflict {
+			if _, err := w.s.CreateProvider(ctx, admin, mailed(func(s *notify.Spec) { s.Name = name }), nil); fault.KindOf(err) != fault.Conflict {
 				w.t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -279,9 +281,18 @@ func TestTranscripts(t *testing.T) {
 			{"relay", "ops@desk.example", "pass word", true, []string{"note: connected to 127.0.0.1", "server: 220 ", "client: EHLO ", "client: STARTTLS", "note: TLS 1.3", "redacted", "client: MAIL FROM:<desk@desk.example>", "client: RCPT TO:<ops@desk.example>",
 				"client: DATA", "client: Subject: ", "server: 2.0.0 OK", "client: QUIT"}},
 			{"wrong", "ops@desk.example", "not the password", false, []string{"client: STARTTLS", "server: 454 4.7.0 invalid credentials"}},
+			{"relay", "nobody@desk.example", "pass word", false, []string{"client: RCPT TO:<nobody@desk.example>", "server: 550 5.1.1 no such user", "client: RSET"}},
 			{"gw", "+8613800138000", "t0ken-of-gw", true, []string{"client: POST http://127.0.0.1", "client: Authorization: Bearer ***", `client: X-Sign: d="***"`, `"to":"+8613800138000"`, "server: HTTP/1.1 200 OK", `"echo":"***"`}},
 			{"smsc", "+8613800138000", password, true, []string{`client: bind_transceiver system_id="`, "server: bind_transceiver_resp 0x00", `client: submit_sm source="10690000"`, `destination="8613800138000"`, `server: submit_sm_resp 0x00 ESME_ROK message_id="sim-`}},
 		} {
+			m.mu.Lock()
+			m.refuse = func(_ int, rcpt string) error {
+				if strings.HasPrefix(rcpt, "nobody@") {
+					return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+				}
+				return nil
+			}
+			m.mu.Unlock()
 			tried, err := w.s.Try(ctx, admin, c.name, c.to, locale.EN)
 			if err != nil || tried.OK != c.ok {
 				w.t.Errorf("%s: %+v, %v", c.name, tried, err)
@@ -308,6 +319,9 @@ func TestTranscripts(t *testing.T) {
 			}
 			all, _, err := w.s.Deliveries(ctx, admin, notify.DeliveryFilter{Limit: 1})
 			want := map[bool]string{true: c.name + ":ok sent", false: c.name + ":temporary failed"}[c.ok]
+			if strings.HasPrefix(c.to, "nobody@") {
+				want = c.name + ":permanent failed"
+			}
 			if err != nil || len(all) != 1 || outcomes(all[0])+" "+all[0].State != want || all[0].Template != notify.TemplateTest {
 				w.t.Errorf("%s: the ledger has %+v, %v", c.name, all, err)
 			}

@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -100,6 +101,12 @@ func (t *tape) heard(said string) bool {
 	return slices.ContainsFunc(all[max(len(all)-8, 0):], func(l Line) bool { return l.From == SaidServer && l.Text == oneLine(t.secrets.Replace(first)) })
 }
 
+// heardCode tells whether an answer with the code was among the last ones.
+func (t *tape) heardCode(code int) bool {
+	all := t.all()
+	return slices.ContainsFunc(all[max(len(all)-8, 0):], func(l Line) bool { return l.From == SaidServer && strings.HasPrefix(l.Text, strconv.Itoa(code)) })
+}
+
 // all is what was kept.
 func (t *tape) all() []Line {
 	t.mu.Lock()
@@ -125,6 +132,13 @@ func (t mailTape) Infof(maillog.Log)  {}
 func (t mailTape) Warnf(maillog.Log)  {}
 func (t mailTape) Errorf(maillog.Log) {}
 
+// HandleError keeps an answer that the library did not expect, and logs
+// nowhere, at its place in the conversation; it mends nothing.
+func (t mailTape) HandleError(_, _ string, _ *textproto.Conn, err error) error {
+	t.refused(err)
+	return err
+}
+
 // refused keeps why a conversation ended: the library logs no answer that it
 // did not expect.
 func (t *tape) refused(err error) {
@@ -140,7 +154,9 @@ func (t *tape) refused(err error) {
 			t.say(SaidServer, said)
 		}
 	case errors.As(err, &send) && send.ErrorCode() != 0:
-		t.say(SaidServer, send.Error())
+		if !t.heardCode(send.ErrorCode()) {
+			t.say(SaidServer, send.Error())
+		}
 	default:
 		t.note("%s", err.Error())
 	}

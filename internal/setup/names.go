@@ -46,7 +46,7 @@ func (d *draft) names(tx *db.Tx) (map[string]string, error) {
 }
 
 // openNames puts people's log-in names in, for an export that has them.
-func (d *draft) openNames(ctx context.Context, s *Service, names map[string]string) error {
+func (d *draft) openNames(ctx context.Context, s *Service) error {
 	d.users.open, d.keys.open = true, true
 	for i, m := range d.people.Members {
 		name, err := s.n.Identity.OpenName(ctx, m)
@@ -54,9 +54,6 @@ func (d *draft) openNames(ctx context.Context, s *Service, names map[string]stri
 			return err
 		}
 		d.users.stored[i].Name = name
-		if names[m.ID] == "" {
-			names[m.ID] = name
-		}
 	}
 	return nil
 }
@@ -81,16 +78,13 @@ func (d *draft) say(names map[string]string) map[string]string {
 		for _, p := range d.users.wanted {
 			switch {
 			case names[p.v.ID] != "":
-			case p.v.Said != "":
-				names[p.v.ID] = p.v.Said
 			case p.v.Domain != principal.House:
-				names[p.v.ID] = "@" + names[p.v.Domain] // somebody there: his name is sealed
+				names[p.v.ID] = names[p.v.Domain]
 			case p.v.Alias != "":
 				names[p.v.ID] = p.v.Alias
 			}
 		}
 	}
-	d.called = names
 	said := map[string]string{}
 	for i, c := range d.changes {
 		if c.Name == (locale.Texts{}) {

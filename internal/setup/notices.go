@@ -3,7 +3,6 @@ package setup
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -42,9 +41,20 @@ func without(a, b []string) (all []string) {
 
 // notices are what a plan says first and plainly: rights that change, credentials
 // that come and go, and how much data a rule of retention destroys.
-func (d *draft) notices(ctx context.Context, s *Service) ([]locale.Texts, error) {
-	t := &told{names: maps.Clone(d.called)}
+func (d *draft) notices(ctx context.Context, s *Service, _ map[string]string) ([]locale.Texts, error) {
+	t := &told{names: map[string]string{}}
+	for _, c := range d.changes {
+		if n := c.Name.In(locale.ZH); n != "" {
+			t.names[c.ID] = n
+		}
+	}
 	if d.people != nil {
+		for _, l := range d.accts.wanted {
+			t.names[l.v.ID] = l.v.Name
+		}
+		for _, l := range d.groups.wanted {
+			t.names[l.v.ID] = l.v.Name
+		}
 		d.noticesOfAccounts(t)
 		d.noticesOfUsers(t)
 		d.noticesOfGroups(t)
@@ -129,6 +139,7 @@ func (d *draft) noticesOfUsers(t *told) {
 
 func (d *draft) noticesOfGroups(t *told) {
 	for _, v := range d.groups.gone() {
+		t.names[v.ID] = v.Name
 		t.add("用户组 %s 被移除，%d 名成员失去其权限：%s", "group %s is removed, its %d members lose its rights: %s", t.called(v.ID), len(v.Members), strings.Join(v.Roles, ", "))
 	}
 	for _, p := range d.groups.put() {

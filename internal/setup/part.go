@@ -80,7 +80,7 @@ type kind[T any] struct {
 	check func(ctx context.Context, e env, v *T) []error
 	// whole tells what is wrong with entries beside each other, by their index.
 	whole func(e env, all []T) []misfit
-	// hide takes out of an entry what files never have; nil = nothing.
+	// hide takes out of an entry what no file and no version has; nil = nothing.
 	hide func(T) T
 	// said are the references that are shown as comments: path below the entry to id.
 	said func(T) map[string]string

@@ -65,7 +65,6 @@ type userShape struct {
 	Language string   `yaml:"language,omitempty"`
 	Zone     string   `yaml:"time_zone,omitempty"`
 	NameKey  string   `yaml:"-"`
-	Said     string   `yaml:"-"` // the name as the file has it
 }
 
 func userShapeOf(m identity.Member) userShape {
@@ -204,7 +203,7 @@ var accountKind = kind[accountShape]{
 var userKind = kind[userShape]{
 	name: "users", folder: accountsFolder,
 	title: locale.Texts{ZH: "用户：domain_id 为账号 id，内部人员为 house；roles 仅内部人员有。密码与联系方式不在此", EN: "Users: domain_id is the account's id, house for people of the house; roles are theirs only. Passwords and contacts are not here"},
-	id:    func(s *userShape) *string { return &s.ID }, label: func(s userShape) locale.Texts { return locale.Texts{ZH: s.Said, EN: s.Said} },
+	id:    func(s *userShape) *string { return &s.ID }, label: func(s userShape) locale.Texts { return locale.Texts{ZH: s.Name, EN: s.Name} },
 	merge: true, creates: func(env, userShape) bool { return true },
 	bare: func(s userShape) userShape { s.Name, s.Alias, s.Language, s.Zone = "", "", "", ""; return s },
 	check: func(_ context.Context, e env, s *userShape) []error {
@@ -251,7 +250,7 @@ var userKind = kind[userShape]{
 			return wrong
 		}
 		s.Roles = principal.SplitRoles(u.Roles)
-		if s.Said = s.Name; s.Name != "" {
+		if s.Name != "" {
 			s.NameKey = e.among.names.NameKey(s.Domain, s.Name)
 			if stored && s.NameKey == old.NameKey {
 				s.Name = ""
@@ -304,11 +303,7 @@ var userKind = kind[userShape]{
 		return wrong
 	},
 	said: func(s userShape) map[string]string {
-		out := map[string]string{"domain_id": s.Domain, "partner_id": s.Partner}
-		if s.Name == "" {
-			out["id"] = s.ID
-		}
-		return out
+		return map[string]string{"id": s.ID, "domain_id": s.Domain, "partner_id": s.Partner}
 	},
 }
 
@@ -364,13 +359,7 @@ var groupKind = kind[groupShape]{
 		}
 		return wrong
 	},
-	said: func(s groupShape) map[string]string {
-		out := map[string]string{"domain_id": s.Domain}
-		for i, m := range s.Members {
-			out[fmt.Sprintf("members[%d]", i)] = m
-		}
-		return out
-	},
+	said: func(s groupShape) map[string]string { return map[string]string{"domain_id": s.Domain} },
 }
 
 var keyKind = kind[keyShape]{

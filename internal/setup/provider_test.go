@@ -46,7 +46,7 @@ func TestProvidersAsFiles(t *testing.T) {
 		files := map[string]string{"providers.yaml": providersFile}
 		apply := func(files map[string]string, secrets map[string]string) setup.Plan {
 			w.t.Helper()
-			p, err := w.s.Knowing(secrets).Apply(ctx, house, bytesOf(files), setup.How{Clocks: setup.KeepClocks})
+			p, err := w.s.Knowing(secrets).Apply(ctx, house, bytesOf(files), setup.How{})
 			w.OK(err)
 			return p
 		}
@@ -94,7 +94,7 @@ func TestProvidersAsFiles(t *testing.T) {
 		if h, err = w.Notify.Provider(ctx, house, "relay"); err != nil || len(h.Secrets) != 0 || h.SMTP.User != "" {
 			w.t.Errorf("a secret removed: %+v, %v", h, err)
 		}
-		if _, err := w.s.Rollback(ctx, house, version, setup.How{Clocks: setup.KeepClocks}, false); fault.KindOf(err) != fault.Invalid {
+		if _, err := w.s.Rollback(ctx, house, version, setup.How{}, false); fault.KindOf(err) != fault.Invalid {
 			w.t.Errorf("back to what needs a secret that is gone: %v", err)
 		}
 		apply(files, secrets)
@@ -119,7 +119,7 @@ func TestProvidersAsFiles(t *testing.T) {
 			{"off: true", "of: true", "providers.yaml:15:5", "of"},
 			{"id: gw", "id: RELAY", "providers.yaml:11:5", "taken"},
 		} {
-			_, err := w.s.Knowing(secrets).Apply(ctx, house, bytesOf(change(w.t, maps.Clone(files), "providers.yaml", c.from, c.to)), setup.How{Clocks: setup.KeepClocks})
+			_, err := w.s.Knowing(secrets).Apply(ctx, house, bytesOf(change(w.t, maps.Clone(files), "providers.yaml", c.from, c.to)), setup.How{})
 			f, ok := fault.As(err)
 			if !ok || !strings.Contains(locale.Text(locale.EN, f), c.at) || !strings.Contains(locale.Text(locale.EN, f), c.word) {
 				w.t.Errorf("%s: %v", c.to, err)

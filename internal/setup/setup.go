@@ -4,8 +4,6 @@
 // versions that were put in force. Whatever it changes, it changes through the
 // nouns.
 //
-// Secrets are never exported: files name them by references, which whoever hands
-// them in resolves. People and keys are neither exported nor changed here.
 // Accounts, people, groups and access keys are part of it only for who says so
 // (docs/adr/0012); secrets are never exported, and versions hold nothing personal.
 package setup
@@ -152,7 +150,7 @@ func (s *Service) Export(ctx context.Context, who principal.Principal, version i
 			return err
 		}
 		if with.People {
-			if err := d.openNames(ctx, s, names); err != nil {
+			if err := d.openNames(ctx, s); err != nil {
 				return err
 			}
 		}
@@ -194,7 +192,7 @@ func (s *Service) told(ctx context.Context, d *draft, p Plan, clocks Clocks) (Pl
 	if p.Tickets, err = s.touched(ctx, d, clocks); err != nil {
 		return p, err
 	}
-	p.Notices, err = d.notices(ctx, s)
+	p.Notices, err = d.notices(ctx, s, p.Names)
 	return p, err
 }
 
@@ -319,7 +317,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 			return nil, p, err
 		}
 	}
-	d.who, d.domains.lenient, d.handed = who, lenient, s.secrets
+	d.who, d.domains.lenient, d.told = who, lenient, s.secrets
 	now, err := d.tree(false)
 	if err != nil {
 		return nil, p, err

@@ -88,15 +88,14 @@ type draft struct {
 	catalog *catalog.Draft    // with given
 	changes []Change
 	base    map[string]string // hashes of the stored files, by path
-
-	handed  map[string]string            // what references stand for, as handed in
-	locked  map[string]map[string]string // secrets of providers, sealed
-	sealed  map[string]string            // secrets of new webhooks and access keys
-	secrets []NewKey                     // of new access keys, plain
+	sealed  map[string]string // secrets of new webhooks and access keys
+	secrets []NewKey          // of new access keys, plain
 	ready   []identity.Readied
 	last    map[string]string // the tree of the last version
 	who     principal.Principal
-	called  map[string]string // what ids stand for
+
+	told   map[string]string            // what references stand for, as handed in
+	locked map[string]map[string]string // secrets of providers, sealed
 }
 
 func shapes[N, S any](all []N, shape func(N) S) []S {
@@ -183,7 +182,7 @@ func idsOf[T any](l *list[T], wanted bool) map[string]bool {
 // env is what entries may refer to: as it is, or as it would be.
 func (d *draft) env(s *Service, c *catalog.Catalog, wanted bool) env {
 	e := env{catalog: c, judge: s.n.Queue.Under(c), hooks: s.n.Webhooks, people: d.accounts.People, hookOf: map[string]string{}, served: map[string]string{},
-		notify: s.n.Notify, senders: map[string]*notify.Spec{}, secrets: d.handed,
+		notify: s.n.Notify, senders: map[string]*notify.Spec{}, secrets: d.told,
 		teams: idsOf(d.teams, wanted), partners: idsOf(d.partners, wanted), domains: idsOf(d.domains, false), among: d.among(s, wanted)}
 	for i, p := range d.senders {
 		e.senders[p.Name] = &d.senders[i]

@@ -31,6 +31,7 @@ const names: Record<string, readonly [string, string]> = {
   partners: ['伙伴', 'Partners'],
   domains: ['客户账号', "Customers' accounts"],
   webhooks: ['Webhook', 'Webhooks'],
+  providers: ['发送通道', 'Providers'],
 }
 
 /** A section as people call it; unknown ones by their own name. */
