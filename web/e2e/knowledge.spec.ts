@@ -64,7 +64,7 @@ test('a number of the board is the count of the list it opens', async ({ page, w
   await signInHouse(page, world, 'zhao')
   await page.goto('/desk/board?view=table')
   for (const panel of ['未完成工单', '新建与结束']) {
-    const number = page.getByRole('region', { name: panel }).locator('table a').last()
+    const number = page.getByRole('region', { name: panel, exact: true }).locator('table a').last()
     const n = Number((await number.textContent())?.replace(/\D/g, ''))
     expect(n).toBeGreaterThan(0)
     await number.click()

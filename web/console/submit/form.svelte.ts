@@ -104,7 +104,14 @@ export class Form {
       if (this.#ready) this.save.call()
       this.#ready = true
     })
-    $effect(() => () => this.save.flush())
+    // A page that is left in the middle of a word has it all the same.
+    $effect(() => {
+      addEventListener('pagehide', this.save.flush)
+      return () => {
+        removeEventListener('pagehide', this.save.flush)
+        this.save.flush()
+      }
+    })
     if (from !== '') void this.succeed()
     else
       untrack(() => {

@@ -49,15 +49,26 @@ function read(from: Node, depth: number): Node_[] {
       out.push(...children)
       continue
     }
-    // The page's own heading is the first one.
-    const tag = /^h[1-6]$/.test(name) ? `h${Math.min(6, Number(name[1]) + 1)}` : name
-    if (name === 'pre') out.push({ tag, text: n.textContent ?? '', attributes: {}, children: [] })
-    else out.push({ tag, text: '', attributes: attributesOf(n, name), children })
+    if (name === 'pre') out.push({ tag: name, text: n.textContent ?? '', attributes: {}, children: [] })
+    else out.push({ tag: name, text: '', attributes: attributesOf(n, name), children })
   }
   return out
 }
 
-/** The tree of an article's HTML; scripts in it do not run and nothing of it is loaded. */
-export function readProse(html: string): Node_[] {
-  return read(new DOMParser().parseFromString(html, 'text/html').body, 0)
+/** Gives the headings that there are the levels from `top` on, none left out. */
+export function levelled(tree: Node_[], top: number): Node_[] {
+  const levels = new Set<string>()
+  const look = (list: Node_[]) => list.forEach((n) => (/^h[1-6]$/.test(n.tag) ? levels.add(n.tag) : look(n.children)))
+  look(tree)
+  const order = [...levels].sort()
+  const change = (list: Node_[]): Node_[] => list.map((n) => ({ ...n, tag: levels.has(n.tag) ? `h${Math.min(6, top + order.indexOf(n.tag))}` : n.tag, children: change(n.children) }))
+  return change(tree)
+}
+
+/**
+ * The tree of an article's HTML, its headings below the page's own: `top` is the
+ * level of the first. Scripts in it do not run and nothing of it is loaded.
+ */
+export function readProse(html: string, top: number): Node_[] {
+  return levelled(read(new DOMParser().parseFromString(html, 'text/html').body, 0), top)
 }
