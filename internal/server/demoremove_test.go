@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"casemate/internal/db"
 	"casemate/internal/db/dbtest"
@@ -44,6 +45,10 @@ func TestRemoveDemo(t *testing.T) {
 			if err != nil || len(w.Domains) != 2 || len(w.People) != 4 || w.Tickets != 40 || w.Desk != 26 {
 				t.Fatalf("the demo world: %d domains, %d people, %d tickets, %d at the desk, %v", len(w.Domains), len(w.People), w.Tickets, w.Desk, err)
 			}
+			if is, err := s.ident.InDemo(ctx); err != nil || !is {
+				t.Errorf("a demo world that is there: %v, %v", is, err)
+			}
+			lived(t, s)
 			if _, err := s.removeDemo(ctx, principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "x", Role: principal.RoleSupervisor}); err == nil {
 				t.Error("a supervisor removes the demo world")
 			}
@@ -94,6 +99,9 @@ func TestRemoveDemo(t *testing.T) {
 			}
 			if w, err = s.removeDemo(ctx, who); err != nil || len(w.Domains) != 0 || len(w.People) != 2 || w.Desk != 0 {
 				t.Fatalf("left: %+v, %v", w, err)
+			}
+			if is, err := s.ident.InDemo(ctx); err != nil || is {
+				t.Errorf("a demo world that was removed still greets: %v, %v", is, err)
 			}
 			for _, u := range w.People {
 				if (u.ID == busy) != u.Disabled || u.ID != busy && u.Role != principal.RoleAdministrator {
@@ -173,5 +181,44 @@ func TestRemoveDemo(t *testing.T) {
 				t.Errorf("a changed event is not seen: %+v, %v", state, err)
 			}
 		})
+	}
+}
+
+// lived: the demo's tickets lie over the last days and are numbered, sorted and
+// recorded as if they had been made then; the clock is the present again.
+func lived(t *testing.T, s *Server) {
+	t.Helper()
+	if behind := s.clock.behind.Load(); behind != 0 {
+		t.Errorf("the clock stays %d ns behind", behind)
+	}
+	now := s.db.Now().UnixMilli()
+	days, last := map[int64]bool{}, int64(0)
+	err := s.db.View(t.Context(), func(tx *db.Tx) error {
+		if err := tx.List(func(r db.Row) error {
+			var number string
+			var created, changed int64
+			if err := r.Scan(&number, &created, &changed); err != nil {
+				return err
+			}
+			days[(now-created)/(24*3600*1000)] = true
+			if created < last || changed < created || changed > now || number[2:8] != time.UnixMilli(created).In(time.FixedZone("", 8*3600)).Format("060102") {
+				t.Errorf("%s: made %d, changed %d, the one before %d, now %d", number, created, changed, last, now)
+			}
+			last = created
+			return nil
+		}, "SELECT number, created_at, changed_at FROM tickets /* all domains: a test */ ORDER BY id"); err != nil {
+			return err
+		}
+		var late, waiting int
+		if err := tx.Get("SELECT count(*) FROM events /* all domains: a test */ WHERE at > ?", now).Scan(&late); err != nil || late > 0 {
+			t.Errorf("%d events of the future, %v", late, err)
+		}
+		if err := tx.Get("SELECT count(*) FROM notify_messages /* all domains: a test */ WHERE state <> 'sent'").Scan(&waiting); err != nil || waiting > 0 {
+			t.Errorf("%d messages were not caught in their time, %v", waiting, err)
+		}
+		return nil
+	})
+	if err != nil || len(days) < 5 {
+		t.Errorf("tickets of %d days, %v", len(days), err)
 	}
 }

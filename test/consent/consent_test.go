@@ -242,10 +242,10 @@ func TestStory(t *testing.T) {
 			Address, Account, Password string
 			Port                       int32
 		}
-		if status := chen.call(t, "POST", items+"/reveal", nil, &secret); status != http.StatusOK || secret.Password != hostPassword || secret.Account != hostAccount || secret.Port != port || secret.Address != "127.0.0.1" {
+		if status := chen.call(t, "POST", items+"/reveal", map[string]any{"reason": "to read the logs"}, &secret); status != http.StatusOK || secret.Password != hostPassword || secret.Account != hostAccount || secret.Port != port || secret.Address != "127.0.0.1" {
 			t.Errorf("reveal: %d %v", status, secret)
 		}
-		if status := emma.call(t, "POST", items+"/reveal", nil, nil); status != http.StatusForbidden {
+		if status := emma.call(t, "POST", items+"/reveal", map[string]any{}, nil); status != http.StatusForbidden {
 			t.Errorf("another engineer looks: %d", status)
 		}
 		var session struct{ ID int64 }
@@ -284,7 +284,7 @@ func TestStory(t *testing.T) {
 		if _, err := c.UpdateAuthorizations(&model.UpdateAuthorizationsRequest{AuthorizationId: id, ActionId: ptr("cancel")}); err != nil {
 			t.Fatal(err)
 		}
-		if status := chen.call(t, "POST", items+"/reveal", nil, nil); status != http.StatusConflict {
+		if status := chen.call(t, "POST", items+"/reveal", map[string]any{}, nil); status != http.StatusConflict {
 			t.Errorf("reveal after the end: %d", status)
 		}
 		log, err := c.ListCaseOperateLogs(&model.ListCaseOperateLogsRequest{CaseId: number, XLanguage: ptr("en-us")})

@@ -22,7 +22,7 @@ for (const [language, theme, width] of [
     for (const path of ['/desk/q/mine', `/desk/t/${number}`, `/desk/t/${number}/history?at=${at}`, '/desk/approvals', '/desk/search?q=cpu', '/desk/shift', '/desk/account']) {
       await page.route(/\/desk\/v1\/|\/web\/v1\/(sessions|second-factor)/, (r) => r.fulfill(broken))
       await page.goto(path)
-      await expect(page.locator('.failed').first()).toBeVisible({ timeout: 20_000 })
+      await expect(page.locator('.failed').filter({ visible: true }).first()).toBeVisible({ timeout: 20_000 })
       await expect(page.locator('[aria-busy=true]')).toHaveCount(0, { timeout: 20_000 })
       await axeClean(page, `${path} while the API fails, ${language} ${theme} ${width}`)
       expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${path} is too wide`).toBeLessThanOrEqual(0)

@@ -1,4 +1,5 @@
 // How the desk's list bears many tickets.
+import { cpus, loadavg } from 'node:os'
 import { expect, signInHouse, test } from './world'
 
 test('a queue of 10,000 scrolls smoothly and keeps few rows in the page', async ({ page, world }) => {
@@ -15,7 +16,13 @@ test('a queue of 10,000 scrolls smoothly and keeps few rows in the page', async 
   })
   await page.goto('/desk/q/open')
   await expect(page.locator('a[data-number]').first()).toBeVisible()
-  const seen = await page.evaluate(async () => {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('Performance.enable', { timeDomain: 'threadTicks' }) // its own time, not the others'
+  const busy = async () => {
+    const { metrics } = await cdp.send('Performance.getMetrics')
+    return metrics.find((m) => m.name === 'TaskDuration')?.value ?? 0
+  }
+  const down = await page.evaluate(async () => {
     const box = document.querySelector('.box') as HTMLElement
     const frame = () => new Promise<number>((r) => requestAnimationFrame(r))
     let still = 0
@@ -25,7 +32,12 @@ test('a queue of 10,000 scrolls smoothly and keeps few rows in the page', async 
       await frame()
       still = box.scrollTop === before ? still + 1 : 0
     }
-    const end = box.scrollTop
+    return { end: box.scrollTop }
+  })
+  const before = await busy()
+  const back = await page.evaluate(async () => {
+    const box = document.querySelector('.box') as HTMLElement
+    const frame = () => new Promise<number>((r) => requestAnimationFrame(r))
     const gaps: number[] = []
     let last = await frame()
     for (let i = 0; i < 150; i++) {
@@ -35,13 +47,17 @@ test('a queue of 10,000 scrolls smoothly and keeps few rows in the page', async 
       last = now
     }
     gaps.sort((a, b) => a - b)
-    return { end, rows: box.querySelectorAll('li').length, middle: gaps[75] ?? 0, most: gaps.at(-1) ?? 0, over: gaps.filter((g) => g > 50).length }
+    return { rows: box.querySelectorAll('li').length, middle: gaps[75] ?? 0, most: gaps.at(-1) ?? 0, over: gaps.filter((g) => g > 50).length }
   })
+  const work = Math.round((((await busy()) - before) / 150) * 10_000) / 10 // ms a frame
+  const seen = { ...down, ...back, work }
   test.info().annotations.push({ type: 'frames', description: JSON.stringify(seen) })
   console.log('scrolling 10,000 rows:', JSON.stringify(seen))
   expect(seen.end).toBeGreaterThan(9_900 * 66)
   expect(seen.rows).toBeLessThan(80)
-  // Of 150 frames two may belong to whatever else the machine does.
+  // What the page itself does for a frame, however busy the machine is; and of 150
+  // frames of a quiet machine two may belong to whatever else it does.
   expect(seen.middle).toBeLessThan(34)
-  expect(seen.over).toBeLessThanOrEqual(2)
+  expect(work).toBeLessThan(16)
+  if ((loadavg()[0] ?? 0) <= cpus().length) expect(seen.over).toBeLessThanOrEqual(2)
 })
