@@ -2,7 +2,6 @@
 import { web } from '../api'
 import type { components } from '../api/web'
 import { unwrap } from '../errors'
-import { choose, language } from '../i18n.svelte'
 import { chosen, prefs, setPrefs, type Prefs } from '../prefs.svelte'
 import { queries } from '../query'
 
@@ -32,8 +31,8 @@ function zoneOf(zone: string | undefined): string | undefined {
 }
 
 /**
- * Takes over what follows the user: zone and keys always, language and look
- * where this browser has none of its own.
+ * Takes over what follows the user: zone and keys always, the look where this
+ * browser has none of its own. The language stays the browser's.
  */
 export async function takeOver(): Promise<void> {
   const p = await queries.fetchQuery(preferencesQuery()).catch(() => undefined) // it stays as it is
@@ -45,5 +44,4 @@ export async function takeOver(): Promise<void> {
   if (p.keys !== undefined && JSON.stringify(p.keys) !== JSON.stringify(prefs.remap)) change.remap = p.keys
   if (p.theme !== undefined && chosen().theme === undefined && p.theme !== prefs.theme) change.theme = p.theme
   if (Object.keys(change).length > 0) setPrefs(change)
-  if (p.language !== undefined && localStorage.getItem('casemate.language') === null && p.language !== language()) await choose(p.language)
 }
