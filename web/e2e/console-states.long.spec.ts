@@ -72,6 +72,7 @@ test('dialogs and the offline banner are clean', async ({ page, world, context, 
 test('the story by the keyboard alone: submit, find, reply, confirm, close', async ({ page, world }) => {
   test.setTimeout(120_000)
   await signIn(page, world, 'lihua')
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
   await page.keyboard.press('n')
   await expect(page.getByRole('heading', { level: 1, name: '提交工单' })).toBeFocused()
   await page.keyboard.press('/')
