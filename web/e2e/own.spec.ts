@@ -114,6 +114,7 @@ test('tickets of the group, a view that is kept, who wrote last; words that are 
 
   await page.goto('/console/new')
   const search = page.getByLabel('搜索产品')
+  await expect(search).toBeVisible()
   await page.keyboard.press('/')
   await expect(search).toBeFocused()
   for (const words of ['txyfwq', 'tanxing', '弹性云']) {
