@@ -1,4 +1,5 @@
 // Texts of the screens that are loaded when they are opened.
+import '../kit/late.css'
 import { catalogue, speak, type Values } from '../kit/i18n.svelte'
 import type zh from './more/zh-cn'
 import type { Key } from './texts'

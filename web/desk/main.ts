@@ -1,5 +1,6 @@
 import { mount } from 'svelte'
 import '../kit/base.css'
+import '../kit/late.css'
 import { speak } from '../kit/i18n.svelte'
 import { applyTheme } from '../kit/prefs.svelte'
 import { homeOf, resume, toSignIn } from '../kit/session.svelte'

@@ -9,11 +9,12 @@ export interface Screen {
 }
 
 /** The screens; those of a ticket and an authorization need what `prepare` made. */
-export function screens(made: { ticket: string; auth: string }): Screen[] {
+export function screens(made: { ticket: string; auth: string; group: string }): Screen[] {
   return [
     { name: 'home', path: '/console' },
     { name: 'tickets', path: '/console/tickets' },
     { name: 'tickets-nomatch', path: '/console/tickets?q=nothing-like-this' },
+    { name: 'tickets-group', path: `/console/tickets?group=${made.group}` },
     { name: 'ticket', path: `/console/tickets/${made.ticket}` },
     { name: 'new', path: '/console/new' },
     { name: 'labels', path: '/console/labels' },
@@ -63,7 +64,7 @@ export async function walk(page: Page, world: World, combinations: { language: s
 }
 
 /** A ticket that has been talked about, and an authorization that waits, of the first customer's main account. */
-export async function prepare(world: World): Promise<{ ticket: string; auth: string }> {
+export async function prepare(world: World): Promise<{ ticket: string; auth: string; group: string }> {
   const user = world.domains[0]?.users[0]
   const r = await fetch(`${world.base}/v3/auth/tokens`, {
     method: 'POST',
@@ -86,7 +87,8 @@ export async function prepare(world: World): Promise<{ ticket: string; auth: str
   const chen = await world.desk('chen')
   await chen.call('POST', `/desk/v1/tickets/${ticket}/steps`, { action: 'reply', text: '请先执行：\n\n```\nping -c 4 203.0.113.10\n```\n\n- 查看丢包率\n- 把结果贴在这里' })
   const auth = await requestAuthorization(chen, ticket)
-  return { ticket, auth }
+  const groups = (await call('GET', '/web/v1/me/groups')) as { items: { id: string }[] }
+  return { ticket, auth, group: groups.items[0]?.id ?? '' }
 }
 
 async function requestAuthorization(chen: { call: (m: string, p: string, b?: unknown) => Promise<unknown> }, ticket: string): Promise<string> {

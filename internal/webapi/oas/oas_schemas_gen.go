@@ -3635,7 +3635,7 @@ func (s *OwnPasswordReq) SetCode(val OptString) {
 
 // Ref: #/components/schemas/OwnPreferences
 type OwnPreferences struct {
-	// Language of the pages in a browser that has none chosen, and of notices that follow no ticket.
+	// Language of notices that follow no ticket; pages keep the language of their browser.
 	Language OptOwnPreferencesLanguage `json:"language"`
 	// Zone, for example GMT+8 or Asia/Shanghai.
 	TimeZone OptString `json:"time_zone"`
@@ -3744,7 +3744,7 @@ func (s *OwnPreferencesKeys) init() OwnPreferencesKeys {
 	return m
 }
 
-// Language of the pages in a browser that has none chosen, and of notices that follow no ticket.
+// Language of notices that follow no ticket; pages keep the language of their browser.
 type OwnPreferencesLanguage string
 
 const (

@@ -33,7 +33,6 @@ const texts: Record<keyof typeof zh, string> = {
   'ticket.unread': '{n} new message|{n} new messages',
 
   'ticket.said.you': 'You wrote last',
-  'ticket.said.engineer': 'Engineer {name} wrote last',
-  'ticket.said.customer': '{name} wrote last',
+  'ticket.said': '{name} wrote last',
 }
 export default texts

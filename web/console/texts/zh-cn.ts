@@ -31,7 +31,6 @@ const texts = {
   'ticket.unread': '{n} 条新消息',
 
   'ticket.said.you': '您最后发言',
-  'ticket.said.engineer': '工程师 {name} 最后发言',
-  'ticket.said.customer': '{name} 最后发言',
+  'ticket.said': '{name} 最后发言',
 } as const
 export default texts as Record<keyof typeof texts, string>

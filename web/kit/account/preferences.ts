@@ -2,7 +2,6 @@
 import { web } from '../api'
 import type { components } from '../api/web'
 import { unwrap } from '../errors'
-import { choose, language } from '../i18n.svelte'
 import { chosen, prefs, setPrefs, type Prefs } from '../prefs.svelte'
 import { queries } from '../query'
 
@@ -20,20 +19,31 @@ export async function setPreferences(change: Preferences): Promise<void> {
   queries.setQueryData(queryKey, await unwrap(web.PUT('/web/v1/me/preferences', { body: change })))
 }
 
-/** A zone the pages can work with; the server's GMT+8 is Etc/GMT-8 for browsers. */
+/** How a zone stands to UTC now, as +08:00. */
+function offset(zone: string): string {
+  const part = new Intl.DateTimeFormat('en', { timeZone: zone, timeZoneName: 'longOffset' }).formatToParts().find((p) => p.type === 'timeZoneName')
+  return part?.value.replace('GMT', '') || '+00:00'
+}
+
+/**
+ * The zone the pages shall show for the account's: a named one as it is; of a
+ * bare GMT+8 the browser's own, while it stands alike, else the one with a name
+ * browsers know (Etc/GMT-8 is GMT+8).
+ */
 function zoneOf(zone: string | undefined): string | undefined {
   const gmt = /^(?:GMT|UTC)([+-])(\d{1,2})$/.exec(zone ?? '')
-  const named = gmt === null ? zone : `Etc/GMT${gmt[1] === '+' ? '-' : '+'}${gmt[2]}`
   try {
-    return named === undefined ? undefined : new Intl.DateTimeFormat('en', { timeZone: named }).resolvedOptions().timeZone
+    if (gmt === null) return zone === undefined ? undefined : new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone
+    if (offset(prefs.zone) === `${gmt[1]}${(gmt[2] ?? '').padStart(2, '0')}:00`) return prefs.zone
+    return `Etc/GMT${gmt[1] === '+' ? '-' : '+'}${Number(gmt[2])}`
   } catch {
     return undefined
   }
 }
 
 /**
- * Takes over what follows the user: zone and keys always, language and look
- * where this browser has none of its own.
+ * Takes over what follows the user: zone and keys always, the look where this
+ * browser has none of its own. The language stays the browser's.
  */
 export async function takeOver(): Promise<void> {
   const p = await queries.fetchQuery(preferencesQuery()).catch(() => undefined) // it stays as it is
@@ -45,5 +55,4 @@ export async function takeOver(): Promise<void> {
   if (p.keys !== undefined && JSON.stringify(p.keys) !== JSON.stringify(prefs.remap)) change.remap = p.keys
   if (p.theme !== undefined && chosen().theme === undefined && p.theme !== prefs.theme) change.theme = p.theme
   if (Object.keys(change).length > 0) setPrefs(change)
-  if (p.language !== undefined && localStorage.getItem('casemate.language') === null && p.language !== language()) await choose(p.language)
 }

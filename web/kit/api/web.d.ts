@@ -1294,7 +1294,7 @@ export interface components {
         };
         OwnPreferences: {
             /**
-             * @description Language of the pages in a browser that has none chosen, and of notices that follow no ticket.
+             * @description Language of notices that follow no ticket; pages keep the language of their browser.
              * @enum {string}
              */
             language?: "zh-cn" | "en-us";
