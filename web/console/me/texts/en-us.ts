@@ -30,7 +30,7 @@ const texts: Record<keyof typeof zh, string> = {
   'ak.sure': 'Calls signed with it will fail at once.',
   'ak.deleted': 'The access key was deleted',
   'code.title': 'Calling the API from code',
-  'code.hint': 'Address and account are filled in. Put your access key in place of YOUR_AK and YOUR_SK.',
+  'snippet.hint': 'Address and account are filled in. Put your access key in place of YOUR_AK and YOUR_SK.',
   'code.filled': 'Address, account and the new access key are filled in.',
   'notices.title': 'Notices',
   'notices.about': 'Mails and text messages to the contacts of your tickets. Copied addresses and codes are not affected.',

@@ -28,7 +28,7 @@ const texts = {
   'ak.sure': '删除后用它签名的调用会立即失败。',
   'ak.deleted': '访问密钥已删除',
   'code.title': '用代码调用接口',
-  'code.hint': '地址和账号已填好。将 YOUR_AK、YOUR_SK 换成您的访问密钥。',
+  'snippet.hint': '地址和账号已填好。将 YOUR_AK、YOUR_SK 换成您的访问密钥。',
   'code.filled': '地址、账号和刚创建的访问密钥已填好。',
   'notices.title': '通知',
   'notices.about': '您的工单有进展时，发到工单联系方式的邮件和短信。抄送邮箱和验证码不受影响。',
