@@ -43,11 +43,11 @@ const texts: Record<keyof typeof zh, string> = {
 
   'ask.again': 'This cannot be undone.',
 
-  'history.title': 'Change history',
+  'changes.title': 'Change history',
   'history.none': 'No changes yet',
   'history.hint': 'Who changed what, and when, will stand here.',
   'history.denied': 'The change history is for administrators and auditors.',
-  'history.more': 'Earlier changes',
+  'changes.more': 'Earlier changes',
   'history.local': 'local command',
   'history.system': 'system',
 
