@@ -1,4 +1,3 @@
 import { clean } from './admin-axe'
-import { few } from './desk-axe'
 
-clean((c) => !few(c))
+clean(() => true)
