@@ -50,7 +50,7 @@ type Store interface {
 // Presigner is a Store that lets others fetch a blob from it directly.
 type Presigner interface {
 	// Presign is an address at which whoever has it gets the blob, with these two
-	// headers, by GET or HEAD until life is over; "" when the store is not set up
+	// headers, by GET until life is over; "" when the store is not set up
 	// for that. It does not look whether the blob is there.
 	Presign(ctx context.Context, id, disposition, media string, life time.Duration) (string, error)
 }

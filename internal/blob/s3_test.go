@@ -53,7 +53,7 @@ func openS3(t *testing.T, endpoint, prefix string) *blob.S3 {
 func TestS3URL(t *testing.T) {
 	t.Parallel()
 	endpoint := fakeS3(t)
-	for _, bad := range []string{"", "files", "s3://", "s3:///files", "http://files", "s3://key:a-secret-of-tests@files", "s3://files?endpoint=nonsense", "s3://files?downloads=nonsense&endpoint=" + endpoint, "s3://files?downloads=http://key:a-secret-of-tests@localhost&endpoint=" + endpoint,
+	for _, bad := range []string{"", "files", "s3://", "s3:///files", "http://files", "s3://key:a-secret-of-tests@files", "s3://files?endpoint=nonsense", "s3://files?downloads=nonsense&endpoint=" + endpoint, "s3://files?downloads=http://files.example.com&endpoint=" + endpoint, "s3://files?downloads=http://key:a-secret-of-tests@localhost&endpoint=" + endpoint,
 		"s3://files?endpoint=http://key:a-secret-of-tests@localhost", "s3://files?surprise=1&endpoint=" + endpoint, "s3://files?%zz", "s3://others?endpoint=" + endpoint} {
 		s, err := blob.OpenS3(t.Context(), bad)
 		if err == nil {

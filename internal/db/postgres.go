@@ -35,6 +35,9 @@ type postgresEngine struct {
 	told   chan struct{}
 }
 
+// poolSize is how many connections there are where the URL does not say.
+const poolSize = 16
+
 // retries is how often an update that met another one is tried: each round of
 // a contest has a winner, so the worst off of that many writers gets through.
 const retries = 20
@@ -58,7 +61,7 @@ func openPostgres(ctx context.Context, o Options, wake func(string)) (*postgresE
 		return nil, errors.New("db: the database URL is not understood")
 	}
 	if !q.Has("pool_max_conns") {
-		cfg.MaxConns = 16
+		cfg.MaxConns = poolSize
 	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
@@ -82,7 +85,7 @@ func openPostgres(ctx context.Context, o Options, wake func(string)) (*postgresE
 	}
 	var second *replica
 	if standby != "" {
-		if second, err = openReplica(ctx, standby, o.Log); err != nil {
+		if second, err = openReplica(ctx, standby, pool, o.Log); err != nil {
 			pool.Close()
 			return nil, err
 		}
@@ -107,10 +110,10 @@ func (e *postgresEngine) ping(ctx context.Context) error { return postgresError(
 func (e *postgresEngine) close() error {
 	e.stop()
 	e.ended.Wait()
-	e.pool.Close()
 	if e.replica != nil {
-		e.replica.pool.Close()
+		e.replica.close()
 	}
+	e.pool.Close()
 	return nil
 }
 

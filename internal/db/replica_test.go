@@ -3,8 +3,10 @@ package db_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +124,54 @@ func TestReplica(t *testing.T) {
 	standbyDo("SELECT pg_wal_replay_resume()")
 	there()
 
+	// A standby that takes connections and says nothing: nobody waits for it.
+	front := freezer(t, standby.URL("replicated"))
+	e := open(base + "?replica=" + url.QueryEscape(front.url))
+	look := func() (rows int) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := e.Survey(ctx, func(tx *db.Tx) error {
+			return tx.Get("SELECT count(*) FROM locks WHERE name LIKE 'w%'").Scan(&rows)
+		}); err != nil {
+			t.Error(err)
+		}
+		return rows
+	}
+	for until := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		look()
+		if on, _, _ := e.Surveys(); on > 0 {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("the replica behind the proxy is not taken")
+		}
+	}
+	front.frozen.Store(true)
+	_, before, _ := e.Surveys()
+	began := time.Now()
+	for range 30 {
+		if rows := look(); rows != n {
+			t.Errorf("a silent replica: %d rows of %d", rows, n)
+		}
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("30 surveys beside a silent replica took %v", took)
+	}
+	if _, after, _ := e.Surveys(); after != before+30 {
+		t.Errorf("the primary answered %d of 30", after-before)
+	}
+	front.frozen.Store(false)
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		on, _, _ := e.Surveys()
+		if look(); func() bool { now, _, _ := e.Surveys(); return now > on }() {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("the replica is not taken when it speaks again")
+		}
+	}
+
 	standby.Stop()
 	write()
 	if rows, on := survey(); rows != n || on {
@@ -140,4 +190,60 @@ func TestReplica(t *testing.T) {
 	if err := d.Survey(t.Context(), func(tx *db.Tx) error { put(tx, "no"); return nil }); err == nil {
 		t.Error("a survey wrote")
 	}
+}
+
+// front is a proxy before a database that can fall silent.
+type front struct {
+	url    string
+	frozen atomic.Bool
+}
+
+func freezer(t *testing.T, database string) *front {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	f, to := &front{}, u.Host
+	u.Host = l.Addr().String()
+	f.url = u.String()
+	pass := func(from, to net.Conn) {
+		defer to.Close()
+		b := make([]byte, 32<<10)
+		for {
+			n, err := from.Read(b)
+			for f.frozen.Load() && t.Context().Err() == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if n > 0 {
+				if _, err := to.Write(b[:n]); err != nil {
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = c.Close()
+				continue
+			}
+			go pass(c, s)
+			go pass(s, c)
+		}
+	}()
+	return f
 }

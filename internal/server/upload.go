@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -153,6 +154,12 @@ func (s *Server) linked(w http.ResponseWriter, r *http.Request) {
 	if c.Elsewhere != "" {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
+		if r.Method == http.MethodHead { // the store's address is signed for GET
+			w.Header().Set("Content-Length", strconv.FormatInt(c.Size, 10))
+			w.Header().Set("Content-Disposition", wire.Disposition("attachment", c.Name))
+			w.Header().Set("Content-Type", "application/octet-stream")
+			return
+		}
 		http.Redirect(w, r, c.Elsewhere, http.StatusTemporaryRedirect)
 		return
 	}

@@ -79,7 +79,7 @@ func TestGateway(t *testing.T) {
 	}
 	w := world.Start(t, world.Options{Args: []string{"--blobs", at("files")}, Env: env})
 	tk := token(t, w, 0)
-	texts := map[string][]byte{} // by id
+	texts := map[string][]byte{}                            // by id
 	for _, size := range []int{1, 4096, 3 << 20, 9 << 20} { // the last one goes in parts of 5 MiB
 		text := make([]byte, size)
 		if _, err := rand.Read(text); err != nil {

@@ -118,6 +118,9 @@ func TestPresignedDownloads(t *testing.T) {
 	if res.StatusCode != http.StatusTemporaryRedirect || !strings.HasPrefix(to, public.URL+"/files/casemate/") || res.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%s to %q, want %s, %v", res.Status, to, public.URL, res.Header.Get("Cache-Control"))
 	}
+	if res, err := stay.Head(one); err != nil || res.StatusCode != 200 || res.ContentLength != int64(len(text)) {
+		t.Errorf("HEAD of the link: %v %v", res, err)
+	}
 	if res, err = http.Get(to); err != nil {
 		t.Fatal(err)
 	}
