@@ -7,6 +7,18 @@ import { dirname, join, normalize, resolve } from 'node:path'
 import { guides, suffix } from './guides'
 import type { Block, Guide, Inline, Language } from './types'
 
+// A bare address ends where Chinese punctuation begins.
+marked.use({
+  tokenizer: {
+    url(src) {
+      const m = /^https?:\/\/[^\s<>，。；：、！？（）《》“”]+/.exec(src)
+      if (m === null) return /^(?:https?:\/\/|www\.)/.test(src) ? undefined : false
+      const raw = m[0].replace(/[.,;:!?)*_~`'"]+$/, '')
+      return { type: 'link', raw, text: raw, href: raw, tokens: [{ type: 'text', raw, text: raw }] }
+    },
+  },
+})
+
 export const docs = resolve(import.meta.dirname, '../../../docs')
 export const fileOf = (id: string, language: Language) => join(docs, (guides.find((g) => g.id === id)?.file ?? id) + suffix[language])
 
