@@ -208,8 +208,11 @@ func (s *Server) Welcome(base, setup string, lang locale.Language) string {
 		fmt.Fprintf(&b, "    %-8s       %s  %s\n", e.Name, e.Password, role)
 	}
 	u := c.Domains[0].Users[0]
+	line("\nGo SDK（github.com/huaweicloud/huaweicloud-sdk-go-v3）：", "\nGo SDK (github.com/huaweicloud/huaweicloud-sdk-go-v3):")
 	fmt.Fprintf(&b, welcomeGo, base, u.AK, u.SK)
+	line("\nPython SDK（pip install huaweicloudsdkosm）：", "\nPython SDK (pip install huaweicloudsdkosm):")
 	fmt.Fprintf(&b, welcomePython, base, u.AK, u.SK)
+	line("\n签名的 curl（需要 openssl）：", "\ncurl, signed (a shell with openssl):")
 	fmt.Fprintf(&b, welcomeCurl, u.AK, u.SK, strings.TrimPrefix(base, "http://"))
 	program := s.o.Program
 	if program == "" {
@@ -235,15 +238,11 @@ func (s *Server) readCredentials() (c Credentials, err error) {
 // The lines to paste. Each lists the main account's tickets.
 const (
 	welcomeGo = `
-Go SDK (github.com/huaweicloud/huaweicloud-sdk-go-v3):
-
     hc, _ := osm.OsmClientBuilder().WithEndpoint(%q).WithCredential(
         global.NewCredentialsBuilder().WithAk(%q).WithSk(%q).Build()).SafeBuild()
     fmt.Println(osm.NewOsmClient(hc).ListCases(&model.ListCasesRequest{}))
 `
 	welcomePython = `
-Python SDK (pip install huaweicloudsdkosm):
-
     from huaweicloudsdkcore.auth.credentials import GlobalCredentials
     from huaweicloudsdkosm.v2 import OsmClient, ListCasesRequest
     client = OsmClient.new_builder().with_endpoint(%q).with_credentials(
@@ -251,8 +250,6 @@ Python SDK (pip install huaweicloudsdkosm):
     print(client.list_cases(ListCasesRequest()))
 `
 	welcomeCurl = `
-curl, signed (a shell with openssl):
-
     AK=%s; SK=%s; H=%s
     P=/v2/servicerequest/cases; T=$(date -u +%%Y%%m%%dT%%H%%M%%SZ); sha() { openssl dgst -sha256 "$@" | sed 's/.* //'; }
     C=$(printf 'GET\n%%s/\n\nhost:%%s\nx-sdk-date:%%s\n\nhost;x-sdk-date\n%%s' $P $H $T $(printf '' | sha) | sha)
