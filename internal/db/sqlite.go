@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -413,18 +412,6 @@ type sqliteTx struct {
 	bad   error
 	lates []func(backend) error
 	lasts named
-}
-
-// named is work of a batch that is done once by its name.
-type named struct {
-	names []string
-	fns   []func(backend) error
-}
-
-func (n *named) add(name string, fn func(backend) error) {
-	if !slices.Contains(n.names, name) {
-		n.names, n.fns = append(n.names, name), append(n.fns, fn)
-	}
 }
 
 func (t *sqliteTx) failed() error { return t.bad }

@@ -1,6 +1,9 @@
 package db
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Tx is one transaction. It is not safe for concurrent use and ends with the
 // function it was given to.
@@ -113,5 +116,17 @@ func (tx *Tx) sendWakes() {
 				e.notify(topic)
 			}
 		})
+	}
+}
+
+// named is work of a batch that is done once by its name.
+type named struct {
+	names []string
+	fns   []func(backend) error
+}
+
+func (n *named) add(name string, fn func(backend) error) {
+	if !slices.Contains(n.names, name) {
+		n.names, n.fns = append(n.names, name), append(n.fns, fn)
 	}
 }
