@@ -100,6 +100,9 @@ var validToken = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 func (g *gateway) Name() string { return g.c.Name }
 
+// Close ends the connections that wait for another request.
+func (g *gateway) Close() { g.client.CloseIdleConnections() }
+
 // jsonText is a value as it stands between the quotes of a JSON string.
 func jsonText(v string) string {
 	b, err := json.Marshal(v)

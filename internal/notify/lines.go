@@ -92,7 +92,8 @@ func (s *Service) current(ctx context.Context) (*line, error) {
 // ReloadProviders takes over what is stored. A provider that did not change
 // keeps its connections and its health; one that changed or is gone ends its
 // connections when the attempts under way have ended. One that this node cannot
-// use is there all the same, and says why when it is asked.
+// use is there all the same, says why when it is asked, and is tried anew at each
+// reload: what it lacked, such as a key, may have come.
 func (s *Service) ReloadProviders(ctx context.Context) error {
 	s.lines.load.Lock()
 	defer s.lines.load.Unlock()
@@ -113,10 +114,11 @@ func (s *Service) ReloadProviders(ctx context.Context) error {
 	var stored []*provider
 	for _, spec := range specs {
 		p, known := before[spec.key()]
-		if known {
+		if !known || p.broken != "" {
+			p = s.build(spec, p)
+		}
+		if p == before[spec.key()] {
 			delete(before, spec.key())
-		} else {
-			p = s.build(spec)
 		}
 		stored = append(stored, p)
 	}
@@ -131,11 +133,15 @@ func (s *Service) ReloadProviders(ctx context.Context) error {
 // key tells one state of a stored provider from all others.
 func (s Spec) key() string { return fmt.Sprint(s.Name, "/", s.Created, "/", s.Version) }
 
-// build makes a provider of the store.
-func (s *Service) build(spec Spec) *provider {
+// build makes a provider of the store; of one that fails as it did before, before
+// stays.
+func (s *Service) build(spec Spec, before *provider) *provider {
 	p := &provider{way: spec.Way(), place: spec.Place, spec: spec}
 	secrets, err := s.openSecrets(spec)
 	var m made
+	if lacks := spec.lacks(spec.has()); err == nil && len(lacks) > 0 {
+		err = fmt.Errorf("its %s is not there", lacks[0])
+	}
 	if err == nil {
 		m, err = spec.make(s.o.Config.ProductName(), s.o.Log, s.walls, secrets)
 	}
@@ -144,6 +150,9 @@ func (s *Service) build(spec Spec) *provider {
 		p.spec.Off = true // the file's is meant by it on this node
 	}
 	if err != nil {
+		if p.broken = err.Error(); before != nil && before.broken == p.broken {
+			return before
+		}
 		s.o.Log.Warn("a provider cannot be used", "provider", spec.Name, "error", err)
 		p.Channel = Broken{As: spec.Name, Failure: Failure{Unsent: true, Detail: err.Error()}}
 		p.last, p.failedAt = scrub(err.Error(), ""), s.db.Now().UnixMilli()

@@ -48,6 +48,8 @@ type provider struct {
 	from  string // of mails
 	verp  string // pattern of their envelope's sender
 
+	broken string // why it could not be made, "" = it could
+
 	using   sync.Mutex // guards the three below
 	busy    int        // attempts under way
 	retired bool       // it was changed or removed: nothing begins with it

@@ -154,7 +154,7 @@ func (r *rules) ca(field, v string) {
 
 // checkSpec tidies a provider and refuses what it cannot be. has tells which
 // secrets it has when fresh ones are among them; of those that are not fresh what
-// they are does not matter here.
+// they are does not matter here. One that is switched off may lack secrets.
 func (s *Service) checkSpec(in *Spec, has map[string]bool, fresh map[string]string) error {
 	r := &rules{}
 	r.line("name", in.Name, 1, 32)
@@ -178,6 +178,12 @@ func (s *Service) checkSpec(in *Spec, has map[string]bool, fresh map[string]stri
 	}
 	if r.err != nil {
 		return r.err
+	}
+	if in.Off {
+		has = maps.Clone(has)
+		for _, slot := range in.needs() {
+			has[slot] = true // asked for when it is switched on
+		}
 	}
 	switch in.Kind {
 	case KindSMTP:
@@ -299,23 +305,21 @@ func (r *rules) http(m *HTTPSettings, has map[string]bool, fresh map[string]stri
 	if len(m.Headers) > maxHeaders {
 		r.wrong(fault.TooManyItems.In("http.headers").With("max", maxHeaders))
 	}
-	texts := map[string]string{"http.url": m.URL, "http.body": m.Body}
+	texts := m.texts()
 	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
 		r.form("http.headers", name, "X-Api-Key", len(name) <= 100 && validToken.MatchString(name))
 		r.line("http.headers."+name, m.Headers[name], 0, maxHeader)
-		texts["http.headers."+name] = m.Headers[name]
 	}
 	r.text("http.body", m.Body, 0, maxBody)
-	secret := false
+	r.literals(m)
 	for _, field := range slices.Sorted(maps.Keys(texts)) {
 		for _, found := range mark.FindAllString(texts[field], -1) {
 			if !slices.Contains(gatewayMarks, found) {
 				r.wrong(errMarks.In(field).With("mark", found))
 			}
-			secret = secret || found == "{secret}" || found == "{digest}"
 		}
 	}
-	if secret && !has[SecretToken] {
+	if slices.ContainsFunc(slices.Collect(maps.Values(texts)), showsSecret) && !has[SecretToken] {
 		r.wrong(errSecretNeeded.In("secrets.secret"))
 	}
 	for _, c := range []struct {

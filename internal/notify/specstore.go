@@ -101,12 +101,28 @@ func held(stored []string, fresh map[string]string) map[string]bool {
 	return has
 }
 
+// slotsOf are the secrets that a change names, also those it removes.
+func slotsOf(secrets map[string]string) map[string]bool {
+	all := map[string]bool{}
+	for slot := range secrets {
+		all[slot] = true
+	}
+	return all
+}
+
 // ready checks a provider and seals its new secrets, outside any transaction.
-func (s *Service) ready(who principal.Principal, in *Spec, stored []string, secrets map[string]string) (map[string]string, error) {
+func (s *Service) ready(who principal.Principal, in *Spec, stored *Spec, secrets map[string]string) (map[string]string, error) {
 	if err := s.mayOperate(who); err != nil {
 		return nil, err
 	}
-	if err := s.checkSpec(in, held(stored, secrets), secrets); err != nil {
+	var kept []string
+	if stored != nil {
+		kept = stored.Secrets
+	}
+	if err := s.checkSpec(in, held(kept, secrets), secrets); err != nil {
+		return nil, err
+	}
+	if err := checkStrayed(stored, *in, slotsOf(secrets)); err != nil {
 		return nil, err
 	}
 	return s.SealProvider(in.Name, secrets)
@@ -161,9 +177,12 @@ func (s *Service) storedSpec(ctx context.Context, name string) (spec Spec, err e
 }
 
 // SetProvider replaces order, weight, state and settings of a provider. Secrets
-// that are not named stay, "" removes one. seen is the version the caller has
-// read; ErrProviderStale when another is stored. It fails like CreateProvider,
-// and with ErrNoProvider and ErrProviderFile.
+// that are not named stay, "" removes one. A stored one never goes elsewhere: when
+// the change leads to another server (address, TLS, CA), or shows the secret in
+// another place of a request, it must be named, or OSM.01010001 names it. One that
+// is switched off may lack secrets. seen is the version the caller has read;
+// ErrProviderStale when another is stored. It fails like CreateProvider, and with
+// ErrNoProvider and ErrProviderFile.
 func (s *Service) SetProvider(ctx context.Context, who principal.Principal, in Spec, secrets map[string]string, seen int64) (Health, error) {
 	if err := s.mayOperate(who); err != nil {
 		return Health{}, err
@@ -175,7 +194,7 @@ func (s *Service) SetProvider(ctx context.Context, who principal.Principal, in S
 	if before.Kind != in.Kind {
 		return Health{}, errProviderKind.In("kind")
 	}
-	sealed, err := s.ready(who, &in, before.Secrets, secrets)
+	sealed, err := s.ready(who, &in, &before, secrets)
 	if err != nil {
 		return Health{}, err
 	}
@@ -196,7 +215,7 @@ func (s *Service) SetProvider(ctx context.Context, who principal.Principal, in S
 }
 
 // EnableProvider lets messages leave by a provider, or no more. ErrNoProvider,
-// ErrProviderFile.
+// ErrProviderFile; OSM.01010001 naming a secret that is needed and not there.
 func (s *Service) EnableProvider(ctx context.Context, who principal.Principal, name string, on bool) (Health, error) {
 	if err := s.mayOperate(who); err != nil {
 		return Health{}, err
@@ -208,6 +227,9 @@ func (s *Service) EnableProvider(ctx context.Context, who principal.Principal, n
 		now, err := specIn(tx, name)
 		if err != nil || now.Off != on {
 			return on, err
+		}
+		if lacks := now.lacks(now.has()); on && len(lacks) > 0 {
+			return on, errSecretGone.In("secrets." + lacks[0])
 		}
 		next := now
 		next.Off = !on
@@ -254,8 +276,10 @@ func ProvidersIn(tx *db.Tx) ([]Spec, error) {
 }
 
 // CheckProvider judges a provider as CreateProvider does; stored is what there
-// is of it, nil = nothing. fresh are secrets that differ from the stored ones.
-func (s *Service) CheckProvider(in *Spec, stored *Spec, fresh map[string]string) error {
+// is of it, nil = nothing. fresh are secrets that differ from the stored ones,
+// told all that were given, be it the same again: one that is not does not go
+// elsewhere (SetProvider).
+func (s *Service) CheckProvider(in *Spec, stored *Spec, fresh map[string]string, told map[string]bool) error {
 	var kept []string
 	if stored != nil {
 		if kept = stored.Secrets; stored.Kind != in.Kind {
@@ -265,7 +289,10 @@ func (s *Service) CheckProvider(in *Spec, stored *Spec, fresh map[string]string)
 	if err := s.taken(in.Name); err != nil {
 		return err
 	}
-	return s.checkSpec(in, held(kept, fresh), fresh)
+	if err := s.checkSpec(in, held(kept, fresh), fresh); err != nil {
+		return err
+	}
+	return checkStrayed(stored, *in, told)
 }
 
 // FreshSecrets leaves out the secrets that a provider has already.

@@ -32,6 +32,7 @@ type env struct {
 	served   map[string]string // domain -> partner
 	notify   *notify.Service
 	senders  map[string]*notify.Spec // stored providers, by name
+	back     bool                    // it is an earlier version that comes back
 	secrets  map[string]string       // what references stand for, as handed in
 	among    among
 }
@@ -355,12 +356,14 @@ func (s *providerShape) resolve(e env) (wrong []error) {
 		return nil
 	}
 	given := map[string]string{}
+	s.named = map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(s.Secrets.byName())) {
 		at := s.Secrets.byName()[name]
 		if *at == nil {
 			continue
 		}
 		reference := **at
+		s.named[name] = true
 		value, known := e.secrets[reference]
 		switch {
 		case reference == "":
@@ -379,14 +382,38 @@ func (s *providerShape) resolve(e env) (wrong []error) {
 		return append(wrong, some(err)...)
 	}
 	s.fresh = fresh
-	for name := range fresh {
+	s.mark()
+	return nil
+}
+
+// mark writes marks of the secrets that change.
+func (s *providerShape) mark() {
+	s.Secrets = nil
+	for name := range s.fresh {
+		if s.Secrets == nil {
+			s.Secrets = &secretsShape{}
+		}
 		mark := changedSecret
 		*s.Secrets.byName()[name] = &mark
 	}
-	if len(fresh) == 0 {
-		s.Secrets = nil
+}
+
+// comeBack is for a provider of an earlier version, which holds no secrets: when
+// the stored ones are gone, or were given for another server, it comes back
+// switched off and without them.
+func (s *providerShape) comeBack(e env) {
+	stored := e.senders[s.ID]
+	drop, lacks := notify.Unsecured(s.spec(), stored, s.named)
+	if s.fresh == nil {
+		s.fresh, s.named = map[string]string{}, map[string]bool{}
 	}
-	return nil
+	for _, name := range drop {
+		s.fresh[name], s.named[name] = "", true
+	}
+	s.mark()
+	if len(lacks) > 0 && (!s.Off || len(drop) > 0) {
+		s.Off, s.lost = true, lacks
+	}
 }
 
 var providerKind = kind[providerShape]{
@@ -396,12 +423,15 @@ var providerKind = kind[providerShape]{
 		if wrong := s.resolve(e); len(wrong) > 0 {
 			return wrong
 		}
+		if e.back {
+			s.comeBack(e)
+		}
 		spec := s.spec()
-		if err := e.notify.CheckProvider(&spec, e.senders[s.ID], s.fresh); err != nil {
+		if err := e.notify.CheckProvider(&spec, e.senders[s.ID], s.fresh, s.named); err != nil {
 			return []error{err}
 		}
 		tidy := providerShapeOf(spec)
-		tidy.Secrets, tidy.fresh = s.Secrets, s.fresh
+		tidy.Secrets, tidy.fresh, tidy.lost = s.Secrets, s.fresh, s.lost
 		*s = tidy
 		return nil
 	},

@@ -60,6 +60,11 @@ func (d *draft) notices(ctx context.Context, s *Service, _ map[string]string) ([
 		d.noticesOfGroups(t)
 		d.noticesOfKeys(t)
 	}
+	for _, p := range d.providers.wanted {
+		if names := strings.Join(p.v.lost, ", "); names != "" {
+			t.add("通道 %s 缺少密钥（%s），恢复后处于停用状态；给出密钥后才能启用", "provider %s comes back switched off: its secret (%s) is not there; it can be switched on when that is given", p.v.ID, names)
+		}
+	}
 	for _, p := range d.keep.put() {
 		if !p.fresh && p.v.Days >= p.old.Days || s.n.Privacy == nil {
 			continue

@@ -34,6 +34,16 @@ const providersFile = `providers:
       secret: file:/run/secrets/gw
 `
 
+func asFault(err error) *fault.Error {
+	f, ok := fault.As(err)
+	if !ok {
+		return fault.Broken
+	}
+	return f
+}
+
+func refusedIn(err error, field string) bool { return asFault(err).Field == field }
+
 // TestProvidersAsFiles: providers are put in force with secrets that references
 // name and the caller resolves; a plan behind that is empty with the references
 // and without them; a secret alone is a change; nothing that is exported or
@@ -94,8 +104,44 @@ func TestProvidersAsFiles(t *testing.T) {
 		if h, err = w.Notify.Provider(ctx, house, "relay"); err != nil || len(h.Secrets) != 0 || h.SMTP.User != "" {
 			w.t.Errorf("a secret removed: %+v, %v", h, err)
 		}
-		if _, err := w.s.Rollback(ctx, house, version, setup.How{}, false); fault.KindOf(err) != fault.Invalid {
-			w.t.Errorf("back to what needs a secret that is gone: %v", err)
+		for _, dry := range []bool{true, false} {
+			p, err := w.s.Rollback(ctx, house, version, setup.How{}, dry)
+			w.OK(err)
+			if len(p.Notices) != 1 || !strings.Contains(p.Notices[0].EN, "relay comes back switched off") || !strings.Contains(p.Notices[0].ZH, "通道 relay 缺少密钥（password）") {
+				w.t.Errorf("back to what needs a secret that is gone, dry %v: %+v", dry, p.Notices)
+			}
+		}
+		if h, err = w.Notify.Provider(ctx, house, "relay"); err != nil || !h.Off || len(h.Secrets) != 0 || h.SMTP.User != "mailer" {
+			w.t.Errorf("came back: %+v, %v", h, err)
+		}
+		if _, err := w.Notify.EnableProvider(ctx, house, "relay", true); !refusedIn(err, "secrets.password") {
+			w.t.Errorf("switched on without its secret: %v", err)
+		}
+		if p := plan(w.export(), nil); !p.Empty() {
+			w.t.Errorf("what came back, exported: %+v", p.Changes)
+		}
+		if _, err := w.s.Knowing(nil).Apply(ctx, house, bytesOf(kept), setup.How{}); fault.KindOf(err) != fault.Invalid {
+			w.t.Errorf("switched on by files without its secret: %v", err)
+		}
+		before := apply(files, secrets).Version
+
+		// A stored secret does not go to another server: neither by files that do not
+		// name it nor by an earlier version.
+		moved := change(w.t, maps.Clone(kept), "providers.yaml", "host: mail.example", "host: evil.example")
+		if _, err := w.s.Apply(ctx, house, bytesOf(moved), setup.How{}); err == nil || !strings.Contains(locale.Text(locale.EN, asFault(err)), "secrets.password: the changed settings lead elsewhere") {
+			w.t.Errorf("another server without its secret: %v", err)
+		}
+		apply(change(w.t, maps.Clone(files), "providers.yaml", "host: mail.example", "host: new.example"), secrets) // the same secret, but named
+		if h, err = w.Notify.Provider(ctx, house, "relay"); err != nil || h.SMTP.Host != "new.example" || len(h.Secrets) != 1 {
+			w.t.Errorf("another server: %+v, %v", h, err)
+		}
+		back, err := w.s.Rollback(ctx, house, before, setup.How{}, false)
+		w.OK(err)
+		if h, err = w.Notify.Provider(ctx, house, "relay"); err != nil || h.SMTP.Host != "mail.example" || !h.Off || len(h.Secrets) != 0 || len(back.Notices) != 1 {
+			w.t.Errorf("back to another server: %+v, %+v, %v", h, back.Notices, err)
+		}
+		if h, err = w.Notify.Provider(ctx, house, "gw"); err != nil || len(h.Secrets) != 1 {
+			w.t.Errorf("what did not change keeps its secret: %+v, %v", h, err)
 		}
 		apply(files, secrets)
 		apply(map[string]string{"providers.yaml": "providers: []\n"}, nil)
@@ -118,6 +164,7 @@ func TestProvidersAsFiles(t *testing.T) {
 			{"kind: smtp", "kind: smpp", "providers.yaml:3:5", "kind"},
 			{"off: true", "of: true", "providers.yaml:15:5", "of"},
 			{"id: gw", "id: RELAY", "providers.yaml:11:5", "taken"},
+			{"Bearer {secret}", "Bearer t0ken", "providers.yaml", "looks like a secret"},
 		} {
 			_, err := w.s.Knowing(secrets).Apply(ctx, house, bytesOf(change(w.t, maps.Clone(files), "providers.yaml", c.from, c.to)), setup.How{})
 			f, ok := fault.As(err)

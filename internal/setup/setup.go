@@ -235,7 +235,9 @@ type How struct {
 }
 
 // Rollback puts an earlier version in force again, as Apply does with its files.
-// Accounts that it names and that are gone are left out. The folder accounts is
+// Accounts that it names and that are gone are left out. A provider whose secrets
+// are gone, or were given for another server, comes back switched off and without
+// them; Plan.Notices say so. The folder accounts is
 // looked at with how.Accounts only, and must be in the version then. dry = only tell
 // what it would change, as Plan does. ErrNoVersion.
 func (s *Service) Rollback(ctx context.Context, who principal.Principal, version int64, how How, dry bool) (Plan, error) {
@@ -317,7 +319,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 			return nil, p, err
 		}
 	}
-	d.who, d.domains.lenient, d.told = who, lenient, s.secrets
+	d.who, d.domains.lenient, d.told, d.back = who, lenient, s.secrets, lenient
 	now, err := d.tree(false)
 	if err != nil {
 		return nil, p, err

@@ -281,6 +281,8 @@ type providerShape struct {
 
 	Version int64             `yaml:"-"` // of the store, so that a change of a secret alone is one
 	fresh   map[string]string // secrets that differ from those stored
+	named   map[string]bool   // secrets that were given, be it the same again
+	lost    []string          // secrets it comes back without, switched off (Rollback)
 }
 
 func providerShapeOf(p notify.Spec) providerShape {

@@ -96,6 +96,7 @@ type draft struct {
 
 	told   map[string]string            // what references stand for, as handed in
 	locked map[string]map[string]string // secrets of providers, sealed
+	back   bool                         // an earlier version comes back
 }
 
 func shapes[N, S any](all []N, shape func(N) S) []S {
@@ -182,7 +183,7 @@ func idsOf[T any](l *list[T], wanted bool) map[string]bool {
 // env is what entries may refer to: as it is, or as it would be.
 func (d *draft) env(s *Service, c *catalog.Catalog, wanted bool) env {
 	e := env{catalog: c, judge: s.n.Queue.Under(c), hooks: s.n.Webhooks, people: d.accounts.People, hookOf: map[string]string{}, served: map[string]string{},
-		notify: s.n.Notify, senders: map[string]*notify.Spec{}, secrets: d.told,
+		notify: s.n.Notify, senders: map[string]*notify.Spec{}, secrets: d.told, back: wanted && d.back,
 		teams: idsOf(d.teams, wanted), partners: idsOf(d.partners, wanted), domains: idsOf(d.domains, false), among: d.among(s, wanted)}
 	for i, p := range d.senders {
 		e.senders[p.Name] = &d.senders[i]

@@ -1888,8 +1888,10 @@ func (s *Server) handleChangePartnerRequest(args [1]string, argsEscaped bool, w 
 // handleChangeProviderRequest handles ChangeProvider operation.
 //
 // Replaces order, weight, state and settings; the kind stays. Secrets that are not named stay, an
-// empty one is removed. A provider that changed meanwhile is refused with 409, one of the server's
-// file too.
+// empty one is removed. When the change leads to another server (address, TLS, CA) or shows the secret
+// in another place of a request, the secret must be named, the same again or another. Secrets never
+// stand in headers or the URL of a gateway. One that is switched off may lack secrets. A provider that
+// changed meanwhile is refused with 409, one of the server's file too.
 //
 // PUT /desk/v1/providers/{name}
 func (s *Server) handleChangeProviderRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -12233,7 +12235,8 @@ func (s *Server) handleEnableDomainRequest(args [1]string, argsEscaped bool, w h
 
 // handleEnableProviderRequest handles EnableProvider operation.
 //
-// Lets messages leave by it. On already, it changes nothing.
+// Lets messages leave by it. On already, it changes nothing. Without a secret that its settings need
+// it is refused with 409.
 //
 // POST /desk/v1/providers/{name}/enable
 func (s *Server) handleEnableProviderRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -93,8 +93,10 @@ type Handler interface {
 	// ChangeProvider implements ChangeProvider operation.
 	//
 	// Replaces order, weight, state and settings; the kind stays. Secrets that are not named stay, an
-	// empty one is removed. A provider that changed meanwhile is refused with 409, one of the server's
-	// file too.
+	// empty one is removed. When the change leads to another server (address, TLS, CA) or shows the secret
+	// in another place of a request, the secret must be named, the same again or another. Secrets never
+	// stand in headers or the URL of a gateway. One that is switched off may lack secrets. A provider that
+	// changed meanwhile is refused with 409, one of the server's file too.
 	//
 	// PUT /desk/v1/providers/{name}
 	ChangeProvider(ctx context.Context, req *ChangeProviderReq, params ChangeProviderParams) (*Provider, error)
@@ -585,7 +587,8 @@ type Handler interface {
 	EnableDomain(ctx context.Context, params EnableDomainParams) (*Domain, error)
 	// EnableProvider implements EnableProvider operation.
 	//
-	// Lets messages leave by it. On already, it changes nothing.
+	// Lets messages leave by it. On already, it changes nothing. Without a secret that its settings need
+	// it is refused with 409.
 	//
 	// POST /desk/v1/providers/{name}/enable
 	EnableProvider(ctx context.Context, params EnableProviderParams) (*Provider, error)

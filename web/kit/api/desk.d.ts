@@ -1235,7 +1235,7 @@ export interface paths {
         get: operations["ShowProvider"];
         /**
          * Change a provider
-         * @description Replaces order, weight, state and settings; the kind stays. Secrets that are not named stay, an empty one is removed. A provider that changed meanwhile is refused with 409, one of the server's file too.
+         * @description Replaces order, weight, state and settings; the kind stays. Secrets that are not named stay, an empty one is removed. When the change leads to another server (address, TLS, CA) or shows the secret in another place of a request, the secret must be named, the same again or another. Secrets never stand in headers or the URL of a gateway. One that is switched off may lack secrets. A provider that changed meanwhile is refused with 409, one of the server's file too.
          */
         put: operations["ChangeProvider"];
         post?: never;
@@ -1260,7 +1260,7 @@ export interface paths {
         put?: never;
         /**
          * Switch a provider on
-         * @description Lets messages leave by it. On already, it changes nothing.
+         * @description Lets messages leave by it. On already, it changes nothing. Without a secret that its settings need it is refused with 409.
          */
         post: operations["EnableProvider"];
         /**
