@@ -65,20 +65,43 @@ func TestSessions(t *testing.T) {
 		if err != nil || len(all) != 2 || all[0].ID != second.ID || all[0].EngineerName != "chen" || all[0].Commands != 3 || all[0].Transfers != 2 || all[1].Commands != 0 || all[1].Closed != 0 {
 			w.t.Errorf("the desk's sessions: %+v, %v", all, err)
 		}
-		typed, copied, err := w.s.DeskRecords(w.t.Context(), w.emma, id, second.ID)
-		if err != nil || len(typed) != 3 || typed[1].Text != "mysql -p"+secret || len(copied) != 2 || copied[1].File != "日志.gz" {
-			w.t.Errorf("the desk's records: %+v %+v, %v", typed, copied, err)
+		both := w.auditor // who works, too
+		both.Roles = principal.JoinRoles(principal.RoleEngineer, principal.RoleAuditor)
+		readers := []principal.Principal{w.chen, w.zhao, w.admin, both, w.local}
+		for i, who := range readers {
+			typed, copied, err := w.s.DeskRecords(w.t.Context(), who, id, second.ID)
+			if err != nil || len(typed) != 3 || typed[1].Text != "mysql -p"+secret || len(copied) != 2 || copied[1].File != "日志.gz" {
+				w.t.Errorf("the desk's records for %s: %+v %+v, %v", who.User, typed, copied, err)
+			}
+			if n := w.events("authorization.records.read"); n != i+1 {
+				w.t.Errorf("%d events of %d looks", n, i+1)
+			}
 		}
-		for _, who := range []principal.Principal{w.auditor, w.li} {
+		// Nor does an engineer of another ticket see any; what is refused is no look.
+		for _, who := range []principal.Principal{w.auditor, w.li, w.emma} {
 			_, _, err = w.s.DeskRecords(w.t.Context(), who, id, second.ID)
 			w.refused(err, "01010002")
 		}
+		_, _, err = w.s.DeskRecords(w.t.Context(), w.zhao, "Auth-none", second.ID)
+		w.refused(err, "01010001")
+		_, _, err = w.s.DeskRecords(w.t.Context(), w.zhao, id, 3)
+		w.refused(err, "01010001", "session_id")
+		if n := w.events("authorization.records.read"); n != len(readers) {
+			w.t.Errorf("%d events of %d looks", n, len(readers))
+		}
+		w.ok(w.db.View(w.t.Context(), func(tx *db.Tx) error {
+			var actor, data string
+			err := tx.Get("SELECT actor, data FROM events WHERE domain_id = ? AND kind = 'authorization.records.read' ORDER BY id LIMIT 1", w.li.Domain).Scan(&actor, &data)
+			if actor != w.chen.User || !strings.Contains(data, fmt.Sprint(second.ID)) || strings.Contains(data, secret) {
+				w.t.Errorf("the event of a look: %s %s", actor, data)
+			}
+			return err
+		}))
+
 		_, err = w.s.DeskSessions(w.t.Context(), w.li, id)
 		w.refused(err, "01010002")
 		_, err = w.s.DeskSessions(w.t.Context(), w.emma, "Auth-none")
 		w.refused(err, "01010001")
-		_, _, err = w.s.DeskRecords(w.t.Context(), w.emma, id, 3)
-		w.refused(err, "01010001", "session_id")
 
 		page, total, err := w.s.Sessions(w.t.Context(), w.li, id, detail, "", authorization.Page{})
 		w.ok(err)

@@ -26,7 +26,7 @@ func (h configuration) EditConfiguration(ctx context.Context, req *oas.EditConfi
 	for _, e := range req.Edits {
 		edits = append(edits, setup.Edit{File: e.File, Under: e.Under, Name: e.Name.Value, Index: int(e.Index.Or(-1)), To: int(e.To.Or(-1)), Value: e.Value})
 	}
-	texts, values, err := h.setup.Values(principal.From(ctx), bytesOf(req.Files), edits)
+	texts, values, err := h.setup.Values(ctx, principal.From(ctx), bytesOf(req.Files), edits)
 	if err != nil {
 		return nil, err
 	}

@@ -298,10 +298,10 @@ func (s *Service) Ready(ctx context.Context, before *Member, next User) (r Readi
 			r.fields = append(r.fields, f.name)
 		}
 	}
-	if len(r.fields) > 0 {
+	if r.Renames() {
 		in.Mobile, in.Mail = open.Mobile, open.Mail // in their one spelling already
 		r.row, err = s.sealUser(ctx, &r.next, in)
-		r.docs = s.userDoc(r.next)
+		r.docs = s.userDoc(r.next) // contacts are found by it, too: PutMemberIn sees to it that they are still these
 	}
 	return r, err
 }
@@ -311,7 +311,9 @@ func (r Readied) Renames() bool { return r.before != nil && slices.Contains(r.fi
 
 // PutMemberIn makes a member, or changes him: name, alias, language, zone, roles,
 // and whether he is shut out; an event for each, and for each role. A new name and
-// being shut out end what he is signed in with.
+// being shut out end what he is signed in with. Only what differs is written; a new
+// name fails the transaction with db.ErrRows when his contacts were changed since
+// he was read, for he is found by all of them together.
 func PutMemberIn(tx *db.Tx, who principal.Principal, r Readied) {
 	u := r.next
 	record := func(kind string, data map[string]any) {
@@ -323,8 +325,27 @@ func PutMemberIn(tx *db.Tx, who principal.Principal, r Readied) {
 	} else {
 		disabled = r.before.Disabled
 		if len(r.fields) > 0 {
-			tx.Write(1, `UPDATE users SET name_hash = ?, name = ?, mobile = ?, mail = ?, mobile_hash = ?, mail_hash = ?, alias = ?, language = ?, zone = ? WHERE domain_id = ? AND id = ?`,
-				r.row.nameHash, r.row.name, r.row.mobile, r.row.mail, r.row.mobileHash, r.row.mailHash, u.Alias, string(u.Language), u.Zone, u.Domain, u.ID)
+			var set []string
+			var args []any
+			for _, f := range r.fields {
+				switch f {
+				case "name":
+					set, args = append(set, "name_hash = ?", "name = ?"), append(args, r.row.nameHash, r.row.name)
+				case "alias":
+					set, args = append(set, "alias = ?"), append(args, u.Alias)
+				case "language":
+					set, args = append(set, "language = ?"), append(args, string(u.Language))
+				case "time_zone":
+					set, args = append(set, "zone = ?"), append(args, u.Zone)
+				}
+			}
+			still := ""
+			args = append(args, u.Domain, u.ID)
+			if r.Renames() { // as they were sealed: whoever changed them meanwhile wins
+				still = " AND mobile = ? AND mail = ?"
+				args = append(args, r.before.Mobile, r.before.Mail)
+			}
+			tx.Write(1, "UPDATE users SET "+strings.Join(set, ", ")+" WHERE domain_id = ? AND id = ?"+still, args...)
 			search.Put(tx, false, r.docs...)
 			record("user.change", map[string]any{"fields": r.fields})
 		}

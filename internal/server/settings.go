@@ -21,17 +21,13 @@ func (s *Server) settings() []desk.Setting {
 		}
 		all = append(all, desk.Setting{Key: key, Value: value, Source: source})
 	}
-	database := s.o.Database
-	if u, err := url.Parse(database); err == nil {
-		database = u.Redacted()
-	}
 	data, err := filepath.Abs("data")
 	if err != nil {
 		data = "data"
 	}
 	put("--blobs", s.o.Blobs, "")
 	put("--data", s.o.Data, data)
-	put("--database", database, "")
+	put("--database", shownDatabase(s.o.Database), "")
 	put("--demo", strconv.FormatBool(s.o.Demo), "false")
 	put("--keys", s.o.keysDir(), Options{Data: s.o.Data}.keysDir())
 	put("--listen", s.o.Listen, "127.0.0.1:8080")
@@ -43,6 +39,32 @@ func (s *Server) settings() []desk.Setting {
 		all = append(all, desk.Setting{Key: v.Key, Value: v.Value, Source: source})
 	}
 	return all
+}
+
+// shownDatabase is the address of a database as people may read it: scheme, host,
+// port and the database's name, and of a second and third address in it (listen,
+// replica) the same. Names, passwords and all other parameters are left out, for a
+// driver takes secrets in more than one of them.
+func shownDatabase(address string) string {
+	if address == "" {
+		return ""
+	}
+	shown := func(address string) (string, url.Values) {
+		u, err := url.Parse(address)
+		if err != nil || u.Scheme == "" || u.Opaque != "" {
+			return "-", nil
+		}
+		return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), u.Query()
+	}
+	out, q := shown(address)
+	sign := "?"
+	for _, key := range []string{"listen", "replica"} {
+		if v := q.Get(key); v != "" {
+			other, _ := shown(v)
+			out, sign = out+sign+key+"="+other, "&"
+		}
+	}
+	return out
 }
 
 // storage reads the sizes of the store.

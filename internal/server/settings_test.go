@@ -31,7 +31,7 @@ func TestSettings(t *testing.T) {
 				all[v.Key] = v.Source + " " + v.Value
 			}
 			for key, want := range map[string]string{
-				"--database":     "command postgres://casemate:xxxxx@db.example.com/casemate",
+				"--database":     "command postgres://db.example.com/casemate",
 				"--listen":       "command 127.0.0.1:0",
 				"--keys":         "default " + o.Data + ".keys",
 				"queue.capacity": "file 7",
@@ -42,6 +42,27 @@ func TestSettings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestShownDatabase: of an address only scheme, hosts, port and database are shown,
+// also of those that stand in its parameters, wherever a secret is.
+func TestShownDatabase(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"": "",
+		"postgres://casemate:hunter2@db.example.com:5433/casemate?sslmode=verify-full":                                                                               "postgres://db.example.com:5433/casemate",
+		"postgres://u@a:1,b:2/desk?password=hunter2&passfile=hunter2&sslpassword=hunter2&user=hunter2":                                                               "postgres://a:1,b:2/desk",
+		"postgres://u:hunter2@pool:6432/desk?replica=postgres://u:hunter2@copy/desk%3Fpassword=hunter2&listen=postgresql%3A%2F%2Fu%3Ahunter2%40direct%3A5432%2Fdesk": "postgres://pool:6432/desk?listen=postgresql://direct:5432/desk&replica=postgres://copy/desk",
+		"postgres://pool/desk?replica=host=copy%20password=hunter2":                                                                                                  "postgres://pool/desk?replica=-",
+		"host=db password=hunter2":       "-",
+		"postgres:hunter2":               "-",
+		"postgres://u:hunter2@[::1/desk": "-",
+		"postgres:///desk?host=/run/postgresql&password=hunter2#hunter2": "postgres:///desk",
+	} {
+		if got := shownDatabase(address); got != want {
+			t.Errorf("%s is shown as %q, want %q", address, got, want)
+		}
 	}
 }
 

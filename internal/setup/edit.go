@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -17,14 +18,21 @@ import (
 	"casemate/internal/yamlfile"
 )
 
-// MaxEdits is how many edits one call takes.
-const MaxEdits = 2000
+// What one call of Values takes.
+const (
+	MaxEdits     = 200
+	MaxEditBytes = 2 << 20 // of files and values in all
+	maxEditWork  = 4 << 20 // of texts that edits are made to: each reads its file anew
+)
 
 // Faults of edits.
 var (
 	errNoFile     = fault.New(fault.Invalid, fault.CodeInvalid, "没有这个文件", "there is no such file")
 	errNoEntry    = fault.New(fault.Invalid, fault.CodeInvalid, "没有这个条目", "there is no such entry")
 	errBadValue   = fault.New(fault.Invalid, fault.CodeInvalid, "条目的内容无法写入文件", "the entry cannot be written into the file")
+	errEdits      = fault.New(fault.Forbidden, fault.CodeNoPermission, "仅管理员可以修改配置文件", "only administrators edit files of the configuration")
+	errEditBytes  = fault.New(fault.Invalid, fault.CodeInvalid, "文件和修改内容合计不能超过 {max} 字节", "files and edits may hold {max} bytes in all")
+	errEditWork   = fault.New(fault.Invalid, fault.CodeInvalid, "对这么大的文件一次修改过多，请分批提交", "too many edits of files of that size at once: make fewer")
 	errTooManyEds = fault.New(fault.Invalid, fault.CodeInvalid, "一次最多 {max} 处修改", "at most {max} edits at once")
 )
 
@@ -43,44 +51,77 @@ type Edit struct {
 // Values are files with edits made to them, and what they hold as JSON, by path.
 // Whatever no edit names stays as it is written, comments too. Nothing is
 // checked beside the YAML, and nothing is stored: Plan and Apply are for that.
-// For administrators and auditors. Errors (kind Invalid) name the edit, as
-// edits[2].value; a file that is no YAML is refused as Plan does.
-func (s *Service) Values(who principal.Principal, files map[string][]byte, edits []Edit) (texts map[string]string, values map[string][]byte, err error) {
-	if !who.Inspects() {
+// Edits are for administrators; without any, auditors read what files hold, too.
+// It takes MaxEdits and MaxEditBytes, and ends when ctx is done. Errors (kind
+// Invalid) name the edit, as edits[2].value; a file that is no YAML is refused as
+// Plan does.
+func (s *Service) Values(ctx context.Context, who principal.Principal, files map[string][]byte, edits []Edit) (texts map[string]string, values map[string][]byte, err error) {
+	switch {
+	case !who.Inspects():
 		return nil, nil, fault.NoPermission
-	}
-	if len(files) > MaxFiles {
+	case len(edits) > 0 && !who.Admin():
+		return nil, nil, errEdits
+	case len(files) > MaxFiles:
 		return nil, nil, fault.Unknown.In("files")
-	}
-	if len(edits) > MaxEdits {
+	case len(edits) > MaxEdits:
 		return nil, nil, errTooManyEds.With("max", MaxEdits).In("edits")
 	}
-	texts, values = map[string]string{}, map[string][]byte{}
+	size := 0
+	for _, text := range files {
+		size += len(text)
+	}
+	for _, e := range edits {
+		size += len(e.Value)
+	}
+	if size > MaxEditBytes {
+		return nil, nil, errEditBytes.With("max", MaxEditBytes).In("files")
+	}
+	pages := map[string]*page{}
 	for name, text := range files {
 		if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") {
-			texts[name] = string(text)
+			pages[name] = &page{name: name, text: string(text)}
 		}
 	}
+	work := 0
+	for _, e := range edits {
+		work += len(files[e.File])
+	}
+	if work > maxEditWork {
+		return nil, nil, errEditWork.In("edits")
+	}
+	work = 0 // again: they make files longer
 	for i, e := range edits {
-		text, ok := texts[e.File]
+		p, ok := pages[e.File]
 		if !ok {
 			return nil, nil, errNoFile.In(fmt.Sprintf("edits[%d].file", i))
 		}
-		if texts[e.File], err = e.apply(text); err != nil {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		if work += len(p.text); work > maxEditWork {
+			return nil, nil, errEditWork.In("edits")
+		}
+		text, err := e.apply(p)
+		if err != nil {
 			if f, ok := fault.As(err); ok {
 				return nil, nil, f.In(fmt.Sprintf("edits[%d].%s", i, f.Field))
 			}
 			return nil, nil, err
 		}
+		pages[e.File] = &page{name: e.File, text: text}
 	}
+	texts, values = map[string]string{}, map[string][]byte{}
 	var wrong []yamlfile.Mistake
-	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		v, m := valueOf(name, texts[name])
+	for _, name := range slices.Sorted(maps.Keys(pages)) {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		v, m := pages[name].value()
 		if m != nil {
 			wrong = append(wrong, *m)
 			continue
 		}
-		values[name] = v
+		texts[name], values[name] = pages[name].text, v
 	}
 	if len(wrong) > 0 {
 		return nil, nil, (&Broken{wrong}).asFault()
@@ -88,44 +129,60 @@ func (s *Service) Values(who principal.Principal, files map[string][]byte, edits
 	return texts, values, nil
 }
 
-// valueOf is what a file holds as JSON; an empty one holds {}.
-func valueOf(name, text string) (_ []byte, m *yamlfile.Mistake) {
+// page is a file that is parsed once: an edit makes another page.
+type page struct {
+	name, text string
+	src        *yamlfile.Source
+	wrong      *yamlfile.Mistake
+}
+
+func (p *page) parsed() (*yamlfile.Source, *yamlfile.Mistake) {
+	if p.src == nil && p.wrong == nil {
+		p.src, p.wrong = yamlfile.Parse(p.name, []byte(p.text))
+	}
+	return p.src, p.wrong
+}
+
+// value is what a file holds as JSON; an empty one holds {}.
+func (p *page) value() (_ []byte, m *yamlfile.Mistake) {
 	defer func() {
 		if recover() != nil {
-			m = &yamlfile.Mistake{File: name, ZH: "无法读取：YAML 结构异常", EN: "cannot be read: odd YAML"}
+			m = &yamlfile.Mistake{File: p.name, ZH: "无法读取：YAML 结构异常", EN: "cannot be read: odd YAML"}
 		}
 	}()
-	src, wrong := yamlfile.Parse(name, []byte(text))
+	src, wrong := p.parsed()
 	if wrong != nil {
 		return nil, wrong
 	}
 	if src.Root == nil {
 		return []byte("{}"), nil
 	}
-	out, err := yaml.YAMLToJSON([]byte(text))
-	if err == nil && !json.Valid(out) {
-		err = fmt.Errorf("no JSON")
+	var v any
+	err := yaml.NodeToValue(src.Root, &v, yaml.UseOrderedMap())
+	var out []byte
+	if err == nil {
+		out, err = yaml.MarshalWithOptions(v, yaml.JSON())
 	}
-	if err != nil || len(bytes.TrimSpace(out)) == 0 || bytes.TrimSpace(out)[0] != '{' {
-		return nil, &yamlfile.Mistake{File: name, ZH: "须为映射（键: 值）", EN: "must be a mapping (key: value)"}
+	if out = bytes.TrimSpace(out); err != nil || len(out) == 0 || out[0] != '{' || !json.Valid(out) {
+		return nil, &yamlfile.Mistake{File: p.name, ZH: "须为映射（键: 值）", EN: "must be a mapping (key: value)"}
 	}
-	return bytes.TrimSpace(out), nil
+	return out, nil
 }
 
 // apply makes the edit: the entry's own lines are written anew, all others stay.
-func (e Edit) apply(text string) (_ string, err error) {
+func (e Edit) apply(p *page) (_ string, err error) {
 	defer func() { // odd input can bring the YAML library to panic
 		if recover() != nil {
 			err = errBadValue.In("value")
 		}
 	}()
-	src, wrong := yamlfile.Parse(e.File, []byte(text))
+	src, wrong := p.parsed()
 	if wrong != nil {
 		return "", (&Broken{[]yamlfile.Mistake{*wrong}}).asFault()
 	}
 	pairs := pairsOf(src.Root)
 	at := slices.IndexFunc(pairs, func(p *ast.MappingValueNode) bool { return p.Key.String() == e.Under })
-	lines := strings.SplitAfter(text, "\n")
+	lines := strings.SplitAfter(p.text, "\n")
 	if n := len(lines); lines[n-1] == "" {
 		lines = lines[:n-1]
 	} else {

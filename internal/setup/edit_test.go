@@ -1,7 +1,9 @@
 package setup_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -31,7 +33,7 @@ func TestEdits(t *testing.T) {
 		}
 		files["catalog/"+filepath.Base(p)] = text
 	}
-	texts, values, err := s.Values(admin, files, nil)
+	texts, values, err := s.Values(t.Context(), admin, files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,7 @@ func TestEdits(t *testing.T) {
 						continue
 					}
 					edits++
-					got, gotValues, err := s.Values(admin, map[string][]byte{name: files[name]}, []setup.Edit{e})
+					got, gotValues, err := s.Values(t.Context(), admin, map[string][]byte{name: files[name]}, []setup.Edit{e})
 					if err != nil {
 						t.Fatalf("%s %s %s[%d]: %v", what, name, under, i, err)
 					}
@@ -121,7 +123,7 @@ func TestEdits(t *testing.T) {
 	}
 
 	// A key of a mapping; the comments around it stay.
-	got, _, err := s.Values(admin, files, []setup.Edit{
+	got, _, err := s.Values(t.Context(), admin, files, []setup.Edit{
 		{File: "catalog/limits.yaml", Under: "limits", Name: "open_tickets_per_problem_type", Index: -1, Value: []byte("7"), To: -1},
 		{File: "catalog/sla.yaml", Under: "sla", Name: "warn_percent", Index: -1, Value: []byte("60"), To: -1},
 	})
@@ -137,7 +139,7 @@ func TestEdits(t *testing.T) {
 
 	// Lists that are empty, in one line, or not there yet.
 	small := map[string][]byte{"a.yaml": []byte("# head\nlist: []\nother: {a: 1}\n"), "b.yaml": []byte("list: [{id: x}, {id: y}]"), "c.yaml": []byte("# nothing\n")}
-	got, _, err = s.Values(admin, small, []setup.Edit{
+	got, _, err = s.Values(t.Context(), admin, small, []setup.Edit{
 		{File: "a.yaml", Under: "list", Index: -1, Value: []byte(`{"id":"1"}`), To: -1},
 		{File: "b.yaml", Under: "list", Index: 0, To: -1},
 		{File: "c.yaml", Under: "list", Index: -1, Value: []byte(`{"id":"z","num":2}`), To: -1},
@@ -152,15 +154,75 @@ func TestEdits(t *testing.T) {
 		"edits[0].under": {File: "a.yaml", Under: "gone", Index: 0, To: -1},
 		"edits[0].value": {File: "a.yaml", Under: "list", Index: -1, Value: []byte(`{`), To: -1},
 	} {
-		_, _, err := s.Values(admin, small, []setup.Edit{e})
+		_, _, err := s.Values(t.Context(), admin, small, []setup.Edit{e})
 		if f, ok := fault.As(err); !ok || f.Kind != fault.Invalid || f.Field != field {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, _, err := s.Values(admin, map[string][]byte{"a.yaml": []byte("a: [")}, nil); fault.KindOf(err) != fault.Invalid {
+	if _, _, err := s.Values(t.Context(), admin, map[string][]byte{"a.yaml": []byte("a: [")}, nil); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("no YAML: %v", err)
 	}
-	if _, _, err := s.Values(principal.Principal{}, small, nil); fault.KindOf(err) != fault.Forbidden {
+	if _, _, err := s.Values(t.Context(), principal.Principal{}, small, nil); fault.KindOf(err) != fault.Forbidden {
 		t.Errorf("anybody: %v", err)
+	}
+}
+
+// TestEditsBounded: edits are for administrators, auditors read what files hold;
+// too many, too large or too much work is refused in plain words at once, the most
+// is done within seconds, and nothing goes on for a caller who has left.
+func TestEditsBounded(t *testing.T) {
+	t.Parallel()
+	var s setup.Service
+	admin := principal.AsSystem(principal.House)
+	auditor := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "audit", Role: principal.RoleAuditor}
+	add := setup.Edit{File: "a.yaml", Under: "list", Index: -1, Value: []byte(`{"id":"x"}`), To: -1}
+	many := func(n int) (all []setup.Edit) {
+		for range n {
+			all = append(all, add)
+		}
+		return all
+	}
+	of := func(size int) map[string][]byte {
+		line := "  - {id: a, name: {zh: one two three, en: one two three}}\n"
+		text := "list:\n" + strings.Repeat(line, (size-6)/len(line))
+		return map[string][]byte{"a.yaml": []byte(text + "#" + strings.Repeat("x", size-len(text)-2) + "\n")}
+	}
+	_, values, err := s.Values(t.Context(), auditor, of(100), nil)
+	if err != nil || !json.Valid(values["a.yaml"]) {
+		t.Errorf("an auditor reads: %v", err)
+	}
+	if _, _, err := s.Values(t.Context(), auditor, of(100), many(1)); fault.KindOf(err) != fault.Forbidden {
+		t.Errorf("an auditor edits: %v", err)
+	}
+	texts, _, err := s.Values(t.Context(), admin, of(4000), many(setup.MaxEdits))
+	if err != nil || strings.Count(texts["a.yaml"], "\n  - id: x") != setup.MaxEdits {
+		t.Errorf("the most edits: %v", err)
+	}
+	half := of(100)
+	half["README.md"] = make([]byte, setup.MaxEditBytes-100-6)
+	whole := append(many(0), setup.Edit{File: "a.yaml", Under: "list", Index: -1, Value: []byte(`"1234"`), To: -1})
+	if _, _, err := s.Values(t.Context(), admin, half, whole); err != nil {
+		t.Errorf("the most bytes: %v", err)
+	}
+	whole[0].Value = []byte(`"12345"`)
+	for what, c := range map[string]struct {
+		files  map[string][]byte
+		edits  []setup.Edit
+		field  string
+		saying string
+	}{
+		"too many":      {of(100), many(setup.MaxEdits + 1), "edits", "at most 200 edits"},
+		"too large":     {half, whole, "files", "2097152 bytes in all"},
+		"too much work": {of(900_000), many(setup.MaxEdits), "edits", "make fewer"},
+	} {
+		_, _, err := s.Values(t.Context(), admin, c.files, c.edits)
+		if f, ok := fault.As(err); !ok || f.Kind != fault.Invalid || f.Field != c.field || !strings.Contains(err.Error(), c.saying) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, _, err := s.Values(gone, admin, of(100), many(1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller who left: %v", err)
 	}
 }

@@ -54,6 +54,47 @@ func (w *world) eventsOf() map[string]int {
 	return out
 }
 
+// TestExportIsAnEvent: whoever takes accounts or people along leaves an event that
+// says which, once per export; an export of the service's shape, and one that is
+// refused, leave none.
+func TestExportIsAnEvent(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		admin, _, _ := w.peopled()
+		get := func(who principal.Principal, version int64, with setup.With) error {
+			_, err := w.s.Export(ctx, who, version, with)
+			return err
+		}
+		w.OK(get(admin, 0, setup.With{}))
+		if n := w.eventsOf()["config.export"]; n != 0 {
+			w.t.Errorf("%d events of exports without people", n)
+		}
+		w.OK(get(admin, 0, setup.With{Accounts: true}))
+		w.OK(get(admin, 0, setup.With{People: true}))
+		if err := get(w.Emma, 0, setup.With{People: true}); fault.KindOf(err) != fault.Forbidden {
+			w.t.Errorf("an engineer: %v", err)
+		}
+		if err := get(admin, 99, setup.With{People: true}); !errors.Is(err, setup.ErrNoVersion) {
+			w.t.Errorf("no version: %v", err)
+		}
+		var got []string
+		w.OK(w.DB.View(ctx, func(tx *db.Tx) error {
+			got = nil
+			return tx.List(func(r db.Row) error {
+				var actor, data string
+				err := r.Scan(&actor, &data)
+				got = append(got, actor+" "+strings.ReplaceAll(data, " ", ""))
+				return err
+			}, "SELECT actor, data FROM events WHERE domain_id = ? AND kind = 'config.export' ORDER BY id", principal.House)
+		}))
+		want := []string{admin.User + ` {"accounts":true,"people":false}`, admin.User + ` {"accounts":true,"people":true}`}
+		if !slices.Equal(got, want) {
+			w.t.Errorf("events %q, want %q", got, want)
+		}
+	})
+}
+
 // TestAccounts: the folder accounts is there for who asks, without what is
 // personal unless that is asked for, too; a tree with it changes accounts, people,
 // groups and keys when that is meant, one event each, and its plan says so first.

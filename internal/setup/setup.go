@@ -116,7 +116,8 @@ type With struct {
 }
 
 // Export is what is in force as files, with a README and what is set elsewhere
-// as comments; of an earlier version, version > 0, as it was recorded.
+// as comments; of an earlier version, version > 0, as it was recorded. An export
+// with accounts or people is an event (config.export).
 // Administrators only. ErrNoVersion.
 func (s *Service) Export(ctx context.Context, who principal.Principal, version int64, with With) (t Tree, err error) {
 	if !who.Admin() {
@@ -125,11 +126,16 @@ func (s *Service) Export(ctx context.Context, who principal.Principal, version i
 	with.Accounts = with.Accounts || with.People
 	if version > 0 {
 		v, files, err := s.recorded(ctx, version)
+		if err != nil {
+			return t, err
+		}
 		if !with.Accounts {
 			files = core(files)
 		}
-		return Tree{v.Version, v.Hash, files}, err
+		return Tree{v.Version, v.Hash, files}, s.exported(ctx, who, version, with)
 	}
+	var d *draft
+	var names map[string]string
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		st, err := stateIn(tx, with.Accounts)
 		if err != nil {
@@ -139,36 +145,49 @@ func (s *Service) Export(ctx context.Context, who principal.Principal, version i
 		if err != nil {
 			return err
 		}
-		d := newDraft(st)
+		d = newDraft(st)
 		files, err := d.tree(false)
 		if err != nil {
 			return err
 		}
 		t = Tree{Version: last.Version, Hash: hashOf(hashes(files)), Files: files}
-		names, err := d.names(tx)
-		if err != nil {
-			return err
-		}
-		if with.People {
-			if err := d.openNames(ctx, s); err != nil {
-				return err
-			}
-		}
-		for _, p := range d.parts {
-			noted, err := p.notes(names)
-			if err != nil {
-				return err
-			}
-			maps.Copy(files, noted)
-		}
-		return nil
+		names, err = d.names(tx)
+		return err
 	})
 	if err != nil {
-		return t, err
+		return Tree{}, err
+	}
+	if err := s.exported(ctx, who, 0, with); err != nil {
+		return Tree{}, err
+	}
+	if with.People { // a key for each of them is loaded: not while the snapshot is held
+		if err := d.openNames(ctx, s); err != nil {
+			return Tree{}, err
+		}
+	}
+	for _, p := range d.parts {
+		noted, err := p.notes(names)
+		if err != nil {
+			return Tree{}, err
+		}
+		maps.Copy(t.Files, noted)
 	}
 	t.Files[readme] = readmeText
 	t.Files[serverFile] = s.serverText()
 	return t, nil
+}
+
+// exported records that somebody takes accounts and people along, before he gets
+// them. What only shapes the service is no secret and leaves no trace.
+func (s *Service) exported(ctx context.Context, who principal.Principal, version int64, with With) error {
+	if !with.Accounts {
+		return nil
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		event.Record(tx, who, event.Event{Domain: principal.House, Kind: "config.export", Subject: "config", SubjectID: "config", Revision: version, LogCode: event.NoLog,
+			Data: map[string]any{"accounts": with.Accounts, "people": with.People}})
+		return nil
+	})
 }
 
 // Plan shows what Apply would change, and which open tickets are touched by it.

@@ -11812,7 +11812,8 @@ func (s *Server) handleDryRunRuleRequest(args [0]string, argsEscaped bool, w htt
 //
 // Makes edits to files and tells what the files hold, for forms over what Export gave. What no edit
 // names stays as it is written, comments too. Only the YAML is checked; nothing is stored: plan and
-// apply the answer. For administrators and auditors.
+// apply the answer. Edits are for administrators; auditors read what the files hold. At most 200 edits
+// and 2 MB of files and values in all, and 4 MB when each edit is counted with the size of its file.
 //
 // POST /desk/v1/config/edit
 func (s *Server) handleEditConfigurationRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -19843,7 +19844,9 @@ func (s *Server) handleListRulesRequest(args [0]string, argsEscaped bool, w http
 // handleListSessionRecordsRequest handles ListSessionRecords operation.
 //
 // The first 1000 commands and the first 1000 transfers of a session, oldest first, as the customer
-// reads them. Not for auditors who hold no other role, commands may hold personal data.
+// reads them. For the ticket's handler, who asked for the authorization, supervisors and
+// administrators; not for auditors who hold no other role, commands may hold personal data. Each look
+// is recorded.
 //
 // GET /desk/v1/authorizations/{authorization_id}/sessions/{session_id}/records
 func (s *Server) handleListSessionRecordsRequest(args [2]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -569,7 +569,8 @@ type Handler interface {
 	//
 	// Makes edits to files and tells what the files hold, for forms over what Export gave. What no edit
 	// names stays as it is written, comments too. Only the YAML is checked; nothing is stored: plan and
-	// apply the answer. For administrators and auditors.
+	// apply the answer. Edits are for administrators; auditors read what the files hold. At most 200 edits
+	// and 2 MB of files and values in all, and 4 MB when each edit is counted with the size of its file.
 	//
 	// POST /desk/v1/config/edit
 	EditConfiguration(ctx context.Context, req *EditConfigurationReq) (*ConfigValues, error)
@@ -945,7 +946,9 @@ type Handler interface {
 	// ListSessionRecords implements ListSessionRecords operation.
 	//
 	// The first 1000 commands and the first 1000 transfers of a session, oldest first, as the customer
-	// reads them. Not for auditors who hold no other role, commands may hold personal data.
+	// reads them. For the ticket's handler, who asked for the authorization, supervisors and
+	// administrators; not for auditors who hold no other role, commands may hold personal data. Each look
+	// is recorded.
 	//
 	// GET /desk/v1/authorizations/{authorization_id}/sessions/{session_id}/records
 	ListSessionRecords(ctx context.Context, params ListSessionRecordsParams) (*SessionRecordList, error)

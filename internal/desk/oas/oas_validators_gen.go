@@ -6822,7 +6822,7 @@ func (s *EditConfigurationReq) Validate() error {
 		if err := (validate.Array{
 			MinLength:    0,
 			MinLengthSet: false,
-			MaxLength:    2000,
+			MaxLength:    200,
 			MaxLengthSet: true,
 		}).ValidateLength(len(s.Edits)); err != nil {
 			return errors.Wrap(err, "array")

@@ -309,7 +309,7 @@ export interface paths {
         };
         /**
          * Show what a session recorded
-         * @description The first 1000 commands and the first 1000 transfers of a session, oldest first, as the customer reads them. Not for auditors who hold no other role, commands may hold personal data.
+         * @description The first 1000 commands and the first 1000 transfers of a session, oldest first, as the customer reads them. For the ticket's handler, who asked for the authorization, supervisors and administrators; not for auditors who hold no other role, commands may hold personal data. Each look is recorded.
          */
         get: operations["ListSessionRecords"];
         put?: never;
@@ -4068,7 +4068,7 @@ export interface paths {
         put?: never;
         /**
          * Edit files of the configuration
-         * @description Makes edits to files and tells what the files hold, for forms over what Export gave. What no edit names stays as it is written, comments too. Only the YAML is checked; nothing is stored: plan and apply the answer. For administrators and auditors.
+         * @description Makes edits to files and tells what the files hold, for forms over what Export gave. What no edit names stays as it is written, comments too. Only the YAML is checked; nothing is stored: plan and apply the answer. Edits are for administrators; auditors read what the files hold. At most 200 edits and 2 MB of files and values in all, and 4 MB when each edit is counted with the size of its file.
          */
         post: operations["EditConfiguration"];
         delete?: never;

@@ -344,6 +344,7 @@ const texts: Record<keyof typeof zh, string> = {
   'made.o.ev.abuse.read': 'looked at a report',
   'made.o.ev.abuse.handle': 'handled a report',
   'made.o.ev.audit.export': 'exported the audit',
+  'made.o.ev.config.export': 'exported accounts and people',
   'made.o.ev.catalog.apply': 'changed the catalogue',
   'made.o.ev.template.change': 'changed a template',
   'made.o.ev.template.reset': 'reset a template',

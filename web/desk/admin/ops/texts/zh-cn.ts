@@ -342,6 +342,7 @@ const texts = {
   'made.o.ev.abuse.read': '查看举报',
   'made.o.ev.abuse.handle': '处理举报',
   'made.o.ev.audit.export': '导出审计',
+  'made.o.ev.config.export': '导出账号与人员',
   'made.o.ev.catalog.apply': '修改服务目录',
   'made.o.ev.template.change': '修改模板',
   'made.o.ev.template.reset': '恢复模板',
