@@ -1,6 +1,7 @@
 // A draft of the catalogue kept on a device, and what colleagues put in force
 // meanwhile: neither takes the other back unseen. Notices are agreed to first.
 import { toAdmin } from './admin-service'
+import { axeClean } from './axe'
 import { expect, signInHouse, test, type Api } from './world'
 
 type Files = Record<string, string>
@@ -32,6 +33,7 @@ test('a kept draft and what others changed meanwhile', async ({ page, world, fau
   await colleague(desk, 'catalog/severities.yaml', (text) => text.replace('15m', '14m'))
   await page.reload()
   await expect(main).toContainText('期间有别人的修改：catalog/severities.yaml')
+  await axeClean(page, 'moved')
   await page.getByRole('button', { name: '把我的修改接到现在的内容上' }).click()
   await expect(main.locator('.moved')).toHaveCount(0)
 
@@ -46,6 +48,7 @@ test('a kept draft and what others changed meanwhile', async ({ page, world, fau
   await expect(main.locator('.notices')).toContainText('现在就会删除 12 条记录')
   await expect(main).toContainText('1 项变化')
   await expect(main.locator('.after')).toContainText('某名称（')
+  await axeClean(page, 'notices')
   const go = page.getByRole('button', { name: '生效', exact: true })
   const dialog = page.locator('dialog[open]')
   const old = await mine()
@@ -72,6 +75,7 @@ test('a kept draft and what others changed meanwhile', async ({ page, world, fau
   await expect(main).toContainText('这些文件您和别人都改了：catalog/limits.yaml')
   await expect(main.locator('.diff .added', { hasText: 'by a colleague' })).toBeVisible()
   await expect(main.locator('.diff')).toHaveCount(2)
+  await axeClean(page, 'both')
   await expect(go).toHaveCount(0)
   expect(await mine()).toContain('# by a colleague')
   await page.locator('.moved').getByRole('button', { name: '放弃修改' }).click()
