@@ -101,4 +101,6 @@ test('hostile articles leave nothing but what is allowed', async ({ page }) => {
   const honest = await page.evaluate(() => (window as unknown as { readProse: (html: string, top: number) => unknown }).readProse('<h1>A</h1><p>b <a href="https://a.example/?q=1&amp;r=2">c</a></p><ol start="3"><li>d</li></ol>', 2))
   expect(JSON.stringify(honest)).toContain('"href":"https://a.example/?q=1&r=2","target":"_blank","rel":"nofollow noreferrer noopener"')
   expect(JSON.stringify(honest)).toContain('{"start":"3"}')
+  // What is no text is not shown as text either.
+  expect(await page.evaluate(() => JSON.stringify((window as unknown as { readProse: (html: string, top: number) => unknown }).readProse('<script>one</script><style>two</style><svg><text>three</text></svg><math><mi>four</mi></math><iframe>five</iframe>', 2)))).toBe('[]')
 })
