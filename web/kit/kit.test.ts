@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest'
 import { asFailure, Failure, unwrap } from './errors'
 import { fill } from './i18n.svelte'
 import { diff } from '../console/agreements/diff'
-import { cell } from '../console/tickets/csv'
 import { match, nameOf, shortcuts, single, useKeys, type Shortcut } from './keys.svelte'
 import { parse, parseInline } from './markdown'
 import { soundsLike } from './pinyin'
@@ -165,10 +164,6 @@ test('keys that were given others act by those, and only by those', () => {
   end()
   prefs.remap = {}
   expect([single('j'), single('g h'), single('ctrl+k'), single('enter')]).toEqual([true, true, false, false])
-})
-
-test('cells of an export run nothing', () => {
-  expect([cell('=1+1'), cell('@x'), cell('a,b'), cell('a"b'), cell('普通')]).toEqual(["'=1+1", "'@x", '"a,b"', '"a""b"', '普通'])
 })
 
 test('spans and countdowns', () => {

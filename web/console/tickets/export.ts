@@ -1,6 +1,7 @@
 // Exports what a list shows, exactly: by the server's own export where it takes
 // the filter, else the rows themselves as CSV.
 import { v2 } from '../../kit/api'
+import { cell } from '../../kit/csv'
 import { unwrap } from '../../kit/errors'
 import { queries } from '../../kit/query'
 import { kt, type KitKey } from '../../kit/text'
@@ -8,7 +9,6 @@ import { full } from '../../kit/time.svelte'
 import { ticketsQuery, type Filter, type Ticket } from '../data'
 import { save } from '../detail'
 import { m } from '../more'
-import { cell } from './csv'
 
 const named = 100 // numbers that one request can name
 const page = 100

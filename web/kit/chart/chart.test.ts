@@ -32,7 +32,7 @@ test('durations are counted in the unit of which there are at least three', () =
 
 test('a table as CSV: quoted, and no formula', () => {
   const t = { columns: ['甲', 'b,c'], rows: [{ head: '=1+1', cells: [{ text: '"x"' }] }, { head: '-5', cells: [{ text: '@a' }] }] }
-  expect(csvOf(t)).toBe('\ufeff甲,"b,c"\r\n\'=1+1,"""x"""\r\n-5,\'@a\r\n')
+  expect(csvOf(t)).toBe('\ufeff"甲","b,c"\r\n"\'=1+1","""x"""\r\n"-5","\'@a"\r\n')
 })
 
 test('long names break at blanks and between Chinese characters', () => {

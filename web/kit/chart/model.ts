@@ -1,6 +1,8 @@
 // What a chart shows and what its table says: the same numbers, each with the
 // address of what it counts.
 
+import { cell } from '../csv'
+
 export type Unit = 'count' | 'ms' | 'points' | 'percent'
 /** Names of tokens; colour is never the only difference. */
 export type Tone = 'new' | 'work' | 'you' | 'done' | 'off' | 'bad' | 'warn' | 'brand'
@@ -43,9 +45,6 @@ export function scale(most: number): { ms: number; name: 'day' | 'hour' | 'minut
 
 /** A table as CSV (RFC 4180); no cell is taken for a formula. */
 export function csvOf(t: Table): string {
-  const cell = (s: string) => {
-    const safe = /^[=+\-@\t\r]/.test(s) && !/^-?[\d.,]+%?$/.test(s) ? `'${s}` : s
-    return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-  }
-  return `\ufeff${[t.columns, ...t.rows.map((r) => [r.head, ...r.cells.map((c) => c.text)])].map((r) => r.map(cell).join(',')).join('\r\n')}\r\n`
+  const figure = (s: string) => (/^-[\d.,]+%?$/.test(s) ? `"${s}"` : cell(s)) // a negative number stays one
+  return `\ufeff${[t.columns, ...t.rows.map((r) => [r.head, ...r.cells.map((c) => c.text)])].map((r) => r.map(figure).join(',')).join('\r\n')}\r\n`
 }

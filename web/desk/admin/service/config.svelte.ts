@@ -8,6 +8,7 @@ import { session } from '../../../kit/session.svelte'
 import { queries } from '../../../kit/query'
 import type { S } from '../../data'
 import { allowed, administrators } from '../places'
+import { carried, differing } from './begun'
 
 export interface Both {
   zh?: string
@@ -125,8 +126,8 @@ const user = () => session()?.user_id ?? ''
 /** What was edited and is not in force yet. */
 class Draft {
   tree = $state.raw<Tree>()
-  /** Files as they were in force when the editing began. */
-  #from: Record<string, string> = {}
+  /** Files as they were in force when the editing began: what applying goes by. */
+  from = $state.raw<Record<string, string>>({})
   #asked = false
 
   /** Takes up what was left on this device. */
@@ -136,15 +137,30 @@ class Draft {
     const k = kept<{ files: Record<string, string>; from: Record<string, string> }>(user(), place)
     if (k === undefined) return
     try {
-      this.tree = await edited(k.value.files, [])
-      this.#from = k.value.from
+      const tree = await edited(k.value.files, [])
+      this.from = k.value.from
+      this.tree = tree
     } catch {
       drop(user(), place)
     }
   }
-  /** How many files differ from what was in force. */
+  /** The files that differ from what was in force. */
   get changed(): string[] {
-    return Object.keys(this.tree?.files ?? {}).filter((f) => this.tree?.files[f] !== this.#from[f])
+    return this.tree === undefined ? [] : differing(this.from, this.tree.files)
+  }
+  /** The files that others changed since the editing began. */
+  moved(now: Tree): string[] {
+    return this.tree === undefined ? [] : differing(this.from, now.files)
+  }
+  /** Goes on from what is in force now, with the files changed here; false when both changed the same file. */
+  async carry(now: Tree): Promise<boolean> {
+    const files = carried(this.from, this.tree?.files ?? {}, now.files)
+    if (files === undefined) return false
+    const tree = await edited(files, [])
+    this.from = now.files
+    this.tree = tree
+    this.#keep()
+    return true
   }
   async edit(inForce: Tree, edits: Edit[]): Promise<void> {
     const base = this.tree ?? inForce
@@ -152,10 +168,13 @@ class Draft {
     const some: Record<string, string> = {}
     for (const n of names) some[n] = base.files[n] ?? ''
     const got = await edited(some, edits)
-    if (this.tree === undefined) this.#from = inForce.files
+    if (this.tree === undefined) this.from = inForce.files
     this.tree = { files: { ...base.files, ...got.files }, values: { ...base.values, ...got.values } }
-    if (this.changed.length === 0) this.clear()
-    else keep(user(), place, { files: this.tree.files, from: this.#from })
+    this.#keep()
+  }
+  #keep(): void {
+    if (this.tree === undefined || this.changed.length === 0) this.clear()
+    else keep(user(), place, { files: this.tree.files, from: this.from })
   }
   clear(): void {
     this.tree = undefined

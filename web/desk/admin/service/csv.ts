@@ -1,5 +1,6 @@
 // The catalogue's texts as a table for translators: one row for each text, both
 // languages side by side, and back again.
+import { cell, defuse } from '../../../kit/csv'
 import { entries, lean, type Both, type Edit, type Param, type Product, type Severity, type Tree } from './config.svelte'
 
 export interface Row {
@@ -13,11 +14,8 @@ const head = ['kind', 'id', 'field', 'zh', 'en'] as const
 
 /** RFC 4180; texts that a table program would run as a formula get an apostrophe before them. */
 export function write(rows: Row[]): string {
-  const cell = (s: string) => {
-    const safe = /^[=+\-@\t\r']/.test(s) ? `'${s}` : s
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-  }
-  return `\uFEFF${[head.join(','), ...rows.map((r) => head.map((h) => cell(r[h])).join(','))].join('\r\n')}\r\n`
+  // Also texts with an apostrophe of their own get one, so that read takes off ours only.
+  return `\uFEFF${[head.join(','), ...rows.map((r) => head.map((h) => cell(r[h].startsWith("'") ? `'${r[h]}` : r[h])).join(','))].join('\r\n')}\r\n`
 }
 
 /** The cells of a CSV text; undefined when a quote is left open. */
@@ -52,12 +50,14 @@ export function cells(text: string): string[][] | undefined {
   return rows.filter((r) => r.some((c) => c.trim() !== ''))
 }
 
+const plain = (s: string): string => (s.startsWith("''") || (s.startsWith("'") && defuse(s.slice(1)) === s) ? s.slice(1) : s)
+
 /** The rows of a table; undefined when it has not the columns. */
 export function read(text: string): Row[] | undefined {
   const all = cells(text)
   const names = all?.[0]?.map((c) => c.trim().toLowerCase())
   if (all === undefined || names === undefined || head.some((h) => !names.includes(h))) return undefined
-  return all.slice(1).map((r) => Object.fromEntries(head.map((h) => [h, (r[names.indexOf(h)] ?? '').replace(/^'(?=[=+\-@\t\r'])/, '').replaceAll('\r\n', '\n')])) as unknown as Row)
+  return all.slice(1).map((r) => Object.fromEntries(head.map((h) => [h, plain(r[names.indexOf(h)] ?? '').replaceAll('\r\n', '\n')])) as unknown as Row)
 }
 
 type Found = { row: Row; set: (b: Both) => void }

@@ -58,6 +58,9 @@ const texts: Record<keyof typeof zh, string> = {
   'diff.same': '{n} equal line|{n} equal lines',
 
   'plan.title': 'What will change',
+  'plan.notices': 'Read this first',
+  'plan.sure': 'Put this in force?',
+  'plan.named': '{name} ({id})',
   'plan.none': 'Nothing would change',
   'plan.none.hint': 'This is exactly what is in force now.',
   'plan.layout': 'Only comments or layout differ; nobody will notice.',

@@ -56,6 +56,9 @@ const texts = {
   'diff.same': '{n} 行相同',
 
   'plan.title': '将要发生的变化',
+  'plan.notices': '请先看清',
+  'plan.sure': '确定生效？',
+  'plan.named': '{name}（{id}）',
   'plan.none': '没有变化',
   'plan.none.hint': '内容与现在生效的完全相同。',
   'plan.layout': '只有注释或排版不同，不影响使用。',
