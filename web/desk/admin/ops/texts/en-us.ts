@@ -255,6 +255,7 @@ const texts: Record<keyof typeof zh, string> = {
   'o.set.empty': 'No settings',
   'made.o.source.default': 'default',
   'made.o.source.file': 'file',
+  'made.o.source.demo': 'demo',
   'made.o.source.command': 'command line',
 
   'o.abu.title': 'Abuse reports',

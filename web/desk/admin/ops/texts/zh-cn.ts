@@ -253,6 +253,7 @@ const texts = {
   'o.set.empty': '没有设置',
   'made.o.source.default': '默认',
   'made.o.source.file': '配置文件',
+  'made.o.source.demo': '演示',
   'made.o.source.command': '启动命令',
 
   'o.abu.title': '违规举报',
