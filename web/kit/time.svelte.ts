@@ -40,10 +40,8 @@ export function toDate(at: Instant | undefined | null): Date | undefined {
 export function full(at: Instant | undefined | null): string {
   const d = toDate(at)
   if (d === undefined) return '–'
-  const parts = format('full', { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' }).formatToParts(d)
-  const zone = parts.find((p) => p.type === 'timeZoneName')?.value ?? ''
-  const rest = parts.map((p) => (p.type === 'timeZoneName' ? ' ' : p.value)).join('')
-  return `${rest.replace(/\s+/g, ' ').trim()} ${zone}`.trim()
+  const text = format('full', { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(d)
+  return `${text} ${format('zone', { timeZoneName: 'short' }).formatToParts(d).find((p) => p.type === 'timeZoneName')?.value}`
 }
 
 /** 2026-11-25, the day in the user's zone. */
