@@ -395,7 +395,7 @@ const texts: Record<keyof typeof zh, string> = {
   'made.o.ev.config.rollback': 'went back to an earlier configuration',
   'made.o.ev.config.found': 'found changes made elsewhere',
   'made.o.ev.authorization.request': 'asked for authorization',
-  'made.o.ev.authorization.grant': 'authorized',
+  'made.o.ev.authorization.confirm': 'authorized',
   'made.o.ev.authorization.approve': 'approved a request for authorization',
   'made.o.ev.authorization.reject': 'customer refused authorization',
   'made.o.ev.authorization.refuse': 'turned a request for authorization down',

@@ -393,7 +393,7 @@ const texts = {
   'made.o.ev.config.rollback': '恢复旧配置',
   'made.o.ev.config.found': '发现在别处修改的配置',
   'made.o.ev.authorization.request': '申请授权',
-  'made.o.ev.authorization.grant': '授权',
+  'made.o.ev.authorization.confirm': '授权',
   'made.o.ev.authorization.approve': '批准授权申请',
   'made.o.ev.authorization.reject': '客户拒绝授权',
   'made.o.ev.authorization.refuse': '驳回授权申请',
