@@ -65,6 +65,6 @@ func (t Ticket) WithDefaults() Ticket {
 // Demo lets a ticket be urged as soon as it exists (design: the demo world); a
 // second urge at once is still refused.
 func (t Ticket) Demo() Ticket {
-	t.UrgeAfter = -1
+	t.UrgeAfter = -time.Second
 	return t
 }

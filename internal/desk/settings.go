@@ -17,7 +17,7 @@ type SettingsHost struct {
 // Setting is one value in force.
 type Setting struct {
 	Key, Value string
-	Source     string // default, file or command
+	Source     string // default, file, command or demo
 }
 
 // Storage is what the store holds.

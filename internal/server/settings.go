@@ -31,9 +31,20 @@ func (s *Server) settings() []desk.Setting {
 	put("--demo", strconv.FormatBool(s.o.Demo), "false")
 	put("--keys", s.o.keysDir(), Options{Data: s.o.Data}.keysDir())
 	put("--listen", s.o.Listen, "127.0.0.1:8080")
-	for _, v := range s.o.Config.Settings(s.o.file) {
+	force := s.o.Config
+	if s.o.Demo { // as the nouns change theirs
+		force.Authorization, force.Ticket, force.Verify = force.Authorization.Demo(), force.Ticket.Demo(), force.Verify.Demo()
+	}
+	usual := map[string]string{}
+	for _, v := range s.o.file.Settings(s.o.file) {
+		usual[v.Key] = v.Value
+	}
+	for _, v := range force.Settings(s.o.file) {
 		source := "default"
-		if v.Given {
+		switch {
+		case usual[v.Key] != v.Value:
+			source = "demo"
+		case v.Given:
 			source = "file"
 		}
 		all = append(all, desk.Setting{Key: v.Key, Value: v.Value, Source: source})

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"casemate/internal/config"
 	"casemate/internal/db/dbtest"
@@ -69,8 +70,24 @@ func TestShownDatabase(t *testing.T) {
 // TestSettingsOfDemo: what the demo adds does not stand in the file.
 func TestSettingsOfDemo(t *testing.T) {
 	t.Parallel()
-	o := Options{Demo: true}
+	o := Options{Demo: true, Config: config.Config{Ticket: config.Ticket{UrgeAfter: time.Hour}, Queue: config.Queue{Capacity: 7}}}
 	o.tryable()
+	all := map[string]string{}
+	for _, v := range (&Server{o: o}).settings() {
+		all[v.Key] = v.Source + " " + v.Value
+	}
+	for key, want := range map[string]string{
+		"authorization.approval":            "demo none",
+		"authorization.check_hosts.enabled": "demo true",
+		"ticket.urge_after":                 "demo -1s",
+		"verify.caps.user_hour":             "demo -1",
+		"queue.capacity":                    "file 7",
+		"drain":                             "default 5s",
+	} {
+		if all[key] != want {
+			t.Errorf("%s: %q, want %q", key, all[key], want)
+		}
+	}
 	for _, v := range o.Config.Settings(o.file) {
 		if v.Key == "authorization.check_hosts.enabled" && (v.Value != "true" || v.Given) {
 			t.Errorf("%+v", v)

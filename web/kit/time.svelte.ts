@@ -36,11 +36,12 @@ export function toDate(at: Instant | undefined | null): Date | undefined {
   return Number.isNaN(d.getTime()) || d.getTime() < 0 ? undefined : d
 }
 
-/** 2026-11-25 22:36, with seconds and zone where asked. */
+/** 2026-11-25 22:36:09 GMT+8; the zone last, which Chinese formats put between day and time. */
 export function full(at: Instant | undefined | null): string {
   const d = toDate(at)
   if (d === undefined) return '–'
-  return format('full', { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' }).format(d)
+  const text = format('full', { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(d)
+  return `${text} ${format('zone', { timeZoneName: 'short' }).formatToParts(d).find((p) => p.type === 'timeZoneName')?.value}`
 }
 
 /** 2026-11-25, the day in the user's zone. */

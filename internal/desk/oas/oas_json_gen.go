@@ -52357,6 +52357,8 @@ func (s *SettingSource) Decode(d *jx.Decoder) error {
 		*s = SettingSourceFile
 	case SettingSourceCommand:
 		*s = SettingSourceCommand
+	case SettingSourceDemo:
+		*s = SettingSourceDemo
 	default:
 		*s = SettingSource(v)
 	}

@@ -26022,7 +26022,7 @@ type Setting struct {
 	Key string `json:"key"`
 	// As people write it; of a secret where it is read from.
 	Value string `json:"value"`
-	// Where the value comes from.
+	// Where the value comes from; demo - what a demo world is made easy to try with.
 	Source SettingSource `json:"source"`
 }
 
@@ -26071,13 +26071,14 @@ func (s *SettingList) SetItems(val []Setting) {
 	s.Items = val
 }
 
-// Where the value comes from.
+// Where the value comes from; demo - what a demo world is made easy to try with.
 type SettingSource string
 
 const (
 	SettingSourceDefault SettingSource = "default"
 	SettingSourceFile    SettingSource = "file"
 	SettingSourceCommand SettingSource = "command"
+	SettingSourceDemo    SettingSource = "demo"
 )
 
 // AllValues returns all SettingSource values.
@@ -26086,6 +26087,7 @@ func (SettingSource) AllValues() []SettingSource {
 		SettingSourceDefault,
 		SettingSourceFile,
 		SettingSourceCommand,
+		SettingSourceDemo,
 	}
 }
 
@@ -26097,6 +26099,8 @@ func (s SettingSource) MarshalText() ([]byte, error) {
 	case SettingSourceFile:
 		return []byte(s), nil
 	case SettingSourceCommand:
+		return []byte(s), nil
+	case SettingSourceDemo:
 		return []byte(s), nil
 	default:
 		return nil, errors.Errorf("invalid value: %q", s)
@@ -26114,6 +26118,9 @@ func (s *SettingSource) UnmarshalText(data []byte) error {
 		return nil
 	case SettingSourceCommand:
 		*s = SettingSourceCommand
+		return nil
+	case SettingSourceDemo:
+		*s = SettingSourceDemo
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)

@@ -17560,6 +17560,8 @@ func (s SettingSource) Validate() error {
 		return nil
 	case "command":
 		return nil
+	case "demo":
+		return nil
 	default:
 		return errors.Errorf("invalid value: %v", s)
 	}

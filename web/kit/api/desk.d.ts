@@ -5539,10 +5539,10 @@ export interface components {
             /** @description As people write it; of a secret where it is read from. */
             value: string;
             /**
-             * @description Where the value comes from.
+             * @description Where the value comes from; demo - what a demo world is made easy to try with.
              * @enum {string}
              */
-            source: "default" | "file" | "command";
+            source: "default" | "file" | "command" | "demo";
         };
         Storage: {
             /**

@@ -39,3 +39,32 @@ export function sectionName(id: string): string {
   const n = names[id]
   return n === undefined ? id.replace(/^catalog\./, '') : own(n)
 }
+
+const words: Record<string, readonly [string, string]> = {
+  targets: ['时限', 'Targets'],
+  first_response: ['首次响应', 'First answer'],
+  next_response: ['后续响应', 'Next answers'],
+  resolution: ['解决', 'Solution'],
+  severity: ['问题级别', 'Severity'],
+  name: ['名称', 'Name'],
+  desc: ['说明', 'Description'],
+  content: ['内容', 'Text'],
+  version: ['版本', 'Version'],
+  clock: ['工作日历', 'Calendar'],
+  hours: ['工作时间', 'Working time'],
+  holidays: ['假日', 'Holidays'],
+  workdays: ['补班日', 'Extra working days'],
+  zh: ['中文', 'Chinese'],
+  en: ['英文', 'English'],
+}
+
+/** A field of a change in words where there are some; places in lists count from 1. */
+export function fieldName(field: string): string {
+  return field
+    .split('.')
+    .map((step) => {
+      const w = Object.hasOwn(words, step) ? words[step] : undefined
+      return w !== undefined ? own(w) : /^\d+$/.test(step) ? `#${Number(step) + 1}` : step
+    })
+    .join(' · ')
+}

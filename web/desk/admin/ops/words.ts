@@ -21,5 +21,5 @@ export function eventName(kind: string): string {
 /** The first words of kinds, which `.*` means all of. */
 export const groupsOfKinds = [
   'ticket', 'attachment', 'agreement', 'article', 'contact', 'diagnosis', 'user', 'token', 'key', 'domain', 'group', 'agency', 'resource', 'partner', 'team', 'queue',
-  'rule', 'macro', 'bulk', 'sla', 'catalog', 'template', 'provider', 'codes', 'notify', 'mail', 'webhook', 'privacy', 'abuse', 'audit',
+  'rule', 'macro', 'bulk', 'sla', 'catalog', 'template', 'provider', 'codes', 'notify', 'mail', 'webhook', 'privacy', 'abuse', 'audit', 'config', 'authorization', 'code', 'view', 'label',
 ] as const

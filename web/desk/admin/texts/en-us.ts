@@ -71,6 +71,7 @@ const texts: Record<keyof typeof zh, string> = {
   'plan.before': 'Now',
   'plan.after': 'Then',
   'plan.due': 'Promised for',
+  'plan.due.kept': 'Still due',
   'plan.empty': '(empty)',
   'plan.clocks': 'Promises of open tickets',
   'plan.clocks.keep': 'Keep what was promised',

@@ -69,6 +69,7 @@ const texts = {
   'plan.before': '现在',
   'plan.after': '之后',
   'plan.due': '承诺时间',
+  'plan.due.kept': '承诺时间不变：',
   'plan.empty': '（空）',
   'plan.clocks': '未完成工单的承诺时间',
   'plan.clocks.keep': '保持原来的承诺',

@@ -1,0 +1,20 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import peopleEn from '../people/texts/en-us'
+import peopleZh from '../people/texts/zh-cn'
+import en from './texts/en-us'
+import zh from './texts/zh-cn'
+
+// What the server records must not stand in the audit as its bare kind.
+test('every kind of event that the server records has words', () => {
+  const root = new URL('../../../../internal/', import.meta.url)
+  const kinds = new Set<string>()
+  for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.go') || file.endsWith('_test.go') || file.includes('/oas/')) continue
+    for (const m of readFileSync(new URL(file, root), 'utf8').matchAll(/Kind: +"([a-z_]+(?:\.[a-z_]+)+)", Subject/g)) kinds.add(m[1] ?? '')
+  }
+  expect(kinds.size).toBeGreaterThan(80)
+  const lacks = (...texts: Record<string, string>[]) => [...kinds].filter((k) => !k.startsWith('ticket.') && !texts.some((t) => `made.o.ev.${k}` in t || `made.p.ev.${k}` in t))
+  expect(lacks(zh, peopleZh)).toEqual([])
+  expect(lacks(en, peopleEn)).toEqual([])
+})
