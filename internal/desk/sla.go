@@ -60,7 +60,7 @@ func (h serviceLevels) ShowTicketClocks(ctx context.Context, params oas.ShowTick
 	}
 	lang, r := locale.From(ctx).Language, c.Rule
 	out := &oas.TicketClocks{Number: c.Ticket.Number, Now: at(c.Now), NowMs: c.Now, Clocks: []oas.TicketClock{},
-		Rule: oas.ClockRule{ID: c.RuleID, Plan: text(r.Plan), SeverityID: text(r.Severity), SeverityName: text(h.catalog.Now().Name(catalog.KindSeverity, r.Severity, lang)),
+		Rule: oas.ClockRule{ID: c.RuleID, Plan: text(r.Plan), PlanName: text(h.catalog.Now().Name(catalog.KindPlan, r.Plan, lang)), SeverityID: text(r.Severity), SeverityName: text(h.catalog.Now().Name(catalog.KindSeverity, r.Severity, lang)),
 			FirstAnswerMs: maybeMs(r.First), NextAnswerMs: maybeMs(r.Next), ResolutionMs: maybeMs(r.Resolution),
 			WarnPercent: int32(r.Warn), EscalatePercent: int32(r.Escalate), Calendar: calendarOut(r.Calendar, lang)}}
 	for _, k := range c.All {

@@ -30,7 +30,7 @@ const (
 	maxSimilarText = 2000
 	similarAmong   = 300 // newest tickets looked at
 	similarWords   = 40
-	similarLeast   = 0.25 // of the weight of what the text is about
+	similarLeast   = 0.4  // of the weight of what the text is about
 	sameProblem    = 1.25 // times the score
 	wordWeight     = 2    // of a word of letters beside two Han, which are often but a part of one
 )

@@ -3,6 +3,7 @@ package webapi
 import (
 	"context"
 
+	"casemate/internal/catalog"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/webapi/oas"
@@ -14,5 +15,6 @@ func (h serviceLevels) ShowPromise(ctx context.Context, p oas.ShowPromiseParams)
 	if err != nil {
 		return nil, err
 	}
-	return &oas.Promise{FirstAnswerAt: maybeAt(due), FirstAnswerMs: maybeMs(rule.First), Plan: text(rule.Plan), CalendarName: text(rule.Calendar.Name.In(locale.From(ctx).Language))}, nil
+	lang := locale.From(ctx).Language
+	return &oas.Promise{FirstAnswerAt: maybeAt(due), FirstAnswerMs: maybeMs(rule.First), Plan: text(rule.Plan), PlanName: text(h.catalog.Now().Name(catalog.KindPlan, rule.Plan, lang)), CalendarName: text(rule.Calendar.Name.In(lang))}, nil
 }

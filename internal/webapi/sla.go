@@ -55,7 +55,7 @@ func (h serviceLevels) ShowTicketClocks(ctx context.Context, params oas.ShowTick
 	}
 	lang, r := locale.From(ctx).Language, c.Rule
 	out := &oas.TicketClocks{Number: c.Ticket.Number, Now: at(c.Now), NowMs: c.Now, Clocks: []oas.TicketClock{},
-		Rule: oas.ClockRule{ID: c.RuleID, Plan: text(r.Plan), SeverityID: text(r.Severity), SeverityName: text(h.catalog.Now().Name(catalog.KindSeverity, r.Severity, lang)),
+		Rule: oas.ClockRule{ID: c.RuleID, Plan: text(r.Plan), PlanName: text(h.catalog.Now().Name(catalog.KindPlan, r.Plan, lang)), SeverityID: text(r.Severity), SeverityName: text(h.catalog.Now().Name(catalog.KindSeverity, r.Severity, lang)),
 			FirstAnswerMs: maybeMs(r.First), NextAnswerMs: maybeMs(r.Next), ResolutionMs: maybeMs(r.Resolution), Calendar: calendarOut(r.Calendar, lang)}}
 	for _, k := range c.All {
 		o := oas.TicketClock{Kind: oas.ClockKind(k.Kind), KindName: ticket.KindName(k.Kind, lang), N: int32(k.N), State: oas.ClockState(k.State),

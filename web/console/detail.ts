@@ -14,9 +14,26 @@ export const labelsQuery = () => ({
   staleTime: 60_000,
 })
 
+/** Whether the caller sees every ticket of the account. */
+export const wholeQuery = () => ({
+  queryKey: ['whole'],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/privileges', { params: { query: { privilege: 'assumeCaseAll' } }, signal }))).has_privilege === 1,
+  staleTime: 60_000,
+})
+
 export const subusersQuery = () => ({
   queryKey: ['subusers'],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/customers/sub-customers', { params: { query: {} }, signal }))).sub_customer_infos,
+  // The API gives names masked; the tickets that the caller may read say in full
+  // who opened them. Of a user without a ticket the end of the id tells him from
+  // another one with the same mask.
+  queryFn: async ({ signal }: { signal: AbortSignal }) => {
+    const [people, tickets] = await Promise.all([
+      unwrap(v2.GET('/v2/servicerequest/customers/sub-customers', { params: { query: {} }, signal })),
+      unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { offset: 0, limit: 100 } }, signal })),
+    ])
+    const names = new Map(tickets.incident_info_list.map((t) => [t.xcustomer_id, t.xcustomer_name]))
+    return people.sub_customer_infos.map((u) => ({ ...u, customer_name: names.get(u.customer_id) || `${u.customer_name ?? ''} (${(u.customer_id ?? '').slice(-6)})` }))
+  },
   staleTime: 60_000,
 })
 

@@ -118,7 +118,7 @@ class List {
 
   /** Puts a ticket that was changed here into its row. */
   put(t: Ticket): void {
-    this.items = this.items.map((o) => (o.number === t.number ? { ...o, ...t } : o))
+    this.items = this.items.map((o) => (o.number === t.number ? { ...o, ...t, due_at: t.due_at, due_from: t.due_from } : o))
   }
 
   find(number: string): Ticket | undefined {

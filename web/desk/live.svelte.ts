@@ -24,7 +24,7 @@ function stale(...keys: unknown[][]): void {
 }
 
 function all(): void {
-  stale(['queues'], ['views'], ['ticket'], ['messages'], ['history'], ['team'], ['auths'], ['approvals'])
+  stale(['queues'], ['views'], ['shift'], ['ticket'], ['messages'], ['history'], ['team'], ['auths'], ['approvals'])
   void list.look()
 }
 
@@ -36,7 +36,7 @@ function counts(): void {
     () => {
       counting = undefined
       counted = Date.now()
-      stale(['queues'], ['views'])
+      stale(['queues'], ['views'], ['shift'])
       void list.look()
     },
     Math.max(50, counted + 1000 - Date.now()),
@@ -72,6 +72,6 @@ export function onLive(e: LiveEvent): void {
 
 /** After an own change: what shows the ticket is read anew, at once. */
 export function changed(number: string): void {
-  stale(['ticket', number], ['messages', number], ['history', number], ['team', number], ['clocks', number], ['queues'], ['views'])
+  stale(['ticket', number], ['messages', number], ['history', number], ['team', number], ['clocks', number], ['queues'], ['views'], ['shift'])
   void list.look()
 }

@@ -37,7 +37,7 @@ test('labels, authorization, agreements, permissions, language', async ({ page, 
 
   await page.goto(`/console/auths/${made.auth}`)
   await page.getByRole('textbox', { name: '账号' }).fill('ops')
-  await page.getByLabel('密码或私钥').fill('not-a-real-secret')
+  await page.getByLabel('密码', { exact: true }).fill('not-a-real-secret')
   await page.getByLabel('我已阅读并同意').check()
   await page.getByRole('button', { name: '同意授权' }).click()
   await expect(page.getByText('已授权').first()).toBeVisible()

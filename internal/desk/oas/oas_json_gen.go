@@ -15984,6 +15984,12 @@ func (s *ClockRule) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.PlanName.Set {
+			e.FieldStart("plan_name")
+			s.PlanName.Encode(e)
+		}
+	}
+	{
 		if s.SeverityID.Set {
 			e.FieldStart("severity_id")
 			s.SeverityID.Encode(e)
@@ -16027,17 +16033,18 @@ func (s *ClockRule) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfClockRule = [10]string{
-	0: "id",
-	1: "plan",
-	2: "severity_id",
-	3: "severity_name",
-	4: "first_answer_ms",
-	5: "next_answer_ms",
-	6: "resolution_ms",
-	7: "warn_percent",
-	8: "escalate_percent",
-	9: "calendar",
+var jsonFieldsNameOfClockRule = [11]string{
+	0:  "id",
+	1:  "plan",
+	2:  "plan_name",
+	3:  "severity_id",
+	4:  "severity_name",
+	5:  "first_answer_ms",
+	6:  "next_answer_ms",
+	7:  "resolution_ms",
+	8:  "warn_percent",
+	9:  "escalate_percent",
+	10: "calendar",
 }
 
 // Decode decodes ClockRule from json.
@@ -16070,6 +16077,16 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"plan\"")
+			}
+		case "plan_name":
+			if err := func() error {
+				s.PlanName.Reset()
+				if err := s.PlanName.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"plan_name\"")
 			}
 		case "severity_id":
 			if err := func() error {
@@ -16122,7 +16139,7 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"resolution_ms\"")
 			}
 		case "warn_percent":
-			requiredBitSet[0] |= 1 << 7
+			requiredBitSet[1] |= 1 << 0
 			if err := func() error {
 				v, err := d.Int32()
 				s.WarnPercent = int32(v)
@@ -16134,7 +16151,7 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"warn_percent\"")
 			}
 		case "escalate_percent":
-			requiredBitSet[1] |= 1 << 0
+			requiredBitSet[1] |= 1 << 1
 			if err := func() error {
 				v, err := d.Int32()
 				s.EscalatePercent = int32(v)
@@ -16146,7 +16163,7 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"escalate_percent\"")
 			}
 		case "calendar":
-			requiredBitSet[1] |= 1 << 1
+			requiredBitSet[1] |= 1 << 2
 			if err := func() error {
 				if err := s.Calendar.Decode(d); err != nil {
 					return err
@@ -16165,8 +16182,8 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
-		0b10000001,
-		0b00000011,
+		0b00000001,
+		0b00000111,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

@@ -6601,6 +6601,8 @@ type ClockRule struct {
 	ID string `json:"id"`
 	// Support plan; absent for the house's default.
 	Plan OptString `json:"plan"`
+	// What the plan is called, in the caller's language; absent without a plan.
+	PlanName OptString `json:"plan_name"`
 	// Severity of the plan; absent for the house's default.
 	SeverityID OptString `json:"severity_id"`
 	// Its name in the caller's language.
@@ -6627,6 +6629,11 @@ func (s *ClockRule) GetID() string {
 // GetPlan returns the value of Plan.
 func (s *ClockRule) GetPlan() OptString {
 	return s.Plan
+}
+
+// GetPlanName returns the value of PlanName.
+func (s *ClockRule) GetPlanName() OptString {
+	return s.PlanName
 }
 
 // GetSeverityID returns the value of SeverityID.
@@ -6677,6 +6684,11 @@ func (s *ClockRule) SetID(val string) {
 // SetPlan sets the value of Plan.
 func (s *ClockRule) SetPlan(val OptString) {
 	s.Plan = val
+}
+
+// SetPlanName sets the value of PlanName.
+func (s *ClockRule) SetPlanName(val OptString) {
+	s.PlanName = val
 }
 
 // SetSeverityID sets the value of SeverityID.

@@ -3619,6 +3619,12 @@ func (s *ClockRule) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.PlanName.Set {
+			e.FieldStart("plan_name")
+			s.PlanName.Encode(e)
+		}
+	}
+	{
 		if s.SeverityID.Set {
 			e.FieldStart("severity_id")
 			s.SeverityID.Encode(e)
@@ -3654,15 +3660,16 @@ func (s *ClockRule) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfClockRule = [8]string{
+var jsonFieldsNameOfClockRule = [9]string{
 	0: "id",
 	1: "plan",
-	2: "severity_id",
-	3: "severity_name",
-	4: "first_answer_ms",
-	5: "next_answer_ms",
-	6: "resolution_ms",
-	7: "calendar",
+	2: "plan_name",
+	3: "severity_id",
+	4: "severity_name",
+	5: "first_answer_ms",
+	6: "next_answer_ms",
+	7: "resolution_ms",
+	8: "calendar",
 }
 
 // Decode decodes ClockRule from json.
@@ -3670,7 +3677,7 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 	if s == nil {
 		return errors.New("invalid: unable to decode ClockRule to nil")
 	}
-	var requiredBitSet [1]uint8
+	var requiredBitSet [2]uint8
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
@@ -3695,6 +3702,16 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"plan\"")
+			}
+		case "plan_name":
+			if err := func() error {
+				s.PlanName.Reset()
+				if err := s.PlanName.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"plan_name\"")
 			}
 		case "severity_id":
 			if err := func() error {
@@ -3747,7 +3764,7 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"resolution_ms\"")
 			}
 		case "calendar":
-			requiredBitSet[0] |= 1 << 7
+			requiredBitSet[1] |= 1 << 0
 			if err := func() error {
 				if err := s.Calendar.Decode(d); err != nil {
 					return err
@@ -3765,8 +3782,9 @@ func (s *ClockRule) Decode(d *jx.Decoder) error {
 	}
 	// Validate required fields.
 	var failures []validate.FieldError
-	for i, mask := range [1]uint8{
-		0b10000001,
+	for i, mask := range [2]uint8{
+		0b00000001,
+		0b00000001,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -8281,6 +8299,12 @@ func (s *Promise) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.PlanName.Set {
+			e.FieldStart("plan_name")
+			s.PlanName.Encode(e)
+		}
+	}
+	{
 		if s.CalendarName.Set {
 			e.FieldStart("calendar_name")
 			s.CalendarName.Encode(e)
@@ -8288,11 +8312,12 @@ func (s *Promise) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfPromise = [4]string{
+var jsonFieldsNameOfPromise = [5]string{
 	0: "first_answer_at",
 	1: "first_answer_ms",
 	2: "plan",
-	3: "calendar_name",
+	3: "plan_name",
+	4: "calendar_name",
 }
 
 // Decode decodes Promise from json.
@@ -8332,6 +8357,16 @@ func (s *Promise) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"plan\"")
+			}
+		case "plan_name":
+			if err := func() error {
+				s.PlanName.Reset()
+				if err := s.PlanName.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"plan_name\"")
 			}
 		case "calendar_name":
 			if err := func() error {

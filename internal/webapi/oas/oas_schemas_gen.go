@@ -1646,6 +1646,8 @@ type ClockRule struct {
 	ID string `json:"id"`
 	// Support plan; absent for the house's default.
 	Plan OptString `json:"plan"`
+	// What the plan is called, in the caller's language; absent without a plan.
+	PlanName OptString `json:"plan_name"`
 	// Severity of the plan; absent for the house's default.
 	SeverityID OptString `json:"severity_id"`
 	// Its name in the caller's language.
@@ -1667,6 +1669,11 @@ func (s *ClockRule) GetID() string {
 // GetPlan returns the value of Plan.
 func (s *ClockRule) GetPlan() OptString {
 	return s.Plan
+}
+
+// GetPlanName returns the value of PlanName.
+func (s *ClockRule) GetPlanName() OptString {
+	return s.PlanName
 }
 
 // GetSeverityID returns the value of SeverityID.
@@ -1707,6 +1714,11 @@ func (s *ClockRule) SetID(val string) {
 // SetPlan sets the value of Plan.
 func (s *ClockRule) SetPlan(val OptString) {
 	s.Plan = val
+}
+
+// SetPlanName sets the value of PlanName.
+func (s *ClockRule) SetPlanName(val OptString) {
+	s.PlanName = val
 }
 
 // SetSeverityID sets the value of SeverityID.
@@ -3997,6 +4009,8 @@ type Promise struct {
 	FirstAnswerMs OptInt64 `json:"first_answer_ms"`
 	// Support plan of the domain; absent for the house's default.
 	Plan OptString `json:"plan"`
+	// What the plan is called, in the caller's language; absent without a plan.
+	PlanName OptString `json:"plan_name"`
 	// When time counts, in the caller's language.
 	CalendarName OptString `json:"calendar_name"`
 }
@@ -4014,6 +4028,11 @@ func (s *Promise) GetFirstAnswerMs() OptInt64 {
 // GetPlan returns the value of Plan.
 func (s *Promise) GetPlan() OptString {
 	return s.Plan
+}
+
+// GetPlanName returns the value of PlanName.
+func (s *Promise) GetPlanName() OptString {
+	return s.PlanName
 }
 
 // GetCalendarName returns the value of CalendarName.
@@ -4034,6 +4053,11 @@ func (s *Promise) SetFirstAnswerMs(val OptInt64) {
 // SetPlan sets the value of Plan.
 func (s *Promise) SetPlan(val OptString) {
 	s.Plan = val
+}
+
+// SetPlanName sets the value of PlanName.
+func (s *Promise) SetPlanName(val OptString) {
+	s.PlanName = val
 }
 
 // SetCalendarName sets the value of CalendarName.

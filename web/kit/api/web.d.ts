@@ -858,6 +858,8 @@ export interface components {
             first_answer_ms?: number;
             /** @description Support plan of the domain; absent for the house's default. */
             plan?: string;
+            /** @description What the plan is called, in the caller's language; absent without a plan. */
+            plan_name?: string;
             /** @description When time counts, in the caller's language. */
             calendar_name?: string;
         };
@@ -881,6 +883,8 @@ export interface components {
             id: string;
             /** @description Support plan; absent for the house's default. */
             plan?: string;
+            /** @description What the plan is called, in the caller's language; absent without a plan. */
+            plan_name?: string;
             /** @description Severity of the plan; absent for the house's default. */
             severity_id?: string;
             /** @description Its name in the caller's language. */

@@ -42,6 +42,7 @@ const texts: Record<keyof typeof zh, string> = {
   'board.tile.resolution': 'Resolution (half within)',
   'board.tile.resolved': '{n} resolved',
   'board.tile.breached': 'Breaches',
+  'board.tile.breached.of': 'later answers and resolutions too',
   'board.tile.score': 'Average score',
   'board.tile.rated': '{n} rating|{n} ratings',
   'board.severity': 'Severity',

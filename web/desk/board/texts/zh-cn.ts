@@ -40,6 +40,7 @@ const texts = {
   'board.tile.resolution': '解决（一半不超过）',
   'board.tile.resolved': '共解决 {n} 张',
   'board.tile.breached': '超时次数',
+  'board.tile.breached.of': '含后续答复与解决',
   'board.tile.score': '平均评分',
   'board.tile.rated': '{n} 人评价',
   'board.severity': '严重程度',
