@@ -9,6 +9,14 @@ export async function toAdmin(page: Page, path: string, shows = 'main h1'): Prom
   await expect(page.locator(shows).first()).toBeVisible()
   await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
 }
+/** Limits with a change noted, whatever was looked at before. */
+const drafted = async (page: Page) => {
+  await toAdmin(page, '/limits', 'main form')
+  if ((await page.locator('main .bar').count()) > 0) return
+  await page.locator('main form input.num').first().fill('9')
+  await page.locator('main form button[type=submit]').click()
+  await expect(page.locator('main .bar')).toBeVisible()
+}
 const into = async (page: Page, list: string, link = 'main table a') => {
   await toAdmin(page, list, link)
   await page.locator(link).first().click()
@@ -52,9 +60,7 @@ export const screens: Screen[] = [
   {
     name: 'apply',
     go: async (page) => {
-      await toAdmin(page, '/limits', 'main form')
-      await page.locator('main form input.num').first().fill('9')
-      await page.locator('main form button[type=submit]').click()
+      await drafted(page)
       await page.locator('main .bar a').click()
       await expect(page.locator('main section button.pri, main button.pri').first()).toBeVisible()
     },
@@ -62,7 +68,7 @@ export const screens: Screen[] = [
   {
     name: 'discard',
     go: async (page) => {
-      await toAdmin(page, '/limits', 'main .bar')
+      await drafted(page)
       await page.locator('main .bar button').click()
       await expect(page.locator('dialog[open] .danger')).toBeVisible()
     },
@@ -70,7 +76,7 @@ export const screens: Screen[] = [
   {
     name: 'discarded',
     go: async (page) => {
-      await toAdmin(page, '/limits', 'main .bar')
+      await drafted(page)
       await page.locator('main .bar button').click()
       await page.locator('dialog[open] .danger').click()
       await expect(page.locator('main .bar')).toHaveCount(0)
