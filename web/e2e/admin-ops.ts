@@ -1,31 +1,34 @@
 // Screens of running the installation.
+import type { Page } from '@playwright/test'
 import { toAdmin } from './admin-service'
 import type { Screen } from './desk-screens'
 import { expect } from './world'
+
+/** The first webhook, made when there is none. */
+const webhook = async (page: Page) => {
+  await toAdmin(page, '/webhooks', 'main .empty, main table')
+  if ((await page.locator('main tbody a').count()) === 0) {
+    await toAdmin(page, '/webhooks/new', 'main form input')
+    await page.locator('main input[type=url]').fill('https://receiver.invalid/casemate')
+    await page.locator('main button[type=submit]').click()
+    await expect(page.locator('main .once')).toBeVisible()
+    await page.locator('main .once .pri').click()
+  } else await page.locator('main tbody a').first().click()
+  await expect(page.locator('main .card').nth(2)).toBeVisible()
+  await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
+}
 
 export const screens: Screen[] = [
   { name: 'webhooks', go: (page) => toAdmin(page, '/webhooks', 'main .empty, main table') },
   { name: 'webhook-new', go: (page) => toAdmin(page, '/webhooks/new', 'main form input') },
   {
     name: 'webhook',
-    go: async (page) => {
-      await toAdmin(page, '/webhooks', 'main .empty, main table')
-      if ((await page.locator('main tbody a').count()) === 0) {
-        await toAdmin(page, '/webhooks/new', 'main form input')
-        await page.locator('main input[type=url]').fill('https://receiver.invalid/casemate')
-        await page.locator('main button[type=submit]').click()
-        await expect(page.locator('main .once')).toBeVisible()
-        await page.locator('main .once .pri').click()
-      } else await page.locator('main tbody a').first().click()
-      await expect(page.locator('main .card').nth(2)).toBeVisible()
-      await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
-    },
+    go: webhook,
   },
   {
     name: 'webhook-secret',
     go: async (page) => {
-      await toAdmin(page, '/webhooks', 'main table')
-      await page.locator('main tbody a').first().click()
+      await webhook(page)
       await page.getByRole('button', { name: /更换密钥|New secret/ }).click()
       await expect(page.locator('main .once')).toBeVisible()
     },

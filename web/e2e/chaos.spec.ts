@@ -30,7 +30,7 @@ test('a submit that is refused keeps everything; a draft outlives the page', asy
   await signIn(page, world, 'wangwei')
   await page.goto('/console/new')
   await page.getByLabel('搜索产品').fill('iam')
-  await page.getByRole('button', { name: /统一身份认证/ }).click()
+  await page.getByRole('button', { name: /^统一身份认证/ }).click()
   await page.locator('#q-what .tile').last().click()
   await page.locator('#text').fill('第一行\n第二行')
   await page.locator('#text').blur()
