@@ -75,7 +75,7 @@ func mayRead(tx *db.Tx, who principal.Principal, a Authorization) error {
 // domain, oldest first: for the ticket's handler, who asked for the authorization,
 // supervisors and administrators. Commands may hold personal data, so they are not
 // for auditors who do nothing else, and each look is an event
-// (authorization.records.read). Failures: OSM.01010001 (unknown ids), .02 (role,
+// (authorization.browse). Failures: OSM.01010001 (unknown ids), .02 (role,
 // somebody else's ticket).
 func (s *Service) DeskRecords(ctx context.Context, who principal.Principal, id string, session int64) (commands []Command, transfers []Transfer, err error) {
 	if who.Blind() {
@@ -121,7 +121,7 @@ func (s *Service) DeskRecords(ctx context.Context, who principal.Principal, id s
 		if err != nil {
 			return err
 		}
-		record(tx, who, a, "records.read", map[string]any{"session": x.ID})
+		record(tx, who, a, "browse", map[string]any{"session": x.ID})
 		return nil
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ func TestSessions(t *testing.T) {
 			if err != nil || len(typed) != 3 || typed[1].Text != "mysql -p"+secret || len(copied) != 2 || copied[1].File != "日志.gz" {
 				w.t.Errorf("the desk's records for %s: %+v %+v, %v", who.User, typed, copied, err)
 			}
-			if n := w.events("authorization.records.read"); n != i+1 {
+			if n := w.events("authorization.browse"); n != i+1 {
 				w.t.Errorf("%d events of %d looks", n, i+1)
 			}
 		}
@@ -86,12 +86,12 @@ func TestSessions(t *testing.T) {
 		w.refused(err, "01010001")
 		_, _, err = w.s.DeskRecords(w.t.Context(), w.zhao, id, 3)
 		w.refused(err, "01010001", "session_id")
-		if n := w.events("authorization.records.read"); n != len(readers) {
+		if n := w.events("authorization.browse"); n != len(readers) {
 			w.t.Errorf("%d events of %d looks", n, len(readers))
 		}
 		w.ok(w.db.View(w.t.Context(), func(tx *db.Tx) error {
 			var actor, data string
-			err := tx.Get("SELECT actor, data FROM events WHERE domain_id = ? AND kind = 'authorization.records.read' ORDER BY id LIMIT 1", w.li.Domain).Scan(&actor, &data)
+			err := tx.Get("SELECT actor, data FROM events WHERE domain_id = ? AND kind = 'authorization.browse' ORDER BY id LIMIT 1", w.li.Domain).Scan(&actor, &data)
 			if actor != w.chen.User || !strings.Contains(data, fmt.Sprint(second.ID)) || strings.Contains(data, secret) {
 				w.t.Errorf("the event of a look: %s %s", actor, data)
 			}

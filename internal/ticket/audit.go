@@ -65,7 +65,7 @@ var traces = map[string]trace{
 	"authorization.reveal":        {"revealAuthorization", "authorization", locale.Texts{ZH: "查看授权凭据", EN: "Credentials looked at"}},
 	"authorization.session.open":  {"openSession", "authorization", locale.Texts{ZH: "进入授权主机", EN: "Session opened"}},
 	"authorization.session.close": {"closeSession", "authorization", locale.Texts{ZH: "离开授权主机", EN: "Session closed"}},
-	"authorization.records.read":  {"showSessionRecords", "authorization", locale.Texts{ZH: "查看会话记录", EN: "Session's records looked at"}},
+	"authorization.browse":        {"showSessionRecords", "authorization", locale.Texts{ZH: "查看会话记录", EN: "Session's records looked at"}},
 
 	"token.issue":            {"login", "user", locale.Texts{ZH: "登录", EN: "Logged in"}},
 	"token.revoke":           {"logout", "user", locale.Texts{ZH: "注销", EN: "Logged out"}},
