@@ -405,6 +405,7 @@ const texts: Record<keyof typeof zh, string> = {
   'made.o.ev.authorization.expire': 'authorization ran out',
   'made.o.ev.authorization.check': 'checked log-in details',
   'made.o.ev.authorization.reveal': 'saw log-in details',
+  'made.o.ev.authorization.browse': 'Session records looked at',
   'made.o.ev.authorization.session.open': 'opened a session',
   'made.o.ev.authorization.session.close': 'closed a session',
   'made.o.ev.authorization.session.record': 'recorded what a session did',

@@ -403,6 +403,7 @@ const texts = {
   'made.o.ev.authorization.expire': '授权到期',
   'made.o.ev.authorization.check': '检查登录信息',
   'made.o.ev.authorization.reveal': '查看登录信息',
+  'made.o.ev.authorization.browse': '查看会话记录',
   'made.o.ev.authorization.session.open': '开始会话',
   'made.o.ev.authorization.session.close': '结束会话',
   'made.o.ev.authorization.session.record': '记录会话操作',
