@@ -3,6 +3,7 @@ package matrix
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -86,10 +87,12 @@ func (m minimal) value(name string, schema map[string]any, values map[string]any
 		switch {
 		case schema["format"] == "date-time" || name == "at" || strings.HasSuffix(name, "_at") || strings.HasSuffix(name, "from"):
 			return "2026-01-01T00:00:00Z"
-		case schema["pattern"] != nil:
+		}
+		plain := strings.Repeat("x", max(1, whole(schema["minLength"], 1)))
+		if p, ok := schema["pattern"].(string); ok && !regexp.MustCompile(p).MatchString(plain) {
 			return ""
 		}
-		return strings.Repeat("x", max(1, whole(schema["minLength"], 1)))
+		return plain
 	case "integer", "number":
 		return max(1, whole(schema["minimum"], 1))
 	case "boolean":
