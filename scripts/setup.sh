@@ -14,6 +14,8 @@ command -v strace >/dev/null || need+=(strace)
 # The sign-in tests start a directory of their own.
 [ -x /usr/sbin/slapd ] || need+=(slapd)
 command -v chromium >/dev/null || [ -x "${CHROMIUM:-}" ] || need+=(chromium fonts-noto-cjk)
+# The documentation's examples are run as they stand.
+for tool in curl jq openssl python3; do command -v "$tool" >/dev/null || need+=("$tool"); done
 # It reads the configurations in deploy/; the long tests run it.
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || need+=(haproxy)
 # The long tests fetch mails from a real Dovecot; they start their own.

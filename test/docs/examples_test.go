@@ -93,7 +93,7 @@ func TestExamples(t *testing.T) {
 		}
 		for _, tool := range []string{"bash", "curl", "jq", "openssl"} {
 			if _, err := exec.LookPath(tool); err != nil {
-				t.Skipf("%s is not here", tool)
+				t.Fatalf("%s is needed: make setup installs it", tool)
 			}
 		}
 		out := run(t, t.TempDir(), "bash", "-c", session)
@@ -122,7 +122,7 @@ func TestExamples(t *testing.T) {
 		t.Run("python "+b.title, func(t *testing.T) {
 			python, err := exec.LookPath("python3")
 			if err != nil {
-				t.Skip("python3 is not here")
+				t.Fatal("python3 is needed: make setup installs it")
 			}
 			file := filepath.Join(t.TempDir(), "example.py")
 			if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
@@ -130,7 +130,9 @@ func TestExamples(t *testing.T) {
 			}
 			run(t, "", python, "-m", "py_compile", file)
 			if strings.Contains(b.text, "huaweicloudsdkosm") && exec.Command(python, "-c", "import huaweicloudsdkosm").Run() != nil {
-				t.Skip("the SDK is not installed for Python; it compiles")
+				// No Debian package has it: there the example is held to Python's grammar only.
+				t.Log("compiled and not run: huaweicloudsdkosm is not installed")
+				return
 			}
 			has(t, run(t, "", python, file), "TS")
 		})
