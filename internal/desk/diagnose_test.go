@@ -57,6 +57,7 @@ func eachDiagnoseDesk(t *testing.T, test func(w *diagnoseDesk)) {
 				t.Fatal(err)
 			}
 		}
+		var err error // the databases run side by side: each has its own
 		w.catalog, err = catalog.New(t.Context(), d, catalog.Options{Log: quiet})
 		must(err)
 		must(w.catalog.EnsureDefault(t.Context()))
