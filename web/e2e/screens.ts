@@ -101,7 +101,7 @@ export async function prepare(world: World): Promise<Made> {
   await chen.call('POST', `/desk/v1/tickets/${ticket}/steps`, { action: 'reply', text: '请先执行：\n\n```\nping -c 4 203.0.113.10\n```\n\n- 查看丢包率\n- 把结果贴在这里' })
   const auth = await requestAuthorization(chen, ticket)
   const groups = (await call('GET', '/web/v1/me/groups')) as { items: { id: string }[] }
-  return { ticket, auth, group: groups.items[0]?.id ?? '', consents: await askAll(world, chen, ticket) }
+  return { ticket, auth, group: groups.items[0]?.id ?? '', consents: await askAll(world, chen, list.incident_info_list.at(-1)?.incident_id ?? ticket) } // a ticket has ten requests at the most
 }
 
 /** One of each kind, asked once in a world. */
