@@ -40,10 +40,14 @@ for (const size of sizes) {
   test(`the console at ${size.name}`, async ({ page, world }) => {
     test.setTimeout(600_000)
     const made = await prepare(world)
-    await signIn(page, world, 'yunfan')
+    const subjects = (list: { name: string; path: string }[]) =>
+      list.filter(wanted).map((s) => ({ name: s.name, go: async (p: Page) => void (await p.goto(s.path), await expect(p.getByRole('heading', { level: 1 }).first()).toBeVisible(), await expect(p.locator('[aria-busy=true]')).toHaveCount(0)) }))
+    await page.goto('/login')
     await chosen(page, size.language, 'light')
-    const list = [{ name: 'login', path: '/login?next=/console' }, ...consoleScreens(made)].filter(wanted)
-    await look(page, list.map((s) => ({ name: s.name, go: async (p) => void (await p.goto(s.path), await expect(p.getByRole('heading', { level: 1 }).first()).toBeVisible(), await expect(p.locator('[aria-busy=true]')).toHaveCount(0)) })), size)
+    await look(page, subjects([{ name: 'login', path: '/login' }]), size)
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await signIn(page, world, 'yunfan')
+    await look(page, subjects(consoleScreens(made)), size)
   })
   test(`the desk at ${size.name}`, async ({ page, world, faults }) => {
     test.setTimeout(900_000)
