@@ -1,6 +1,7 @@
 import { createRouter } from 'sv-router'
 import { arrived } from '../kit/router'
 import Home from './screens/Home.svelte'
+import { unloaded } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Shell from './Shell.svelte'
 
@@ -28,5 +29,6 @@ export const { p, navigate, isActive, route } = createRouter({
       if (!first) arrived()
       first = false
     },
+    onError: (error, place) => unloaded('/console', first, error, place),
   },
 })

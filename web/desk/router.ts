@@ -1,5 +1,6 @@
 import { createRouter } from 'sv-router'
 import { arrived } from '../kit/router'
+import { unloaded } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Pick from './screens/Pick.svelte'
 import Shell from './Shell.svelte'
@@ -31,5 +32,6 @@ export const { p, navigate, route } = createRouter({
       if (!first && !/\/desk\/(q|v|search|admin)\b/.test(location.pathname)) arrived()
       first = false
     },
+    onError: (error, place) => unloaded('/desk', first, error, place),
   },
 })

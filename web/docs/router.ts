@@ -1,6 +1,7 @@
 import { createRouter } from 'sv-router'
 import { left } from './place'
 import Home from './screens/Home.svelte'
+import { unloaded } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Shell from './Shell.svelte'
 
@@ -20,5 +21,6 @@ export const { p, navigate, route } = createRouter({
       if (!first && pathname !== '/search') left()
       first = false
     },
+    onError: (error, place) => unloaded('/docs', first, error, place),
   },
 })

@@ -26,6 +26,15 @@ export const screens: Screen[] = [
     go: webhook,
   },
   {
+    name: 'webhook-delivery',
+    go: async (page) => {
+      await webhook(page)
+      await page.getByRole('button', { name: /^(发送测试事件|发送测试|Send a test( event)?|测试|Test)$/ }).click()
+      await expect(page.locator('main details[open] pre').first()).toBeVisible({ timeout: 30_000 })
+    },
+    long: true,
+  },
+  {
     name: 'webhook-secret',
     go: async (page) => {
       await webhook(page)
@@ -34,6 +43,15 @@ export const screens: Screen[] = [
     },
   },
   { name: 'audit', go: (page) => toAdmin(page, '/audit', 'main table') },
+  {
+    name: 'audit-chain',
+    go: async (page) => {
+      await toAdmin(page, '/audit', 'main table')
+      await page.locator('main section details summary').first().click()
+      await expect(page.locator('main section details[open] dl')).toBeVisible()
+    },
+    long: true,
+  },
   {
     name: 'audit-event',
     go: async (page) => {

@@ -1,6 +1,6 @@
 // Screens of people and access.
 import type { Page } from '@playwright/test'
-import { toAdmin } from './admin-service'
+import { call, toAdmin } from './admin-service'
 import type { Screen } from './desk-screens'
 import { expect } from './world'
 
@@ -13,6 +13,18 @@ const first = async (page: Page, place: string, part = '') => {
   await expect(page.locator('main h1')).toBeVisible()
   await expect(page.locator('main .card, main .empty, main table').first()).toBeVisible()
   await settled(page)
+}
+
+const someDomain = async (page: Page) => {
+  await toAdmin(page, '/accounts', 'main table')
+  return (await page.locator('main tbody a').first().getAttribute('href'))?.split('/').at(-1) ?? ''
+}
+/** A sandbox account, made when there is none. */
+const sandbox = async (page: Page) => {
+  const { items } = (await call(page, 'GET', '/desk/v1/domains')) as { items: { id: string; sandbox?: boolean }[] }
+  const id = items.find((d) => d.sandbox === true)?.id ?? ((await call(page, 'POST', '/desk/v1/domains', { name: 'Spielwiese', sandbox: true })) as { id: string }).id
+  await toAdmin(page, `/accounts/${id}`, 'main form')
+  await page.locator('#box-by').scrollIntoViewIfNeeded()
 }
 
 export const screens: Screen[] = [
@@ -47,6 +59,18 @@ export const screens: Screen[] = [
   { name: 'account-resources', go: (page) => first(page, 'accounts', '/resources') },
   { name: 'account-resource-new', go: (page) => first(page, 'accounts', '/resources/new') },
   { name: 'account-diagnoses', go: (page) => first(page, 'accounts', '/diagnoses') },
+  { name: 'account-sandbox', go: (page) => sandbox(page), long: true },
+  {
+    name: 'account-keys',
+    go: async (page) => {
+      const domain = await someDomain(page)
+      const { items } = (await call(page, 'GET', `/desk/v1/domains/${domain}/users`)) as { items: { id: string }[] }
+      const keys = (await call(page, 'GET', `/desk/v1/domains/${domain}/users/${items[0]?.id}/keys`)) as { items: unknown[] }
+      if (keys.items.length === 0) await call(page, 'POST', `/desk/v1/domains/${domain}/users/${items[0]?.id}/keys`)
+      await toAdmin(page, `/keys?domain=${domain}`, 'main table')
+    },
+    long: true,
+  },
   { name: 'engineers', go: (page) => toAdmin(page, '/engineers', 'main table') },
   { name: 'engineer-new', go: (page) => toAdmin(page, '/engineers/new', 'main form input') },
   { name: 'engineer', go: (page) => first(page, 'engineers') },
@@ -54,6 +78,15 @@ export const screens: Screen[] = [
   { name: 'team', go: (page) => first(page, 'teams') },
   { name: 'roles', go: (page) => toAdmin(page, '/roles', 'main table') },
   { name: 'partners', go: (page) => toAdmin(page, '/partners', 'main .empty, main table') },
+  {
+    name: 'partner',
+    go: async (page) => {
+      await toAdmin(page, '/partners', 'main .empty, main table')
+      if ((await page.locator('main tbody a').count()) === 0) await call(page, 'POST', '/desk/v1/partners', { name: 'Helfer & Partner', hours: { zone: 'GMT+8', days: 5, hours: 9 } })
+      await first(page, 'partners')
+    },
+    long: true,
+  },
   { name: 'partner-new', go: (page) => toAdmin(page, '/partners/new', 'main form input') },
   { name: 'keys', go: (page) => toAdmin(page, '/keys', 'main .empty, main table') },
 ]

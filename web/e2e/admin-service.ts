@@ -9,6 +9,19 @@ export async function toAdmin(page: Page, path: string, shows = 'main h1'): Prom
   await expect(page.locator(shows).first()).toBeVisible()
   await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
 }
+/** A call of the desk's API as who is signed in. */
+export async function call(page: Page, method: string, path: string, body?: unknown): Promise<unknown> {
+  return page.evaluate(
+    async ([method, path, body]) => {
+      const { csrf } = (await (await fetch('/web/v1/session')).json()) as { csrf: string }
+      const r = await fetch(path ?? '', { method, headers: { 'X-Csrf': csrf, 'Content-Type': 'application/json' }, body })
+      const text = await r.text()
+      if (!r.ok) throw new Error(`${method} ${path}: ${r.status} ${text}`)
+      return text === '' ? undefined : (JSON.parse(text) as unknown)
+    },
+    [method, path, body === undefined ? undefined : JSON.stringify(body)],
+  )
+}
 /** Limits with a change noted, whatever was looked at before. */
 const drafted = async (page: Page) => {
   await toAdmin(page, '/limits', 'main form')
@@ -21,6 +34,26 @@ const into = async (page: Page, list: string, link = 'main table a') => {
   await toAdmin(page, list, link)
   await page.locator(link).first().click()
   await expect(page.locator('main form').first()).toBeVisible()
+}
+
+/** One version of the configuration, of at least two. */
+const oneVersion = async (page: Page, part: string) => {
+  await toAdmin(page, '/versions', 'main .empty, main table')
+  if ((await page.locator('main tbody a').count()) < 2) {
+    for (const n of ['7', '8']) {
+      await toAdmin(page, '/limits', 'main form')
+      await page.locator('main form input.num').first().fill(n)
+      await page.locator('main form button[type=submit]').click()
+      await page.locator('main .bar a').click()
+      await page.locator('main button.pri').first().click()
+      await expect(page.locator('main .bar')).toHaveCount(0)
+    }
+    await toAdmin(page, '/versions', 'main table')
+  }
+  const at = await page.locator('main tbody a').nth(1).getAttribute('href')
+  await page.goto(`${at}${part}`)
+  await expect(page.locator('main h1')).toBeVisible()
+  await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
 }
 
 export const screens: Screen[] = [
@@ -100,7 +133,20 @@ export const screens: Screen[] = [
       await expect(page.locator('#dry')).toBeVisible()
     },
   },
+  {
+    name: 'rule-dry',
+    go: async (page) => {
+      await toAdmin(page, '/rules/new', 'main form')
+      await page.locator('main .events input').first().check()
+      await page.locator('main .extra button').first().click()
+      await expect(page.locator('#dry')).toBeVisible()
+      await page.locator('#dry').scrollIntoViewIfNeeded()
+    },
+    long: true,
+  },
   { name: 'rule-new', go: (page) => toAdmin(page, '/rules/new', 'main form') },
   { name: 'rule-runs', go: (page) => toAdmin(page, '/rules/runs', 'main table') },
+  { name: 'version', go: (page) => oneVersion(page, ''), long: true },
+  { name: 'version-back', go: (page) => oneVersion(page, '/back'), long: true },
   { name: 'versions', go: (page) => toAdmin(page, '/versions', 'main .empty, main table') },
 ]

@@ -8,5 +8,5 @@ test('all screens are clean for axe and fit their width', async ({ page, world }
   await walk(page, world, [
     { language: 'zh-cn', theme: 'light', width: 1440 },
     { language: 'en-us', theme: 'dark', width: 390 },
-  ])
+  ], true)
 })

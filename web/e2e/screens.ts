@@ -6,10 +6,22 @@ import { expect, signIn, type World } from './world'
 export interface Screen {
   name: string
   path: string
+  long?: boolean // looked at in the long set only
+}
+/** The kinds of access an engineer can ask for, by their ids of the contract. */
+const kinds = { info: [3, 6, 5], agency: [2, 4, 3], sftp: [1, 5, 1], key: [1, 1, 2], password: [1, 1, 1], vnc: [1, 3, 1], rdp: [1, 2, 1], credential: [2, 4, 4] } as const
+type Kind = keyof typeof kinds
+
+export interface Made {
+  ticket: string
+  auth: string
+  group: string
+  /** Requests for consent, one of each kind. */
+  consents: [Kind, string][]
 }
 
 /** The screens; those of a ticket and an authorization need what `prepare` made. */
-export function screens(made: { ticket: string; auth: string; group: string }): Screen[] {
+export function screens(made: Made): Screen[] {
   return [
     { name: 'home', path: '/console' },
     { name: 'tickets', path: '/console/tickets' },
@@ -20,6 +32,7 @@ export function screens(made: { ticket: string; auth: string; group: string }): 
     { name: 'labels', path: '/console/labels' },
     { name: 'auths', path: '/console/auths' },
     { name: 'auth', path: `/console/auths/${made.auth}` },
+    ...made.consents.map(([kind, id]): Screen => ({ name: `consent-${kind}`, path: `/console/auths/${id}`, long: kind !== 'agency' && kind !== 'vnc' })),
     { name: 'sessions', path: `/console/auths/${made.auth}/sessions` },
     { name: 'access', path: '/console/access' },
     { name: 'agreements', path: '/console/agreements' },
@@ -34,7 +47,7 @@ export function screens(made: { ticket: string; auth: string; group: string }): 
 }
 
 /** Opens every screen in each combination and looks for violations and sideways scrolling. */
-export async function walk(page: Page, world: World, combinations: { language: string; theme: string; width: number }[]): Promise<void> {
+export async function walk(page: Page, world: World, combinations: { language: string; theme: string; width: number }[], short = false): Promise<void> {
   const made = await prepare(world)
   const look = async (s: Screen, c: (typeof combinations)[number]) => {
     await page.goto(s.path)
@@ -59,12 +72,12 @@ export async function walk(page: Page, world: World, combinations: { language: s
   await signIn(page, world, 'yunfan')
   for (const c of combinations) {
     await set(c)
-    for (const s of screens(made)) await look(s, c)
+    for (const s of screens(made).filter((s) => !short || s.long !== true)) await look(s, c)
   }
 }
 
 /** A ticket that has been talked about, and an authorization that waits, of the first customer's main account. */
-export async function prepare(world: World): Promise<{ ticket: string; auth: string; group: string }> {
+export async function prepare(world: World): Promise<Made> {
   const user = world.domains[0]?.users[0]
   const r = await fetch(`${world.base}/v3/auth/tokens`, {
     method: 'POST',
@@ -88,7 +101,29 @@ export async function prepare(world: World): Promise<{ ticket: string; auth: str
   await chen.call('POST', `/desk/v1/tickets/${ticket}/steps`, { action: 'reply', text: '请先执行：\n\n```\nping -c 4 203.0.113.10\n```\n\n- 查看丢包率\n- 把结果贴在这里' })
   const auth = await requestAuthorization(chen, ticket)
   const groups = (await call('GET', '/web/v1/me/groups')) as { items: { id: string }[] }
-  return { ticket, auth, group: groups.items[0]?.id ?? '' }
+  return { ticket, auth, group: groups.items[0]?.id ?? '', consents: await askAll(world, chen, list.incident_info_list.at(-1)?.incident_id ?? ticket) } // a ticket has ten requests at the most
+}
+
+/** One of each kind, asked once in a world. */
+const asked = new Map<string, [Kind, string][]>()
+async function askAll(world: World, chen: { call: (m: string, p: string, b?: unknown) => Promise<unknown> }, ticket: string): Promise<[Kind, string][]> {
+  const there = asked.get(world.base)
+  if (there !== undefined) return there
+  const made: [Kind, string][] = []
+  for (const kind of Object.keys(kinds) as Kind[]) {
+    const [resource, visit, content] = kinds[kind].map(String)
+    const host = (name: string, address: string) => ({ type: 'host', address, instance_name: name, port: { vnc: 5900, rdp: 3389 }[kind as string] ?? 22 })
+    const a = (await chen.call('POST', `/desk/v1/tickets/${ticket}/authorizations`, {
+      description: '为定位问题，需要登录查看系统日志。只读取日志，不做任何修改。',
+      resource_type_id: resource,
+      visit_type_id: visit,
+      content_type_id: content,
+      details: resource === '1' ? [host('ecs-web-01', '192.0.2.10'), ...(kind === 'password' ? [host('ecs-a-very-long-instance-name-for-the-order-database-02', '192.0.2.11')] : [])] : [{ type: 'console' }],
+    })) as { id: string }
+    made.push([kind, a.id])
+  }
+  asked.set(world.base, made)
+  return made
 }
 
 async function requestAuthorization(chen: { call: (m: string, p: string, b?: unknown) => Promise<unknown> }, ticket: string): Promise<string> {

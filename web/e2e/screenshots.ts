@@ -1,7 +1,10 @@
 // Pictures of every screen in both languages and schemes, wide and narrow, into
-// screenshots/, to be looked at: npm run screenshots.
+// screenshots/, to be looked at: npm run screenshots. ONLY names the beginnings
+// of those to take, with commas between them.
 import { prepare, screens } from './screens'
 import { expect, signIn, test } from './world'
+
+const only = (process.env.ONLY ?? '').split(',').filter(Boolean)
 
 test('screenshots', async ({ page, world }) => {
   test.setTimeout(600_000)
@@ -31,5 +34,5 @@ test('screenshots', async ({ page, world }) => {
   await every([{ name: 'login', path: '/login' }])
   await set('zh-cn', 'light')
   await signIn(page, world, 'yunfan')
-  await every(screens(made))
+  await every(screens(made).filter((s) => only.length === 0 || only.some((o) => s.name.startsWith(o))))
 })

@@ -6,9 +6,13 @@ import type zh from './texts/zh-cn'
 export type KitKey = keyof typeof zh
 export const kt = catalogue<KitKey>({ 'zh-cn': () => import('./texts/zh-cn'), 'en-us': () => import('./texts/en-us') })
 
+/** Refused for want of a right, without a reason of its own. */
+const barred = (f: Failure) => f.status === 403 && /^(没有操作权限|No operation permission\.?)$/.test(f.message)
+
 /** The sentence for a failure. A code without a sentence of its own goes by its status. */
 export function say(error: unknown): string {
   const f = asFailure(error)
+  if (barred(f)) return kt('error.403')
   const own = `error.${f.code}` as KitKey
   if (kt(own) !== own) return kt(own)
   if ([401, 403, 404, 409, 429, 501].includes(f.status)) return kt(`error.${f.status}` as KitKey)
@@ -18,7 +22,7 @@ export function say(error: unknown): string {
 /** What the server said itself, when it adds something: which field, which rule. Other codes' sentences say it all. */
 export function detailOf(f: Failure): string {
   const own = `error.${f.code}` as KitKey
-  if (f.status === 0 || (kt(own) !== own && f.code !== 'OSM.01010001' && f.code !== 'OSM.01010002')) return ''
+  if (f.status === 0 || barred(f) || (kt(own) !== own && f.code !== 'OSM.01010001' && f.code !== 'OSM.01010002')) return ''
   return f.message.replace(/（参数：\S+）$| \(field: \S+\)$/, '') // programs know the field by that name, users do not
 }
 
