@@ -11,6 +11,7 @@ import { contract } from './build/contracts'
 import { guides } from './build/guides'
 import { docs, fileOf, guide, headings } from './build/markdown'
 import type { Block, Inline, Language } from './build/types'
+import { plain } from './inline'
 import { resolve } from './sample'
 import { kinds, snippet } from './snippets'
 
@@ -24,6 +25,8 @@ function flat(blocks: Block[]): Block[] {
 }
 const lines = (b: Block): Inline[][] => (b.k === 'h' || b.k === 'p' ? [b.c] : b.k === 'table' ? [b.head, ...b.rows].flat() : [])
 const links = (c: Inline[]): string[] => c.flatMap((i) => (typeof i === 'string' || i.k === 'br' ? [] : i.k === 'code' ? (i.op === undefined ? [] : [`/docs/api/v2/${i.op}`]) : i.k === 'a' ? [i.href] : links(i.c)))
+// Terms of the search, no names on a page.
+const searched = new Set(['词', '带连接符的词', '运算符', '带冒号但不是运算符的词按文本处理', '总数', '邮箱或手机号', '排序', '摘要', '权限', '联系方式', 'Contacts', 'Words', 'Joined words', 'A mail address or a phone number', 'Operators', 'A word with a colon that is no operator is a text', 'Order', 'Total', 'Snippets', 'Rights', 'Followers', '关注者'])
 const comment = (code: string) => code.split('\n').map((l) => l.replace(/(^|\s+)#.*$/, '').trimEnd()).filter((l) => l.trim() !== '')
 
 describe('guides', () => {
@@ -62,6 +65,23 @@ describe('guides', () => {
               if (anchor !== undefined) expect([...(ids.get(`${l} ${id}`) ?? [])], where).toContain(anchor)
             }
           }
+  })
+  test('what is in bold stands on a button or page, in the words of the catalogues', async () => {
+    const catalogues = import.meta.glob<{ default: Record<string, string> }>('../{console,desk,kit,login}/**/{zh-cn,en-us}.ts', { eager: true })
+    for (const l of languages) {
+      const said = new Set(
+        Object.entries(catalogues)
+          .filter(([file]) => file.endsWith(`/${l}.ts`))
+          .flatMap(([, m]) => Object.values(m.default))
+          .flatMap((t) => [t, ...t.split('|')])
+          .map((t) => t.replace(/\s*[（(]?\{\w+\}[）)]?$/, '')),
+      )
+      const bold = (c: Inline[]): string[] => c.flatMap((i) => (typeof i === 'string' || !('c' in i) ? [] : i.k === 'b' ? [plain(i.c)] : bold(i.c)))
+      // What ends with a full stop or colon begins a paragraph.
+      for (const id of ['user-guide', 'rules', 'desk'])
+        for (const name of flat(all.find((g) => g.id === id)?.[l].blocks ?? []).flatMap(lines).flatMap(bold))
+          if (!/[。.：:]$/.test(name) && !(id === 'desk' && searched.has(name))) expect(said.has(name), `${id} ${l}: ${name}`).toBe(true)
+    }
   })
   test('links between files exist, and stay in their language', () => {
     for (const g of guides)
