@@ -66,7 +66,7 @@ describe('guides', () => {
             }
           }
   })
-  test('what is in bold stands on a button or page, in the words of the catalogues', async () => {
+  test('what is in bold stands on a button or page, in the words of the catalogues', { timeout: 60_000 }, async () => {
     const catalogues = import.meta.glob<{ default: Record<string, string> }>('../{console,desk,kit,login}/**/{zh-cn,en-us}.ts', { eager: true })
     for (const l of languages) {
       const said = new Set(
@@ -169,7 +169,7 @@ describe('calls to copy', () => {
 })
 
 describe('search', () => {
-  test('Chinese from one character up, words from their beginning, parts of names', async () => {
+  test('Chinese from one character up, words from their beginning, parts of names', { timeout: 60_000 }, async () => {
     vi.stubGlobal('location', { origin: 'https://desk.example.com' })
     const { build, excerpt, terms } = await import('./search')
     expect(terms('ECS续费 ListCases')).toEqual(expect.arrayContaining(['ecs', '续', '费', '续费', 'listcases', 'list', 'cases']))

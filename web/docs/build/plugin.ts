@@ -1,7 +1,7 @@
 // Gives the pages the guides and contracts as modules:
 //   virtual:docs/index                      guides and their titles
 //   virtual:docs/guide/LANGUAGE/ID          a guide
-//   virtual:docs/contracts/LANGUAGE         all operations by contract and group
+//   virtual:docs/contracts/LANGUAGE/all     all operations by contract and group
 //   virtual:docs/operations/LANGUAGE/CONTRACT, virtual:docs/schemas/LANGUAGE/CONTRACT
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ function source(name: string): string {
       return [
         `export const guides=${JSON.stringify(list)}`,
         `export const loadGuide={${load((l) => guides.map((g) => `'${g.id}':()=>import('${prefix}guide/${l}/${g.id}')`).join())}}`,
-        `export const loadContracts={${languages.map((l) => `'${l}':()=>import('${prefix}contracts/${l}')`).join()}}`,
+        `export const loadContracts={${languages.map((l) => `'${l}':()=>import('${prefix}contracts/${l}/all')`).join()}}`,
         `export const loadOperations={${load((l) => contracts.map((c) => `${c}:()=>import('${prefix}operations/${l}/${c}')`).join())}}`,
         `export const loadSchemas={${load((l) => contracts.map((c) => `${c}:()=>import('${prefix}schemas/${l}/${c}')`).join())}}`,
       ].join('\n')
