@@ -145,7 +145,7 @@ func errorTable(t *testing.T, zh bool) string {
 	return b.String()
 }
 
-var chineseName = regexp.MustCompile(`(?m)^  '?([^':\n]+)'?: '(.*)',$`)
+var chineseText = regexp.MustCompile(`(?m)^([^\t\n]+)\t([^\t\n]+)$`)
 
 // operationTable lists the operations of the customer API by their groups.
 func operationTable(t *testing.T, zh bool) string {
@@ -161,21 +161,22 @@ func operationTable(t *testing.T, zh bool) string {
 	if err := yaml.Unmarshal(contract.V2, &c); err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile("../web/docs/names.ts")
+	source, err := os.ReadFile("../api/zh/v2.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := map[string]string{}
-	for _, m := range chineseName.FindAllStringSubmatch(string(source), -1) {
-		names[m[1]] = m[2]
+	chinese := map[string]string{}
+	for _, m := range chineseText.FindAllStringSubmatch(string(source), -1) {
+		chinese[m[1]] = m[2]
 	}
 	var b strings.Builder
 	for _, tag := range c.Tags {
 		title := tag.Name
-		if zh {
-			title = names[title]
-		} else if title == "extra" {
+		if title == "extra" {
 			title = "Outside the navigation"
+		}
+		if zh {
+			title = chinese[title]
 		}
 		if b.Len() > 0 {
 			b.WriteString("\n")
@@ -189,7 +190,7 @@ func operationTable(t *testing.T, zh bool) string {
 				}
 				what := o.Summary
 				if zh {
-					what = names[o.ID]
+					what = chinese[o.Summary]
 				}
 				if what == "" || title == "" {
 					t.Errorf("%s of %q has no name", o.ID, tag.Name)

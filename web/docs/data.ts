@@ -1,6 +1,6 @@
 // What the pages show, loaded when it is shown. It is part of the program, so
 // it does not grow stale.
-import { loadGuide, loadOperations, loadSchemas } from 'virtual:docs/index'
+import { loadContracts, loadGuide, loadOperations, loadSchemas } from 'virtual:docs/index'
 import type { ContractId, Language } from './build/types'
 
 const kept = { staleTime: Infinity, gcTime: Infinity, refetchOnWindowFocus: false, retry: 1 }
@@ -14,13 +14,13 @@ export const guideQuery = (id: string, language: Language) => ({
   queryKey: ['guide', id, language],
   queryFn: async () => (await loadGuide[language][id]?.())?.default ?? null,
 })
-export const contractsQuery = () => ({ ...kept, queryKey: ['contracts'], queryFn: async () => (await import('virtual:docs/contracts')).default })
-export const operationQuery = (contract: string, operation: string) => ({
+export const contractsQuery = (language: Language) => ({ ...kept, queryKey: ['contracts', language], queryFn: async () => (await loadContracts[language]()).default })
+export const operationQuery = (contract: string, operation: string, language: Language) => ({
   ...kept,
-  queryKey: ['operation', contract, operation],
+  queryKey: ['operation', contract, operation, language],
   queryFn: async () => {
     if (!isContract(contract)) return null
-    const [operations, schemas] = await Promise.all([loadOperations[contract](), loadSchemas[contract]()])
+    const [operations, schemas] = await Promise.all([loadOperations[language][contract](), loadSchemas[language][contract]()])
     const found = Object.hasOwn(operations.default, operation) ? operations.default[operation] : undefined
     return found === undefined ? null : { contract, operation: found, schemas: schemas.default }
   },

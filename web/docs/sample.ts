@@ -29,6 +29,15 @@ const known: Record<string, Value> = {
   source_id: '83aeb0f2834c4df49826c781d32a963e',
   action_id: 'press',
   accessory_from: 'incident',
+  accessory_name: 'FILE.txt',
+  accessory_data: 'aGVsbG8K',
+  color: '#2F80ED',
+  config_key: 'feedback_types',
+  contact_value: 'user@example.com',
+  verify_code: '123456',
+  remind_mail: 'user@example.com',
+  remind_time: '0',
+  port: 22,
   'auth.identity.methods': ['password'],
 }
 
@@ -63,7 +72,10 @@ export function sample(schema: Schema, name: string, schemas: Schemas, depth = 0
   }
 }
 
-export const required = (o: Operation, where: Parameter['in']) => o.parameters.filter((p) => p.in === where && p.required === true)
+// Optional by the contract, and without them the call means nothing.
+const wanted: Record<string, string[]> = { UpdateAuthorizations: ['action_id'], ListDiagnoseJob: ['job_id'] }
+
+export const required = (o: Operation, where: Parameter['in']) => o.parameters.filter((p) => p.in === where && (p.required === true || wanted[o.operationId]?.includes(p.name) === true))
 
 /** The body a request needs: its media type and schema. Optional ones are shown too, empty as they may be. */
 export function bodyOf(o: Operation): { kind: string; schema: Schema } | undefined {

@@ -2,11 +2,9 @@
 // searches. Chinese is found from one character up: every character and every
 // pair of neighbours is a term.
 import MiniSearch from 'minisearch'
-import contracts from 'virtual:docs/contracts'
-import { guides, loadGuide } from 'virtual:docs/index'
+import { guides, loadContracts, loadGuide, loadOperations } from 'virtual:docs/index'
 import type { Block, ContractId, Language } from './build/types'
 import { plain } from './inline'
-import { groups, operations } from './names'
 
 export interface Hit {
   id: string
@@ -73,10 +71,21 @@ async function documents(language: Language): Promise<Hit[]> {
       else at.text += ` ${words(b)}`
     }
   }
-  for (const c of contracts)
+  const contracts = (await loadContracts[language]()).default
+  const described = await Promise.all(contracts.map(async (c) => (await loadOperations[language][c.id]()).default))
+  contracts.forEach((c, i) => {
     for (const g of c.groups)
       for (const o of g.operations)
-        out.push({ id: `${c.id}/${o.id}`, href: `/docs/api/${c.id}/${o.id}`, title: o.id, where: language === 'zh-cn' ? (groups[g.name] ?? g.name) : g.name, contract: c.id, method: o.method, text: `${language === 'zh-cn' && (c.id === 'v2' || c.id === 'iam') ? `${operations[o.id] ?? ''} ` : ''}${o.summary} ${o.path}` })
+        out.push({
+          id: `${c.id}/${o.id}`,
+          href: `/docs/api/${c.id}/${o.id}`,
+          title: `${o.summary} ${o.id}`,
+          where: g.label,
+          contract: c.id,
+          method: o.method,
+          text: [described[i]?.[o.id]?.description ?? '', o.path, o.english ?? ''].join(' '),
+        })
+  })
   return out
 }
 

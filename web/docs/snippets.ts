@@ -26,6 +26,11 @@ const bodies: Record<string, Value> = {
       scope: { domain: { name: 'ACCOUNT' } },
     },
   },
+  CreateTemporaryCredential: { auth: { identity: { methods: ['token'], token: { id: 'TOKEN', duration_seconds: 900 } } } },
+  CreatePrivileges: { operation: 'create', privilege: 'export' },
+  UpdateCases: { operate_desc: 'OPERATE_DESC' },
+  UpdateAuthorizations: {},
+  UpdateCaseContactInfo: { remind_mail: 'user@example.com', remind_time: '0' },
 }
 
 /** A body; where nothing is required its first fields, so that there is something to change. */
@@ -70,7 +75,7 @@ function curl(call: Call): string {
   if (body?.kind === 'multipart/form-data') {
     const s = resolve(body.schema, call.schemas)
     for (const [name, field] of Object.entries(s.properties ?? {})) {
-      if (resolve(field, call.schemas).format === 'binary') lines.push(`-F ${name}=@FILE`)
+      if (resolve(field, call.schemas).format === 'binary') lines.push(`-F ${name}=@FILE.txt`)
       else if (name === 'form_data') lines.push(`-F ${shell(`form_data=${JSON.stringify(form)}`)}`)
       else if (s.required?.includes(name)) lines.push(`-F ${shell(`${name}=${text(sample(field, name, call.schemas))}`)}`)
     }
@@ -80,7 +85,7 @@ function curl(call: Call): string {
   return `${lines.join(' \\\n  ')}\n`
 }
 
-const form = { fileName: 'FILE', accessoryFrom: 'incident', uploadType: 0 }
+const form = { fileName: 'FILE.txt', accessoryFrom: 'incident', uploadType: 0 }
 
 // ---- Go, the official SDK (services/osm/v2)
 
@@ -98,25 +103,39 @@ const enums: Record<string, string> = {
   'ShowDownloadAccessoryUrlRequest.relation_type': 'model.GetShowDownloadAccessoryUrlRequestRelationTypeEnum().',
 }
 
+/** What the SDK wants a pointer to stands in a variable of its own before the call. */
+type Variables = Map<string, string>
+
 /** A value as the SDK's generated types want it. */
-function goValue(value: Value, schema: Schema, owner: string, name: string, schemas: Schemas, indent: string): string {
+function goValue(value: Value, schema: Schema, owner: string, name: string, schemas: Schemas, indent: string, vars: Variables): string {
   const s = resolve(schema, schemas)
   const constant = enums[`${owner}.${name}`]
   if (constant !== undefined) return `${constant}${camel(text(value)).toUpperCase() === text(value).toUpperCase() ? text(value).toUpperCase() : text(value).toUpperCase().replaceAll('-', '_')}`
   if (Array.isArray(value) && numbers.has(name)) return '[]int32{1}'
-  if (Array.isArray(value)) return `${goType(s, schemas)}{${value.map((v) => goValue(v, s.items ?? {}, owner, name, schemas, indent).replace(/^&model\.\w+/, '')).join(', ')}}`
+  if (Array.isArray(value)) return `${goType(s, schemas)}{${value.map((v) => goValue(v, s.items ?? {}, owner, name, schemas, indent, vars).replace(/^&model\.\w+/, '')).join(', ')}}`
   if (typeof value === 'object') {
     if (s.name === undefined) return `map[string]interface{}{${Object.entries(value).map(([k, v]) => `${quote(k)}: ${typeof v === 'string' ? quote(v) : text(v)}`).join(', ')}}`
-    return `&model.${s.name}{${goFields(value, s, s.name, schemas, `${indent}\t`)}${Object.keys(value).length > 0 ? `\n${indent}` : ''}}`
+    return `&model.${s.name}{${goFields(value, s, s.name, schemas, `${indent}\t`, vars)}${Object.keys(value).length > 0 ? `\n${indent}` : ''}}`
   }
   return typeof value === 'string' ? quote(value) : text(value)
 }
 
 /** Fields one below the other, names and values in columns as gofmt has them. */
-function goFields(value: { [key: string]: Value }, s: Schema, owner: string, schemas: Schemas, indent: string): string {
-  return columns(Object.entries(value).map(([k, v]) => [camel(k), goValue(v, s.properties?.[k] ?? {}, owner, k, schemas, indent)]))
+function goFields(value: { [key: string]: Value }, s: Schema, owner: string, schemas: Schemas, indent: string, vars: Variables): string {
+  return columns(
+    Object.entries(value).map(([k, v]) => {
+      const made = goValue(v, s.properties?.[k] ?? {}, owner, k, schemas, indent, vars)
+      return [camel(k), s.required?.includes(k) === true || made.startsWith('&') || made.startsWith('map[') ? made : pointer(k, made, vars)]
+    }),
+  )
     .map((l) => `\n${indent}${l},`)
     .join('')
+}
+
+function pointer(name: string, value: string, vars: Variables): string {
+  const v = camel(name).replace(/^./, (c) => c.toLowerCase())
+  vars.set(v, value)
+  return `&${v}`
 }
 
 /** Keys and values as gofmt aligns them: a value of several lines ends a column. */
@@ -141,14 +160,21 @@ function goType(s: Schema & { name?: string }, schemas: Schemas): string {
   return s.name === undefined ? 'interface{}' : `model.${s.name}`
 }
 
+/** What the contract requires, or what makes the call mean something. */
+const sdkBody = (o: Operation, schema: Schema, schemas: Schemas): Value => bodies[o.operationId] ?? sample(schema, '', schemas)
+
 function goSDK(call: Call): string {
   const { operation: o, schemas, endpoint } = call
   const request = `${o.operationId}Request`
-  const fields: [string, string][] = [...required(o, 'path'), ...required(o, 'query'), ...required(o, 'header')].map((p) => [camel(p.name), goValue(sample(p.schema, p.name, schemas), p.schema, request, p.name, schemas, '\t\t')])
+  const vars: Variables = new Map()
+  const fields: [string, string][] = [...required(o, 'path'), ...required(o, 'query'), ...required(o, 'header')].map((p) => {
+    const made = goValue(sample(p.schema, p.name, schemas), p.schema, request, p.name, schemas, '\t\t', vars)
+    return [camel(p.name), p.required === true ? made : pointer(p.name, made, vars)]
+  })
   const body = bodyOf(o)
   const upload = body?.kind === 'multipart/form-data'
   if (upload) fields.push(['Body', `&model.${o.operationId}RequestBody{\n\t\t\tFile:     def.NewFilePart(file),\n\t\t\tFormData: def.NewMultiPart(${'`'}${JSON.stringify(form)}${'`'}),\n\t\t}`])
-  else if (body !== undefined) fields.push(['Body', `${goValue(sample(body.schema, '', schemas), body.schema, request, 'body', schemas, '\t\t')}`])
+  else if (body !== undefined) fields.push(['Body', goValue(sdkBody(o, body.schema, schemas), body.schema, request, 'body', schemas, '\t\t', vars)])
   const inner = columns(fields).map((l) => `\n\t\t${l},`).join('')
   const stream = download(o)
   const imports = [...(stream ? [] : ['fmt']), 'log', 'os'].map((i) => `\t"${i}"`)
@@ -171,7 +197,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-${upload ? '\tfile, err := os.Open("FILE")\n\tif err != nil {\n\t\tlog.Fatal(err)\n\t}\n' : ''}	response, err := osm.NewOsmClient(hc).${o.operationId}(&model.${request}{${inner}${fields.length > 0 ? '\n\t' : ''}})
+${upload ? '\tfile, err := os.Open("FILE.txt")\n\tif err != nil {\n\t\tlog.Fatal(err)\n\t}\n' : ''}${[...vars].map(([n, v]) => `\t${n} := ${v}\n`).join('')}	response, err := osm.NewOsmClient(hc).${o.operationId}(&model.${request}{${inner}${fields.length > 0 ? '\n\t' : ''}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -239,8 +265,8 @@ function pySDK({ operation: o, schemas, endpoint }: Call): string {
   const upload = body?.kind === 'multipart/form-data'
   if (upload) {
     used.add(`${o.operationId}RequestBody`)
-    fields.push(`    body=${o.operationId}RequestBody(\n        file=FormFile(open("FILE", "rb")),\n        form_data=${quote(JSON.stringify(form))},\n    ),`)
-  } else if (body !== undefined) fields.push(`    body=${pyModel(sample(body.schema, '', schemas), body.schema, schemas, '    ', used)},`)
+    fields.push(`    body=${o.operationId}RequestBody(\n        file=FormFile(open("FILE.txt", "rb")),\n        form_data=${quote(JSON.stringify(form))},\n    ),`)
+  } else if (body !== undefined) fields.push(`    body=${pyModel(sdkBody(o, body.schema, schemas), body.schema, schemas, '    ', used)},`)
   return `import os
 
 from huaweicloudsdkcore.auth.credentials import GlobalCredentials

@@ -1,11 +1,9 @@
 // The contracts reduced to what the pages show, at build time.
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { parse } from 'yaml'
-import type { Answer, Body, ContractId, ContractInfo, Operation, Parameter, Schema } from './types'
-
-export const contracts: ContractId[] = ['v2', 'iam', 'desk', 'web']
-export const api = resolve(import.meta.dirname, '../../../api')
+import { api, dictionary, flat, mapTexts } from './chinese'
+import type { Answer, Body, ContractId, ContractInfo, Language, Operation, Parameter, Schema } from './types'
 
 type Ref<T> = T | { $ref: string }
 interface Raw {
@@ -50,6 +48,20 @@ export function contract(id: ContractId, again = false): Contract {
   return made
 }
 
+/** What operations outside the navigation go under has no name of its own. */
+const label = (group: string) => (group === 'extra' ? 'Outside the navigation' : group)
+
+/** A contract in a language. A text without a Chinese one stays English; the unit tests allow none. */
+export function localized(id: ContractId, language: Language): Contract {
+  const english = contract(id)
+  if (language === 'en-us') return english
+  const words = dictionary()
+  const say = (text: string) => words.get(flat(text)) ?? text
+  const { info, operations, schemas } = mapTexts(english, say)
+  const groups = info.groups.map((g) => ({ ...g, label: say(g.label), operations: g.operations.map((o) => ({ ...o, english: english.operations[o.id]?.summary ?? '' })) }))
+  return { info: { ...info, groups }, operations, schemas }
+}
+
 function make(id: ContractId): Contract {
   const raw = parse(readFileSync(join(api, `${id}.yaml`), 'utf8')) as Raw
   const follow = <T>(x: Ref<T>): T => {
@@ -60,7 +72,7 @@ function make(id: ContractId): Contract {
     return at as T
   }
   const operations: Record<string, Operation> = {}
-  const groups = new Map<string, ContractInfo['groups'][number]>((raw.tags ?? []).map((t) => [t.name, { name: t.name, description: t.description?.startsWith('Navigation group') ? '' : (t.description ?? ''), operations: [] }]))
+  const groups = new Map<string, ContractInfo['groups'][number]>((raw.tags ?? []).map((t) => [t.name, { name: t.name, label: label(t.name), description: t.description?.startsWith('Navigation group') ? '' : (t.description ?? ''), operations: [] }]))
   for (const [path, item] of Object.entries(raw.paths))
     for (const method of methods) {
       const o = item[method] as RawOperation | undefined
@@ -78,7 +90,7 @@ function make(id: ContractId): Contract {
         auth: needed(o.security ?? raw.security ?? []),
       }
       const tag = o.tags?.[0] ?? ''
-      const group = groups.get(tag) ?? { name: tag, description: '', operations: [] }
+      const group = groups.get(tag) ?? { name: tag, label: label(tag), description: '', operations: [] }
       group.operations.push({ id: o.operationId, method: method.toUpperCase(), path, summary: o.summary ?? '' })
       groups.set(tag, group)
     }

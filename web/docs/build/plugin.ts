@@ -1,12 +1,13 @@
 // Gives the pages the guides and contracts as modules:
 //   virtual:docs/index                      guides and their titles
 //   virtual:docs/guide/LANGUAGE/ID          a guide
-//   virtual:docs/contracts                  all operations by contract and group
-//   virtual:docs/operations/CONTRACT, virtual:docs/schemas/CONTRACT
+//   virtual:docs/contracts/LANGUAGE/all     all operations by contract and group
+//   virtual:docs/operations/LANGUAGE/CONTRACT, virtual:docs/schemas/LANGUAGE/CONTRACT
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Plugin } from 'vite'
-import { api, contract, contracts } from './contracts'
+import { api, chineseFile, contracts, dictionary } from './chinese'
+import { contract, localized } from './contracts'
 import { guides } from './guides'
 import { fileOf, guide } from './markdown'
 import type { ContractId, GuideInfo, Language } from './types'
@@ -27,18 +28,19 @@ function source(name: string): string {
       return [
         `export const guides=${JSON.stringify(list)}`,
         `export const loadGuide={${load((l) => guides.map((g) => `'${g.id}':()=>import('${prefix}guide/${l}/${g.id}')`).join())}}`,
-        `export const loadOperations={${contracts.map((c) => `${c}:()=>import('${prefix}operations/${c}')`).join()}}`,
-        `export const loadSchemas={${contracts.map((c) => `${c}:()=>import('${prefix}schemas/${c}')`).join()}}`,
+        `export const loadContracts={${languages.map((l) => `'${l}':()=>import('${prefix}contracts/${l}/all')`).join()}}`,
+        `export const loadOperations={${load((l) => contracts.map((c) => `${c}:()=>import('${prefix}operations/${l}/${c}')`).join())}}`,
+        `export const loadSchemas={${load((l) => contracts.map((c) => `${c}:()=>import('${prefix}schemas/${l}/${c}')`).join())}}`,
       ].join('\n')
     }
     case 'guide':
       return out(guide(rest, id as Language, named()))
     case 'contracts':
-      return out(contracts.map((c) => contract(c).info))
+      return out(contracts.map((c) => localized(c, id as Language).info))
     case 'operations':
-      return out(contract(id as ContractId).operations)
+      return out(localized(rest as ContractId, id as Language).operations)
     case 'schemas':
-      return out(contract(id as ContractId).schemas)
+      return out(localized(rest as ContractId, id as Language).schemas)
   }
   throw new Error(`there is no ${name}`)
 }
@@ -48,12 +50,13 @@ export function documents(): Plugin {
     name: 'casemate-documents',
     buildStart() {
       for (const c of contracts) contract(c, true)
+      dictionary(true)
     },
     resolveId: (id) => (id.startsWith(prefix) ? `\0${id}` : undefined),
     load(id) {
       if (!id.startsWith(`\0${prefix}`)) return undefined
       for (const g of guides) for (const l of languages) this.addWatchFile(fileOf(g.id, l))
-      for (const c of contracts) this.addWatchFile(join(api, `${c}.yaml`))
+      for (const c of contracts) for (const file of [join(api, `${c}.yaml`), chineseFile(c)]) this.addWatchFile(file)
       return source(id.slice(prefix.length + 1))
     },
   }

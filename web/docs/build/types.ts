@@ -32,12 +32,15 @@ export interface OperationInfo {
   method: string
   path: string
   summary: string
+  /** The summary in English, where it is given in another language: one searches by it too. */
+  english?: string
 }
 export interface ContractInfo {
   id: ContractId
   title: string
   description: string
-  groups: { name: string; description: string; operations: OperationInfo[] }[]
+  /** `name` is the contract's own and makes the fragment, `label` is for people. */
+  groups: { name: string; label: string; description: string; operations: OperationInfo[] }[]
 }
 export type ContractId = 'v2' | 'iam' | 'desk' | 'web'
 

@@ -32,7 +32,6 @@ const texts: Record<keyof typeof zh, string> = {
   'contract.web': 'Browser API',
   'contract.web.why': 'Sessions, live events, and what else the console needs.',
   'contract.count': '{n} operation|{n} operations',
-  'contract.english': 'Descriptions are the contract’s own words.',
   'op.same': 'Same group',
   'op.code': 'Calling it',
   'op.curl.hint': 'The token comes from the environment variable TOKEN; replace the words in capitals.',

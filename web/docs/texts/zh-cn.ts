@@ -30,7 +30,6 @@ const texts = {
   'contract.web': '浏览器 API',
   'contract.web.why': '登录会话、实时事件，以及控制台额外需要的接口。',
   'contract.count': '{n} 个操作',
-  'contract.english': '契约中的说明为英文原文。',
   'op.same': '同组操作',
   'op.code': '调用代码',
   'op.curl.hint': '令牌取自环境变量 TOKEN；大写单词请替换为实际值。',
