@@ -13,13 +13,16 @@ import (
 
 // CopyAny writes a consistent copy of a store of either engine to a new SQLite
 // file while others use it, synced, and tells what each table holds. Of SQLite
-// it is the file as it is (CopySQLite) with the number of its rows; of PostgreSQL one snapshot of all tables
+// it is the file as it is (CopySQLite), checked by SQLite itself (ErrDamaged), with the number of its rows; of PostgreSQL one snapshot of all tables
 // but those of the search index and those that skip names, each proved by
 // a hash over its rows, read again from the copy. ErrSchemas when the store is
 // of another version.
 func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, error) {
 	if !strings.HasPrefix(from, "postgres://") && !strings.HasPrefix(from, "postgresql://") {
 		if err := CopySQLite(ctx, strings.TrimPrefix(from, "sqlite:"), to); err != nil {
+			return nil, err
+		}
+		if err := sound(ctx, to); err != nil {
 			return nil, err
 		}
 		return Count(ctx, to, false)
@@ -55,6 +58,26 @@ func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, 
 		return nil, errors.Join(errors.New("db: a part of the copy is still in its log"), err)
 	}
 	return tables, nil
+}
+
+// ErrDamaged tells that SQLite's own check of a file fails.
+var ErrDamaged = errors.New("db: the SQLite file is damaged")
+
+// sound is SQLite's own check of a file.
+func sound(ctx context.Context, path string) error {
+	s, err := openSide(ctx, path, true)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var check string
+	if err := s.conn.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&check); err != nil {
+		return sqliteError(err)
+	}
+	if check != "ok" {
+		return fmt.Errorf("%w: %s", ErrDamaged, check)
+	}
+	return nil
 }
 
 // Count tells of each table of an SQLite file how many rows it has, and with
