@@ -32,7 +32,7 @@ var (
 	errDatabase    = fault.New(fault.Invalid, fault.CodeInvalid, "数据库已损坏：{why}", "the database is damaged: {why}")
 	errKeys        = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥打不开该数据：{why}", "the keys do not open this data: {why}")
 	errRows        = fault.New(fault.Invalid, fault.CodeInvalid, "表 {table} 与备份时不符：{n} 行，应为 {want} 行", "table {table} is not as it was copied: {n} rows of {want}")
-	errNoneThere   = fault.New(fault.NotFound, fault.CodeInvalid, "{place} 中没有以时间命名的备份", "there is no backup named by its time in {place}")
+	errNoneThere   = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 中没有以时间命名的备份", "there is no backup named by its time in {place}")
 	errInTheWay    = fault.New(fault.Conflict, fault.CodeInvalid, "{path} 已存在：请恢复到新的目录", "{path} exists: restore into a new folder")
 	errNotEmpty    = fault.New(fault.Conflict, fault.CodeInvalid, "目标数据库非空：请给出新的空数据库（中断的恢复也须重来）", "the target database is not empty: give a new, empty one (after a restore that was cut off as well)")
 	errKeysMissing = fault.New(fault.Invalid, fault.CodeInvalid, "恢复需要密钥备份：--keys-from", "a restore needs the backup of the keys: --keys-from")
