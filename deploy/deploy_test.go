@@ -251,8 +251,17 @@ func TestBackupScript(t *testing.T) {
 		}
 	}
 	put(to+"/casemate-20250101T000000Z.tar", to+"/casemate-20250102T000000Z.tar", keysTo+"/casemate-keys-20250101T000000Z.tar", keysTo+"/casemate-keys-20250102T000000Z.tar",
-		to+"/mine.tar", to+"/casemate-20250103T000000Z.tar.part")
-	env := append(os.Environ(), "CASEMATE_DATA="+data, "CASEMATE_KEYS="+keys, "CASEMATE_PROGRAM="+program(t), "BACKUP_DATA_DIR="+to, "BACKUP_KEYS_DIR="+keysTo, "BACKUP_KEEP=2")
+		to+"/mine.tar", to+"/.casemate-20250103T000000Z.tar.1.part")
+	identity := filepath.Join(dir, "identity")
+	recipients := filepath.Join(dir, "recipients")
+	public, err := exec.Command(program(t), "backup-key", "--to", identity).Output()
+	if err == nil {
+		err = os.WriteFile(recipients, public, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := append(os.Environ(), "CASEMATE_DATA="+data, "CASEMATE_KEYS="+keys, "CASEMATE_PROGRAM="+program(t), "BACKUP_DATA_DIR="+to, "BACKUP_KEYS_DIR="+keysTo, "BACKUP_KEEP=2", "BACKUP_RECIPIENTS_FILE="+recipients, "BACKUP_IDENTITY="+identity)
 	script := func() *exec.Cmd {
 		cmd := exec.Command("/bin/sh", "systemd/backup")
 		cmd.Env = env
@@ -281,7 +290,7 @@ func TestBackupScript(t *testing.T) {
 	initial.Env = env
 	run(t, initial)
 	run(t, script())
-	fresh := regexp.MustCompile(`^casemate-(keys-)?202\d{5}T\d{6}Z\.tar$`)
+	fresh := regexp.MustCompile(`^casemate-(keys-)?202\d{5}T\d{6}Z\.tar\.age$`)
 	for _, d := range []string{to, keysTo} {
 		left := slices.DeleteFunc(names(d), func(n string) bool { return n == "mine.tar" })
 		if len(left) != 2 || !strings.Contains(left[0], "20250102") || !fresh.MatchString(left[1]) {

@@ -3,57 +3,180 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
+	"casemate/internal/archive"
+	"casemate/internal/fault"
 	"casemate/internal/server"
 )
 
 type backupCmd struct {
 	storeFlags
-	To       string `help:"File to write; must not exist." required:"" type:"path" placeholder:"FILE"`
-	KeysOnly bool   `help:"Back up the keys instead: without them a backup opens nothing sealed, so keep the two apart." name:"keys-only"`
+	To             string   `help:"File to write, or s3://BUCKET/PREFIX/NAME[?endpoint=URL]; it must not exist. A folder, or s3://BUCKET/PREFIX/ with / at the end: the name is made from the time." required:"" placeholder:"FILE"`
+	KeysOnly       bool     `help:"Back up the keys instead: without them a backup opens nothing sealed, so keep the two apart." name:"keys-only"`
+	Recipient      []string `help:"Encrypt for this public key (age1..., casemate backup-key makes one); repeatable: each can open it." placeholder:"AGE1"`
+	RecipientsFile []string `help:"Encrypt for all public keys in this file, one a line; repeatable." name:"recipients-file" placeholder:"FILE"`
+	Keep           int      `help:"Afterwards remove all but the newest so many of those named from the time, and what killed backups left; 0 = none."`
+	Apart          bool     `help:"Leave attachments out: they stay in the object store that --blobs names." name:"without-attachments"`
+	Scratch        string   `help:"Folder for the copy of the database on the way. Default: the data folder." type:"path" placeholder:"DIR"`
 }
 
-// Run writes a backup; the server may be running.
+// Help is what kong shows below the usage.
+func (backupCmd) Help() string {
+	return `Of both databases, while servers run. Without a recipient the archive is not encrypted: passwords, keys and contacts are sealed in it as in the
+database, texts of tickets, names of files and attachments are not.
+
+  casemate backup-key --to backup.identity > recipients.txt      # once, on another machine; only recipients.txt goes to the server
+  casemate backup --data DIR --recipients-file recipients.txt --to /backup/data/ --keep 7
+  casemate backup --data DIR --recipients-file recipients.txt --to /backup/keys/ --keep 7 --keys-only
+  casemate backup --data DIR --recipients-file recipients.txt --to 's3://backups/casemate/?endpoint=https://s3.example.com'`
+}
+
+var errKeepNamed = fault.New(fault.Invalid, fault.CodeInvalid, "--keep 用于以时间命名的备份：--to 请给出目录，或以 / 结尾的 s3:// 地址，且不小于 0",
+	"--keep is for backups named from the time: --to is a folder, or s3:// with / at the end; it is not negative")
+
+// Run makes a backup; servers may be running.
 func (c backupCmd) Run(ctx context.Context, o *output) error {
-	run := server.Backup
-	if c.KeysOnly {
-		run = server.BackupKeys
+	if c.Keep < 0 {
+		return errKeepNamed
 	}
-	if err := run(ctx, c.options(logger(o.err, "warn", false)), c.To); err != nil {
+	recipients, err := archive.Recipients(c.Recipient, c.RecipientsFile)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintln(o.out, o.say("已备份到 ", "backed up to ")+c.To)
+	bar := newProgress(o)
+	out, err := server.Backup{From: c.options(logger(o.err, "warn", false)), To: c.To, Keys: c.KeysOnly, Recipients: recipients, Apart: c.Apart,
+		Scratch: c.Scratch, Keep: c.Keep, Each: bar.show}.Run(ctx)
+	bar.end()
+	if out.Place == "" {
+		return err
+	}
+	sealed := o.say("未加密", "not encrypted")
+	if n := len(recipients); n > 0 {
+		sealed = o.say(fmt.Sprintf("已加密，接收方 %d 个", n), fmt.Sprintf("encrypted for %d", n))
+	}
+	fmt.Fprintf(o.out, "%s%s (%s, %s)\n", o.say("已备份到 ", "backed up to "), out.Place, size(out.Size), sealed)
+	for _, r := range out.Removed {
+		fmt.Fprintln(o.out, o.say("已删除 ", "removed ")+r)
+	}
+	return err
+}
+
+type backupKeyCmd struct {
+	To string `help:"File for the private key (0600); it must not exist. Who has it reads the backups, without it nobody does." required:"" type:"path" placeholder:"FILE"`
+}
+
+// Help is what kong shows below the usage.
+func (backupKeyCmd) Help() string {
+	return `The public key is printed: give it to casemate backup by --recipient, or in a file by --recipients-file. Make the pair where the server is not, and keep two
+copies of FILE apart from the backups. It is a key of age (age-encryption.org): age and age-keygen read and make them, too.`
+}
+
+// Run makes a key pair and prints the public key alone.
+func (c backupKeyCmd) Run(o *output) error {
+	recipient, err := archive.NewKey(c.To, time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(o.out, recipient)
+	return nil
+}
+
+type backupsCmd struct {
+	At   string `help:"Folder, or s3://BUCKET/PREFIX/[?endpoint=URL]." required:"" placeholder:"DIR|URL"`
+	Keep int    `help:"Remove all but the newest so many of data and of keys, and what killed backups left; 0 = none."`
+}
+
+// Run lists the backups named from the time.
+func (c backupsCmd) Run(ctx context.Context, o *output) error {
+	if c.Keep < 0 {
+		return errKeepNamed
+	}
+	kept, removed, err := server.Backups(ctx, c.At, c.Keep)
+	for _, r := range removed {
+		fmt.Fprintln(o.out, o.say("已删除 ", "removed ")+r)
+	}
+	if err != nil {
+		return err
+	}
+	for _, k := range kept {
+		kind, sealed := o.say("数据", "data"), o.say("未加密", "not encrypted")
+		if k.Keys {
+			kind = o.say("密钥", "keys")
+		}
+		if k.Sealed {
+			sealed = o.say("已加密", "encrypted")
+		}
+		fmt.Fprintf(o.out, "%s  %-4s  %9s  %s  %s\n", k.Made.Format("2006-01-02 15:04:05Z"), kind, size(k.Size), sealed, k.Place)
+	}
 	return nil
 }
 
 type restoreCmd struct {
 	storeFlags
-	From     string `help:"Backup of the data." required:"" type:"existingfile" placeholder:"FILE"`
-	KeysFrom string `help:"Backup of the keys." required:"" type:"existingfile" placeholder:"FILE" name:"keys-from"`
-	Verify   bool   `help:"Restore into a scratch folder, check everything, remove it again."`
+	From     string   `help:"Backup of the data: a file, or s3://BUCKET/PREFIX/NAME[?endpoint=URL]. A folder, or s3://BUCKET/PREFIX/: the newest in it." required:"" placeholder:"FILE"`
+	KeysFrom string   `help:"Backup of the keys, named likewise. With --verify it may be missing: then what needs keys is not checked." placeholder:"FILE" name:"keys-from"`
+	Identity []string `help:"File with the private key that opens encrypted backups; repeatable." placeholder:"FILE"`
+	Verify   bool     `help:"Restore into a scratch folder, check everything, remove it again."`
+	Scratch  string   `help:"With --verify: where the scratch folder is made, which holds everything in clear. Default: the system's folder for temporary files." type:"path" placeholder:"DIR"`
+}
+
+// Help is what kong shows below the usage.
+func (restoreCmd) Help() string {
+	return `Any backup goes into either database, whichever it was made of. Folders must not exist, a PostgreSQL database must be empty. Everything is unpacked
+and checked beside its place first: what is cut off, changed or for another key puts nothing in place.
+
+  casemate restore --verify --from /backup/data/ --keys-from /backup/keys/ --identity backup.identity
+  casemate restore --from data.tar.age --keys-from keys.tar.age --identity backup.identity --data NEWDIR [--database postgres://...] [--blobs s3://BUCKET]`
 }
 
 // Run restores into folders that must not exist, or verifies.
 func (c restoreCmd) Run(ctx context.Context, o *output) error {
 	opts := c.options(logger(o.err, "warn", false))
-	if c.Verify {
-		dir, err := os.MkdirTemp("", "casemate-restore")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		opts.Data, opts.Keys, opts.Blobs = filepath.Join(dir, "data"), filepath.Join(dir, "keys"), ""
+	ids, err := archive.Identities(c.Identity)
+	if err != nil {
+		return err
 	}
-	report, err := server.Restore(ctx, opts, c.From, c.KeysFrom)
-	if err != nil && len(report.Broken) > 0 {
-		says := chainSays(report)
+	bar := newProgress(o)
+	out, err := server.Restore{To: opts, From: c.From, KeysFrom: c.KeysFrom, Identities: ids, Verify: c.Verify, Scratch: c.Scratch, Each: bar.show}.Run(ctx)
+	bar.end()
+	if err != nil && len(out.Events.Broken) > 0 {
+		says := chainSays(out.Events)
+		if c.Verify {
+			return says
+		}
 		return problem{says.zh + "；恢复的数据留在 " + opts.Data, err.Error()}
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(o.out, o.say("可以恢复：", "restored and checked: ")+describe(chainSays(report), o.lang))
+	fmt.Fprintln(o.out, o.say("可以恢复：", "restored and checked: ")+describe(restoredSays(out), o.lang))
+	if !c.Verify && opts.Database != "" {
+		args := []string{"casemate serve --data " + opts.Data}
+		if opts.Keys != "" {
+			args = append(args, "--keys "+opts.Keys)
+		}
+		args = append(args, "--database postgres://...")
+		if opts.Blobs != "" {
+			args = append(args, "--blobs '"+opts.Blobs+"'")
+		}
+		fmt.Fprintln(o.out, o.say("现在可启动：", "now start: ")+strings.Join(args, " "))
+	}
 	return nil
+}
+
+// restoredSays tells what was found in a backup.
+func restoredSays(r server.Restored) problem {
+	zh := fmt.Sprintf("%s（%s）：%d 张表 %d 行，附件 %d 个", filepath.Base(r.Data), r.Made.UTC().Format(time.DateTime+"Z"), r.Tables, r.Rows, r.Blobs)
+	en := fmt.Sprintf("%s of %s: %d rows in %d tables, %d attachments", filepath.Base(r.Data), r.Made.UTC().Format(time.DateTime+"Z"), r.Rows, r.Tables, r.Blobs)
+	if r.Apart {
+		zh, en = zh+"（不在备份中）", en+" (not in the backup)"
+	}
+	if r.Keys == "" {
+		return problem{zh + "；未给出密钥，未核对密封内容与事件链", en + "; without keys, so what is sealed and the event chain were not checked"}
+	}
+	chain := chainSays(r.Events)
+	return problem{zh + "；" + chain.zh, en + "; " + chain.en}
 }

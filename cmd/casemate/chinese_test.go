@@ -49,7 +49,13 @@ func TestSettingsInChinese(t *testing.T) {
 		t.Fatal(err)
 	}
 	each("不是 Casemate 的备份", "restore", "--data", filepath.Join(dir, "d"), "--from", archive, "--keys-from", archive)
-	each("PostgreSQL", "backup", "--database", "postgres://localhost/x", "--to", filepath.Join(dir, "b"))
+	each("不是接收方", "backup", "--data", dir, "--recipient", "age1x", "--to", filepath.Join(dir, "b"))
+	each("是私钥", "backup", "--data", dir, "--recipient", "AGE-SECRET-KEY-1X", "--to", filepath.Join(dir, "b"))
+	each("没有接收方", "backup", "--data", dir, "--recipients-file", os.DevNull, "--to", filepath.Join(dir, "b"))
+	each("不是身份文件", "restore", "--data", filepath.Join(dir, "d"), "--from", archive, "--keys-from", archive, "--identity", archive)
+	each("已存在", "backup-key", "--to", archive)
+	each("需要密钥备份", "restore", "--data", filepath.Join(dir, "d"), "--from", archive)
+	each("没有以时间命名的备份", "restore", "--verify", "--from", dir)
 	if n < 10 {
 		t.Error("too few")
 	}

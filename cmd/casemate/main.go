@@ -43,7 +43,7 @@ type command struct {
 	Demo     demoCmd     `cmd:"" help:"A sandbox's clock and reset; the demo world: status, remove."`
 	Selftest selftestCmd `cmd:"" help:"Drive every operation of a running server in a sandbox and print what became of it."`
 	Audit    auditCmd    `cmd:"" help:"What happened, and the event chain: verify that nothing was changed, removed or inserted."`
-	Backup   backupCmd   `cmd:"" help:"Back up the embedded store while it runs."`
+	Backup   backupCmd   `cmd:"" help:"Back up an installation while it runs: to a file or an object store, encrypted."`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup, or verify that it can be restored."`
 	Migrate  migrateCmd  `cmd:"" help:"Move an installation to another store: SQLite and PostgreSQL, files and an object store, there and back."`
 	Config   configGroup `cmd:"" help:"All configuration as a folder of files: export, plan, apply, history, rollback; without a word, the settings of the configuration file in force."`
@@ -51,6 +51,8 @@ type command struct {
 
 	ShowVersion versionFlag `name:"version" env:"-" help:"Print the version."`
 
+	Backups   backupsCmd   `cmd:"" help:"List the backups in a folder or an object store; keep the newest."`
+	BackupKey backupKeyCmd `cmd:"" name:"backup-key" help:"Make the key pair that backups are encrypted with."`
 	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
 	SLA       slaCmd       `cmd:"" name:"sla" help:"Promised times: a ticket's clocks with their arithmetic, and what another policy would have made of past tickets."`
 	Report    reportCmd    `cmd:"" help:"Figures over many tickets: how many, how fast, what was kept, as a table or a file."`

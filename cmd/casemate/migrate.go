@@ -140,6 +140,8 @@ func (p *progress) show(m server.MoveProgress) {
 		what = p.o.say("附件", "attachments")
 	case server.BuildingIndex:
 		what = p.o.say("条索引", "documents of the index")
+	case server.Bytes:
+		what = "MiB"
 	}
 	if what != p.what {
 		p.what, p.since, p.from = what, now, m.Done

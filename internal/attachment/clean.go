@@ -223,10 +223,15 @@ func EachBlob(ctx context.Context, d *db.DB, each func(Stored) error) error {
 
 // Verify proves that the bytes of every row are there, with their size and
 // hash, and tells how many were looked at.
-func (s *Service) Verify(ctx context.Context) (n int, err error) {
-	err = s.Blobs(ctx, func(b Stored) error {
+func (s *Service) Verify(ctx context.Context) (n int64, err error) {
+	return VerifyBlobs(ctx, s.db, s.blobs)
+}
+
+// VerifyBlobs is Verify of a store without its service.
+func VerifyBlobs(ctx context.Context, d *db.DB, blobs blob.Store) (n int64, err error) {
+	err = EachBlob(ctx, d, func(b Stored) error {
 		n++
-		in, err := s.blobs.Open(ctx, b.Blob, 0, -1)
+		in, err := blobs.Open(ctx, b.Blob, 0, -1)
 		if err != nil {
 			return fmt.Errorf("attachment's blob %s: %w", b.Blob, err)
 		}

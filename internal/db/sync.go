@@ -187,6 +187,7 @@ func openSide(ctx context.Context, where string, readOnly bool) (*side, error) {
 		}
 		q := u.Query()
 		q.Del("listen")
+		q.Del("replica")
 		u.RawQuery = q.Encode()
 		c, err := pgxpool.ParseConfig(u.String())
 		if err != nil {

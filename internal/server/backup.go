@@ -1,178 +1,296 @@
 package server
 
 import (
-	"archive/tar"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
+	"filippo.io/age"
+
+	"casemate/internal/archive"
 	"casemate/internal/attachment"
 	"casemate/internal/blob"
 	"casemate/internal/db"
-	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/seal"
 )
 
-// A backup is a tar file: a manifest first, then the files it names with their
-// hashes, then the attachments' blobs, whose hashes are in the data. Data and
-// keys are backed up apart: neither opens anything alone.
-
-type manifest struct {
-	Format string            `json:"format"`
-	Made   time.Time         `json:"made"`
-	SHA256 map[string]string `json:"sha256"`
-}
-
-const (
-	formatData = "casemate-backup-1"
-	formatKeys = "casemate-keys-1"
-)
-
-// maxRestored bounds one file of a backup, so that a broken archive cannot
-// fill the disk without end.
-const maxRestored = 1 << 40
+// A backup is an archive: the data as an SQLite file, whatever engine they come
+// from, then the attachments' blobs, whose hashes are in the data. Data and keys
+// are backed up apart: neither opens anything alone.
 
 // blobsPrefix leads the names of blobs in a backup.
 const blobsPrefix = "blobs/"
 
-// What is wrong with a backup, or with what came out of it.
+// dataFile is the database in a backup of the data.
+const dataFile = "casemate.db"
+
+// What a backup is refused for.
 var (
-	errForeignStore = fault.New(fault.Conflict, fault.CodeInvalid, "数据在 PostgreSQL 中：请用 PostgreSQL 自带的工具备份", "this store is on PostgreSQL: back it up with PostgreSQL's own tools")
-	errNoBackup     = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是 Casemate 的备份", "{file} is no backup of Casemate")
-	errOtherBackup  = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是此类备份（{kind}）：--from 为数据备份，--keys-from 为密钥备份", "{file} is no backup of the kind {kind}: --from is that of the data, --keys-from that of the keys")
-	errUnreadable   = fault.New(fault.Invalid, fault.CodeInvalid, "{file}：无法取出 {part}：{why}", "{file}: {part} cannot be taken out: {why}")
-	errUnlisted     = fault.New(fault.Invalid, fault.CodeInvalid, "{file}：文件 {part} 不在其清单中", "{file}: the file {part} is not in its manifest")
-	errDamaged      = fault.New(fault.Invalid, fault.CodeInvalid, "{file}：文件 {part} 已损坏", "{file}: the file {part} is damaged")
-	errCutOff       = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不完整：缺少 {n} 个文件", "{file} is cut off: {n} files are missing")
-	errDatabase     = fault.New(fault.Invalid, fault.CodeInvalid, "数据库已损坏：{why}", "the database is damaged: {why}")
-	errKeys         = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥打不开该数据：{why}", "the keys do not open this data: {why}")
+	errApart = fault.New(fault.Invalid, fault.CodeInvalid, "附件只有在对象存储（--blobs s3://...）中时才能不入备份",
+		"attachments can be left out only where they lie in an object store (--blobs s3://...)")
+	errBlobChanged = fault.New(fault.Invalid, fault.CodeInvalid, "附件文件 {id} 已损坏：大小或校验值与记录不符", "the attachment's blob {id} is damaged: its size or hash is not that of its row")
+	errBlobMissing = fault.New(fault.Invalid, fault.CodeInvalid, "附件文件 {id} 不存在：若刚被清除，请重新备份", "the attachment's blob {id} is missing: if it was erased just now, make the backup again")
 )
 
-// Backup writes a backup of the embedded store's data to a new file, while the
-// server may be running. It holds all that was acknowledged before it began,
-// with the blobs of all rows: those of rows deleted meanwhile stay for an hour.
-func Backup(ctx context.Context, o Options, to string) (err error) {
-	if o.Database != "" {
-		return errForeignStore
+// Backup is a copy of an installation in use.
+type Backup struct {
+	From       Options         // the installation, on SQLite or PostgreSQL
+	To         string          // a file, or a folder (s3://BUCKET/PREFIX/ as well) where the name is made from the time
+	Keys       bool            // the keys instead of the data
+	Recipients []age.Recipient // who can open it; none = it is not encrypted
+	Apart      bool            // attachments stay in their object store
+	Scratch    string          // folder for the copy of the database on the way, "" = the data folder
+	Keep       int             // of those that were named by their time, this many stay afterwards; 0 = all
+	Each       func(MoveProgress)
+}
+
+// Bytes, as a part of a backup or restore, counts mebibytes.
+const Bytes = "bytes"
+
+// Backed is what a backup did.
+type Backed struct {
+	Place       string
+	Size        int64 // of the archive
+	Rows, Blobs int64
+	Removed     []string // by Keep
+}
+
+// Run makes the backup while servers run. It holds all that was acknowledged
+// before it began, with the blobs of all rows: those of rows deleted meanwhile
+// stay for an hour. Nothing is at its place before it is whole and synced.
+func (b Backup) Run(ctx context.Context) (out Backed, err error) {
+	if err := b.there(); err != nil {
+		return out, err
 	}
-	source := filepath.Join(o.Data, "casemate.db")
-	if _, err := os.Stat(source); err != nil {
-		return err
+	if b.Apart && b.From.Blobs == "" {
+		return out, errApart
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(to), ".backup-*")
+	shelf, name, err := blob.OpenShelf(ctx, b.To)
+	if err != nil {
+		return out, err
+	}
+	defer shelf.Close()
+	named := name == ""
+	if named {
+		name = backupName(b.Keys, len(b.Recipients) > 0, b.From.now())
+	}
+	dir, done, err := scratch(b.scratchDir(), "backup")
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	run := b.data
+	if b.Keys {
+		run = b.keys
+	}
+	if err := run(ctx, dir, shelf, name, &out); err != nil {
+		return out, err
+	}
+	out.Place = shelf.Place(name)
+	if named && b.Keep > 0 {
+		out.Removed, err = prune(ctx, shelf, b.Keep, b.Keys)
+	}
+	return out, err
+}
+
+// there tells of what is to be backed up that it is missing. Data are backed up
+// by who has no keys, too.
+func (b Backup) there() error {
+	if b.Keys && !seal.Exists(b.From.keysDir()) {
+		return errNoStore.With("folder", b.From.keysDir())
+	}
+	if b.From.Database != "" {
+		return nil
+	}
+	file, folder := filepath.Join(b.From.Data, dataFile), b.From.Data
+	if b.Keys {
+		file, folder = filepath.Join(b.From.keysDir(), seal.StoreFile), b.From.keysDir()
+	}
+	_, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoStore.With("folder", folder)
+	}
+	return err
+}
+
+func (b Backup) scratchDir() string {
+	if b.Scratch != "" {
+		return b.Scratch
+	}
+	if info, err := os.Stat(b.From.Data); err == nil && info.IsDir() {
+		return b.From.Data
+	}
+	return os.TempDir() // a machine that only makes backups of PostgreSQL
+}
+
+func (b Backup) tell(what string, done, total int64) {
+	if b.Each != nil {
+		b.Each(MoveProgress{what, done, total})
+	}
+}
+
+// data copies the database, then writes it and the blobs.
+func (b Backup) data(ctx context.Context, dir string, shelf blob.Shelf, name string, out *Backed) error {
+	copied := filepath.Join(dir, dataFile)
+	m := archive.Manifest{Format: archive.Data, Made: b.From.now(), Apart: b.Apart, Tables: map[string]archive.Table{}}
+	if b.From.Database != "" {
+		m.Store = "postgres"
+	}
+	watched := b.watch(copied)
+	// Leases are of nodes that run.
+	tables, err := db.CopyAny(ctx, b.From.databaseURL(), copied, db.SyncOptions{Skip: func(table string) bool { return table == "leases" },
+		Each: func(p db.Progress) { b.tell(p.Table, p.Done, p.Total) }})
+	watched()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	copied := filepath.Join(dir, "casemate.db")
-	if err := db.CopySQLite(ctx, source, copied); err != nil {
+	for _, t := range tables {
+		m.Tables[t.Table] = archive.Table{Rows: t.Rows, SHA256: t.SHA256}
+		out.Rows += t.Rows
+	}
+	if m.SHA256, err = hashes(copied); err != nil {
 		return err
 	}
-	blobs, err := o.openBlobs(ctx)
+	info, err := os.Stat(copied)
+	if err != nil {
+		return err
+	}
+	blobs, err := b.From.openBlobs(ctx)
 	if err != nil {
 		return err
 	}
 	defer blobs.Close()
-	return pack(to, formatData, o.now(), []string{copied}, func(w *tar.Writer) error { return packBlobs(ctx, w, copied, blobs, o.now()) })
-}
-
-// packBlobs writes the blobs that the rows of a copied store need.
-func packBlobs(ctx context.Context, w *tar.Writer, copied string, blobs blob.Store, made time.Time) error {
-	d, err := db.Open(ctx, db.Options{URL: "sqlite:" + copied}) // may write to it: it is packed already
-	if err != nil {
-		return err
-	}
-	err = attachment.EachBlob(ctx, d, func(b attachment.Stored) error {
-		in, err := blobs.Open(ctx, b.Blob, 0, -1)
-		if err != nil {
-			return fmt.Errorf("attachment's blob %s: %w", b.Blob, err)
-		}
-		defer in.Close()
-		if err := w.WriteHeader(&tar.Header{Name: blobsPrefix + b.Blob, Mode: 0o600, Size: b.Size, ModTime: made}); err != nil {
+	total := info.Size()
+	if !b.Apart {
+		if err := blobs.List(ctx, func(i blob.Info) error { total += i.Size; return nil }); err != nil {
 			return err
 		}
-		_, err = io.Copy(w, in)
-		return err
+	}
+	return b.write(ctx, shelf, name, total, m, out, func(a *archive.Writer) error {
+		if err := addFile(a, copied); err != nil || b.Apart {
+			return err
+		}
+		return addBlobs(ctx, a, copied, blobs, &out.Blobs)
 	})
-	return errors.Join(err, d.Close())
 }
 
-// BackupKeys writes a backup of the keys folder to a new file (0600). Keep it
-// away from the data's.
-func BackupKeys(ctx context.Context, o Options, to string) error {
-	dir, err := os.MkdirTemp(filepath.Dir(to), ".backup-*")
-	if err != nil {
-		return err
+// watch tells how far SQLite's copy is, which tells nothing itself.
+func (b Backup) watch(copied string) (stop func()) {
+	if b.Each == nil || b.From.Database != "" {
+		return func() {}
 	}
-	defer os.RemoveAll(dir)
-	files := []string{filepath.Join(o.keysDir(), seal.MasterFile)}
-	if o.Database == "" {
-		store := filepath.Join(dir, seal.StoreFile)
-		if err := db.CopySQLite(ctx, filepath.Join(o.keysDir(), seal.StoreFile), store); err != nil {
-			return err
+	size := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
 		}
-		files = append(files, store)
+		return info.Size()
 	}
-	return pack(to, formatKeys, o.now(), files, func(*tar.Writer) error { return nil })
-}
-
-func (o Options) now() time.Time {
-	if o.Now != nil {
-		return o.Now().UTC()
-	}
-	return time.Now().UTC()
-}
-
-// pack writes the archive, synced; a half-written one is removed.
-func pack(to, format string, made time.Time, files []string, more func(*tar.Writer) error) (err error) {
-	m := manifest{Format: format, Made: made, SHA256: map[string]string{}}
-	for _, f := range files {
-		if m.SHA256[filepath.Base(f)], err = hashFile(f); err != nil {
-			return err
-		}
-	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err = errors.Join(err, out.Close()); err != nil {
-			_ = os.Remove(to)
+	total := size(filepath.Join(b.From.Data, dataFile))
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for every := time.NewTicker(time.Second); ; {
+			select {
+			case <-end:
+				every.Stop()
+				return
+			case <-every.C:
+				b.tell(Bytes, min(size(copied), total)>>20, total>>20)
+			}
 		}
 	}()
-	w := tar.NewWriter(out)
-	text, err := json.Marshal(m)
+	return func() { close(end); <-ended }
+}
+
+// keys copies the master key and the key store.
+func (b Backup) keys(ctx context.Context, dir string, shelf blob.Shelf, name string, out *Backed) error {
+	from := filepath.Join(dir, "keys")
+	files := []string{filepath.Join(b.From.keysDir(), seal.MasterFile), filepath.Join(from, seal.StoreFile)}
+	if err := os.Mkdir(from, 0o700); err != nil {
+		return err
+	}
+	if b.From.Database == "" {
+		if err := db.CopySQLite(ctx, filepath.Join(b.From.keysDir(), seal.StoreFile), files[1]); err != nil {
+			return err
+		}
+	} else if _, err := seal.CopyKeys(ctx, b.From.keysDir(), b.From.Database, from, ""); err != nil {
+		return err
+	}
+	sums, err := hashes(files...)
 	if err != nil {
 		return err
 	}
-	if err := w.WriteHeader(&tar.Header{Name: "manifest.json", Mode: 0o600, Size: int64(len(text)), ModTime: made}); err != nil {
+	return b.write(ctx, shelf, name, 1<<20, archive.Manifest{Format: archive.Keys, Made: b.From.now(), SHA256: sums}, out, func(a *archive.Writer) error {
+		return addFiles(a, files...)
+	})
+}
+
+// write puts the archive on the shelf.
+func (b Backup) write(ctx context.Context, shelf blob.Shelf, name string, total int64, m archive.Manifest, out *Backed, fill func(*archive.Writer) error) error {
+	return shelf.Put(ctx, name, total, func(w io.Writer) error {
+		counted := &counting{w: w, each: func(done int64) { b.tell(Bytes, min(done, total)>>20, total>>20) }}
+		a, err := archive.Create(counted, b.Recipients, m)
+		if err != nil {
+			return err
+		}
+		if err := fill(a); err != nil {
+			return err
+		}
+		err = a.Close()
+		out.Size = counted.n
 		return err
+	})
+}
+
+// counting counts the bytes that pass, and tells every so many.
+type counting struct {
+	w       io.Writer
+	r       io.Reader
+	n, told int64
+	each    func(done int64)
+}
+
+func (c *counting) passed(n int) {
+	if c.n += int64(n); c.n-c.told >= 4<<20 {
+		c.told = c.n
+		c.each(c.n)
 	}
-	if _, err := w.Write(text); err != nil {
-		return err
-	}
-	for _, f := range files {
-		if err := packFile(w, f, made); err != nil {
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.passed(n)
+	return n, err
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.passed(n)
+	return n, err
+}
+
+func addFiles(a *archive.Writer, paths ...string) error {
+	for _, p := range paths {
+		if err := addFile(a, p); err != nil {
 			return err
 		}
 	}
-	if err := more(w); err != nil {
-		return err
-	}
-	return errors.Join(w.Close(), out.Sync())
+	return nil
 }
 
-func packFile(w *tar.Writer, path string, made time.Time) error {
+func addFile(a *archive.Writer, path string) error {
 	in, err := os.Open(path)
 	if err != nil {
 		return err
@@ -182,11 +300,54 @@ func packFile(w *tar.Writer, path string, made time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := w.WriteHeader(&tar.Header{Name: filepath.Base(path), Mode: 0o600, Size: info.Size(), ModTime: made}); err != nil {
+	return a.Add(filepath.Base(path), info.Size(), in)
+}
+
+// addBlobs writes the blobs that the rows of a copied store need, each checked
+// against its row.
+func addBlobs(ctx context.Context, a *archive.Writer, copied string, blobs blob.Store, n *int64) error {
+	d, err := db.Open(ctx, db.Options{URL: "sqlite:" + copied}) // may write to it: it is packed already
+	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, in)
-	return err
+	err = attachment.EachBlob(ctx, d, func(b attachment.Stored) error {
+		in, err := blobs.Open(ctx, b.Blob, 0, -1)
+		if errors.Is(err, blob.ErrNone) {
+			return errBlobMissing.With("id", b.Blob)
+		}
+		if err != nil {
+			return fmt.Errorf("attachment's blob %s: %w", b.Blob, err)
+		}
+		defer in.Close()
+		h := sha256.New()
+		err = a.Add(blobsPrefix+b.Blob, b.Size, io.TeeReader(in, h))
+		if errors.Is(err, archive.ErrSize) || err == nil && hex.EncodeToString(h.Sum(nil)) != b.SHA256 {
+			return errBlobChanged.With("id", b.Blob)
+		}
+		*n++
+		return err
+	})
+	return errors.Join(err, d.Close())
+}
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+// hashes are those of files, by their names.
+func hashes(paths ...string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, p := range paths {
+		sum, err := hashFile(p)
+		if err != nil {
+			return nil, err
+		}
+		all[filepath.Base(p)] = sum
+	}
+	return all, nil
 }
 
 func hashFile(path string) (string, error) {
@@ -202,151 +363,146 @@ func hashFile(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// unpack writes an archive's files into a folder that must not exist and
-// checks each hash. Blobs go into the store of blobs; verifyStore checks them. A failure leaves no folder.
-func (o Options) unpack(ctx context.Context, from, format, dir string) error {
-	in, err := os.Open(from)
+// scratch makes a folder for what is on the way, which holds data in clear, and
+// removes those that killed processes left beside it: theirs nobody has locked.
+func scratch(parent, what string) (dir string, done func() error, err error) {
+	prefix := ".casemate-" + what + "-"
+	left, err := os.ReadDir(parent)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	defer in.Close()
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	if err := o.unpackInto(ctx, in, from, format, dir); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	return nil
-}
-
-func (o Options) unpackInto(ctx context.Context, in io.Reader, from, format, dir string) error {
-	r := tar.NewReader(in)
-	var m manifest
-	h, err := r.Next()
-	if err != nil || h.Name != "manifest.json" {
-		return errNoBackup.With("file", from)
-	}
-	if err := json.NewDecoder(io.LimitReader(r, 1<<20)).Decode(&m); err != nil || m.Format != format {
-		return errOtherBackup.With("file", from).With("kind", format)
-	}
-	var blobs blob.Store
-	if format == formatData {
-		if blobs, err = o.openBlobs(ctx); err != nil {
-			return err
-		}
-		defer blobs.Close()
-	}
-	for {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return errUnreadable.With("file", from).With("part", "tar").With("why", err).Because(err)
-		}
-		if id, ok := strings.CutPrefix(h.Name, blobsPrefix); ok && blobs != nil {
-			err := blobs.Put(ctx, id, io.LimitReader(r, maxRestored))
-			if errors.Is(err, fs.ErrExist) && o.Blobs != "" {
-				continue // an object store keeps what it has; the check that follows compares every hash
-			}
-			if err != nil {
-				return errUnreadable.With("file", from).With("part", h.Name).With("why", err).Because(err)
-			}
+	for _, e := range left {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
 			continue
 		}
-		want, known := m.SHA256[h.Name]
-		if !known || h.Name != filepath.Base(h.Name) {
-			return errUnlisted.With("file", from).With("part", h.Name)
+		path := filepath.Join(parent, e.Name())
+		lock, err := os.Open(path)
+		if err != nil {
+			continue // another user's
 		}
-		path := filepath.Join(dir, h.Name)
-		if err := writeNew(path, io.LimitReader(r, maxRestored)); err != nil {
-			return errUnreadable.With("file", from).With("part", h.Name).With("why", err).Because(err)
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			err = os.RemoveAll(path)
 		}
-		if got, err := hashFile(path); err != nil || got != want {
-			return errDamaged.With("file", from).With("part", h.Name).Because(err)
+		if err := errors.Join(err, lock.Close()); err != nil {
+			return "", nil, err
 		}
-		delete(m.SHA256, h.Name)
 	}
-	if len(m.SHA256) > 0 {
-		return errCutOff.With("file", from).With("n", len(m.SHA256))
+	if dir, err = os.MkdirTemp(parent, prefix+"*"); err != nil {
+		return "", nil, err
 	}
-	return nil
-}
-
-func writeNew(path string, r io.Reader) error {
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, r)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("the archive is cut off")
-	}
-	return errors.Join(err, out.Sync(), out.Close())
-}
-
-// Restore unpacks both backups into folders that must not exist and checks the
-// result: the database's own check, the keys against the data, the bytes of
-// every attachment, the event chain. A restore that fails removes what it made,
-// so that it can be tried again; only data whose chain alone is broken stays,
-// because there may be no better.
-func Restore(ctx context.Context, o Options, from, keysFrom string) (event.Report, error) {
-	if err := o.unpack(ctx, keysFrom, formatKeys, o.keysDir()); err != nil {
-		return event.Report{}, err
-	}
-	if err := o.unpack(ctx, from, formatData, o.Data); err != nil {
-		return event.Report{}, errors.Join(err, os.RemoveAll(o.keysDir()))
-	}
-	report, err := o.verify(ctx)
-	if broken := (brokenChain{}); errors.As(err, &broken) {
-		return report, fmt.Errorf("%w; the restored data stays in %s", err, o.Data)
+	lock, err := os.Open(dir)
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	}
 	if err != nil {
-		return report, errors.Join(err, os.RemoveAll(o.keysDir()), os.RemoveAll(o.Data))
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return report, nil
+	return dir, func() error { return errors.Join(os.RemoveAll(dir), lock.Close()) }, nil
 }
 
-func (o Options) verify(ctx context.Context) (event.Report, error) {
-	s, err := openStore(ctx, o)
-	if err != nil {
-		return event.Report{}, err
+const stampForm = "20060102T150405Z"
+
+// backupName is the name of a backup made at a time.
+func backupName(keys, sealed bool, at time.Time) string {
+	name := "casemate-"
+	if keys {
+		name += "keys-"
 	}
-	report, err := s.verifyStore(ctx)
-	return report, errors.Join(err, s.Close())
+	name += at.UTC().Format(stampForm) + ".tar"
+	if sealed {
+		name += ".age"
+	}
+	return name
 }
 
-// brokenChain tells that the history was changed; all else was checked and holds.
-type brokenChain struct{ event.Report }
+var backupForm = regexp.MustCompile(`^casemate-(keys-)?(\d{8}T\d{6}Z)\.tar(\.age)?$`)
 
-func (b brokenChain) Error() string { return b.String() }
+// Kept is a backup named by its time.
+type Kept struct {
+	Name, Place string
+	Keys        bool
+	Made        time.Time
+	Size        int64
+	Sealed      bool // by its name
+}
 
-func (s *Server) verifyStore(ctx context.Context) (event.Report, error) {
-	err := s.db.View(ctx, func(tx *db.Tx) error {
-		if tx.DB().Dialect() == db.Postgres {
-			return nil // it has no such check
-		}
-		var check string
-		if err := tx.Get("PRAGMA integrity_check").Scan(&check); err != nil {
-			return err
-		}
-		if check != "ok" {
-			return errDatabase.With("why", check)
-		}
-		return nil
-	})
+// Backups lists the backups at a place that are named by their time, the oldest first;
+// others are not looked at. With keep > 0 all but the newest so many of each
+// kind are removed, and returned apart.
+func Backups(ctx context.Context, at string, keep int) (kept []Kept, removed []string, err error) {
+	if !strings.HasSuffix(at, "/") && !strings.HasPrefix(at, "s3://") {
+		at += "/"
+	}
+	shelf, name, err := blob.OpenShelf(ctx, at)
 	if err != nil {
-		return event.Report{}, err
+		return nil, nil, err
 	}
-	if err := s.ident.VerifySealed(ctx); err != nil {
-		return event.Report{}, errKeys.With("why", err).Because(err)
+	defer shelf.Close()
+	if name != "" {
+		return nil, nil, errNoFolder.With("place", at)
 	}
-	if _, err := s.files.Verify(ctx); err != nil {
-		return event.Report{}, err
+	if keep > 0 {
+		for _, keys := range []bool{false, true} {
+			some, err := prune(ctx, shelf, keep, keys)
+			if removed = append(removed, some...); err != nil {
+				return nil, removed, err
+			}
+		}
 	}
-	report, err := event.Verify(ctx, s.db, s.keys.Derive("event-chain"))
-	if err == nil && !report.OK() {
-		err = brokenChain{report}
+	kept, err = listBackups(ctx, shelf)
+	return kept, removed, err
+}
+
+var errNoFolder = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 不是目录：s3://桶/前缀/ 须以 / 结尾", "{place} is no folder: s3://BUCKET/PREFIX/ ends in /")
+
+func listBackups(ctx context.Context, shelf blob.Shelf) (out []Kept, err error) {
+	files, err := shelf.List(ctx)
+	for _, f := range files {
+		m := backupForm.FindStringSubmatch(f.Name)
+		if m == nil {
+			continue
+		}
+		made, err := time.Parse(stampForm, m[2])
+		if err != nil {
+			continue
+		}
+		out = append(out, Kept{f.Name, shelf.Place(f.Name), m[1] != "", made, f.Size, m[3] != ""})
 	}
-	return report, err
+	return out, err
+}
+
+// prune removes all but the newest backups of a kind, and what was left of those
+// that were killed.
+func prune(ctx context.Context, shelf blob.Shelf, keep int, keys bool) (removed []string, err error) {
+	all, err := listBackups(ctx, shelf)
+	if err != nil {
+		return nil, err
+	}
+	var some []Kept
+	for _, k := range all {
+		if k.Keys == keys {
+			some = append(some, k)
+		}
+	}
+	for len(some) > keep {
+		if err := shelf.Delete(ctx, some[0].Name); err != nil {
+			return removed, err
+		}
+		removed, some = append(removed, some[0].Place), some[1:]
+	}
+	return removed, shelf.Sweep(ctx)
+}
+
+// newest is the name of the newest backup of a kind.
+func newest(ctx context.Context, shelf blob.Shelf, keys bool) (string, error) {
+	all, err := listBackups(ctx, shelf)
+	if err != nil {
+		return "", err
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Keys == keys {
+			return all[i].Name, nil
+		}
+	}
+	return "", fs.ErrNotExist
 }

@@ -121,7 +121,7 @@ func (m Move) Run(ctx context.Context) (out Moved, err error) {
 			return out, errors.Join(err, s.Close())
 		}
 	}
-	out.Events, err = s.verifyStore(ctx)
+	out.Events, _, err = s.verifyStore(ctx)
 	if out.Checked = err == nil; out.Checked && database && m.From.Database == "" {
 		err = os.WriteFile(m.From.movedFile(), []byte(s.o.now().Format(time.RFC3339)+"\n"), 0o600)
 	}

@@ -138,8 +138,10 @@ func TestRestoreAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(Backup(t.Context(), o, in("data.tar")), BackupKeys(t.Context(), o, in("keys.tar")), BackupKeys(t.Context(), other, in("foreign.tar"))); err != nil {
-		t.Fatal(err)
+	for _, b := range []Backup{{From: o, To: in("data.tar")}, {From: o, To: in("keys.tar"), Keys: true}, {From: other, To: in("foreign.tar"), Keys: true}} {
+		if _, err := b.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	text, err := os.ReadFile(in("data.tar"))
 	if err != nil {
@@ -152,7 +154,7 @@ func TestRestoreAgain(t *testing.T) {
 	for _, bad := range []struct{ data, keys, named string }{
 		{"short.tar", "keys.tar", "short.tar"}, {"data.tar", "data.tar", "data.tar"}, {"data.tar", "foreign.tar", "keys"}, {"gone.tar", "keys.tar", "gone.tar"},
 	} {
-		_, err := Restore(t.Context(), into, in(bad.data), in(bad.keys))
+		_, err := Restore{To: into, From: in(bad.data), KeysFrom: in(bad.keys)}.Run(t.Context())
 		if err == nil || !strings.Contains(err.Error(), bad.named) {
 			t.Errorf("%s, %s: %v", bad.data, bad.keys, err)
 		}
@@ -162,10 +164,10 @@ func TestRestoreAgain(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Restore(t.Context(), into, in("data.tar"), in("keys.tar")); err != nil {
+	if _, err := (Restore{To: into, From: in("data.tar"), KeysFrom: in("keys.tar")}).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Restore(t.Context(), into, in("data.tar"), in("keys.tar")); err == nil {
+	if _, err := (Restore{To: into, From: in("data.tar"), KeysFrom: in("keys.tar")}).Run(t.Context()); err == nil {
 		t.Error("a restore writes over a store")
 	}
 	if _, err := os.Stat(filepath.Join(into.Data, "casemate.db")); err != nil {

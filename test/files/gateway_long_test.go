@@ -43,7 +43,7 @@ func TestGateway(t *testing.T) {
 	l.Close()
 	const key, secret = "gateway", "a-secret-of-the-gateway"
 	store := filepath.Join(dir, "store")
-	for _, bucket := range []string{"files", "again"} {
+	for _, bucket := range []string{"files", "again", "backups"} {
 		if err := os.MkdirAll(filepath.Join(store, bucket), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -142,12 +142,27 @@ func TestGateway(t *testing.T) {
 			t.Fatalf("%v: %v %s", args, err, out)
 		}
 	}
-	data, keys := filepath.Join(dir, "data.tar"), filepath.Join(dir, "keys.tar")
-	run("backup", "--data", w.Dir, "--blobs", at("files"), "--to", data)
-	run("backup", "--data", w.Dir, "--keys-only", "--to", keys)
+	// Encrypted, in parts, to the store and back from it; of three the newest stays.
+	data, identity, recipients := "s3://backups/casemate/?endpoint=http://"+address, filepath.Join(dir, "identity"), filepath.Join(dir, "recipients")
+	public, err := exec.Command(world.Binary(t), "backup-key", "--to", identity).Output()
+	if err == nil {
+		err = os.WriteFile(recipients, public, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		run("backup", "--data", w.Dir, "--blobs", at("files"), "--to", data, "--recipients-file", recipients, "--keep", "1")
+		time.Sleep(time.Second) // names are of a second
+	}
+	run("backup", "--data", w.Dir, "--keys-only", "--to", data, "--recipients-file", recipients, "--keep", "1")
+	if n := objects(t, filepath.Join(store, "backups")); n != 2 {
+		t.Errorf("%d backups are kept, want one of data and one of keys", n)
+	}
+	run("restore", "--verify", "--from", data, "--keys-from", data, "--identity", identity)
 	w.Stop()
 	restored := filepath.Join(dir, "restored")
-	run("restore", "--from", data, "--keys-from", keys, "--data", restored, "--blobs", at("again"))
+	run("restore", "--from", data, "--keys-from", data, "--identity", identity, "--data", restored, "--blobs", at("again"))
 	if got, want := objects(t, filepath.Join(store, "again")), objects(t, filepath.Join(store, "files")); got < len(texts) || got != want {
 		t.Errorf("%d objects restored of %d", got, want)
 	}

@@ -103,14 +103,22 @@ func TestS3(t *testing.T) {
 		return string(out), err
 	}
 	dir := t.TempDir()
-	data, keys := filepath.Join(dir, "data.tar"), filepath.Join(dir, "keys.tar")
+	data, keys, apart := filepath.Join(dir, "data.tar"), filepath.Join(dir, "keys.tar"), filepath.Join(dir, "apart.tar")
 	for _, args := range [][]string{
 		{"backup", "--data", w.Dir, "--blobs", url, "--to", data}, {"backup", "--data", w.Dir, "--keys-only", "--to", keys},
 		{"restore", "--verify", "--from", data, "--keys-from", keys},
+		{"backup", "--data", w.Dir, "--blobs", url, "--without-attachments", "--to", apart},
+		{"restore", "--verify", "--from", apart, "--keys-from", keys, "--blobs", url},
 	} {
 		if out, err := run(args...); err != nil {
 			t.Errorf("%v: %v %s", args, err, out)
 		}
+	}
+	if out, err := run("restore", "--verify", "--from", apart, "--keys-from", keys); err == nil {
+		t.Errorf("attachments that were left out are not missed: %s", out)
+	}
+	if info, err := os.Stat(apart); err != nil || info.Size() > size {
+		t.Errorf("a backup without attachments: %v %v", info, err)
 	}
 	if packed, err := os.ReadFile(data); err != nil || bytes.Contains(packed, []byte(secret)) {
 		t.Errorf("the backup: %v", err)
