@@ -145,6 +145,7 @@ func (p *progress) show(m server.MoveProgress) {
 	}
 	if what != p.what {
 		p.what, p.since, p.from = what, now, m.Done
+		p.shown = time.Time{} // each part is told at its begin
 	}
 	if p.live {
 		every = time.Second

@@ -15,7 +15,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // TableSync is what Sync found and did in one table.
@@ -46,7 +48,7 @@ type SyncOptions struct {
 var ErrSchemas = errors.New("db: the two stores have different schemas: open both with this version once")
 
 // syncBatch is how many rows a transaction of Sync writes.
-const syncBatch = 500
+const syncBatch = 2000
 
 // Sync makes a store's tables equal to another's, which may be of the other
 // engine and in use: of both sides one snapshot is read, row by row in the
@@ -103,6 +105,7 @@ func Sync(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, err
 			return nil, err
 		}
 		p.Total += n
+		a.rows = n
 		shapes = append(shapes, a)
 	}
 	var report []TableSync
@@ -117,16 +120,21 @@ func Sync(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, err
 		}
 		// What is only in the target, or differs, goes first: so no unique value
 		// stands in the way of a row that has it now.
-		done, err := compare(ctx, src, dst, s, nil, true)
+			done, err := compare(ctx, src, dst, s, func(rows int64) { tell(rows / 2) }, true)
 		if err != nil {
 			return report, err
+		}
+		if done.equal {
+			p.Done += done.rows
+			report = append(report, TableSync{Table: s.table, Rows: done.rows, SHA256: done.sum})
+			continue
 		}
 		if done.removed > 0 {
 			if err := dst.renew(ctx); err != nil {
 				return report, err
 			}
 		}
-		added, err := compare(ctx, src, dst, s, tell, false)
+		added, err := compare(ctx, src, dst, s, func(rows int64) { tell((done.rows + rows) * s.rows / max(1, done.rows+s.rows)) }, false)
 		if err != nil {
 			return report, err
 		}
@@ -164,6 +172,7 @@ type shape struct {
 	columns []string // in alphabetical order
 	texts   []bool   // which are TEXT: they order by bytes
 	key     []int    // places in columns, in the key's order
+	rows    int64    // of the source
 }
 
 func (s shape) same(o shape) bool {
@@ -176,6 +185,7 @@ type side struct {
 	d        *sql.DB
 	conn     *sql.Conn
 	postgres bool
+	bytewise bool // the database orders texts by their bytes of itself, and so do its indexes
 }
 
 func openSide(ctx context.Context, where string, readOnly bool) (*side, error) {
@@ -208,7 +218,11 @@ func openSide(ctx context.Context, where string, readOnly bool) (*side, error) {
 	if s.conn, err = s.d.Conn(ctx); err != nil {
 		return nil, errors.Join(err, s.d.Close())
 	}
-	if err := s.snapshot(ctx); err != nil {
+	err = s.snapshot(ctx)
+	if err == nil && s.postgres {
+		err = s.conn.QueryRowContext(ctx, "SELECT COALESCE(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' AND datcollate IN ('C', 'POSIX') FROM pg_database AS d WHERE datname = current_database()").Scan(&s.bytewise)
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}
@@ -301,7 +315,7 @@ func (s *side) stream(ctx context.Context, t shape) (*stream, error) {
 	var order []string
 	for _, k := range t.key {
 		o := t.columns[k]
-		if s.postgres && t.texts[k] {
+		if s.postgres && !s.bytewise && t.texts[k] {
 			o += ` COLLATE "C"`
 		}
 		order = append(order, o)
@@ -402,11 +416,12 @@ func equal(a, b []any) (bool, error) {
 type compared struct {
 	rows, written, removed int64
 	sum                    string
+	equal                  bool // both were read to their ends, row by row the same
 }
 
 // compare walks both tables side by side. Of the two walks the first removes
-// from the target what is not in the source as it is, the second adds what is
-// missing.
+// from the target what is not in the source as it is, up to the target's end;
+// the second adds what is missing, and is not needed where nothing differed.
 func compare(ctx context.Context, src, dst *side, t shape, tell func(int64), remove bool) (out compared, err error) {
 	a, err := src.stream(ctx, t)
 	if err != nil {
@@ -436,7 +451,8 @@ func compare(ctx context.Context, src, dst *side, t shape, tell func(int64), rem
 	if err != nil {
 		return out, err
 	}
-	for x != nil || y != nil {
+	out.equal = true
+	for y != nil || x != nil && !remove {
 		c := cmp.Compare(b2i(x == nil), b2i(y == nil))
 		if c == 0 {
 			if c, err = t.order(x, y); err != nil {
@@ -449,6 +465,7 @@ func compare(ctx context.Context, src, dst *side, t shape, tell func(int64), rem
 				return out, err
 			}
 		}
+		out.equal = out.equal && same
 		switch {
 		case remove && (c > 0 || c == 0 && !same):
 			batch, out.removed = append(batch, y), out.removed+1
@@ -461,7 +478,7 @@ func compare(ctx context.Context, src, dst *side, t shape, tell func(int64), rem
 			return out, err
 		}
 		if c <= 0 {
-			if out.rows++; tell != nil && out.rows%2000 == 0 {
+			if out.rows++; out.rows%2000 == 0 {
 				tell(out.rows)
 			}
 			if err := digest(h, x); err != nil {
@@ -477,9 +494,8 @@ func compare(ctx context.Context, src, dst *side, t shape, tell func(int64), rem
 			}
 		}
 	}
-	if tell != nil {
-		tell(out.rows)
-	}
+	out.equal = out.equal && x == nil
+	tell(out.rows)
 	out.sum = hex.EncodeToString(h.Sum(nil))
 	return out, flush(1)
 }
@@ -493,6 +509,9 @@ func b2i(b bool) int {
 
 // write adds or removes rows in one transaction.
 func (s *side) write(ctx context.Context, t shape, rows [][]any, remove bool) error {
+	if s.postgres && !remove {
+		return s.copy(ctx, t, rows)
+	}
 	tx, err := s.d.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -508,11 +527,28 @@ func (s *side) write(ctx context.Context, t shape, rows [][]any, remove bool) er
 	return tx.Commit()
 }
 
+// copy adds rows by COPY, which is whole or not at all.
+func (s *side) copy(ctx context.Context, t shape, rows [][]any) error {
+	c, err := s.d.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	err = c.Raw(func(driver any) error {
+		_, err := driver.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{t.table}, t.columns, pgx.CopyFromRows(rows))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("db: table %s: %w", t.table, err)
+	}
+	return nil
+}
+
 // mostParams is how many parameters both engines take in one statement.
 const mostParams = 30000
 
 func (s *side) insert(ctx context.Context, tx *sql.Tx, t shape, rows [][]any) error {
-	most := max(1, min(syncBatch, mostParams/len(t.columns)))
+	most := max(1, min(500, mostParams/len(t.columns)))
 	for part := range slices.Chunk(rows, most) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", t.table, strings.Join(t.columns, ", "))

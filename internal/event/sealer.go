@@ -206,14 +206,7 @@ func unsealed(tx *db.Tx) ([]Row, error) {
 		return nil, err
 	}
 	if len(rows) == sealMost {
-		// A node whose clock is ahead writes larger ids for earlier revisions:
-		// fetch those that the limit cut off behind a later revision.
-		last := rows[len(rows)-1].ID
-		more, err := list(tx, "SELECT e."+strings.ReplaceAll(columns, ", ", ", e.")+` FROM events e JOIN (
-				SELECT domain_id, subject, subject_id, max(revision) AS newest FROM events
-				WHERE seq = 0 AND id <= ? AND revision > 0 GROUP BY domain_id, subject, subject_id) b
-			ON e.domain_id = b.domain_id AND e.subject = b.subject AND e.subject_id = b.subject_id
-			WHERE e.seq = 0 AND e.id > ? AND e.revision > 0 AND e.revision < b.newest /* all domains: the sealer */`, last, last)
+		more, err := overtaken(tx, rows)
 		if err != nil {
 			return nil, err
 		}
@@ -221,6 +214,40 @@ func unsealed(tx *db.Tx) ([]Row, error) {
 	}
 	order(rows)
 	return rows[:min(len(rows), sealMost)], nil
+}
+
+// overtaken are the events that the limit cut off behind a later revision of
+// their subject: a node whose clock is ahead writes larger ids for earlier
+// revisions. Their subjects are looked up one by one: the cost follows the batch,
+// not how much waits, else a sealer that is behind falls back further.
+func overtaken(tx *db.Tx, batch []Row) ([]Row, error) {
+	newest := map[[3]string]int64{}
+	var subjects [][3]string
+	for _, r := range batch {
+		k := [3]string{r.Domain, r.Subject, r.SubjectID}
+		if r.Revision > 1 && newest[k] == 0 {
+			subjects = append(subjects, k)
+		}
+		newest[k] = max(newest[k], r.Revision)
+	}
+	if len(subjects) == 0 {
+		return nil, nil
+	}
+	var args []any
+	for _, k := range subjects {
+		args = append(args, k[0], k[1], k[2], newest[k])
+	}
+	n := len(subjects)
+	for ; n&(n-1) != 0; n++ { // few texts, so that they stay prepared
+		args = append(args, "", "", "", 0)
+	}
+	// seq + 0: the index of what waits is no way to a subject, however few wait by the statistics.
+	found, err := list(tx, "WITH wanted(in_domain, of_subject, of_id, newest) AS (VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT))"+
+		strings.Repeat(", (?, ?, ?, ?)", n-1)+") SELECT "+columns+` FROM wanted JOIN events
+		ON domain_id = in_domain AND subject = of_subject AND subject_id = of_id AND revision > 0 AND revision < newest
+		WHERE seq + 0 = 0 /* all domains: the sealer */`, args...)
+	last := batch[len(batch)-1].ID
+	return slices.DeleteFunc(found, func(r Row) bool { return r.ID <= last }), err
 }
 
 // order sorts by id, and the events of one subject that carry revisions by

@@ -138,7 +138,7 @@ func (s *Service) engineers(tx *db.Tx, cond string, args ...any) (all []Engineer
 		all = append(all, e)
 		return nil
 	}, `SELECT u.id, u.alias, u.role, coalesce(e.capacity, 0), coalesce(e.skills, '{}'), coalesce(e.plan, '{}'), coalesce(e.presence, ''), coalesce(e.since, 0), coalesce(e.version, 0),
-			(SELECT count(*) FROM desk_tickets WHERE assignee = u.id AND status IN (0, 1, 2, 5, 17) AND sandbox = 0)
+			(SELECT count(*) FROM desk_tickets WHERE assignee = u.id AND assignee <> '' AND status IN (0, 1, 2, 5, 17) AND sandbox = 0)
 		FROM users AS u LEFT JOIN desk_engineers AS e ON e.user_id = u.id
 		WHERE u.domain_id = 'house' AND u.partner_id = '' AND u.role <> 'auditor' AND u.disabled = 0 AND `+cond+" ORDER BY u.id", args...)
 	return all, err

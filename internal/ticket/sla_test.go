@@ -327,6 +327,11 @@ func TestWarnings(t *testing.T) {
 		w.clock.Add(100 * time.Hour)
 		w.alarms(mine, lost)
 		rung("again")
+		for _, jump := range []time.Duration{-101 * time.Hour, 100 * time.Hour, time.Hour} { // clocks that jump (threats.md E11)
+			w.clock.Add(jump)
+			w.alarms(mine, lost)
+			rung("the clock jumped by " + jump.String())
+		}
 		for _, n := range []string{mine, lost} {
 			if got := strings.Join(w.told(n), ", "); got != "sla.warned first_answer.1, sla.escalated first_answer.1, sla.breached first_answer.1" {
 				t.Errorf("%s has told %s", n, got)

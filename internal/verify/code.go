@@ -97,6 +97,9 @@ func (s *Service) send(ctx context.Context, who principal.Principal, purpose str
 		}
 		return Outcome{}, nil
 	})
+	if err == nil && out.OK() && !who.Sandbox { // a sandbox's clock is moved on purpose
+		s.born.Store(id, s.elapsed())
+	}
 	if paid && errors.Is(err, ErrTooOften) {
 		s.blocked(ctx, who, r, ReasonCap)
 	}
@@ -147,7 +150,7 @@ func (s *Service) try(tx *db.Tx, who principal.Principal, purpose string, r reso
 		WHERE domain_id = ? AND user_id = ? AND purpose = ? AND way = ? AND contact_hash = ? AND state = 'live' AND tries < ? AND expires_at > ? AND created_at <= ?
 		RETURNING id, code_hash, tries, country, created_at`,
 		who.Domain, who.User, purpose, int(r.way), r.hash, maxTries, tx.Now, tx.Now+skew.Milliseconds()).Scan(&id, &stored, &tries, &country, &created)
-	if errors.Is(err, db.ErrNone) {
+	if errors.Is(err, db.ErrNone) || err == nil && s.aged(id) {
 		return false, nil
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"casemate/internal/config"
@@ -64,6 +65,11 @@ type Service struct {
 	out     *notify.Service
 	o       Options
 	codeKey []byte // of the codes' hashes; never in the database
+
+	// When this node made its codes, by time that no clock moves: their life is
+	// five minutes of it too (threats.md E11).
+	born    sync.Map // id -> time.Duration
+	elapsed func() time.Duration
 }
 
 // New makes the service. It fails when the configuration would switch off a
@@ -79,7 +85,9 @@ func New(d *db.DB, keys *seal.Keyring, ident *identity.Service, out *notify.Serv
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Service{db: d, keys: keys, ident: ident, out: out, o: o, codeKey: keys.Derive("verification codes")}, nil
+	began := time.Now()
+	return &Service{db: d, keys: keys, ident: ident, out: out, o: o, codeKey: keys.Derive("verification codes"),
+		elapsed: func() time.Duration { return time.Since(began) }}, nil
 }
 
 // Periodic is the housekeeping, for the runner.
@@ -117,7 +125,28 @@ func (s *Service) Purge(ctx context.Context) error {
 			}
 		}
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error { purgeTraffic(tx); return nil })
+	s.born.Range(func(id, at any) bool {
+		if s.elapsed()-at.(time.Duration) > 2*time.Hour {
+			s.born.Delete(id)
+		}
+		return true
+	})
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		// Codes from the future, which a clock that was ahead left: they would be good once their time
+		// comes. A sandbox's are on its own clock.
+		tx.Write(db.Any, `UPDATE verify_codes /* all domains: purge */ SET state = 'dead', code_hash = '', ended_at = ?
+			WHERE state = 'live' AND expires_at > ? AND domain_id NOT IN (SELECT d.id FROM domains AS d WHERE d.clock <> 0)`,
+			tx.Now, tx.Now+(lifetime+skew).Milliseconds())
+		purgeTraffic(tx)
+		return nil
+	})
+}
+
+// aged tells that a code this node made is older than its life, whatever the
+// clock says.
+func (s *Service) aged(id string) bool {
+	at, ours := s.born.Load(id)
+	return ours && s.elapsed()-at.(time.Duration) >= lifetime
 }
 
 // Outcome is what a transaction that must be committed decided: Refusal is nil

@@ -8,13 +8,11 @@ import (
 	"crypto/rand"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,51 +27,8 @@ import (
 // backup and a restore into an empty bucket, and removal.
 func TestGateway(t *testing.T) {
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "versitygw")
-	build := exec.Command("go", "-C", "versitygw", "build", "-o", binary, "github.com/versity/versitygw/cmd/versitygw")
-	build.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatal(err, string(out))
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	const key, secret = "gateway", "a-secret-of-the-gateway"
-	store := filepath.Join(dir, "store")
-	for _, bucket := range []string{"files", "again", "backups"} {
-		if err := os.MkdirAll(filepath.Join(store, bucket), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	gateway := exec.Command(binary, "--port", address, "--access", key, "--secret", secret, "--quiet", "posix", "--sidecar", filepath.Join(dir, "sidecar"), store)
-	if err := os.Mkdir(filepath.Join(dir, "sidecar"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	var said bytes.Buffer
-	gateway.Stdout, gateway.Stderr = &said, &said
-	gateway.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := gateway.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = gateway.Process.Kill()
-		_ = gateway.Wait()
-		if t.Failed() {
-			t.Log(said.String())
-		}
-	}()
-	for until := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			break
-		} else if time.Now().After(until) {
-			t.Fatal(err, said.String())
-		}
-	}
-	env := []string{"AWS_ACCESS_KEY_ID=" + key, "AWS_SECRET_ACCESS_KEY=" + secret}
+	gateway := world.Store(t, "files", "again", "backups")
+	address, store, env := gateway.Address, gateway.Folder, gateway.Env
 	at := func(bucket string) string {
 		return "s3://" + bucket + "/casemate?endpoint=http://" + address + "&downloads=http://" + address
 	}

@@ -15,7 +15,7 @@ import (
 // nodesFigures creates tickets through one, two and three nodes on one
 // PostgreSQL, 24 connections in all, in turns; beside each figure stands where
 // the processor's time went.
-func nodesFigures(binary string, length time.Duration, rounds int) error {
+func nodesFigures(binary string, length time.Duration, rounds int, trace bool) error {
 	dir, err := os.MkdirTemp("", "casemate-perf")
 	if err != nil {
 		return err
@@ -29,6 +29,13 @@ func nodesFigures(binary string, length time.Duration, rounds int) error {
 	database, err := server.CreateDatabase("casemate")
 	if err != nil {
 		return err
+	}
+	var tracing *tracer
+	if trace {
+		if tracing, err = newTracer(server, database); err != nil {
+			return err
+		}
+		defer tracing.pool.Close()
 	}
 	var nodes []*process
 	defer func() {
@@ -97,13 +104,23 @@ func nodesFigures(binary string, length time.Duration, rounds int) error {
 					}
 				})
 			}
+			stop := func() error { return nil }
+			if tracing != nil {
+				stop = tracing.start(fmt.Sprintf("round %d, %d nodes", round, many))
+			}
 			close(ready)
 			all.Wait()
+			if err := stop(); err != nil {
+				return err
+			}
 			if first != nil {
 				return first
 			}
 			s := share{rate: rate, nodes: seconds(pids...) - ours, database: seconds(family(server.PID())...) - theirs, client: seconds(os.Getpid()) - mine}
 			by[many] = append(by[many], s)
+			if trace {
+				fmt.Printf("=== round %d, %d nodes: %.0f/s\n", round, many, rate)
+			}
 		}
 	}
 	fmt.Printf("PostgreSQL, CreateCases through several nodes, %d connections in all (client, nodes and PostgreSQL on the same cores)\n", connections)
