@@ -18,6 +18,7 @@ type Tx struct {
 	b        backend
 	ctx      context.Context
 	readOnly bool
+	rows     int
 	after    []func()
 	wakes    map[string]bool
 }
@@ -41,6 +42,7 @@ func (tx *Tx) Get(sql string, args ...any) Row {
 	if err := tx.b.failed(); err != nil {
 		return errRow{err}
 	}
+	tx.rows++
 	return tx.b.get(sql, args)
 }
 
@@ -49,8 +51,15 @@ func (tx *Tx) List(each func(r Row) error, sql string, args ...any) error {
 	if err := tx.b.failed(); err != nil {
 		return err
 	}
-	return tx.b.list(each, sql, args)
+	return tx.b.list(func(r Row) error {
+		tx.rows++
+		return each(r)
+	}, sql, args)
 }
+
+// Read is how many rows the transaction has read so far: what others wait for
+// while it is the writer.
+func (tx *Tx) Read() int { return tx.rows }
 
 // Write queues a change that must hit exactly want rows (Any = whatever). Its
 // error shows at the next Get or List or at the end of the Update: ErrRows,

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 
@@ -11,7 +10,6 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/principal"
-	"casemate/internal/seal"
 	"casemate/internal/search"
 )
 
@@ -37,10 +35,92 @@ type People struct {
 	Gone, Names map[string]bool
 }
 
+// Some names parts of People: what a change of some of them rests on.
+type Some struct {
+	Accounts, Members, Groups, Keys []string // ids
+	MainsOf                         []string // accounts, whose main users count as members
+	KeysOf                          []string // users, all whose keys count
+}
+
+// Of is the part of p that t names.
+func (t Some) Of(p People) (out People) {
+	accounts, members, groups, keys := set(t.Accounts), set(t.Members), set(t.Groups), set(t.Keys)
+	mains, holders := set(t.MainsOf), set(t.KeysOf)
+	for _, a := range p.Accounts {
+		if accounts[a.ID] {
+			out.Accounts = append(out.Accounts, a)
+		}
+	}
+	for _, m := range p.Members {
+		if members[m.ID] || m.Main && mains[m.Domain] {
+			out.Members = append(out.Members, m)
+		}
+	}
+	for _, g := range p.Groups {
+		if groups[g.ID] {
+			out.Groups = append(out.Groups, g)
+		}
+	}
+	for _, k := range p.Keys {
+		if keys[k.ID] || holders[k.User] {
+			out.Keys = append(out.Keys, k)
+		}
+	}
+	return out
+}
+
+func set(ids []string) map[string]bool {
+	out := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		out[id] = true
+	}
+	return out
+}
+
 // PeopleIn reads it.
-func PeopleIn(tx *db.Tx) (p People, err error) {
+func PeopleIn(tx *db.Tx) (People, error) { return somePeopleIn(tx, nil) }
+
+// SomeIn reads the parts of it that some name, and no other rows; parts that are
+// not there, or not configuration any more, are missing. Gone and Names are those
+// of what was read.
+func SomeIn(tx *db.Tx, some Some) (People, error) { return somePeopleIn(tx, &some) }
+
+// chosen reads the rows of a query that ends in front of its last condition: all
+// of them, or those where one of the columns is in its list. A row that two of them
+// name comes twice.
+func chosen(tx *db.Tx, each func(db.Row) error, sql, order string, all bool, columns ...chosenBy) error {
+	if all {
+		return tx.List(each, sql+" 1 = 1 "+order)
+	}
+	for _, c := range columns {
+		ids := slices.Clone(c.ids)
+		slices.Sort(ids)
+		for some := range slices.Chunk(slices.Compact(ids), 400) { // what one statement holds with ease
+			var args []any
+			for _, id := range some {
+				args = append(args, id)
+			}
+			if err := tx.List(each, sql+" "+c.column+" IN (?"+strings.Repeat(", ?", len(some)-1)+") "+order, args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+type chosenBy struct {
+	column string
+	ids    []string
+}
+
+func somePeopleIn(tx *db.Tx, some *Some) (p People, err error) {
+	all := some == nil
+	if all {
+		some = &Some{}
+	}
 	p.Gone, p.Names = map[string]bool{}, map[string]bool{}
-	err = tx.List(func(r db.Row) error {
+	seen := map[string]bool{} // members and keys that two conditions name
+	err = chosen(tx, func(r db.Row) error {
 		d, err := scanDomain(r)
 		if d.Closed > 0 {
 			p.Gone[d.ID], p.Names[d.Name] = true, true
@@ -48,25 +128,29 @@ func PeopleIn(tx *db.Tx) (p People, err error) {
 		}
 		p.Accounts = append(p.Accounts, d)
 		return err
-	}, "SELECT "+domainColumns+" FROM domains WHERE id <> ? ORDER BY id", principal.House)
+	}, "SELECT "+domainColumns+" FROM domains WHERE id <> 'house' AND", "ORDER BY id", all, chosenBy{"id", some.Accounts})
 	if err != nil {
 		return p, err
 	}
-	err = tx.List(func(r db.Row) error {
+	err = chosen(tx, func(r db.Row) error {
 		var m Member
 		u, err := scanUser(withMore(r, &m.NameKey))
+		if seen[u.ID] {
+			return err
+		}
+		seen[u.ID] = true
 		if m.User = u; p.Gone[u.Domain] || u.Name == "" {
 			p.Gone[u.ID] = true
 			return err
 		}
 		p.Members = append(p.Members, m)
 		return err
-	}, "SELECT "+userColumns+", name_hash FROM users /* all domains: all accounts as files */ ORDER BY id")
+	}, "SELECT "+userColumns+", name_hash FROM users /* all domains: all accounts as files */ WHERE", "ORDER BY id", all, chosenBy{"id", some.Members}, chosenBy{"main = 1 AND domain_id", some.MainsOf})
 	if err != nil {
 		return p, err
 	}
 	at := map[string]int{}
-	err = tx.List(func(r db.Row) error {
+	err = chosen(tx, func(r db.Row) error {
 		g := Group{Members: []string{}}
 		var roles string
 		if err := r.Scan(&g.Domain, &g.ID, &g.Name, &roles, &g.Created); err != nil || p.Gone[g.Domain] {
@@ -75,31 +159,34 @@ func PeopleIn(tx *db.Tx) (p People, err error) {
 		at[g.ID] = len(p.Groups)
 		p.Groups = append(p.Groups, g)
 		return json.Unmarshal([]byte(roles), &p.Groups[len(p.Groups)-1].Roles)
-	}, "SELECT domain_id, id, name, roles, created_at FROM user_groups /* all domains: all accounts as files */ ORDER BY id")
+	}, "SELECT domain_id, id, name, roles, created_at FROM user_groups /* all domains: all accounts as files */ WHERE", "ORDER BY id", all, chosenBy{"id", some.Groups})
 	if err != nil {
 		return p, err
 	}
-	err = tx.List(func(r db.Row) error {
+	err = chosen(tx, func(r db.Row) error {
 		var group, user string
 		if err := r.Scan(&group, &user); err != nil {
 			return err
 		}
-		if i, ok := at[group]; ok && !p.Gone[user] {
+		if i, ok := at[group]; ok {
 			p.Groups[i].Members = append(p.Groups[i].Members, user)
 		}
 		return nil
-	}, "SELECT group_id, user_id FROM group_members /* all domains: all accounts as files */ ORDER BY group_id, user_id")
+	}, `SELECT m.group_id, m.user_id FROM group_members AS m /* all domains: all accounts as files */
+		WHERE NOT EXISTS (SELECT 1 FROM users AS u WHERE u.domain_id = m.domain_id AND u.id = m.user_id AND u.name = '') AND`, "ORDER BY m.group_id, m.user_id", all, chosenBy{"m.group_id", some.Groups})
 	if err != nil {
 		return p, err
 	}
-	err = tx.List(func(r db.Row) error {
+	err = chosen(tx, func(r db.Row) error {
 		var k AccessKey
 		var disabled int64
 		err := r.Scan(&k.ID, &k.Domain, &k.User, &disabled, &k.Description)
-		k.Disabled = disabled == 1
-		p.Keys = append(p.Keys, k)
+		if k.Disabled = disabled == 1; !seen["key "+k.ID] {
+			p.Keys = append(p.Keys, k)
+		}
+		seen["key "+k.ID] = true
 		return err
-	}, "SELECT id, domain_id, user_id, disabled, description FROM access_keys ORDER BY id")
+	}, "SELECT id, domain_id, user_id, disabled, description FROM access_keys WHERE", "ORDER BY id", all, chosenBy{"id", some.Keys}, chosenBy{"user_id", some.KeysOf})
 	return p, err
 }
 
@@ -117,16 +204,36 @@ func (m more) Scan(into ...any) error { return m.Row.Scan(append(into, m.into...
 // that count as one.
 func (s *Service) NameKey(domain, name string) string { return s.nameHash(domain, name) }
 
-// OpenName opens a member's log-in name; "" for one who was erased meanwhile.
-func (s *Service) OpenName(ctx context.Context, m Member) (string, error) {
-	p, err := s.keys.Person(ctx, m.ID)
-	if errors.Is(err, seal.ErrErased) {
-		return "", nil
+// Remember reads the keys of people who are about to be looked at one by one.
+func (s *Service) Remember(ctx context.Context, users []string) error {
+	_, err := s.keys.Persons(ctx, users)
+	return err
+}
+
+// OpenNames opens members' log-in names, in their order; "" for one who was erased
+// meanwhile.
+func (s *Service) OpenNames(ctx context.Context, members []Member) ([]string, error) {
+	names := make([]string, 0, len(members))
+	for some := range slices.Chunk(members, 2000) { // fewer than are remembered
+		ids := make([]string, len(some))
+		for i, m := range some {
+			ids[i] = m.ID
+		}
+		people, err := s.keys.Persons(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range some {
+			name := ""
+			if p := people[m.ID]; p != nil {
+				if name, err = p.Open(place("name", m.ID), m.Name); err != nil {
+					return nil, err
+				}
+			}
+			names = append(names, name)
+		}
 	}
-	if err != nil {
-		return "", err
-	}
-	return p.Open(place("name", m.ID), m.Name)
+	return names, nil
 }
 
 // CheckMember judges a member by himself, his name as plain text, "" = not

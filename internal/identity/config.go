@@ -22,7 +22,12 @@ type Config struct {
 }
 
 // ConfigIn reads it.
-func ConfigIn(tx *db.Tx) (c Config, err error) {
+func ConfigIn(tx *db.Tx) (c Config, err error) { return configIn(tx, true, nil) }
+
+// ConfigOf reads the partners, and of the accounts those with the ids, and nobody.
+func ConfigOf(tx *db.Tx, domains []string) (Config, error) { return configIn(tx, false, domains) }
+
+func configIn(tx *db.Tx, all bool, domains []string) (c Config, err error) {
 	c.People = map[string]bool{}
 	err = tx.List(func(r db.Row) error {
 		p, err := scanPartner(r)
@@ -37,12 +42,12 @@ func ConfigIn(tx *db.Tx) (c Config, err error) {
 			return c, err
 		}
 	}
-	err = tx.List(func(r db.Row) error {
+	err = chosen(tx, func(r db.Row) error {
 		d, err := scanDomain(r)
 		c.Domains = append(c.Domains, d)
 		return err
-	}, "SELECT "+domainColumns+" FROM domains WHERE id <> ? ORDER BY id", principal.House)
-	if err != nil {
+	}, "SELECT "+domainColumns+" FROM domains WHERE id <> 'house' AND", "ORDER BY id", all, chosenBy{"id", domains})
+	if err != nil || !all {
 		return c, err
 	}
 	err = tx.List(func(r db.Row) error {

@@ -92,12 +92,7 @@ func (s *Service) usersByID(ctx context.Context, domain string, ids []string) (u
 	if err != nil {
 		return nil, err
 	}
-	for i := range users {
-		if err := s.open(ctx, &users[i]); err != nil {
-			return nil, err
-		}
-	}
-	return users, nil
+	return users, s.openAll(ctx, users)
 }
 
 // FindByName lists the ids of the domain's users whose name contains the part,

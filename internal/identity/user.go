@@ -234,6 +234,23 @@ func scanUser(r db.Row) (u User, err error) {
 	return u, err
 }
 
+// openAll is open for many: their keys are read together.
+func (s *Service) openAll(ctx context.Context, users []User) error {
+	ids := make([]string, len(users))
+	for i, u := range users {
+		ids[i] = u.ID
+	}
+	if _, err := s.keys.Persons(ctx, ids); err != nil { // open finds them remembered
+		return err
+	}
+	for i := range users {
+		if err := s.open(ctx, &users[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // open opens the personal fields; of an erased person they are empty.
 func (s *Service) open(ctx context.Context, u *User) error {
 	if u.Name == "" { // being erased: the fields go before the key does
@@ -333,10 +350,10 @@ func (s *Service) PartnerEngineers(ctx context.Context, who principal.Principal,
 			return err
 		}, "SELECT "+userColumns+" FROM users WHERE domain_id = ? AND partner_id = ? AND role <> 'auditor' AND disabled = 0 ORDER BY alias, id LIMIT 1000", principal.House, partner)
 	})
+	if err == nil {
+		err = s.openAll(ctx, all)
+	}
 	for i := range all {
-		if err == nil {
-			err = s.open(ctx, &all[i])
-		}
 		all[i].Mobile, all[i].Mail = "", ""
 	}
 	return all, err

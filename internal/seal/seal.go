@@ -17,8 +17,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -46,6 +48,7 @@ type Keyring struct {
 	persons map[string]*Person
 	life    time.Duration // of a person's key in the cache
 	aead    map[uint32]cipher.AEAD
+	loads   atomic.Int64      // Loads
 }
 
 const keySize = 32
@@ -56,6 +59,9 @@ const keySize = 32
 type Store interface {
 	// Load is the wrapped key of the name; nil when there is none.
 	Load(ctx context.Context, name string) ([]byte, error)
+	// LoadAll are the wrapped keys of names, at most 500 of them, by one
+	// statement; names without a key are missing.
+	LoadAll(ctx context.Context, names []string) (map[string][]byte, error)
 	// Add stores a key unless the name has one; it returns what is stored then.
 	Add(ctx context.Context, name string, wrapped []byte) ([]byte, error)
 	// Replace changes all keys at once: rewrap is called for each.
@@ -66,6 +72,9 @@ type Store interface {
 	Names(ctx context.Context, prefix string) ([]string, error)
 	Close() error
 }
+
+// personPrefix leads the names of people's keys.
+const personPrefix = "person/"
 
 // destroyed is what a destroyed key's row holds.
 var destroyed = []byte("destroyed")
@@ -237,7 +246,8 @@ func (k *Keyring) Person(ctx context.Context, id string) (*Person, error) {
 	if ok && time.Now().Before(p.till) {
 		return p, nil
 	}
-	name := "person/" + id
+	name := personPrefix + id
+	k.loads.Add(1)
 	wrapped, err := k.store.Load(ctx, name)
 	if err == nil && wrapped == nil {
 		wrapped, err = k.store.Add(ctx, name, wrap(master, name, random(keySize)))
@@ -274,10 +284,75 @@ func (k *Keyring) Person(ctx context.Context, id string) (*Person, error) {
 	return p, nil
 }
 
+// Persons are the keys of many people, read 500 by one statement; those whose key
+// was destroyed, or who have none yet, are missing. Unlike Person it makes no key.
+func (k *Keyring) Persons(ctx context.Context, ids []string) (map[string]*Person, error) {
+	out := make(map[string]*Person, len(ids))
+	var names []string
+	k.mu.RLock()
+	master, now := k.master, time.Now()
+	for _, id := range ids {
+		if p, ok := k.persons[id]; ok && now.Before(p.till) {
+			out[id] = p
+		} else {
+			names = append(names, personPrefix+id)
+		}
+	}
+	k.mu.RUnlock()
+	for some := range slices.Chunk(names, 500) {
+		k.loads.Add(1)
+		all, err := k.store.LoadAll(ctx, some)
+		if err != nil {
+			return nil, fmt.Errorf("seal: people's keys: %w", err)
+		}
+		for name, wrapped := range all {
+			if string(wrapped) == string(destroyed) {
+				continue
+			}
+			id := strings.TrimPrefix(name, personPrefix)
+			key, err := unwrap(master, name, wrapped)
+			if err != nil { // a rotation may have come in between: one by one
+				p, err := k.Person(ctx, id)
+				if errors.Is(err, ErrErased) {
+					continue
+				}
+				if err != nil {
+					return nil, err
+				}
+				out[id] = p
+				continue
+			}
+			out[id] = &Person{id: id, aead: newAEAD(key), till: time.Now().Add(k.life)}
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.persons)+len(names) > maxPersons {
+		clear(k.persons)
+	}
+	for id, p := range out {
+		if len(k.persons) < maxPersons {
+			k.persons[id] = p
+		}
+	}
+	return out, nil
+}
+
+// ForgetPeople drops the people's keys that are remembered.
+func (k *Keyring) ForgetPeople() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.persons)
+}
+
+// Loads counts how often people's keys were read from the store: what many people
+// are read by is to raise it by few.
+func (k *Keyring) Loads() int64 { return k.loads.Load() }
+
 // Destroy destroys a person's key: nothing sealed under it opens again, here
 // or in any backup of the data. It cannot be undone.
 func (k *Keyring) Destroy(ctx context.Context, id string) error {
-	err := k.store.Destroy(ctx, "person/"+id)
+	err := k.store.Destroy(ctx, personPrefix+id)
 	k.mu.Lock()
 	delete(k.persons, id)
 	k.mu.Unlock()

@@ -3,6 +3,7 @@ package seal
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -21,7 +22,7 @@ type sqlStore struct {
 	afterward string // makes a destroyed key's bytes leave the log, "" = nothing
 }
 
-type queries struct{ load, insert, all, update, names string }
+type queries struct{ load, loadAll, insert, all, update, names string }
 
 func openSQLite(ctx context.Context, path string) (Store, error) {
 	// secure_delete overwrites what is removed with zeroes.
@@ -38,11 +39,13 @@ func openSQLite(ctx context.Context, path string) (Store, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return &sqlStore{d: d, afterward: "PRAGMA wal_checkpoint(TRUNCATE)", q: queries{
-		load:   "SELECT wrapped FROM keys WHERE name = ?",
-		insert: "INSERT INTO keys (name, wrapped) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
-		all:    "SELECT name, wrapped FROM keys ORDER BY name",
-		update: "UPDATE keys SET wrapped = ? WHERE name = ?",
-		names:  "SELECT name FROM keys WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name",
+		load: "SELECT wrapped FROM keys WHERE name = ?",
+		// A list travels as one JSON text, so that the statement is always the same.
+		loadAll: "SELECT name, wrapped FROM keys WHERE name IN (SELECT value FROM json_each(?))",
+		insert:  "INSERT INTO keys (name, wrapped) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+		all:     "SELECT name, wrapped FROM keys ORDER BY name",
+		update:  "UPDATE keys SET wrapped = ? WHERE name = ?",
+		names:   "SELECT name FROM keys WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name",
 	}}, nil
 }
 
@@ -83,11 +86,12 @@ func openPostgres(ctx context.Context, database string) (Store, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return &sqlStore{d: d, afterward: "VACUUM casemate_keys.keys", q: queries{
-		load:   "SELECT wrapped FROM casemate_keys.keys WHERE name = $1",
-		insert: "INSERT INTO casemate_keys.keys (name, wrapped) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-		all:    "SELECT name, wrapped FROM casemate_keys.keys ORDER BY name FOR UPDATE",
-		update: "UPDATE casemate_keys.keys SET wrapped = $1 WHERE name = $2",
-		names:  "SELECT name FROM casemate_keys.keys WHERE starts_with(name, $1) ORDER BY name",
+		load:    "SELECT wrapped FROM casemate_keys.keys WHERE name = $1",
+		loadAll: "SELECT name, wrapped FROM casemate_keys.keys WHERE name IN (SELECT value FROM json_array_elements_text($1::json))",
+		insert:  "INSERT INTO casemate_keys.keys (name, wrapped) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+		all:     "SELECT name, wrapped FROM casemate_keys.keys ORDER BY name FOR UPDATE",
+		update:  "UPDATE casemate_keys.keys SET wrapped = $1 WHERE name = $2",
+		names:   "SELECT name FROM casemate_keys.keys WHERE starts_with(name, $1) ORDER BY name",
 	}}, nil
 }
 
@@ -98,6 +102,28 @@ func (s *sqlStore) Load(ctx context.Context, name string) ([]byte, error) {
 		return nil, nil
 	}
 	return wrapped, err
+}
+
+func (s *sqlStore) LoadAll(ctx context.Context, names []string) (map[string][]byte, error) {
+	list, err := json.Marshal(names)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.d.QueryContext(ctx, s.q.loadAll, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string][]byte{}
+	for rows.Next() {
+		var name string
+		var wrapped []byte
+		if err := rows.Scan(&name, &wrapped); err != nil {
+			return nil, err
+		}
+		all[name] = wrapped
+	}
+	return all, rows.Err()
 }
 
 func (s *sqlStore) Add(ctx context.Context, name string, wrapped []byte) ([]byte, error) {

@@ -48,14 +48,11 @@ func (d *draft) names(tx *db.Tx) (map[string]string, error) {
 // openNames puts people's log-in names in, for an export that has them.
 func (d *draft) openNames(ctx context.Context, s *Service) error {
 	d.users.open, d.keys.open = true, true
-	for i, m := range d.people.Members {
-		name, err := s.n.Identity.OpenName(ctx, m)
-		if err != nil {
-			return err
-		}
+	names, err := s.n.Identity.OpenNames(ctx, d.people.Members)
+	for i, name := range names {
 		d.users.stored[i].Name = name
 	}
-	return nil
+	return err
 }
 
 // say names the changes that have no name of their own, and answers what the ids

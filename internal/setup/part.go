@@ -44,6 +44,7 @@ type part interface {
 	judge(ctx context.Context, now, next env, w *wrongs) error
 	diff() []Change
 	stamp() string
+	fix()
 	render(wanted bool) (map[string]string, error)
 	notes(names map[string]string) (map[string]string, error)
 }
@@ -102,6 +103,10 @@ type list[T any] struct {
 	open    bool           // what is personal is written, too
 	at      map[string]int // places of stored, by id
 	dropped map[string]bool
+
+	fixed bool // puts and gones are what is to be done
+	puts  []pair[T]
+	gones []T
 }
 
 func (l *list[T]) key() string         { return l.folder + l.name }
@@ -367,17 +372,29 @@ func (l *list[T]) diff() (all []Change) {
 	return all
 }
 
-// stamp is what is stored, as text that is cheap to make and to compare.
+// stamp is what is stored, by ids, as text that is cheap to make and to compare.
 func (l *list[T]) stamp() string {
-	text, err := json.Marshal(l.stored)
+	all := slices.Clone(l.stored)
+	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(l.ident(a), l.ident(b)) })
+	text, err := json.Marshal(all)
 	if err != nil {
 		panic(err) // shapes always marshal
 	}
 	return string(text)
 }
 
+// fix keeps what is to be done: nothing is compared any more in the transaction
+// that does it.
+func (l *list[T]) fix() {
+	l.puts, l.gones = l.put(), l.gone()
+	l.fixed = true
+}
+
 // gone are the stored entries that are wanted no more.
 func (l *list[T]) gone() (all []T) {
+	if l.fixed {
+		return l.gones
+	}
 	wanted := idsOf(l, true)
 	for _, v := range l.stored {
 		if !wanted[l.ident(v)] {
@@ -389,6 +406,9 @@ func (l *list[T]) gone() (all []T) {
 
 // put are the wanted entries that are new or differ, with what is stored.
 func (l *list[T]) put() (all []pair[T]) {
+	if l.fixed {
+		return l.puts
+	}
 	for _, p := range l.wanted {
 		old, ok := l.find(l.ident(p.v))
 		switch {

@@ -2,6 +2,7 @@ package setup_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -291,6 +292,96 @@ func TestAccountsRefused(t *testing.T) {
 		}
 		if _, err := w.s.Apply(ctx, w.lead, bytesOf(user("  - id: "+w.Chen.User+"\n    roles: [administrator]\n")), setup.How{Accounts: true}); fault.KindOf(err) != fault.Forbidden {
 			w.t.Errorf("a supervisor: %v", err)
+		}
+	})
+}
+
+// TestApplyHoldsTheWriterShortly: with many people a tree of accounts is compared
+// before the transaction that writes it; in it, only the rows that its changes rest
+// on are read again. Who changed one of those meanwhile is not overwritten, and who
+// changed another one stops nobody.
+func TestApplyHoldsTheWriterShortly(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		w.peopled()
+		read := func(files map[string]string) (n int) {
+			w.t.Helper()
+			w.s.Behind(func(tx *db.Tx) error { n = tx.Read(); return nil })
+			defer w.s.Behind(nil)
+			_, err := w.s.Apply(ctx, house, bytesOf(files), setup.How{Accounts: true})
+			w.OK(err)
+			return n
+		}
+		files := func() map[string]string { return w.exported(setup.With{Accounts: true}) }
+		turn := func() map[string]string { // one account's switch
+			f := files()
+			from, to := "assume_all: false", "assume_all: true"
+			if !strings.Contains(f["accounts/accounts.yaml"], from) {
+				from, to = to, from
+			}
+			return change(w.t, f, "accounts/accounts.yaml", from, to)
+		}
+		few := read(turn())
+		const crowd = 3000
+		w.OK(w.DB.Update(ctx, func(tx *db.Tx) error {
+			for i := range crowd {
+				id := fmt.Sprintf("crowd-%05d", i)
+				tx.Write(1, "INSERT INTO users (domain_id, id, name_hash, name, mobile, mail, area_code, mobile_hash, mail_hash, password, password_at, main, role, roles, partner_id, alias, public_id, language, zone, disabled, created_at) VALUES (?, ?, ?, 'x', '', '', '', '', '', '', 0, 0, '', '', '', '', '', 'zh-cn', '', 0, 1)",
+					w.Boss.Domain, id, id)
+			}
+			return nil
+		}))
+		if many := read(turn()); many > few+2 {
+			w.t.Errorf("%d rows are read in the transaction with %d more people, %d without", many, crowd, few)
+		}
+		for _, try := range []struct {
+			name, user string
+			refused    bool
+		}{{"of the one who is changed", w.Li.User, true}, {"of another one", "crowd-00007", false}} {
+			entry := "users:\n  - {id: " + w.Li.User + ", language: en-us}\n"
+			if try.refused {
+				entry = strings.Replace(entry, "en-us", "zh-cn", 1)
+			}
+			w.s.Before(func() {
+				w.OK(w.DB.Update(ctx, func(tx *db.Tx) error {
+					tx.Write(1, "UPDATE users SET zone = 'Asia/Tokyo' WHERE domain_id = ? AND id = ?", w.Boss.Domain, try.user)
+					return nil
+				}))
+			})
+			_, err := w.s.Apply(ctx, house, map[string][]byte{"accounts/users.yaml": []byte(entry)}, setup.How{Accounts: true})
+			w.s.Before(nil)
+			if refused := fault.KindOf(err) == fault.Conflict; refused != try.refused || err != nil && !refused {
+				w.t.Errorf("a change %s: %v", try.name, err)
+			}
+			if try.refused && !strings.Contains(fmt.Sprint(err), "accounts/users") {
+				w.t.Errorf("the refusal does not name the file: %v", err)
+			}
+		}
+	})
+}
+
+// TestNamesAreOpenedTogether: an export with people reads their keys by few
+// statements.
+func TestNamesAreOpenedTogether(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		w.peopled()
+		for i := range 6 {
+			_, err := w.Ident.CreateUser(ctx, house, identity.NewUser{Domain: w.Boss.Domain, Name: fmt.Sprintf("many-%02d", i), Password: "a long enough password"})
+			w.OK(err)
+		}
+		w.Keys.ForgetPeople()
+		before := w.Keys.Loads()
+		full := w.exported(setup.With{People: true})
+		if n := w.Keys.Loads() - before; n > 2 {
+			w.t.Errorf("keys were read %d times", n)
+		}
+		for i := range 6 {
+			if want := fmt.Sprintf("name: many-%02d\n", i); !strings.Contains(full["accounts/users.yaml"], want) {
+				w.t.Errorf("no %q", want)
+			}
 		}
 	})
 }

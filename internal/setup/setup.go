@@ -70,8 +70,9 @@ type Service struct {
 
 	secrets map[string]string // Knowing
 
-	// interrupt ends the transaction of Apply with an error at its end; tests set it.
-	interrupt func() error
+	// interrupt is asked at the end of the transaction of Apply; tests set it.
+	interrupt func(tx *db.Tx) error
+	readied   func() // is called in front of it
 }
 
 // New makes the service.
@@ -473,7 +474,7 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 		return p, err
 	}
 	r.Hash, r.Changes = hashOf(hashes(tree)), len(d.changes)
-	found, err := pack(before)
+	foundTree, err := pack(before)
 	if err != nil {
 		return p, err
 	}
@@ -487,6 +488,14 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 		}
 	}
 	known := d.known(before)
+	for _, part := range d.parts {
+		part.fix()
+	}
+	on := d.rests()
+	found := newDraft(d.only(on))
+	if s.readied != nil {
+		s.readied()
+	}
 	type done struct {
 		Version int64
 		Keys    []NewKey
@@ -499,11 +508,11 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 		if d.people != nil {
 			identity.LockAdministratorsIn(tx)
 		}
-		st, err := stateIn(tx, d.people != nil)
+		st, err := restsIn(tx, on)
 		if err != nil {
 			return done{}, err
 		}
-		if moved := newDraft(st).movedSince(d); len(moved) > 0 {
+		if moved := newDraft(st).movedSince(found); len(moved) > 0 {
 			return done{}, errMoved.With("files", strings.Join(moved, ", "))
 		}
 		last, err := lastIn(tx)
@@ -515,7 +524,7 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 			return done{Version: last.Version}, nil
 		}
 		if !same { // changed by others since the last version
-			last = keepVersion(tx, who, record{Version: last.Version + 1, Kind: KindFound, Hash: p.Hash, tree: found})
+			last = keepVersion(tx, who, record{Version: last.Version + 1, Kind: KindFound, Hash: p.Hash, tree: foundTree})
 		}
 		if !p.Empty() {
 			if err := d.write(tx, who); err != nil {
@@ -532,7 +541,9 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 				Data: map[string]any{"hash": r.Hash, "changes": r.Changes, "from": r.From, "clocks": clocks}})
 		}
 		if s.interrupt != nil {
-			return done{}, s.interrupt()
+			if err := s.interrupt(tx); err != nil {
+				return done{}, err
+			}
 		}
 		return done{last.Version, d.secrets}, nil
 	})

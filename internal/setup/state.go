@@ -30,6 +30,40 @@ type state struct {
 // stateIn reads it, from one snapshot where the transaction is one; accounts,
 // people, groups and keys when they are asked for.
 func stateIn(tx *db.Tx, people bool) (st state, err error) {
+	if st, err = shapeIn(tx); err != nil {
+		return st, err
+	}
+	if st.accounts, err = identity.ConfigIn(tx); err != nil || !people {
+		return st, err
+	}
+	all, err := identity.PeopleIn(tx)
+	st.people = &all
+	return st, err
+}
+
+// rests is what a draft's changes of accounts and people rest on.
+type rests struct {
+	domains []string // of domains.yaml
+	people  *identity.Some
+}
+
+// restsIn reads what is stored as far as a draft rests on it: what shapes the
+// service whole, of accounts and people those rows alone. An installation may have
+// tens of thousands of them, and everybody who writes waits meanwhile.
+func restsIn(tx *db.Tx, on rests) (st state, err error) {
+	if st, err = shapeIn(tx); err != nil {
+		return st, err
+	}
+	if st.accounts, err = identity.ConfigOf(tx, on.domains); err != nil || on.people == nil {
+		return st, err
+	}
+	some, err := identity.SomeIn(tx, *on.people)
+	st.people = &some
+	return st, err
+}
+
+// shapeIn is what neither grows with customers nor with people.
+func shapeIn(tx *db.Tx) (st state, err error) {
 	files, err := catalog.FilesIn(tx)
 	if err != nil {
 		return st, err
@@ -41,9 +75,6 @@ func stateIn(tx *db.Tx, people bool) (st state, err error) {
 	if st.desk, err = queue.ConfigIn(tx); err != nil {
 		return st, err
 	}
-	if st.accounts, err = identity.ConfigIn(tx); err != nil {
-		return st, err
-	}
 	if st.templates, err = notify.TemplatesIn(tx); err != nil {
 		return st, err
 	}
@@ -53,11 +84,7 @@ func stateIn(tx *db.Tx, people bool) (st state, err error) {
 	if st.senders, err = notify.ProvidersIn(tx); err != nil {
 		return st, err
 	}
-	if st.retention, err = privacy.RetentionsIn(tx); err != nil || !people {
-		return st, err
-	}
-	all, err := identity.PeopleIn(tx)
-	st.people = &all
+	st.retention, err = privacy.RetentionsIn(tx)
 	return st, err
 }
 
