@@ -9,4 +9,18 @@ export function near(node: Element): void {
   if (to === null) return
   if (to.tabIndex < 0 && !to.hasAttribute('tabindex')) to.tabIndex = -1
   to.focus({ preventScroll: true })
+  // It may go as well, when what was asked for comes: then the page's content has it.
+  const main = document.getElementById('main')
+  if (main === null || to === main) return
+  const watch = new MutationObserver(() => {
+    if (to.isConnected) return
+    end()
+    if (document.activeElement === document.body) main.focus({ preventScroll: true })
+  })
+  const late = setTimeout(() => end(), 30_000)
+  const end = () => {
+    watch.disconnect()
+    clearTimeout(late)
+  }
+  watch.observe(main, { childList: true, subtree: true })
 }
