@@ -136,8 +136,7 @@ export const screens: Screen[] = [
   {
     name: 'rule-dry',
     go: async (page) => {
-      await toAdmin(page, '/rules/new', 'main form')
-      await page.locator('main .events input').first().check()
+      await into(page, '/rules')
       await page.locator('main .extra button').first().click()
       await expect(page.locator('#dry')).toBeVisible()
       await page.locator('#dry').scrollIntoViewIfNeeded()
