@@ -16,16 +16,19 @@ interface Place {
 export function loading(base: string): { begins: (place: Place) => void; ends: () => void } {
   let place: Place | undefined
   let stands = false
+  let until = 0 // one screen has several files
+  const known = new WeakSet<object>()
+  addEventListener('unhandledrejection', (r) => {
+    if (typeof r.reason === 'object' && r.reason !== null && known.has(r.reason as object)) r.preventDefault()
+  })
   addEventListener('vite:preloadError', (e) => {
+    if (place === undefined && performance.now() > until) return // not a screen: who wanted it deals with it
     const error = (e as Event & { payload?: unknown }).payload
-    const told = (r: PromiseRejectionEvent) => {
-      if (r.reason === error) r.preventDefault()
-    }
-    if (place === undefined) return // not a screen: who wanted it deals with it
-    addEventListener('unhandledrejection', told)
-    setTimeout(() => removeEventListener('unhandledrejection', told), 1000)
+    if (typeof error === 'object' && error !== null) known.add(error)
     const to = place
+    if (to === undefined) return
     place = undefined
+    until = performance.now() + 3000
     if (stands) void whole(addressOf(base, to))
     else mount(Unreachable, { target: document.getElementById('app') ?? document.body, props: { error: new Failure(offline, 0, ''), alone: false } })
   })
