@@ -1,11 +1,12 @@
 import { createRouter } from 'sv-router'
 import { arrived } from '../kit/router'
 import Home from './screens/Home.svelte'
-import { unloaded } from '../kit/unloaded'
+import { loading } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Shell from './Shell.svelte'
 
 let first = true
+const load = loading('/console')
 
 export const { p, navigate, isActive, route } = createRouter({
   '/': Home,
@@ -25,10 +26,11 @@ export const { p, navigate, isActive, route } = createRouter({
   '*': Missing,
   layout: Shell,
   hooks: {
+    beforeLoad: load.begins,
     afterLoad() {
+      load.ends()
       if (!first) arrived()
       first = false
     },
-    onError: (error, place) => unloaded('/console', first, error, place),
   },
 })

@@ -1,11 +1,12 @@
 import { createRouter } from 'sv-router'
 import { arrived } from '../kit/router'
-import { unloaded } from '../kit/unloaded'
+import { loading } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Pick from './screens/Pick.svelte'
 import Shell from './Shell.svelte'
 
 let first = true
+const load = loading('/desk')
 
 export const { p, navigate, route } = createRouter({
   '/': Pick,
@@ -27,11 +28,12 @@ export const { p, navigate, route } = createRouter({
   '*': Missing,
   layout: Shell,
   hooks: {
+    beforeLoad: load.begins,
     afterLoad() {
+      load.ends()
       // In the queue the focus stays on the row, in a search in its field; the administration sees to it itself.
       if (!first && !/\/desk\/(q|v|search|admin)\b/.test(location.pathname)) arrived()
       first = false
     },
-    onError: (error, place) => unloaded('/desk', first, error, place),
   },
 })

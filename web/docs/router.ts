@@ -1,11 +1,12 @@
 import { createRouter } from 'sv-router'
 import { left } from './place'
 import Home from './screens/Home.svelte'
-import { unloaded } from '../kit/unloaded'
+import { loading } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Shell from './Shell.svelte'
 
 let first = true
+const load = loading('/docs')
 
 export const { p, navigate, route } = createRouter({
   '/': Home,
@@ -16,11 +17,12 @@ export const { p, navigate, route } = createRouter({
   '*': Missing,
   layout: Shell,
   hooks: {
+    beforeLoad: load.begins,
     afterLoad({ pathname }) {
+      load.ends()
       // While one searches the focus stays in the field.
       if (!first && pathname !== '/search') left()
       first = false
     },
-    onError: (error, place) => unloaded('/docs', first, error, place),
   },
 })

@@ -1,6 +1,7 @@
 // What sv-router leaves to us: links it must not take, focus and title after a
 // change of place, and filters in the address as plain strings.
 import { searchParams } from 'sv-router'
+import { keep } from './near'
 
 /**
  * Keeps the router from links that are not its own: new tabs, other sections,
@@ -36,10 +37,5 @@ export function queryWith(changes: Record<string, string | undefined>): string {
 
 /** After a change of place: the new page's heading has the focus, so that a screen reader says where one is. */
 export function arrived(): void {
-  requestAnimationFrame(() => {
-    const h = document.querySelector<HTMLElement>('main h1')
-    if (h === null) return
-    if (!h.hasAttribute('tabindex')) h.tabIndex = -1
-    h.focus({ preventScroll: true })
-  })
+  requestAnimationFrame(() => keep(() => document.querySelector<HTMLElement>('main h1')))
 }

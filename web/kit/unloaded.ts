@@ -12,25 +12,42 @@ interface Place {
   search?: Record<string, unknown>
 }
 
-/** For a router's `onError`; `first` is true while nothing stands yet. */
-export function unloaded(base: string, first: boolean, error: unknown, place: Place): void {
-  // The router gives the error to its caller too, which is nobody.
-  const told = (e: PromiseRejectionEvent) => {
-    if (e.reason === error) e.preventDefault()
+/** For a router's hooks. The router itself waits for ever and tells nobody: Vite's event does. */
+export function loading(base: string): { begins: (place: Place) => void; ends: () => void } {
+  let place: Place | undefined
+  let stands = false
+  let until = 0 // one screen has several files
+  const known = new WeakSet<object>()
+  addEventListener('unhandledrejection', (r) => {
+    if (typeof r.reason === 'object' && r.reason !== null && known.has(r.reason as object)) r.preventDefault()
+  })
+  addEventListener('vite:preloadError', (e) => {
+    if (place === undefined && performance.now() > until) return // not a screen: who wanted it deals with it
+    const error = (e as Event & { payload?: unknown }).payload
+    if (typeof error === 'object' && error !== null) known.add(error)
+    const to = place
+    if (to === undefined) return
+    place = undefined
+    until = performance.now() + 3000
+    if (stands) void whole(addressOf(base, to))
+    else mount(Unreachable, { target: document.getElementById('app') ?? document.body, props: { error: new Failure(offline, 0, ''), alone: false } })
+  })
+  return {
+    begins: (p) => void (place = p),
+    ends: () => {
+      place = undefined
+      stands = true
+    },
   }
-  addEventListener('unhandledrejection', told)
-  setTimeout(() => removeEventListener('unhandledrejection', told), 1000)
-  const failure = new Failure(offline, 0, '')
-  if (first) {
-    mount(Unreachable, { target: document.getElementById('app') ?? document.body, props: { error: failure, alone: false } })
-    return
-  }
-  const query = new URLSearchParams(Object.entries(place.search ?? {}).map(([k, v]) => [k, String(v)])).toString()
-  const to = base + place.pathname + (query === '' ? '' : `?${query}`)
-  const whole = async () => {
-    const there = await fetch(to, { method: 'HEAD' }).then((r) => r.ok, () => false)
-    if (there) location.assign(to)
-    else toast(say(failure), { bad: true, action: { label: kt('kit.retry'), run: () => void whole() } })
-  }
-  void whole()
+}
+
+function addressOf(base: string, { pathname, search }: Place): string {
+  const query = new URLSearchParams(Object.entries(search ?? {}).map(([k, v]) => [k, String(v)])).toString()
+  return base + pathname + (query === '' ? '' : `?${query}`)
+}
+
+async function whole(to: string): Promise<void> {
+  const there = await fetch(to, { method: 'HEAD' }).then((r) => r.ok, () => false)
+  if (there) location.assign(to)
+  else toast(say(new Failure(offline, 0, '')), { bad: true, action: { label: kt('kit.retry'), run: () => void whole(to) } })
 }
