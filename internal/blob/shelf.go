@@ -100,14 +100,12 @@ func (f folder) Put(ctx context.Context, name string, _ int64, write func(io.Wri
 	if err := f.sweep("." + name + "."); err != nil {
 		return err
 	}
-	out, err := os.CreateTemp(string(f), "."+name+".*"+partSuffix) // 0600
+	out, err := f.part(name)
 	if err != nil {
 		return full(err)
 	}
 	defer func() { err = errors.Join(err, ignoreMissing(os.Remove(out.Name()))) }()
-	if err = syscall.Flock(int(out.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
-		err = write(contextWriter{ctx, out})
-	}
+	err = write(contextWriter{ctx, out})
 	if err == nil {
 		err = out.Sync()
 	}
@@ -133,6 +131,23 @@ func (f folder) Put(ctx context.Context, name string, _ int64, write func(io.Wri
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// part makes a file (0600) to write to, and locks it.
+func (f folder) part(name string) (*os.File, error) {
+	for range 20 {
+		out, err := os.CreateTemp(string(f), "."+name+".*"+partSuffix)
+		if err != nil {
+			return nil, err
+		}
+		if syscall.Flock(int(out.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			if _, err := os.Lstat(out.Name()); err == nil {
+				return out, nil
+			}
+		}
+		_ = out.Close() // a sweep took it for one that was left, before it was locked
+	}
+	return nil, errPlace.With("place", f.Place(name)).With("why", "lock")
 }
 
 type contextWriter struct {

@@ -387,17 +387,22 @@ func scratch(parent, what string) (dir string, done func() error, err error) {
 			return "", nil, err
 		}
 	}
-	if dir, err = os.MkdirTemp(parent, prefix+"*"); err != nil {
-		return "", nil, err
+	for range 20 {
+		if dir, err = os.MkdirTemp(parent, prefix+"*"); err != nil {
+			return "", nil, err
+		}
+		lock, err := os.Open(dir)
+		if err == nil && syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			if _, err := os.Stat(dir); err == nil {
+				return dir, func() error { return errors.Join(os.RemoveAll(dir), lock.Close()) }, nil
+			}
+		}
+		// Another process took it for one that was left, before it was locked.
+		if err == nil {
+			_ = lock.Close()
+		}
 	}
-	lock, err := os.Open(dir)
-	if err == nil {
-		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	}
-	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	return dir, func() error { return errors.Join(os.RemoveAll(dir), lock.Close()) }, nil
+	return "", nil, fmt.Errorf("no folder can be made in %s", parent)
 }
 
 const stampForm = "20060102T150405Z"

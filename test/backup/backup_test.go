@@ -274,7 +274,8 @@ func backup(t *testing.T, fromPostgres, toPostgres bool) {
 	if out, err := w.Local(append([]string{"audit", "verify"}, into...)...); err != nil {
 		t.Error(out, err)
 	}
-	if out, err := w.Local("doctor", append([]string{"--recount"}, into...)...); err != nil {
+	w.Stop()
+	if out, err := w.Local(append([]string{"doctor", "--recount"}, into...)...); err != nil {
 		t.Error(out, err)
 	}
 }
