@@ -293,7 +293,6 @@ func TestMigrateMany(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "back")
 	back := []string{"--data", old, "--database", database, "--blobs", blobs, "--to", elsewhere, "--to-blobs", "files"}
 	cut("back, among the rows", "rows", moment, back)
-	began = time.Now()
 	out, d, _ = pass(t, store.Env, "", 0, append(back, "--finish")...)
 	t.Logf("back, --finish:\n%s", out)
 	want, rows = digests(t, "pgx", inPostgres)
