@@ -5,14 +5,14 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=1
 export CASEMATE_BIN="$PWD/bin/casemate"
-tags=()
-[ -z "${CASEMATE_LONG:-}" ] || tags=(-tags long) # tests that take a minute and more
+tags=() most=20m
+[ -z "${CASEMATE_LONG:-}" ] || { tags=(-tags long); most=60m; } # tests that take a minute and more
 
 # The black-box tests kill and time processes, so they run after the packages
 # and one package at a time.
 {
   go test -json "${tags[@]}" -race -gcflags='modernc.org/...=-d=checkptr=0' -shuffle=on -count=1 -timeout 30m ./api/... ./cmd/... ./internal/...
   CGO_ENABLED=0 go test -json "${tags[@]}" -count=1 -run 'TestPumpingBreaker' ./internal/verify # at full size
-  CGO_ENABLED=0 go test -json "${tags[@]}" -count=1 -p 1 -timeout 20m ./test/... ./deploy/...
+  CGO_ENABLED=0 go test -json "${tags[@]}" -count=1 -p 1 -timeout $most ./test/... ./deploy/...
   CGO_ENABLED=0 go -C deploy/helm/test test -json -count=1 ./... # a module of its own, with Helm's library
 } 2>&1 | go run ./test/report

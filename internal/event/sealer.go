@@ -225,7 +225,7 @@ func overtaken(tx *db.Tx, batch []Row) ([]Row, error) {
 	var subjects [][3]string
 	for _, r := range batch {
 		k := [3]string{r.Domain, r.Subject, r.SubjectID}
-		if r.Revision > 1 && newest[k] == 0 {
+		if r.Revision > 1 && newest[k] <= 1 {
 			subjects = append(subjects, k)
 		}
 		newest[k] = max(newest[k], r.Revision)

@@ -377,14 +377,42 @@ func (r *Runner) every(ctx context.Context, p Periodic) {
 			return
 		case <-t.C:
 		}
-		mine, err := r.db.Lease(ctx, name, r.node, max(3*p.Every, 10*time.Second))
+		ttl := max(3*p.Every, 10*time.Second)
+		mine, err := r.db.Lease(ctx, name, r.node, ttl)
 		if err == nil && mine {
+			let := r.keep(ctx, name, ttl)
 			err = protect(func() error { return p.Run(ctx) })
+			let()
 		}
 		if err != nil && ctx.Err() == nil {
 			r.log.Warn("periodic work", "name", p.Name, "error", err)
 		}
 	}
+}
+
+// keepMost is how long periodic work keeps its lease: what hangs is taken over.
+const keepMost = 10 * time.Minute
+
+// keep renews a lease until the function it returns is called: work that takes
+// longer than the lease is not begun by another node beside it.
+func (r *Runner) keep(ctx context.Context, name string, ttl time.Duration) (let func()) {
+	ctx, cancel := context.WithTimeout(ctx, keepMost)
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		t := time.NewTicker(ttl / 3)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+			}
+			if _, err := r.db.Lease(ctx, name, r.node, ttl); err != nil && ctx.Err() == nil {
+				r.log.Debug("keeping a lease", "name", name, "error", err)
+			}
+		}
+	})
+	return func() { cancel(); ended.Wait() }
 }
 
 // Waiting tells how many jobs wait or run, and how many are dead.

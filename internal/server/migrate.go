@@ -33,12 +33,12 @@ type MoveProgress struct {
 	Done, Total int64
 }
 
-// MovingFiles is the part of a pass that copies attachments.
-const MovingFiles = "attachments"
+// MovingFiles is the part of a pass that copies attachments; no table has its name.
+const MovingFiles = "files"
 
 // BuildingIndex is the part of the last pass that makes the search index, which
 // is never copied: the engines' differ.
-const BuildingIndex = "index"
+const BuildingIndex = "building the index"
 
 // Moved is what a pass did.
 type Moved struct {
