@@ -33,6 +33,7 @@ const known: Record<string, Value> = {
   accessory_data: 'aGVsbG8K',
   color: '#2F80ED',
   config_key: 'feedback_types',
+  create_time: '2026-11-26T08:00:00Z',
   contact_value: 'user@example.com',
   verify_code: '123456',
   remind_mail: 'user@example.com',
@@ -46,7 +47,7 @@ const placeholder = (name: string) => name.replace(/([a-z])([A-Z])/g, '$1_$2').r
 
 export function sample(schema: Schema, name: string, schemas: Schemas, depth = 0): Value {
   const s = resolve(schema, schemas)
-  const given = known[name] ?? s.example ?? s.default ?? s.enum?.[0] ?? s['x-documented-enum']?.[0]
+  const given = s.example ?? known[name] ?? s.default ?? s.enum?.[0] ?? s['x-documented-enum']?.[0]
   if (given !== undefined && given !== null) return given as Value
   switch (s.type) {
     case 'integer':
@@ -73,9 +74,14 @@ export function sample(schema: Schema, name: string, schemas: Schemas, depth = 0
 }
 
 // Optional by the contract, and without them the call means nothing.
-const wanted: Record<string, string[]> = { UpdateAuthorizations: ['action_id'], ListDiagnoseJob: ['job_id'] }
+const wanted: Record<string, Record<string, Value>> = { UpdateAuthorizations: { action_id: 'cancel' }, ListDiagnoseJob: { job_id: 'JOB_ID' } }
 
-export const required = (o: Operation, where: Parameter['in']) => o.parameters.filter((p) => p.in === where && (p.required === true || wanted[o.operationId]?.includes(p.name) === true))
+export const required = (o: Operation, where: Parameter['in']): Parameter[] =>
+  o.parameters.flatMap((p) => {
+    const example = wanted[o.operationId]?.[p.name]
+    if (p.in !== where || (p.required !== true && example === undefined)) return []
+    return example === undefined ? [p] : [{ ...p, schema: { ...p.schema, example } }]
+  })
 
 /** The body a request needs: its media type and schema. Optional ones are shown too, empty as they may be. */
 export function bodyOf(o: Operation): { kind: string; schema: Schema } | undefined {

@@ -27,6 +27,7 @@ const bodies: Record<string, Value> = {
     },
   },
   CreateTemporaryCredential: { auth: { identity: { methods: ['token'], token: { id: 'TOKEN', duration_seconds: 900 } } } },
+  CreateBrowserSession: { domain: 'ACCOUNT', name: 'USER', password: 'PASSWORD' },
   CreatePrivileges: { operation: 'create', privilege: 'export' },
   UpdateCases: { operate_desc: 'OPERATE_DESC' },
   UpdateAuthorizations: {},
