@@ -79,7 +79,9 @@ func New(d *db.DB, keys *seal.Keyring, ident *identity.Service, out *notify.Serv
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Service{db: d, keys: keys, ident: ident, out: out, o: o, codeKey: keys.Derive("verification codes")}, nil
+	s := &Service{db: d, keys: keys, ident: ident, out: out, o: o, codeKey: keys.Derive("verification codes")}
+	out.LimitTests(s.AdmitTest)
+	return s, nil
 }
 
 // Periodic is the housekeeping, for the runner.
