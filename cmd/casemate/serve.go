@@ -27,6 +27,7 @@ func (f storeFlags) options(log *slog.Logger) server.Options {
 type serveCmd struct {
 	storeFlags
 	Listen      string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Backups     string `help:"Folder for backups made from the desk. Default: backups in the data folder." type:"path" placeholder:"DIR"`
 	Demo        bool   `help:"Fill an empty store with the demo world. Loopback only."`
 	DemoPublic  bool   `help:"Allow --demo on an address that others can reach." name:"demo-public"`
 	Credentials string `help:"Write the demo world's credentials to this file (0600)." type:"path" placeholder:"FILE"`
@@ -51,6 +52,7 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 	opts.Program = os.Args[0]
 	opts.Config = cfg
 	opts.Listen = c.Listen
+	opts.Backups = c.Backups
 	opts.Demo, opts.DemoPublic = c.Demo, c.DemoPublic
 	opts.Credentials = c.Credentials
 	s, err := server.Open(ctx, opts)

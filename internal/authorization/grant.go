@@ -37,7 +37,8 @@ var (
 	errAhead     = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 最晚为 {days} 天后", "{field} may be at most {days} days ahead").In("auth_expire_time")
 	errTwice     = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 重复", "{field} is named twice").In("auth_detail_list.auth_detail_id")
 	errAgency    = fault.New(fault.Invalid, fault.CodeInvalid, "委托不存在或已过期", "there is no such agency, or it is over").In("agency_id")
-	errNoConsole = fault.New(fault.Invalid, fault.CodeInvalid, "该授权不含控制台，不能使用委托", "this authorization asks for no console: an agency does not fit").In("agency_id")
+	errNoConsole = fault.New(fault.Invalid, fault.CodeInvalid, "该授权不是控制台登录，不能使用委托", "this authorization is no log-in to a console: an agency does not fit").In("agency_id")
+	errNoLogin   = fault.New(fault.Invalid, fault.CodeInvalid, "该授权使用委托，不需要账号和密码", "this authorization is by an agency: no account and no password are needed").In("auth_detail_list")
 	errUnsigned  = fault.New(fault.Forbidden, fault.CodeNoPermission, "请先签署最新的授权协议（relation_id 为授权编号）", "please accept the newest authorization agreement first, with the authorization's id as relation_id")
 )
 
@@ -108,11 +109,44 @@ func (s *Service) window(g Grant, now int64) (from, to int64, err error) {
 	return from, to, nil
 }
 
+// Ids of kinds that decide what a grant needs (kind.go).
+const (
+	resourceInfo      = "3"
+	visitInfo         = "6"
+	contentAgency     = "3"
+	contentCredential = "4"
+)
+
+// fits holds what is given against what was asked for. An agency opens a console: it
+// is needed where one was asked for, may take the place of the whole account where
+// that was (semantics.md section 8), may open the console of a request that names
+// hosts as well, and fits nothing else: no host, no information to read. Where
+// an agency was asked for, nobody gives an account or password.
+func (g Grant) fits(a Authorization, details []Detail) error {
+	console, host := false, false
+	for _, d := range details {
+		console, host = console || d.Kind == Console, host || d.Kind == Host
+	}
+	byAgency := a.Content == contentAgency && console
+	switch {
+	case g.Agency == "" && byAgency:
+		return fault.Missing.In("agency_id")
+	case g.Agency != "" && (!console || a.Resource == resourceInfo || a.Visit == visitInfo || !host && a.Content != contentAgency && a.Content != contentCredential):
+		return errNoConsole
+	}
+	for _, d := range g.Access {
+		if byAgency && !host && (d.Account != "" || d.Password != "") {
+			return errNoLogin
+		}
+	}
+	return nil
+}
+
 // Confirm grants an authorization that was asked for (0 to 1): the window, what
 // is needed to enter, an agency for consoles. The end must be given, lie ahead
 // and behind the start, at most longest_days after it. Accounts and passwords
 // are sealed and wiped at the end. Failures: OSM.01010001 (unknown id, times,
-// fields), .32 (a detail that is not of this authorization), .02 (state, ticket
+// fields, what does not fit the kind), .32 (a detail that is not of this authorization), .02 (state, ticket
 // has ended, agreement not signed).
 func (s *Service) Confirm(ctx context.Context, who principal.Principal, g Grant) error {
 	if err := g.check(); err != nil {
@@ -144,19 +178,19 @@ func (s *Service) Confirm(ctx context.Context, who principal.Principal, g Grant)
 		if err != nil {
 			return err
 		}
-		console, mine := false, map[int64]bool{}
+		mine := map[int64]bool{}
 		for _, d := range details {
-			console, mine[d.ID] = console || d.Kind == Console, true
+			mine[d.ID] = true
 		}
 		for _, d := range sealed {
 			if !mine[d.ID] {
 				return ErrNoDetail.In("auth_detail_list.auth_detail_id")
 			}
 		}
+		if err := g.fits(before, details); err != nil {
+			return err
+		}
 		if g.Agency != "" {
-			if !console {
-				return errNoConsole
-			}
 			if _, err := identity.AgencyIn(tx, who.Domain, g.Agency); errors.Is(err, identity.ErrNoAgency) {
 				return errAgency
 			} else if err != nil {

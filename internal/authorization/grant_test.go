@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -343,4 +344,50 @@ func vacuum(t *testing.T, path string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestGrantFitsKind: an agency is taken for consoles, demanded where one was asked for,
+// and refused for everything else, whatever stands in the details.
+func TestGrantFitsKind(t *testing.T) {
+	t.Parallel()
+	each(t, authorization.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		agency, err := w.ident.CreateAgency(ctx, principal.AsSystem(principal.House), identity.NewAgency{Domain: w.li.Domain, Name: "on call", TrustName: "Casemate"})
+		w.ok(err)
+		consoles, hosts := []authorization.NewDetail{{Kind: authorization.Console}}, []authorization.NewDetail{{Kind: authorization.Host, Address: "192.0.2.9"}}
+		const login = "login"
+		number := w.create(w.li, "kinds")
+		for _, c := range []struct {
+			kinds   string // resource, visit, content
+			details []authorization.NewDetail
+			agency  bool
+			login   bool
+			field   string // "" = granted
+		}{
+			{"365", nil, true, false, "agency_id"}, {"365", nil, false, true, ""}, {"265", nil, true, false, "agency_id"}, {"343", nil, true, false, "agency_id"},
+			{"243", nil, false, false, "agency_id"}, {"243", nil, true, false, ""}, {"243", consoles, true, true, "auth_detail_list"},
+			{"244", nil, true, false, ""}, {"244", nil, false, false, ""}, {"241", nil, true, false, "agency_id"}, {"241", nil, false, true, ""},
+			{"111", hosts, true, false, "agency_id"}, {"111", hosts, false, true, ""}, {"111", append(slices.Clone(hosts), consoles...), true, true, ""},
+		} {
+			w.clock.Add(time.Millisecond)
+			id, err := w.s.Request(ctx, w.zhao, authorization.NewRequest{Number: number, Description: "x", Resource: c.kinds[:1], Visit: c.kinds[1:2], Content: c.kinds[2:], Details: c.details})
+			w.ok(err)
+			g := authorization.Grant{ID: id, Expire: w.now() + 1000}
+			if c.agency {
+				g.Agency = agency.ID
+			}
+			if c.login {
+				g.Access = []authorization.Access{{Detail: w.detail(id), Account: login, Password: "x"}}
+			}
+			err = w.s.Confirm(ctx, w.li, g)
+			if c.field == "" {
+				if err != nil {
+					w.t.Errorf("%+v: %v", c, err)
+				}
+				continue
+			}
+			w.refused(err, "01010001", c.field)
+			w.ok(w.s.Do(ctx, w.li, id, "", authorization.Reject, "not so"))
+		}
+	})
 }

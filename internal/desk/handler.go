@@ -77,6 +77,7 @@ type Handler struct {
 	searches
 	administration
 	settings
+	backups
 	privacies
 	reports
 	configuration
@@ -123,6 +124,7 @@ type Host struct {
 
 	AdministrationHost
 	SettingsHost
+	BackupHost
 }
 
 // Counts are the figures of the system page.
@@ -147,6 +149,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		groups:        groups{identity: n.Identity},
 		accessKeys:    accessKeys{identity: n.Identity},
 		webhooks:      webhooks{webhooks: n.Webhooks},
+		backups:       backups{host: host},
 		codes:         codes{verify: n.Verify, identity: n.Identity},
 		partners:      partners{identity: n.Identity},
 		agencies:      agencies{identity: n.Identity},

@@ -127,8 +127,10 @@ func (s *Service) AnswerChallenge(ctx context.Context, secret, code string, b Br
 		return Session{}, nil, err
 	}
 	codes, hashes := []string(nil), []string(nil)
+	tell := func(*db.Tx) error { return nil }
 	if enrol == 1 {
 		codes, hashes = s.newRecovery(p.user)
+		tell = s.alert(ctx, s.entering(ctx, p.user), p.user.Domain, p.user.ID, AlertFactorOn)
 	}
 	taken := false
 	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
@@ -146,6 +148,7 @@ func (s *Service) AnswerChallenge(ctx context.Context, secret, code string, b Br
 		}
 		if err == nil && enrol == 1 {
 			confirm(tx, s.entering(ctx, p.user), p.user, hashes)
+			err = tell(tx)
 		}
 		return err
 	})

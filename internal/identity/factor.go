@@ -313,7 +313,7 @@ func (s *Service) BeginFactor(ctx context.Context, who principal.Principal) (Enr
 
 // withCode runs change in a transaction that took a code of the caller's factor.
 // Wrong codes count as failed log-ins and stop after five in 15 minutes.
-func (s *Service) withCode(ctx context.Context, who principal.Principal, code string, recovery bool, check func(u User, f factorRow) error, change func(tx *db.Tx, u User)) error {
+func (s *Service) withCode(ctx context.Context, who principal.Principal, code string, recovery bool, check func(u User, f factorRow) error, change func(tx *db.Tx, u User) error) error {
 	u, _, f, secret, err := s.self(ctx, who)
 	if err != nil {
 		return err
@@ -340,8 +340,7 @@ func (s *Service) withCode(ctx context.Context, who principal.Principal, code st
 			return nil
 		}
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE subject = ?", subject)
-		change(tx, u)
-		return nil
+		return change(tx, u)
 	})
 	if err == nil && !taken {
 		err = errWrongCode
@@ -373,13 +372,17 @@ func failuresOf(tx *db.Tx, subject string) (n int, err error) {
 // recovery codes. It fails with OSM.01010001 naming code.
 func (s *Service) ConfirmFactor(ctx context.Context, who principal.Principal, code string) (codes []string, err error) {
 	var hashes []string
+	tell := s.alert(ctx, who, who.Domain, who.User, AlertFactorOn)
 	err = s.withCode(ctx, who, code, false, func(u User, f factorRow) error {
 		if f.sealed == "" {
 			return ErrNoFactor
 		}
 		codes, hashes = s.newRecovery(u)
 		return errIf(f.confirmed > 0, errFactorOn)
-	}, func(tx *db.Tx, u User) { confirm(tx, who, u, hashes) })
+	}, func(tx *db.Tx, u User) error {
+		confirm(tx, who, u, hashes)
+		return tell(tx)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -399,9 +402,10 @@ func (s *Service) RenewRecovery(ctx context.Context, who principal.Principal, co
 	err = s.withCode(ctx, who, code, false, func(u User, f factorRow) error {
 		codes, hashes = s.newRecovery(u)
 		return errIf(f.confirmed == 0, ErrNoFactor)
-	}, func(tx *db.Tx, u User) {
+	}, func(tx *db.Tx, u User) error {
 		putRecovery(tx, u, hashes)
 		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.factor", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"step": "recovery"}})
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -412,6 +416,7 @@ func (s *Service) RenewRecovery(ctx context.Context, who principal.Principal, co
 // EndFactor gives the caller's second factor up, with a code of it or a recovery
 // code; refused where the settings demand one.
 func (s *Service) EndFactor(ctx context.Context, who principal.Principal, code string) error {
+	tell := s.alert(ctx, who, who.Domain, who.User, AlertFactorOff)
 	return s.withCode(ctx, who, code, true, func(u User, f factorRow) error {
 		switch {
 		case f.confirmed == 0:
@@ -420,7 +425,10 @@ func (s *Service) EndFactor(ctx context.Context, who principal.Principal, code s
 			return errFactorNeeded
 		}
 		return nil
-	}, func(tx *db.Tx, u User) { dropFactor(tx, who, u) })
+	}, func(tx *db.Tx, u User) error {
+		dropFactor(tx, who, u)
+		return tell(tx)
+	})
 }
 
 func dropFactor(tx *db.Tx, who principal.Principal, u User) {
@@ -437,6 +445,7 @@ func (s *Service) ResetFactor(ctx context.Context, who principal.Principal, doma
 	if err := administer(who); err != nil {
 		return err
 	}
+	tell := s.alert(ctx, who, domain, user, AlertFactorOff)
 	defer s.cache.forget()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		u, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", domain, user))
@@ -453,7 +462,10 @@ func (s *Service) ResetFactor(ctx context.Context, who principal.Principal, doma
 		dropFactor(tx, who, u)
 		endAll(tx, domain, user)
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE subject = ?", s.codeSubject(u))
-		return nil
+		if f.confirmed == 0 {
+			return nil // nothing that was in use
+		}
+		return tell(tx)
 	})
 }
 

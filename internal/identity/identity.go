@@ -82,6 +82,7 @@ type Service struct {
 
 	federation federation
 	outside    outside
+	alerts     Alerting // nil = nobody is told
 	log        *slog.Logger
 }
 

@@ -62,37 +62,52 @@ const maxKeyDescription = 255
 // Failures: ErrNoUser, ErrKeyLimit, OSM.01010001 naming description, .02 for
 // keys of others.
 func (s *Service) CreateDescribedKey(ctx context.Context, who principal.Principal, domain, user, description string) (AccessKey, error) {
-	if len([]rune(description)) > maxKeyDescription {
-		return AccessKey{}, fault.TooLong.In("description").With("max", maxKeyDescription)
-	}
-	if err := s.mayManageKeys(who, domain, user); err != nil {
-		return AccessKey{}, err
-	}
-	if domain == principal.House {
-		return AccessKey{}, fault.NoPermission // engineers do not sign
-	}
-	k := AccessKey{ID: letters(s.db.Random(64), 20, keyLetters), Secret: letters(s.db.Random(128), 40, keyLetters+"abcdefghijklmnopqrstuvwxyz"), Domain: domain, User: user, Description: description}
-	sealed, err := s.keys.Seal(keyPlace(k.ID), []byte(k.Secret))
+	k, sealed, err := s.newKey(who, domain, user, description)
 	if err != nil {
 		return AccessKey{}, err
 	}
+	tell := s.alert(ctx, who, domain, user, AlertKey)
 	return db.Do(ctx, s.db, func(tx *db.Tx) (AccessKey, error) {
-		tx.Lock(domain, "access keys "+user)
-		if _, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", domain, user)); err != nil {
+		made, err := insertKey(tx, who, k, sealed)
+		if err != nil {
 			return AccessKey{}, err
 		}
-		var n int
-		if err := tx.Get("SELECT count(*) FROM access_keys WHERE domain_id = ? AND user_id = ?", domain, user).Scan(&n); err != nil {
-			return AccessKey{}, err
-		}
-		if n >= MaxKeys {
-			return AccessKey{}, ErrKeyLimit
-		}
-		k.Created = tx.Now
-		tx.Write(1, "INSERT INTO access_keys (id, domain_id, user_id, secret, disabled, last_used, created_at, description) VALUES (?, ?, ?, ?, 0, 0, ?, ?)", k.ID, domain, user, sealed, tx.Now, description)
-		event.Record(tx, who, event.Event{Domain: domain, Kind: "key.create", Subject: "user", SubjectID: user, LogCode: event.NoLog, Data: map[string]any{"key": k.ID}})
-		return k, nil
+		return made, tell(tx)
 	})
+}
+
+// newKey makes a pair that the caller may have, and seals its secret.
+func (s *Service) newKey(who principal.Principal, domain, user, description string) (k AccessKey, sealed string, err error) {
+	if len([]rune(description)) > maxKeyDescription {
+		return k, "", fault.TooLong.In("description").With("max", maxKeyDescription)
+	}
+	if err := s.mayManageKeys(who, domain, user); err != nil {
+		return k, "", err
+	}
+	if domain == principal.House {
+		return k, "", fault.NoPermission // engineers do not sign
+	}
+	k = AccessKey{ID: letters(s.db.Random(64), 20, keyLetters), Secret: letters(s.db.Random(128), 40, keyLetters+"abcdefghijklmnopqrstuvwxyz"), Domain: domain, User: user, Description: description}
+	sealed, err = s.keys.Seal(keyPlace(k.ID), []byte(k.Secret))
+	return k, sealed, err
+}
+
+func insertKey(tx *db.Tx, who principal.Principal, k AccessKey, sealed string) (AccessKey, error) {
+	tx.Lock(k.Domain, "access keys "+k.User)
+	if _, err := scanUser(tx.Get("SELECT "+userColumns+" FROM users WHERE domain_id = ? AND id = ?", k.Domain, k.User)); err != nil {
+		return AccessKey{}, err
+	}
+	var n int
+	if err := tx.Get("SELECT count(*) FROM access_keys WHERE domain_id = ? AND user_id = ?", k.Domain, k.User).Scan(&n); err != nil {
+		return AccessKey{}, err
+	}
+	if n >= MaxKeys {
+		return AccessKey{}, ErrKeyLimit
+	}
+	k.Created = tx.Now
+	tx.Write(1, "INSERT INTO access_keys (id, domain_id, user_id, secret, disabled, last_used, created_at, description) VALUES (?, ?, ?, ?, 0, 0, ?, ?)", k.ID, k.Domain, k.User, sealed, tx.Now, k.Description)
+	event.Record(tx, who, event.Event{Domain: k.Domain, Kind: "key.create", Subject: "user", SubjectID: k.User, LogCode: event.NoLog, Data: map[string]any{"key": k.ID}})
+	return k, nil
 }
 
 // AccessKeys lists a user's keys, without secrets.

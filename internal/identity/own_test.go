@@ -1,13 +1,16 @@
 package identity_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
@@ -217,3 +220,105 @@ func TestOwnKeys(t *testing.T) {
 		}
 	})
 }
+
+// TestOwnKeyAsksAgain: a session alone makes no key that outlives it: the password is
+// asked for, and a code where a second factor is on, once each; guesses are counted. Of
+// people without a password here the log-in must be fresh. A signed call and a token
+// need no more than before. Who made it or not, the user is told, in the same
+// transaction.
+func TestOwnKeyAsksAgain(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		var told []identity.Alert
+		w.s.Alerts(func(_ context.Context, _ principal.Principal, u identity.User, a identity.Alert) (func(*db.Tx) error, error) {
+			if u.ID != w.sub.ID || u.Name != "sub" {
+				t.Errorf("%s is told", u.Name)
+			}
+			return func(*db.Tx) error { told = append(told, a); return nil }, nil
+		})
+		mine, _, err := w.browse(t, "sub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		who := w.subject()
+		who.Session = mine.ID
+		make := func(word, code string) (identity.AccessKey, error) {
+			return w.s.CreateOwnKey(ctx, who, "", identity.Proof{Password: word, Code: code})
+		}
+		for word, want := range map[string]string{"": "password", "wrong one here": "password"} {
+			if field, _ := fieldOf(second(make(word, ""))); field != want {
+				t.Errorf("password %q names %q", word, field)
+			}
+		}
+		if len(told) != 0 {
+			t.Errorf("told of nothing: %v", told)
+		}
+		first, err := make(password, "")
+		if err != nil || first.Secret == "" {
+			t.Fatal(err)
+		}
+		secret, _ := w.enrolled(t)
+		w.clock.Add(31 * time.Second)
+		code := codeAt(t, secret, w.clock.Now())
+		for _, c := range []string{"", "000000"} {
+			if field, _ := fieldOf(second(make(password, c))); field != "code" {
+				t.Errorf("code %q names %q", c, field)
+			}
+		}
+		if _, err := make(password, code); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.s.DeleteOwnKey(ctx, who, first.ID); err != nil {
+			t.Fatal(err)
+		}
+		if field, _ := fieldOf(second(make(password, code))); field != "code" {
+			t.Errorf("a code that was used names %q", field)
+		}
+		for range 5 {
+			_, _ = make("guess guess", code)
+		}
+		if _, kind := fieldOf(second(make(password, code))); kind != fault.TooMany {
+			t.Errorf("behind five guesses: %v", kind)
+		}
+		plain := who
+		plain.Session = ""
+		if _, err := w.s.CreateOwnKey(ctx, plain, "signed", identity.Proof{}); err != nil {
+			t.Errorf("without a session: %v", err)
+		}
+		if want := []identity.Alert{identity.AlertKey, identity.AlertFactorOn, identity.AlertKey, identity.AlertKey}; !slices.Equal(told, want) {
+			t.Errorf("told %v, want %v", told, want)
+		}
+
+		// Nobody's password is kept here: the log-in must be fresh.
+		keys, err := w.s.AccessKeys(ctx, who, who.Domain, who.User)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.s.DeleteOwnKey(ctx, who, keys[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.d.Update(ctx, func(tx *db.Tx) error {
+			tx.Write(1, "UPDATE users SET password = '' WHERE domain_id = ? AND id = ?", who.Domain, who.User)
+			tx.Write(db.Any, "DELETE FROM login_failures WHERE subject <> ''")
+			tx.Write(db.Any, "DELETE FROM second_factors WHERE domain_id = ? AND user_id = ?", who.Domain, who.User)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Add(10 * time.Minute)
+		if _, err := make("", ""); !errors.Is(err, identity.ErrLoginAnew) {
+			t.Errorf("a log-in that is long ago: %v", err)
+		}
+		if err := w.d.Update(ctx, func(tx *db.Tx) error {
+			tx.Write(1, "UPDATE browser_sessions SET created_at = ? WHERE domain_id = ? AND id = ?", tx.Real-1000, who.Domain, mine.ID)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := make("", ""); err != nil {
+			t.Errorf("a fresh log-in: %v", err)
+		}
+	})
+}
+
+func second[T any](_ T, err error) error { return err }

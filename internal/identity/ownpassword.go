@@ -154,6 +154,7 @@ func (s *Service) ChangePassword(ctx context.Context, who principal.Principal, o
 			return err
 		}
 	}
+	tell := s.alert(ctx, who, u.Domain, u.ID, AlertPassword)
 	defer s.cache.forget()
 	var refused error
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
@@ -197,7 +198,7 @@ func (s *Service) ChangePassword(ctx context.Context, who principal.Principal, o
 			tx.Write(db.Any, "DELETE FROM login_failures WHERE subject = ?", subject)
 		}
 		event.Record(tx, who, event.Event{Domain: u.Domain, Kind: "user.password", Subject: "user", SubjectID: u.ID, LogCode: event.NoLog, Data: map[string]any{"own": true}})
-		return nil
+		return tell(tx)
 	})
 	return errors.Join(err, errIf(err == nil, refused))
 }

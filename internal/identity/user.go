@@ -457,12 +457,13 @@ func (s *Service) SetPassword(ctx context.Context, who principal.Principal, doma
 	if err != nil {
 		return err
 	}
+	tell := s.alert(ctx, who, domain, id, AlertPassword)
 	defer s.cache.forget()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Write(1, "UPDATE users SET password = ?, password_at = ? WHERE domain_id = ? AND id = ?", hash, tx.Now, domain, id)
 		logOut(tx, domain, id)
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE subject = ?", s.loginSubject(domain, u.Name))
 		event.Record(tx, who, event.Event{Domain: domain, Kind: "user.password", Subject: "user", SubjectID: id, LogCode: event.NoLog})
-		return nil
+		return tell(tx)
 	})
 }

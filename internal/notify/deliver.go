@@ -208,6 +208,9 @@ func (s *Service) unseal(ctx context.Context, m stored) (Outgoing, error) {
 	}
 	out.Subject, out.Text, out.HTML, out.Code = p.Subject, p.Text, p.HTML, p.Code
 	out.Stop, out.Reply = p.Stop, p.Reply
+	if p.ID != "" { // one of an earlier version has none
+		out.MessageID = p.ID
+	}
 	return out, nil
 }
 

@@ -34,8 +34,8 @@ type lines struct {
 // noHost is the right side of Message-IDs while no provider of mails is known.
 const noHost = "casemate.invalid"
 
-// line puts the providers together.
-func (s *Service) line(stored []*provider) *line {
+// line puts the providers together; hosts are those of Message-IDs of before.
+func (s *Service) line(stored []*provider, before []string) *line {
 	l := &line{on: map[Way][]*provider{}, host: noHost}
 	hosts := []string{}
 	for _, way := range []Way{Mail, SMS} {
@@ -57,13 +57,16 @@ func (s *Service) line(stored []*provider) *line {
 			}
 		}
 	}
-	// One for all providers: a fail-over must not change the Message-ID. Mails of
-	// before a change come back all the same.
-	for _, host := range append(hosts, noHost) {
-		l.bounces = append(l.bounces, newBounceReader(host, ""))
-	}
+	// One for all providers: a fail-over must not change the Message-ID. It is fixed
+	// when a mail is written (Prepare), and what was written under another one comes
+	// back all the same.
 	if len(hosts) > 0 {
 		l.host = hosts[0]
+	}
+	hosts = append(append(hosts, before...), noHost)
+	slices.Sort(hosts)
+	for _, host := range slices.Compact(hosts) {
+		l.bounces = append(l.bounces, newBounceReader(host, ""))
 	}
 	for _, p := range l.all {
 		if strings.Contains(p.verp, "{id}") {
@@ -98,9 +101,18 @@ func (s *Service) ReloadProviders(ctx context.Context) error {
 	s.lines.load.Lock()
 	defer s.lines.load.Unlock()
 	var specs []Spec
+	var hosts []string
 	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
-		specs, err = specsIn(tx)
-		return err
+		if specs, err = specsIn(tx); err != nil {
+			return err
+		}
+		hosts = nil
+		return tx.List(func(r db.Row) error {
+			var host string
+			err := r.Scan(&host)
+			hosts = append(hosts, host)
+			return err
+		}, "SELECT host FROM notify_hosts")
 	})
 	if err != nil {
 		return fmt.Errorf("reading providers: %w", err)
@@ -122,7 +134,17 @@ func (s *Service) ReloadProviders(ctx context.Context) error {
 		}
 		stored = append(stored, p)
 	}
-	s.lines.now.Store(s.line(stored))
+	l := s.line(stored, hosts)
+	if l.host != noHost && !slices.Contains(hosts, l.host) { // before the first mail leaves with it
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			tx.Write(db.Any, "INSERT INTO notify_hosts (host, since) VALUES (?, ?) ON CONFLICT (host) DO NOTHING", l.host, tx.Real)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("remembering the host of Message-IDs: %w", err)
+		}
+	}
+	s.lines.now.Store(l)
 	s.lines.read.Store(true)
 	for _, p := range before {
 		p.retire()

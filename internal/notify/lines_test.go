@@ -1,9 +1,11 @@
 package notify_test
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/mail"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,9 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/locale"
 	"casemate/internal/notify"
+	"casemate/internal/principal"
+
+	"github.com/emersion/go-smtp"
 )
 
 // TestBrokenProviderMends: a provider that could not be made is tried anew at
@@ -108,6 +113,65 @@ func TestReplacedGatewayHangsUp(t *testing.T) {
 			if closed.Load() != want {
 				w.t.Errorf("change %d: %d of %d connections closed", want, closed.Load(), want)
 			}
+		}
+	})
+}
+
+// TestMessageIDStays: a mail that is tried again behind a change of the provider
+// has the Message-ID it was written with; its bounce and an answer to it are known
+// by that, on a node that never had the old provider, too.
+func TestMessageIDStays(t *testing.T) {
+	t.Parallel()
+	each(t, loopback, func(w *world) {
+		ctx := w.t.Context()
+		m := startMail(w.t, config.TLSStart)
+		m.refuse = func(n int, _ string) error {
+			if n == 1 {
+				return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted"}
+			}
+			return nil
+		}
+		spec, secrets := mailSpec(w.t, m, "relay")
+		if _, err := w.s.CreateProvider(ctx, admin, spec, secrets); err != nil {
+			w.t.Fatal(err)
+		}
+		id := w.queue(codeMail())
+		w.work()
+		moved := *spec.SMTP
+		moved.From = "Desk <desk@moved.example>"
+		spec.SMTP = &moved
+		if _, err := w.s.SetProvider(ctx, admin, spec, secrets, 0); err != nil {
+			w.t.Fatal(err)
+		}
+		w.serve(loopback) // another node, with the new one only
+		if err := w.s.ReloadProviders(ctx); err != nil {
+			w.t.Fatal(err)
+		}
+		w.clock.Add(10 * time.Second)
+		w.work()
+		w.wantState(id, "sent", "")
+		got := m.inbox()
+		if len(got) != 1 {
+			w.t.Fatalf("%d mails", len(got))
+		}
+		read, err := mail.ReadMessage(bytes.NewReader(got[0].data))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if h := read.Header; h.Get("Message-Id") != "<"+id+"@desk.example>" || !strings.Contains(h.Get("From"), "moved.example") {
+			w.t.Errorf("the retry: %s from %s", h.Get("Message-Id"), h.Get("From"))
+		}
+		if !w.s.OwnID(id+"@desk.example") || !w.s.OwnID(id+"@moved.example") || w.s.OwnID(id+"@other.example") {
+			w.t.Error("Message-IDs of before and now are ours, others are not")
+		}
+		if sent, ok, err := w.s.ByMessageID(ctx, principal.AsSystem(principal.House), id+"@desk.example"); err != nil || !ok || sent.Template != notify.TemplateCode {
+			w.t.Errorf("an answer to it: %+v, %v, %v", sent, ok, err)
+		}
+		next := w.queue(codeMail())
+		w.work()
+		w.wantState(next, "sent", "")
+		if got = m.inbox(); !bytes.Contains(got[len(got)-1].data, []byte(next+"@moved.example")) {
+			w.t.Error("a mail written behind the change has the old host")
 		}
 	})
 }

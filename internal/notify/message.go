@@ -63,6 +63,9 @@ type payload struct {
 	Code    string `json:"code,omitempty"`
 	Stop    string `json:"stop,omitempty"`  // link of List-Unsubscribe
 	Reply   string `json:"reply,omitempty"` // address of Reply-To
+	// ID is the Message-ID, without brackets: at every attempt the same, whatever
+	// becomes of the providers meanwhile.
+	ID string `json:"message_id,omitempty"`
 }
 
 // Prepare renders and seals a message; it does no harm when the message is
@@ -99,6 +102,9 @@ func (s *Service) Prepare(ctx context.Context, m Message) (Prepared, error) {
 	if text.Reply = s.replyAddress(m); text.Reply != "" {
 		text.Text = replyMark(m.Language) + "\n\n" + text.Text
 		text.HTML = strings.Replace(text.HTML, "<p>", `<p style="color:#888">`+replyMark(m.Language)+"</p><p>", 1)
+	}
+	if m.Way == Mail {
+		text.ID = p.id + "@" + s.lines.now.Load().host
 	}
 	plain, err := json.Marshal(text)
 	if err != nil {

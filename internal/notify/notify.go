@@ -20,6 +20,7 @@ import (
 	"casemate/internal/guard"
 	"casemate/internal/identity"
 	"casemate/internal/job"
+	"casemate/internal/principal"
 	"casemate/internal/seal"
 )
 
@@ -73,6 +74,8 @@ type Service struct {
 	returns  *returns      // nil = no mailbox is read
 	turn     chan struct{} // held by the delivery under way
 	replyKey []byte
+
+	admitTest func(tx *db.Tx, who principal.Principal, way Way, to string) error // LimitTests
 }
 
 // New makes the service. It fails when a provider's configuration is wrong or
@@ -132,7 +135,10 @@ func New(d *db.DB, keys *seal.Keyring, o Options) (*Service, error) {
 		}
 		seen[string(p.way)+p.Name()] = true
 	}
-	s.lines.now.Store(s.line(nil))
+	if o.Identity != nil {
+		o.Identity.Alerts(s.alert)
+	}
+	s.lines.now.Store(s.line(nil, nil))
 	return s, nil
 }
 

@@ -15,6 +15,8 @@ const (
 	TemplateSurvey  = "ticket.survey"  // {number}, {link}: please rate it; a mail only
 	TemplateTest    = "provider.test"  // {provider}: an administrator tries a provider
 
+	TemplateAccount = "account.changed" // {change}, {time}, {address}: what somebody comes in with is not as it was
+
 	TemplateAuthorize = "ticket.authorize" // {number}, {days}: an engineer asks for an authorization
 	TemplateAbuse     = "abuse.report"     // {id}, {kind}: to the house
 	TemplateRefused   = "mail.refused"     // {cause}: a mail that came in made no ticket; a mail only
@@ -63,6 +65,7 @@ var placeholders = map[string]about{
 	TemplateAbuse:      {may: []string{"id", "kind"}, must: []string{"id"}},
 	TemplateRefused:    {may: []string{"cause"}, must: []string{"cause"}},
 	TemplateTest:       {may: []string{"provider"}},
+	TemplateAccount:    {may: []string{"change", "time", "address"}, must: []string{"change"}},
 	TemplateAssigned:   {may: []string{"number"}, must: []string{"number"}},
 	TemplateReplied:    {may: []string{"number"}, must: []string{"number"}},
 	TemplateUrged:      {may: []string{"number"}, must: []string{"number"}},
@@ -81,7 +84,7 @@ var placeholders = map[string]about{
 }
 
 // samples are what a preview shows.
-var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "id": "01k5abcdef0123456789abcdef", "kind": "spam", "cause": "the sender is not known", "link": "https://desk.example.com/notify/v1/survey?token=...", "count": "2",
+var samples = map[string]string{"code": "123456", "minutes": "5", "number": "TS2601010123456789ABC", "days": "3", "provider": "primary", "id": "01k5abcdef0123456789abcdef", "kind": "spam", "cause": "the sender is not known", "change": "an access key was made", "time": "2026-01-15 16:00 +0800", "address": "198.51.100.7", "link": "https://desk.example.com/notify/v1/survey?token=...", "count": "2",
 	"list": "TS2601010123456789ABC\nTS260101ABC0123456789"}
 
 // templates are the built-in texts.
@@ -125,6 +128,10 @@ var templates = map[string]map[locale.Language]words{
 	TemplateTest: {
 		locale.ZH: {"{product} 通道测试", "您好！\n\n这是来自 {product} 的测试邮件，经由通道 {provider} 发送。收到即表示通道可用。\n\n{product}", "【{product}】这是一条测试短信，经由通道 {provider} 发送。"},
 		locale.EN: {"{product} test message", "Hello,\n\nthis is a test message of {product}, sent through {provider}. Having it means that the provider works.\n\n{product}", "{product}: this is a test message, sent through {provider}."},
+	},
+	TemplateAccount: {
+		locale.ZH: {"{product} 账号安全提醒：{change}", "您好！\n\n您的账号有以下变更：{change}。\n\n时间：{time}\n来自：{address}\n\n如果是您本人或您的管理员操作，无需处理。如果不是：请立即登录并修改密码，删除不认识的访问密钥，在“我的账号”中结束其他会话，并告知管理员。\n\n本邮件不含任何链接，也不会向您索取密码。\n\n{product}", "【{product}】您的账号变更：{change}（{time}，来自 {address}）。如非本人操作，请立即修改密码并告知管理员。"},
+		locale.EN: {"{product} account: {change}", "Hello,\n\nsomething about your account is not as it was: {change}.\n\nWhen: {time}\nFrom: {address}\n\nIf it was you or your administrator, there is nothing to do. If it was not: log in now and change your password, delete access keys that you do not know, end other sessions on your account's page, and tell your administrator.\n\nThis mail has no links, and nobody asks for your password.\n\n{product}", "{product}: {change} ({time}, from {address}). If it was not you, change your password now and tell your administrator."},
 	},
 	TemplateAuthorize: {
 		locale.ZH: {"工单 {number} 申请授权", "您好！\n\n为处理工单 {number}，工程师向您申请授权，请登录工单系统查看并选择同意或拒绝。{days} 天内未处理，申请将自动失效。\n\n请勿通过邮件、短信或留言提供密码。\n\n{product}", "【{product}】工程师就工单 {number} 向您申请授权，请在 {days} 天内登录工单系统处理。请勿通过短信提供密码。"},

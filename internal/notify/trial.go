@@ -23,10 +23,19 @@ type Tried struct {
 	Transcript []Line // all that was said, without secrets
 }
 
+// LimitTests sets who admits test messages, in a transaction of its own, before
+// one leaves (verify.AdmitTest). It is set once, before the service is used.
+func (s *Service) LimitTests(admit func(tx *db.Tx, who principal.Principal, way Way, to string) error) {
+	s.admitTest = admit
+}
+
 // Try sends a test message to a contact through one provider now, past the
 // queue and the catcher, also when it is switched off or drained, and tells all
-// that was said. It stands in the ledger. Administrators only. It fails with
-// ErrNoProvider, or for a contact that is none or of the other kind.
+// that was said. It stands in the ledger, and counts against the limits of tests
+// (LimitTests) also when nobody took it. Administrators only. It fails with
+// ErrNoProvider, for a contact that is none or of the other kind, and where a limit
+// is reached.
+
 func (s *Service) Try(ctx context.Context, who principal.Principal, name, to string, language locale.Language) (Tried, error) {
 	if err := s.mayOperate(who); err != nil {
 		return Tried{}, err
@@ -46,6 +55,11 @@ func (s *Service) Try(ctx context.Context, who principal.Principal, name, to str
 			return Tried{}, identity.ErrWay.In("to")
 		}
 		p = all[i]
+	}
+	if s.admitTest != nil {
+		if err := s.db.Update(db.WithoutRequestKey(ctx), func(tx *db.Tx) error { return s.admitTest(tx, who, way, normal) }); err != nil {
+			return Tried{}, err
+		}
 	}
 	id := s.db.NewID()
 	m := Message{Domain: principal.House, Way: way, To: normal, Template: TemplateTest, Language: language, Values: map[string]string{"provider": name}}

@@ -48,7 +48,7 @@ type Keyring struct {
 	persons map[string]*Person
 	life    time.Duration // of a person's key in the cache
 	aead    map[uint32]cipher.AEAD
-	loads   atomic.Int64      // Loads
+	loads   atomic.Int64 // Loads
 }
 
 const keySize = 32

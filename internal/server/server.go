@@ -56,6 +56,7 @@ type Options struct {
 	Keys        string // keys folder, not inside Data; "" = Data + ".keys"
 	Database    string // "" = SQLite in Data, or postgres://...
 	Blobs       string // "" = files in Data, or s3://... (blob.OpenS3)
+	Backups     string // folder of backups made from the desk; "" = backups in Data
 	Listen      string // HOST:PORT
 	Demo        bool   // fill an empty store, catch mails and text messages
 	DemoPublic  bool   // the operator said twice that a demo may be reachable by others
@@ -96,6 +97,7 @@ type Server struct {
 	setup     *setup.Service
 	live      *live.Hub
 	clock     *turnable
+	backups   backups
 
 	authorization *authorization.Service
 	privacy       *privacy.Service
@@ -336,6 +338,7 @@ func nodeName() string {
 func (s *Server) Close() error {
 	var errs []error
 	s.local.remove()
+	s.stopBackup()
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}

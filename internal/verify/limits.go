@@ -103,17 +103,28 @@ func (s *Service) admit(tx *db.Tx, who principal.Principal, r resolved) error {
 		limits = append(limits, limit{address, caps.AddressHour, -1})
 	}
 	if r.channel() == notify.SMS && !who.Sandbox {
-		prefix := s.keys.Lookup("number prefix", r.area+"/"+r.national[:max(len(r.national)-4, 0)])
-		// Both over all tenants: the lock of the country serves its prefixes too.
-		tx.Lock("", "verify country "+r.area)
-		limits = append(limits, limit{"send.prefix:" + prefix, caps.PrefixHour, -1}, limit{"send.country:" + r.area, caps.CountryHour, -1})
+		limits = append(limits, s.byNumber(tx, r)...)
 	}
+	return s.within(tx, limits)
+}
+
+// byNumber are the limits of numbers that look alike and of the country, over all
+// tenants, behind their lock: the country's serves its prefixes too.
+func (s *Service) byNumber(tx *db.Tx, r resolved) []limit {
+	prefix := s.keys.Lookup("number prefix", r.area+"/"+r.national[:max(len(r.national)-4, 0)])
+	tx.Lock("", "verify country "+r.area)
+	return []limit{{"send.prefix:" + prefix, s.o.Config.Caps.PrefixHour, -1}, {"send.country:" + r.area, s.o.Config.Caps.CountryHour, -1}}
+}
+
+// within counts an entry of each subject, and refuses it when one of them has as
+// many as it may. Whoever calls it has taken locks that make the limits exact.
+func (s *Service) within(tx *db.Tx, limits []limit) error {
 	asked := []any{tx.Now - hour.Milliseconds(), tx.Now - day.Milliseconds()}
 	for _, l := range limits {
 		asked = append(asked, l.subject)
 	}
 	hourly, daily := map[string]int{}, map[string]int{}
-	err = tx.List(func(r db.Row) error {
+	err := tx.List(func(r db.Row) error {
 		var subject string
 		var h, d int
 		err := r.Scan(&subject, &h, &d)

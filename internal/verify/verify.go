@@ -86,8 +86,10 @@ func New(d *db.DB, keys *seal.Keyring, ident *identity.Service, out *notify.Serv
 		o.Log = slog.Default()
 	}
 	began := time.Now()
-	return &Service{db: d, keys: keys, ident: ident, out: out, o: o, codeKey: keys.Derive("verification codes"),
-		elapsed: func() time.Duration { return time.Since(began) }}, nil
+	s := &Service{db: d, keys: keys, ident: ident, out: out, o: o, codeKey: keys.Derive("verification codes"),
+		elapsed: func() time.Duration { return time.Since(began) }}
+	out.LimitTests(s.AdmitTest)
+	return s, nil
 }
 
 // Periodic is the housekeeping, for the runner.

@@ -60,8 +60,7 @@ func (h accounts) ListOwnKeys(ctx context.Context) (*oas.OwnKeyList, error) {
 
 // CreateOwnKey makes a pair.
 func (h accounts) CreateOwnKey(ctx context.Context, req *oas.OwnKeyReq) (*oas.NewOwnKey, error) {
-	who := principal.From(ctx)
-	k, err := h.identity.CreateDescribedKey(ctx, who, who.Domain, who.User, req.Description.Or(""))
+	k, err := h.identity.CreateOwnKey(ctx, principal.From(ctx), req.Description.Or(""), identity.Proof{Password: req.Password.Or(""), Code: req.Code.Or("")})
 	if err != nil {
 		return nil, err
 	}

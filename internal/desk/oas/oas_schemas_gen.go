@@ -4575,6 +4575,169 @@ func (s *AuthorizationStepReqAction) UnmarshalText(data []byte) error {
 	}
 }
 
+// Ref: #/components/schemas/Backup
+type Backup struct {
+	// Name of the file.
+	Name string `json:"name"`
+	// Running, done, or failed, which includes one that was cut off.
+	State   BackupState `json:"state"`
+	BeganAt Time        `json:"began_at"`
+	EndedAt OptTime     `json:"ended_at"`
+	// Size of the file; of one that is made, what is written so far.
+	Bytes int64 `json:"bytes"`
+	// Why it failed, where that is known.
+	Failure OptString `json:"failure"`
+}
+
+// GetName returns the value of Name.
+func (s *Backup) GetName() string {
+	return s.Name
+}
+
+// GetState returns the value of State.
+func (s *Backup) GetState() BackupState {
+	return s.State
+}
+
+// GetBeganAt returns the value of BeganAt.
+func (s *Backup) GetBeganAt() Time {
+	return s.BeganAt
+}
+
+// GetEndedAt returns the value of EndedAt.
+func (s *Backup) GetEndedAt() OptTime {
+	return s.EndedAt
+}
+
+// GetBytes returns the value of Bytes.
+func (s *Backup) GetBytes() int64 {
+	return s.Bytes
+}
+
+// GetFailure returns the value of Failure.
+func (s *Backup) GetFailure() OptString {
+	return s.Failure
+}
+
+// SetName sets the value of Name.
+func (s *Backup) SetName(val string) {
+	s.Name = val
+}
+
+// SetState sets the value of State.
+func (s *Backup) SetState(val BackupState) {
+	s.State = val
+}
+
+// SetBeganAt sets the value of BeganAt.
+func (s *Backup) SetBeganAt(val Time) {
+	s.BeganAt = val
+}
+
+// SetEndedAt sets the value of EndedAt.
+func (s *Backup) SetEndedAt(val OptTime) {
+	s.EndedAt = val
+}
+
+// SetBytes sets the value of Bytes.
+func (s *Backup) SetBytes(val int64) {
+	s.Bytes = val
+}
+
+// SetFailure sets the value of Failure.
+func (s *Backup) SetFailure(val OptString) {
+	s.Failure = val
+}
+
+// Ref: #/components/schemas/BackupList
+type BackupList struct {
+	// Whether this server makes backups; false on PostgreSQL.
+	Possible bool `json:"possible"`
+	// The folder on the server; absent where none are made.
+	Folder OptString `json:"folder"`
+	// The backups, newest first.
+	Items []Backup `json:"items"`
+}
+
+// GetPossible returns the value of Possible.
+func (s *BackupList) GetPossible() bool {
+	return s.Possible
+}
+
+// GetFolder returns the value of Folder.
+func (s *BackupList) GetFolder() OptString {
+	return s.Folder
+}
+
+// GetItems returns the value of Items.
+func (s *BackupList) GetItems() []Backup {
+	return s.Items
+}
+
+// SetPossible sets the value of Possible.
+func (s *BackupList) SetPossible(val bool) {
+	s.Possible = val
+}
+
+// SetFolder sets the value of Folder.
+func (s *BackupList) SetFolder(val OptString) {
+	s.Folder = val
+}
+
+// SetItems sets the value of Items.
+func (s *BackupList) SetItems(val []Backup) {
+	s.Items = val
+}
+
+// Running, done, or failed, which includes one that was cut off.
+type BackupState string
+
+const (
+	BackupStateRunning BackupState = "running"
+	BackupStateDone    BackupState = "done"
+	BackupStateFailed  BackupState = "failed"
+)
+
+// AllValues returns all BackupState values.
+func (BackupState) AllValues() []BackupState {
+	return []BackupState{
+		BackupStateRunning,
+		BackupStateDone,
+		BackupStateFailed,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s BackupState) MarshalText() ([]byte, error) {
+	switch s {
+	case BackupStateRunning:
+		return []byte(s), nil
+	case BackupStateDone:
+		return []byte(s), nil
+	case BackupStateFailed:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *BackupState) UnmarshalText(data []byte) error {
+	switch BackupState(data) {
+	case BackupStateRunning:
+		*s = BackupStateRunning
+		return nil
+	case BackupStateDone:
+		*s = BackupStateDone
+		return nil
+	case BackupStateFailed:
+		*s = BackupStateFailed
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // A name or text in Chinese and English. One may be missing; the other stands for it.
 // Ref: #/components/schemas/Bilingual
 type Bilingual struct {

@@ -224,6 +224,15 @@ type Handler interface {
 	//
 	// POST /desk/v1/authorizations/{authorization_id}/steps
 	CreateAuthorizationStep(ctx context.Context, req *AuthorizationStepReq, params CreateAuthorizationStepParams) (*Authorization, error)
+	// CreateBackup implements CreateBackup operation.
+	//
+	// Begins an online backup of the embedded store's data into the server's folder and answers before it
+	// is made; ListBackups tells how it goes. It is what `casemate backup` writes, without the keys, which
+	// are backed up apart. One at a time, at most 20 in the folder; on PostgreSQL, whose own tools are for
+	// that, it is refused (409).
+	//
+	// POST /desk/v1/system/backups
+	CreateBackup(ctx context.Context) (*Backup, error)
 	// CreateBulkRun implements CreateBulkRun operation.
 	//
 	// Does actions to up to 100 tickets, named or those a filter matches, one after another. A ticket's
@@ -723,6 +732,14 @@ type Handler interface {
 	//
 	// GET /desk/v1/authorizations
 	ListAuthorizations(ctx context.Context, params ListAuthorizationsParams) (*AuthorizationPage, error)
+	// ListBackups implements ListBackups operation.
+	//
+	// The backups in the server's folder (--backups), newest first, with the one that is made and those
+	// that failed. Their contents are secret and are not to be had through the API. For administrators and
+	// auditors.
+	//
+	// GET /desk/v1/system/backups
+	ListBackups(ctx context.Context) (*BackupList, error)
 	// ListBlockedContacts implements ListBlockedContacts operation.
 	//
 	// Addresses and numbers to which nothing is sent because a provider said that they do not exist,

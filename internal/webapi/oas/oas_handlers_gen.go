@@ -1615,7 +1615,12 @@ func (s *Server) handleCreateOwnBundleRequest(args [0]string, argsEscaped bool, 
 
 // handleCreateOwnKeyRequest handles CreateOwnKey operation.
 //
-// A pair for signing calls; at most two a user. The secret is in this answer only.
+// A pair for signing calls; at most two a user. The secret is in this answer only. A key outlives a
+// browser's session: with a session the password is asked for again, and a code of the second factor
+// (or a recovery code) where one is on. Of callers whose password is kept elsewhere
+// (OwnPassword.changeable is false) the log-in must be at most 10 minutes old (409 otherwise). Five
+// wrong passwords or codes in 15 minutes refuse further ones for the rest of them (429). The user is
+// told by mail, or by a text message when he has no mail address.
 //
 // POST /web/v1/me/keys
 func (s *Server) handleCreateOwnKeyRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -6972,6 +6972,18 @@ func (s *OwnKeyReq) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *OwnKeyReq) encodeFields(e *jx.Encoder) {
 	{
+		if s.Password.Set {
+			e.FieldStart("password")
+			s.Password.Encode(e)
+		}
+	}
+	{
+		if s.Code.Set {
+			e.FieldStart("code")
+			s.Code.Encode(e)
+		}
+	}
+	{
 		if s.Description.Set {
 			e.FieldStart("description")
 			s.Description.Encode(e)
@@ -6979,8 +6991,10 @@ func (s *OwnKeyReq) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfOwnKeyReq = [1]string{
-	0: "description",
+var jsonFieldsNameOfOwnKeyReq = [3]string{
+	0: "password",
+	1: "code",
+	2: "description",
 }
 
 // Decode decodes OwnKeyReq from json.
@@ -6991,6 +7005,26 @@ func (s *OwnKeyReq) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
+		case "password":
+			if err := func() error {
+				s.Password.Reset()
+				if err := s.Password.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"password\"")
+			}
+		case "code":
+			if err := func() error {
+				s.Code.Reset()
+				if err := s.Code.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"code\"")
+			}
 		case "description":
 			if err := func() error {
 				s.Description.Reset()

@@ -3450,13 +3450,37 @@ func (s *OwnKeyList) SetMost(val int32) {
 
 // Ref: #/components/schemas/OwnKeyReq
 type OwnKeyReq struct {
+	// The caller's password; needed with a browser's session.
+	Password OptString `json:"password"`
+	// A code of the second factor, or a recovery code; with a browser's session, where one is on.
+	Code OptString `json:"code"`
 	// What it is for.
 	Description OptString `json:"description"`
+}
+
+// GetPassword returns the value of Password.
+func (s *OwnKeyReq) GetPassword() OptString {
+	return s.Password
+}
+
+// GetCode returns the value of Code.
+func (s *OwnKeyReq) GetCode() OptString {
+	return s.Code
 }
 
 // GetDescription returns the value of Description.
 func (s *OwnKeyReq) GetDescription() OptString {
 	return s.Description
+}
+
+// SetPassword sets the value of Password.
+func (s *OwnKeyReq) SetPassword(val OptString) {
+	s.Password = val
+}
+
+// SetCode sets the value of Code.
+func (s *OwnKeyReq) SetCode(val OptString) {
+	s.Code = val
 }
 
 // SetDescription sets the value of Description.

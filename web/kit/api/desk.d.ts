@@ -1529,6 +1529,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/system/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Backups made from the desk
+         * @description The backups in the server's folder (--backups), newest first, with the one that is made and those that failed. Their contents are secret and are not to be had through the API. For administrators and auditors.
+         */
+        get: operations["ListBackups"];
+        put?: never;
+        /**
+         * Back up now
+         * @description Begins an online backup of the embedded store's data into the server's folder and answers before it is made; ListBackups tells how it goes. It is what `casemate backup` writes, without the keys, which are backed up apart. One at a time, at most 20 in the folder; on PostgreSQL, whose own tools are for that, it is refused (409).
+         */
+        post: operations["CreateBackup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/system/settings": {
         parameters: {
             query?: never;
@@ -5599,6 +5623,32 @@ export interface components {
              * @description Number of the last sealed event.
              */
             last_event: number;
+        };
+        Backup: {
+            /** @description Name of the file. */
+            name: string;
+            /**
+             * @description running, done, or failed, which includes one that was cut off.
+             * @enum {string}
+             */
+            state: "running" | "done" | "failed";
+            began_at: components["schemas"]["Time"];
+            ended_at?: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Size of the file; of one that is made, what is written so far.
+             */
+            bytes: number;
+            /** @description Why it failed, where that is known. */
+            failure?: string;
+        };
+        BackupList: {
+            /** @description Whether this server makes backups; false on PostgreSQL. */
+            possible: boolean;
+            /** @description The folder on the server; absent where none are made. */
+            folder?: string;
+            /** @description The backups, newest first. */
+            items: components["schemas"]["Backup"][];
         };
         /**
          * @description State of a diagnosis; only a finished one has a usable result.
@@ -11551,6 +11601,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["System"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListBackups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The backups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CreateBackup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has begun. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
                 };
             };
             default: components["responses"]["Error"];

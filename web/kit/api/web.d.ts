@@ -519,7 +519,7 @@ export interface paths {
         put?: never;
         /**
          * Create an access key
-         * @description A pair for signing calls; at most two a user. The secret is in this answer only.
+         * @description A pair for signing calls; at most two a user. The secret is in this answer only. A key outlives a browser's session: with a session the password is asked for again, and a code of the second factor (or a recovery code) where one is on. Of callers whose password is kept elsewhere (OwnPassword.changeable is false) the log-in must be at most 10 minutes old (409 otherwise). Five wrong passwords or codes in 15 minutes refuse further ones for the rest of them (429). The user is told by mail, or by a text message when he has no mail address.
          */
         post: operations["CreateOwnKey"];
         delete?: never;
@@ -1267,6 +1267,10 @@ export interface components {
             most: number;
         };
         OwnKeyReq: {
+            /** @description The caller's password; needed with a browser's session. */
+            password?: string;
+            /** @description A code of the second factor, or a recovery code; with a browser's session, where one is on. */
+            code?: string;
             /** @description What it is for. */
             description?: string;
         };

@@ -198,6 +198,7 @@ const texts: Record<keyof typeof zh, string> = {
   'made.message.ticket.close': 'Ticket closed',
   'made.message.ticket.survey': 'Request to rate',
   'made.message.ticket.authorize': 'Authorization asked for',
+  'made.message.account.changed': 'Change of an account',
   'made.message.provider.test': 'Test of a provider',
   'made.message.abuse.report': 'Abuse report',
   'made.message.mail.refused': 'Mail was not accepted',

@@ -196,6 +196,7 @@ const texts = {
   'made.message.ticket.close': '工单已关闭',
   'made.message.ticket.survey': '服务评价邀请',
   'made.message.ticket.authorize': '授权请求',
+  'made.message.account.changed': '账号安全提醒',
   'made.message.provider.test': '通道测试',
   'made.message.abuse.report': '违规举报',
   'made.message.mail.refused': '来信未受理',

@@ -57,6 +57,7 @@ const texts: Record<keyof typeof zh, string> = {
   'tpl.desk.withheld': 'A timed message was not sent',
   'tpl.desk.woken': 'A snoozed ticket is back',
   'tpl.mail.refused': 'A mail was not taken',
+  'tpl.account.changed': 'Change of an account',
   'tpl.provider.test': 'Test of a provider',
   'tpl.ticket.ask': 'Ask the customer',
   'tpl.ticket.authorize': 'Ask for an authorization',

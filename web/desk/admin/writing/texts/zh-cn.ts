@@ -55,6 +55,7 @@ const texts = {
   'tpl.desk.withheld': '定时消息未发送',
   'tpl.desk.woken': '延后的工单到期',
   'tpl.mail.refused': '邮件未能受理',
+  'tpl.account.changed': '账号安全提醒',
   'tpl.provider.test': '通道测试',
   'tpl.ticket.ask': '请客户补充信息',
   'tpl.ticket.authorize': '申请授权',
