@@ -45,10 +45,7 @@ type consents struct {
 func eachConsents(t *testing.T, test func(c *consents)) {
 	t.Helper()
 	t.Parallel()
-	contract, err := openapi3.NewLoader().LoadFromFile("../../api/v2.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	dbtest.EachClock(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
 		must := func(err error) {
 			t.Helper()

@@ -46,10 +46,7 @@ type catalogWorld struct {
 func eachCatalogWorld(t *testing.T, test func(t *testing.T, w *catalogWorld)) {
 	t.Helper()
 	t.Parallel()
-	contract, err := openapi3.NewLoader().LoadFromFile("../../api/v2.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := &catalogWorld{contract: contract}
 		var err error

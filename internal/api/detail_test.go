@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,6 +54,15 @@ func eachTicketWorld(t *testing.T, test func(w *ticketWorld)) {
 	dbtest.EachClock(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) { test(newTicketWorld(t, d, clock)) })
 }
 
+var routerOnce = sync.OnceValues(func() (routers.Router, error) {
+	contract, err := openapi3.NewLoader().LoadFromFile("../../api/v2.yaml")
+	if err != nil {
+		return nil, err
+	}
+	contract.Servers = nil
+	return legacy.NewRouter(contract)
+})
+
 func newTicketWorld(t testing.TB, d *db.DB, clock *dbtest.Clock) *ticketWorld {
 	t.Helper()
 	w := &ticketWorld{t: t, db: d, clock: clock, temp: t.TempDir() + "/export"}
@@ -63,10 +73,8 @@ func newTicketWorld(t testing.TB, d *db.DB, clock *dbtest.Clock) *ticketWorld {
 		}
 	}
 	ctx, quiet, house := t.Context(), slog.New(slog.NewTextHandler(io.Discard, nil)), principal.AsSystem(principal.House)
-	contract, err := openapi3.NewLoader().LoadFromFile("../../api/v2.yaml")
-	must(err)
-	contract.Servers = nil
-	w.router, err = legacy.NewRouter(contract)
+	var err error
+	w.router, err = routerOnce()
 	must(err)
 	keys := sealtest.Keyring(t)
 	people := identity.New(d, keys, identity.Options{PasswordMemory: 64})

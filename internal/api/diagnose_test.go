@@ -41,10 +41,7 @@ type diagnoseWorld struct {
 func eachDiagnoseWorld(t *testing.T, test func(w *diagnoseWorld)) {
 	t.Helper()
 	t.Parallel()
-	contract, err := openapi3.NewLoader().LoadFromFile("../../api/v2.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := &diagnoseWorld{t: t, contract: contract}

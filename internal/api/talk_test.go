@@ -52,10 +52,7 @@ type talk struct {
 func eachTalk(t *testing.T, test func(w *talk)) {
 	t.Helper()
 	t.Parallel()
-	contract, err := openapi3.NewLoader().LoadFromFile("../../api/v2.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	contract.Servers = nil
 	router, err := legacy.NewRouter(contract, openapi3.DisableExamplesValidation())
 	if err != nil {

@@ -44,10 +44,7 @@ type diagnoseDesk struct {
 func eachDiagnoseDesk(t *testing.T, test func(w *diagnoseDesk)) {
 	t.Helper()
 	t.Parallel()
-	contract, err := openapi3.NewLoader().LoadFromFile("../../api/desk.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := &diagnoseDesk{t: t, contract: contract}

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-
 	"casemate/internal/desk"
 	"casemate/internal/event"
 	"casemate/internal/principal"
@@ -23,10 +21,7 @@ import (
 // each answer held against the contract.
 func TestQueuesOnTheDesk(t *testing.T) {
 	t.Parallel()
-	contract, err := openapi3.NewLoader().LoadFromFile("../../api/desk.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	tickettest.Each(t, ticket.Options{}, func(world *tickettest.World) {
 		w := &diagnoseDesk{t: world.T.(*testing.T), contract: contract, admin: world.Engineer("root", "Root", principal.RoleAdministrator)}

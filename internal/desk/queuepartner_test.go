@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-
 	"casemate/internal/desk"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
@@ -24,10 +22,7 @@ import (
 // another partner.
 func TestQueuesOfPartners(t *testing.T) {
 	t.Parallel()
-	contract, err := openapi3.NewLoader().LoadFromFile("../../api/desk.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	contract := contractOf(t)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	tickettest.Each(t, ticket.Options{}, func(world *tickettest.World) {
 		ctx, house := world.T.(*testing.T).Context(), principal.AsSystem(principal.House)

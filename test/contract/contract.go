@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -42,8 +43,28 @@ type Operation struct {
 
 type object = map[string]any
 
-// Load reads a contract, e.g. v2.yaml, operations by id.
+var loaded struct {
+	mu sync.Mutex
+	by map[string][]Operation
+}
+
+// Load reads a contract, e.g. v2.yaml, operations by id; each once in a process.
 func Load(t testing.TB, name string) []Operation {
+	t.Helper()
+	loaded.mu.Lock()
+	defer loaded.mu.Unlock()
+	all, ok := loaded.by[name]
+	if !ok {
+		if loaded.by == nil {
+			loaded.by = map[string][]Operation{}
+		}
+		all = load(t, name)
+		loaded.by[name] = all
+	}
+	return slices.Clone(all)
+}
+
+func load(t testing.TB, name string) []Operation {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root(t), "api", name))
 	if err != nil {

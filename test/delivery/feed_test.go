@@ -31,7 +31,7 @@ func TestListenAfterDay(t *testing.T) {
 			t.Parallel()
 			var o world.Options
 			if database == "postgres" {
-				o.Database = dbtest.EmptyDatabase(t)
+				o.Database = dbtest.MigratedDatabase(t)
 			}
 			w := world.Start(t, o)
 			dir := t.TempDir()

@@ -24,7 +24,7 @@ func each(t *testing.T, o world.Options, test func(t *testing.T, w *world.World)
 		t.Run(database, func(t *testing.T) {
 			o := o
 			if database == "postgres" {
-				o.Database = dbtest.DurableDatabase(t)
+				o.Database = dbtest.MigratedDatabase(t)
 			}
 			test(t, world.Start(t, o))
 		})

@@ -68,7 +68,7 @@ func TestSDK(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.EmptyDatabase(t)
+				o.Database = dbtest.MigratedDatabase(t)
 			}
 			tell(t, world.Start(t, o))
 		})
@@ -313,7 +313,7 @@ func TestPollOverHTTP(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.EmptyDatabase(t)
+				o.Database = dbtest.MigratedDatabase(t)
 			}
 			storm(t, world.Start(t, o))
 		})

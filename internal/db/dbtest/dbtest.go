@@ -5,6 +5,7 @@ package dbtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,8 +15,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"casemate/internal/db"
 )
@@ -42,7 +41,7 @@ func EachWith(t *testing.T, o db.Options, test func(t *testing.T, d *db.DB)) {
 func EachClock(t *testing.T, test func(t *testing.T, d *db.DB, clock *Clock)) {
 	t.Helper()
 	each(t, func(t *testing.T, url string, partitioned bool) {
-		clock := NewClock(time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC))
+		clock := NewClock(clockBegins)
 		test(t, Open(t, db.Options{URL: url, Partitioned: partitioned, Now: clock.Now}), clock)
 	})
 }
@@ -83,51 +82,76 @@ func Open(t testing.TB, o db.Options) *db.DB {
 	return d
 }
 
-var sqliteTemplate struct {
-	once sync.Once
-	file []byte
-	err  error
+// Filled makes the migrated databases of this process (SQLiteURL,
+// MigratedDatabase, Each) begin with what fill writes: what every test of a
+// package would write first is written once. The clock stands where EachClock's
+// begins. It is called before any test, by a package's init or TestMain.
+func Filled(fill func(d *db.DB) error) { filling = fill }
+
+var filling func(d *db.DB) error
+
+func fill(url string) error {
+	if filling == nil {
+		return nil
+	}
+	d, err := db.Open(context.Background(), db.Options{URL: url, Now: NewClock(clockBegins).Now})
+	if err != nil {
+		return err
+	}
+	return errors.Join(filling(d), d.Close())
 }
+
+var sqliteTemplate = sync.OnceValues(func() (file []byte, err error) {
+	dir, err := os.MkdirTemp("", "casemate-sqlite")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "template.db")
+	err = once("sqlite", path, func() error {
+		d, err := db.Open(context.Background(), db.Options{URL: path})
+		if err != nil {
+			return err
+		}
+		return d.Close()
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := fill(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // SQLiteURL is the URL of a fresh, migrated SQLite file.
 func SQLiteURL(t testing.TB) string {
 	t.Helper()
-	sqliteTemplate.once.Do(func() {
-		dir, err := os.MkdirTemp("", "casemate-sqlite")
-		if err != nil {
-			sqliteTemplate.err = err
-			return
-		}
-		defer os.RemoveAll(dir)
-		path := filepath.Join(dir, "template.db")
-		d, err := db.Open(context.Background(), db.Options{URL: path})
-		if err != nil {
-			sqliteTemplate.err = err
-			return
-		}
-		if err := d.Close(); err != nil {
-			sqliteTemplate.err = err
-			return
-		}
-		sqliteTemplate.file, sqliteTemplate.err = os.ReadFile(path)
-	})
-	if sqliteTemplate.err != nil {
-		t.Fatal(sqliteTemplate.err)
+	file, err := sqliteTemplate()
+	if err != nil {
+		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "casemate.db")
-	if err := os.WriteFile(path, sqliteTemplate.file, 0o600); err != nil {
+	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return "sqlite:" + path
 }
 
+// The databases that the others of a server are copies of.
+const (
+	empty    = "template1"
+	migrated = "template_casemate"
+	filled   = "template_filled"
+)
+
 var (
 	shared struct {
-		once     sync.Once
-		server   *Postgres
-		template string
-		err      error
-		mu       sync.Mutex // a template may have no other user while it is copied
+		once   sync.Once
+		server *Postgres
+		err    error
+		mu     sync.Mutex // a template may have no other user while it is copied
+		from   string     // what MigratedDatabase copies, "" = not there yet
 	}
 	databases atomic.Int64
 )
@@ -144,20 +168,7 @@ func server(t testing.TB) *Postgres {
 		if shared.server, shared.err = LaunchPostgres(filepath.Join(dir, "pg"), false); shared.err != nil {
 			return
 		}
-		if shared.err = RemoveAtEnd(dir, shared.server.cmd.Process.Pid); shared.err != nil {
-			return
-		}
-		url, err := shared.server.CreateDatabase("template_casemate")
-		if err != nil {
-			shared.err = err
-			return
-		}
-		d, err := db.Open(context.Background(), db.Options{URL: url + "?listen=off"})
-		if err != nil {
-			shared.err = err
-			return
-		}
-		shared.err = d.Close()
+		shared.err = RemoveAtEnd(dir, shared.server.cmd.Process.Pid)
 	})
 	if shared.err != nil {
 		t.Fatalf("PostgreSQL for tests (make setup installs it): %v", shared.err)
@@ -168,31 +179,51 @@ func server(t testing.TB) *Postgres {
 // MigratedDatabase is the URL of a fresh, migrated PostgreSQL database.
 func MigratedDatabase(t testing.TB) string {
 	t.Helper()
-	return create(t, "template_casemate")
+	s := server(t)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.from == "" {
+		from := migrated
+		there, err := s.has(migrated)
+		if err == nil && !there {
+			err = s.migratedTemplate()
+		}
+		if err == nil && filling != nil {
+			from = filled
+			if err = s.copyDatabase(filled, migrated); err == nil {
+				err = fill(s.url(filled) + "?listen=off")
+			}
+		}
+		if err != nil {
+			t.Fatalf("the template of databases: %v", err)
+		}
+		shared.from = from
+	}
+	return create(t, s, shared.from)
 }
 
 // EmptyDatabase is the URL of a fresh PostgreSQL database without tables.
 func EmptyDatabase(t testing.TB) string {
 	t.Helper()
-	return create(t, "template1")
-}
-
-func create(t testing.TB, template string) string {
-	t.Helper()
 	s := server(t)
-	name := fmt.Sprintf("test_%d", databases.Add(1))
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	c, err := pgx.Connect(ctx, s.url("postgres"))
-	if err != nil {
+	return create(t, s, empty)
+}
+
+// create makes a database for a test, with shared.mu held.
+func create(t testing.TB, s *Postgres, template string) string {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	if err := s.copyDatabase(name, template); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close(ctx)
-	if _, err := c.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
-		t.Fatal(err)
-	}
+	// A file that is gone is not written to the disk any more.
+	t.Cleanup(func() {
+		if err := s.exec("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"); err != nil {
+			t.Logf("%s stays: %v", name, err)
+		}
+	})
 	return s.url(name)
 }
 
@@ -211,6 +242,9 @@ func DurableDatabase(t testing.TB) string {
 	}
 	return url
 }
+
+// clockBegins is where the clocks of EachClock stand at first.
+var clockBegins = time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC)
 
 // Clock is a clock that tests set.
 type Clock struct{ ms atomic.Int64 }

@@ -12,10 +12,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"casemate/internal/db"
 )
 
 // Postgres is a running server on a loopback port.
@@ -47,12 +50,6 @@ func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
 		}
 	}
 	cluster := filepath.Join(dir, "cluster")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -61,10 +58,84 @@ func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
 	l.Close()
 	p.args = []string{"-D", cluster, "-p", p.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "max_connections=400", "-c", "shared_buffers=128MB", "-c", "max_wal_size=1GB"}
+	name := "cluster"
 	if !durable {
 		p.args = append(p.args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off")
+		name = "cluster-migrated"
+	}
+	err = once(name, cluster, func() error {
+		initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+		initdb.Dir = dir
+		initdb.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred}
+		if out, err := initdb.CombinedOutput(); err != nil {
+			return fmt.Errorf("initdb: %w: %s", err, out)
+		}
+		if durable || !kept() {
+			return nil
+		}
+		// For many processes, so that each has it at once.
+		if err := p.Start(); err != nil {
+			return err
+		}
+		defer p.Stop()
+		return p.migratedTemplate()
+	})
+	if err != nil {
+		return nil, err
 	}
 	return p, p.Start()
+}
+
+// migratedTemplate makes the database that tests' databases are copies of.
+func (p *Postgres) migratedTemplate() error {
+	url, err := p.CreateDatabase(migrated)
+	if err != nil {
+		return err
+	}
+	d, err := db.Open(context.Background(), db.Options{URL: url + "?listen=off"})
+	if err != nil {
+		return err
+	}
+	return d.Close()
+}
+
+// copyDatabase makes a database that is a copy of another, which nobody uses
+// meanwhile.
+func (p *Postgres) copyDatabase(name, of string) error {
+	s := "CREATE DATABASE " + name + " TEMPLATE " + of
+	if text, err := os.ReadFile(filepath.Join(p.dir, "cluster", "PG_VERSION")); err == nil {
+		if n, _ := strconv.Atoi(strings.TrimSpace(string(text))); n >= 15 {
+			s += " STRATEGY FILE_COPY" // half the work of copying through the log
+		}
+	}
+	return p.exec(s)
+}
+
+// exec runs a statement outside of all databases of tests.
+func (p *Postgres) exec(sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := pgx.Connect(ctx, p.url("postgres"))
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	_, err = c.Exec(ctx, sql)
+	return err
+}
+
+// has tells whether there is a database of a name.
+func (p *Postgres) has(name string) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := pgx.Connect(ctx, p.url("postgres"))
+	if err != nil {
+		return false, err
+	}
+	defer c.Close(ctx)
+	var n int
+	err = c.QueryRow(ctx, "SELECT count(*) FROM pg_database WHERE datname = $1", name).Scan(&n)
+	return n > 0, err
 }
 
 // LaunchStandby makes a hot standby of a running server in dir (which must not
