@@ -76,7 +76,7 @@ test('a queue of 10,000 scrolls smoothly, is gone through by keys, sorted and fi
   await signInHouse(page, world, 'chen', '/desk/q/open')
   await expect(page.locator('a[data-number]').first()).toBeVisible()
   await stands
-  await expect(page.locator('.head .num').first()).toHaveText('10000+') // counted up to there
+  await expect(page.locator('.list h2 .num')).toHaveText('10000+') // counted up to there
 
   // To the end by one key, through all pages; then the number is known.
   await calm()
@@ -84,7 +84,7 @@ test('a queue of 10,000 scrolls smoothly, is gone through by keys, sorted and fi
   const all = await toEnd(page)
   console.log(`${all} rows read to the end in ${Date.now() - began} ms`)
   expect(all).toBeGreaterThan(count)
-  await expect(page.locator('.head .num').first()).toHaveText(String(all))
+  await expect(page.locator('.list h2 .num')).toHaveText(String(all))
   expect(await rows(page).count()).toBeLessThan(80)
   await page.keyboard.press('k')
   await expect.poll(() => place(page)).toBe(all - 1)
@@ -120,7 +120,6 @@ test('a queue of 10,000 scrolls smoothly, is gone through by keys, sorted and fi
   await expect.poll(() => place(page)).toBe(all)
   const looked = await page.locator('a.cursor').getAttribute('data-number')
   const api = await customer(world, 'lihua')
-  // First by time left is the ticket with the shortest promise.
   const made = (await api.call('POST', '/v2/servicerequest/cases', { business_type_id: await problemType(api), simple_description: '刚刚提交的一张', source_id: source })) as { incident_id: string }
   await expect(page.locator('nav a', { hasText: '待分配' }).locator('.num')).toBeVisible()
   await expect(page.locator(`a.cursor[data-number="${looked}"]`)).toBeFocused()
