@@ -5,7 +5,7 @@ import { defineConfig } from '@playwright/test'
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
-  workers: 1,
+  workers: 2, // two worlds, each a program of its own
   retries: 1, // a test that needs it is named as flaky in the report
   timeout: 60_000,
   expect: { timeout: 10_000 },
@@ -25,7 +25,7 @@ export default defineConfig({
   },
   projects: [
     { name: 'short', testMatch: /.*\.spec\.ts/, testIgnore: /.*\.long\.spec\.ts/ },
-    { name: 'long', testMatch: /.*\.long\.spec\.ts/ },
-    { name: 'screenshots', testMatch: /screenshots\.ts/ },
+    { name: 'long', testMatch: /.*\.long\.spec\.ts/, workers: 1 }, // what is measured is alone
+    { name: 'screenshots', testMatch: /screenshots\.ts/, workers: 1 },
   ],
 })

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { headline, left, type Ticket } from './data'
 import * as data from './data'
 import { list } from './list.svelte'
+import { takeable } from './takeback'
 import en from './texts/en-us'
 import zh from './texts/zh-cn'
 
@@ -80,4 +81,19 @@ test('both languages say the same: the same values, no Chinese in English, nothi
     expect(en[key].trim(), key).not.toBe('')
     expect(zh[key].trim(), key).not.toBe('')
   }
+})
+
+describe('what of a macro can be taken back', () => {
+  const one = (revision: number, more: Partial<data.Entry> = {}): data.Entry => ({ id: String(revision), kind: 'ticket.tag', at: '', at_ms: 0, side: 'engineer', revision, undoable: true, ...more }) as data.Entry
+  test('all of it, the last first', () => {
+    expect(takeable([one(5), one(7), one(6)])).toEqual([7, 6, 5])
+    expect(takeable([])).toEqual([])
+  })
+  test('not what is said to the customer, nor what that stands on', () => {
+    const asked = one(7, { kind: 'ticket.ask', undoable: false, from: 1, to: 2 })
+    expect(takeable([one(5, { kind: 'ticket.accept', undoable: false, why_not: 'x', from: 0, to: 1 }), one(6), asked])).toEqual([6])
+  })
+  test('what only a change that is taken back before stands in the way of', () => {
+    expect(takeable([one(5, { kind: 'ticket.assign', undoable: false, why_not: 'x', assignee_changed: true }), one(6, { kind: 'ticket.assign', assignee_changed: true })])).toEqual([6, 5])
+  })
 })

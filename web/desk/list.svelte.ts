@@ -69,6 +69,12 @@ class List {
     return this.#next === undefined
   }
 
+  /** How many there are in all, as far as it is known; the server counts up to 10,000. */
+  get all(): number | undefined {
+    if (!this.capped) return this.total
+    return this.ends ? this.items.length : undefined
+  }
+
   async more(): Promise<void> {
     if (this.#more || this.#next === undefined || this.loading) return
     this.#more = true
@@ -77,12 +83,23 @@ class List {
       const page = await rows(this.source, this.sort, this.#next)
       if (asked !== this.#asked) return
       const have = new Set(this.items.map((t) => t.number))
-      this.items = [...this.items, ...page.items.filter((t) => !have.has(t.number))]
       this.#next = page.next_cursor
+      this.items = [...this.items, ...page.items.filter((t) => !have.has(t.number))]
+      this.stale = false
     } catch {
       this.stale = true
     } finally {
       this.#more = false
+    }
+  }
+
+  /** Reads what is left of the list, up to so many rows more, as long as the same list is shown. */
+  async rest(most: number): Promise<void> {
+    const asked = this.#asked
+    const until = this.items.length + most
+    while (asked === this.#asked && !this.ends && !this.stale && this.items.length < until) {
+      if (this.#more) await new Promise((r) => setTimeout(r, 20)) // the page that is on its way
+      else await this.more()
     }
   }
 

@@ -9,6 +9,7 @@ import { Conflicted, step, type S, type Ticket } from './data'
 import { list } from './list.svelte'
 import { changed } from './live.svelte'
 import { ownBulk } from './notices'
+import { takeable } from './takeback'
 import { t, type Key } from './texts'
 
 export function failed(e: unknown): void {
@@ -77,16 +78,38 @@ export async function undo(number: string, revision: number): Promise<void> {
   }
 }
 
-/** Several changes that were made by one act, taken back one after the other. */
-export async function undoMany(changes: { number: string; revision: number }[]): Promise<void> {
+/** Several changes that were made by one act, taken back one after the other; `words` says how many. */
+export async function undoMany(changes: { number: string; revision: number }[], words?: (undone: number, failed: number) => string): Promise<void> {
   try {
     const { items } = await unwrap(desk.POST('/desk/v1/tickets/undo', { body: { items: changes } }))
     const lost = items.filter((i) => !i.undone).length
-    toast(lost > 0 ? t('bulk.undone.some', { n: items.length - lost, failed: lost }) : t('undone'), { bad: lost > 0 })
+    toast(words?.(items.length - lost, lost) ?? (lost > 0 ? t('bulk.undone.some', { n: items.length - lost, failed: lost }) : t('undone')), { bad: lost > 0 })
   } catch (e) {
     failed(e)
   }
   changes.forEach((c) => changed(c.number))
+}
+
+/** Says what a macro did, with the way back for what of it the engine takes back: texts to the customer and notes stay. */
+export async function ran(number: string, text: string, revisions: number[], bad = false): Promise<void> {
+  let back: number[] = []
+  try {
+    const { items } = revisions.length === 0 ? { items: [] } : await unwrap(desk.GET('/desk/v1/tickets/{number}/history', { params: { path: { number }, query: { limit: 100 } } }))
+    back = takeable(items.filter((i) => i.revision !== undefined && revisions.includes(i.revision)))
+  } catch {
+    // what was done is said all the same; the history has the way back
+  }
+  if (back.length === 0) toast(text, { bad })
+  else
+    reversible(
+      t('macro.back', { what: text, n: back.length }),
+      () =>
+        undoMany(
+          back.map((revision) => ({ number, revision })),
+          (n, lost) => (lost > 0 ? t('macro.undone.some', { n, failed: lost }) : t('macro.undone', { n })),
+        ),
+      { bad },
+    )
 }
 
 /** One step that can be taken back. */

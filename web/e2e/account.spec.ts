@@ -2,7 +2,7 @@
 import type { Page } from '@playwright/test'
 import { axeClean } from './axe'
 import { chosen } from './desk-screens'
-import { expect, signIn, signInHouse, test, totp } from './world'
+import { expect, signIn, test, throughPage, throughPageHouse, totp } from './world'
 
 /** Turns the factor on, renews the codes and turns it off again, by the buttons. */
 async function throughFactor(page: Page, where: string): Promise<void> {
@@ -52,7 +52,7 @@ async function throughFactor(page: Page, where: string): Promise<void> {
 
 test('a customer turns a second factor on, renews the codes, and turns it off', async ({ page, world, faults }) => {
   faults.allow.push(/console: Failed to load resource.*400/)
-  await signIn(page, world, 'alice', 1)
+  await throughPage(page, world, 'alice', 1)
   await page.goto('/console/me')
   await throughFactor(page, 'console')
 })
@@ -60,8 +60,8 @@ test('a customer turns a second factor on, renews the codes, and turns it off', 
 test('an engineer has an account page: the second factor, and the browsers', async ({ page, world, faults, browser }) => {
   faults.allow.push(/console: Failed to load resource.*40[01]/)
   const other = await (await browser.newContext({ baseURL: world.base, userAgent: 'Mozilla/5.0 (Windows NT 10.0) Firefox/144.0' })).newPage()
-  await signInHouse(other, world, 'emma')
-  await signInHouse(page, world, 'emma')
+  await throughPageHouse(other, world, 'emma')
+  await throughPageHouse(page, world, 'emma')
   await page.getByRole('button', { name: '账号 emma' }).click()
   await page.getByRole('link', { name: '账户' }).click()
   await expect(page.getByRole('heading', { level: 1, name: '账户' })).toBeVisible()

@@ -219,7 +219,7 @@ test('privacy: a copy, a hold in the way, the erasure, a retention rule', async 
 
 test('a supervisor sees what is a supervisor\'s', async ({ page, context, world }) => {
   await context.clearCookies()
-  await signInHouse(page, world, 'zhao')
+  await signInHouse(page, world, 'zhao', '')
   await toAdmin(page, '')
   await expect(page.locator('main li a', { hasText: '访问密钥' })).toHaveCount(0)
   await toAdmin(page, '/engineers', 'main table')

@@ -1,21 +1,14 @@
 // An administrator's path: an account, its user, a key that works, the audit,
 // and the end of the key.
-import { createHash, createHmac } from 'node:crypto'
 import { toAdmin } from './admin-service'
+import { signed } from './api'
 import { expect, signInHouse, test } from './world'
 
-/** A request signed as the vendor's SDKs do (SDK-HMAC-SHA256). */
-async function signed(base: string, path: string, ak: string, sk: string): Promise<Response> {
-  const date = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '')
-  const host = new URL(base).host
-  const sha = (text: string) => createHash('sha256').update(text).digest('hex')
-  const canonical = ['GET', `${path}/`, '', `host:${host}`, `x-sdk-date:${date}`, '', 'host;x-sdk-date', sha('')].join('\n')
-  const signature = createHmac('sha256', sk).update(['SDK-HMAC-SHA256', date, sha(canonical)].join('\n')).digest('hex')
-  return fetch(base + path, { headers: { 'X-Sdk-Date': date, Authorization: `SDK-HMAC-SHA256 Access=${ak}, SignedHeaders=host;x-sdk-date, Signature=${signature}` } })
-}
+/** A list of tickets, asked for with a key. */
+const list = (base: string, ak: string, sk: string) => signed(base, 'GET', '/v2/servicerequest/cases', { ak, sk })
 
 test('an account, a user, a key that works, the audit, the end of the key', async ({ page, world }) => {
-  await signInHouse(page, world, world.admin.name)
+  await signInHouse(page, world, world.admin.name, '')
   await toAdmin(page, '/accounts')
   await page.getByRole('link', { name: '新建账号' }).first().click()
   await page.getByLabel('账号名').fill('Nordwind')
@@ -40,7 +33,7 @@ test('an account, a user, a key that works, the audit, the end of the key', asyn
   await once.getByRole('button', { name: '已保存，关闭' }).click()
   await expect(once).toHaveCount(0)
   await expect(page.locator('main')).not.toContainText(sk)
-  const answer = await signed(world.base, '/v2/servicerequest/cases', ak, sk)
+  const answer = await list(world.base, ak, sk)
   expect(answer.status, await answer.text()).toBe(200)
 
   // The audit tells of it; the list tells of its use.
@@ -63,21 +56,21 @@ test('an account, a user, a key that works, the audit, the end of the key', asyn
   // Off, on, gone.
   await key.getByRole('button', { name: `停用 ${ak}` }).click()
   await expect(key).toContainText('停用')
-  await expect(async () => expect((await signed(world.base, '/v2/servicerequest/cases', ak, sk)).status).toBe(401)).toPass()
+  await expect(async () => expect((await list(world.base, ak, sk)).status).toBe(401)).toPass()
   await key.getByRole('button', { name: `启用 ${ak}` }).click()
   await expect(key.locator('.st')).toHaveText('启用')
-  expect((await signed(world.base, '/v2/servicerequest/cases', ak, sk)).status).toBe(200)
+  expect((await list(world.base, ak, sk)).status).toBe(200)
   await key.getByRole('button', { name: `删除 ${ak}` }).click()
   const sure = page.locator('dialog[open]')
   await expect(sure).toContainText(ak)
   await sure.getByRole('button', { name: '删除访问密钥' }).click()
   await expect(page.locator('main .empty')).toBeVisible()
-  expect((await signed(world.base, '/v2/servicerequest/cases', ak, sk)).status).toBe(401)
+  expect((await list(world.base, ak, sk)).status).toBe(401)
 })
 
 test('roles are granted and revoked at once, and the last administrator stays', async ({ page, world, faults }) => {
   faults.allow.push(/status of 40[0-9]/) // the refusal is what is looked for
-  await signInHouse(page, world, world.admin.name)
+  await signInHouse(page, world, world.admin.name, '')
   await toAdmin(page, '/roles', 'main table')
   const box = page.getByRole('checkbox', { name: 'zhao: 审计员' })
   await box.check()

@@ -31,7 +31,7 @@ test('an agreement: written from the one in force, compared, published', async (
 })
 
 test('a service level: noted, its effect on open tickets seen, put in force, taken back', async ({ page, world }) => {
-  await signInHouse(page, world, world.admin.name)
+  await signInHouse(page, world, world.admin.name, '')
   await toAdmin(page, '/sla/plan/Enterprise', 'main form')
   const first = page.getByRole('row', { name: '核心业务系统不可用' }).locator('input.time').first()
   await expect(first).toHaveValue('15m')

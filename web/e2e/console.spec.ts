@@ -82,8 +82,7 @@ test('a customer submits with a proved number and a pasted picture, replies, con
 
 test('a wrong code is told, and the contact stays unproved', async ({ page, world, faults }) => {
   faults.allow.push(/console: Failed to load resource.*400/)
-  await signIn(page, world, 'wangwei')
-  await page.goto('/console/new')
+  await signIn(page, world, 'wangwei', 0, '/console/new')
   await page.getByLabel(/^手机/).fill('13812345699')
   await page.getByRole('button', { name: '发送验证码' }).click()
   const right = world.code('13812345699')
@@ -97,8 +96,7 @@ test('a wrong code is told, and the contact stays unproved', async ({ page, worl
 
 test('a reply that fails is kept, and is sent again with one click', async ({ page, world, faults, context }) => {
   faults.allow.push(/console: Failed to load resource/)
-  await signIn(page, world, 'lihua')
-  await page.goto('/console/tickets?status=1')
+  await signIn(page, world, 'lihua', 0, '/console/tickets?status=1')
   await page.locator('.tickets a.row').first().click()
   const reply = page.getByLabel('回复', { exact: true })
   await reply.fill('这条消息不会丢失。')

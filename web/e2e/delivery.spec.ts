@@ -1,17 +1,11 @@
 // The administrator's day: adds a mail server, tries it and reads the whole
 // conversation, finds the mail in the delivery log, and sees a code in the
 // catcher. The mail server is a sink of this file's own.
-import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { expect, test as base } from '@playwright/test'
 import { axeClean } from './axe'
-import { signInHouse, watch, type Faults, type World } from './world'
-
-const binary = resolve(process.env.CASEMATE_BIN ?? join(import.meta.dirname, '../../bin/casemate'))
+import { binary, signInHouse, start, watch, type Faults, type World } from './world'
 
 interface Sink {
   port: number
@@ -73,30 +67,11 @@ const test = base.extend<{ faults: Faults }, { office: { world: World; sink: Sin
   office: [
     // eslint-disable-next-line no-empty-pattern
     async ({}, use) => {
-      const dir = mkdtempSync(join(tmpdir(), 'casemate-delivery-'))
-      const [data, file, config] = [join(dir, 'data'), join(dir, 'credentials.json'), join(dir, 'casemate.yaml')]
-      writeFileSync(config, 'notify:\n  allow: [127.0.0.0/8]\n')
       const mail = await sink()
-      const child = spawn(binary, ['serve', '--demo', '--config', config, '--data', data, '--listen', '127.0.0.1:0', '--credentials', file], { stdio: 'ignore' })
-      let world: World | undefined
-      for (let i = 0; i < 300 && world === undefined; i++) {
-        await new Promise((r) => setTimeout(r, 100))
-        if (!existsSync(file)) continue
-        try {
-          const c = JSON.parse(readFileSync(file, 'utf8')) as { base_url: string } & World
-          if ((await fetch(`${c.base_url}/readyz`)).ok) world = { ...c, base: c.base_url, data }
-        } catch {
-          continue // not written whole yet, or not listening
-        }
-      }
-      if (world === undefined) throw new Error('casemate did not start')
+      const { world, stop } = await start('notify:\n  allow: [127.0.0.0/8]\n')
       await use({ world, sink: mail })
-      const ended = new Promise((r) => child.once('exit', r))
-      child.kill('SIGTERM')
-      await Promise.race([ended, new Promise((r) => setTimeout(r, 8000))])
-      if (child.exitCode === null) child.kill('SIGKILL')
+      await stop()
       mail.stop()
-      rmSync(dir, { recursive: true, force: true })
     },
     { scope: 'worker', timeout: 60_000 },
   ],
@@ -116,8 +91,7 @@ test('a mail server is added, tried and watched; a code is caught', async ({ pag
   faults.allow.push(/status of 400.*\/providers/)
   await page.goto('/login')
   await expect(page.getByRole('link', { name: '消息捕获器' })).toHaveAttribute('href', '/desk/admin/catcher')
-  await signInHouse(page, office.world, office.world.admin.name)
-  await page.goto('/desk/admin/providers')
+  await signInHouse(page, office.world, office.world.admin.name, '/desk/admin/providers')
   await expect(page.locator('main .empty')).toBeVisible()
   await page.getByRole('link', { name: '添加通道' }).first().click()
   await page.getByLabel('名称', { exact: true }).fill('relay-1')

@@ -1,3 +1,4 @@
 import { clean, few } from './desk-axe'
 
-clean(few)
+// Every screen, in turns in one of the two; all in all combinations in the long set.
+clean(few, true)

@@ -1,9 +1,10 @@
 // How fast the pages are on a machine four times slower: the largest paint, the
 // time to the next paint behind a key or click, and a change made by the API.
 import type { CDPSession, Page } from '@playwright/test'
-import { cpus, loadavg } from 'node:os'
-import { toList, toTicket } from './desk-screens'
-import { expect, signIn, signInHouse, test } from './world'
+import { customer, keyOf, problemType, signed, source } from './api'
+import { measured, type Limit } from './calm'
+import { toList } from './desk-screens'
+import { expect, signIn, signInHouse, streams, test } from './world'
 
 const slow = async (page: Page): Promise<CDPSession> => {
   const cdp = await page.context().newCDPSession(page)
@@ -36,8 +37,6 @@ interface Seen {
 }
 const seen = (page: Page) => page.evaluate(() => (window as unknown as { seen: Seen }).seen)
 const worst = (s: Seen) => Math.round(Math.max(0, ...s.inp.map((i) => i.ms)))
-/** The limits are for a machine that does nothing else; on a busy one the figures are told, and only what is far off fails. */
-const limit = (ms: number) => ((loadavg()[0] ?? 0) <= cpus().length ? ms : 3 * ms)
 const middle = (all: number[]) => Math.round([...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0)
 
 async function paints(page: Page, path: string, ready: string): Promise<number[]> {
@@ -46,111 +45,145 @@ async function paints(page: Page, path: string, ready: string): Promise<number[]
     await page.goto(path)
     await expect(page.locator(ready).first()).toBeVisible()
     await page.waitForTimeout(800)
-    const s = await seen(page)
-    all.push(s.lcp)
-    last = s.what
+    all.push((await seen(page)).lcp)
   }
   return all
 }
-let last = '' // what painted last and largest
+
+/** The slowest interaction of the page since it was opened, and which it was. */
+const inp = async (page: Page, of: string): Promise<Limit> => {
+  await page.waitForTimeout(500) // events are told of behind their paint
+  const s = await seen(page)
+  const slowest = [...s.inp].sort((a, b) => b.ms - a.ms)[0]
+  return { what: `INP ${of}${slowest === undefined ? '' : ` (${slowest.name} of ${s.inp.length})`}`, got: worst(s), most: 100 }
+}
+/** Starts anew for the next act. */
+const anew = (page: Page) => page.evaluate(() => void ((window as unknown as { seen: Seen }).seen.inp.length = 0))
 
 test('the console: largest paint and interactions, four times slower', async ({ page, world }) => {
-  test.setTimeout(120_000)
+  test.setTimeout(20 * 60_000)
   await watch(page)
   await signIn(page, world, 'yunfan')
   const cdp = await slow(page)
-  const lcp = await paints(page, '/console', 'main h1')
-  const first = last
-  const lists = await paints(page, '/console/tickets', 'main h1')
-  await page.keyboard.press('j')
-  await page.keyboard.press('j')
-  await page.keyboard.press('?')
-  await page.keyboard.press('Escape')
-  await page.waitForTimeout(600)
-  const s = await seen(page)
+  await measured('console', async () => {
+    const all: Limit[] = []
+    for (const [what, path] of [['home', '/console'], ['tickets', '/console/tickets'], ['new', '/console/new']] as const) all.push({ what: `LCP ${what} ms`, got: middle(await paints(page, path, 'main h1')), most: 1000 })
+    // A ticket is written: a product is searched for, the text typed.
+    await page.getByLabel('搜索产品').pressSequentially('ecs', { delay: 60 })
+    await page.getByRole('button', { name: /弹性云服务器/ }).click()
+    await page.getByRole('button', { name: /远程登录/ }).click()
+    all.push(await inp(page, 'choosing a product'))
+    await anew(page)
+    await page.locator('#text').pressSequentially('三台云服务器从 09:10 起无法登录，提示 Permission denied', { delay: 30 })
+    all.push(await inp(page, 'typing the text'))
+    await page.getByRole('button', { name: '清空草稿' }).click()
+
+    await page.goto('/console/tickets')
+    await expect(page.locator('.tickets a.row').first()).toBeVisible()
+    for (const status of ['1', '2', '3']) {
+      await page.locator(`main a[href*="status=${status}"]`).first().click()
+      await expect(page).toHaveURL(new RegExp(`status=${status}`))
+      await expect(page.locator('[aria-busy=true]')).toHaveCount(0)
+    }
+    all.push(await inp(page, 'switching filters'))
+    await page.goto('/console/tickets')
+    await expect(page.locator('.tickets a.row').first()).toBeVisible()
+    for (const key of ['j', 'j', '?', 'Escape']) {
+      await page.keyboard.press(key)
+      await page.waitForTimeout(80)
+    }
+    all.push(await inp(page, 'keys in the list'))
+    await page.locator('.tickets a.row').first().click()
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+    all.push(await inp(page, 'opening a ticket'))
+    return all
+  })
   await cdp.detach()
-  console.log('console', JSON.stringify({ lcp: middle(lcp), of: first, tickets: middle(lists), what: last, inp: worst(s), all: s.inp, long: Math.round(s.long), load: loadavg()[0] }))
-  expect(middle(lcp)).toBeLessThanOrEqual(limit(1000))
-  expect(middle(lists)).toBeLessThanOrEqual(limit(1000))
-  expect(worst(s)).toBeLessThanOrEqual(limit(100))
 })
 
 test('the desk: largest paint and interactions, four times slower', async ({ page, world }) => {
-  test.setTimeout(180_000)
+  test.setTimeout(20 * 60_000)
   await watch(page)
   await signInHouse(page, world, 'chen')
   const cdp = await slow(page)
-  const lcp = await paints(page, '/desk/q/open', 'a[data-number]')
-  const first = last
-  const name = (await page.locator('a[data-number]').first().getAttribute('data-number')) ?? ''
-  const tickets = await paints(page, `/desk/t/${name}`, 'main .msg')
   await toList(page, 'open')
-  for (const key of ['j', 'j', 'j', 'k', 'x', 'x']) {
-    await page.keyboard.press(key)
-    await page.waitForTimeout(80)
-  }
-  const listed = worst(await seen(page))
-  await page.keyboard.press('Enter')
-  await expect(page.locator('main .msg').first()).toBeVisible()
-  await page.waitForTimeout(600)
-  const opened = worst(await seen(page))
-  await page.locator('#tab-note').click()
-  await page.locator('.comp textarea').pressSequentially('写一句内部备注，看看输入是否流畅', { delay: 30 })
-  await page.waitForTimeout(400)
-  const typed = worst(await seen(page))
-  await page.locator('main h1').click()
-  await page.keyboard.press('Control+k')
-  await expect(page.locator('dialog[open] [role=option]').first()).toBeVisible()
-  await page.keyboard.type('数据库')
-  await page.waitForTimeout(800)
-  await page.keyboard.press('Escape')
-  await page.waitForTimeout(400)
-  const s = await seen(page)
+  const name = (await page.locator('a[data-number]').first().getAttribute('data-number')) ?? ''
+  const mine = ((await (await world.desk('chen')).call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: { number: string; status: number }[] }).items.find((x) => x.status === 1)?.number ?? ''
+  let turn = 0
+  await measured('desk', async () => {
+    turn++
+    const all: Limit[] = []
+    all.push({ what: 'LCP queue ms', got: middle(await paints(page, '/desk/q/open', 'a[data-number]')), most: 1000 })
+    all.push({ what: 'LCP ticket ms', got: middle(await paints(page, `/desk/t/${name}`, 'main .msg')), most: 1000 })
+    await toList(page, 'open')
+    for (const key of ['j', 'j', 'j', 'k', 'x', 'x']) {
+      await page.keyboard.press(key)
+      await page.waitForTimeout(80)
+    }
+    all.push(await inp(page, 'keys in the list'))
+    await anew(page)
+    await page.keyboard.press('Enter')
+    await expect(page.locator('main .msg').first()).toBeVisible()
+    all.push(await inp(page, 'opening a ticket'))
+    await page.goto(`/desk/t/${mine}`)
+    await expect(page.locator('main .msg').first()).toBeVisible()
+    await page.locator('main h1').click()
+    await page.keyboard.press('/')
+    await expect(page.locator('dialog[open] [role=option]').first()).toBeVisible()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    await expect(page.locator('dialog[open] ol li').first()).toBeVisible()
+    all.push(await inp(page, 'the macro menu and a preview'))
+    await anew(page)
+    await page.keyboard.press('Escape')
+    await expect(page.locator('dialog[open]')).toHaveCount(0)
+    await page.locator('#tab-note').click()
+    await page.locator('.comp textarea').pressSequentially('写一句内部备注，看看输入是否流畅', { delay: 30 })
+    all.push(await inp(page, 'typing a note'))
+    await anew(page)
+    await page.locator('#tab-reply').click()
+    const said = `第 ${turn} 次答复：路由已恢复，请再试一次。`
+    await page.locator('.comp textarea').pressSequentially(said, { delay: 30 })
+    await page.keyboard.press('Control+Enter')
+    await expect(page.locator('.msg.engineer', { hasText: said })).toBeVisible()
+    all.push(await inp(page, 'sending a reply'))
+    await anew(page)
+    await page.locator('main h1').click()
+    await page.keyboard.press('Control+k')
+    await expect(page.locator('dialog[open] [role=option]').first()).toBeVisible()
+    await page.keyboard.type('数据库')
+    await page.waitForTimeout(800)
+    await page.keyboard.press('Escape')
+    all.push(await inp(page, 'the palette'))
+    return all
+  })
   await cdp.detach()
-  const slowest = [...s.inp].sort((a, b) => b.ms - a.ms).slice(0, 5)
-  console.log('desk', JSON.stringify({ lcp: middle(lcp), what: first, ticket: middle(tickets), said: last, load: loadavg()[0], list: listed, open: opened, type: typed, palette: worst(s), of: s.inp.length, slowest, long: Math.round(s.long) }))
-  expect(middle(lcp)).toBeLessThanOrEqual(limit(1000))
-  expect(middle(tickets)).toBeLessThanOrEqual(limit(1000))
-  expect(worst(s)).toBeLessThanOrEqual(limit(100))
 })
 
-test('what the API makes is on the desk within a second, without a reload', async ({ page, world }) => {
-  test.setTimeout(60_000)
-  await signInHouse(page, world, 'chen')
-  await toTicket(page)
-  await page.goto('/desk/q/unassigned')
+test('what a signed request makes is on the desk within a second, without a reload', async ({ page, world }) => {
+  test.setTimeout(20 * 60_000)
+  const stands = streams(page)
+  await signInHouse(page, world, 'chen', '/desk/q/unassigned')
   await expect(page.locator('a[data-number]').first()).toBeVisible()
-  await page.waitForTimeout(1000) // the stream stands
-  const d = world.domains[0]
-  const u = d?.users.find((x) => x.name === 'lihua')
-  const r = await fetch(`${world.base}/v3/auth/tokens`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user: { name: u?.name, password: u?.password, domain: { name: d?.domain_name } } } }, scope: { domain: { name: d?.domain_name } } } }),
+  await stands
+  const kind = await problemType(await customer(world, 'lihua'))
+  const counts = page.locator('nav a', { hasText: '待分配' }).locator('.num')
+  let n = 0
+  await measured('from the signed request to the screen', async () => {
+    const took: number[] = []
+    for (let i = 0; i < 5; i++) {
+      const before = Number(/\d+/.exec((await page.locator('.fresh').textContent({ timeout: 200 }).catch(() => '')) ?? '')?.[0] ?? 0)
+      const had = Number(await counts.textContent())
+      const began = Date.now()
+      const r = await signed(world.base, 'POST', '/v2/servicerequest/cases', keyOf(world, 'lihua'), { business_type_id: kind, simple_description: `来自接口的第 ${++n} 张`, source_id: source })
+      expect(r.status, await r.text()).toBeLessThan(300)
+      await expect(page.locator('.fresh')).toContainText(`${before + 1} 张新工单`, { timeout: 5000 })
+      took.push(Date.now() - began)
+      await expect(counts).toHaveText(String(had + 1), { timeout: 5000 })
+      await page.waitForTimeout(1200) // bursts are read once a second
+    }
+    return [{ what: `worst of ${JSON.stringify(took)} ms`, got: Math.max(...took), most: 1000 }]
   })
-  const token = r.headers.get('X-Subject-Token') ?? ''
-  const call = async (method: string, path: string, body?: unknown) => {
-    const a = await fetch(world.base + path, { method, headers: { 'X-Auth-Token': token, 'X-Language': 'zh-cn', 'Content-Type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) })
-    const text = await a.text()
-    if (!a.ok) throw new Error(`${method} ${path}: ${a.status} ${text}`)
-    return JSON.parse(text) as Record<string, unknown>
-  }
-  const { incident_business_type_list: kinds } = (await call('GET', '/v2/servicerequest/config/problems?product_category_id=b5f0be5c9639466184abf80e01f9fa1d')) as { incident_business_type_list: { business_type_id: string; case_type: string }[] }
-  const kind = kinds.find((k) => k.case_type === '0')?.business_type_id
-  const took: number[] = []
-  for (let i = 0; i < 5; i++) {
-    const before = Number(/\d+/.exec((await page.locator('.fresh').textContent({ timeout: 200 }).catch(() => '')) ?? '')?.[0] ?? 0)
-    const counts = page.locator('nav a', { hasText: '待分配' }).locator('.num')
-    const had = Number(await counts.textContent())
-    const began = Date.now()
-    await call('POST', '/v2/servicerequest/cases', { business_type_id: kind, simple_description: `来自接口的第 ${i} 张`, source_id: '83aeb0f2834c4df49826c781d32a963e' })
-    await expect(page.locator('.fresh')).toContainText(`${before + 1} 张新工单`, { timeout: 5000 })
-    took.push(Date.now() - began)
-    await expect(counts).toHaveText(String(had + 1), { timeout: 5000 })
-    await page.waitForTimeout(1200)
-  }
-  console.log('from the call to the screen, ms', JSON.stringify(took))
   await page.locator('.fresh').click()
-  await expect(page.locator('a[data-number]', { hasText: '来自接口的第 4 张' })).toBeVisible()
-  expect(middle(took)).toBeLessThanOrEqual(limit(1000))
+  await expect(page.locator('a[data-number]', { hasText: `来自接口的第 ${n} 张` })).toBeVisible()
 })

@@ -147,6 +147,7 @@ export const screens: Screen[] = [
       await expect(page.locator('dialog[open] .log')).toBeVisible()
       await settled(page)
     },
+    after: (page) => page.unrouteAll({ behavior: 'wait' }),
   },
   {
     name: 'approvals',
@@ -156,6 +157,7 @@ export const screens: Screen[] = [
       await expect(page.locator('main li').first()).toBeVisible()
       await settled(page)
     },
+    after: (page) => page.unrouteAll({ behavior: 'wait' }),
   },
   {
     name: 'approvals-none',

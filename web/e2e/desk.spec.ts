@@ -1,7 +1,8 @@
 // An engineer's shift, mostly by keys, against the shipped program.
 import { type Page } from '@playwright/test'
+import { customer } from './api'
 import { toList, toTicket } from './desk-screens'
-import { expect, signInHouse, test, type World } from './world'
+import { expect, signInHouse, streams, test } from './world'
 
 interface Row {
   number: string
@@ -11,25 +12,6 @@ interface Row {
   domain_id: string
   creator_name: string
   assignee_name?: string
-}
-
-/** A customer's token, as an SDK's user gets one. */
-async function customer(world: World, name: string): Promise<{ say: (number: string, content: string) => Promise<void> }> {
-  const d = world.domains.find((d) => d.users.some((u) => u.name === name))
-  const u = d?.users.find((u) => u.name === name)
-  const r = await fetch(`${world.base}/v3/auth/tokens`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user: { name, password: u?.password, domain: { name: d?.domain_name } } } }, scope: { domain: { name: d?.domain_name } } } }),
-  })
-  const token = r.headers.get('X-Subject-Token') ?? ''
-  expect(r.status).toBe(201)
-  return {
-    say: async (number, content) => {
-      const answer = await fetch(`${world.base}/v2/servicerequest/cases/${number}/message`, { method: 'POST', headers: { 'X-Auth-Token': token, 'Content-Type': 'application/json' }, body: JSON.stringify({ message: { content } }) })
-      expect(answer.status, await answer.text()).toBeLessThan(300)
-    },
-  }
 }
 
 const number = (page: Page) => /\/t\/([^?]+)/.exec(page.url())?.[1] ?? ''
@@ -55,7 +37,7 @@ test('a ticket is claimed by keys, and given back', async ({ page, world }) => {
 })
 
 test('note, macro, reply: apart, previewed, kept', async ({ page, world }) => {
-  await signInHouse(page, world, 'chen')
+  await signInHouse(page, world, 'chen', '')
   await toList(page)
   await expect(async () => {
     await page.keyboard.press('j')
@@ -90,6 +72,12 @@ test('note, macro, reply: apart, previewed, kept', async ({ page, world }) => {
   await expect(page.locator('.head .st')).toContainText('待反馈')
   await expect(page.locator('.comp textarea')).toHaveValue('')
   await expect(page.locator('.around .own', { hasText: '待日志' })).toBeVisible()
+  // What of it the engine takes back is said and taken back; the question to the customer stays.
+  await expect(bar(page, '受理并索取日志')).toContainText('其中 1 项变更可撤销')
+  await bar(page, '受理并索取日志').getByRole('button', { name: '撤销' }).click()
+  await expect(bar(page, '已撤销 1 项变更')).toBeVisible()
+  await expect(page.locator('.around .own', { hasText: '待日志' })).toHaveCount(0)
+  await expect(page.locator('.head .st')).toContainText('待反馈')
 
   // A snippet goes where the cursor is, and the reply is sent by keys.
   await page.locator('main h1').click()
@@ -104,7 +92,7 @@ test('note, macro, reply: apart, previewed, kept', async ({ page, world }) => {
 })
 
 test('an Enter that confirms a candidate sends nothing, the next one does', async ({ page, world }) => {
-  await signInHouse(page, world, 'chen')
+  await signInHouse(page, world, 'chen', '')
   await toTicket(page)
   await page.locator('#tab-note').click()
   const area = page.locator('.comp textarea')
@@ -124,16 +112,16 @@ test('an Enter that confirms a candidate sends nothing, the next one does', asyn
 test('what the customer says by the API is on the desk at once, and a double answer is stopped', async ({ page, world, faults }) => {
   faults.allow.push(/net::ERR_FAILED/, /status of 409/)
   const emma = await world.desk('emma')
-  await signInHouse(page, world, 'chen')
   const all = (await (await world.desk('chen')).call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: Row[] }
   const ticket = all.items.find((x) => x.status === 1)
   if (ticket === undefined) throw new Error('no ticket in work')
-  await page.goto(`/desk/t/${ticket.number}`)
+  const stands = streams(page)
+  await signInHouse(page, world, 'chen', `/desk/t/${ticket.number}`)
   await expect(page.locator('main .msg').first()).toBeVisible()
-  await page.waitForTimeout(1000) // the stream stands
-  const sdk = await customer(world, ticket.creator_name)
+  await stands
+  const api = await customer(world, ticket.creator_name)
   const began = Date.now()
-  await sdk.say(ticket.number, '客户通过接口补充')
+  await api.call('POST', `/v2/servicerequest/cases/${ticket.number}/message`, { message: { content: '客户通过接口补充' } })
   await expect(page.locator('.msg.customer', { hasText: '客户通过接口补充' })).toBeVisible({ timeout: 6000 })
   test.info().annotations.push({ type: 'from the call to the screen', description: `${Date.now() - began} ms` })
   expect(Date.now() - began).toBeLessThan(1500)
@@ -155,7 +143,7 @@ test('what the customer says by the API is on the desk at once, and a double ans
 
 test('transfer needs a reason and can be undone; new rows wait', async ({ page, world }) => {
   const emma = await world.desk('emma')
-  await signInHouse(page, world, 'chen')
+  await signInHouse(page, world, 'chen', '')
   await toTicket(page)
   const which = number(page)
   await page.locator('main h1').click()
@@ -196,8 +184,7 @@ test('merge shows the joined time line, and its undo brings both back', async ({
   const from = mine.items.find((x) => [1, 5, 17].includes(x.status) && mine.items.some((y) => y !== x && y.domain_id === x.domain_id && y.creator_name === x.creator_name && [0, 1, 5, 17].includes(y.status)))
   const into = mine.items.find((y) => y !== from && y.domain_id === from?.domain_id && y.creator_name === from?.creator_name && [0, 1, 5, 17].includes(y.status))
   if (from === undefined || into === undefined) throw new Error('no two tickets of one submitter')
-  await signInHouse(page, world, 'chen')
-  await page.goto(`/desk/t/${from.number}`)
+  await signInHouse(page, world, 'chen', `/desk/t/${from.number}`)
   await expect(page.locator('main .msg').first()).toBeVisible()
   await page.keyboard.press('m')
   await page.locator('dialog[open] input').fill(into.number)
@@ -229,7 +216,7 @@ test('palette and search find by one Chinese character; views of others are seen
 
 test('another engineer who writes is named', async ({ page, world }) => {
   const emma = await world.desk('emma')
-  await signInHouse(page, world, 'chen')
+  await signInHouse(page, world, 'chen', '')
   await toTicket(page)
   await emma.call('PUT', `/desk/v1/tickets/${number(page)}/presence`, { doing: 'replying' })
   await expect(page.locator('.here')).toContainText('emma 正在写回复')

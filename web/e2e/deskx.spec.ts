@@ -2,7 +2,7 @@
 // what was, keeps a view; and what pages hear without asking.
 import { type Page } from '@playwright/test'
 import { toList, toTicket } from './desk-screens'
-import { expect, signInHouse, test } from './world'
+import { expect, signInHouse, streams, test } from './world'
 
 interface Row {
   number: string
@@ -15,7 +15,7 @@ const bar = (page: Page, text: string | RegExp) => page.locator('.toast', { hasT
 const dialog = (page: Page) => page.locator('dialog[open]')
 
 test('access is asked for with the least right first, approved, and stands on the ticket', async ({ page, world }) => {
-  await signInHouse(page, world, 'chen')
+  await signInHouse(page, world, 'chen', '')
   await toTicket(page)
   const which = number(page)
   await page.locator('main h1').click()
@@ -65,10 +65,9 @@ test('a supervisor approves, and refuses with a reason', async ({ page, world })
 })
 
 test('Z takes back the last step; the history shows the ticket as it was', async ({ page, world }) => {
-  await signInHouse(page, world, 'chen')
   const all = (await (await world.desk('chen')).call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: Row[] }
   const ticket = all.items.find((x) => x.status === 1)
-  await page.goto(`/desk/t/${ticket?.number}`)
+  await signInHouse(page, world, 'chen', `/desk/t/${ticket?.number}`)
   await expect(page.locator('main .msg').first()).toBeVisible()
   await page.locator('main h1').click()
   await page.keyboard.press('h')
@@ -91,7 +90,7 @@ test('Z takes back the last step; the history shows the ticket as it was', async
 })
 
 test('a view is made of the present list, and rows tell what is chosen', async ({ page, world }) => {
-  await signInHouse(page, world, 'chen')
+  await signInHouse(page, world, 'chen', '')
   await toList(page, 'open')
   await page.getByRole('button', { name: '列表显示设置' }).click()
   const high = (await page.locator('.box li').first().boundingBox())?.height ?? 0
@@ -118,10 +117,10 @@ test('counts, presence and what concerns oneself come without asking', async ({ 
   const mine = (await chen.call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: Row[] }
   const hers = (await emma.call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: Row[] }
   const [here, given] = [mine.items.find((x) => x.status === 1), hers.items.find((x) => x.status === 1)]
-  await signInHouse(page, world, 'chen')
-  await page.goto(`/desk/t/${here?.number}`)
+  const stands = streams(page)
+  await signInHouse(page, world, 'chen', `/desk/t/${here?.number}`)
   await expect(page.locator('main .msg').first()).toBeVisible()
-  await page.waitForTimeout(1000) // the stream stands
+  await stands
   await emma.call('PUT', `/desk/v1/tickets/${here?.number}/presence`, { doing: 'replying' })
   await expect(page.locator('.here')).toContainText('emma 正在写回复', { timeout: 3000 })
   await emma.call('DELETE', `/desk/v1/tickets/${here?.number}/presence`)

@@ -43,8 +43,7 @@ test('suggestions that fail or hang are not in the way; the list and the languag
 })
 
 test('versions, their difference, an older one again, and two who write at once', async ({ page, world, faults }) => {
-  await signInHouse(page, world, 'chen')
-  await page.goto('/desk/knowledge/dns-not-resolving')
+  await signInHouse(page, world, 'chen', '/desk/knowledge/dns-not-resolving')
   const zh = page.getByRole('region', { name: '中文', exact: true })
   await zh.getByRole('button', { name: '编写' }).click()
   const text = await zh.getByLabel('正文').inputValue()
@@ -81,8 +80,7 @@ test('versions, their difference, an older one again, and two who write at once'
 
 test('articles as files, out and in again', async ({ page, world, faults }) => {
   faults.allow.push(/console: Failed to load resource.*400/)
-  await signInHouse(page, world, 'chen')
-  await page.goto('/desk/knowledge')
+  await signInHouse(page, world, 'chen', '/desk/knowledge')
   const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: '导出' }).click()])
   expect(file.suggestedFilename()).toBe('articles.zip')
   const path = await file.path()
@@ -110,7 +108,7 @@ test('articles as files, out and in again', async ({ page, world, faults }) => {
 })
 
 test('in a ticket: internal articles stay inside, links come and go, an article from the ticket', async ({ page, world }) => {
-  await signInHouse(page, world, 'chen')
+  await signInHouse(page, world, 'chen', '')
   await toTicket(page)
   await page.locator('main h1').click()
   await page.keyboard.press('b')
@@ -147,8 +145,7 @@ test('in a ticket: internal articles stay inside, links come and go, an article 
 })
 
 test('the board: filters in the address, a bar opens its list, files, and what an engineer sees', async ({ page, world }) => {
-  await signInHouse(page, world, 'zhao')
-  await page.goto('/desk/board?days=7')
+  await signInHouse(page, world, 'zhao', '/desk/board?days=7')
   await expect(page.locator('main canvas').first()).toBeVisible()
   const open = page.getByRole('region', { name: '未完成工单', exact: true })
   const all = Number(await page.locator('.tiles a').first().textContent())
@@ -182,7 +179,6 @@ test('the board: filters in the address, a bar opens its list, files, and what a
 
 test('figures are for the main account', async ({ page, world, faults }) => {
   faults.allow.push(/console: Failed to load resource.*403/)
-  await signIn(page, world, 'lihua')
-  await page.goto('/console/figures')
+  await signIn(page, world, 'lihua', 0, '/console/figures')
   await expect(page.getByText('只有主账号可以查看统计')).toBeVisible()
 })

@@ -5,8 +5,7 @@ import { toTicket } from './desk-screens'
 import { expect, signIn, signInHouse, test } from './world'
 
 test('articles are suggested while a ticket is written, and read without losing it', async ({ page, world }) => {
-  await signIn(page, world, 'lihua')
-  await page.goto('/console/new')
+  await signIn(page, world, 'lihua', 0, '/console/new')
   const text = '云服务器 SSH 无法远程登录，提示 Permission denied'
   await page.locator('#text').fill(text)
   const suggested = page.getByRole('region', { name: '这些文章或许有帮助' })
@@ -62,8 +61,7 @@ test('an engineer writes and publishes an article, and answers with it', async (
 })
 
 test('a number of the board is the count of the list it opens', async ({ page, world }) => {
-  await signInHouse(page, world, 'zhao')
-  await page.goto('/desk/board?view=table')
+  await signInHouse(page, world, 'zhao', '/desk/board?view=table')
   for (const panel of ['未完成工单', '新建与结束']) {
     const number = page.getByRole('region', { name: panel, exact: true }).locator('table a').last()
     const n = Number((await number.textContent())?.replace(/\D/g, ''))

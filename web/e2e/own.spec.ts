@@ -2,14 +2,14 @@
 // page offers while one writes.
 import { execFileSync } from 'node:child_process'
 import { axeClean } from './axe'
-import { expect, signIn, test } from './world'
+import { expect, signIn, test, throughPage } from './world'
 
 test('an access key signs at once, its secret is shown once; off, it does not; the password is changed', async ({ page, world, faults, browser }) => {
   faults.allow.push(/console: Failed to load resource.*400/)
   const user = world.domains[1]?.users.find((u) => u.name === 'bob')
-  await signIn(page, world, 'bob', 1)
+  await throughPage(page, world, 'bob', 1)
   const other = await (await browser.newContext({ baseURL: world.base })).newPage()
-  await signIn(other, world, 'bob', 1)
+  await throughPage(other, world, 'bob', 1)
   await page.goto('/console/me')
 
   const keys = page.locator('#access-keys')
@@ -86,8 +86,7 @@ test('an access key signs at once, its secret is shown once; off, it does not; t
 })
 
 test('tickets of the group, a view that is kept, who wrote last; words that are written find products and tickets', async ({ page, world }) => {
-  await signIn(page, world, 'wangwei')
-  await page.goto('/console/tickets?status=1')
+  await signIn(page, world, 'wangwei', 0, '/console/tickets?status=1')
   await page.getByRole('button', { name: '保存为视图' }).click()
   await page.getByRole('dialog').getByLabel('视图名称').fill('在办')
   await axeClean(page, 'a view is named')

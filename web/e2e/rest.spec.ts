@@ -7,9 +7,7 @@ test('labels, authorization, agreements, permissions, language', async ({ page, 
   test.setTimeout(120_000)
   faults.allow.push(/console: Failed to load resource.*40[09]/)
   const made = await prepare(world)
-  await signIn(page, world, 'yunfan')
-
-  await page.goto('/console/labels')
+  await signIn(page, world, 'yunfan', 0, '/console/labels')
   await page.getByLabel('新建标签').fill('待跟进')
   await page.getByRole('button', { name: '添加', exact: true }).click()
   await expect(page.locator('li .tag', { hasText: '待跟进' })).toBeVisible()

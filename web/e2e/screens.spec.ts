@@ -1,5 +1,5 @@
-// Every screen, axe clean and without scrolling sideways: two combinations of
-// language, scheme and width here, all eight in the long set.
+// Every screen, axe clean and without scrolling sideways: in turns in one of two
+// combinations of language, scheme and width here, in all eight in the long set.
 import { walk } from './screens'
 import { test } from './world'
 

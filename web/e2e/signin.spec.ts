@@ -1,5 +1,5 @@
 import { axeClean } from './axe'
-import { expect, signIn, test, totp } from './world'
+import { expect, test, throughPage, totp } from './world'
 
 test('a wrong password is told, a right one leads to the page that was wanted', async ({ page, world, faults }) => {
   faults.allow.push(/console: Failed to load resource.*401/)
@@ -25,7 +25,7 @@ test('empty fields are named and focused; a link to another site is not followed
   await page.locator('button[type=submit]').click()
   await expect(page.locator('#domain')).toBeFocused()
   await expect(page.locator('#domain')).toHaveAttribute('aria-invalid', 'true')
-  await signIn(page, world, 'lihua')
+  await throughPage(page, world, 'lihua')
   expect(new URL(page.url()).pathname).toBe('/console')
 })
 
@@ -46,7 +46,7 @@ test('the house is told of its own help, and a set-up offers no recovery code', 
 
 test('no secret is in what scripts can read; signing out ends the session', async ({ page, world, faults, context }) => {
   faults.allow.push(/console: Failed to load resource.*401/)
-  await signIn(page, world, 'lihua')
+  await throughPage(page, world, 'lihua')
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
   const cookies = await context.cookies()
   expect(cookies.filter((c) => c.httpOnly).length).toBe(1)
@@ -61,7 +61,7 @@ test('no secret is in what scripts can read; signing out ends the session', asyn
 
 test('a user with a second factor is asked for a code, and a wrong one is told', async ({ page, world, faults, context }) => {
   faults.allow.push(/console: Failed to load resource.*401/)
-  await signIn(page, world, 'bob', 1)
+  await throughPage(page, world, 'bob', 1)
   const call = (path: string, body?: unknown) =>
     page.evaluate(
       async ([path, body]) => {

@@ -1,10 +1,10 @@
 // A real casemate process with the demo world on a fresh folder, one per
 // worker, and pages that must stay clean: no console error, no violation of the
 // policy, no request to another origin.
-import { expect, test as base, type BrowserContext, type Page } from '@playwright/test'
+import { expect, test as base, type BrowserContext, type Cookie, type Page } from '@playwright/test'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -19,6 +19,9 @@ export interface User {
 }
 export interface World {
   base: string
+  /** Cookies and tokens of those who signed in, by name. */
+  kept: Map<string, Cookie>
+  apis: Map<string, Promise<Api>>
   data: string
   domains: { domain_name: string; domain_id: string; users: User[] }[]
   engineers: User[]
@@ -28,13 +31,16 @@ export interface World {
   desk: (name: string) => Promise<Api>
 }
 
-const binary = resolve(process.env.CASEMATE_BIN ?? join(import.meta.dirname, '../../bin/casemate'))
+export const binary = resolve(process.env.CASEMATE_BIN ?? join(import.meta.dirname, '../../bin/casemate'))
 
-async function start(): Promise<{ world: World; stop: () => Promise<void> }> {
+/** A program of its own with the demo world on a fresh folder; `config` is the text of its configuration file. */
+export async function start(config?: string): Promise<{ world: World; stop: () => Promise<void> }> {
   const dir = mkdtempSync(join(tmpdir(), 'casemate-e2e-'))
   const data = join(dir, 'data')
   const file = join(dir, 'credentials.json')
-  const child: ChildProcess = spawn(binary, ['serve', '--demo', '--data', data, '--listen', '127.0.0.1:0', '--credentials', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const own = join(dir, 'casemate.yaml')
+  if (config !== undefined) writeFileSync(own, config)
+  const child: ChildProcess = spawn(binary, ['serve', '--demo', ...(config === undefined ? [] : ['--config', own]), '--data', data, '--listen', '127.0.0.1:0', '--credentials', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   child.stderr?.on('data', (d: Buffer) => (said = (said + d.toString()).slice(-4000)))
   let world: World | undefined
@@ -43,9 +49,9 @@ async function start(): Promise<{ world: World; stop: () => Promise<void> }> {
     if (child.exitCode !== null) throw new Error(`casemate ended: ${said}`)
     if (!existsSync(file)) continue
     try {
-      const c = JSON.parse(readFileSync(file, 'utf8')) as { base_url: string } & Omit<World, 'base'>
+      const c = JSON.parse(readFileSync(file, 'utf8')) as { base_url: string } & Pick<World, 'domains' | 'engineers' | 'admin'>
       if (!(await fetch(`${c.base_url}/readyz`)).ok) continue
-      world = { ...c, base: c.base_url, data, code: (contact) => codeFor(data, contact), desk: (name) => engineer(world as World, name) }
+      world = { ...c, base: c.base_url, data, kept: new Map(), apis: new Map(), code: (contact) => codeFor(data, contact), desk: (name) => once(world as World, name) }
     } catch {
       continue // not written whole yet, or not listening
     }
@@ -88,6 +94,13 @@ export class Api {
   }
 }
 
+/** One session of an engineer for all that a world's tests do in his name. */
+function once(world: World, name: string): Promise<Api> {
+  const api = world.apis.get(name) ?? engineer(world, name)
+  world.apis.set(name, api)
+  return api
+}
+
 async function engineer(world: World, name: string): Promise<Api> {
   const who = [...world.engineers, world.admin].find((e) => e.name === name)
   if (who === undefined) throw new Error(`no engineer ${name}`)
@@ -116,24 +129,68 @@ export function watch(context: BrowserContext, origin: string, faults: Faults): 
   })
 }
 
-export async function signIn(page: Page, world: World, name: string, domain = 0): Promise<void> {
-  const d = world.domains[domain]
-  const u = d?.users.find((u) => u.name === name)
-  if (d === undefined || u === undefined) throw new Error(`no user ${name}`)
+/** The person of a customer's account, or without one of the house. */
+function person(world: World, name: string, domain?: number): { user: User; domain?: string } {
+  const d = domain === undefined ? undefined : world.domains[domain]
+  const user = (domain === undefined ? [...world.engineers, world.admin] : (d?.users ?? [])).find((u) => u.name === name)
+  if (user === undefined) throw new Error(`nobody of the name ${name}`)
+  return { user, ...(d === undefined ? {} : { domain: d.domain_name }) }
+}
+
+/**
+ * Makes the browser one in which the person has signed in: a session is opened
+ * once for each world, by the call of the sign-in page, and its cookie is kept.
+ * Stories that end sessions, or are about signing in, go through the page.
+ */
+async function known(page: Page, world: World, name: string, domain?: number): Promise<void> {
+  const who = person(world, name, domain)
+  const key = `${who.domain ?? ''}/${name}`
+  let cookie = world.kept.get(key)
+  if (cookie === undefined) {
+    const r = await fetch(`${world.base}/web/v1/session`, { method: 'POST', headers: { 'Content-Type': 'application/json', Origin: world.base }, body: JSON.stringify({ domain: who.domain, name, password: who.user.password }) })
+    const [, named, value] = /^([^=]+)=([^;]+)/.exec(r.headers.get('set-cookie') ?? '') ?? []
+    if (r.status !== 201 || named === undefined || value === undefined) throw new Error(`sign-in of ${name}: ${r.status} ${await r.text()}`)
+    cookie = { name: named, value, domain: new URL(world.base).hostname, path: '/', expires: -1, httpOnly: true, secure: false, sameSite: 'Lax' }
+    world.kept.set(key, cookie)
+  }
+  await page.context().addCookies([cookie])
+}
+
+/** A customer's browser at a place of the console; '' opens nothing yet. */
+export async function signIn(page: Page, world: World, name: string, domain = 0, to = '/console'): Promise<void> {
+  await known(page, world, name, domain)
+  if (to !== '') await page.goto(to)
+}
+
+/** An engineer's browser at a place of the desk; '' opens nothing yet. */
+export async function signInHouse(page: Page, world: World, name: string, to = '/desk'): Promise<void> {
+  await known(page, world, name)
+  if (to === '') return
+  await page.goto(to)
+  await expect(page.locator('nav li').first()).toBeAttached()
+}
+
+/** The page that is opened next has its stream of live events: await it behind the page's own signs. */
+export async function streams(page: Page): Promise<void> {
+  await page.waitForResponse((r) => r.url().endsWith('/web/v1/events') && r.status() === 200)
+}
+
+/** Signs a customer in by the page; the session is this browser's own. */
+export async function throughPage(page: Page, world: World, name: string, domain = 0): Promise<void> {
+  const who = person(world, name, domain)
   await page.goto('/login')
-  await page.locator('#domain').fill(d.domain_name)
-  await page.locator('#name').fill(u.name)
-  await page.locator('#password').fill(u.password)
+  await page.locator('#domain').fill(who.domain ?? '')
+  await page.locator('#name').fill(name)
+  await page.locator('#password').fill(who.user.password)
   await page.locator('button[type=submit]').click()
   await page.waitForURL((u) => u.pathname.startsWith('/console'))
 }
 
-export async function signInHouse(page: Page, world: World, name: string): Promise<void> {
-  const u = [...world.engineers, world.admin].find((u) => u.name === name)
-  if (u === undefined) throw new Error(`no engineer ${name}`)
+/** Signs a person of the house in by the page; the session is this browser's own. */
+export async function throughPageHouse(page: Page, world: World, name: string): Promise<void> {
   await page.goto('/login?next=/desk')
-  await page.locator('#name').fill(u.name)
-  await page.locator('#password').fill(u.password)
+  await page.locator('#name').fill(name)
+  await page.locator('#password').fill(person(world, name).user.password)
   await page.locator('button[type=submit]').click()
   await page.waitForURL((u) => u.pathname.startsWith('/desk')) // the sign-in's own address names it too
   await expect(page.locator('nav li').first()).toBeAttached()
