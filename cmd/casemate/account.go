@@ -222,9 +222,9 @@ func (c *accountKeysCmd) Run(ctx context.Context, p *accountCmd, o *output) erro
 			state = o.say("已停用", "disabled")
 		}
 		if k.Used != nil {
-			used = k.Used.Format(time.RFC3339)
+			used = o.when(*k.Used)
 		}
-		o.printf("%s\t%s\t%s\t%s\t%s\n", k.ID, clean(k.User), k.Created.Format(time.RFC3339), used, state)
+		o.printf("%s\t%s\t%s\t%s\t%s\n", k.ID, clean(k.User), o.when(k.Created), used, state)
 	}
 	if len(list.Items) == 0 {
 		o.none("没有访问密钥", "no access keys")

@@ -183,7 +183,7 @@ func (p configPlanView) print(o *output) {
 				if at == nil {
 					return "-"
 				}
-				return at.Local().Format("2006-01-02 15:04:05")
+				return o.when(*at)
 			}
 			line += fmt.Sprintf(" [%s] %s -> %s", strings.Join(t.Clocks, ", "), due(t.Before), due(t.After))
 		}
@@ -359,7 +359,7 @@ func (c *configHistoryCmd) Run(ctx context.Context, o *output) error {
 		if v.From > 0 {
 			how += fmt.Sprintf(" -> %d", v.From)
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%.12s\n", v.Version, v.At.Local().Format("2006-01-02 15:04:05"), how, v.Changes, strings.TrimSpace(v.ActorKind+" "+v.Actor), v.Hash)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%.12s\n", v.Version, o.when(v.At), how, v.Changes, strings.TrimSpace(v.ActorKind+" "+v.Actor), v.Hash)
 	}
 	return w.Flush()
 }

@@ -50,6 +50,7 @@ type command struct {
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	ShowVersion versionFlag `name:"version" env:"-" help:"Print the version."`
+	UTC         utcFlag     `name:"utc" help:"Print times in UTC. Without it they are in the zone of TZ or of this machine, and in GMT+8 where the machine has none."`
 
 	Agreement agreementCmd `cmd:"" help:"Agreements: list, publish a new version, who signed."`
 	SLA       slaCmd       `cmd:"" name:"sla" help:"Promised times: a ticket's clocks with their arithmetic, and what another policy would have made of past tickets."`
