@@ -124,7 +124,7 @@ var effectWords = map[string][2]string{
 	"clocks_kept":    {"保留原时限（同类新工单将不同；--clocks move 可改变）", "keeps its targets (new ones like it get others; --clocks move changes it)"},
 	"queue_in":       {"进入", "comes into"},
 	"queue_out":      {"离开", "leaves"},
-	"queue_served":   {"未分配，其队列的分配方式改变", "nobody handles it, and its queue gives tickets otherwise"},
+	"queue_served":   {"未分派，其队列的分派方式改变", "nobody handles it, and its queue gives tickets otherwise"},
 	"retired":        {"保留已停用的条目", "keeps an entry that is offered no more:"},
 	"rule_candidate": {"处于按时间触发的规则所等待的状态", "is in the state that the rule waits in:"},
 }

@@ -46,7 +46,7 @@ export const groups: Record<string, string> = {
   Views: '视图',
   Teamwork: '协作',
   Macros: '宏',
-  Snippets: '短语',
+  Snippets: '常用语',
   'Bulk runs': '批量操作',
   Rules: '自动规则',
   History: '历史与撤销',
@@ -62,7 +62,7 @@ export const groups: Record<string, string> = {
   'Second factor': '第二验证因素',
   'Live events': '实时事件',
   Audit: '审计',
-  'My account': '我的账户',
+  'My account': '我的账号',
 }
 
 export const operations: Record<string, string> = {

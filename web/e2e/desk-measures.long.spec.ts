@@ -140,7 +140,7 @@ test('what the API makes is on the desk within a second, without a reload', asyn
   const took: number[] = []
   for (let i = 0; i < 5; i++) {
     const before = Number(/\d+/.exec((await page.locator('.fresh').textContent({ timeout: 200 }).catch(() => '')) ?? '')?.[0] ?? 0)
-    const counts = page.locator('nav a', { hasText: '待分配' }).locator('.num')
+    const counts = page.locator('nav a', { hasText: '未分派' }).locator('.num')
     const had = Number(await counts.textContent())
     const began = Date.now()
     await call('POST', '/v2/servicerequest/cases', { business_type_id: kind, simple_description: `来自接口的第 ${i} 张`, source_id: '83aeb0f2834c4df49826c781d32a963e' })

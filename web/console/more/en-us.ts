@@ -88,7 +88,7 @@ const texts: Record<keyof typeof zh, string> = {
   'reply.over': 'This ticket is over and takes no replies. To go on, submit a linked ticket.',
 
   'ticket.title': 'Ticket',
-  'ticket.back': 'Back to my tickets',
+  'ticket.back': 'Back to the list of tickets',
   'ticket.urge': 'Urge',
   'ticket.urged': 'Urged',
   'ticket.urge.at': 'You can try again {time}.',
@@ -322,7 +322,7 @@ const texts: Record<keyof typeof zh, string> = {
   'me.zone.hint': 'All times are shown in this zone. Now it is {time}.',
 
   'tickets.whose': 'Whose tickets',
-  'tickets.whole': 'All tickets',
+  'tickets.whole': 'All tickets of the account',
   'tickets.mine': 'My tickets',
   'tickets.group': 'Tickets of the group',
   'tickets.group.of': 'Group: {name}',
@@ -364,6 +364,7 @@ const texts: Record<keyof typeof zh, string> = {
   'sessions.done': 'What was done',
   'sessions.later': '{time} later',
   'auths.group': 'Authorizations of the group',
+  'auths.mine': 'My authorizations',
   'auths.whose': 'Whose authorizations',
   'check.not': 'Not checked',
   'check.checking': 'Checking',
