@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -29,6 +30,7 @@ type accountView struct {
 	ID       string     `json:"id"`
 	Name     string     `json:"name"`
 	Plan     string     `json:"plan"`
+	PlanName string     `json:"plan_name"`
 	Sandbox  bool       `json:"sandbox"`
 	Disabled bool       `json:"disabled"`
 	Quota    int        `json:"quota"`
@@ -52,7 +54,7 @@ func (a accountView) print(o *output) {
 	if a.Quota != 0 {
 		marks = append(marks, o.say("配额 ", "quota ")+strconv.Itoa(a.Quota))
 	}
-	o.printf("%s\t%s\t%s\t%s\n", clean(a.Name), a.ID, clean(a.Plan), strings.Join(marks, ", "))
+	o.printf("%s\t%s\t%s\t%s\n", clean(a.Name), a.ID, clean(cmp.Or(a.PlanName, a.Plan)), strings.Join(marks, ", "))
 }
 
 func domainPath(id string) string { return "/desk/v1/domains/" + url.PathEscape(id) }

@@ -59,11 +59,12 @@ const words: Record<string, readonly [string, string]> = {
 }
 
 /** A field of a change in words where there are some; places in lists count from 1. */
-export function fieldName(field: string): string {
+export function fieldName(field: string, called: Record<string, string> = {}): string {
   return field
     .split('.')
     .map((step) => {
       const w = Object.hasOwn(words, step) ? words[step] : undefined
+      if (w === undefined && Object.hasOwn(called, step)) return called[step]
       return w !== undefined ? own(w) : /^\d+$/.test(step) ? `#${Number(step) + 1}` : step
     })
     .join(' · ')
