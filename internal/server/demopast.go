@@ -158,7 +158,7 @@ func (m demoMarks) put(ctx context.Context, who principal.Principal, number stri
 	of := []struct {
 		texts locale.Texts
 		color string
-	}{{locale.Texts{ZH: "生产环境", EN: "production"}, "#b3261e"}, {locale.Texts{ZH: "月度复盘", EN: "review"}, "#22509a"}}[i/3%2]
+	}{{locale.Texts{ZH: "重点系统", EN: "key system"}, "#b3261e"}, {locale.Texts{ZH: "月度复盘", EN: "review"}, "#22509a"}}[i/3%2]
 	name := of.texts.In(lang)
 	key := who.User + name
 	if m.ids[key] == 0 {

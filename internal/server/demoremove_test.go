@@ -218,7 +218,7 @@ func lived(t *testing.T, s *Server) {
 		}
 		return nil
 	})
-	if err != nil || len(days) < 5 {
+	if err != nil || len(days) < 20 {
 		t.Errorf("tickets of %d days, %v", len(days), err)
 	}
 }
