@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -29,6 +30,7 @@ type accountView struct {
 	ID       string     `json:"id"`
 	Name     string     `json:"name"`
 	Plan     string     `json:"plan"`
+	PlanName string     `json:"plan_name"`
 	Sandbox  bool       `json:"sandbox"`
 	Disabled bool       `json:"disabled"`
 	Quota    int        `json:"quota"`
@@ -52,7 +54,7 @@ func (a accountView) print(o *output) {
 	if a.Quota != 0 {
 		marks = append(marks, o.say("配额 ", "quota ")+strconv.Itoa(a.Quota))
 	}
-	o.printf("%s\t%s\t%s\t%s\n", clean(a.Name), a.ID, clean(a.Plan), strings.Join(marks, ", "))
+	o.printf("%s\t%s\t%s\t%s\n", clean(a.Name), a.ID, clean(cmp.Or(a.PlanName, a.Plan)), strings.Join(marks, ", "))
 }
 
 func domainPath(id string) string { return "/desk/v1/domains/" + url.PathEscape(id) }
@@ -222,9 +224,9 @@ func (c *accountKeysCmd) Run(ctx context.Context, p *accountCmd, o *output) erro
 			state = o.say("已停用", "disabled")
 		}
 		if k.Used != nil {
-			used = k.Used.Format(time.RFC3339)
+			used = o.when(*k.Used)
 		}
-		o.printf("%s\t%s\t%s\t%s\t%s\n", k.ID, clean(k.User), k.Created.Format(time.RFC3339), used, state)
+		o.printf("%s\t%s\t%s\t%s\t%s\n", k.ID, clean(k.User), o.when(k.Created), used, state)
 	}
 	if len(list.Items) == 0 {
 		o.none("没有访问密钥", "no access keys")

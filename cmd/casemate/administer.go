@@ -80,7 +80,7 @@ func (c *auditListCmd) Run(ctx context.Context, o *output) error {
 	}
 	o.heading("编号\t时间\t事件\t对象\t账号\t操作者\t内容", "number\ttime\tevent\tsubject\taccount\tactor\tdata")
 	for _, e := range page.Items {
-		o.printf("%d\t%s\t%s\t%s %s\t%s\t%s %s\t%s\n", e.Seq, e.At.Format(time.RFC3339), e.Kind, e.Subject, clean(e.SubjectID), e.Domain, e.ActorKind, e.Actor, clean(string(e.Data)))
+		o.printf("%d\t%s\t%s\t%s %s\t%s\t%s %s\t%s\n", e.Seq, o.when(e.At), e.Kind, e.Subject, clean(e.SubjectID), e.Domain, e.ActorKind, e.Actor, clean(string(e.Data)))
 	}
 	switch {
 	case len(page.Items) == 0:
@@ -175,7 +175,7 @@ func (*blockedListCmd) Run(ctx context.Context, p *blockedCmd, o *output) error 
 		return err
 	}
 	for _, b := range list.Items {
-		o.printf("%s\t%s\t%s\t%s\t%s\n", b.ID, b.Channel, clean(b.To), b.Until.Format(time.RFC3339), clean(b.Detail))
+		o.printf("%s\t%s\t%s\t%s\t%s\n", b.ID, b.Channel, clean(b.To), o.when(b.Until), clean(b.Detail))
 	}
 	if len(list.Items) == 0 {
 		o.none("没有被停发的联系方式", "no blocked contacts")
@@ -228,7 +228,7 @@ func (c *sandboxShowCmd) Run(ctx context.Context, p *sandboxCmd, o *output) erro
 	if err := cl.get(ctx, domainPath(id)+"/clock", nil, &clock); err != nil {
 		return err
 	}
-	o.printf(o.say("%s\t%s\t快 %s\n", "%s\t%s\t%s ahead\n"), id, clock.Now.Format(time.RFC3339), period(o.lang, clock.Ahead))
+	o.printf(o.say("%s\t%s\t快 %s\n", "%s\t%s\t%s ahead\n"), id, o.when(clock.Now), period(o.lang, clock.Ahead))
 	var caught struct {
 		Items []struct {
 			Channel string    `json:"channel"`
@@ -240,7 +240,7 @@ func (c *sandboxShowCmd) Run(ctx context.Context, p *sandboxCmd, o *output) erro
 	}
 	err = cl.get(ctx, "/desk/v1/outbox", url.Values{"domain": {id}, "limit": {"20"}}, &caught)
 	for _, m := range caught.Items {
-		o.printf("%s\t%s\t%s\t%s\t%s\n", m.At.Format(time.RFC3339), m.Channel, clean(m.To), m.Kind, clean(m.Subject))
+		o.printf("%s\t%s\t%s\t%s\t%s\n", o.when(m.At), m.Channel, clean(m.To), m.Kind, clean(m.Subject))
 	}
 	return err
 }

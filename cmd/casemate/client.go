@@ -23,6 +23,7 @@ import (
 type output struct {
 	out, err io.Writer
 	lang     locale.Language
+	zone     *time.Location // of the times it prints, nil = the shell's
 }
 
 // say is the text in the shell's language.

@@ -103,9 +103,9 @@ func (c *codesBreakersCmd) Run(ctx context.Context, p *codesCmd, o *output) erro
 		case b.State == "open" && b.Until.IsZero():
 			until = o.say("直到管理员恢复", "until an administrator reopens it")
 		case b.State == "open":
-			until = o.say("至 ", "until ") + b.Until.Format(time.RFC3339)
+			until = o.say("至 ", "until ") + o.when(b.Until)
 		}
-		o.printf("%s\t%s\t%s\t%d\t%s\t%s\n", b.Subject, states[b.State], b.Reason, b.Trips, b.Since.Format(time.RFC3339), until)
+		o.printf("%s\t%s\t%s\t%d\t%s\t%s\n", b.Subject, states[b.State], b.Reason, b.Trips, o.when(b.Since), until)
 	}
 	return nil
 }

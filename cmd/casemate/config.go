@@ -118,13 +118,24 @@ func (p configPlanView) value(s string) string {
 	return short(s)
 }
 
+// field is the path of a field as the files have it, with the names of the ids in it.
+func (p configPlanView) field(path string) string {
+	steps := strings.Split(path, ".")
+	for i, s := range steps {
+		if n := p.Names[s]; n != "" && i > 0 {
+			steps[i] = s + " (" + n + ")"
+		}
+	}
+	return strings.Join(steps, ".")
+}
+
 // effectWords are what happens to open tickets, in both languages.
 var effectWords = map[string][2]string{
 	"clocks":         {"时限改为现在的承诺", "its targets become those promised now"},
 	"clocks_kept":    {"保留原时限（同类新工单将不同；--clocks move 可改变）", "keeps its targets (new ones like it get others; --clocks move changes it)"},
 	"queue_in":       {"进入", "comes into"},
 	"queue_out":      {"离开", "leaves"},
-	"queue_served":   {"未分配，其队列的分配方式改变", "nobody handles it, and its queue gives tickets otherwise"},
+	"queue_served":   {"未分派，其队列的分派方式改变", "nobody handles it, and its queue gives tickets otherwise"},
 	"retired":        {"保留已停用的条目", "keeps an entry that is offered no more:"},
 	"rule_candidate": {"处于按时间触发的规则所等待的状态", "is in the state that the rule waits in:"},
 }
@@ -152,13 +163,14 @@ func (p configPlanView) print(o *output) {
 		}
 		o.printf("%s\n", strings.TrimRight(line, " "))
 		for _, f := range c.Fields {
+			field := p.field(f.Field)
 			switch {
 			case f.Before == "":
-				o.printf("    %s: %s\n", f.Field, p.value(f.After))
+				o.printf("    %s: %s\n", field, p.value(f.After))
 			case f.After == "":
-				o.printf("    %s: %s -> -\n", f.Field, p.value(f.Before))
+				o.printf("    %s: %s -> -\n", field, p.value(f.Before))
 			default:
-				o.printf("    %s: %s -> %s\n", f.Field, p.value(f.Before), p.value(f.After))
+				o.printf("    %s: %s -> %s\n", field, p.value(f.Before), p.value(f.After))
 			}
 		}
 	}
@@ -183,7 +195,7 @@ func (p configPlanView) print(o *output) {
 				if at == nil {
 					return "-"
 				}
-				return at.Local().Format("2006-01-02 15:04:05")
+				return o.when(*at)
 			}
 			line += fmt.Sprintf(" [%s] %s -> %s", strings.Join(t.Clocks, ", "), due(t.Before), due(t.After))
 		}
@@ -351,6 +363,24 @@ func (c *configHistoryCmd) Run(ctx context.Context, o *output) error {
 	if err := json.Unmarshal(raw, &got); err != nil {
 		return err
 	}
+	people, err := listEngineers(ctx, cl, "")
+	if err != nil {
+		return err
+	}
+	by := func(v configVersionView) string {
+		switch v.ActorKind {
+		case "local":
+			return o.say("本机命令", "local command")
+		case "system":
+			return o.say("系统", "system")
+		}
+		for _, e := range people {
+			if e.ID == v.Actor {
+				return clean(e.Name)
+			}
+		}
+		return v.Actor
+	}
 	kinds := map[string][2]string{"apply": {"生效", "applied"}, "rollback": {"回退", "rolled back"}, "found": {"此前已被其他方式更改", "changed otherwise before"}}
 	w := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, o.say("版本\t时间\t方式\t变更\t操作者\t哈希", "VERSION\tAT\tHOW\tCHANGES\tBY\tHASH"))
@@ -359,7 +389,7 @@ func (c *configHistoryCmd) Run(ctx context.Context, o *output) error {
 		if v.From > 0 {
 			how += fmt.Sprintf(" -> %d", v.From)
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%.12s\n", v.Version, v.At.Local().Format("2006-01-02 15:04:05"), how, v.Changes, strings.TrimSpace(v.ActorKind+" "+v.Actor), v.Hash)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%.12s\n", v.Version, o.when(v.At), how, v.Changes, by(v), v.Hash)
 	}
 	return w.Flush()
 }

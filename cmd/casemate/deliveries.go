@@ -91,7 +91,7 @@ func named(o *output, state string) string {
 }
 
 func (d delivery) print(o *output) {
-	line := []string{d.Created.Format(time.RFC3339), named(o, d.State), d.Channel, d.To, d.Kind, d.Reference}
+	line := []string{o.when(d.Created), named(o, d.State), d.Channel, d.To, d.Kind, d.Reference}
 	if d.Detail != "" {
 		line = append(line, d.Detail)
 	}
@@ -99,11 +99,11 @@ func (d delivery) print(o *output) {
 		line = append(line, o.say("费用 ", "cost ")+thousandths(d.Cost))
 	}
 	if d.Next != nil {
-		line = append(line, o.say("下次尝试 ", "next try ")+d.Next.Format(time.RFC3339))
+		line = append(line, o.say("下次尝试 ", "next try ")+o.when(*d.Next))
 	}
 	o.printf("%s\n", strings.Join(line, "  "))
 	for _, a := range d.Attempts {
-		line := []string{a.Began.Format(time.RFC3339), a.Provider, named(o, a.Outcome)}
+		line := []string{o.when(a.Began), a.Provider, named(o, a.Outcome)}
 		if a.ProviderID != "" {
 			line = append(line, a.ProviderID)
 		}
@@ -114,7 +114,7 @@ func (d delivery) print(o *output) {
 			line = append(line, a.Detail)
 		}
 		if a.ReceiptAt != nil {
-			line = append(line, o.say("回执 ", "receipt ")+a.ReceiptAt.Format(time.RFC3339)+" "+named(o, a.Receipt))
+			line = append(line, o.say("回执 ", "receipt ")+o.when(*a.ReceiptAt)+" "+named(o, a.Receipt))
 		}
 		o.printf("    %s\n", strings.Join(line, "  "))
 	}

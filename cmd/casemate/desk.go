@@ -401,7 +401,7 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		due := ""
 		if c.Sort == "due" {
 			if due = "\t-"; !t.Due.IsZero() {
-				due = "\t" + t.Due.Format(time.RFC3339)
+				due = "\t" + o.when(t.Due)
 			}
 		}
 		o.printf("%s\t%d\t%s\t%s\t%s\t%s\t%s%s\n", t.Number, t.Status, t.StatusName, assignee, clean(t.DomainName), clean(t.CreatorName), clean(oneLine(t.Description, 60)), due)

@@ -195,7 +195,7 @@ func (p pastView) named(o *output) string {
 	if p.Kind == "" {
 		return s
 	}
-	return s + fmt.Sprintf(o.say("：%s，%s，%s", ": %s by %s at %s"), p.Kind, clean(p.by(o)), time.UnixMilli(p.AtMS).Format(time.RFC3339))
+	return s + fmt.Sprintf(o.say("：%s，%s，%s", ": %s by %s at %s"), p.Kind, clean(p.by(o)), o.when(time.UnixMilli(p.AtMS)))
 }
 
 // forSupervisors says what helps where two submitters' tickets are joined or
@@ -222,7 +222,7 @@ func (c *historyCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	}
 	o.heading("变更\t时间\t事件\t执行人\t内容\t撤销", "REVISION\tTIME\tEVENT\tBY\tWHAT\tUNDO")
 	for _, p := range all {
-		o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", orDash(p.Revision), time.UnixMilli(p.AtMS).Format("2006-01-02T15:04:05.000Z07:00"), p.Kind, clean(p.by(o)), clean(p.what(o)), p.undo(o))
+		o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", orDash(p.Revision), time.UnixMilli(p.AtMS).In(o.where()).Format("2006-01-02T15:04:05.000Z07:00"), p.Kind, clean(p.by(o)), clean(p.what(o)), p.undo(o))
 	}
 	if total > len(all) {
 		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d entries, %d shown\n"), total, len(all))

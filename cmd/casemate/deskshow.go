@@ -121,9 +121,9 @@ func (t ticketView) print(o *output, d detailsView) {
 	line("问题类型", "Problem type", t.TypeName)
 	line("严重程度", "Severity", t.SeverityName)
 	line("区域", "Region", t.RegionName)
-	line("创建时间", "Created", t.Created.Format(time.RFC3339))
+	line("创建时间", "Created", o.when(t.Created))
 	if !t.Due.IsZero() {
-		line("到期时间", "Due", t.Due.Format(time.RFC3339))
+		line("到期时间", "Due", o.when(t.Due))
 	}
 	if t.Urges > 0 {
 		line("催单次数", "Urged", fmt.Sprint(t.Urges))
@@ -156,7 +156,7 @@ func (m messageView) print(o *output) {
 	kind := map[string]string{"message": o.say("消息", "message"), "note": o.say("内部备注", "note")}[m.Kind]
 	side := map[string]string{"customer": o.say("客户", "customer"), "engineer": o.say("工程师", "engineer"), "partner": o.say("伙伴", "partner"),
 		"system": o.say("系统", "system")}[m.Side]
-	o.printf("\n%s  %s  %s %s\n%s\n", m.Created.Format(time.RFC3339), kind, side, clean(m.Author), clean(m.Text))
+	o.printf("\n%s  %s  %s %s\n%s\n", o.when(m.Created), kind, side, clean(m.Author), clean(m.Text))
 	if m.From != "" {
 		o.printf("%s\t%s\n", o.say("来自工单", "moved from"), m.From)
 	}

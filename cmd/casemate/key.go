@@ -118,9 +118,9 @@ func (c *keyListCmd) Run(ctx context.Context, o *output) error {
 			state = o.say("已停用", "disabled")
 		}
 		if !k.Used.IsZero() {
-			used = k.Used.Format(time.RFC3339)
+			used = o.when(k.Used)
 		}
-		o.printf("%s\t%s\t%s\t%s\n", k.ID, state, k.Created.Format(time.RFC3339), used)
+		o.printf("%s\t%s\t%s\t%s\n", k.ID, state, o.when(k.Created), used)
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func (c *userSessionsCmd) Run(ctx context.Context, p *userCmd, o *output) error 
 		if !s.Used.IsZero() {
 			last = s.Used
 		}
-		o.printf("%s  %s  %s  %s  %s  %s\n", s.ID, s.Kind, s.Method, last.UTC().Format(time.RFC3339), s.Address, s.Device)
+		o.printf("%s  %s  %s  %s  %s  %s\n", s.ID, s.Kind, s.Method, o.when(last), s.Address, s.Device)
 	}
 	return nil
 }

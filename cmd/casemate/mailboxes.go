@@ -59,7 +59,7 @@ func (c *mailboxesCmd) Run(ctx context.Context, p *mailCmd, o *output) error {
 		case b.Error != "":
 			state = b.Error
 			if !b.Next.IsZero() {
-				state += o.say("；下次尝试 ", "; tried again at ") + b.Next.Format(time.RFC3339)
+				state += o.say("；下次尝试 ", "; tried again at ") + o.when(b.Next)
 			}
 		case !b.OK.IsZero():
 			state = o.say("正常", "well")

@@ -90,7 +90,7 @@ func (c *outboxCmd) Run(ctx context.Context, o *output) error {
 		if i > 0 {
 			o.printf("\n")
 		}
-		o.printf("%s  %s  %s  %s\n%s\n", m.Created.Format(time.RFC3339), m.Channel, m.To, m.Subject, m.Text)
+		o.printf("%s  %s  %s  %s\n%s\n", o.when(m.Created), m.Channel, m.To, m.Subject, m.Text)
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func (e erasureView) print(o *output) {
 	for _, n := range e.Erased {
 		erased += n.Rows
 	}
-	o.printf("%s\t%s\t%s\t%d/%d\t%s\t%s\n", e.ID, e.State, e.Step, erased, found, e.Began.Format(time.RFC3339), e.Domain+"/"+e.User)
+	o.printf("%s\t%s\t%s\t%d/%d\t%s\t%s\n", e.ID, e.State, e.Step, erased, found, o.when(e.Began), e.Domain+"/"+e.User)
 }
 
 var errHeldMeanwhile = problem{"其间设置了法律保留，已停止", "a legal hold was put meanwhile: it stopped"}

@@ -35,7 +35,7 @@ func (h holdView) print(o *output) {
 	case !h.InForce && h.Released != "":
 		until = o.say("已解除：", "released: ") + h.Released
 	case !h.Until.IsZero():
-		until = o.say("至 ", "until ") + h.Until.Format(time.RFC3339)
+		until = o.say("至 ", "until ") + o.when(h.Until)
 	}
 	o.printf("%s\t%s\t%s\t%s\t%s\n", h.ID, h.Kind, on, oneLine(h.Reason, 60), until)
 }

@@ -102,7 +102,7 @@ func (c *retentionPreviewCmd) Run(ctx context.Context, p *privacyCmd, o *output)
 	}
 	o.printf("%s\t%d\n", o.say("受法律保留而留下", "stay under a legal hold"), v.Held)
 	for _, f := range v.First {
-		o.printf("\t%s\t%s\t%s\n", f.Table, f.Number, f.At.Format(time.RFC3339))
+		o.printf("\t%s\t%s\t%s\n", f.Table, f.Number, o.when(f.At))
 	}
 	return nil
 }

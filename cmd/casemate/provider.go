@@ -78,10 +78,10 @@ func (c *providerListCmd) Run(ctx context.Context, p *providerCmd, o *output) er
 		case h.Drained:
 			state = o.say("已摘除", "taken out")
 		case !h.Resting.IsZero():
-			state = o.say("熔断至 ", "resting until ") + h.Resting.Format(time.RFC3339)
+			state = o.say("熔断至 ", "resting until ") + o.when(h.Resting)
 		}
 		if !h.Took.IsZero() {
-			took = h.Took.Format(time.RFC3339)
+			took = o.when(h.Took)
 		}
 		o.printf("%s\t%s\t%d/%d\t%s\t%s\t%s\n", h.Name, h.Channel, h.Order, h.Weight, state, took, h.LastError)
 	}

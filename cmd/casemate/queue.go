@@ -78,7 +78,7 @@ type queueView struct {
 }
 
 func (q queueView) print(o *output) {
-	way := map[string]string{"manual": o.say("领取", "claimed"), "round_robin": o.say("轮流分配", "round-robin"), "least_loaded": o.say("按负载分配", "least loaded")}[q.Assignment]
+	way := map[string]string{"manual": o.say("领取", "claimed"), "round_robin": o.say("轮流分派", "round-robin"), "least_loaded": o.say("按负载分派", "least loaded")}[q.Assignment]
 	team := q.TeamName
 	if team == "" {
 		team = "-"
@@ -173,7 +173,7 @@ func (*queueListCmd) Run(ctx context.Context, q *queueCmd, o *output) error {
 		o.none("没有队列", "no queues")
 		return nil
 	}
-	o.heading("ID\t名称\t工单数\t分配方式\t团队", "ID\tNAME\tTICKETS\tASSIGNMENT\tTEAM")
+	o.heading("ID\t名称\t工单数\t分派方式\t团队", "ID\tNAME\tTICKETS\tASSIGNMENT\tTEAM")
 	for _, v := range all {
 		v.print(o)
 	}

@@ -99,7 +99,7 @@ func (c *reportCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	o.printf("%s\n", clean(v.Title))
-	zone := zoneOr(v.Zone)
+	zone := o.zoneOr(v.Zone)
 	if v.From != nil && v.To != nil {
 		o.printf(o.say("%s – %s（时区 %s）\n", "%s – %s (zone %s)\n"), v.From.In(zone).Format("2006-01-02 15:04:05"), v.To.In(zone).Format("2006-01-02 15:04:05"), v.Zone)
 	}
@@ -125,12 +125,12 @@ func (c *reportCmd) Run(ctx context.Context, o *output) error {
 	return nil
 }
 
-// zoneOr is a zone by its name, or the machine's.
-func zoneOr(name string) *time.Location {
+// zoneOr is a zone by its name, or the shell's.
+func (o *output) zoneOr(name string) *time.Location {
 	if z, err := locale.ParseZone(name); err == nil {
 		return z
 	}
-	return time.Local
+	return o.where()
 }
 
 func maybeAmount(ms *int64) string {
@@ -210,7 +210,7 @@ func (c *reportCmd) tickets(ctx context.Context, cl *client, o *output, path str
 				if t.Unit != "" {
 					took = amount(float64(t.Amount), t.Unit)
 				}
-				o.printf("%s\t%s\t%s\t%s\t%s\n", t.Number, clean(t.Domain), t.At.In(zoneOr(c.Zone)).Format(time.RFC3339), took, t.Verdict)
+				o.printf("%s\t%s\t%s\t%s\t%s\n", t.Number, clean(t.Domain), t.At.In(o.zoneOr(c.Zone)).Format(time.RFC3339), took, t.Verdict)
 			}
 		}
 		if v.Next == "" {

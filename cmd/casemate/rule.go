@@ -352,7 +352,7 @@ func (c *ruleDryCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 		}
 		o.printf(o.say("查看 %d 个工单、%d 个事件：会触发 %d 次，其中 %d 次有操作被拒绝\n", "%d tickets, %d events: it would have acted %d times, %d of them with a refused action\n"), out.Tickets, out.Events, out.Matched, out.Refused)
 		for _, m := range out.Items {
-			o.printf("%s\t%s\t%s\t%s\n", m.At.Format(time.RFC3339), m.Number, m.Event, outcomeLine(o, m.Outcomes))
+			o.printf("%s\t%s\t%s\t%s\n", o.when(m.At), m.Number, m.Event, outcomeLine(o, m.Outcomes))
 		}
 	}
 	return nil
@@ -426,7 +426,7 @@ func (c *ruleRunsCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 		if r.Skipped != "" {
 			state += " (" + ruleWord(o, r.Skipped) + ")"
 		}
-		o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", r.At.Format(time.RFC3339), name, state, r.Number, r.Event, outcomeLine(o, r.Outcomes))
+		o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", o.when(r.At), name, state, r.Number, r.Event, outcomeLine(o, r.Outcomes))
 	}
 	return nil
 }

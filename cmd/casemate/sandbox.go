@@ -114,7 +114,7 @@ func (c *demoClockCmd) Run(ctx context.Context, d *demoCmd, o *output) error {
 	if err := json.Unmarshal(raw, &got); err != nil {
 		return err
 	}
-	o.printf(o.say("%s，快 %s\n", "%s, %s ahead\n"), got.Now.Format(time.RFC3339), period(o.lang, got.Ahead))
+	o.printf(o.say("%s，快 %s\n", "%s, %s ahead\n"), o.when(got.Now), period(o.lang, got.Ahead))
 	return nil
 }
 

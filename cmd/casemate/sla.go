@@ -191,7 +191,7 @@ func (c *slaSimulateCmd) Run(ctx context.Context, p *slaCmd, o *output) error {
 }
 
 func (v simulationView) print(o *output) {
-	o.printf(o.say("%s 至 %s 创建的工单：%d\n", "tickets created from %s to %s: %d\n"), v.From.Format(time.RFC3339), v.To.Format(time.RFC3339), v.Tickets)
+	o.printf(o.say("%s 至 %s 创建的工单：%d\n", "tickets created from %s to %s: %d\n"), o.when(v.From), o.when(v.To), v.Tickets)
 	figures := func(f figuresView) string {
 		return fmt.Sprintf(o.say("达标 %d，超时 %d，进行中 %d，停止 %d", "met %d, breached %d, open %d, stopped %d"), f.Met, f.Breached, f.Open, f.Stopped)
 	}
@@ -217,7 +217,7 @@ func (v simulationView) print(o *output) {
 		if t == nil {
 			return "-"
 		}
-		return t.Format(time.RFC3339)
+		return o.when(*t)
 	}
 	for _, d := range v.Differ {
 		o.printf("%s\n", strings.Join([]string{d.Number, fmt.Sprint(d.Kind, ".", d.N), or(d.Now), "-> " + or(d.Then), when(d.DueWas), "-> " + when(d.Due)}, "\t"))

@@ -35,8 +35,8 @@ func TestStates(t *testing.T) {
 // TestReadInstant: times as people write them, in the shell's zone unless told.
 func TestReadInstant(t *testing.T) {
 	for s, want := range map[string]time.Time{
-		"2026-11-27":                time.Date(2026, 11, 27, 0, 0, 0, 0, time.Local),
-		"2026-11-27 08:30":          time.Date(2026, 11, 27, 8, 30, 0, 0, time.Local),
+		"2026-11-27":                time.Date(2026, 11, 27, 0, 0, 0, 0, shellZone()),
+		"2026-11-27 08:30":          time.Date(2026, 11, 27, 8, 30, 0, 0, shellZone()),
 		"2026-11-27T08:30:00+08:00": time.Date(2026, 11, 27, 0, 30, 0, 0, time.UTC),
 	} {
 		if got, err := readInstant(s); err != nil || !got.Equal(want) {

@@ -43,7 +43,7 @@ func (f whenFlags) instant() (time.Time, error) {
 // shell's.
 func readInstant(s string) (time.Time, error) {
 	for _, form := range []string{time.RFC3339Nano, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.ParseInLocation(form, strings.TrimSpace(s), time.Local); err == nil {
+		if t, err := time.ParseInLocation(form, strings.TrimSpace(s), shellZone()); err == nil {
 			return t, nil
 		}
 	}
@@ -91,7 +91,7 @@ type laterView struct {
 }
 
 func (l laterView) print(o *output) {
-	o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, l.Number, l.SendAt.Format(time.RFC3339), l.Action, clean(l.Name), clean(oneLine(l.Text, 60)))
+	o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, l.Number, o.when(l.SendAt), l.Action, clean(l.Name), clean(oneLine(l.Text, 60)))
 }
 
 // draftView is a text that is not sent.
@@ -105,7 +105,7 @@ type draftView struct {
 }
 
 func (v draftView) print(o *output) {
-	o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", v.Number, v.ID, v.Action, v.Origin, v.Changed.Format(time.RFC3339), clean(oneLine(v.Text, 60)))
+	o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", v.Number, v.ID, v.Action, v.Origin, o.when(v.Changed), clean(oneLine(v.Text, 60)))
 }
 
 // mine opens a client for what is an engineer's own, and the query that names
@@ -221,7 +221,7 @@ func (v atTicketView) printWaiting(o *output) {
 	if v.Snooze != nil {
 		until := o.say("直到客户回应", "until the customer stirs")
 		if v.Snooze.Until != nil {
-			until = v.Snooze.Until.Format(time.RFC3339)
+			until = o.when(*v.Snooze.Until)
 		}
 		o.printf("%s\t%s\t%s\n", o.say("延后", "snoozed"), until, clean(v.Snooze.ByName))
 	}
@@ -248,13 +248,13 @@ func (c *atTicketCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	}
 	doing := map[string]string{"viewing": o.say("正在查看", "viewing"), "replying": o.say("正在回复", "replying"), "noting": o.say("正在写备注", "noting")}
 	for _, p := range v.Presence {
-		o.printf("%s\t%s\t%s\n", doing[p.Doing], clean(p.Name), p.Seen.Format(time.RFC3339))
+		o.printf("%s\t%s\t%s\n", doing[p.Doing], clean(p.Name), o.when(p.Seen))
 	}
 	for _, f := range v.Followers {
 		o.printf("%s\t%s\n", o.say("关注者", "follower"), clean(f.Name))
 	}
 	for _, f := range v.Drafts {
-		o.printf("%s\t%s\t%s\t%s\n", o.say("草稿", "draft"), clean(f.Name), f.Kind, f.Changed.Format(time.RFC3339))
+		o.printf("%s\t%s\t%s\t%s\n", o.say("草稿", "draft"), clean(f.Name), f.Kind, o.when(f.Changed))
 	}
 	v.printWaiting(o)
 	return nil

@@ -122,7 +122,7 @@ func (c *templateListCmd) Run(ctx context.Context, p *templateCmd, o *output) er
 	for _, t := range list.Items {
 		state := o.say("内置", "built in")
 		if !t.BuiltIn {
-			state = o.say("已修改 ", "changed ") + t.Changed.Format(time.RFC3339)
+			state = o.say("已修改 ", "changed ") + o.when(t.Changed)
 		}
 		o.printf("%s\t%s\t%s\t%s\n", t.Name, t.Language, state, t.Subject)
 	}

@@ -82,7 +82,7 @@ func (r receiver) print(o *output) {
 	case !r.Enabled:
 		state = o.say("已停用", "off")
 	case r.Tries > 0:
-		state = o.say("失败 ", "failing, tries ") + strconv.Itoa(r.Tries) + o.say("，下次 ", ", next ") + r.Next.Format(time.RFC3339)
+		state = o.say("失败 ", "failing, tries ") + strconv.Itoa(r.Tries) + o.say("，下次 ", ", next ") + o.when(r.Next)
 	}
 	kinds := strings.Join(r.Kinds, ",")
 	if kinds == "" {
@@ -216,7 +216,7 @@ func (s sent) print(o *output) {
 		result = o.say("成功", "ok")
 	}
 	answer, _, _ := strings.Cut(s.Answer, "\n")
-	o.printf("%s\t%s\t%s\t%s\t%d\t%d ms\t%s\n", s.At.Format(time.RFC3339), s.Kind, s.Delivery, result, s.Status, s.Took, answer)
+	o.printf("%s\t%s\t%s\t%s\t%d\t%d ms\t%s\n", o.when(s.At), s.Kind, s.Delivery, result, s.Status, s.Took, answer)
 }
 
 // Run sends a test; a receiver that does not take it is a failure.

@@ -39,7 +39,7 @@ var columns = []struct {
 	{locale.Texts{ZH: "工单类型", EN: "Ticket type"}, 16, func(t ticket.Ticket, x exporting) string { return x.name(catalog.KindSubType, t.SubType) }},
 	{locale.Texts{ZH: "产品", EN: "Product"}, 24, func(t ticket.Ticket, x exporting) string { return x.name(catalog.KindProduct, t.Product) }},
 	{locale.Texts{ZH: "问题类型", EN: "Problem type"}, 24, func(t ticket.Ticket, x exporting) string { return x.name(catalog.KindProblemType, t.ProblemType) }},
-	{locale.Texts{ZH: "问题级别", EN: "Severity"}, 24, func(t ticket.Ticket, x exporting) string { return x.name(catalog.KindSeverity, t.Severity) }},
+	{locale.Texts{ZH: "严重程度", EN: "Severity"}, 24, func(t ticket.Ticket, x exporting) string { return x.name(catalog.KindSeverity, t.Severity) }},
 	{locale.Texts{ZH: "区域", EN: "Region"}, 20, func(t ticket.Ticket, x exporting) string { return x.name(catalog.KindRegion, t.Region) }},
 	{locale.Texts{ZH: "问题描述", EN: "Description"}, 60, func(t ticket.Ticket, _ exporting) string { return t.Description }},
 	{locale.Texts{ZH: "提交人", EN: "Submitter"}, 20, func(t ticket.Ticket, x exporting) string { return x.names[t.Creator] }},

@@ -29,7 +29,7 @@ const (
 
 var (
 	errOwn  = fault.New(fault.Forbidden, fault.CodeNoPermission, "只能以本人名义申请授权", "an engineer asks in his own name only")
-	errMany = fault.New(fault.Conflict, fault.CodeNoPermission, "该工单已有 {max} 个待处理的授权申请", "{max} requests of this ticket wait for an answer already")
+	errMany = fault.New(fault.Conflict, fault.CodeNoPermission, "该工单已有 {max} 个未答复的授权申请", "{max} requests of this ticket wait for an answer already")
 	errHost = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 不是有效的主机名或 IP 地址", "{field} is neither a host name nor an IP address")
 )
 

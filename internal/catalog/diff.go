@@ -114,7 +114,7 @@ func compare(stored, wanted []entry) []Change {
 				continue
 			}
 			old, ok := have[key{e.kind, e.id}]
-			c := Change{Kind: kind, ID: e.id, Name: e.name}
+			c := Change{Kind: kind, ID: e.id, Name: label(e)}
 			switch {
 			case !ok:
 				c.What = Added
@@ -129,7 +129,7 @@ func compare(stored, wanted []entry) []Change {
 		}
 		for _, e := range stored {
 			if e.kind == kind && !e.retired && !want[key{e.kind, e.id}] {
-				changes = append(changes, Change{What: Retired, Kind: kind, ID: e.id, Name: e.name})
+				changes = append(changes, Change{What: Retired, Kind: kind, ID: e.id, Name: label(e)})
 			}
 		}
 		if reordered(kind, stored, wanted) {
@@ -137,6 +137,16 @@ func compare(stored, wanted []entry) []Change {
 		}
 	}
 	return changes
+}
+
+// label is what an entry is called in a difference; versions of an agreement have
+// one name and are told apart by their numbers.
+func label(e entry) locale.Texts {
+	var a Agreement
+	if e.kind != KindAgreement || json.Unmarshal([]byte(e.data), &a) != nil {
+		return e.name
+	}
+	return locale.Texts{ZH: fmt.Sprintf("%s，版本 %d", e.name.In(locale.ZH), a.Version), EN: fmt.Sprintf("%s, version %d", e.name.In(locale.EN), a.Version)}
 }
 
 // reordered tells whether the entries that stay stand in another order.
@@ -165,7 +175,14 @@ func reordered(kind Kind, stored, wanted []entry) bool {
 }
 
 func fieldChanges(before, after string) []FieldChange {
-	b, a := flat(before), flat(after)
+	out := fieldsOf(flat(before, true), flat(after, true))
+	if len(out) == 0 { // another order alone
+		out = fieldsOf(flat(before, false), flat(after, false))
+	}
+	return out
+}
+
+func fieldsOf(b, a map[string]string) []FieldChange {
 	fields := maps.Clone(b)
 	maps.Copy(fields, a)
 	var out []FieldChange
@@ -177,28 +194,66 @@ func fieldChanges(before, after string) []FieldChange {
 	return out
 }
 
-// flat is a JSON object as dotted fields with their values as text.
-func flat(data string) map[string]string {
+// flat is a JSON object as dotted fields with their values as text. Elements of
+// lists go by their place, or told by what they are about (listKeys) by that:
+// the promise for a severity stays the same promise wherever it stands.
+func flat(data string, told bool) map[string]string {
 	out := map[string]string{}
 	d := json.NewDecoder(bytes.NewReader([]byte(data)))
 	d.UseNumber() // integers keep their digits
 	var v any
 	if d.Decode(&v) == nil {
-		flatten("", v, out)
+		flatten("", v, told, out)
 	}
 	return out
 }
 
-func flatten(path string, v any, out map[string]string) {
+// listKeys are the fields that tell elements of a list apart.
+var listKeys = []string{"severity", "key", "id", "value"}
+
+// keyOf is the field that tells every element of a list apart, "" when none does.
+func keyOf(list []any) string {
+	for _, key := range listKeys {
+		seen := map[string]bool{}
+		for _, x := range list {
+			m, _ := x.(map[string]any)
+			id, _ := m[key].(string)
+			if id == "" || strings.Contains(id, ".") {
+				break
+			}
+			seen[id] = true
+		}
+		if len(seen) == len(list) {
+			return key
+		}
+	}
+	return ""
+}
+
+func flatten(path string, v any, told bool, out map[string]string) {
 	join := func(step string) string { return strings.TrimPrefix(path+"."+step, ".") }
 	switch v := v.(type) {
 	case map[string]any:
 		for k, x := range v {
-			flatten(join(k), x, out)
+			flatten(join(k), x, told, out)
 		}
 	case []any:
+		key := ""
+		if told && len(v) > 0 {
+			key = keyOf(v)
+		}
 		for i, x := range v {
-			flatten(join(fmt.Sprint(i)), x, out)
+			step := fmt.Sprint(i)
+			if m, ok := x.(map[string]any); ok && key != "" {
+				step = m[key].(string)
+				m = maps.Clone(m)
+				delete(m, key)
+				x = m
+				if len(m) == 0 {
+					out[join(step)] = step
+				}
+			}
+			flatten(join(step), x, told, out)
 		}
 	default:
 		out[path] = fmt.Sprint(v)

@@ -9,7 +9,7 @@ import (
 // What a customer chose that the catalogue does not allow (contract/errors.csv).
 var (
 	ErrSubType     = fault.New(fault.Invalid, "OSM.01010030", "工单类型不存在", "The caseTypeId is not exist.")
-	ErrSeverity    = fault.New(fault.Invalid, "OSM.01010006", "问题级别不存在", "Severity Id does not exist.")
+	ErrSeverity    = fault.New(fault.Invalid, "OSM.01010006", "严重程度不存在", "Severity Id does not exist.")
 	ErrBenefit     = fault.New(fault.Forbidden, "OSM.01010009", "您的支持计划不支持创建该工单", "Can't create a case because of customer benefit not matching the rule.")
 	errProblemType = fault.Unknown.In("business_type_id")
 	errProduct     = fault.Unknown.In("product_category_id")

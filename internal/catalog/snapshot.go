@@ -307,6 +307,10 @@ func (c *Catalog) LatestAgreement(kind string) (Agreement, bool) {
 // Setting is the value of a configuration key.
 func (c *Catalog) Setting(key string) (string, bool) { v, ok := c.settings[key]; return v, ok }
 
+// Called is what an entry is called in both languages, also of one that is
+// retired; the zero texts for one that never was.
+func (c *Catalog) Called(kind Kind, id string) locale.Texts { return c.names[name{kind, id}] }
+
 // Name is what an entry is called in the language, "" for an unknown id.
 // Retired entries keep their names: tickets of old still show them.
 func (c *Catalog) Name(kind Kind, id string, lang locale.Language) string {

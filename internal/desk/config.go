@@ -39,9 +39,9 @@ func (h configuration) EditConfiguration(ctx context.Context, req *oas.EditConfi
 
 func configPlan(ctx context.Context, p setup.Plan) *oas.ConfigPlan {
 	lang := locale.From(ctx).Language
-	out := &oas.ConfigPlan{Version: p.Version, Hash: p.Hash, Base: p.Base, Layout: p.Layout, Changes: []oas.ConfigChange{}, Tickets: []oas.ConfigTicket{}, Totals: []oas.ConfigTotal{}, Notices: []string{}, Names: oas.ConfigNameMap(p.Names)}
-	if out.Names == nil {
-		out.Names = oas.ConfigNameMap{}
+	out := &oas.ConfigPlan{Version: p.Version, Hash: p.Hash, Base: p.Base, Layout: p.Layout, Changes: []oas.ConfigChange{}, Tickets: []oas.ConfigTicket{}, Totals: []oas.ConfigTotal{}, Notices: []string{}, Names: oas.ConfigNameMap{}}
+	for id, n := range p.Names {
+		out.Names[id] = n.In(lang)
 	}
 	for _, n := range p.Notices {
 		out.Notices = append(out.Notices, n.In(lang))

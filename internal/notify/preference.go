@@ -44,9 +44,9 @@ var kinds = map[string]struct {
 	on       bool
 	name     locale.Texts
 }{
-	KindAssigned:   {TemplateAssigned, true, locale.Texts{ZH: "已分配给您", EN: "assigned to you"}},
+	KindAssigned:   {TemplateAssigned, true, locale.Texts{ZH: "已分派给您", EN: "assigned to you"}},
 	KindReplied:    {TemplateReplied, true, locale.Texts{ZH: "客户回复", EN: "customer replied"}},
-	KindUrged:      {TemplateUrged, true, locale.Texts{ZH: "客户催办", EN: "urged"}},
+	KindUrged:      {TemplateUrged, true, locale.Texts{ZH: "客户催单", EN: "urged"}},
 	KindNew:        {TemplateNew, false, locale.Texts{ZH: "新工单", EN: "new"}},
 	KindAuthorized: {TemplateAuthorized, true, locale.Texts{ZH: "授权已答复", EN: "authorization answered"}},
 	KindWarned:     {TemplateWarned, true, locale.Texts{ZH: "即将超时", EN: "nearly due"}},

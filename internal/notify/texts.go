@@ -146,7 +146,7 @@ var templates = map[string]map[locale.Language]words{
 		locale.EN: {"Ticket {number} was created", "Hello,\n\nyour ticket {number} was created and we will work on it soon. You can follow it in your ticket system.\n\n{product}", "{product}: your ticket {number} was created."},
 	},
 	TemplateAssigned: {
-		locale.ZH: {"工单 {number} 已分配给您", "您好！\n\n工单 {number} 已分配给您，请登录工作台处理。\n\n{product}", ""},
+		locale.ZH: {"工单 {number} 已分派给您", "您好！\n\n工单 {number} 已分派给您，请登录工作台处理。\n\n{product}", ""},
 		locale.EN: {"Ticket {number} is yours", "Hello,\n\nticket {number} was assigned to you. Please look at it on the desk.\n\n{product}", ""},
 	},
 	TemplateReplied: {
@@ -154,7 +154,7 @@ var templates = map[string]map[locale.Language]words{
 		locale.EN: {"Ticket {number}: the customer replied", "Hello,\n\nthe customer has replied to ticket {number}, which you handle. Please read it on the desk.\n\n{product}", ""},
 	},
 	TemplateUrged: {
-		locale.ZH: {"工单 {number} 被催办", "您好！\n\n客户催办了由您处理的工单 {number}，请尽快处理。\n\n{product}", ""},
+		locale.ZH: {"工单 {number} 被催单", "您好！\n\n客户催了由您处理的工单 {number}，请尽快处理。\n\n{product}", ""},
 		locale.EN: {"Ticket {number} was urged", "Hello,\n\nthe customer urges you to go on with ticket {number}.\n\n{product}", ""},
 	},
 	TemplateNew: {

@@ -32,8 +32,8 @@ const (
 // Faults of queues.
 var (
 	ErrNoQueue = fault.New(fault.NotFound, fault.CodeInvalid, "队列不存在", "the queue does not exist")
-	errNoTeam  = fault.New(fault.Invalid, fault.CodeInvalid, "自动分配的队列须指定团队", "a queue that gives tickets by itself needs a team").In("team_id")
-	errAuto    = fault.New(fault.Invalid, fault.CodeInvalid, "自动分配的队列只能筛选本方未分配的未完成工单", "a queue that gives tickets by itself holds open tickets of the house that nobody handles").In("filter")
+	errNoTeam  = fault.New(fault.Invalid, fault.CodeInvalid, "自动分派的队列须指定团队", "a queue that gives tickets by itself needs a team").In("team_id")
+	errAuto    = fault.New(fault.Invalid, fault.CodeInvalid, "自动分派的队列只能筛选本方未分派的未完成工单", "a queue that gives tickets by itself holds open tickets of the house that nobody handles").In("filter")
 )
 
 // Queue is a part of the desk's open work.

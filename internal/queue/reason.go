@@ -138,7 +138,7 @@ func (s *Service) reason(q Queue, team []Engineer, t ticket.Row, refused refusal
 				EN: fmt.Sprintf("all %d on shift with skill %s have as many tickets as they can handle", present, skill.EN)}
 		}
 	default:
-		r.Code, r.Text = "soon", locale.Texts{ZH: "即将自动分配", EN: "is about to be assigned"}
+		r.Code, r.Text = "soon", locale.Texts{ZH: "即将自动分派", EN: "is about to be assigned"}
 	}
 	return r
 }

@@ -11,6 +11,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
+	"casemate/internal/ticket"
 )
 
 // Limits of a list.
@@ -37,7 +38,8 @@ type ListQuery struct {
 type Listed struct {
 	Number             string // of the ticket
 	Domain, DomainName string
-	At                 int64 // when it counted; of an open ticket its creation
+	Headline           string // the first line of its description; "" when it is deleted or the caller may not open it
+	At                 int64  // when it counted; of an open ticket its creation
 	Amount             int64
 	Unit               string
 	Verdict            string // met, missed, ""
@@ -81,12 +83,42 @@ func (s *Service) Tickets(ctx context.Context, who principal.Principal, q ListQu
 			ids[l.Domain] = true
 		}
 		named, err := identity.DomainNames(tx, slices.Sorted(maps.Keys(ids)))
+		if err != nil {
+			return err
+		}
+		titles, err := headlines(tx, who, page)
 		for i, l := range page {
-			page[i].DomainName, page[i].Unit = named[l.Domain], m.unit
+			page[i].DomainName, page[i].Unit, page[i].Headline = named[l.Domain], m.unit, titles[l.Number]
 		}
 		return err
 	})
 	return page, next, err
+}
+
+// headlineMost is how long a headline is at most, in characters.
+const headlineMost = 200
+
+// headlines are the first lines of what is listed, by number, as far as the
+// caller may open it.
+func headlines(tx *db.Tx, who principal.Principal, page []Listed) (map[string]string, error) {
+	numbers := map[string]bool{}
+	for _, l := range page {
+		numbers[l.Number] = true
+	}
+	refs, err := ticket.Refs(tx, who, slices.Sorted(maps.Keys(numbers)))
+	if err != nil {
+		return nil, err
+	}
+	found, err := ticket.Many(tx, slices.Collect(maps.Values(refs)))
+	titles := map[string]string{}
+	for number, ref := range refs {
+		line, _, _ := strings.Cut(strings.TrimSpace(found[ref.ID].Description), "\n")
+		if r := []rune(line); len(r) > headlineMost {
+			line = string(r[:headlineMost-1]) + "…"
+		}
+		titles[number] = line
+	}
+	return titles, err
 }
 
 // listFacts lists facts by their time and source.

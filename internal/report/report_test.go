@@ -121,6 +121,9 @@ func TestFigures(t *testing.T) {
 			w.OK(err)
 			for _, l := range page {
 				got = append(got, l.Number)
+				if l.Headline == "" {
+					t.Errorf("%s has no headline", l.Number)
+				}
 			}
 			if cursor = next; next == "" {
 				break

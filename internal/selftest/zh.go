@@ -41,7 +41,7 @@ var proofsZH = map[string]string{
 	"ListHasVerifiedContacts":            "本人看到完整联系方式，同事看不到",
 	"CheckNeedVerify":                    "校验前为 1，校验后为 0",
 	"ListAreaCodes":                      "已验证的联系方式使用其中的区号",
-	"ListAuthorizations":                 "工程师的申请待处理；同事看不到",
+	"ListAuthorizations":                 "工程师的申请待授权；同事看不到",
 	"ShowAuthorizationDetail":            "待客户处理，含所申请的主机",
 	"CheckHosts":                         "自检自带的主机只接受正确的密码",
 	"ConfirmAuthorizations":              "状态 1，有效期为所给时长",

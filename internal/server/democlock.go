@@ -10,7 +10,7 @@ import (
 )
 
 // demoSpan is how far back the demo world begins.
-const demoSpan = 7 * 24 * time.Hour
+const demoSpan = 35 * 24 * time.Hour
 
 // turnable is the installation's clock. While the demo world is made in an empty
 // store, before anything is served, it stands in the past and is moved on from

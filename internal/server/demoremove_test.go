@@ -42,7 +42,7 @@ func TestRemoveDemo(t *testing.T) {
 				t.Fatal(err)
 			}
 			w, err := s.demoWorld(ctx, who)
-			if err != nil || len(w.Domains) != 2 || len(w.People) != 4 || w.Tickets != 40 || w.Desk != 26 {
+			if err != nil || len(w.Domains) != 2 || len(w.People) != 4 || w.Tickets != 100 || w.Desk != 26 {
 				t.Fatalf("the demo world: %d domains, %d people, %d tickets, %d at the desk, %v", len(w.Domains), len(w.People), w.Tickets, w.Desk, err)
 			}
 			if is, err := s.ident.InDemo(ctx); err != nil || !is {
@@ -218,7 +218,7 @@ func lived(t *testing.T, s *Server) {
 		}
 		return nil
 	})
-	if err != nil || len(days) < 5 {
+	if err != nil || len(days) < 20 {
 		t.Errorf("tickets of %d days, %v", len(days), err)
 	}
 }

@@ -111,21 +111,34 @@ func (s *Server) fillTickets(ctx context.Context, customers [][]principal.Princi
 		}
 		pace := min(0.6+part, 0.9*float64(before)/float64(max(whole, 1)))
 		engineer := engineers[i%2]
-		answer := locale.Texts{ZH: story.answerZH, EN: story.answerE}.In(loc.Language)
+		told := telling{answer: locale.Texts{ZH: story.answerZH, EN: story.answerE}.In(loc.Language), colleague: engineers[(i+1)%2].UserName, minus: demoMinus[i%len(demoMinus)], language: loc.Language}
 		for _, step := range life {
 			before -= time.Duration(pace * float64(demoGaps[step]) * float64(time.Minute))
 			all = append(all, happening{before, func(ctx context.Context) error {
-				if err := s.demoStep(ctx, who, engineer, engineers[(i+1)%2].UserName, number, step, answer, loc.Language); err != nil {
+				if err := s.demoStep(ctx, who, engineer, number, step, told); err != nil {
 					return fmt.Errorf("ticket %d, %s: %w", i, step, err)
 				}
 				return nil
 			}})
 		}
 	}
-	return s.relive(ctx, all)
+	past, err := s.demoPast(problems, customers, engineers, languages)
+	if err != nil {
+		return err
+	}
+	return s.relive(ctx, append(past, all...))
 }
 
-func (s *Server) demoStep(ctx context.Context, who, engineer principal.Principal, colleague, number, step, answer string, lang locale.Language) error {
+// telling is how the people of a demo ticket put it.
+type telling struct {
+	reply, answer string // of the engineer; reply "" = what he always says
+	colleague     string // to whom he gives it
+	minus         int    // points that the customer takes off
+	language      locale.Language
+}
+
+func (s *Server) demoStep(ctx context.Context, who, engineer principal.Principal, number, step string, told telling) error {
+	lang, answer, colleague := told.language, told.answer, told.colleague
 	say := func(zh, en string) string { return locale.Texts{ZH: zh, EN: en}.In(lang) }
 	take := func(action, text, assignee string) error {
 		_, err := s.ticket.Take(ctx, engineer, ticket.Step{Number: number, Action: action, Text: text, Assignee: assignee})
@@ -145,9 +158,10 @@ func (s *Server) demoStep(ctx context.Context, who, engineer principal.Principal
 	case "close":
 		var scores []ticket.Score
 		for _, dim := range s.catalog.Now().Dimensions() {
-			scores = append(scores, ticket.Score{Dimension: dim.ID, Points: dim.Value})
+			scores = append(scores, ticket.Score{Dimension: dim.ID, Points: max(1, dim.Value-told.minus)})
 		}
-		return act(ticket.Act{Action: ticket.Close, Judgement: say("响应及时，问题解决。", "Quick and helpful."), Scores: scores})
+		judgement := demoJudgements[min(told.minus, len(demoJudgements)-1)]
+		return act(ticket.Act{Action: ticket.Close, Judgement: say(judgement.ZH, judgement.EN), Scores: scores})
 	case "closeonly":
 		return act(ticket.Act{Action: ticket.Close})
 	case "ask":
@@ -163,6 +177,9 @@ func (s *Server) demoStep(ctx context.Context, who, engineer principal.Principal
 	case "resolve":
 		return take(step, answer, "")
 	case "reply":
+		if told.reply != "" {
+			return take(step, told.reply, "")
+		}
 		return take(step, say("您好，已收到您的问题，正在为您核实。", "Hello, we have your question and look into it."), "")
 	}
 	return take(step, "", "")

@@ -127,7 +127,7 @@ var teamKind = kind[teamShape]{
 }
 
 var queueKind = kind[queueShape]{
-	name: "queues", title: locale.Texts{ZH: "队列：哪些工单、由哪个团队、如何分配（assignment: manual、round_robin、least_loaded）", EN: "Queues: which tickets, served by which team, given how (assignment: manual, round_robin, least_loaded)"},
+	name: "queues", title: locale.Texts{ZH: "队列：哪些工单、由哪个团队、如何分派（assignment: manual、round_robin、least_loaded）", EN: "Queues: which tickets, served by which team, given how (assignment: manual, round_robin, least_loaded)"},
 	id: func(s *queueShape) *string { return &s.ID }, label: func(s queueShape) locale.Texts { return named(s.Name) }, most: queue.Limits["queues"],
 	place: func(s queueShape) int64 { return int64(s.Place) },
 	check: func(_ context.Context, e env, s *queueShape) []error {

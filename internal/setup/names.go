@@ -3,8 +3,10 @@ package setup
 import (
 	"context"
 	"maps"
+	"strconv"
 	"strings"
 
+	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
@@ -56,8 +58,9 @@ func (d *draft) openNames(ctx context.Context, s *Service) error {
 }
 
 // say names the changes that have no name of their own, and answers what the ids
-// in them stand for.
-func (d *draft) say(names map[string]string) map[string]string {
+// in them stand for: people, teams, partners and accounts by their names, entries
+// of the catalogue by what customers read.
+func (d *draft) say(names map[string]string, catalogs ...*catalog.Catalog) map[string]locale.Texts {
 	names = maps.Clone(names)
 	for _, p := range d.teams.wanted {
 		names[p.v.ID] = strings.TrimPrefix(p.v.Name.ZH+" / "+p.v.Name.EN, " / ")
@@ -82,7 +85,7 @@ func (d *draft) say(names map[string]string) map[string]string {
 			}
 		}
 	}
-	said := map[string]string{}
+	said := map[string]locale.Texts{}
 	for i, c := range d.changes {
 		if c.Name == (locale.Texts{}) {
 			id := c.ID
@@ -96,14 +99,47 @@ func (d *draft) say(names map[string]string) map[string]string {
 			d.changes[i].Name = locale.Texts{ZH: names[id], EN: names[id]}
 		}
 		for _, f := range c.Fields {
+			steps := strings.Split(f.Field, ".")
 			for _, v := range []string{f.Before, f.After} {
 				if n := names[v]; n != "" {
+					said[v] = locale.Texts{ZH: n, EN: n}
+				} else if n := entryName(steps, v, catalogs); n != (locale.Texts{}) {
 					said[v] = n
+				}
+			}
+			for i, step := range steps[1:] { // a list told by what its elements are about
+				if n := entryName(append(steps[:i+1:i+1], "severity"), step, catalogs); n != (locale.Texts{}) {
+					said[step] = n
 				}
 			}
 		}
 	}
 	return said
+}
+
+// referring are fields whose values are ids of entries of the catalogue.
+var referring = map[string]catalog.Kind{
+	"severity": catalog.KindSeverity, "severities": catalog.KindSeverity, "plan": catalog.KindPlan, "plans": catalog.KindPlan, "clock": catalog.KindCalendar,
+	"product": catalog.KindProduct, "products": catalog.KindProduct, "product_category_id": catalog.KindProduct, "problem_type": catalog.KindProblemType,
+	"problem_types": catalog.KindProblemType, "sub_type": catalog.KindSubType, "sub_types": catalog.KindSubType, "region": catalog.KindRegion, "regions": catalog.KindRegion,
+}
+
+// entryName is what the value of a field is called in one of the catalogues; the
+// zero texts when the field holds no reference or the entry is gone.
+func entryName(steps []string, value string, catalogs []*catalog.Catalog) (n locale.Texts) {
+	for i := len(steps) - 1; i >= 0; i-- {
+		if _, err := strconv.Atoi(steps[i]); err == nil {
+			continue // a place in a list
+		}
+		kind, ok := referring[steps[i]]
+		for _, c := range catalogs {
+			if n == (locale.Texts{}) && ok && value != "" {
+				n = c.Called(kind, value)
+			}
+		}
+		break
+	}
+	return n
 }
 
 // asksForPeople tells whether a tree has the folder accounts.

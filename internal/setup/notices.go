@@ -41,7 +41,7 @@ func without(a, b []string) (all []string) {
 
 // notices are what a plan says first and plainly: rights that change, credentials
 // that come and go, and how much data a rule of retention destroys.
-func (d *draft) notices(ctx context.Context, s *Service, _ map[string]string) ([]locale.Texts, error) {
+func (d *draft) notices(ctx context.Context, s *Service) ([]locale.Texts, error) {
 	t := &told{names: map[string]string{}}
 	for _, c := range d.changes {
 		if n := c.Name.In(locale.ZH); n != "" {

@@ -96,8 +96,8 @@ type Plan struct {
 	Tickets Touched
 	// Notices are what is to be read first: rights that change, data that goes.
 	Notices []locale.Texts
-	Names   map[string]string // what ids in Changes stand for
-	Keys    []NewKey          // of Apply: access keys that it made
+	Names   map[string]locale.Texts // what ids in Changes stand for, in values and in the steps of fields
+	Keys    []NewKey                // of Apply: access keys that it made
 }
 
 // Empty tells whether applying would change nothing.
@@ -212,7 +212,7 @@ func (s *Service) told(ctx context.Context, d *draft, p Plan, clocks Clocks) (Pl
 	if p.Tickets, err = s.touched(ctx, d, clocks); err != nil {
 		return p, err
 	}
-	p.Notices, err = d.notices(ctx, s, p.Names)
+	p.Notices, err = d.notices(ctx, s)
 	return p, err
 }
 
@@ -318,6 +318,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	}
 	var d *draft
 	var p Plan
+	var called map[string]string
 	err := s.db.View(ctx, func(tx *db.Tx) error {
 		st, err := stateIn(tx, asksForPeople(files))
 		if err != nil {
@@ -328,7 +329,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 		if p.Version = last.Version; err != nil {
 			return err
 		}
-		p.Names, err = d.names(tx)
+		called, err = d.names(tx)
 		return err
 	})
 	if err != nil {
@@ -397,7 +398,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	for _, part := range d.parts {
 		d.changes = append(d.changes, part.diff()...)
 	}
-	p.Changes, p.Names = d.changes, d.say(p.Names)
+	p.Changes, p.Names = d.changes, d.say(called, current, next)
 	return d, p, nil
 }
 

@@ -91,12 +91,12 @@ export const groupsQuery = () => ({
   queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(web.GET('/web/v1/me/groups', { signal }))).items,
 })
 
-/** How many of a group's tickets are in each state; the customer API counts one's own only. */
-export const groupCountsQuery = (group: string, states: number[]) => ({
-  queryKey: ['counts', group],
+/** How many tickets of a group or of a submitter are in each state; the customer API counts all that the caller sees. */
+export const groupCountsQuery = (of: { group?: string; by?: string }, states: number[]) => ({
+  queryKey: ['counts', of],
   queryFn: async ({ signal }: { signal: AbortSignal }) => {
     const n = await Promise.all(
-      states.map(async (s) => (await unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { incident_status: String(s), group_id: group, limit: 1 } }, signal }))).total_count),
+      states.map(async (s) => (await unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { incident_status: String(s), group_id: of.group, x_customer_id: of.by, limit: 1 } }, signal }))).total_count),
     )
     return new Map(states.map((s, i) => [s, n[i] ?? 0]))
   },

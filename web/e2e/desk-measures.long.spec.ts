@@ -167,7 +167,7 @@ test('what a signed request makes is on the desk within a second, without a relo
   await expect(page.locator('a[data-number]').first()).toBeVisible()
   await stands
   const kind = await problemType(await customer(world, 'lihua'))
-  const counts = page.locator('nav a', { hasText: '待分配' }).locator('.num')
+  const counts = page.locator('nav a', { hasText: '未分派' }).locator('.num')
   let n = 0
   await measured('from the signed request to the screen', async () => {
     const took: number[] = []

@@ -121,7 +121,7 @@ test('a queue of 10,000 scrolls smoothly, is gone through by keys, sorted and fi
   const looked = await page.locator('a.cursor').getAttribute('data-number')
   const api = await customer(world, 'lihua')
   const made = (await api.call('POST', '/v2/servicerequest/cases', { business_type_id: await problemType(api), simple_description: '刚刚提交的一张', source_id: source })) as { incident_id: string }
-  await expect(page.locator('nav a', { hasText: '待分配' }).locator('.num')).toBeVisible()
+  await expect(page.locator('nav a', { hasText: '未分派' }).locator('.num')).toBeVisible()
   await expect(page.locator(`a.cursor[data-number="${looked}"]`)).toBeFocused()
   expect(await place(page)).toBe(all)
 

@@ -3,14 +3,14 @@ import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { asFailure, Failure, unwrap } from './errors'
-import { fill } from './i18n.svelte'
+import { fill, language } from './i18n.svelte'
 import { diff } from '../console/agreements/diff'
 import { match, nameOf, shortcuts, single, useKeys, type Shortcut } from './keys.svelte'
 import { parse, parseInline } from './markdown'
 import { soundsLike } from './pinyin'
 import { prefs } from './prefs.svelte'
 import { safeNext, type Session } from './session.svelte'
-import { countdown, span } from './time.svelte'
+import { countdown, span, spanShort } from './time.svelte'
 import { pastedName, refuse } from './uploads.svelte'
 
 const root = join(import.meta.dirname, '..')
@@ -33,6 +33,16 @@ describe('texts', async () => {
       }
     })
   }
+  test('one word for each thing (docs/GLOSSARY.md)', () => {
+    // What readers took for another thing, and the word that it is.
+    const rejected: Record<string, string> = { 片段: '常用语', 短语: '常用语', 话术: '常用语', 问题级别: '严重程度', 待处理: '待受理', 待分配: '未分派', 分配: '分派', 指派: '分派', 转交: '转派', 加急: '催单', 催办: '催单', 租户: '客户', 账户: '账号', 帐号: '账号', 帐户: '账号' }
+    for (const folder of [...folders, 'desk/texts'])
+      for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)': '(.*)',$/gm))
+        for (const [bad, good] of Object.entries(rejected)) expect(m[2], `${folder} ${m[1]}: ${good}`).not.toContain(bad)
+    // What the shell and the faults say, too.
+    const shell = readFileSync(join(root, '../cmd/casemate/help.zh-cn.tsv'), 'utf8')
+    for (const [bad, good] of Object.entries(rejected)) expect(shell, `help.zh-cn.tsv: ${good}`).not.toContain(bad)
+  })
   test('texts that are loaded together have keys of their own', () => {
     const all = [...folders, 'desk/texts'].flatMap((folder) => [...readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)].map((m) => ({ folder, key: m[1] ?? '' })))
     const section = (folder: string) => /^(kit|login|console|desk)/.exec(folder)?.[0]
@@ -50,7 +60,7 @@ describe('texts', async () => {
       }
     })
     const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
-    const made = /^(error|state|auth|kit\.theme|kit\.upload|agreements|login\.error|notices|column|check|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|tpl|side|party|whom|mode|by|op|field|event|run|sni\.kind|ver\.kind|cat\.(length|min|max|required|sensitive|hidden)|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do)|contract|guide|ask\.(kind|give|right|text|template)|approvals|view\.(sort|shared))(\.|$)/ // put together at run time
+    const made = /^(error|state|auth|allow|kit\.theme|kit\.upload|agreements|login\.error|notices|column|check|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|tpl|side|party|whom|mode|by|op|field|event|run|sni\.kind|ver\.kind|cat\.(length|min|max|required|sensitive|hidden)|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do)|contract|guide|ask\.(kind|give|right|text|template)|approvals|view\.(sort|shared))(\.|$)/ // put together at run time
     for (const folder of folders)
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
         const key = m[1] ?? ''
@@ -169,7 +179,11 @@ test('keys that were given others act by those, and only by those', () => {
 test('spans and countdowns', () => {
   expect(countdown(61_000)).toBe('1:01')
   expect(countdown(-5)).toBe('0:00')
-  expect([span(0), span(30_000), span(5 * 60_000), span(125 * 60_000), span(73 * 3_600_000)]).toHaveLength(5)
+  // Never without its units: 32:32 may be hours or minutes.
+  const zh = language() === 'zh-cn'
+  const all = [5, 125, 32 * 60 + 32, 24 * 60, 73 * 60].map((m) => m * 60_000)
+  expect(all.map(span)).toEqual(zh ? ['5 分钟', '2 小时 5 分', '1 天 8 小时', '1 天', '3 天'] : ['5 min', '2 h 5 min', '1 d 8 h', '1 d', '3 d'])
+  expect([125, 227].map((m) => spanShort(m * 60_000))).toEqual(zh ? ['2 小时 5 分', '3 小时'] : ['2 h 5 min', '3 h'])
 })
 
 test('next stays in the own section of this site', () => {

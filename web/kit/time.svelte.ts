@@ -73,17 +73,22 @@ export function when(at: Instant | undefined | null, from = now()): string {
   return format('far', { year: 'numeric', month: language() === 'zh-cn' ? '2-digit' : 'short', day: '2-digit' }).format(d)
 }
 
-/** 3 min, 2 h 05 min, 4 d: how long something takes. */
+/** 3 min, 2 h 5 min, 1 d 3 h, 4 d: how long something takes, always with its units. */
 export function span(ms: number): string {
   const zh = language() === 'zh-cn'
   const minutes = Math.max(0, Math.floor(ms / 60_000))
   if (ms > 0 && minutes === 0) return zh ? '不到 1 分钟' : 'under 1 min'
   const [d, h, m] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60]
   if (d >= 3) return zh ? `${d} 天` : `${d} d`
-  const hours = d * 24 + h
-  if (hours === 0) return zh ? `${m} 分钟` : `${m} min`
-  if (m === 0) return zh ? `${hours} 小时` : `${hours} h`
-  return zh ? `${hours} 小时 ${m} 分` : `${hours} h ${m} min`
+  if (d > 0) return (zh ? `${d} 天` : `${d} d`) + (h === 0 ? '' : zh ? ` ${h} 小时` : ` ${h} h`)
+  if (h === 0) return zh ? `${m} 分钟` : `${m} min`
+  if (m === 0) return zh ? `${h} 小时` : `${h} h`
+  return zh ? `${h} 小时 ${m} 分` : `${h} h ${m} min`
+}
+
+/** The same where there is little room: from three hours on in whole hours. */
+export function spanShort(ms: number): string {
+  return span(ms >= 3 * 3_600_000 ? Math.floor(ms / 3_600_000) * 3_600_000 : ms)
 }
 
 /** 0:42, for countdowns. */

@@ -22900,6 +22900,12 @@ func (s *Domain) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.PlanName.Set {
+			e.FieldStart("plan_name")
+			s.PlanName.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("sandbox")
 		e.Bool(s.Sandbox)
 	}
@@ -22949,19 +22955,20 @@ func (s *Domain) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfDomain = [12]string{
+var jsonFieldsNameOfDomain = [13]string{
 	0:  "id",
 	1:  "name",
 	2:  "plan",
-	3:  "sandbox",
-	4:  "disabled",
-	5:  "partner_id",
-	6:  "quota",
-	7:  "submit_by_permission",
-	8:  "export_by_users",
-	9:  "assume_all",
-	10: "closed_at",
-	11: "created_at",
+	3:  "plan_name",
+	4:  "sandbox",
+	5:  "disabled",
+	6:  "partner_id",
+	7:  "quota",
+	8:  "submit_by_permission",
+	9:  "export_by_users",
+	10: "assume_all",
+	11: "closed_at",
+	12: "created_at",
 }
 
 // Decode decodes Domain from json.
@@ -23007,8 +23014,18 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"plan\"")
 			}
+		case "plan_name":
+			if err := func() error {
+				s.PlanName.Reset()
+				if err := s.PlanName.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"plan_name\"")
+			}
 		case "sandbox":
-			requiredBitSet[0] |= 1 << 3
+			requiredBitSet[0] |= 1 << 4
 			if err := func() error {
 				v, err := d.Bool()
 				s.Sandbox = bool(v)
@@ -23020,7 +23037,7 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"sandbox\"")
 			}
 		case "disabled":
-			requiredBitSet[0] |= 1 << 4
+			requiredBitSet[0] |= 1 << 5
 			if err := func() error {
 				v, err := d.Bool()
 				s.Disabled = bool(v)
@@ -23092,7 +23109,7 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"closed_at\"")
 			}
 		case "created_at":
-			requiredBitSet[1] |= 1 << 3
+			requiredBitSet[1] |= 1 << 4
 			if err := func() error {
 				if err := s.CreatedAt.Decode(d); err != nil {
 					return err
@@ -23111,8 +23128,8 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
-		0b00011011,
-		0b00001000,
+		0b00110011,
+		0b00010000,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -45408,6 +45425,12 @@ func (s *ReportTicket) encodeFields(e *jx.Encoder) {
 		e.Str(s.DomainName)
 	}
 	{
+		if s.Description.Set {
+			e.FieldStart("description")
+			s.Description.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("at")
 		s.At.Encode(e)
 	}
@@ -45435,15 +45458,16 @@ func (s *ReportTicket) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfReportTicket = [8]string{
+var jsonFieldsNameOfReportTicket = [9]string{
 	0: "number",
 	1: "domain_id",
 	2: "domain_name",
-	3: "at",
-	4: "at_ms",
-	5: "amount",
-	6: "unit",
-	7: "verdict",
+	3: "description",
+	4: "at",
+	5: "at_ms",
+	6: "amount",
+	7: "unit",
+	8: "verdict",
 }
 
 // Decode decodes ReportTicket from json.
@@ -45451,7 +45475,7 @@ func (s *ReportTicket) Decode(d *jx.Decoder) error {
 	if s == nil {
 		return errors.New("invalid: unable to decode ReportTicket to nil")
 	}
-	var requiredBitSet [1]uint8
+	var requiredBitSet [2]uint8
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
@@ -45491,8 +45515,18 @@ func (s *ReportTicket) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"domain_name\"")
 			}
+		case "description":
+			if err := func() error {
+				s.Description.Reset()
+				if err := s.Description.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"description\"")
+			}
 		case "at":
-			requiredBitSet[0] |= 1 << 3
+			requiredBitSet[0] |= 1 << 4
 			if err := func() error {
 				if err := s.At.Decode(d); err != nil {
 					return err
@@ -45502,7 +45536,7 @@ func (s *ReportTicket) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"at\"")
 			}
 		case "at_ms":
-			requiredBitSet[0] |= 1 << 4
+			requiredBitSet[0] |= 1 << 5
 			if err := func() error {
 				v, err := d.Int64()
 				s.AtMs = int64(v)
@@ -45552,8 +45586,9 @@ func (s *ReportTicket) Decode(d *jx.Decoder) error {
 	}
 	// Validate required fields.
 	var failures []validate.FieldError
-	for i, mask := range [1]uint8{
-		0b00011111,
+	for i, mask := range [2]uint8{
+		0b00110111,
+		0b00000000,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

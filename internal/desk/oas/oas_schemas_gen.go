@@ -9910,6 +9910,9 @@ type Domain struct {
 	Name string `json:"name"`
 	// Support plan; absent when there is none.
 	Plan OptString `json:"plan"`
+	// What the plan is called, in the caller's language; absent without a plan and in answers to most
+	// changes.
+	PlanName OptString `json:"plan_name"`
 	// Whether it is a sandbox.
 	Sandbox bool `json:"sandbox"`
 	// Whether its users are kept out.
@@ -9941,6 +9944,11 @@ func (s *Domain) GetName() string {
 // GetPlan returns the value of Plan.
 func (s *Domain) GetPlan() OptString {
 	return s.Plan
+}
+
+// GetPlanName returns the value of PlanName.
+func (s *Domain) GetPlanName() OptString {
+	return s.PlanName
 }
 
 // GetSandbox returns the value of Sandbox.
@@ -10001,6 +10009,11 @@ func (s *Domain) SetName(val string) {
 // SetPlan sets the value of Plan.
 func (s *Domain) SetPlan(val OptString) {
 	s.Plan = val
+}
+
+// SetPlanName sets the value of PlanName.
+func (s *Domain) SetPlanName(val OptString) {
+	s.PlanName = val
 }
 
 // SetSandbox sets the value of Sandbox.
@@ -22961,7 +22974,10 @@ type ReportTicket struct {
 	DomainID string `json:"domain_id"`
 	// The customer's name.
 	DomainName string `json:"domain_name"`
-	At         Time   `json:"at"`
+	// First line of the ticket's description, at most 200 characters; absent when it was deleted or the
+	// caller may not open it.
+	Description OptString `json:"description"`
+	At          Time      `json:"at"`
 	// When it counted, in milliseconds since 1970, UTC; of an open ticket when it was created.
 	AtMs int64 `json:"at_ms"`
 	// How long it took, or the points.
@@ -22984,6 +23000,11 @@ func (s *ReportTicket) GetDomainID() string {
 // GetDomainName returns the value of DomainName.
 func (s *ReportTicket) GetDomainName() string {
 	return s.DomainName
+}
+
+// GetDescription returns the value of Description.
+func (s *ReportTicket) GetDescription() OptString {
+	return s.Description
 }
 
 // GetAt returns the value of At.
@@ -23024,6 +23045,11 @@ func (s *ReportTicket) SetDomainID(val string) {
 // SetDomainName sets the value of DomainName.
 func (s *ReportTicket) SetDomainName(val string) {
 	s.DomainName = val
+}
+
+// SetDescription sets the value of Description.
+func (s *ReportTicket) SetDescription(val OptString) {
+	s.Description = val
 }
 
 // SetAt sets the value of At.

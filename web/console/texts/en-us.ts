@@ -3,7 +3,7 @@ import type zh from './zh-cn'
 const texts: Record<keyof typeof zh, string> = {
   'nav.label': 'Main',
   'nav.home': 'Home',
-  'nav.tickets': 'My tickets',
+  'nav.tickets': 'Tickets',
   'nav.new': 'Submit a ticket',
   'nav.auths': 'Authorizations',
   'nav.labels': 'Labels',
@@ -12,6 +12,9 @@ const texts: Record<keyof typeof zh, string> = {
   'nav.access': 'Permissions',
   'nav.agreements': 'Agreements',
   'nav.me': 'My profile',
+  'nav.menu': 'Menu',
+  'nav.find': 'Find tickets',
+  'nav.find.hint': 'Number or description',
   'nav.account': 'Account {name}',
   'keys.go': 'Go to',
 

@@ -4941,6 +4941,8 @@ export interface components {
             name: string;
             /** @description Support plan; absent when there is none. */
             plan?: string;
+            /** @description What the plan is called, in the caller's language; absent without a plan and in answers to most changes. */
+            plan_name?: string;
             /** @description Whether it is a sandbox. */
             sandbox: boolean;
             /** @description Whether its users are kept out. */
@@ -8774,6 +8776,8 @@ export interface components {
             domain_id: string;
             /** @description The customer's name. */
             domain_name: string;
+            /** @description First line of the ticket's description, at most 200 characters; absent when it was deleted or the caller may not open it. */
+            description?: string;
             at: components["schemas"]["Time"];
             /**
              * Format: int64

@@ -8,7 +8,7 @@ const names: Record<string, readonly [string, string]> = {
   'catalog.template': ['工单模板', 'Ticket templates'],
   'catalog.param': ['附加参数', 'Extra parameters'],
   'catalog.common_param': ['通用字段', 'Common fields'],
-  'catalog.severity': ['问题级别', 'Severities'],
+  'catalog.severity': ['严重程度', 'Severities'],
   'catalog.support_plan': ['支持计划', 'Support plans'],
   'catalog.calendar': ['工作日历', 'Calendars'],
   'catalog.sla': ['服务时限', 'Service levels'],
@@ -45,7 +45,7 @@ const words: Record<string, readonly [string, string]> = {
   first_response: ['首次响应', 'First answer'],
   next_response: ['后续响应', 'Next answers'],
   resolution: ['解决', 'Solution'],
-  severity: ['问题级别', 'Severity'],
+  severity: ['严重程度', 'Severity'],
   name: ['名称', 'Name'],
   desc: ['说明', 'Description'],
   content: ['内容', 'Text'],
@@ -59,11 +59,12 @@ const words: Record<string, readonly [string, string]> = {
 }
 
 /** A field of a change in words where there are some; places in lists count from 1. */
-export function fieldName(field: string): string {
+export function fieldName(field: string, called: Record<string, string> = {}): string {
   return field
     .split('.')
     .map((step) => {
       const w = Object.hasOwn(words, step) ? words[step] : undefined
+      if (w === undefined && Object.hasOwn(called, step)) return called[step]
       return w !== undefined ? own(w) : /^\d+$/.test(step) ? `#${Number(step) + 1}` : step
     })
     .join(' · ')

@@ -104,7 +104,7 @@ export const namesQuery = (enabled: boolean) => ({
       Object.values(files)
         .filter((text) => new RegExp(`^${key}:`, 'm').test(text))
         .flatMap((text) => entries(text))
-    return { products: of('products'), subTypes: of('sub_types'), regions: of('regions') }
+    return { products: of('products'), subTypes: of('sub_types'), regions: of('regions'), plans: of('support_plans') }
   },
 })
 

@@ -41,7 +41,7 @@ const texts = {
   'know.f.lacks.any': '全部语言',
   'know.f.lacks.zh-cn': '缺中文',
   'know.f.lacks.en-us': '缺英文',
-  'know.f.care': '待处理',
+  'know.f.care': '需维护',
   'know.f.care.any': '所有情况',
   'know.f.care.pending': '修改待发布',
   'know.f.care.stale': '{n} 天未更新',
@@ -162,7 +162,7 @@ const texts = {
   'know.use.not': '没有帮助',
   'know.use.tickets': '用于工单',
   'know.use.refer': '引用',
-  'know.use.refer.hint': '写在片段、宏和模板里，发送时变成标题和链接：',
+  'know.use.refer.hint': '写在常用语、宏和模板里，发送时变成标题和链接：',
   'know.use.in': '用到它的工单',
   'know.use.in.none': '还没有工单用到它。',
 } as const

@@ -275,7 +275,7 @@ const texts = {
   'o.abu.what': '标题',
   'o.abu.type': '类型',
   'o.abu.domain': '举报人账号',
-  'o.abu.open': '待处理',
+  'o.abu.open': '未处理',
   'o.abu.handled': '已处理',
   'o.abu.files': '证据文件',
   'o.abu.right': '涉及的权利',
