@@ -22,7 +22,7 @@ const NoLog = -1
 
 // Families are the first words of all kinds of events, in alphabetical order.
 var Families = []string{
-	"abuse", "agency", "agreement", "article", "attachment", "audit", "authorization", "bulk", "catalog", "code", "codes", "config", "contact",
+	"abuse", "agency", "agreement", "article", "attachment", "audit", "authorization", "backup", "bulk", "catalog", "code", "codes", "config", "contact",
 	"diagnosis", "domain", "group", "key", "label", "macro", "mail", "notify", "partner", "privacy", "provider", "queue", "resource", "rule",
 	"session", "sla", "snippet", "team", "template", "ticket", "token", "user", "view", "webhook",
 }

@@ -136,7 +136,7 @@ func (s *Server) makeBackup(ctx context.Context, who principal.Principal, path s
 
 func (s *Server) tellBackup(ctx context.Context, who principal.Principal, name, step string, size int64) error {
 	return s.db.Update(db.WithoutRequestKey(ctx), func(tx *db.Tx) error {
-		event.Record(tx, who, event.Event{Kind: "system.backup", Subject: "system", SubjectID: "backup", LogCode: event.NoLog, Data: map[string]any{"name": name, "step": step, "bytes": size}})
+		event.Record(tx, who, event.Event{Kind: "backup.make", Subject: "backup", SubjectID: name, LogCode: event.NoLog, Data: map[string]any{"name": name, "step": step, "bytes": size}})
 		return nil
 	})
 }

@@ -107,8 +107,8 @@ func TestBackupsOfTheDesk(t *testing.T) {
 					err := r.Scan(&kind)
 					steps[kind]++
 					return err
-				}, "SELECT kind FROM events WHERE domain_id = ? AND kind = 'system.backup'", principal.House)
-			}); err != nil || steps["system.backup"] < 2 {
+				}, "SELECT kind FROM events WHERE domain_id = ? AND kind = 'backup.make'", principal.House)
+			}); err != nil || steps["backup.make"] < 2 {
 				t.Errorf("events: %v, %v", steps, err)
 			}
 			for i := range maxBackups {

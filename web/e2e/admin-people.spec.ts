@@ -84,3 +84,15 @@ test('roles are granted and revoked at once, and the last administrator stays', 
   await expect(page.locator('.toast.wrong')).toBeVisible()
   await expect(own).toBeChecked()
 })
+
+test('a backup is made on the server and listed', async ({ page, world }) => {
+  await signInHouse(page, world, world.admin.name)
+  await toAdmin(page, '/system', 'main .nums')
+  const card = page.locator('#backups')
+  await expect(card).toContainText('还没有从这里做过备份')
+  await card.getByRole('button', { name: '立即备份' }).click()
+  const made = card.locator('li', { hasText: /casemate-\d{8}T\d{6}\.\d{3}Z\.tar/ })
+  await expect(made).toContainText('已完成', { timeout: 15_000 })
+  await expect(card.getByRole('button', { name: '立即备份' })).toHaveAttribute('aria-disabled', 'false')
+  await expect(card.getByRole('link')).toHaveCount(0)
+})

@@ -367,7 +367,7 @@ const texts: Record<keyof typeof zh, string> = {
   'made.o.ev.template.change': 'changed a template',
   'made.o.ev.template.reset': 'reset a template',
   'made.o.ev.provider.drain': 'took a provider out or back',
-  'made.o.ev.system.backup': 'backed up the data',
+  'made.o.ev.backup.make': 'backed up the data',
   'made.o.ev.provider.test': 'tried a provider',
   'made.o.ev.codes.breaker': 'a breaker of codes opened',
   'made.o.ev.codes.reopen': 'reopened codes',

@@ -365,7 +365,7 @@ const texts = {
   'made.o.ev.template.change': '修改模板',
   'made.o.ev.template.reset': '恢复模板',
   'made.o.ev.provider.drain': '停用或恢复通道',
-  'made.o.ev.system.backup': '备份了数据',
+  'made.o.ev.backup.make': '备份了数据',
   'made.o.ev.provider.test': '测试通道',
   'made.o.ev.codes.breaker': '验证码断路',
   'made.o.ev.codes.reopen': '恢复验证码发送',
