@@ -1,12 +1,10 @@
 import { createRouter } from 'sv-router'
-import { arrived } from '../kit/router'
+import { arrived, came, goes } from '../kit/router'
 import Home from './screens/Home.svelte'
-import { loading } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Shell from './Shell.svelte'
 
 let first = true
-const load = loading('/console')
 
 export const { p, navigate, isActive, route } = createRouter({
   '/': Home,
@@ -26,9 +24,9 @@ export const { p, navigate, isActive, route } = createRouter({
   '*': Missing,
   layout: Shell,
   hooks: {
-    beforeLoad: load.begins,
+    beforeLoad: goes,
     afterLoad() {
-      load.ends()
+      came()
       if (!first) arrived()
       first = false
     },

@@ -1,12 +1,12 @@
 import { createRouter } from 'sv-router'
-import { arrived } from '../kit/router'
-import { loading } from '../kit/unloaded'
+import { arrived, came, goes } from '../kit/router'
+import { watch } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Pick from './screens/Pick.svelte'
 import Shell from './Shell.svelte'
 
 let first = true
-const load = loading('/desk')
+watch('/desk')
 
 export const { p, navigate, route } = createRouter({
   '/': Pick,
@@ -28,9 +28,9 @@ export const { p, navigate, route } = createRouter({
   '*': Missing,
   layout: Shell,
   hooks: {
-    beforeLoad: load.begins,
+    beforeLoad: goes,
     afterLoad() {
-      load.ends()
+      came()
       // In the queue the focus stays on the row, in a search in its field; the administration sees to it itself.
       if (!first && !/\/desk\/(q|v|search|admin)\b/.test(location.pathname)) arrived()
       first = false

@@ -1,12 +1,13 @@
 import { createRouter } from 'sv-router'
+import { came, goes } from '../kit/router'
+import { watch } from '../kit/unloaded'
 import { left } from './place'
 import Home from './screens/Home.svelte'
-import { loading } from '../kit/unloaded'
 import Missing from './screens/Missing.svelte'
 import Shell from './Shell.svelte'
 
 let first = true
-const load = loading('/docs')
+watch('/docs')
 
 export const { p, navigate, route } = createRouter({
   '/': Home,
@@ -17,9 +18,9 @@ export const { p, navigate, route } = createRouter({
   '*': Missing,
   layout: Shell,
   hooks: {
-    beforeLoad: load.begins,
+    beforeLoad: goes,
     afterLoad({ pathname }) {
-      load.ends()
+      came()
       // While one searches the focus stays in the field.
       if (!first && pathname !== '/search') left()
       first = false

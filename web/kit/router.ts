@@ -35,6 +35,18 @@ export function queryWith(changes: Record<string, string | undefined>): string {
   return text === '' ? '' : `?${text}`
 }
 
+export interface Bound {
+  pathname: string
+  search?: Record<string, unknown>
+}
+/** Where the router is going, while the screen's files come; unloaded.ts follows it. */
+export const bound: { place: Bound | undefined; stands: boolean } = { place: undefined, stands: false }
+export const goes = (place: Bound): void => void (bound.place = place)
+export function came(): void {
+  bound.place = undefined
+  bound.stands = true
+}
+
 /** After a change of place: the new page's heading has the focus, so that a screen reader says where one is. */
 export function arrived(): void {
   requestAnimationFrame(() => keep(() => document.querySelector<HTMLElement>('main h1')))

@@ -3,45 +3,32 @@
 // have other names.
 import { mount } from 'svelte'
 import { Failure, offline } from './errors'
+import { bound, type Bound } from './router'
 import { toast } from './say.svelte'
 import { kt, say } from './text'
 import Unreachable from './widgets/Unreachable.svelte'
 
-interface Place {
-  pathname: string
-  search?: Record<string, unknown>
-}
-
-/** For a router's hooks. The router itself waits for ever and tells nobody: Vite's event does. */
-export function loading(base: string): { begins: (place: Place) => void; ends: () => void } {
-  let place: Place | undefined
-  let stands = false
+/** Follows what `bound` says of a router. The router itself waits for ever and tells nobody: Vite's event does. */
+export function watch(base: string): void {
   let until = 0 // one screen has several files
   const known = new WeakSet<object>()
   addEventListener('unhandledrejection', (r) => {
     if (typeof r.reason === 'object' && r.reason !== null && known.has(r.reason as object)) r.preventDefault()
   })
   addEventListener('vite:preloadError', (e) => {
-    if (place === undefined && performance.now() > until) return // not a screen: who wanted it deals with it
+    const to = bound.place
+    if (to === undefined && performance.now() > until) return // not a screen: who wanted it deals with it
     const error = (e as Event & { payload?: unknown }).payload
     if (typeof error === 'object' && error !== null) known.add(error)
-    const to = place
     if (to === undefined) return
-    place = undefined
+    bound.place = undefined
     until = performance.now() + 3000
-    if (stands) void whole(addressOf(base, to))
+    if (bound.stands) void whole(addressOf(base, to))
     else mount(Unreachable, { target: document.getElementById('app') ?? document.body, props: { error: new Failure(offline, 0, ''), alone: false } })
   })
-  return {
-    begins: (p) => void (place = p),
-    ends: () => {
-      place = undefined
-      stands = true
-    },
-  }
 }
 
-function addressOf(base: string, { pathname, search }: Place): string {
+function addressOf(base: string, { pathname, search }: Bound): string {
   const query = new URLSearchParams(Object.entries(search ?? {}).map(([k, v]) => [k, String(v)])).toString()
   return base + pathname + (query === '' ? '' : `?${query}`)
 }
