@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"casemate/internal/attachment"
@@ -284,33 +286,74 @@ func (m Move) files(ctx context.Context, out *Moved) error {
 	if err := attachment.EachBlob(ctx, d, func(attachment.Stored) error { total++; return nil }); err != nil {
 		return err
 	}
-	return attachment.EachBlob(ctx, d, func(b attachment.Stored) error {
-		if out.Files++; m.Each != nil {
-			m.Each(MoveProgress{MovingFiles, out.Files, total})
-		}
-		is, err := to.Stat(ctx, b.Blob)
-		switch {
-		case err == nil && is.Size == b.Size:
-			return nil // its hash is checked at the end
-		case err == nil:
-			if err := to.Delete(ctx, b.Blob); err != nil {
-				return err
+	// Several at once: an object store takes its time for each.
+	work := make(chan attachment.Stored)
+	var (
+		mu    sync.Mutex
+		wrong error
+		all   sync.WaitGroup
+	)
+	failed := func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		return wrong
+	}
+	for range filesAtOnce {
+		all.Go(func() {
+			for b := range work {
+				copied, err := m.file(ctx, from, to, b)
+				mu.Lock()
+				if out.Files++; copied {
+					out.FilesCopied++
+				}
+				if wrong == nil {
+					wrong = err
+				}
+				if m.Each != nil {
+					m.Each(MoveProgress{MovingFiles, out.Files, total})
+				}
+				mu.Unlock()
 			}
-		case !errors.Is(err, blob.ErrNone):
+		})
+	}
+	err = attachment.EachBlob(ctx, d, func(b attachment.Stored) error {
+		if err := failed(); err != nil {
 			return err
 		}
-		in, err := from.Open(ctx, b.Blob, 0, -1)
-		if errors.Is(err, blob.ErrNone) && !m.Finish {
-			return nil // deleted meanwhile
-		}
-		if err != nil {
-			return fmt.Errorf("attachment's blob %s: %w", b.Blob, err)
-		}
-		defer in.Close()
-		if err := to.Put(ctx, b.Blob, in); err != nil && !errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("attachment's blob %s: %w", b.Blob, err)
-		}
-		out.FilesCopied++
+		work <- b
 		return nil
 	})
+	close(work)
+	all.Wait()
+	return cmp.Or(err, wrong)
+}
+
+// filesAtOnce is how many attachments are copied at a time.
+const filesAtOnce = 8
+
+// file copies a blob that the target does not have with its size.
+func (m Move) file(ctx context.Context, from, to blob.Store, b attachment.Stored) (copied bool, err error) {
+	is, err := to.Stat(ctx, b.Blob)
+	switch {
+	case err == nil && is.Size == b.Size:
+		return false, nil // its hash is checked at the end
+	case err == nil:
+		if err := to.Delete(ctx, b.Blob); err != nil {
+			return false, err
+		}
+	case !errors.Is(err, blob.ErrNone):
+		return false, err
+	}
+	in, err := from.Open(ctx, b.Blob, 0, -1)
+	if errors.Is(err, blob.ErrNone) && !m.Finish {
+		return false, nil // deleted meanwhile
+	}
+	if err != nil {
+		return false, fmt.Errorf("attachment's blob %s: %w", b.Blob, err)
+	}
+	defer in.Close()
+	if err := to.Put(ctx, b.Blob, in); err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, fmt.Errorf("attachment's blob %s: %w", b.Blob, err)
+	}
+	return true, nil
 }
