@@ -26,14 +26,15 @@ func (f storeFlags) options(log *slog.Logger) server.Options {
 
 type serveCmd struct {
 	storeFlags
-	Listen      string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	Backups     string `help:"Folder for backups made from the desk. Default: backups in the data folder." type:"path" placeholder:"DIR"`
-	Demo        bool   `help:"Fill an empty store with the demo world. Loopback only."`
-	DemoPublic  bool   `help:"Allow --demo on an address that others can reach." name:"demo-public"`
-	Credentials string `help:"Write the demo world's credentials to this file (0600)." type:"path" placeholder:"FILE"`
-	ConfigFile  string `help:"Configuration file." name:"config" type:"path" placeholder:"FILE"`
-	LogLevel    string `help:"What to log: debug, info, warn, error." default:"info" enum:"debug,info,warn,error"`
-	LogJSON     bool   `help:"Log as JSON lines."`
+	Listen           string   `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Backups          string   `help:"Where backups made from the desk go: a folder, or s3://BUCKET/PREFIX/[?endpoint=URL]. Default: backups in the data folder." placeholder:"DIR|URL"`
+	BackupRecipients []string `help:"Encrypt backups made from the desk for all public keys in this file, one a line; repeatable." name:"backup-recipients" type:"path" placeholder:"FILE"`
+	Demo             bool     `help:"Fill an empty store with the demo world. Loopback only."`
+	DemoPublic       bool     `help:"Allow --demo on an address that others can reach." name:"demo-public"`
+	Credentials      string   `help:"Write the demo world's credentials to this file (0600)." type:"path" placeholder:"FILE"`
+	ConfigFile       string   `help:"Configuration file." name:"config" type:"path" placeholder:"FILE"`
+	LogLevel         string   `help:"What to log: debug, info, warn, error." default:"info" enum:"debug,info,warn,error"`
+	LogJSON          bool     `help:"Log as JSON lines."`
 }
 
 // Run serves until the process is asked to stop.
@@ -52,7 +53,7 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 	opts.Program = os.Args[0]
 	opts.Config = cfg
 	opts.Listen = c.Listen
-	opts.Backups = c.Backups
+	opts.Backups, opts.BackupRecipients = c.Backups, c.BackupRecipients
 	opts.Demo, opts.DemoPublic = c.Demo, c.DemoPublic
 	opts.Credentials = c.Credentials
 	s, err := server.Open(ctx, opts)

@@ -22,17 +22,18 @@ type Backup struct {
 	Failure      string
 }
 
-// Backups are those of the server's folder.
+// Backups are those at the server's place for them.
 type Backups struct {
-	Possible bool   // the store is the embedded one
-	Dir      string // on the server; "" where none can be made
-	Items    []Backup
+	Possible  bool   // the store is the embedded one
+	Encrypted bool   // new ones are
+	Place     string // a folder on the server, or s3://...; "" where none can be made
+	Items     []Backup
 }
 
 // BackupHost makes backups; only the composition root knows where the store lies.
 type BackupHost struct {
 	StartBackup func(ctx context.Context, who principal.Principal) (Backup, error)
-	ListBackups func(who principal.Principal) (Backups, error)
+	ListBackups func(ctx context.Context, who principal.Principal) (Backups, error)
 }
 
 type backups struct{ host Host }
@@ -55,11 +56,11 @@ func (h backups) CreateBackup(ctx context.Context) (*oas.Backup, error) {
 
 // ListBackups lists them.
 func (h backups) ListBackups(ctx context.Context) (*oas.BackupList, error) {
-	all, err := h.host.ListBackups(principal.From(ctx))
+	all, err := h.host.ListBackups(ctx, principal.From(ctx))
 	if err != nil {
 		return nil, err
 	}
-	out := &oas.BackupList{Possible: all.Possible, Folder: text(all.Dir), Items: []oas.Backup{}}
+	out := &oas.BackupList{Possible: all.Possible, Encrypted: all.Encrypted, Folder: text(all.Place), Items: []oas.Backup{}}
 	for _, b := range all.Items {
 		out.Items = append(out.Items, wireBackup(b))
 	}

@@ -47,6 +47,7 @@ var (
 type Backup struct {
 	From       Options         // the installation, on SQLite or PostgreSQL
 	To         string          // a file, or a folder (s3://BUCKET/PREFIX/ as well) where the name is made from the time
+	Name       string          // in a folder: the name instead
 	Keys       bool            // the keys instead of the data
 	Recipients []age.Recipient // who can open it; none = it is not encrypted
 	Apart      bool            // attachments stay in their object store
@@ -82,7 +83,10 @@ func (b Backup) Run(ctx context.Context) (out Backed, err error) {
 	}
 	defer shelf.Close()
 	named := name == ""
-	if named {
+	switch {
+	case named && b.Name != "":
+		name = b.Name
+	case named:
 		name = backupName(b.Keys, len(b.Recipients) > 0, b.From.now())
 	}
 	dir, done, err := scratch(b.scratchDir(), "backup")

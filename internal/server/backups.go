@@ -2,9 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"casemate/internal/archive"
+	"casemate/internal/blob"
 	"casemate/internal/db"
 	"casemate/internal/desk"
 	"casemate/internal/event"
@@ -19,45 +18,56 @@ import (
 	"casemate/internal/principal"
 )
 
-// maxBackups is how many backups of the desk's button the folder may hold (our own
-// choice): who presses it daily shall not fill the disk unseen. Nothing is removed by
-// itself, for the oldest may be the one that is needed.
+// maxBackups is how many backups of the data the place of the desk's button may hold
+// (our own choice): who presses it daily shall not fill the disk unseen. Nothing is
+// removed by itself, for the oldest may be the one that is needed.
 const maxBackups = 20
 
-// Names of backups made from the desk, and what a name ends with while one is written.
-const (
-	backupName   = "casemate-20060102T150405.000Z"
-	backupSuffix = ".tar"
-	backupPart   = ".part"
-)
-
 var (
-	errBackupRuns  = fault.New(fault.Conflict, fault.CodeNoPermission, "正在备份，请等待完成", "a backup is being made: please wait until it is there")
-	errBackupsFull = fault.New(fault.Conflict, fault.CodeNoPermission, "备份文件夹 {dir} 中已有 {n} 个备份，请先在服务器上移走旧的备份", "the folder {dir} holds {n} backups: please move old ones away on the server first")
+	errForeignStore = fault.New(fault.Conflict, fault.CodeInvalid, "数据在 PostgreSQL 中：请用 casemate backup 或 PostgreSQL 自带的工具备份", "the data are in PostgreSQL: back them up by casemate backup or by PostgreSQL's own tools")
+	errBackupRuns   = fault.New(fault.Conflict, fault.CodeNoPermission, "正在备份，请等待完成", "a backup is being made: please wait until it is there")
+	errBackupsFull  = fault.New(fault.Conflict, fault.CodeNoPermission, "{dir} 中已有 {n} 个备份，请先移走旧的备份", "{dir} holds {n} backups: please move old ones away first")
 )
 
-// backups are those made from the desk: files in one folder of the server, which
-// never leave through a browser. They are what Backup writes; without the backup of
-// the keys they open nothing sealed.
+// backups are those made from the desk. They are what Backup makes, at one place of
+// the operator's, and never leave through a browser; without the backup of the keys
+// they open nothing sealed.
 type backups struct {
 	mu      sync.Mutex
-	running string // name of the one that is made, "" = none
-	began   time.Time
-	failed  map[string]string // why, by name; until the next begins
+	running desk.Backup // Name "" = none
+	failed  desk.Backup // the last one, where it failed; until the next begins
 	stop    context.CancelFunc
 	ended   sync.WaitGroup
 }
 
-func (o Options) backupsDir() string {
+// backupsAt is where backups from the desk go: a folder, or s3://BUCKET/PREFIX/.
+func (o Options) backupsAt() string {
 	if o.Backups != "" {
 		return o.Backups
 	}
 	return filepath.Join(o.Data, "backups")
 }
 
+// openBackups opens that place; a folder is made where it is missing.
+func (o Options) openBackups(ctx context.Context) (blob.Shelf, error) {
+	at := o.backupsAt()
+	if !strings.HasPrefix(at, "s3://") {
+		if err := os.MkdirAll(at, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	shelf, name, err := blob.OpenShelf(ctx, at)
+	if err == nil && name != "" {
+		_ = shelf.Close()
+		return nil, errNoFolder.With("place", at)
+	}
+	return shelf, err
+}
+
 // startBackup begins an online backup of the embedded store and answers before it is
 // made: one at a time. Administrators only. It fails with errForeignStore on
-// PostgreSQL, errBackupRuns, and errBackupsFull.
+// PostgreSQL, whose nodes do not know of each other's backups, errBackupRuns, and
+// errBackupsFull.
 func (s *Server) startBackup(ctx context.Context, who principal.Principal) (desk.Backup, error) {
 	switch {
 	case !who.Admin():
@@ -65,73 +75,78 @@ func (s *Server) startBackup(ctx context.Context, who principal.Principal) (desk
 	case s.o.Database != "":
 		return desk.Backup{}, errForeignStore
 	}
-	b, dir := &s.backups, s.o.backupsDir()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.running != "" {
-		return desk.Backup{}, errBackupRuns
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return desk.Backup{}, fmt.Errorf("the folder of backups: %w", err)
-	}
-	files, err := os.ReadDir(dir)
+	recipients, err := archive.Recipients(nil, s.o.BackupRecipients)
 	if err != nil {
 		return desk.Backup{}, err
 	}
-	whole := 0
-	for _, f := range files {
-		switch name := f.Name(); {
-		case strings.HasPrefix(name, ".backup-") || strings.HasSuffix(name, backupSuffix+backupPart): // of one that was cut off
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-				return desk.Backup{}, err
-			}
-		case strings.HasSuffix(name, backupSuffix):
-			whole++
-		}
+	shelf, err := s.o.openBackups(ctx)
+	if err != nil {
+		return desk.Backup{}, err
 	}
-	if whole >= maxBackups {
-		return desk.Backup{}, errBackupsFull.With("dir", dir).With("n", whole)
+	defer shelf.Close()
+	there, err := listBackups(ctx, shelf)
+	if err != nil {
+		return desk.Backup{}, err
+	}
+	if n := len(slices.DeleteFunc(there, func(k Kept) bool { return k.Keys })); n >= maxBackups {
+		return desk.Backup{}, errBackupsFull.With("dir", shelf.Place("")).With("n", n)
+	}
+	b := &s.backups
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.running.Name != "" {
+		return desk.Backup{}, errBackupRuns
 	}
 	began := s.o.now()
-	name := began.Format(backupName) + backupSuffix
+	name := backupName(false, len(recipients) > 0, began)
+	for at := began; slices.ContainsFunc(there, func(k Kept) bool { return k.Name == name }); { // two within a second
+		at = at.Add(time.Second)
+		name = backupName(false, len(recipients) > 0, at)
+	}
 	if err := s.tellBackup(ctx, who, name, "begin", 0); err != nil {
 		return desk.Backup{}, err
 	}
-	b.running, b.began, b.failed = name, began, map[string]string{}
+	b.running, b.failed = desk.Backup{Name: name, State: desk.BackupRunning, Began: began.UnixMilli()}, desk.Backup{}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
+	making := Backup{From: s.o, To: s.o.backupsAt(), Name: name, Recipients: recipients, Each: s.backs}
 	b.ended.Go(func() {
 		defer stop()
-		s.makeBackup(work, who, filepath.Join(dir, name))
+		s.makeBackup(work, who, name, making)
 	})
-	return desk.Backup{Name: name, State: desk.BackupRunning, Began: began.UnixMilli()}, nil
+	return b.running, nil
 }
 
-func (s *Server) makeBackup(ctx context.Context, who principal.Principal, path string) {
-	name := filepath.Base(path)
-	err := Backup(ctx, s.o, path+backupPart)
-	if err == nil {
-		err = os.Rename(path+backupPart, path)
+// backs notes how far the one under way is.
+func (s *Server) backs(p MoveProgress) {
+	if p.What != Bytes {
+		return
 	}
-	step, size := "done", int64(0)
-	if info, e := os.Stat(path); err == nil && e == nil {
-		size = info.Size()
-	}
+	s.backups.mu.Lock()
+	defer s.backups.mu.Unlock()
+	s.backups.running.Bytes = p.Done << 20
+}
+
+func (s *Server) makeBackup(ctx context.Context, who principal.Principal, name string, making Backup) {
+	out, err := making.Run(ctx)
+	step := "done"
 	if err != nil {
 		step = "failed"
 		s.o.Log.ErrorContext(ctx, "the backup was not made", "name", name, "error", err)
 	}
 	settled, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if e := s.tellBackup(settled, who, name, step, size); e != nil {
+	if e := s.tellBackup(settled, who, name, step, out.Size); e != nil {
 		s.o.Log.ErrorContext(ctx, "recording a backup", "name", name, "error", e)
 	}
 	b := &s.backups
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.running = ""; err != nil {
-		b.failed[name] = err.Error()
+	if err != nil {
+		b.failed = b.running
+		b.failed.State, b.failed.Failure, b.failed.Ended = desk.BackupFailed, err.Error(), s.o.now().UnixMilli()
 	}
+	b.running = desk.Backup{}
 }
 
 func (s *Server) tellBackup(ctx context.Context, who principal.Principal, name, step string, size int64) error {
@@ -151,65 +166,41 @@ func (s *Server) stopBackup() {
 	s.backups.ended.Wait()
 }
 
-// listBackups lists the backups in the folder, newest first: those that are there,
-// the one that is made with what is written of it, those that failed or were cut off.
-func (s *Server) listBackups(who principal.Principal) (all desk.Backups, err error) {
+// madeBackups lists the backups of the data at that place, newest first: those that
+// are there, the one that is made with what is written of it, and the last one where
+// it failed.
+func (s *Server) madeBackups(ctx context.Context, who principal.Principal) (all desk.Backups, err error) {
 	if !who.Admin() && !who.Audits() {
 		return all, fault.NoPermission
 	}
-	all.Dir, all.Possible = s.o.backupsDir(), s.o.Database == ""
-	if !all.Possible {
-		all.Dir = ""
+	if all.Possible = s.o.Database == ""; !all.Possible {
 		return all, nil
 	}
-	b := &s.backups
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	files, err := os.ReadDir(all.Dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	all.Encrypted = len(s.o.BackupRecipients) > 0
+	shelf, err := s.o.openBackups(ctx)
+	if err != nil {
 		return all, err
 	}
-	var copied int64
-	seen := map[string]bool{}
-	for _, f := range files {
-		info, err := f.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // it has just got its name
-		}
-		if err != nil {
-			return all, err
-		}
-		name, cut := strings.CutSuffix(f.Name(), backupPart)
-		began, err := time.Parse(backupName+backupSuffix, name)
-		switch {
-		case f.IsDir() && strings.HasPrefix(name, ".backup-"):
-			if db, err := os.Stat(filepath.Join(all.Dir, name, "casemate.db")); err == nil {
-				copied = db.Size()
-			}
-			continue
-		case err != nil || f.IsDir():
-			continue // of somebody else
-		}
-		one := desk.Backup{Name: name, State: desk.BackupDone, Began: began.UnixMilli(), Ended: info.ModTime().UnixMilli(), Bytes: info.Size()}
-		if cut {
-			one.State, one.Ended = desk.BackupFailed, 0
-			if name == b.running {
-				one.State = desk.BackupRunning
-			}
-		}
-		seen[name] = true
-		all.Items = append(all.Items, one)
+	defer shelf.Close()
+	all.Place = shelf.Place("")
+	b := &s.backups
+	b.mu.Lock()
+	running, failed := b.running, b.failed
+	b.mu.Unlock()
+	there, err := listBackups(ctx, shelf)
+	if err != nil {
+		return all, err
 	}
-	if b.running != "" && !seen[b.running] { // the database is being copied
-		all.Items = append(all.Items, desk.Backup{Name: b.running, State: desk.BackupRunning, Began: b.began.UnixMilli(), Bytes: copied})
-	}
-	for name, why := range b.failed {
-		at := slices.IndexFunc(all.Items, func(x desk.Backup) bool { return x.Name == name })
-		if at < 0 {
-			all.Items, at = append(all.Items, desk.Backup{Name: name, Began: b.began.UnixMilli()}), len(all.Items)
+	for _, k := range there {
+		if !k.Keys && k.Name != running.Name {
+			all.Items = append(all.Items, desk.Backup{Name: k.Name, State: desk.BackupDone, Began: k.Made.UnixMilli(), Bytes: k.Size})
 		}
-		all.Items[at].State, all.Items[at].Failure = desk.BackupFailed, why
 	}
-	slices.SortFunc(all.Items, func(a, c desk.Backup) int { return strings.Compare(c.Name, a.Name) })
+	for _, one := range []desk.Backup{running, failed} {
+		if one.Name != "" {
+			all.Items = append(all.Items, one)
+		}
+	}
+	slices.SortFunc(all.Items, func(a, c desk.Backup) int { return int(min(max(c.Began-a.Began, -1), 1)) })
 	return all, nil
 }

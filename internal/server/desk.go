@@ -33,7 +33,7 @@ func (s *Server) deskHost() desk.Host {
 		Reset:              s.resetSandbox,
 		AdministrationHost: desk.AdministrationHost{Audit: s.audit, DemoWorld: s.demoWorld, RemoveDemo: s.removeDemo, ExportsAudit: s.exportsAudit, Chain: s.chainState},
 		SettingsHost:       desk.SettingsHost{Settings: s.settings, Storage: s.storage},
-		BackupHost:         desk.BackupHost{StartBackup: s.startBackup, ListBackups: s.listBackups},
+		BackupHost:         desk.BackupHost{StartBackup: s.startBackup, ListBackups: s.madeBackups},
 	}
 }
 

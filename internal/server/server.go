@@ -52,20 +52,21 @@ import (
 
 // Options say where things lie and how the server behaves.
 type Options struct {
-	Data        string // data folder; made when missing
-	Keys        string // keys folder, not inside Data; "" = Data + ".keys"
-	Database    string // "" = SQLite in Data, or postgres://...
-	Blobs       string // "" = files in Data, or s3://... (blob.OpenS3)
-	Backups     string // folder of backups made from the desk; "" = backups in Data
-	Listen      string // HOST:PORT
-	Demo        bool   // fill an empty store, catch mails and text messages
-	DemoPublic  bool   // the operator said twice that a demo may be reachable by others
-	Credentials string // file for the demo's credentials, "" = DATA/credentials.json
-	Version     string
-	Program     string // how the operator calls this program, for the welcome; "" = casemate
-	Config      config.Config
-	Log         *slog.Logger
-	Now         func() time.Time // nil = the clock
+	Data             string   // data folder; made when missing
+	Keys             string   // keys folder, not inside Data; "" = Data + ".keys"
+	Database         string   // "" = SQLite in Data, or postgres://...
+	Blobs            string   // "" = files in Data, or s3://... (blob.OpenS3)
+	Backups          string   // where backups made from the desk go, a folder or s3://BUCKET/PREFIX/; "" = backups in Data
+	BackupRecipients []string // files of public keys (age) that those are encrypted for
+	Listen           string   // HOST:PORT
+	Demo             bool     // fill an empty store, catch mails and text messages
+	DemoPublic       bool     // the operator said twice that a demo may be reachable by others
+	Credentials      string   // file for the demo's credentials, "" = DATA/credentials.json
+	Version          string
+	Program          string // how the operator calls this program, for the welcome; "" = casemate
+	Config           config.Config
+	Log              *slog.Logger
+	Now              func() time.Time // nil = the clock
 
 	tool bool          // a tool looks at a store that a server may have open
 	file config.Config // Config before the demo's additions

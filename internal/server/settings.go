@@ -25,7 +25,7 @@ func (s *Server) settings() []desk.Setting {
 	if err != nil {
 		data = "data"
 	}
-	put("--backups", s.o.backupsDir(), Options{Data: s.o.Data}.backupsDir())
+	put("--backups", s.o.backupsAt(), Options{Data: s.o.Data}.backupsAt())
 	put("--blobs", s.o.Blobs, "")
 	put("--data", s.o.Data, data)
 	put("--database", shownDatabase(s.o.Database), "")

@@ -11109,6 +11109,10 @@ func (s *BackupList) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		e.FieldStart("encrypted")
+		e.Bool(s.Encrypted)
+	}
+	{
 		e.FieldStart("items")
 		e.ArrStart()
 		for _, elem := range s.Items {
@@ -11118,10 +11122,11 @@ func (s *BackupList) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfBackupList = [3]string{
+var jsonFieldsNameOfBackupList = [4]string{
 	0: "possible",
 	1: "folder",
-	2: "items",
+	2: "encrypted",
+	3: "items",
 }
 
 // Decode decodes BackupList from json.
@@ -11155,8 +11160,20 @@ func (s *BackupList) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"folder\"")
 			}
-		case "items":
+		case "encrypted":
 			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				v, err := d.Bool()
+				s.Encrypted = bool(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"encrypted\"")
+			}
+		case "items":
+			requiredBitSet[0] |= 1 << 3
 			if err := func() error {
 				s.Items = make([]Backup, 0)
 				if err := d.Arr(func(d *jx.Decoder) error {
@@ -11183,7 +11200,7 @@ func (s *BackupList) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00000101,
+		0b00001101,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

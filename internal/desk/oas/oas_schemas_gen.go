@@ -4579,7 +4579,7 @@ func (s *AuthorizationStepReqAction) UnmarshalText(data []byte) error {
 type Backup struct {
 	// Name of the file.
 	Name string `json:"name"`
-	// Running, done, or failed, which includes one that was cut off.
+	// Running, done, or failed; the last one that failed is told until another begins.
 	State   BackupState `json:"state"`
 	BeganAt Time        `json:"began_at"`
 	EndedAt OptTime     `json:"ended_at"`
@@ -4653,8 +4653,10 @@ func (s *Backup) SetFailure(val OptString) {
 type BackupList struct {
 	// Whether this server makes backups; false on PostgreSQL.
 	Possible bool `json:"possible"`
-	// The folder on the server; absent where none are made.
+	// The folder on the server, or s3://...; absent where none are made.
 	Folder OptString `json:"folder"`
+	// Whether new ones are encrypted (--backup-recipients).
+	Encrypted bool `json:"encrypted"`
 	// The backups, newest first.
 	Items []Backup `json:"items"`
 }
@@ -4667,6 +4669,11 @@ func (s *BackupList) GetPossible() bool {
 // GetFolder returns the value of Folder.
 func (s *BackupList) GetFolder() OptString {
 	return s.Folder
+}
+
+// GetEncrypted returns the value of Encrypted.
+func (s *BackupList) GetEncrypted() bool {
+	return s.Encrypted
 }
 
 // GetItems returns the value of Items.
@@ -4684,12 +4691,17 @@ func (s *BackupList) SetFolder(val OptString) {
 	s.Folder = val
 }
 
+// SetEncrypted sets the value of Encrypted.
+func (s *BackupList) SetEncrypted(val bool) {
+	s.Encrypted = val
+}
+
 // SetItems sets the value of Items.
 func (s *BackupList) SetItems(val []Backup) {
 	s.Items = val
 }
 
-// Running, done, or failed, which includes one that was cut off.
+// Running, done, or failed; the last one that failed is told until another begins.
 type BackupState string
 
 const (

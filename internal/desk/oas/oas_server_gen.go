@@ -226,10 +226,10 @@ type Handler interface {
 	CreateAuthorizationStep(ctx context.Context, req *AuthorizationStepReq, params CreateAuthorizationStepParams) (*Authorization, error)
 	// CreateBackup implements CreateBackup operation.
 	//
-	// Begins an online backup of the embedded store's data into the server's folder and answers before it
-	// is made; ListBackups tells how it goes. It is what `casemate backup` writes, without the keys, which
-	// are backed up apart. One at a time, at most 20 in the folder; on PostgreSQL, whose own tools are for
-	// that, it is refused (409).
+	// Begins an online backup of the embedded store's data at the server's place for them (--backups) and
+	// answers before it is made; ListBackups tells how it goes. It is what `casemate backup` writes,
+	// without the keys, which are backed up apart. One at a time, at most 20 are kept; on PostgreSQL it is
+	// refused (409).
 	//
 	// POST /desk/v1/system/backups
 	CreateBackup(ctx context.Context) (*Backup, error)
@@ -734,9 +734,9 @@ type Handler interface {
 	ListAuthorizations(ctx context.Context, params ListAuthorizationsParams) (*AuthorizationPage, error)
 	// ListBackups implements ListBackups operation.
 	//
-	// The backups in the server's folder (--backups), newest first, with the one that is made and those
-	// that failed. Their contents are secret and are not to be had through the API. For administrators and
-	// auditors.
+	// The backups of the data at the server's place for them (--backups), newest first, with the one that
+	// is made and the last one where it failed. Their contents are secret and are not to be had through
+	// the API. For administrators and auditors.
 	//
 	// GET /desk/v1/system/backups
 	ListBackups(ctx context.Context) (*BackupList, error)

@@ -1538,13 +1538,13 @@ export interface paths {
         };
         /**
          * Backups made from the desk
-         * @description The backups in the server's folder (--backups), newest first, with the one that is made and those that failed. Their contents are secret and are not to be had through the API. For administrators and auditors.
+         * @description The backups of the data at the server's place for them (--backups), newest first, with the one that is made and the last one where it failed. Their contents are secret and are not to be had through the API. For administrators and auditors.
          */
         get: operations["ListBackups"];
         put?: never;
         /**
          * Back up now
-         * @description Begins an online backup of the embedded store's data into the server's folder and answers before it is made; ListBackups tells how it goes. It is what `casemate backup` writes, without the keys, which are backed up apart. One at a time, at most 20 in the folder; on PostgreSQL, whose own tools are for that, it is refused (409).
+         * @description Begins an online backup of the embedded store's data at the server's place for them (--backups) and answers before it is made; ListBackups tells how it goes. It is what `casemate backup` writes, without the keys, which are backed up apart. One at a time, at most 20 are kept; on PostgreSQL it is refused (409).
          */
         post: operations["CreateBackup"];
         delete?: never;
@@ -5630,7 +5630,7 @@ export interface components {
             /** @description Name of the file. */
             name: string;
             /**
-             * @description running, done, or failed, which includes one that was cut off.
+             * @description running, done, or failed; the last one that failed is told until another begins.
              * @enum {string}
              */
             state: "running" | "done" | "failed";
@@ -5647,8 +5647,10 @@ export interface components {
         BackupList: {
             /** @description Whether this server makes backups; false on PostgreSQL. */
             possible: boolean;
-            /** @description The folder on the server; absent where none are made. */
+            /** @description The folder on the server, or s3://...; absent where none are made. */
             folder?: string;
+            /** @description Whether new ones are encrypted (--backup-recipients). */
+            encrypted: boolean;
             /** @description The backups, newest first. */
             items: components["schemas"]["Backup"][];
         };
