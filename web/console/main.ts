@@ -14,5 +14,5 @@ else if ('failed' in session) mount(Unreachable, { target, props: { error: sessi
 else if (session.kind !== 'customer') location.replace(homeOf(session))
 else {
   mount(App, { target })
-  void import('../kit/account/preferences').then((p) => p.takeOver())
+  void import('../kit/account/preferences').then((p) => p.takeOver()).catch(() => undefined)
 }

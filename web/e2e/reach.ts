@@ -43,6 +43,7 @@ export async function unreachable(page: Page): Promise<string[]> {
     const controls = [...(modal ?? document).querySelectorAll<HTMLElement>('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')].filter((e) => seen(e) && !hiddenForAll(e) && e.getClientRects().length > 0 && !(e as HTMLButtonElement).disabled)
     for (const e of controls.slice(0, 120)) {
       e.focus()
+      await new Promise((r) => setTimeout(r)) // a menu closes when the focus leaves it
       if (document.activeElement !== e) continue
       const r = e.getBoundingClientRect()
       const [top, bottom] = [Math.max(r.top, 0), Math.min(r.bottom, innerHeight)]
