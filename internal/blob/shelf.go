@@ -109,8 +109,9 @@ func (f folder) Put(ctx context.Context, name string, _ int64, write func(io.Wri
 	if err == nil {
 		err = out.Sync()
 	}
-	if err = full(errors.Join(err, out.Close())); err != nil {
-		return err
+	defer func() { err = errors.Join(err, out.Close()) }() // only then it can be swept
+	if err != nil {
+		return full(err)
 	}
 	// A link, unlike a renaming, does not replace what came there meanwhile. Not all
 	// file systems have them.

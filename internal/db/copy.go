@@ -41,6 +41,11 @@ func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, 
 	if err != nil {
 		return nil, err
 	}
+	if log, err := os.Stat(to + "-wal"); err == nil && log.Size() > 0 {
+		return nil, errors.New("db: a part of the copy is still in its log")
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	copied, err := Count(ctx, to, true)
 	if err != nil {
 		return nil, err
@@ -53,9 +58,6 @@ func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, 
 		if c := is[t.Table]; c.Rows != t.Rows || c.SHA256 != t.SHA256 {
 			return nil, fmt.Errorf("db: the copy of table %s is not equal: %d rows of %d", t.Table, c.Rows, t.Rows)
 		}
-	}
-	if _, err := os.Stat(to + "-wal"); !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(errors.New("db: a part of the copy is still in its log"), err)
 	}
 	return tables, nil
 }
