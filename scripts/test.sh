@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export CGO_ENABLED=1
 export CASEMATE_BIN="$PWD/bin/casemate"
 tags=() most=20m
-[ -z "${CASEMATE_LONG:-}" ] || { tags=(-tags long); most=60m; } # tests that take a minute and more
+[ -z "${CASEMATE_LONG:-}" ] || { tags=(-tags long); most=90m; } # tests that take a minute and more
 
 # The black-box tests kill and time processes, so they run after the packages
 # and one package at a time.
