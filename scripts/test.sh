@@ -12,7 +12,7 @@ trap 'rm -rf "$CASEMATE_TEST_TEMPLATES"' EXIT
 
 options=(-json -vet=off -count=1) # make lint vets, tests' own code too
 tags=() most=20m
-[ -z "${CASEMATE_LONG:-}" ] || { tags=(-tags long); most=60m; } # tests that take a minute and more
+[ -z "${CASEMATE_LONG:-}" ] || { tags=(-tags long); most=90m; } # tests that take a minute and more
 
 # SQLite is C made into Go: its memory is none that the race detector watches,
 # and asking it at each access was a third of all the work here. The driver

@@ -120,7 +120,7 @@ func Sync(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, err
 		}
 		// What is only in the target, or differs, goes first: so no unique value
 		// stands in the way of a row that has it now.
-			done, err := compare(ctx, src, dst, s, func(rows int64) { tell(rows / 2) }, true)
+		done, err := compare(ctx, src, dst, s, func(rows int64) { tell(rows / 2) }, true)
 		if err != nil {
 			return report, err
 		}

@@ -263,13 +263,13 @@ func TestMigrateMany(t *testing.T) {
 	} else {
 		t.Logf("REPORT move: %d of %d rows were there at the kill", n, all)
 	}
-	cut("there, among the attachments", "attachments", time.Second, there)
+	cut("there, among the attachments", "attachments", moment/8, there)
 	out, d, _ := pass(t, store.Env, "", 0, there...)
 	t.Logf("while it serves, again:\n%s", out)
 	_, rows := digests(t, "sqlite", inSQLite)
 	took("there, a pass that finds the rows written", rows, d)
 	w.Stop()
-	cut("there, --finish, among the index", "index", time.Second, append(there, "--finish"))
+	cut("there, --finish, among the index", "index", moment/8, append(there, "--finish"))
 	out, d, _ = pass(t, store.Env, "", 0, append(there, "--finish")...)
 	t.Logf("--finish:\n%s", out)
 	took("there, --finish with the index and all checks", rows, d)
