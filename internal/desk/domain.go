@@ -3,12 +3,24 @@ package desk
 import (
 	"context"
 
+	"casemate/internal/catalog"
 	"casemate/internal/desk/oas"
 	"casemate/internal/identity"
+	"casemate/internal/locale"
 	"casemate/internal/principal"
 )
 
-type domains struct{ identity *identity.Service }
+type domains struct {
+	identity *identity.Service
+	catalog  *catalog.Service
+}
+
+// named is the account with what its plan is called.
+func (h domains) named(ctx context.Context, d identity.Domain) *oas.Domain {
+	out := domain(d)
+	out.PlanName = text(h.catalog.Now().Name(catalog.KindPlan, d.Plan, locale.From(ctx).Language))
+	return out
+}
 
 func domain(d identity.Domain) *oas.Domain {
 	out := &oas.Domain{ID: d.ID, Name: d.Name, Plan: text(d.Plan), PartnerID: text(d.Partner), Sandbox: d.Sandbox, Disabled: d.Disabled, CreatedAt: at(d.Created),
@@ -27,7 +39,7 @@ func (h domains) ListDomains(ctx context.Context) (*oas.DomainList, error) {
 	}
 	list := &oas.DomainList{Items: []oas.Domain{}}
 	for _, d := range all {
-		list.Items = append(list.Items, *domain(d))
+		list.Items = append(list.Items, *h.named(ctx, d))
 	}
 	return list, nil
 }
@@ -51,7 +63,7 @@ func (h domains) show(ctx context.Context, id string) (*oas.Domain, error) {
 	if err != nil {
 		return nil, err
 	}
-	return domain(d), nil
+	return h.named(ctx, d), nil
 }
 
 // DisableDomain shuts a customer out.

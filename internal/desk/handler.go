@@ -143,7 +143,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 		deliveries:    deliveries{notify: n.Notify},
 		catalogue:     catalogue{catalog: n.Catalog},
 		catalogNames:  catalogNames{catalog: n.Catalog},
-		domains:       domains{identity: n.Identity},
+		domains:       domains{identity: n.Identity, catalog: n.Catalog},
 		sandboxes:     sandboxes{identity: n.Identity, host: host},
 		users:         users{identity: n.Identity},
 		groups:        groups{identity: n.Identity},

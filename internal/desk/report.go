@@ -158,7 +158,7 @@ func (h reports) ListReportTickets(ctx context.Context, p oas.ListReportTicketsP
 	}
 	out := &oas.ReportTicketPage{Items: []oas.ReportTicket{}, NextCursor: text(next)}
 	for _, l := range page {
-		o := oas.ReportTicket{Number: l.Number, DomainID: l.Domain, DomainName: l.DomainName, At: at(l.At), AtMs: l.At, Unit: maybeUnit(l.Unit)}
+		o := oas.ReportTicket{Number: l.Number, DomainID: l.Domain, DomainName: l.DomainName, Description: text(l.Headline), At: at(l.At), AtMs: l.At, Unit: maybeUnit(l.Unit)}
 		if l.Unit != "" {
 			o.Amount.SetTo(l.Amount)
 		}

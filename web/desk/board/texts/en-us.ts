@@ -76,7 +76,7 @@ const texts: Record<keyof typeof zh, string> = {
   'board.listed.more': 'The first {n} (at most {most} at a time; choose a shorter time or filter)',
   'board.listed.none': 'No tickets',
   'board.listed.none.hint': 'The numbers may have changed since the board was drawn.',
-  'board.c.number': 'Ticket',
+  'board.c.ticket': 'Ticket',
   'board.c.customer': 'Customer',
   'board.c.at': 'When',
   'board.c.amount': 'Time or points',

@@ -74,7 +74,7 @@ const texts = {
   'board.listed.more': '前 {n} 条（一次最多 {most} 条，请缩小时间或加筛选）',
   'board.listed.none': '没有工单',
   'board.listed.none.hint': '看板更新后，数字可能已经变化。',
-  'board.c.number': '工单',
+  'board.c.ticket': '工单',
   'board.c.customer': '客户',
   'board.c.at': '时间',
   'board.c.amount': '用时或分数',
