@@ -16,7 +16,7 @@ const guard = (page: Page) =>
 const tags = 'p br hr h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong del table thead tbody tr th td a div'.split(' ')
 /** Attributes that may stand, and what in them. */
 const attributes: Record<string, string> = {
-  'a href': '^(https?://|mailto:)', 'a target': '^_blank$', 'a rel': '^(nofollow )?noreferrer noopener$', 'ol start': '^\\d{1,6}$', 'th data-align': '^(center|right)$', 'td data-align': '^(center|right)$',
+  'a href': '^(https?|mailto):', 'a target': '^_blank$', 'a rel': '^(nofollow )?noreferrer noopener$', 'ol start': '^\\d{1,6}$', 'th data-align': '^(center|right)$', 'td data-align': '^(center|right)$',
   'pre tabindex': '^0$', 'div tabindex': '^0$', 'div role': '^group$', 'div aria-label': '.',
 }
 
