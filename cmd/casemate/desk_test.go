@@ -11,10 +11,11 @@ import (
 	"casemate/internal/locale"
 )
 
-// printed is what print writes in a language.
+// printed is what print writes in a language, with times in UTC: TestZone has
+// the other zones.
 func printed(lang locale.Language, print func(*output)) string {
 	var b strings.Builder
-	print(&output{out: &b, err: io.Discard, lang: lang})
+	print(&output{out: &b, err: io.Discard, lang: lang, zone: time.UTC})
 	return b.String()
 }
 

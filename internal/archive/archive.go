@@ -160,7 +160,7 @@ type Reader struct {
 	Sealed bool // it is encrypted
 
 	name  string
-	plain io.Reader // below the tar
+	plain *counted // below the tar
 	tar   *tar.Reader
 	proof proof
 	old   bool
@@ -180,7 +180,7 @@ type entry struct {
 func Open(r io.Reader, name, format string, identities []age.Identity) (*Reader, error) {
 	a := &Reader{name: name, proof: proof{all: sha256.New()}}
 	b := bufio.NewReaderSize(r, 64<<10)
-	a.plain = b
+	a.plain = &counted{r: b}
 	if intro, err := b.Peek(len(ageIntro)); string(intro) == ageIntro {
 		a.Sealed = true
 		if len(identities) == 0 {
@@ -193,7 +193,7 @@ func Open(r io.Reader, name, format string, identities []age.Identity) (*Reader,
 		if err != nil {
 			return nil, errHeader.With("file", name).With("why", err).Because(err)
 		}
-		a.plain = &unsealed{r: opened, name: name}
+		a.plain.r = &unsealed{r: opened, name: name}
 	} else if err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -218,6 +218,18 @@ func Open(r io.Reader, name, format string, identities []age.Identity) (*Reader,
 		return nil, errOther.With("file", name).With("kind", format)
 	}
 	return a, nil
+}
+
+// counted counts what was read.
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // unsealed tells where the encryption's check failed.
@@ -274,7 +286,7 @@ func (a *Reader) Next() (name string, content io.Reader, err error) {
 	h, err := a.tar.Next()
 	switch {
 	case err == io.EOF && a.old:
-		return "", nil, a.drain()
+		return "", nil, a.drain(0)
 	case err == io.EOF:
 		return "", nil, errCutOff.With("file", a.name)
 	case err != nil:
@@ -285,6 +297,8 @@ func (a *Reader) Next() (name string, content io.Reader, err error) {
 		a.begin(h)
 		return h.Name, a.entry, nil
 	}
+	const block = 512 // of tar: content is filled up to one, and two of zeroes are the end
+	whole := a.plain.n + (h.Size+block-1)/block*block + 2*block
 	var is end
 	if err := json.NewDecoder(io.LimitReader(a.tar, 1<<10)).Decode(&is); err != nil {
 		return "", nil, a.broken(err)
@@ -295,16 +309,20 @@ func (a *Reader) Next() (name string, content io.Reader, err error) {
 	if _, err := a.tar.Next(); err != io.EOF {
 		return "", nil, errChanged.With("file", a.name).Because(err)
 	}
-	return "", nil, a.drain()
+	return "", nil, a.drain(whole)
 }
 
-// drain reads to the very end, which is what makes the encryption's last check.
-func (a *Reader) drain() error {
+// drain reads to the very end, which is what makes the encryption's last check,
+// and wants so many bytes in all: tar itself misses no zeroes at the end.
+func (a *Reader) drain(whole int64) error {
 	var rest [32 << 10]byte
 	for {
 		n, err := a.plain.Read(rest[:])
 		if len(bytes.Trim(rest[:n], "\x00")) > 0 {
 			return errChanged.With("file", a.name)
+		}
+		if err == io.EOF && a.plain.n < whole {
+			return errCutOff.With("file", a.name)
 		}
 		if err == io.EOF {
 			return io.EOF

@@ -112,7 +112,7 @@ func (s *Server) demoPast(problems demoChoices, customers [][]principal.Principa
 			colleague: colleague.UserName, minus: demoMinus[(i*7+i/5)%len(demoMinus)], language: loc.Language}
 		for _, step := range life {
 			before -= time.Duration(pace * float64(demoGaps[step]) * float64(time.Minute))
-			by := engineer // who has it by now, not who has it in the end
+			by := engineer // who has it then
 			all = append(all, happening{before, func(ctx context.Context) error {
 				if err := s.demoStep(ctx, who, by, number, step, told); err != nil {
 					return fmt.Errorf("past ticket %d, %s: %w", i, step, err)

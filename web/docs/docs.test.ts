@@ -179,7 +179,7 @@ describe('search', () => {
     expect(first('签名')[0]).toContain('calling-apis')
     expect(first('创建工单')[0]).toBe('/docs/api/v2/CreateCases')
     // By what it does in either language, and by what its description says.
-    expect(first('催办')).toContain('/docs/api/v2/UpdateCases')
+    expect(first('催单')).toContain('/docs/api/v2/UpdateCases')
     expect(first('领取下一张')[0]).toBe('/docs/api/desk/ClaimQueueTicket')
     expect(first('claim next ticket')[0]).toBe('/docs/api/desk/ClaimQueueTicket')
     expect(first('恢复码')).toContain('/docs/api/web/RenewRecoveryCodes')

@@ -6,6 +6,16 @@ export type Block = { kind: 'p'; lines: Inline[][] } | { kind: 'code'; text: str
 
 const inline = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)|(https?:\/\/[^\s<>"'（）【】，。；！？、]+)/g
 
+/** A link, or its words where the address is none. */
+function link(text: string, href: string): Inline {
+  try {
+    if (/^https?:$/.test(new URL(href).protocol)) return { kind: 'link', text, href }
+  } catch {
+    // an address that leads nowhere
+  }
+  return { kind: 'text', text }
+}
+
 export function parseInline(text: string): Inline[] {
   const out: Inline[] = []
   let from = 0
@@ -14,10 +24,10 @@ export function parseInline(text: string): Inline[] {
     from = m.index + m[0].length
     if (m[1] !== undefined) out.push({ kind: 'code', text: m[1] })
     else if (m[2] !== undefined) out.push({ kind: 'strong', text: m[2] })
-    else if (m[3] !== undefined && m[4] !== undefined) out.push({ kind: 'link', text: m[3], href: m[4] })
+    else if (m[3] !== undefined && m[4] !== undefined) out.push(link(m[3], m[4]))
     else {
       const href = m[0].replace(/[.,;:!?)\]]+$/, '')
-      out.push({ kind: 'link', text: href, href })
+      out.push(link(href, href))
       from = m.index + href.length
     }
   }
