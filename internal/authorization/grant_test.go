@@ -349,7 +349,6 @@ func vacuum(t *testing.T, path string) {
 // TestGrantFitsKind: an agency is taken for consoles, demanded where one was asked for,
 // and refused for everything else, whatever stands in the details.
 func TestGrantFitsKind(t *testing.T) {
-	t.Parallel()
 	each(t, authorization.Options{}, func(w *world) {
 		ctx := w.t.Context()
 		agency, err := w.ident.CreateAgency(ctx, principal.AsSystem(principal.House), identity.NewAgency{Domain: w.li.Domain, Name: "on call", TrustName: "Casemate"})

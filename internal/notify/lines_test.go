@@ -140,7 +140,7 @@ func TestMessageIDStays(t *testing.T) {
 		moved := *spec.SMTP
 		moved.From = "Desk <desk@moved.example>"
 		spec.SMTP = &moved
-		if _, err := w.s.SetProvider(ctx, admin, spec, secrets, 0); err != nil {
+		if _, err := w.s.SetProvider(ctx, admin, spec, secrets, 1); err != nil {
 			w.t.Fatal(err)
 		}
 		w.serve(loopback) // another node, with the new one only

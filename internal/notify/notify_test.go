@@ -436,9 +436,11 @@ func TestTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := map[string]string{"id": "01m89rwrqtdw2j9ygmwvkswcs1", "kind": "spam", "cause": "it is odd", "minutes": "5", "number": "TS260115ABCDEFGH12345", "days": "3", "provider": "main", "count": "1", "list": "TS260115ABCDEFGH12345", "link": "https://desk.example/x"}
+	values := map[string]string{"id": "01m89rwrqtdw2j9ygmwvkswcs1", "kind": "spam", "cause": "it is odd", "minutes": "5", "number": "TS260115ABCDEFGH12345", "days": "3", "provider": "main", "count": "1", "list": "TS260115ABCDEFGH12345", "link": "https://desk.example/x", "time": "2026-01-15 10:00 +0800", "address": "192.0.2.7"}
+	change := locale.Texts{ZH: "已启用第二因素验证", EN: "a second factor was set up"} // the longest of them
 	for _, name := range notify.AllTemplates() {
 		for _, lang := range []locale.Language{locale.ZH, locale.EN} {
+			values["change"] = change.In(lang)
 			for _, way := range []notify.Way{notify.Mail, notify.SMS} {
 				if way == notify.SMS && !notify.SMSToo(name) {
 					continue
