@@ -111,7 +111,7 @@ function texts(closed: string[], open: string[], most: number): { text: string; 
 }
 
 test('hostile articles, messages and previews: nothing runs, nothing loads, nothing but what is allowed', async ({ page, world }) => {
-  test.setTimeout(90_000)
+  test.setTimeout(180_000)
   const { closed, open, refused } = await sorted(world)
   expect(closed.length + open.length).toBeGreaterThanOrEqual(400)
   expect(refused).toBeLessThan(30)
