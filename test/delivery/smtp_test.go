@@ -235,6 +235,9 @@ func TestCodeByMail(t *testing.T) {
 			}
 			made(t, w, "user", "create", "boss", "--new-domain", "--domain", "Harbour Ltd", "--mail", "boss@harbour.example")
 			key := made(t, w, "key", "create", "boss", "--domain", "Harbour Ltd")
+			if l := office.next(t); l.to != "boss@harbour.example" || !strings.Contains(l.text, "新建了访问密钥") {
+				t.Errorf("who has a new key is told: %+v", l)
+			}
 			c := customer{w, key["id"].(string), key["secret"].(string)}
 			ask := func(contact string) (int, map[string]any) {
 				return c.send(t, "POST", "/v2/servicerequest/verifycodes/send", map[string]any{"contact_value": contact, "contact_way": 1, "area_code": "86"})
