@@ -33,6 +33,9 @@ func TestNotices(t *testing.T) {
 			w := world.Start(t, o)
 			made(t, w, "user", "create", "boss", "--new-domain", "--domain", "Harbour Ltd", "--mail", "boss@harbour.example", "--speaks", "en-us")
 			key := made(t, w, "key", "create", "boss", "--domain", "Harbour Ltd")
+			if l := office.next(t); l.to != "boss@harbour.example" || !strings.Contains(l.text, "access key") {
+				t.Errorf("who has a new key is told: %+v", l)
+			}
 			c := customer{w, key["id"].(string), key["secret"].(string)}
 			made(t, w, "user", "create", "anna", "--role", "engineer", "--alias", "Anna", "--mail", "anna@desk.example", "--speaks", "en-us", "--time-zone", "UTC")
 			made(t, w, "user", "create", "otto", "--role", "engineer", "--alias", "Otto", "--speaks", "en-us")

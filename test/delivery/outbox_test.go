@@ -139,7 +139,7 @@ func TestOutbox(t *testing.T) {
 				o.Database = dbtest.DurableDatabase(t)
 			}
 			w := world.Start(t, o)
-			made(t, w, "user", "create", "boss", "--new-domain", "--domain", "Harbour Ltd", "--mail", "boss@harbour.example")
+			made(t, w, "user", "create", "boss", "--new-domain", "--domain", "Harbour Ltd") // without an address: nobody is told of the new key
 			key := made(t, w, "key", "create", "boss", "--domain", "Harbour Ltd")
 			user := customer{w, key["id"].(string), key["secret"].(string)}
 			next := make(chan int)
