@@ -70,6 +70,18 @@ describe('the list', () => {
     expect(list.chosen).toEqual(['b'])
     expect(list.stale).toBe(false)
   })
+
+  test('the rest that is asked for while the list is read waits for it, and reads on', async () => {
+    const rows = vi.spyOn(data, 'rows')
+    rows.mockResolvedValue({ ...answer('a', 'b'), next_cursor: '2' })
+    list.show({ kind: 'queue', id: 's' }, 'due')
+    await vi.waitFor(() => expect(list.items.length).toBe(2))
+    rows.mockImplementation((_source, _sort, cursor) => new Promise((r) => setTimeout(() => r(cursor === undefined ? { ...answer('a', 'b'), next_cursor: '2' } : answer('c')), 30)))
+    const read = list.load()
+    await list.rest(100)
+    await read
+    expect(list.items.map((t) => t.number)).toEqual(['a', 'b', 'c'])
+  })
 })
 
 test('both languages say the same: the same values, no Chinese in English, nothing empty', () => {

@@ -98,7 +98,7 @@ class List {
     const asked = this.#asked
     const until = this.items.length + most
     while (asked === this.#asked && !this.ends && !this.stale && this.items.length < until) {
-      if (this.#more) await new Promise((r) => setTimeout(r, 20)) // the page that is on its way
+      if (this.#more || this.loading) await new Promise((r) => setTimeout(r, 20)) // the page that is on its way
       else await this.more()
     }
   }
