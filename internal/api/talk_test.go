@@ -16,10 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"casemate/internal/api"
 	"casemate/internal/catalog"
@@ -52,9 +50,7 @@ type talk struct {
 func eachTalk(t *testing.T, test func(w *talk)) {
 	t.Helper()
 	t.Parallel()
-	contract := contractOf(t)
-	contract.Servers = nil
-	router, err := legacy.NewRouter(contract, openapi3.DisableExamplesValidation())
+	router, err := routerOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
