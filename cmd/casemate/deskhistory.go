@@ -39,7 +39,7 @@ type historyCmd struct {
 
 type asOfCmd struct {
 	Case string `arg:"" name:"case-id" help:"Ticket number."`
-	At   string `arg:"" name:"time" help:"The instant: a date, \"YYYY-MM-DD HH:MM\", both in this shell's zone, or as 2026-01-02T15:04:05Z."`
+	At   string `arg:"" name:"time" help:"The instant: a date, \"YYYY-MM-DD HH:MM\", both in this shell's zone (UTC with --utc), or as 2026-01-02T15:04:05Z."`
 }
 
 // act posts to a ticket as the engineer and prints the ticket that came back.
@@ -290,7 +290,7 @@ func (p pastView) undo(o *output) string {
 
 // Run prints a ticket as it was.
 func (c *asOfCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
-	at, err := readInstant(c.At)
+	at, err := readInstant(c.At, o.where())
 	if err != nil {
 		return err
 	}

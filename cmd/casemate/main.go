@@ -50,7 +50,7 @@ type command struct {
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	ShowVersion versionFlag `name:"version" env:"-" help:"Print the version."`
-	UTC         utcFlag     `name:"utc" help:"Print times in UTC. Without it they are in the zone of TZ or of this machine, and in GMT+8 where the machine has none."`
+	UTC         utcFlag     `name:"utc" help:"Print times in UTC, and read typed ones as UTC. Without it they are in the zone of TZ or of this machine, and in GMT+8 where the machine has none."`
 
 	Backups   backupsCmd   `cmd:"" help:"List the backups in a folder or an object store; keep the newest."`
 	BackupKey backupKeyCmd `cmd:"" name:"backup-key" help:"Make the key pair that backups are encrypted with."`

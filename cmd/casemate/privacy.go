@@ -106,7 +106,7 @@ func printPlan(o *output, raw []byte) error {
 		o.printf("\t%s\n", n)
 	}
 	if len(v.Holds) > 0 {
-		o.printf("%s\n", o.say("以下法律保留使其不能清除：", "legal holds stand in the way:"))
+		o.printf("%s\n", o.say("以下保全使其不能清除：", "legal holds stand in the way:"))
 	}
 	for _, h := range v.Holds {
 		h.print(o)
@@ -144,7 +144,7 @@ func (e erasureView) print(o *output) {
 	o.printf("%s\t%s\t%s\t%d/%d\t%s\t%s\n", e.ID, e.State, e.Step, erased, found, o.when(e.Began), e.Domain+"/"+e.User)
 }
 
-var errHeldMeanwhile = problem{"其间设置了法律保留，已停止", "a legal hold was put meanwhile: it stopped"}
+var errHeldMeanwhile = problem{"其间设置了保全，已停止", "a legal hold was put meanwhile: it stopped"}
 
 var errLastMeanwhile = problem{"此人已成为最后一个管理员，未清除；请先指定另一位", "the person has become the last administrator and was not erased: make another one first"}
 

@@ -100,7 +100,7 @@ func (c *retentionPreviewCmd) Run(ctx context.Context, p *privacyCmd, o *output)
 	for _, n := range v.Counts {
 		o.printf("%s\t%d\n", n.Kind, n.Rows)
 	}
-	o.printf("%s\t%d\n", o.say("受法律保留而留下", "stay under a legal hold"), v.Held)
+	o.printf("%s\t%d\n", o.say("受保全而留下", "stay under a legal hold"), v.Held)
 	for _, f := range v.First {
 		o.printf("\t%s\t%s\t%s\n", f.Table, f.Number, o.when(f.At))
 	}

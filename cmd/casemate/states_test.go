@@ -32,24 +32,41 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// TestReadInstant: times as people write them, in the shell's zone unless told.
+// TestReadInstant: times as people write them, in the zone that times are printed
+// in unless they name one: the shell's, or UTC with --utc.
 func TestReadInstant(t *testing.T) {
-	for s, want := range map[string]time.Time{
-		"2026-11-27":                time.Date(2026, 11, 27, 0, 0, 0, 0, shellZone()),
-		"2026-11-27 08:30":          time.Date(2026, 11, 27, 8, 30, 0, 0, shellZone()),
-		"2026-11-27T08:30:00+08:00": time.Date(2026, 11, 27, 0, 30, 0, 0, time.UTC),
+	east := time.FixedZone("", 3*3600)
+	utc := new(output)
+	if err := utcFlag(true).AfterApply(utc); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		typed string
+		o     *output
+		want  string
+	}{
+		{"2026-11-27", &output{zone: east}, "2026-11-26T21:00:00Z"},
+		{"2026-11-27 08:30", &output{zone: east}, "2026-11-27T05:30:00Z"},
+		{"2026-11-27T08:30:00+08:00", &output{zone: east}, "2026-11-27T00:30:00Z"},
+		{"2026-11-27", utc, "2026-11-27T00:00:00Z"},
+		{" 2026-11-27T08:30 ", utc, "2026-11-27T08:30:00Z"},
+		{"2026-11-27T08:30:00+08:00", utc, "2026-11-27T00:30:00Z"},
 	} {
-		if got, err := readInstant(s); err != nil || !got.Equal(want) {
-			t.Errorf("%s: %v, %v, want %v", s, got, err, want)
+		got, err := readInstant(c.typed, c.o.where())
+		if err != nil || got.UTC().Format(time.RFC3339) != c.want {
+			t.Errorf("%s: %v, %v, want %v", c.typed, got, err, c.want)
 		}
 	}
+	if got, err := (whenFlags{At: "2026-11-27"}).instant(east); err != nil || got.UTC().Format(time.RFC3339) != "2026-11-26T21:00:00Z" {
+		t.Errorf("--at: %v, %v", got, err)
+	}
 	for _, f := range []whenFlags{{At: "foo"}, {At: "2026-13-01"}, {In: "soon"}, {In: "-2h"}, {In: "0s"}} {
-		_, err := f.instant()
+		_, err := f.instant(time.UTC)
 		if _, ok := err.(problem); !ok {
 			t.Errorf("%+v: %v, want an error in both languages", f, err)
 		}
 	}
-	if at, err := (whenFlags{In: "3d"}).instant(); err != nil || time.Until(at).Round(time.Hour) != 72*time.Hour {
+	if at, err := (whenFlags{In: "3d"}).instant(time.UTC); err != nil || time.Until(at).Round(time.Hour) != 72*time.Hour {
 		t.Errorf("--in 3d: %v, %v", at, err)
 	}
 }

@@ -16,12 +16,12 @@ import (
 
 // whenFlags name an instant.
 type whenFlags struct {
-	At string `help:"When: a date, \"YYYY-MM-DD HH:MM\", both in this shell's zone, or as 2026-03-01T09:00:00+08:00." placeholder:"TIME" xor:"when"`
+	At string `help:"When: a date, \"YYYY-MM-DD HH:MM\", both in this shell's zone (UTC with --utc), or as 2026-03-01T09:00:00+08:00." placeholder:"TIME" xor:"when"`
 	In string `help:"After how long, for example 90m, 48h or 3d." placeholder:"DURATION" xor:"when"`
 }
 
-// instant is the moment named; zero when none is.
-func (f whenFlags) instant() (time.Time, error) {
+// instant is the moment named, without a zone in the one given; zero when none is.
+func (f whenFlags) instant(zone *time.Location) (time.Time, error) {
 	switch {
 	case f.In != "":
 		span := f.In
@@ -34,21 +34,21 @@ func (f whenFlags) instant() (time.Time, error) {
 		}
 		return time.Time{}, problem{"--in 应为时长，例如 90m、48h 或 3d：" + f.In, "--in is a duration, for example 90m, 48h or 3d, not " + f.In}
 	case f.At != "":
-		return readInstant(f.At)
+		return readInstant(f.At, zone)
 	}
 	return time.Time{}, nil
 }
 
-// readInstant reads an instant as people write it; without a zone it is in the
-// shell's.
-func readInstant(s string) (time.Time, error) {
+// readInstant reads an instant as people write it; without a zone it is in the one
+// given, which is the one that times are printed in.
+func readInstant(s string, zone *time.Location) (time.Time, error) {
 	for _, form := range []string{time.RFC3339Nano, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.ParseInLocation(form, strings.TrimSpace(s), shellZone()); err == nil {
+		if t, err := time.ParseInLocation(form, strings.TrimSpace(s), zone); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, problem{"时间无效：" + s + "。应为 2026-03-01、“2026-03-01 09:00”（本机时区）或 2026-03-01T09:00:00+08:00",
-		"not a time: " + s + "; give 2026-03-01 or \"2026-03-01 09:00\" (in this shell's zone), or 2026-03-01T09:00:00+08:00"}
+	return time.Time{}, problem{"时间无效：" + s + "。应为 2026-03-01、“2026-03-01 09:00”（本机时区，带 --utc 时为 UTC）或 2026-03-01T09:00:00+08:00",
+		"not a time: " + s + "; give 2026-03-01 or \"2026-03-01 09:00\" (in this shell's zone, or UTC with --utc), or 2026-03-01T09:00:00+08:00"}
 }
 
 func stampOf(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
@@ -67,7 +67,7 @@ type sendCmd struct {
 // Run takes the step.
 func (c *sendCmd) Run(ctx context.Context, k *kong.Context, d *deskCmd, o *output) error {
 	s := step{Action: k.Selected().Name, Text: c.Text, files: c.attachFlags, UndoWithin: c.UndoWithin, Anyway: c.Anyway, Seen: c.Seen, Force: c.Force, Draft: c.Draft}
-	at, err := c.instant()
+	at, err := c.instant(o.where())
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ type snoozeCmd struct {
 // Run snoozes a ticket.
 func (c *snoozeCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	body := map[string]any{"until_customer": true}
-	at, err := c.instant()
+	at, err := c.instant(o.where())
 	if err != nil {
 		return err
 	}
@@ -434,7 +434,7 @@ type laterChangeCmd struct {
 // Run changes a message that waits.
 func (c *laterChangeCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	body := map[string]any{}
-	at, err := c.instant()
+	at, err := c.instant(o.where())
 	if err != nil {
 		return err
 	}

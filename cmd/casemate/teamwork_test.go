@@ -23,13 +23,13 @@ func TestTeamworkPrinted(t *testing.T) {
 // TestWhen: an instant, a while from now, or none.
 func TestWhen(t *testing.T) {
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-	if got, err := (whenFlags{At: at.Format(time.RFC3339)}).instant(); err != nil || !got.Equal(at) {
+	if got, err := (whenFlags{At: at.Format(time.RFC3339)}).instant(time.UTC); err != nil || !got.Equal(at) {
 		t.Errorf("at: %v, %v", got, err)
 	}
-	if at, err := (whenFlags{In: "1h"}).instant(); err != nil || time.Until(at) < 59*time.Minute || time.Until(at) > time.Hour {
+	if at, err := (whenFlags{In: "1h"}).instant(time.UTC); err != nil || time.Until(at) < 59*time.Minute || time.Until(at) > time.Hour {
 		t.Errorf("in: %v, %v", at, err)
 	}
-	if got, err := (whenFlags{}).instant(); err != nil || !got.IsZero() {
+	if got, err := (whenFlags{}).instant(time.UTC); err != nil || !got.IsZero() {
 		t.Errorf("none: %v, %v", got, err)
 	}
 	for in, want := range map[string]any{"10": 10, "10s": 10, "0": 0, "off": nil} {

@@ -13,10 +13,10 @@ import (
 
 // CopyAny writes a consistent copy of a store of either engine to a new SQLite
 // file while others use it, synced, and tells what each table holds. Of SQLite
-// it is the file as it is (CopySQLite), checked by SQLite itself (ErrDamaged), with the number of its rows; of PostgreSQL one snapshot of all tables
-// but those of the search index and those that skip names, each proved by
-// a hash over its rows, read again from the copy. ErrSchemas when the store is
-// of another version.
+// it is the file as it is (CopySQLite), checked by SQLite itself (ErrDamaged),
+// with the number of its rows; of PostgreSQL one snapshot of all tables but those
+// of the search index and those that skip names, each proved by a hash over its
+// rows, read again from the copy. ErrSchemas when the store is of another version.
 func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, error) {
 	if !strings.HasPrefix(from, "postgres://") && !strings.HasPrefix(from, "postgresql://") {
 		if err := CopySQLite(ctx, strings.TrimPrefix(from, "sqlite:"), to); err != nil {

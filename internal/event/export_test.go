@@ -37,3 +37,7 @@ func (a Anchor) Signed(key []byte) Anchor {
 
 // Round is one poll of Run.
 func (s *Sealer) Round(ctx context.Context) error { return s.round(ctx, true) }
+
+// OvertakenQuery is how the sealer looks for events that its batch left behind a later
+// revision.
+var OvertakenQuery = overtakenQuery

@@ -221,6 +221,18 @@ func unsealed(tx *db.Tx) ([]Row, error) {
 // revisions. Their subjects are looked up one by one: the cost follows the batch,
 // not how much waits, else a sealer that is behind falls back further.
 func overtaken(tx *db.Tx, batch []Row) ([]Row, error) {
+	sql, args := overtakenQuery(batch)
+	if sql == "" {
+		return nil, nil
+	}
+	found, err := list(tx, sql, args...)
+	last := batch[len(batch)-1].ID
+	return slices.DeleteFunc(found, func(r Row) bool { return r.ID <= last }), err
+}
+
+// overtakenQuery finds what waits of the batch's subjects with a revision before
+// their newest there; "" when there can be nothing.
+func overtakenQuery(batch []Row) (sql string, args []any) {
 	newest := map[[3]string]int64{}
 	var subjects [][3]string
 	for _, r := range batch {
@@ -231,9 +243,8 @@ func overtaken(tx *db.Tx, batch []Row) ([]Row, error) {
 		newest[k] = max(newest[k], r.Revision)
 	}
 	if len(subjects) == 0 {
-		return nil, nil
+		return "", nil
 	}
-	var args []any
 	for _, k := range subjects {
 		args = append(args, k[0], k[1], k[2], newest[k])
 	}
@@ -242,12 +253,10 @@ func overtaken(tx *db.Tx, batch []Row) ([]Row, error) {
 		args = append(args, "", "", "", 0)
 	}
 	// seq + 0: the index of what waits is no way to a subject, however few wait by the statistics.
-	found, err := list(tx, "WITH wanted(in_domain, of_subject, of_id, newest) AS (VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT))"+
-		strings.Repeat(", (?, ?, ?, ?)", n-1)+") SELECT "+columns+` FROM wanted JOIN events
-		ON domain_id = in_domain AND subject = of_subject AND subject_id = of_id AND revision > 0 AND revision < newest
-		WHERE seq + 0 = 0 /* all domains: the sealer */`, args...)
-	last := batch[len(batch)-1].ID
-	return slices.DeleteFunc(found, func(r Row) bool { return r.ID <= last }), err
+	// CROSS JOIN: SQLite goes from the subjects to the events, not over all events.
+	return "WITH wanted(in_domain, of_subject, of_id, newest) AS (VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT))" +
+		strings.Repeat(", (?, ?, ?, ?)", n-1) + ") SELECT " + columns + ` FROM wanted CROSS JOIN events
+		WHERE domain_id = in_domain AND subject = of_subject AND subject_id = of_id AND revision > 0 AND revision < newest AND seq + 0 = 0 /* all domains: the sealer */`, args
 }
 
 // order sorts by id, and the events of one subject that carry revisions by

@@ -44,3 +44,9 @@ func (s *Service) alert(ctx context.Context, who principal.Principal, domain, us
 	}
 	return nothing
 }
+
+// TellOfKey readies, outside a transaction, the notice to a user that an access key
+// is made for him; what it answers queues it in the transaction that makes the key.
+func (s *Service) TellOfKey(ctx context.Context, who principal.Principal, domain, user string) (queue func(tx *db.Tx) error) {
+	return s.alert(ctx, who, domain, user, AlertKey)
+}

@@ -26,7 +26,7 @@ var (
 	errAliasHouse = fault.New(fault.Invalid, fault.CodeInvalid, "仅内部人员有对外别名", "only people of the house have an alias").In("alias")
 	errOpenStill  = fault.New(fault.Conflict, fault.CodeNoPermission, "请先停用该账号，再注销", "disable the account before you close it")
 	errWrongName  = fault.New(fault.Invalid, fault.CodeInvalid, "名称与账号不符，未注销", "this is not the account's name: nothing was closed").In("name")
-	errHeld       = fault.New(fault.Conflict, fault.CodeNoPermission, "该账号有生效中的法律保留（{hold}），解除前不能注销、移除或重置", "a legal hold ({hold}) is in force on the account: nothing of it goes before the hold is released")
+	errHeld       = fault.New(fault.Conflict, fault.CodeNoPermission, "该账号有生效中的保全（{hold}），解除前不能注销、移除或重置", "a legal hold ({hold}) is in force on the account: nothing of it goes before the hold is released")
 	errClosed     = fault.New(fault.Conflict, fault.CodeNoPermission, "该账号已注销", "the account is closed")
 )
 

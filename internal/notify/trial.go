@@ -35,7 +35,6 @@ func (s *Service) LimitTests(admit func(tx *db.Tx, who principal.Principal, way 
 // (LimitTests) also when nobody took it. Administrators only. It fails with
 // ErrNoProvider, for a contact that is none or of the other kind, and where a limit
 // is reached.
-
 func (s *Service) Try(ctx context.Context, who principal.Principal, name, to string, language locale.Language) (Tried, error) {
 	if err := s.mayOperate(who); err != nil {
 		return Tried{}, err

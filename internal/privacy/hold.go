@@ -24,7 +24,7 @@ const (
 var (
 	errHoldKind = fault.Unknown.In("kind")
 	errPast     = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 须为将来的时间", "{field} must lie in the future").In("until")
-	errReleased = fault.New(fault.Conflict, fault.CodeNoPermission, "该法律保留已解除", "the hold has been released already")
+	errReleased = fault.New(fault.Conflict, fault.CodeNoPermission, "该保全已解除", "the hold has been released already")
 )
 
 // Hold is a legal hold.

@@ -31,7 +31,7 @@ var (
 	// ErrTarget: neither a user nor a contact, or both.
 	ErrTarget = fault.New(fault.Invalid, fault.CodeInvalid, "请给出用户（账号和用户 ID）或一个联系方式，二者取一", "name either a user (domain and user id) or one contact").In("user_id")
 	// ErrHeld: a legal hold stands in the way.
-	ErrHeld = fault.New(fault.Conflict, fault.CodeNoPermission, "存在法律保留，不能清除（{n} 项）", "legal holds stand in the way ({n})")
+	ErrHeld = fault.New(fault.Conflict, fault.CodeNoPermission, "存在保全，不能清除（{n} 项）", "legal holds stand in the way ({n})")
 	// ErrErased: the person was erased, or is being.
 	ErrErased = fault.New(fault.Conflict, fault.CodeNoPermission, "该人员的个人信息已清除或正在清除", "this person was erased, or is being erased")
 	// ErrUsers: the contact is a registered one of a user.

@@ -78,7 +78,7 @@ func (d *draft) notices(ctx context.Context, s *Service) ([]locale.Texts, error)
 		for _, c := range seen.Counts {
 			rows += c.Rows
 		}
-		t.add("保留期限 %s：%d 天；现在就会删除 %d 条记录（%d 条因法律保留而保留）", "retention of %s, %d days: %d records go at once (%d more stay under legal holds)", p.v.ID, p.v.Days, rows, seen.Held)
+		t.add("保留期限 %s：%d 天；现在就会删除 %d 条记录（%d 条因保全而保留）", "retention of %s, %d days: %d records go at once (%d more stay under legal holds)", p.v.ID, p.v.Days, rows, seen.Held)
 	}
 	return t.all, nil
 }

@@ -1,6 +1,7 @@
 package setup_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -357,6 +358,46 @@ func TestApplyHoldsTheWriterShortly(t *testing.T) {
 			if try.refused && !strings.Contains(fmt.Sprint(err), "accounts/users") {
 				w.t.Errorf("the refusal does not name the file: %v", err)
 			}
+		}
+	})
+}
+
+// TestNewKeyIsTold: who gets an access key by files is told in the transaction that
+// makes it, once; a plan, and keys that are there already, tell nobody.
+func TestNewKeyIsTold(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		ctx := w.t.Context()
+		admin, _, key := w.peopled()
+		fresh := "ACMEACMEACMEACME0001"
+		told := map[string][]bool{} // by user: was the key there
+		w.Ident.Alerts(func(_ context.Context, who principal.Principal, u identity.User, a identity.Alert) (func(*db.Tx) error, error) {
+			if who.User != admin.User || a != identity.AlertKey {
+				w.t.Errorf("%s tells of %s", who.User, a)
+			}
+			return func(tx *db.Tx) error {
+				var n int
+				err := tx.Get("SELECT count(*) FROM access_keys /* all domains: a test counts */ WHERE id = ?", fresh).Scan(&n)
+				told[u.ID] = append(told[u.ID], n == 1)
+				return err
+			}, nil
+		})
+		files := w.exported(setup.With{Accounts: true})
+		files["accounts/keys.yaml"] = "keys:\n  - {id: " + key.ID + ", description: of another}\n  - {id: " + fresh + ", user_id: " + w.Wang.User + "}\n"
+		plan := w.plan(files)
+		if len(told) != 0 {
+			w.t.Errorf("a plan tells %v", told)
+		}
+		done, err := w.s.Apply(ctx, admin, bytesOf(files), setup.How{Base: plan.Base, Accounts: true})
+		w.OK(err)
+		if len(done.Keys) != 1 || len(told) != 1 || len(told[w.Wang.User]) == 0 || slices.Contains(told[w.Wang.User], false) {
+			w.t.Errorf("%d keys, told %v", len(done.Keys), told)
+		}
+		clear(told)
+		_, err = w.s.Apply(ctx, admin, bytesOf(files), setup.How{Accounts: true})
+		w.OK(err)
+		if len(told) != 0 {
+			w.t.Errorf("the second time: told %v", told)
 		}
 	})
 }

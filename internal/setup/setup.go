@@ -479,7 +479,7 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 	if err != nil {
 		return p, err
 	}
-	if err := d.seal(ctx, s); err != nil {
+	if err := d.seal(ctx, who, s); err != nil {
 		return p, err
 	}
 	d.locked = map[string]map[string]string{}

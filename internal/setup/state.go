@@ -114,9 +114,10 @@ type draft struct {
 	given   map[string][]byte // the catalogue's files that were handed in, nil = none
 	catalog *catalog.Draft    // with given
 	changes []Change
-	base    map[string]string // hashes of the stored files, by path
-	sealed  map[string]string // secrets of new webhooks and access keys
-	secrets []NewKey          // of new access keys, plain
+	base    map[string]string       // hashes of the stored files, by path
+	sealed  map[string]string       // secrets of new webhooks and access keys
+	secrets []NewKey                // of new access keys, plain
+	tell    []func(tx *db.Tx) error // queue what their users are told
 	ready   []identity.Readied
 	last    map[string]string // the tree of the last version
 	who     principal.Principal

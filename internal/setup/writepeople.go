@@ -13,8 +13,8 @@ import (
 type NewKey struct{ ID, Domain, User, Secret string }
 
 // seal readies, outside the transaction, what is written sealed: secrets of new
-// webhooks and access keys, names of people.
-func (d *draft) seal(ctx context.Context, s *Service) (err error) {
+// webhooks and access keys, names of people, and what those with new keys are told.
+func (d *draft) seal(ctx context.Context, who principal.Principal, s *Service) (err error) {
 	d.sealed = map[string]string{}
 	for _, h := range d.hookList.put() {
 		if h.fresh {
@@ -51,6 +51,7 @@ func (d *draft) seal(ctx context.Context, s *Service) (err error) {
 			return err
 		}
 		d.secrets = append(d.secrets, k)
+		d.tell = append(d.tell, s.n.Identity.TellOfKey(ctx, who, k.Domain, k.User))
 	}
 	return nil
 }
@@ -107,6 +108,11 @@ func (d *draft) writePeople(tx *db.Tx, who principal.Principal) error {
 	}
 	for _, p := range d.keys.put() {
 		identity.PutKeyIn(tx, who, keysAt[p.v.ID], p.v.key(), d.sealed[p.v.ID])
+	}
+	for _, tell := range d.tell {
+		if err := tell(tx); err != nil {
+			return err
+		}
 	}
 	return nil
 }

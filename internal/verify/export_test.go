@@ -47,3 +47,17 @@ const Purpose = purposeContact
 
 // Elapsed makes the node's time that no clock moves what f says.
 func (s *Service) Elapsed(f func() time.Duration) { s.elapsed = f }
+
+// Stores makes the store's time what f says.
+func (s *Service) Stores(f func() time.Time) {
+	s.stores = func(*db.Tx) (int64, error) { return f().UnixMilli(), nil }
+}
+
+// StoresTime is the time on the store's own clock.
+func (s *Service) StoresTime(ctx context.Context) (now int64, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		now, err = storesTime(tx)
+		return err
+	})
+	return now, err
+}

@@ -2,9 +2,12 @@ package verify_test
 
 import (
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
+	"casemate/internal/db"
 	"casemate/internal/locale"
 	"casemate/internal/verify"
 )
@@ -16,8 +19,16 @@ import (
 func TestClockJump(t *testing.T) {
 	t.Parallel()
 	each(t, verify.Options{}, func(w *world) {
+		w.node = w.open(verify.Options{Log: slog.New(slog.NewTextHandler(w.log, nil))})
 		var real time.Duration
 		w.s.Elapsed(func() time.Duration { return real })
+		w.s.Stores(w.clock.Now)
+		warned := func(what, text string, want bool) {
+			w.t.Helper()
+			if got := strings.Contains(w.log.String(), text); got != want {
+				w.t.Errorf("%s: %q in the log: %v, want %v", what, text, got, want)
+			}
+		}
 		pass := func(d time.Duration) { real += d; w.clock.Add(d) }
 		n := 0
 		made := func() (verify.Contact, string) {
@@ -71,5 +82,35 @@ func TestClockJump(t *testing.T) {
 		pass(11 * time.Minute)
 		bad("of a node ten minutes ahead, when its time comes", numbered(n), code)
 		good("beside such a node")
+		warned("codes of the future", "codes=1", true)
+		warned("clocks that agree", "database_ahead", false)
+
+		// Housekeeping of a node that is ten minutes behind ends nobody's code.
+		pass(24 * time.Hour)
+		c, code = made()
+		right := w.clock.Now
+		w.s.Stores(func() time.Time { return right().Add(10 * time.Minute) })
+		w.clock.Add(-10 * time.Minute)
+		if err := w.s.Purge(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		w.clock.Add(10 * time.Minute)
+		if err := w.check(li, c, code); err != nil {
+			w.t.Errorf("a code after the housekeeping of a node that is behind: %v", err)
+		}
+		warned("a clock that is behind", "database_ahead=10m0s", true)
+
+		// The store's own clock is the real one, or this node's.
+		began := time.Now()
+		stores, err := w.s.StoresTime(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if w.db.Dialect() == db.SQLite {
+			began = w.clock.Now()
+		}
+		if d := time.UnixMilli(stores).Sub(began); d.Abs() > time.Minute {
+			w.t.Errorf("the store's clock is %v off", d)
+		}
 	})
 }

@@ -70,6 +70,7 @@ type Service struct {
 	// five minutes of it too (threats.md E11).
 	born    sync.Map // id -> time.Duration
 	elapsed func() time.Duration
+	stores  func(tx *db.Tx) (int64, error) // the time of the store; tests set it
 }
 
 // New makes the service. It fails when the configuration would switch off a
@@ -87,7 +88,7 @@ func New(d *db.DB, keys *seal.Keyring, ident *identity.Service, out *notify.Serv
 	}
 	began := time.Now()
 	s := &Service{db: d, keys: keys, ident: ident, out: out, o: o, codeKey: keys.Derive("verification codes"),
-		elapsed: func() time.Duration { return time.Since(began) }}
+		stores: storesTime, elapsed: func() time.Duration { return time.Since(began) }}
 	out.LimitTests(s.AdmitTest)
 	return s, nil
 }
@@ -133,15 +134,56 @@ func (s *Service) Purge(ctx context.Context) error {
 		}
 		return true
 	})
+	if err := s.endFuture(ctx); err != nil {
+		return fmt.Errorf("ending codes from the future: %w", err)
+	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		// Codes from the future, which a clock that was ahead left: they would be good once their time
-		// comes. A sandbox's are on its own clock.
-		tx.Write(db.Any, `UPDATE verify_codes /* all domains: purge */ SET state = 'dead', code_hash = '', ended_at = ?
-			WHERE state = 'live' AND expires_at > ? AND domain_id NOT IN (SELECT d.id FROM domains AS d WHERE d.clock <> 0)`,
-			tx.Now, tx.Now+(lifetime+skew).Milliseconds())
 		purgeTraffic(tx)
 		return nil
 	})
+}
+
+// endFuture ends codes from the future, which a clock that was ahead left: they
+// would be good once their time comes. They are ahead of this node's clock and of
+// the database's, so that a node whose clock is behind ends nobody's. A sandbox's
+// are on its own clock.
+func (s *Service) endFuture(ctx context.Context) error {
+	var n int
+	var differs time.Duration
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		stores, err := s.stores(tx)
+		if err != nil {
+			return err
+		}
+		n, differs = 0, millis(stores-tx.Now)
+		return tx.List(func(r db.Row) error {
+			var id string
+			n++
+			return r.Scan(&id)
+		}, `UPDATE verify_codes /* all domains: purge */ SET state = 'dead', code_hash = '', ended_at = ?
+			WHERE state = 'live' AND expires_at > ? AND domain_id NOT IN (SELECT d.id FROM domains AS d WHERE d.clock <> 0) RETURNING id`,
+			tx.Now, max(tx.Now, stores)+(lifetime+skew).Milliseconds())
+	})
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		s.o.Log.WarnContext(ctx, "verification codes from the future are ended: a node's clock is ahead, or was", "codes", n)
+	}
+	if differs.Abs() > skew {
+		s.o.Log.WarnContext(ctx, "this node's clock differs from the database's: one of them is wrong", "database_ahead", differs)
+	}
+	return nil
+}
+
+// storesTime is the time on the store's own clock in milliseconds: on SQLite there
+// is none but this node's.
+func storesTime(tx *db.Tx) (now int64, err error) {
+	if tx.DB().Dialect() == db.SQLite {
+		return tx.Now, nil
+	}
+	err = tx.Get("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)").Scan(&now)
+	return now, err
 }
 
 // aged tells that a code this node made is older than its life, whatever the
