@@ -53,6 +53,7 @@ func (c backupCmd) Run(ctx context.Context, o *output) error {
 	if out.Place == "" {
 		return err
 	}
+	defer o.warnAhead(out.Ahead)
 	sealed := o.say("未加密", "not encrypted")
 	if n := len(recipients); n > 0 {
 		sealed = o.say(fmt.Sprintf("已加密，接收方 %d 个", n), fmt.Sprintf("encrypted for %d", n))
@@ -62,6 +63,13 @@ func (c backupCmd) Run(ctx context.Context, o *output) error {
 		fmt.Fprintln(o.out, o.say("已删除 ", "removed ")+r)
 	}
 	return err
+}
+
+// warnAhead tells of backups whose names are of a time yet to come.
+func (o *output) warnAhead(places []string) {
+	for _, p := range places {
+		fmt.Fprintln(o.err, o.say("警告：名称中的时间晚于现在，不作为最新的一份，也不删除，请核对时钟：", "warning: named by a time yet to come, so not counted as the newest and not removed; look at the clocks: ")+p)
+	}
 }
 
 type backupKeyCmd struct {
@@ -94,10 +102,11 @@ func (c backupsCmd) Run(ctx context.Context, o *output) error {
 	if c.Keep < 0 {
 		return errKeepNamed
 	}
-	kept, removed, err := server.Backups(ctx, c.At, c.Keep)
-	for _, r := range removed {
+	kept, pruned, err := server.Backups(ctx, c.At, c.Keep, time.Now())
+	for _, r := range pruned.Removed {
 		fmt.Fprintln(o.out, o.say("已删除 ", "removed ")+r)
 	}
+	defer o.warnAhead(pruned.Ahead)
 	if err != nil {
 		return err
 	}
@@ -142,6 +151,7 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 	bar := newProgress(o)
 	out, err := server.Restore{To: opts, From: c.From, KeysFrom: c.KeysFrom, Identities: ids, Verify: c.Verify, Scratch: c.Scratch, Each: bar.show}.Run(ctx)
 	bar.end()
+	o.warnAhead(out.Ahead)
 	if err != nil && len(out.Events.Broken) > 0 {
 		says := chainSays(out.Events)
 		if c.Verify {

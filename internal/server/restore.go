@@ -58,6 +58,7 @@ type Restored struct {
 	Rows, Blobs int64
 	Apart       bool         // attachments were not in it; they were looked at where they lie, if that was named
 	Events      event.Report // of no meaning without keys
+	Ahead       []string     // backups named by a time yet to come, where the newest was looked for: taken only where there is no other
 }
 
 // Run unpacks both backups beside where they shall be, reads each to its end, so
@@ -92,7 +93,7 @@ func (r Restore) Run(ctx context.Context) (out Restored, err error) {
 	}
 	at.Database = ""
 	if r.KeysFrom != "" {
-		if out.Keys, err = r.unpack(ctx, at, r.KeysFrom, archive.Keys, nil); err != nil {
+		if out.Keys, err = r.unpack(ctx, at, r.KeysFrom, archive.Keys, nil, &out); err != nil {
 			return out, err
 		}
 	}
@@ -101,7 +102,7 @@ func (r Restore) Run(ctx context.Context) (out Restored, err error) {
 		// What goes into an object store is in place at once: read to the end first.
 		probe := at
 		probe.Blobs, probe.Data = "", ""
-		if _, err := r.unpack(ctx, probe, r.From, archive.Data, &m); err != nil {
+		if _, err := r.unpack(ctx, probe, r.From, archive.Data, &m, &Restored{}); err != nil {
 			return out, err
 		}
 		if err := at.claimBlobs(ctx); err != nil {
@@ -111,7 +112,7 @@ func (r Restore) Run(ctx context.Context) (out Restored, err error) {
 	if r.Verify {
 		at.Blobs = "" // blobs that are in the archive
 	}
-	if out.Data, err = r.unpack(ctx, at, r.From, archive.Data, &m); err != nil {
+	if out.Data, err = r.unpack(ctx, at, r.From, archive.Data, &m, &out); err != nil {
 		return out, err
 	}
 	out.Made, out.Apart = m.Made, m.Apart
@@ -188,14 +189,16 @@ func (o Options) claimBlobs(ctx context.Context) error {
 // unpack reads a backup to its end and writes its files into a folder of at that
 // must not exist, its blobs into at's store of blobs; without a data folder it
 // only reads. It tells the place that was read.
-func (r Restore) unpack(ctx context.Context, at Options, from, format string, m *archive.Manifest) (place string, err error) {
+func (r Restore) unpack(ctx context.Context, at Options, from, format string, m *archive.Manifest, out *Restored) (place string, err error) {
 	shelf, name, err := blob.OpenShelf(ctx, from)
 	if err != nil {
 		return "", err
 	}
 	defer shelf.Close()
 	if name == "" {
-		name, err = newest(ctx, shelf, format == archive.Keys)
+		var ahead []string
+		name, ahead, err = newest(ctx, shelf, format == archive.Keys, r.To.now())
+		out.Ahead = append(out.Ahead, ahead...)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = errNoneThere.With("place", from)
 		}
