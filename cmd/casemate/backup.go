@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"casemate/internal/archive"
-	"casemate/internal/fault"
 	"casemate/internal/server"
 )
 
@@ -34,14 +33,8 @@ database, texts of tickets, names of files and attachments are not.
   casemate backup --data DIR --recipients-file recipients.txt --to 's3://backups/casemate/?endpoint=https://s3.example.com'`
 }
 
-var errKeepNamed = fault.New(fault.Invalid, fault.CodeInvalid, "--keep 用于以时间命名的备份：--to 请给出目录，或以 / 结尾的 s3:// 地址，且不小于 0",
-	"--keep is for backups named from the time: --to is a folder, or s3:// with / at the end; it is not negative")
-
 // Run makes a backup; servers may be running.
 func (c backupCmd) Run(ctx context.Context, o *output) error {
-	if c.Keep < 0 {
-		return errKeepNamed
-	}
 	recipients, err := archive.Recipients(c.Recipient, c.RecipientsFile)
 	if err != nil {
 		return err
@@ -100,7 +93,7 @@ type backupsCmd struct {
 // Run lists the backups named from the time.
 func (c backupsCmd) Run(ctx context.Context, o *output) error {
 	if c.Keep < 0 {
-		return errKeepNamed
+		return server.ErrKeep
 	}
 	kept, pruned, err := server.Backups(ctx, c.At, c.Keep, time.Now())
 	for _, r := range pruned.Removed {

@@ -39,6 +39,9 @@ const dataFile = "casemate.db"
 var (
 	errApart = fault.New(fault.Invalid, fault.CodeInvalid, "附件只有在对象存储（--blobs s3://...）中时才能不入备份",
 		"attachments can be left out only where they lie in an object store (--blobs s3://...)")
+	// ErrKeep tells that a backup has a name of its own, or that fewer than none are to stay.
+	ErrKeep = fault.New(fault.Invalid, fault.CodeInvalid, "--keep 用于以时间命名的备份：--to 请给出已有的目录，或以 / 结尾的 s3:// 地址，且不小于 0",
+		"--keep is for backups named from the time: --to is a folder that is there, or s3:// with / at the end; it is not negative")
 	errBlobChanged = fault.New(fault.Invalid, fault.CodeInvalid, "附件文件 {id} 已损坏：大小或校验值与记录不符", "the attachment's blob {id} is damaged: its size or hash is not that of its row")
 	errBlobMissing = fault.New(fault.Invalid, fault.CodeInvalid, "附件文件 {id} 不存在：若刚被清除，请重新备份", "the attachment's blob {id} is missing: if it was erased just now, make the backup again")
 )
@@ -52,7 +55,7 @@ type Backup struct {
 	Recipients []age.Recipient // who can open it; none = it is not encrypted
 	Apart      bool            // attachments stay in their object store
 	Scratch    string          // folder for the copy of the database on the way, "" = the data folder
-	Keep       int             // of those that were named by their time, this many stay afterwards; 0 = all
+	Keep       int             // of those that were named by their time, this many stay afterwards; 0 = all; else To is a folder (ErrKeep)
 	Each       func(MoveProgress)
 }
 
@@ -90,6 +93,8 @@ func (b Backup) Run(ctx context.Context) (out Backed, err error) {
 	defer shelf.Close()
 	named := name == ""
 	switch {
+	case b.Keep < 0 || b.Keep > 0 && !named:
+		return out, ErrKeep
 	case named && b.Name != "":
 		name = b.Name
 	case named:

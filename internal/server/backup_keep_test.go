@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +13,7 @@ import (
 
 // TestBackupKeep: the newest stay by their names; names of a time yet to come are
 // neither counted nor removed nor taken for the newest, and the one just made
-// always stays, whatever the clock says.
+// always stays, whatever the clock says. With a name of its own it is refused.
 func TestBackupKeep(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
@@ -51,6 +52,13 @@ func TestBackupKeep(t *testing.T) {
 		if err != nil || failed != nil || !slices.Equal(left, tt.want) || len(out.Ahead) != tt.ahead || len(out.Removed) != len(tt.there)-len(tt.want) {
 			t.Errorf("%s: %v, %+v, %v", tt.name, left, out, err)
 		}
+	}
+	o := Options{Data: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(o.Data, dataFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Backup{From: o, To: filepath.Join(t.TempDir(), "named.tar"), Keep: 1}).Run(t.Context()); !errors.Is(err, ErrKeep) {
+		t.Errorf("Keep beside a name: %v", err)
 	}
 	_, shelf := shelfOf(day(-2), day(-1), day(30))
 	if name, ahead, err := newest(t.Context(), shelf, false, now); err != nil || name != day(-1) || len(ahead) != 1 {
