@@ -14,7 +14,7 @@ import (
 type backupCmd struct {
 	storeFlags
 	To             string   `help:"File to write, or s3://BUCKET/PREFIX/NAME[?endpoint=URL]; it must not exist. A folder, or s3://BUCKET/PREFIX/ with / at the end: the name is made from the time." required:"" placeholder:"FILE"`
-	KeysOnly       bool     `help:"Back up the keys instead: without them a backup opens nothing sealed, so keep the two apart." name:"keys-only"`
+	KeysOnly       bool     `help:"Back up the keys instead: without them a backup opens nothing sealed, so keep the two apart. Make it after that of the data." name:"keys-only"`
 	Recipient      []string `help:"Encrypt for this public key (age1..., casemate backup-key makes one); repeatable: each can open it." placeholder:"AGE1"`
 	RecipientsFile []string `help:"Encrypt for all public keys in this file, one a line; repeatable." name:"recipients-file" placeholder:"FILE"`
 	Keep           int      `help:"Afterwards remove all but the newest so many of those named from the time, and what killed backups left; 0 = none."`
@@ -25,7 +25,8 @@ type backupCmd struct {
 // Help is what kong shows below the usage.
 func (backupCmd) Help() string {
 	return `Of both databases, while servers run. Without a recipient the archive is not encrypted: passwords, keys and contacts are sealed in it as in the
-database, texts of tickets, names of files and attachments are not.
+database, texts of tickets, names of files and attachments are not. Back up the keys after the data: keys that are older do not open what a person had
+sealed who came in between.
 
   casemate backup-key --to backup.identity > recipients.txt      # once, on another machine; only recipients.txt goes to the server
   casemate backup --data DIR --recipients-file recipients.txt --to /backup/data/ --keep 7

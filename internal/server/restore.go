@@ -20,6 +20,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/seal"
 )
 
@@ -31,6 +32,8 @@ var (
 	errCutOff      = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不完整：缺少 {n} 个文件", "{file} is cut off: {n} files are missing")
 	errDatabase    = fault.New(fault.Invalid, fault.CodeInvalid, "数据库已损坏：{why}", "the database is damaged: {why}")
 	errKeys        = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥打不开该数据：{why}", "the keys do not open this data: {why}")
+	errKeysForeign = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥不属于该数据，打不开其中的密封内容", "the keys are not those of this data: they do not open what is sealed in it")
+	errKeysOld     = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥打不开该数据：缺少 {n} 人的密钥；请用在该数据备份之后所做的密钥备份", "the keys do not open this data: those of {n} persons are missing; take a backup of the keys that was made after that of the data")
 	errRows        = fault.New(fault.Invalid, fault.CodeInvalid, "表 {table} 与备份时不符：{n} 行，应为 {want} 行", "table {table} is not as it was copied: {n} rows of {want}")
 	errNoneThere   = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 中没有以时间命名的备份", "there is no backup named by its time in {place}")
 	errInTheWay    = fault.New(fault.Conflict, fault.CodeInvalid, "{path} 已存在：请恢复到新的目录", "{path} exists: restore into a new folder")
@@ -445,13 +448,25 @@ func integrity(ctx context.Context, d *db.DB) error {
 	})
 }
 
+// unopened says in words why keys do not open the data.
+func unopened(err error) error {
+	old := identity.Unopened{}
+	switch {
+	case errors.As(err, &old):
+		return errKeysOld.With("n", old.Persons).Because(err)
+	case errors.Is(err, seal.ErrOpen):
+		return errKeysForeign.Because(err)
+	}
+	return errKeys.With("why", err).Because(err)
+}
+
 // verifyStore checks all that a store holds, and tells how many attachments.
 func (s *Server) verifyStore(ctx context.Context) (report event.Report, blobs int64, err error) {
 	if err := integrity(ctx, s.db); err != nil {
 		return report, 0, err
 	}
 	if err := s.ident.VerifySealed(ctx); err != nil {
-		return report, 0, errKeys.With("why", err).Because(err)
+		return report, 0, unopened(err)
 	}
 	if blobs, err = s.files.Verify(ctx); err != nil {
 		return report, blobs, err

@@ -239,7 +239,7 @@ const texts: Record<keyof typeof zh, string> = {
   'o.sys.backup.none': 'No backup has been made from here yet.',
   'o.sys.backup.went': 'The backup is there: {name}',
   'o.sys.backup.broke': 'The backup was not made; the list says why',
-  'o.sys.backup.keep': 'Copy backups to another machine. The keys are backed up on their own: keep them apart from the data.',
+  'o.sys.backup.keep': 'Copy backups to another machine. The keys are backed up on their own, each time after the data: keep them apart from it.',
   'o.sys.backup.elsewhere': 'The data is in PostgreSQL: back it up by casemate backup on a timer, or, where it is large, by PostgreSQL’s continuous archiving (such as pgBackRest) together with the folder or bucket of the attachments.',
   'made.o.backup.running': 'Being made',
   'made.o.backup.done': 'Done',

@@ -237,7 +237,7 @@ const texts = {
   'o.sys.backup.none': '还没有从这里做过备份。',
   'o.sys.backup.went': '备份已完成：{name}',
   'o.sys.backup.broke': '备份未完成，原因见列表',
-  'o.sys.backup.keep': '请把备份复制到另一台机器；密钥须另行备份，并与数据分开保管。',
+  'o.sys.backup.keep': '请把备份复制到另一台机器；密钥须另行备份（每次在数据之后），并与数据分开保管。',
   'o.sys.backup.elsewhere': '数据在 PostgreSQL 中：请用 casemate backup 定时备份；数据量大时由数据库管理员用 PostgreSQL 自带的连续归档（如 pgBackRest），并一并备份附件所在的目录或存储桶。',
   'made.o.backup.running': '正在备份',
   'made.o.backup.done': '已完成',
