@@ -47,7 +47,7 @@ func (c backupCmd) Run(ctx context.Context, o *output) error {
 	if out.Place == "" {
 		return err
 	}
-	defer o.warnAhead(out.Ahead)
+	defer o.warn(out.Pruned)
 	sealed := o.say("未加密", "not encrypted")
 	if n := len(recipients); n > 0 {
 		sealed = o.say(fmt.Sprintf("已加密，接收方 %d 个", n), fmt.Sprintf("encrypted for %d", n))
@@ -59,9 +59,13 @@ func (c backupCmd) Run(ctx context.Context, o *output) error {
 	return err
 }
 
-// warnAhead tells of backups whose names are of a time yet to come.
-func (o *output) warnAhead(places []string) {
-	for _, p := range places {
+// warn tells of backups whose names are of a time yet to come, and of what could
+// not be removed that killed ones left.
+func (o *output) warn(p server.Pruned) {
+	if p.Unswept != nil {
+		fmt.Fprintln(o.err, o.say("警告：未能清除被中断的备份的残留：", "warning: what killed backups left could not be removed: ")+describe(p.Unswept, o.lang))
+	}
+	for _, p := range p.Ahead {
 		fmt.Fprintln(o.err, o.say("警告：名称中的时间晚于现在，不作为最新的一份，也不删除，请核对时钟：", "warning: named by a time yet to come, so not counted as the newest and not removed; look at the clocks: ")+p)
 	}
 }
@@ -100,7 +104,7 @@ func (c backupsCmd) Run(ctx context.Context, o *output) error {
 	for _, r := range pruned.Removed {
 		fmt.Fprintln(o.out, o.say("已删除 ", "removed ")+r)
 	}
-	defer o.warnAhead(pruned.Ahead)
+	defer o.warn(pruned)
 	if err != nil {
 		return err
 	}
@@ -145,7 +149,7 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 	bar := newProgress(o)
 	out, err := server.Restore{To: opts, From: c.From, KeysFrom: c.KeysFrom, Identities: ids, Verify: c.Verify, Scratch: c.Scratch, Each: bar.show}.Run(ctx)
 	bar.end()
-	o.warnAhead(out.Ahead)
+	o.warn(server.Pruned{Ahead: out.Ahead})
 	if err != nil && len(out.Events.Broken) > 0 {
 		says := chainSays(out.Events)
 		if c.Verify {

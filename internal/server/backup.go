@@ -73,6 +73,7 @@ type Backed struct {
 // Pruned is what keeping the newest did at a place.
 type Pruned struct {
 	Removed []string
+	Unswept error    // what killed backups left was not removed; the backups are well
 	Ahead   []string // named by a time that is yet to come: neither counted nor removed
 }
 
@@ -469,6 +470,7 @@ func Backups(ctx context.Context, at string, keep int, now time.Time) (kept []Ke
 		for _, keys := range []bool{false, true} {
 			some, err := prune(ctx, shelf, keep, keys, "", now)
 			out.Removed, out.Ahead = append(out.Removed, some.Removed...), append(out.Ahead, some.Ahead...)
+			out.Unswept = some.Unswept
 			if err != nil {
 				return nil, out, err
 			}
@@ -523,7 +525,8 @@ func prune(ctx context.Context, shelf blob.Shelf, keep int, keys bool, made stri
 		}
 		out.Removed, some = append(out.Removed, some[0].Place), some[1:]
 	}
-	return out, shelf.Sweep(ctx)
+	out.Unswept = shelf.Sweep(ctx, backupForm.MatchString)
+	return out, nil
 }
 
 // newest is the name of the newest backup of a kind. One named by a time yet to come
