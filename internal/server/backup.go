@@ -80,7 +80,12 @@ type Pruned struct {
 // Run makes the backup while servers run. It holds all that was acknowledged
 // before it began, with the blobs of all rows: those of rows deleted meanwhile
 // stay for an hour. Nothing is at its place before it is whole and synced.
-func (b Backup) Run(ctx context.Context) (out Backed, err error) {
+func (b Backup) Run(ctx context.Context) (Backed, error) {
+	out, err := b.run(ctx)
+	return out, inWords(err)
+}
+
+func (b Backup) run(ctx context.Context) (out Backed, err error) {
 	if err := b.there(); err != nil {
 		return out, err
 	}
@@ -418,7 +423,7 @@ func scratch(parent, what string) (dir string, done func() error, err error) {
 			_ = lock.Close()
 		}
 	}
-	return "", nil, fmt.Errorf("no folder can be made in %s", parent)
+	return "", nil, errNoScratch.With("dir", parent)
 }
 
 const stampForm = "20060102T150405Z"

@@ -70,7 +70,12 @@ type Restored struct {
 // the event chain - and only then puts it in place. One that fails leaves
 // nothing; only data whose chain alone is broken stays, because there may be no
 // better. Without keys what needs them is not checked.
-func (r Restore) Run(ctx context.Context) (out Restored, err error) {
+func (r Restore) Run(ctx context.Context) (Restored, error) {
+	out, err := r.run(ctx)
+	return out, inWords(err)
+}
+
+func (r Restore) run(ctx context.Context) (out Restored, err error) {
 	if r.KeysFrom == "" && !r.Verify {
 		return out, errKeysMissing
 	}
@@ -310,6 +315,9 @@ func unreadable(file, part string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errEnds.With("file", file).With("part", part).Because(err)
+	}
 	return errUnreadable.With("file", file).With("part", part).With("why", err).Because(err)
 }
 
@@ -319,9 +327,6 @@ func writeNew(path string, r io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(out, r)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("the archive is cut off")
-	}
 	return errors.Join(err, out.Sync(), out.Close())
 }
 
