@@ -25,7 +25,7 @@ type backupCmd struct {
 // Help is what kong shows below the usage.
 func (backupCmd) Help() string {
 	return `Of both databases, while servers run. Without a recipient the archive is not encrypted: passwords, keys and contacts are sealed in it as in the
-database, texts of tickets, names of files and attachments are not. Back up the keys after the data: keys that are older do not open what a person had
+database, texts of tickets, names of files and attachments are not. Names carry no installation: one folder or prefix for each. Back up the keys after the data: keys that are older do not open what a person had
 sealed who came in between.
 
   casemate backup-key --to backup.identity > recipients.txt      # once, on another machine; only recipients.txt goes to the server
