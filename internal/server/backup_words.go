@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"casemate/internal/db"
@@ -40,9 +41,9 @@ func inWords(err error) error {
 	case errors.Is(err, db.ErrUnequal):
 		return errUnequal.Because(err)
 	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
-		return errRefused.With("path", path.Path).Because(err)
+		return errRefused.With("path", filepath.Clean(path.Path)).Because(err)
 	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
-		return errNotThere.With("path", path.Path).Because(err)
+		return errNotThere.With("path", filepath.Clean(path.Path)).Because(err)
 	}
 	return err
 }

@@ -113,7 +113,11 @@ func (s *Server) startBackup(ctx context.Context, who principal.Principal) (desk
 	b.failure = nil
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
-	making := Backup{From: s.o, To: s.o.backupsAt(), Name: name, Recipients: recipients, Each: s.backs}
+	to := s.o.backupsAt()
+	if !strings.HasPrefix(to, "s3://") {
+		to = strings.TrimSuffix(to, "/") + "/" // a folder that is gone must not become a file
+	}
+	making := Backup{From: s.o, To: to, Name: name, Recipients: recipients, Each: s.backs}
 	b.ended.Go(func() {
 		defer stop()
 		s.makeBackup(work, who, name, making)
@@ -133,6 +137,9 @@ func (s *Server) backs(p MoveProgress) {
 
 func (s *Server) makeBackup(ctx context.Context, who principal.Principal, name string, making Backup) {
 	out, err := making.Run(ctx)
+	if err != nil && ctx.Err() != nil { // whatever the store called it
+		err = errors.Join(ctx.Err(), err)
+	}
 	ended := event.Event{Kind: "backup.make", Subject: "backup", SubjectID: name}
 	if err != nil {
 		ended = event.Event{Kind: "backup.fail", Subject: "backup", SubjectID: name}
