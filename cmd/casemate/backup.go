@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"casemate/internal/archive"
-	"casemate/internal/fault"
 	"casemate/internal/server"
 )
 
 type backupCmd struct {
 	storeFlags
 	To             string   `help:"File to write, or s3://BUCKET/PREFIX/NAME[?endpoint=URL]; it must not exist. A folder, or s3://BUCKET/PREFIX/ with / at the end: the name is made from the time." required:"" placeholder:"FILE"`
-	KeysOnly       bool     `help:"Back up the keys instead: without them a backup opens nothing sealed, so keep the two apart." name:"keys-only"`
+	KeysOnly       bool     `help:"Back up the keys instead: without them a backup opens nothing sealed, so keep the two apart. Make it after that of the data." name:"keys-only"`
 	Recipient      []string `help:"Encrypt for this public key (age1..., casemate backup-key makes one); repeatable: each can open it." placeholder:"AGE1"`
 	RecipientsFile []string `help:"Encrypt for all public keys in this file, one a line; repeatable." name:"recipients-file" placeholder:"FILE"`
 	Keep           int      `help:"Afterwards remove all but the newest so many of those named from the time, and what killed backups left; 0 = none."`
@@ -26,7 +25,8 @@ type backupCmd struct {
 // Help is what kong shows below the usage.
 func (backupCmd) Help() string {
 	return `Of both databases, while servers run. Without a recipient the archive is not encrypted: passwords, keys and contacts are sealed in it as in the
-database, texts of tickets, names of files and attachments are not.
+database, texts of tickets, names of files and attachments are not. Names carry no installation: one folder or prefix for each. Back up the keys after the data: keys that are older do not open what a person had
+sealed who came in between.
 
   casemate backup-key --to backup.identity > recipients.txt      # once, on another machine; only recipients.txt goes to the server
   casemate backup --data DIR --recipients-file recipients.txt --to /backup/data/ --keep 7
@@ -34,14 +34,8 @@ database, texts of tickets, names of files and attachments are not.
   casemate backup --data DIR --recipients-file recipients.txt --to 's3://backups/casemate/?endpoint=https://s3.example.com'`
 }
 
-var errKeepNamed = fault.New(fault.Invalid, fault.CodeInvalid, "--keep 用于以时间命名的备份：--to 请给出目录，或以 / 结尾的 s3:// 地址，且不小于 0",
-	"--keep is for backups named from the time: --to is a folder, or s3:// with / at the end; it is not negative")
-
 // Run makes a backup; servers may be running.
 func (c backupCmd) Run(ctx context.Context, o *output) error {
-	if c.Keep < 0 {
-		return errKeepNamed
-	}
 	recipients, err := archive.Recipients(c.Recipient, c.RecipientsFile)
 	if err != nil {
 		return err
@@ -53,6 +47,7 @@ func (c backupCmd) Run(ctx context.Context, o *output) error {
 	if out.Place == "" {
 		return err
 	}
+	defer o.warn(out.Pruned)
 	sealed := o.say("未加密", "not encrypted")
 	if n := len(recipients); n > 0 {
 		sealed = o.say(fmt.Sprintf("已加密，接收方 %d 个", n), fmt.Sprintf("encrypted for %d", n))
@@ -62,6 +57,17 @@ func (c backupCmd) Run(ctx context.Context, o *output) error {
 		fmt.Fprintln(o.out, o.say("已删除 ", "removed ")+r)
 	}
 	return err
+}
+
+// warn tells of backups whose names are of a time yet to come, and of what could
+// not be removed that killed ones left.
+func (o *output) warn(p server.Pruned) {
+	if p.Unswept != nil {
+		fmt.Fprintln(o.err, o.say("警告：未能清除被中断的备份的残留：", "warning: what killed backups left could not be removed: ")+describe(p.Unswept, o.lang))
+	}
+	for _, p := range p.Ahead {
+		fmt.Fprintln(o.err, o.say("警告：名称中的时间晚于现在，不作为最新的一份，也不删除，请核对时钟：", "warning: named by a time yet to come, so not counted as the newest and not removed; look at the clocks: ")+p)
+	}
 }
 
 type backupKeyCmd struct {
@@ -92,12 +98,13 @@ type backupsCmd struct {
 // Run lists the backups named from the time.
 func (c backupsCmd) Run(ctx context.Context, o *output) error {
 	if c.Keep < 0 {
-		return errKeepNamed
+		return server.ErrKeep
 	}
-	kept, removed, err := server.Backups(ctx, c.At, c.Keep)
-	for _, r := range removed {
+	kept, pruned, err := server.Backups(ctx, c.At, c.Keep, time.Now())
+	for _, r := range pruned.Removed {
 		fmt.Fprintln(o.out, o.say("已删除 ", "removed ")+r)
 	}
+	defer o.warn(pruned)
 	if err != nil {
 		return err
 	}
@@ -142,6 +149,7 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 	bar := newProgress(o)
 	out, err := server.Restore{To: opts, From: c.From, KeysFrom: c.KeysFrom, Identities: ids, Verify: c.Verify, Scratch: c.Scratch, Each: bar.show}.Run(ctx)
 	bar.end()
+	o.warn(server.Pruned{Ahead: out.Ahead})
 	if err != nil && len(out.Events.Broken) > 0 {
 		says := chainSays(out.Events)
 		if c.Verify {

@@ -56,7 +56,8 @@ const (
 // What is wrong with an archive.
 var (
 	errNone    = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是 Casemate 的备份", "{file} is no backup of Casemate")
-	errOther   = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是此类备份（{kind}）：--from 为数据备份，--keys-from 为密钥备份", "{file} is no backup of the kind {kind}: --from is that of the data, --keys-from that of the keys")
+	errNotData = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是数据备份：--from 为数据备份，--keys-from 为密钥备份", "{file} is no backup of the data: --from is that of the data, --keys-from that of the keys")
+	errNotKeys = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是密钥备份：--from 为数据备份，--keys-from 为密钥备份", "{file} is no backup of the keys: --from is that of the data, --keys-from that of the keys")
 	errTar     = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 已损坏或不完整：{why}", "{file} is damaged or cut off: {why}")
 	errCutOff  = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不完整：缺少结尾", "{file} is cut off: its end is missing")
 	errChanged = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 的内容与结尾处的校验值不符：文件被更改过", "{file} is not what its end says: it was changed")
@@ -215,7 +216,10 @@ func Open(r io.Reader, name, format string, identities []age.Identity) (*Reader,
 	}
 	old := map[string]string{Data: dataOld, Keys: keysOld}[format]
 	if a.old = a.Format == old; !a.old && a.Format != format {
-		return nil, errOther.With("file", name).With("kind", format)
+		if format == Keys {
+			return nil, errNotKeys.With("file", name)
+		}
+		return nil, errNotData.With("file", name)
 	}
 	return a, nil
 }

@@ -143,7 +143,7 @@ func TestIdentities(t *testing.T) {
 	if _, err := read(text, other, id); err != nil {
 		t.Errorf("the right one among others: %v", err)
 	}
-	if _, err := Open(bytes.NewReader(text), "FILE", Keys, []age.Identity{id}); err == nil || !strings.Contains(err.Error(), "no backup of the kind") {
+	if _, err := Open(bytes.NewReader(text), "FILE", Keys, []age.Identity{id}); err == nil || !strings.Contains(err.Error(), "no backup of the keys") {
 		t.Errorf("data taken for keys: %v", err)
 	}
 	if bytes.Contains(text, []byte("manifest.json")) {

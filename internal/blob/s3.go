@@ -285,6 +285,11 @@ func (s *S3) List(ctx context.Context, each func(Info) error) error {
 
 // Sweep ends uploads in parts that nobody finished.
 func (s *S3) Sweep(ctx context.Context, before time.Time) error {
+	return s.SweepOf(ctx, before, func(string) bool { return true })
+}
+
+// SweepOf ends those of some keys only.
+func (s *S3) SweepOf(ctx context.Context, before time.Time, ours func(key string) bool) error {
 	in := &s3.ListMultipartUploadsInput{Bucket: aws.String(s.name), Prefix: aws.String(s.prefix)}
 	var failed error
 	for {
@@ -296,7 +301,7 @@ func (s *S3) Sweep(ctx context.Context, before time.Time) error {
 			return errors.Join(failed, unreachable(err))
 		}
 		for _, u := range page.Uploads {
-			if u.Initiated == nil || !u.Initiated.Before(before) {
+			if u.Initiated == nil || !u.Initiated.Before(before) || !ours(aws.ToString(u.Key)) {
 				continue
 			}
 			_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: aws.String(s.name), Key: u.Key, UploadId: u.UploadId})

@@ -109,7 +109,8 @@ func TestS3Gone(t *testing.T) {
 	}
 }
 
-// TestS3Sweep: parts of an upload that nobody finished go once they are old.
+// TestS3Sweep: parts of an upload that nobody finished go once they are old; of a
+// place for files of many people only those that are ours.
 func TestS3Sweep(t *testing.T) {
 	t.Parallel()
 	endpoint := fakeS3(t)
@@ -120,16 +121,17 @@ func TestS3Sweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
-	for _, key := range []string{"in/aa/" + strings.Repeat("a", 32), "elsewhere"} {
+	for _, key := range []string{"in/aa/" + strings.Repeat("a", 32), "in/b", "elsewhere"} {
 		if _, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String("files"), Key: aws.String(key)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, tt := range []struct {
 		age  time.Duration
+		ours string
 		left int
-	}{{-time.Hour, 2}, {time.Hour, 1}} {
-		if err := s.Sweep(t.Context(), time.Now().Add(tt.age)); err != nil {
+	}{{-time.Hour, "", 3}, {time.Hour, "in/b", 2}, {time.Hour, "", 1}} {
+		if err := s.SweepOf(t.Context(), time.Now().Add(tt.age), func(key string) bool { return strings.HasPrefix(key, tt.ours) }); err != nil {
 			t.Fatal(err)
 		}
 		all, err := c.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String("files")})

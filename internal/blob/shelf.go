@@ -32,9 +32,9 @@ type Shelf interface {
 	List(ctx context.Context) ([]Named, error)
 	// Delete removes a file.
 	Delete(ctx context.Context, name string) error
-	// Sweep removes what Puts left that were killed: of a folder at once, of a
-	// bucket what is older than a day.
-	Sweep(ctx context.Context) error
+	// Sweep removes what Puts left that were killed, of files whose names are ours:
+	// of a folder at once, of a bucket what is older than a day.
+	Sweep(ctx context.Context, ours func(name string) bool) error
 	// Place is how people name a file there.
 	Place(name string) string
 	Close() error
@@ -97,7 +97,7 @@ func (f folder) Put(ctx context.Context, name string, _ int64, write func(io.Wri
 	if _, err := os.Lstat(final); err == nil {
 		return errThere.With("place", final)
 	}
-	if err := f.sweep("." + name + "."); err != nil {
+	if err := f.Sweep(ctx, func(n string) bool { return n == name }); err != nil {
 		return err
 	}
 	out, err := f.part(name)
@@ -196,14 +196,22 @@ func (f folder) Delete(_ context.Context, name string) error {
 	return ignoreMissing(os.Remove(f.Place(name)))
 }
 
-func (f folder) Sweep(context.Context) error { return f.sweep(".casemate-") }
+// partOf is the name that a part is written for.
+func partOf(part string) (name string, ok bool) {
+	rest, hidden := strings.CutPrefix(part, ".")
+	rest, ended := strings.CutSuffix(rest, partSuffix)
+	dot := strings.LastIndexByte(rest, '.')
+	if !hidden || !ended || dot < 0 {
+		return "", false
+	}
+	return rest[:dot], true
+}
 
-// sweep removes what is being written under names that begin so, and has no
-// writer any more.
-func (f folder) sweep(prefix string) error {
+// Sweep removes parts that have no writer any more.
+func (f folder) Sweep(_ context.Context, ours func(name string) bool) error {
 	left, err := os.ReadDir(string(f))
 	for _, e := range left {
-		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), partSuffix) || !e.Type().IsRegular() {
+		if name, ok := partOf(e.Name()); !ok || !ours(name) || !e.Type().IsRegular() {
 			continue
 		}
 		in, opened := os.Open(f.Place(e.Name()))
@@ -335,6 +343,6 @@ func (s shelfS3) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-func (s shelfS3) Sweep(ctx context.Context) error {
-	return s.at("", s.S3.Sweep(ctx, time.Now().Add(-24*time.Hour)))
+func (s shelfS3) Sweep(ctx context.Context, ours func(name string) bool) error {
+	return s.at("", s.SweepOf(ctx, time.Now().Add(-24*time.Hour), func(key string) bool { return ours(strings.TrimPrefix(key, s.prefix)) }))
 }

@@ -16,7 +16,7 @@ import (
 // it is the file as it is (CopySQLite), checked by SQLite itself (ErrDamaged),
 // with the number of its rows; of PostgreSQL one snapshot of all tables but those
 // of the search index and those that skip names, each proved by a hash over its
-// rows, read again from the copy. ErrSchemas when the store is of another version.
+// rows, read again from the copy (ErrUnequal). ErrSchemas when the store is of another version.
 func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, error) {
 	if !strings.HasPrefix(from, "postgres://") && !strings.HasPrefix(from, "postgresql://") {
 		if err := CopySQLite(ctx, strings.TrimPrefix(from, "sqlite:"), to); err != nil {
@@ -42,7 +42,7 @@ func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, 
 		return nil, err
 	}
 	if log, err := os.Stat(to + "-wal"); err == nil && log.Size() > 0 {
-		return nil, errors.New("db: a part of the copy is still in its log")
+		return nil, fmt.Errorf("%w: a part is still in its log", ErrUnequal)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, 
 	}
 	for _, t := range tables {
 		if c := is[t.Table]; c.Rows != t.Rows || c.SHA256 != t.SHA256 {
-			return nil, fmt.Errorf("db: the copy of table %s is not equal: %d rows of %d", t.Table, c.Rows, t.Rows)
+			return nil, fmt.Errorf("%w: table %s: %d rows of %d", ErrUnequal, t.Table, c.Rows, t.Rows)
 		}
 	}
 	return tables, nil
@@ -64,6 +64,9 @@ func CopyAny(ctx context.Context, from, to string, o SyncOptions) ([]TableSync, 
 
 // ErrDamaged tells that SQLite's own check of a file fails.
 var ErrDamaged = errors.New("db: the SQLite file is damaged")
+
+// ErrUnequal tells that what was copied is not what was read.
+var ErrUnequal = errors.New("db: the copy is not equal")
 
 // sound is SQLite's own check of a file.
 func sound(ctx context.Context, path string) error {

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -409,10 +410,28 @@ func (r *recent[T]) forget() {
 	clear(r.m)
 }
 
+// Unopened tells that the keys are those of the data, but for so many persons.
+type Unopened struct{ Persons int }
+
+func (u Unopened) Error() string {
+	return fmt.Sprintf("identity: %d persons' keys are missing", u.Persons)
+}
+
 // VerifySealed opens every access key's secret, lasting or temporary, every second factor's and
 // every user's personal fields: the keys belong to this data. Erased persons are passed over.
+// Where only persons' keys are missing, as when the keys are older than the data, the error
+// is Unopened.
 func (s *Service) VerifySealed(ctx context.Context) error {
-	return s.db.View(ctx, func(tx *db.Tx) error {
+	var unopened map[string]bool
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		unopened = map[string]bool{}
+		missing := func(id string, err error) error {
+			if errors.Is(err, seal.ErrOpen) {
+				unopened[id] = true
+				return nil
+			}
+			return err
+		}
 		opens := func(place func(id string) seal.Place) func(db.Row) error {
 			return func(r db.Row) error {
 				var id, sealed string
@@ -444,7 +463,7 @@ func (s *Service) VerifySealed(ctx context.Context) error {
 			if err == nil {
 				_, err = p.Open(preferencesPlace(id), sealed)
 			}
-			return err
+			return missing(id, err)
 		}, "SELECT user_id, chosen FROM user_preferences /* all domains: a restored store is checked whole */")
 		if err != nil {
 			return err
@@ -454,7 +473,11 @@ func (s *Service) VerifySealed(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return s.open(ctx, &u)
+			return missing(u.ID, s.open(ctx, &u))
 		}, "SELECT "+userColumns+" FROM users ORDER BY domain_id, id /* all domains: a restored store is checked whole */")
 	})
+	if err == nil && len(unopened) > 0 {
+		err = Unopened{len(unopened)}
+	}
+	return err
 }

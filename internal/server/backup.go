@@ -39,6 +39,9 @@ const dataFile = "casemate.db"
 var (
 	errApart = fault.New(fault.Invalid, fault.CodeInvalid, "附件只有在对象存储（--blobs s3://...）中时才能不入备份",
 		"attachments can be left out only where they lie in an object store (--blobs s3://...)")
+	// ErrKeep tells that a backup has a name of its own, or that fewer than none are to stay.
+	ErrKeep = fault.New(fault.Invalid, fault.CodeInvalid, "--keep 用于以时间命名的备份：--to 请给出已有的目录，或以 / 结尾的 s3:// 地址，且不小于 0",
+		"--keep is for backups named from the time: --to is a folder that is there, or s3:// with / at the end; it is not negative")
 	errBlobChanged = fault.New(fault.Invalid, fault.CodeInvalid, "附件文件 {id} 已损坏：大小或校验值与记录不符", "the attachment's blob {id} is damaged: its size or hash is not that of its row")
 	errBlobMissing = fault.New(fault.Invalid, fault.CodeInvalid, "附件文件 {id} 不存在：若刚被清除，请重新备份", "the attachment's blob {id} is missing: if it was erased just now, make the backup again")
 )
@@ -52,7 +55,7 @@ type Backup struct {
 	Recipients []age.Recipient // who can open it; none = it is not encrypted
 	Apart      bool            // attachments stay in their object store
 	Scratch    string          // folder for the copy of the database on the way, "" = the data folder
-	Keep       int             // of those that were named by their time, this many stay afterwards; 0 = all
+	Keep       int             // of those that were named by their time, this many stay afterwards; 0 = all; else To is a folder (ErrKeep)
 	Each       func(MoveProgress)
 }
 
@@ -64,13 +67,25 @@ type Backed struct {
 	Place       string
 	Size        int64 // of the archive
 	Rows, Blobs int64
-	Removed     []string // by Keep
+	Pruned
+}
+
+// Pruned is what keeping the newest did at a place.
+type Pruned struct {
+	Removed []string
+	Unswept error    // what killed backups left was not removed; the backups are well
+	Ahead   []string // named by a time that is yet to come: neither counted nor removed
 }
 
 // Run makes the backup while servers run. It holds all that was acknowledged
 // before it began, with the blobs of all rows: those of rows deleted meanwhile
 // stay for an hour. Nothing is at its place before it is whole and synced.
-func (b Backup) Run(ctx context.Context) (out Backed, err error) {
+func (b Backup) Run(ctx context.Context) (Backed, error) {
+	out, err := b.run(ctx)
+	return out, inWords(err)
+}
+
+func (b Backup) run(ctx context.Context) (out Backed, err error) {
 	if err := b.there(); err != nil {
 		return out, err
 	}
@@ -84,6 +99,8 @@ func (b Backup) Run(ctx context.Context) (out Backed, err error) {
 	defer shelf.Close()
 	named := name == ""
 	switch {
+	case b.Keep < 0 || b.Keep > 0 && !named:
+		return out, ErrKeep
 	case named && b.Name != "":
 		name = b.Name
 	case named:
@@ -103,7 +120,7 @@ func (b Backup) Run(ctx context.Context) (out Backed, err error) {
 	}
 	out.Place = shelf.Place(name)
 	if named && b.Keep > 0 {
-		out.Removed, err = prune(ctx, shelf, b.Keep, b.Keys)
+		out.Pruned, err = prune(ctx, shelf, b.Keep, b.Keys, name, b.From.now())
 	}
 	return out, err
 }
@@ -406,7 +423,7 @@ func scratch(parent, what string) (dir string, done func() error, err error) {
 			_ = lock.Close()
 		}
 	}
-	return "", nil, fmt.Errorf("no folder can be made in %s", parent)
+	return "", nil, errNoScratch.With("dir", parent)
 }
 
 const stampForm = "20060102T150405Z"
@@ -435,31 +452,37 @@ type Kept struct {
 	Sealed      bool // by its name
 }
 
+// ahead tells that a backup's name is of a time that is yet to come: a clock was
+// wrong, or is. Two within a second are named apart by some more.
+func (k Kept) ahead(now time.Time) bool { return k.Made.After(now.Add(time.Minute)) }
+
 // Backups lists the backups at a place that are named by their time, the oldest first;
 // others are not looked at. With keep > 0 all but the newest so many of each
-// kind are removed, and returned apart.
-func Backups(ctx context.Context, at string, keep int) (kept []Kept, removed []string, err error) {
+// kind are removed; those named by a time yet to come stay, and are told of.
+func Backups(ctx context.Context, at string, keep int, now time.Time) (kept []Kept, out Pruned, err error) {
 	if !strings.HasSuffix(at, "/") && !strings.HasPrefix(at, "s3://") {
 		at += "/"
 	}
 	shelf, name, err := blob.OpenShelf(ctx, at)
 	if err != nil {
-		return nil, nil, err
+		return nil, out, err
 	}
 	defer shelf.Close()
 	if name != "" {
-		return nil, nil, errNoFolder.With("place", at)
+		return nil, out, errNoFolder.With("place", at)
 	}
 	if keep > 0 {
 		for _, keys := range []bool{false, true} {
-			some, err := prune(ctx, shelf, keep, keys)
-			if removed = append(removed, some...); err != nil {
-				return nil, removed, err
+			some, err := prune(ctx, shelf, keep, keys, "", now)
+			out.Removed, out.Ahead = append(out.Removed, some.Removed...), append(out.Ahead, some.Ahead...)
+			out.Unswept = some.Unswept
+			if err != nil {
+				return nil, out, err
 			}
 		}
 	}
 	kept, err = listBackups(ctx, shelf)
-	return kept, removed, err
+	return kept, out, err
 }
 
 var errNoFolder = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 不是目录：s3://桶/前缀/ 须以 / 结尾", "{place} is no folder: s3://BUCKET/PREFIX/ ends in /")
@@ -481,37 +504,58 @@ func listBackups(ctx context.Context, shelf blob.Shelf) (out []Kept, err error) 
 }
 
 // prune removes all but the newest backups of a kind, and what was left of those
-// that were killed.
-func prune(ctx context.Context, shelf blob.Shelf, keep int, keys bool) (removed []string, err error) {
+// that were killed. The one just made always stays. Those named by a time yet to
+// come are neither counted, for they would push out what is newer in truth, nor
+// removed.
+func prune(ctx context.Context, shelf blob.Shelf, keep int, keys bool, made string, now time.Time) (out Pruned, err error) {
 	all, err := listBackups(ctx, shelf)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	var some []Kept
+	var some []Kept // without the one just made
 	for _, k := range all {
-		if k.Keys == keys {
+		switch {
+		case k.Keys != keys:
+		case k.Name == made:
+			keep--
+		case k.ahead(now):
+			out.Ahead = append(out.Ahead, k.Place)
+		default:
 			some = append(some, k)
 		}
 	}
 	for len(some) > keep {
 		if err := shelf.Delete(ctx, some[0].Name); err != nil {
-			return removed, err
+			return out, err
 		}
-		removed, some = append(removed, some[0].Place), some[1:]
+		out.Removed, some = append(out.Removed, some[0].Place), some[1:]
 	}
-	return removed, shelf.Sweep(ctx)
+	out.Unswept = shelf.Sweep(ctx, backupForm.MatchString)
+	return out, nil
 }
 
-// newest is the name of the newest backup of a kind.
-func newest(ctx context.Context, shelf blob.Shelf, keys bool) (string, error) {
+// newest is the name of the newest backup of a kind. One named by a time yet to come
+// is taken only where there is no other; ahead are the places of these.
+func newest(ctx context.Context, shelf blob.Shelf, keys bool, now time.Time) (name string, ahead []string, err error) {
 	all, err := listBackups(ctx, shelf)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Keys == keys {
-			return all[i].Name, nil
+	latest := ""
+	for _, k := range all { // the oldest first
+		switch {
+		case k.Keys != keys:
+		case k.ahead(now):
+			latest, ahead = k.Name, append(ahead, k.Place)
+		default:
+			name = k.Name
 		}
 	}
-	return "", fs.ErrNotExist
+	if name == "" {
+		name = latest
+	}
+	if name == "" {
+		err = fs.ErrNotExist
+	}
+	return name, ahead, err
 }

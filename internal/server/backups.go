@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"casemate/internal/desk"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/locale"
 	"casemate/internal/principal"
 )
 
@@ -36,6 +38,7 @@ type backups struct {
 	mu      sync.Mutex
 	running desk.Backup // Name "" = none
 	failed  desk.Backup // the last one, where it failed; until the next begins
+	failure error       // why
 	stop    context.CancelFunc
 	ended   sync.WaitGroup
 }
@@ -81,7 +84,7 @@ func (s *Server) startBackup(ctx context.Context, who principal.Principal) (desk
 	}
 	shelf, err := s.o.openBackups(ctx)
 	if err != nil {
-		return desk.Backup{}, err
+		return desk.Backup{}, inWords(err)
 	}
 	defer shelf.Close()
 	there, err := listBackups(ctx, shelf)
@@ -103,13 +106,18 @@ func (s *Server) startBackup(ctx context.Context, who principal.Principal) (desk
 		at = at.Add(time.Second)
 		name = backupName(false, len(recipients) > 0, at)
 	}
-	if err := s.tellBackup(ctx, who, name, "begin", 0); err != nil {
+	if err := s.tellBackup(ctx, who, event.Event{Kind: "backup.begin", Subject: "backup", SubjectID: name}, 0); err != nil {
 		return desk.Backup{}, err
 	}
 	b.running, b.failed = desk.Backup{Name: name, State: desk.BackupRunning, Began: began.UnixMilli()}, desk.Backup{}
+	b.failure = nil
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
-	making := Backup{From: s.o, To: s.o.backupsAt(), Name: name, Recipients: recipients, Each: s.backs}
+	to := s.o.backupsAt()
+	if !strings.HasPrefix(to, "s3://") {
+		to = strings.TrimSuffix(to, "/") + "/" // a folder that is gone must not become a file
+	}
+	making := Backup{From: s.o, To: to, Name: name, Recipients: recipients, Each: s.backs}
 	b.ended.Go(func() {
 		defer stop()
 		s.makeBackup(work, who, name, making)
@@ -129,14 +137,17 @@ func (s *Server) backs(p MoveProgress) {
 
 func (s *Server) makeBackup(ctx context.Context, who principal.Principal, name string, making Backup) {
 	out, err := making.Run(ctx)
-	step := "done"
+	if err != nil && ctx.Err() != nil { // whatever the store called it
+		err = errors.Join(ctx.Err(), err)
+	}
+	ended := event.Event{Kind: "backup.make", Subject: "backup", SubjectID: name}
 	if err != nil {
-		step = "failed"
+		ended = event.Event{Kind: "backup.fail", Subject: "backup", SubjectID: name}
 		s.o.Log.ErrorContext(ctx, "the backup was not made", "name", name, "error", err)
 	}
 	settled, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if e := s.tellBackup(settled, who, name, step, out.Size); e != nil {
+	if e := s.tellBackup(settled, who, ended, out.Size); e != nil {
 		s.o.Log.ErrorContext(ctx, "recording a backup", "name", name, "error", e)
 	}
 	b := &s.backups
@@ -144,16 +155,33 @@ func (s *Server) makeBackup(ctx context.Context, who principal.Principal, name s
 	defer b.mu.Unlock()
 	if err != nil {
 		b.failed = b.running
-		b.failed.State, b.failed.Failure, b.failed.Ended = desk.BackupFailed, err.Error(), s.o.now().UnixMilli()
+		b.failed.State, b.failed.Ended, b.failure = desk.BackupFailed, s.o.now().UnixMilli(), err
 	}
 	b.running = desk.Backup{}
 }
 
-func (s *Server) tellBackup(ctx context.Context, who principal.Principal, name, step string, size int64) error {
+func (s *Server) tellBackup(ctx context.Context, who principal.Principal, e event.Event, size int64) error {
+	e.LogCode, e.Data = event.NoLog, map[string]any{"name": e.SubjectID, "bytes": size}
 	return s.db.Update(db.WithoutRequestKey(ctx), func(tx *db.Tx) error {
-		event.Record(tx, who, event.Event{Kind: "backup.make", Subject: "backup", SubjectID: name, LogCode: event.NoLog, Data: map[string]any{"name": name, "step": step, "bytes": size}})
+		event.Record(tx, who, e)
 		return nil
 	})
+}
+
+// failureSays is why a backup failed, in the caller's language; what no fault says is
+// for the log alone.
+func failureSays(ctx context.Context, err error) string {
+	if err == nil {
+		return ""
+	}
+	f, ok := fault.As(err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		f = errStopped
+	case !ok:
+		f = errNotMade
+	}
+	return locale.Text(locale.From(ctx).Language, f)
 }
 
 // stopBackup ends a backup under way; its unfinished file goes.
@@ -185,8 +213,9 @@ func (s *Server) madeBackups(ctx context.Context, who principal.Principal) (all 
 	all.Place = shelf.Place("")
 	b := &s.backups
 	b.mu.Lock()
-	running, failed := b.running, b.failed
+	running, failed, failure := b.running, b.failed, b.failure
 	b.mu.Unlock()
+	failed.Failure = failureSays(ctx, failure)
 	there, err := listBackups(ctx, shelf)
 	if err != nil {
 		return all, err

@@ -20,6 +20,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/seal"
 )
 
@@ -31,6 +32,8 @@ var (
 	errCutOff      = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不完整：缺少 {n} 个文件", "{file} is cut off: {n} files are missing")
 	errDatabase    = fault.New(fault.Invalid, fault.CodeInvalid, "数据库已损坏：{why}", "the database is damaged: {why}")
 	errKeys        = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥打不开该数据：{why}", "the keys do not open this data: {why}")
+	errKeysForeign = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥不属于该数据，打不开其中的密封内容", "the keys are not those of this data: they do not open what is sealed in it")
+	errKeysOld     = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥打不开该数据：缺少 {n} 人的密钥；请用在该数据备份之后所做的密钥备份", "the keys do not open this data: those of {n} persons are missing; take a backup of the keys that was made after that of the data")
 	errRows        = fault.New(fault.Invalid, fault.CodeInvalid, "表 {table} 与备份时不符：{n} 行，应为 {want} 行", "table {table} is not as it was copied: {n} rows of {want}")
 	errNoneThere   = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 中没有以时间命名的备份", "there is no backup named by its time in {place}")
 	errInTheWay    = fault.New(fault.Conflict, fault.CodeInvalid, "{path} 已存在：请恢复到新的目录", "{path} exists: restore into a new folder")
@@ -58,6 +61,7 @@ type Restored struct {
 	Rows, Blobs int64
 	Apart       bool         // attachments were not in it; they were looked at where they lie, if that was named
 	Events      event.Report // of no meaning without keys
+	Ahead       []string     // backups named by a time yet to come, where the newest was looked for: taken only where there is no other
 }
 
 // Run unpacks both backups beside where they shall be, reads each to its end, so
@@ -66,7 +70,12 @@ type Restored struct {
 // the event chain - and only then puts it in place. One that fails leaves
 // nothing; only data whose chain alone is broken stays, because there may be no
 // better. Without keys what needs them is not checked.
-func (r Restore) Run(ctx context.Context) (out Restored, err error) {
+func (r Restore) Run(ctx context.Context) (Restored, error) {
+	out, err := r.run(ctx)
+	return out, inWords(err)
+}
+
+func (r Restore) run(ctx context.Context) (out Restored, err error) {
 	if r.KeysFrom == "" && !r.Verify {
 		return out, errKeysMissing
 	}
@@ -92,7 +101,7 @@ func (r Restore) Run(ctx context.Context) (out Restored, err error) {
 	}
 	at.Database = ""
 	if r.KeysFrom != "" {
-		if out.Keys, err = r.unpack(ctx, at, r.KeysFrom, archive.Keys, nil); err != nil {
+		if out.Keys, err = r.unpack(ctx, at, r.KeysFrom, archive.Keys, nil, &out); err != nil {
 			return out, err
 		}
 	}
@@ -101,7 +110,7 @@ func (r Restore) Run(ctx context.Context) (out Restored, err error) {
 		// What goes into an object store is in place at once: read to the end first.
 		probe := at
 		probe.Blobs, probe.Data = "", ""
-		if _, err := r.unpack(ctx, probe, r.From, archive.Data, &m); err != nil {
+		if _, err := r.unpack(ctx, probe, r.From, archive.Data, &m, &Restored{}); err != nil {
 			return out, err
 		}
 		if err := at.claimBlobs(ctx); err != nil {
@@ -111,7 +120,7 @@ func (r Restore) Run(ctx context.Context) (out Restored, err error) {
 	if r.Verify {
 		at.Blobs = "" // blobs that are in the archive
 	}
-	if out.Data, err = r.unpack(ctx, at, r.From, archive.Data, &m); err != nil {
+	if out.Data, err = r.unpack(ctx, at, r.From, archive.Data, &m, &out); err != nil {
 		return out, err
 	}
 	out.Made, out.Apart = m.Made, m.Apart
@@ -188,14 +197,16 @@ func (o Options) claimBlobs(ctx context.Context) error {
 // unpack reads a backup to its end and writes its files into a folder of at that
 // must not exist, its blobs into at's store of blobs; without a data folder it
 // only reads. It tells the place that was read.
-func (r Restore) unpack(ctx context.Context, at Options, from, format string, m *archive.Manifest) (place string, err error) {
+func (r Restore) unpack(ctx context.Context, at Options, from, format string, m *archive.Manifest, out *Restored) (place string, err error) {
 	shelf, name, err := blob.OpenShelf(ctx, from)
 	if err != nil {
 		return "", err
 	}
 	defer shelf.Close()
 	if name == "" {
-		name, err = newest(ctx, shelf, format == archive.Keys)
+		var ahead []string
+		name, ahead, err = newest(ctx, shelf, format == archive.Keys, r.To.now())
+		out.Ahead = append(out.Ahead, ahead...)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = errNoneThere.With("place", from)
 		}
@@ -304,6 +315,9 @@ func unreadable(file, part string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errEnds.With("file", file).With("part", part).Because(err)
+	}
 	return errUnreadable.With("file", file).With("part", part).With("why", err).Because(err)
 }
 
@@ -313,9 +327,6 @@ func writeNew(path string, r io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(out, r)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("the archive is cut off")
-	}
 	return errors.Join(err, out.Sync(), out.Close())
 }
 
@@ -442,13 +453,25 @@ func integrity(ctx context.Context, d *db.DB) error {
 	})
 }
 
+// unopened says in words why keys do not open the data.
+func unopened(err error) error {
+	old := identity.Unopened{}
+	switch {
+	case errors.As(err, &old):
+		return errKeysOld.With("n", old.Persons).Because(err)
+	case errors.Is(err, seal.ErrOpen):
+		return errKeysForeign.Because(err)
+	}
+	return errKeys.With("why", err).Because(err)
+}
+
 // verifyStore checks all that a store holds, and tells how many attachments.
 func (s *Server) verifyStore(ctx context.Context) (report event.Report, blobs int64, err error) {
 	if err := integrity(ctx, s.db); err != nil {
 		return report, 0, err
 	}
 	if err := s.ident.VerifySealed(ctx); err != nil {
-		return report, 0, errKeys.With("why", err).Because(err)
+		return report, 0, unopened(err)
 	}
 	if blobs, err = s.files.Verify(ctx); err != nil {
 		return report, blobs, err
