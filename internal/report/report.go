@@ -97,7 +97,7 @@ func reachOf(who principal.Principal) (reach, error) {
 		return reach{}, fault.NoPermission
 	case who.Kind == principal.Local || who.Kind == principal.System:
 		return reach{all: true}, nil
-	case who.Kind == principal.Engineer && !who.Is(principal.RoleSupervisor) && !who.Audits():
+	case who.Kind == principal.Engineer && !who.Is(principal.RoleSupervisor) && !who.Admin() && !who.Audits():
 		return reach{user: who.User}, nil
 	case who.Kind == principal.Engineer:
 		return reach{all: true}, nil
