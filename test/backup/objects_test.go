@@ -2,6 +2,7 @@ package backup
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,6 +38,7 @@ func TestKilledAndObjects(t *testing.T) {
 			switch broken.Load() {
 			case 1: // the store fails at the second part
 				if r.URL.Query().Get("partNumber") != "1" {
+					_, _ = io.Copy(io.Discard, r.Body) // else the connection may be reset before the answer is read
 					http.Error(rw, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
 					return
 				}
