@@ -160,18 +160,22 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(o.out, o.say("可以恢复：", "restored and checked: ")+describe(restoredSays(out), o.lang))
-	if !c.Verify && opts.Database != "" {
-		args := []string{"casemate serve --data " + opts.Data}
-		if opts.Keys != "" {
-			args = append(args, "--keys "+opts.Keys)
-		}
-		args = append(args, "--database postgres://...")
-		if opts.Blobs != "" {
-			args = append(args, "--blobs '"+opts.Blobs+"'")
-		}
-		fmt.Fprintln(o.out, o.say("现在可启动：", "now start: ")+strings.Join(args, " "))
+	if c.Verify {
+		fmt.Fprintln(o.out, o.say("可以恢复：", "restored and checked: ")+describe(restoredSays(out), o.lang))
+		return nil
 	}
+	fmt.Fprintln(o.out, o.say("已恢复到 "+opts.Data+"，核对无误：", "restored to "+opts.Data+" and checked: ")+describe(restoredSays(out), o.lang))
+	args := []string{"casemate serve --data " + opts.Data}
+	if opts.Keys != "" {
+		args = append(args, "--keys "+opts.Keys)
+	}
+	if opts.Database != "" {
+		args = append(args, "--database postgres://...") // the address may hold a password
+	}
+	if opts.Blobs != "" {
+		args = append(args, "--blobs '"+opts.Blobs+"'")
+	}
+	fmt.Fprintln(o.out, o.say("现在可启动：", "now start: ")+strings.Join(args, " "))
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"casemate/internal/archive"
 	"casemate/internal/config"
 	"casemate/internal/server"
 )
@@ -47,6 +48,9 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 		// The live heap is small, some 30 MB: collecting half as often
 		// costs some 50 MB and gives a twentieth of the processor back.
 		debug.SetGCPercent(200)
+	}
+	if _, err := archive.Recipients(nil, c.BackupRecipients); err != nil {
+		return err // now, and not when somebody needs a backup
 	}
 	log := logger(o.err, c.LogLevel, c.LogJSON)
 	opts := c.options(log)

@@ -387,7 +387,7 @@ const texts: Record<keyof typeof zh, string> = {
   'allow.back': 'Taking it back',
   'allow.back.how': 'Press “Revoke” on this page whenever you like; it works at once. It also ends with the ticket, and what you entered is wiped.',
   'allow.seen': 'On record',
-  'allow.seen.how': 'Sessions, commands and file transfers, all of them: see “What was done”.',
+  'allow.seen.how': 'Each look at a password you give is recorded. Sessions, commands and file transfers are as the tools that engineers work with report them; see “What was done”.',
   'allow.seen.info': 'Each time the engineer reads it.',
   'submit.semicolon': ', ',
   'auth.open': 'Engineers can get in until {time}.',

@@ -385,7 +385,7 @@ const texts = {
   'allow.back': '收回',
   'allow.back.how': '随时在本页点“收回授权”，立即生效。工单结束时也会自动失效，您填写的内容随之清除。',
   'allow.seen': '记录',
-  'allow.seen.how': '会话、命令和文件传输全部记录，可在“查看操作记录”中查看。',
+  'allow.seen.how': '每次查看您提供的密码都有记录；会话、命令和文件传输由工程师使用的运维工具上报，可在“查看操作记录”中查看。',
   'allow.seen.info': '工程师每次查看都会记录。',
   'submit.semicolon': '，',
   'auth.open': '工程师可以访问，{time} 自动失效。',
