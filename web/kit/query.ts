@@ -8,6 +8,10 @@ export const queries = new QueryClient({
       staleTime: 10_000,
       gcTime: 10 * 60_000,
       refetchOnWindowFocus: true,
+      // By default only changes of what was read before are told, and the
+      // result is then not renewed: a part of the page that comes later than
+      // the failure would load for ever.
+      notifyOnChangeProps: 'all',
       retry: (count, error) => asFailure(error).passing && count < 2,
       retryDelay: (count, error) => Math.max(asFailure(error).retryAfter * 1000, 600 * 2 ** count),
     },
