@@ -47,7 +47,7 @@ const oneVersion = async (page: Page, part: string) => {
       await page.locator('main form button[type=submit]').click()
       await page.locator('main .bar a').click()
       await page.locator('main button.pri').first().click()
-      await expect(page.locator('main button.pri')).toHaveCount(0)
+      await expect(page.locator('main button.pri')).toHaveCount(0, { timeout: 30_000 })
     }
     await toAdmin(page, '/versions', 'main table')
   }

@@ -309,7 +309,7 @@ export const screens: Screen[] = [
     },
   },
   { name: 'article-versions', go: at('/desk/knowledge/ecs-ssh-login?tab=versions', 'main ol.list li'), long: true },
-  { name: 'article-use', go: at('/desk/knowledge/ecs-ssh-login?tab=use', 'main code'), long: true },
+  { name: 'article-use', go: at('/desk/knowledge/ecs-ssh-login?tab=use', 'main code:visible'), long: true },
   { name: 'article-new', go: at('/desk/knowledge/new', 'textarea.body'), long: true },
   {
     name: 'article-pick',
