@@ -1,15 +1,9 @@
 #!/usr/bin/env bash
-# All tests: packages under the race detector on both databases, then the
+# All tests: packages under the race detector on both databases, and the
 # black-box tests against the shipped binary in bin/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CASEMATE_BIN="$PWD/bin/casemate"
-# One cluster and one migrated database of each kind are made, the rest are
-# copies (internal/db/dbtest).
-CASEMATE_TEST_TEMPLATES=$(mktemp -d)
-export CASEMATE_TEST_TEMPLATES
-trap 'rm -rf "$CASEMATE_TEST_TEMPLATES"' EXIT
-
 options=(-json -vet=off -count=1) # make lint vets, tests' own code too
 tags=() most=20m
 [ -z "${CASEMATE_LONG:-}" ] || { tags=(-tags long); most=90m; } # tests that take a minute and more
@@ -21,6 +15,15 @@ race=(-race
   -gcflags='modernc.org/...=-d=checkptr=0'
   -gcflags='modernc.org/libc/...=-race=false -d=checkptr=0'
   -gcflags='modernc.org/sqlite/lib=-race=false -d=checkptr=0')
+
+# Only compiling, for make test to do meanwhile.
+[ "${1:-}" != compile ] || CGO_ENABLED=1 exec go build "${race[@]}" ./api/... ./internal/...
+
+# One cluster and one migrated database of each kind are made, the rest are
+# copies (internal/db/dbtest).
+CASEMATE_TEST_TEMPLATES=$(mktemp -d)
+export CASEMATE_TEST_TEMPLATES
+trap 'rm -rf "$CASEMATE_TEST_TEMPLATES"' EXIT
 
 # What ./test/... needs of the machine: some wait most of their time (for what a
 # killed process left to run out, for servers that restart) and run beside all
