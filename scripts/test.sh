@@ -1,15 +1,9 @@
 #!/usr/bin/env bash
-# All tests: packages under the race detector on both databases, then the
+# All tests: packages under the race detector on both databases, and the
 # black-box tests against the shipped binary in bin/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CASEMATE_BIN="$PWD/bin/casemate"
-# One cluster and one migrated database of each kind are made, the rest are
-# copies (internal/db/dbtest).
-CASEMATE_TEST_TEMPLATES=$(mktemp -d)
-export CASEMATE_TEST_TEMPLATES
-trap 'rm -rf "$CASEMATE_TEST_TEMPLATES"' EXIT
-
 options=(-json -vet=off -count=1) # make lint vets, tests' own code too
 tags=() most=20m
 [ -z "${CASEMATE_LONG:-}" ] || { tags=(-tags long); most=90m; } # tests that take a minute and more
@@ -22,22 +16,43 @@ race=(-race
   -gcflags='modernc.org/libc/...=-race=false -d=checkptr=0'
   -gcflags='modernc.org/sqlite/lib=-race=false -d=checkptr=0')
 
-# Those that kill processes or measure how fast they are run one at a time; the
-# others two at a time, since they wait a lot.
-alone=()
-together=()
+# Only compiling, for make test to do meanwhile.
+[ "${1:-}" != compile ] || CGO_ENABLED=1 exec go build "${race[@]}" ./api/... ./internal/...
+
+# One cluster and one migrated database of each kind are made, the rest are
+# copies (internal/db/dbtest).
+CASEMATE_TEST_TEMPLATES=$(mktemp -d)
+export CASEMATE_TEST_TEMPLATES
+trap 'rm -rf "$CASEMATE_TEST_TEMPLATES"' EXIT
+
+# What ./test/... needs of the machine: some wait most of their time (for what a
+# killed process left to run out, for servers that restart) and run beside all
+# others; two measure how fast and how large the program is and are alone on the
+# machine; the rest is work.
+waiting=() alone=() working=()
 for p in $(go list ./test/... ./deploy/...); do
   case "$p" in
-  */test/crash | */test/delivery | */test/door | */test/files | */test/mailin | */test/nodes | */test/shift) alone+=("$p") ;;
-  *) together+=("$p") ;;
+  */test/crash | */test/delivery | */test/mailin | */test/nodes) waiting+=("$p") ;;
+  */test/door | */test/files) alone+=("$p") ;;
+  *) working+=("$p") ;;
   esac
 done
+# The long ones of these measure too.
+[ -z "${CASEMATE_LONG:-}" ] || { alone=("${waiting[@]}" "${alone[@]}") waiting=(); }
 
+# try is go test in a module's folder; that it was not content goes to the report too.
+try() { go -C "$1" test "${options[@]}" "${@:2}" || echo "{\"Action\":\"exit\",\"Output\":\"go test ${*:2}: status $?\"}"; }
+beside=$CASEMATE_TEST_TEMPLATES/beside.json
+trap 'trap - TERM; kill 0' INT # what runs beside does not hear the keyboard
+export CGO_ENABLED=0
 {
-  CGO_ENABLED=1 go test "${options[@]}" "${tags[@]}" "${race[@]}" -shuffle=on -timeout 30m ./api/... ./cmd/... ./internal/...
-  export CGO_ENABLED=0
-  go test "${options[@]}" "${tags[@]}" -run 'TestPumpingBreaker' ./internal/verify # at full size
-  go test "${options[@]}" "${tags[@]}" -p 2 -timeout $most "${together[@]}"
-  go test "${options[@]}" "${tags[@]}" -p 1 -timeout $most "${alone[@]}"
-  go -C deploy/helm/test test -json -count=1 ./... # a module of its own, with Helm's library
-} 2>&1 | CGO_ENABLED=0 go run ./test/report
+  { [ ${#waiting[@]} -eq 0 ] || try . "${tags[@]}" -p 1 -timeout $most "${waiting[@]}"; } >"$beside" 2>&1 &
+  CGO_ENABLED=1 try . "${tags[@]}" "${race[@]}" -shuffle=on -timeout 30m ./api/... ./cmd/... ./internal/...
+  # At full size, which the race detector makes too slow.
+  try . "${tags[@]}" -run '^Test(PumpingBreaker|HonestCrowd|CodeSingleUse|SearchRelevance)$' ./internal/verify ./internal/ticket
+  try . "${tags[@]}" -p 2 -timeout $most "${working[@]}"
+  wait
+  cat "$beside"
+  try . "${tags[@]}" -p 1 -timeout $most "${alone[@]}"
+  try deploy/helm/test ./... # a module of its own, with Helm's library
+} 2>&1 | go run ./test/report

@@ -77,7 +77,11 @@ func corpus(w *world) []*story {
 	severities, err := w.catalog.Offered(ctx, w.li, "", w.fault)
 	w.ok(err)
 	var all []*story
-	for range corpusSize {
+	size := corpusSize
+	if raced { // one after the other: nothing to race; all of them without the detector
+		size /= 4
+	}
+	for range size {
 		w.clock.Add(3 * time.Hour)
 		who := people[r.IntN(len(people))]
 		chinese := r.IntN(2) == 0
@@ -389,7 +393,7 @@ func TestSearchRelevance(t *testing.T) {
 			orders[c.q][w.db.Dialect().String()] = got
 			mu.Unlock()
 		}
-		if empty > 8 {
+		if empty > 8 && !raced {
 			t.Errorf("%d of %d queries find nothing: the set is weak", empty, some)
 		}
 		t.Logf("REPORT search on %s: %d tickets, %d of %d queries equal to a plain scan in hits, order and total (%d hits)\n", w.db.Dialect(), len(all), some, len(relevance), hits)

@@ -17,6 +17,9 @@ import (
 	"casemate/internal/verify"
 )
 
+// raced: the race detector is on, which makes everything several times slower.
+var raced bool
+
 // world is a tickettest.World by the short names that the tests of this package
 // use.
 type world struct {

@@ -102,7 +102,17 @@ func TestUploadKill(t *testing.T) {
 						}
 					})
 				}
+				// Not before one of this round got through, however busy the machine is.
+				acknowledged := func() int {
+					mu.Lock()
+					defer mu.Unlock()
+					return len(acked)
+				}
+				before := acknowledged()
 				time.Sleep(30*time.Millisecond + time.Duration(rand.IntN(200))*time.Millisecond)
+				for end := time.Now().Add(20 * time.Second); acknowledged() == before && time.Now().Before(end); {
+					time.Sleep(5 * time.Millisecond)
+				}
 				w.Kill()
 				close(stop)
 				senders.Wait()

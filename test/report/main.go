@@ -52,6 +52,7 @@ type reporter struct {
 	output                  map[trial][]string // of what has no verdict yet
 	unfinished              map[trial]bool     // a line that go test cut into several outputs
 	wrong                   []string           // headed outputs of what failed
+	exits                   []string           // of go test, when it was not content
 	builds                  map[string][]string
 	racing                  map[string]*race // packages in the middle of the report of a race
 	races                   map[string]*race // by text without addresses
@@ -74,6 +75,8 @@ func report(in io.Reader, out io.Writer, strict bool) bool {
 		switch e.Action {
 		case "output":
 			r.said(at, e.Output)
+		case "exit": // scripts/test.sh says it
+			r.exits = append(r.exits, e.Output)
 		case "build-output":
 			r.builds[e.ImportPath] = append(r.builds[e.ImportPath], e.Output)
 		case "pass", "fail", "skip":
@@ -93,6 +96,12 @@ func report(in io.Reader, out io.Writer, strict bool) bool {
 	}
 	if r.passed == 0 {
 		r.fail("no test ran\n")
+	}
+	// What fails has said so above, but for a go test that could not even begin.
+	if r.failed == 0 && len(r.order) == 0 {
+		for _, text := range r.exits {
+			r.fail(text + "\n")
+		}
 	}
 	return r.conclude(strict)
 }

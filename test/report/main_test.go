@@ -39,6 +39,8 @@ func TestReport(t *testing.T) {
 		"process died":  {[]event{pass, say("B", "panic: here\n"), say("", "exit status 2\n"), {Action: "fail", Package: "p"}}, false, []string{"CUT   p B", "panic: here", "exit status 2"}, "panic: here"},
 		"never ended":   {[]event{pass, say("B", "hangs\n")}, false, []string{"UNFINISHED p B", "hangs"}, "hangs"},
 		"not built":     {[]event{pass, {Action: "build-output", ImportPath: "p [p.test]", Output: "undefined: x\n"}, {Action: "fail", Package: "p", FailedBuild: "p [p.test]"}}, false, []string{"FAIL  p\n", "undefined: x"}, "undefined: x"},
+		"not begun":     {[]event{pass, whole, {Action: "exit", Output: "go test ./q: status 1"}}, false, []string{"go test ./q: status 1"}, "go test ./q"},
+		"failed, exit":  {[]event{say("B", "wrong\n"), {Action: "fail", Package: "p", Test: "B"}, {Action: "exit", Output: "go test ./p: status 1"}, pass}, false, []string{"FAIL  p B", "1 passed, 1 failed"}, "wrong"},
 		"race, no test": {append(race("0x1"), pass, whole), false, []string{"data race, seen 1 times, first while this ran: p A", "p.reads()", "p.writes()"}, "p.reads()"},
 		"race twice":    {append(append(race("0x1"), race("0x2")...), pass, whole), false, []string{"data race, seen 2 times", "p.reads()", "p.writes()"}, "p.reads()"},
 		"race cut off":  {append(race("0x1")[:4], pass, event{Action: "fail", Package: "p"}), false, []string{"data race, seen 1 times", "p.reads()"}, "p.reads()"},

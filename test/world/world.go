@@ -284,7 +284,7 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 func (w *World) ready() {
 	w.t.Helper()
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for time.Now().Before(deadline) {
 		select {
 		case err := <-w.done:
@@ -301,7 +301,7 @@ func (w *World) ready() {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	w.t.Fatalf("the server is not ready after 60 s\n%s", tail(w.LogText(), 4000))
+	w.t.Fatalf("the server is not ready after 2 minutes\n%s", tail(w.LogText(), 4000))
 }
 
 // LogText is what the server has written so far.

@@ -124,6 +124,15 @@ var sqliteTemplate = sync.OnceValues(func() (file []byte, err error) {
 	return os.ReadFile(path)
 })
 
+// files is this process's folder for SQLite files.
+var files = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp(quick(), "casemate-sqlite")
+	if err != nil {
+		return "", err
+	}
+	return dir, RemoveAtEnd(dir, 0)
+})
+
 // SQLiteURL is the URL of a fresh, migrated SQLite file.
 func SQLiteURL(t testing.TB) string {
 	t.Helper()
@@ -131,7 +140,20 @@ func SQLiteURL(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "casemate.db")
+	base, err := files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(base, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	path := filepath.Join(dir, "casemate.db")
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +182,7 @@ var (
 func server(t testing.TB) *Postgres {
 	t.Helper()
 	shared.once.Do(func() {
-		dir, err := os.MkdirTemp("", "casemate-postgres")
+		dir, err := os.MkdirTemp(quick(), "casemate-postgres")
 		if err != nil {
 			shared.err = err
 			return

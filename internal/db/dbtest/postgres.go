@@ -60,7 +60,7 @@ func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
 		"-c", "max_connections=400", "-c", "shared_buffers=128MB", "-c", "max_wal_size=1GB"}
 	name := "cluster"
 	if !durable {
-		p.args = append(p.args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off")
+		p.args = append(p.args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off", "-c", "max_wal_size=256MB")
 		name = "cluster-migrated"
 	}
 	err = once(name, cluster, func() error {
@@ -189,6 +189,9 @@ func (p *Postgres) becomePostgres() error {
 		info, err := os.Stat(d)
 		if err != nil {
 			return err
+		}
+		if info.Mode()&os.ModeSticky != 0 { // everybody's, open already
+			break
 		}
 		if err := os.Chmod(d, info.Mode().Perm()|0o011); err != nil {
 			return err
