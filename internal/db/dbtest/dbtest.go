@@ -193,14 +193,14 @@ func MigratedDatabase(t testing.TB) string { t.Helper(); return copied(t, &plain
 // by domain_id.
 func PartitionedDatabase(t testing.TB) string { t.Helper(); return copied(t, &partitioned) }
 
-// ServerDatabase is the URL of a fresh PostgreSQL database for a server that
-// migrates it itself: an empty one. With CASEMATE_TEST_PARTITIONED (make
-// test-long) it has its schema already, with partitioned tables.
+// ServerDatabase is MigratedDatabase for a server that a test starts. With
+// CASEMATE_TEST_PARTITIONED (make test-long) its tables are partitioned.
 func ServerDatabase(t testing.TB) string {
 	t.Helper()
-	url := EmptyDatabase(t)
-	Partition(t, url)
-	return url
+	if partitionedToo() {
+		return PartitionedDatabase(t)
+	}
+	return MigratedDatabase(t)
 }
 
 // Partition migrates an empty PostgreSQL database with partitioned tables where
