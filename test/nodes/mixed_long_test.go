@@ -172,7 +172,7 @@ func TestMixedVersions(t *testing.T) {
 		}
 	}
 	t.Logf("REPORT mixed versions: %s to this one, 3 nodes one by one under %d SDK clients and %d engineers: %d tickets, %d messages, %v answers, %d errors, %d lost; %d mails, %d missing, %d twice; %d events told in order; chain, counters and index whole\n",
-		version, clients, engineers, len(load.tickets), load.said, load.answered, len(load.bad), lost, len(told), missing, twice, hook.last())
+		version, clients, len(load.answered), len(load.tickets), load.said, load.answered, len(load.bad), lost, len(told), missing, twice, hook.last())
 }
 
 // customer makes one without an end of open tickets.
