@@ -130,7 +130,8 @@ func TestMixedVersions(t *testing.T) {
 	var head struct {
 		Last int64 `json:"last_event"`
 	}
-	told, missing := map[string]int{}, 0
+	var told map[string]int
+	missing := 0
 	for until := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Second) {
 		told, missing = acknowledged(mails), 0
 		for number := range load.tickets {
