@@ -1,8 +1,10 @@
 package event_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,6 +97,29 @@ func TestDeadLeaderAhead(t *testing.T) {
 		}
 		if n := len(after(t, d, "", 0, 10)); n != 2 {
 			t.Fatalf("%d sealed", n)
+		}
+	})
+}
+
+// TestBusyLeader: a leader that always has work left, and does it, is not passed
+// over.
+func TestBusyLeader(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		var said bytes.Buffer
+		a, b := event.NewSealer(d, key, "a", quiet), event.NewSealer(d, key, "b", slog.New(slog.NewTextHandler(&said, nil)))
+		for range 60 {
+			record(t, d, one("k"))
+			if err := a.Round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			record(t, d, one("k")) // behind it
+			if err := b.Round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(after(t, d, "", 0, 200)); n != 119 || said.Len() > 0 {
+			t.Errorf("%d sealed, the other said %q", n, said.String())
 		}
 	})
 }

@@ -20,8 +20,9 @@ const (
 	leaseName = "event.sealer"
 	leaseTime = 3 * time.Second
 	// A leader whose lease does not end (its clock was ahead and it died) is
-	// passed over after so many polls that found its work undone, for so many
-	// polls. That is safe: two sealers at once never give a number twice.
+	// passed over after so many polls in a row that found its work undone and the
+	// chain where it was, for so many polls. That is safe: two sealers at once never
+	// give a number twice.
 	passOver    = 25
 	passOverFor = 1500
 )
@@ -37,6 +38,7 @@ type Sealer struct {
 
 	leased  time.Time // when the lease was last renewed
 	undone  int       // polls in a row that found work undone by another leader
+	seen    int64     // the chain's number then: a busy leader always has work, but goes on
 	passing int       // polls for which the lease does not count
 	failing bool      // the last try failed: logged once
 }
@@ -92,9 +94,12 @@ func (s *Sealer) resign(ctx context.Context) error {
 
 // round seals all that waits, if this node leads.
 func (s *Sealer) round(ctx context.Context, polled bool) error {
-	waiting := 0
-	err := s.db.View(ctx, func(tx *db.Tx) error { // most polls find nothing: do not trouble the writer
-		return tx.Get("SELECT count(*) FROM (SELECT 1 FROM events WHERE seq = 0 LIMIT 1) AS w /* all domains: the sealer */").Scan(&waiting)
+	waiting, chain := 0, head{}
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) { // most polls find nothing: do not trouble the writer
+		if err = tx.Get("SELECT count(*) FROM (SELECT 1 FROM events WHERE seq = 0 LIMIT 1) AS w /* all domains: the sealer */").Scan(&waiting); err == nil && waiting > 0 && polled {
+			chain, err = loadHead(tx, "")
+		}
+		return err
 	})
 	if err != nil {
 		return err
@@ -114,6 +119,9 @@ func (s *Sealer) round(ctx context.Context, polled bool) error {
 		return err
 	}
 	if !leads && polled {
+		if chain.seq != s.seen {
+			s.undone, s.seen = 0, chain.seq
+		}
 		if s.undone++; s.undone == passOver {
 			s.log.Warn("the leading sealer does not seal: passed over")
 			s.passing = passOverFor

@@ -32,17 +32,11 @@ const password = "correct horse battery"
 func each(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Parallel()
 	clock := func() *dbtest.Clock { return dbtest.NewClock(time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC)) }
-	for _, kind := range []string{"sqlite", "postgres"} {
+	for kind, store := range dbtest.Stores() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			w := &world{clock: clock(), system: principal.AsSystem(principal.House)}
-			url := ""
-			if kind == "sqlite" {
-				url = dbtest.SQLiteURL(t)
-			} else {
-				url = dbtest.MigratedDatabase(t)
-			}
-			w.d = dbtest.Open(t, db.Options{URL: url, Now: w.clock.Now})
+			w.d = dbtest.Open(t, db.Options{URL: store(t), Now: w.clock.Now})
 			w.keys = sealtest.Keyring(t)
 			w.s = identity.New(w.d, w.keys, identity.Options{})
 			var err error

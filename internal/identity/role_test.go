@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
@@ -327,6 +328,29 @@ func TestChangeGroup(t *testing.T) {
 			if (i >= 0) != want || want && (p.Groups[i].Name != name || !slices.Equal(p.Groups[i].Roles, []string{identity.TicketAdministrator}) || len(p.Groups[i].Members) != 1) {
 				t.Errorf("at %d: %+v", at, p.Groups)
 			}
+		}
+	})
+}
+
+// TestRoleOfOlderNode: a person whom a node of a version with one role made, while
+// versions ran side by side, keeps it when he gets another (threats.md E14).
+func TestRoleOfOlderNode(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		u, err := w.s.CreateUser(t.Context(), w.system, identity.NewUser{Domain: principal.House, Name: "made-before", Password: password, Role: principal.RoleEngineer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.d.Update(t.Context(), func(tx *db.Tx) error {
+			tx.Write(1, "UPDATE users SET roles = '' WHERE domain_id = ? AND id = ?", principal.House, u.ID)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.s.User(t.Context(), w.system, principal.House, u.ID); err != nil || !got.Has(principal.RoleEngineer) {
+			t.Errorf("the role reads %q, %v", got.Roles, err)
+		}
+		if got, err := w.s.GrantRole(t.Context(), w.system, u.ID, principal.RoleSupervisor); err != nil || got.Roles != "supervisor,engineer" {
+			t.Errorf("with another one: %q, %v", got.Roles, err)
 		}
 	})
 }

@@ -228,6 +228,9 @@ func scanUser(r db.Row) (u User, err error) {
 	var language string
 	err = r.Scan(&u.Domain, &u.ID, &u.Name, &u.Mobile, &u.Mail, &u.AreaCode, &main, &u.Role, &u.Roles, &u.Partner, &u.Alias, &u.PublicID, &language, &u.Zone, &disabled, &u.Created)
 	u.Main, u.Disabled, u.Language = main == 1, disabled == 1, locale.Language(language)
+	if u.Roles == "" { // a node of a version with one role wrote the row after migration 39
+		u.Roles = u.Role
+	}
 	if errors.Is(err, db.ErrNone) {
 		err = ErrNoUser
 	}

@@ -10,8 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -209,14 +212,21 @@ func (l leased) term() time.Duration {
 	return leaseOrdinary
 }
 
-// lease takes due jobs, and those of nodes that died.
+// lease takes due jobs, and those of nodes that died. Kinds that this version
+// does not know stay for the nodes that do: where two versions run side by side
+// (threats.md E14), a try here would be one less there.
 func (r *Runner) lease(ctx context.Context, n int) ([]leased, error) {
+	known, kinds := r.known()
+	if known == "" {
+		return nil, nil
+	}
 	due := false
 	err := r.db.View(ctx, func(tx *db.Tx) error { // most polls find nothing: do not trouble the writer
 		// Each half by its index: of the two with OR PostgreSQL read every job that waits for later.
 		var waiting, left int
-		err := tx.Get(`SELECT (SELECT count(*) FROM (SELECT run_at FROM jobs WHERE state = 'waiting' AND run_at <= ? ORDER BY run_at LIMIT 1) AS w),
-			(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_until <= ?)`, tx.Now, tx.Now).Scan(&waiting, &left)
+		err := tx.Get(`SELECT (SELECT count(*) FROM (SELECT run_at FROM jobs WHERE state = 'waiting' AND run_at <= ? AND `+known+` ORDER BY run_at LIMIT 1) AS w),
+			(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_until <= ? AND `+known+`)`,
+			slices.Concat([]any{tx.Now}, kinds, []any{tx.Now}, kinds)...).Scan(&waiting, &left)
 		due = waiting+left > 0
 		return err
 	})
@@ -237,15 +247,27 @@ func (r *Runner) lease(ctx context.Context, n int) ([]leased, error) {
 			j.Args, j.urgent = json.RawMessage(args), urgent == 1
 			jobs = append(jobs, j)
 			return nil
-		}, leaseSQL(tx.DB().Dialect()), tx.Now+leaseUrgent.Milliseconds(), tx.Now+leaseOrdinary.Milliseconds(), r.node, tx.Now, tx.Now, n)
+		}, leaseSQL(tx.DB().Dialect(), known), slices.Concat([]any{tx.Now + leaseUrgent.Milliseconds(), tx.Now + leaseOrdinary.Milliseconds(), r.node, tx.Now, tx.Now}, kinds, []any{n})...)
 		return jobs, err
 	})
 }
 
+// known is the condition that this runner knows a job's kind, and its values; ""
+// when it knows none.
+func (r *Runner) known() (condition string, kinds []any) {
+	for _, name := range slices.Sorted(maps.Keys(r.kinds)) { // always the same text
+		kinds = append(kinds, name)
+	}
+	if len(kinds) == 0 {
+		return "", nil
+	}
+	return "kind IN (?" + strings.Repeat(", ?", len(kinds)-1) + ")", kinds
+}
+
 // leaseSQL is the one statement in which the two databases differ.
-func leaseSQL(d db.Dialect) string {
-	const head = `UPDATE jobs SET state = 'running', tries = tries + 1, lease_until = CASE WHEN urgent = 1 THEN CAST(? AS BIGINT) ELSE CAST(? AS BIGINT) END, lease_by = ?
-		WHERE id IN (SELECT id FROM jobs WHERE state = 'waiting' AND run_at <= ? OR state = 'running' AND lease_until <= ? ORDER BY urgent DESC, run_at, id LIMIT ?`
+func leaseSQL(d db.Dialect, known string) string {
+	head := `UPDATE jobs SET state = 'running', tries = tries + 1, lease_until = CASE WHEN urgent = 1 THEN CAST(? AS BIGINT) ELSE CAST(? AS BIGINT) END, lease_by = ?
+		WHERE id IN (SELECT id FROM jobs WHERE (state = 'waiting' AND run_at <= ? OR state = 'running' AND lease_until <= ?) AND ` + known + ` ORDER BY urgent DESC, run_at, id LIMIT ?`
 	const tail = `) RETURNING id, kind, domain_id, args, tries, urgent`
 	if d == db.Postgres {
 		return head + " FOR UPDATE SKIP LOCKED" + tail
@@ -255,7 +277,7 @@ func leaseSQL(d db.Dialect) string {
 
 // run runs one leased job and settles it.
 func (r *Runner) run(ctx context.Context, j leased) {
-	k, known := r.kinds[j.kind]
+	k := r.kinds[j.kind]
 	timeout := k.Timeout
 	if timeout == 0 {
 		timeout = 30 * time.Second
@@ -267,18 +289,13 @@ func (r *Runner) run(ctx context.Context, j leased) {
 	defer stopLate()
 	beat := make(chan struct{})
 	go r.heartbeat(jctx, j, beat)
-	var err error
-	if !known {
-		err = errors.New("no worker knows this kind")
-	} else {
-		err = protect(func() error {
-			own, err := r.onClock(jctx, j.Domain)
-			if err != nil {
-				return err
-			}
-			return k.Run(own, j.Running)
-		})
-	}
+	err := protect(func() error {
+		own, err := r.onClock(jctx, j.Domain)
+		if err != nil {
+			return err
+		}
+		return k.Run(own, j.Running)
+	})
 	close(beat)
 	if err := r.settle(context.WithoutCancel(ctx), j, k, err); err != nil {
 		r.log.Error("settling a job", "job", j.ID, "kind", j.kind, "error", err)

@@ -101,6 +101,40 @@ func TestRetryDeadDropUnique(t *testing.T) {
 	})
 }
 
+// TestUnknownKinds: jobs of a kind that only a later version knows are left as they
+// are by a node of this one, and in nobody's way; a node that knows them runs them.
+func TestUnknownKinds(t *testing.T) {
+	t.Parallel()
+	dbtest.EachClock(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		enqueue(t, d, 30, job.Job{Kind: "later version's", Urgent: true})
+		enqueue(t, d, 2, job.Job{Kind: "known"})
+		var ran, news atomic.Int32
+		known := job.Kind{Name: "known", Run: func(context.Context, job.Running) error { ran.Add(1); return nil }}
+		old := job.NewRunner(d, "old", quiet)
+		if n, err := old.Work(t.Context()); n != 0 || err != nil {
+			t.Errorf("a runner without kinds ran %d, %v", n, err)
+		}
+		old.Add(known)
+		for range 25 { // more than a job has tries
+			if _, err := old.Work(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			clock.Add(time.Hour)
+		}
+		var untouched int
+		if err := d.View(t.Context(), func(tx *db.Tx) error {
+			return tx.Get("SELECT count(*) FROM jobs WHERE state = 'waiting' AND tries = 0 AND last_error = ''").Scan(&untouched)
+		}); err != nil || ran.Load() != 2 || untouched != 30 {
+			t.Errorf("%d known jobs ran, %d unknown ones are as they were, %v", ran.Load(), untouched, err)
+		}
+		later := job.NewRunner(d, "new", quiet)
+		later.Add(known, job.Kind{Name: "later version's", Run: func(context.Context, job.Running) error { news.Add(1); return nil }})
+		if _, err := later.Work(t.Context()); err != nil || news.Load() != 30 {
+			t.Errorf("%d ran where they are known, %v", news.Load(), err)
+		}
+	})
+}
+
 // TestTakeover: the job of a node that died is run by another within its time.
 func TestTakeover(t *testing.T) {
 	t.Parallel()

@@ -37,15 +37,11 @@ type world struct {
 // each runs the test on both databases, with a clock the test sets.
 func each(t *testing.T, o notify.Options, test func(w *world)) {
 	t.Helper()
-	stores := map[string]func(testing.TB) string{"sqlite": dbtest.SQLiteURL, "postgres": dbtest.MigratedDatabase}
-	if os.Getenv("CASEMATE_TEST_PARTITIONED") != "" {
-		stores["partitioned"] = dbtest.EmptyDatabase
-	}
-	for name, url := range stores {
+	for name, url := range dbtest.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := dbtest.NewClock(time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC))
-			w := &world{t: t, db: dbtest.Open(t, db.Options{URL: url(t), Now: c.Now, Partitioned: name == "partitioned"}), keys: sealtest.Keyring(t), clock: c, log: new(bytes.Buffer)}
+			w := &world{t: t, db: dbtest.Open(t, db.Options{URL: url(t), Now: c.Now}), keys: sealtest.Keyring(t), clock: c, log: new(bytes.Buffer)}
 			w.serve(o)
 			test(w)
 		})

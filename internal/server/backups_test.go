@@ -31,7 +31,7 @@ func TestBackupsOfTheDesk(t *testing.T) {
 			dir := t.TempDir()
 			o := Options{Data: filepath.Join(dir, "d"), Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}
 			if database == "postgres" {
-				o.Database = dbtest.EmptyDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			s, err := Open(t.Context(), o)
 			if err != nil {

@@ -30,7 +30,7 @@ func TestRemoveDemo(t *testing.T) {
 			t.Parallel()
 			o := Options{Data: filepath.Join(t.TempDir(), "d"), Demo: true, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}
 			if database == "postgres" {
-				o.Database = dbtest.EmptyDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			s, err := Open(t.Context(), o)
 			if err != nil {

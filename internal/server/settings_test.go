@@ -14,7 +14,7 @@ import (
 // an address; the sizes of the store on both databases.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func() string{"sqlite": func() string { return "" }, "postgres": func() string { return dbtest.EmptyDatabase(t) }} {
+	for name, database := range map[string]func() string{"sqlite": func() string { return "" }, "postgres": func() string { return dbtest.ServerDatabase(t) }} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Data: filepath.Join(t.TempDir(), "d"), Database: database(), Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Config: config.Config{Queue: config.Queue{Capacity: 7}}}
 			s, err := Open(t.Context(), o)

@@ -18,7 +18,7 @@ import (
 // serves one process at a time; when it ends, both may be.
 func TestOneMasterKey(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]func() string{"sqlite": func() string { return "" }, "postgres": func() string { return dbtest.EmptyDatabase(t) }} {
+	for name, database := range map[string]func() string{"sqlite": func() string { return "" }, "postgres": func() string { return dbtest.ServerDatabase(t) }} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Data: filepath.Join(t.TempDir(), "d"), Database: database(), Log: slog.New(slog.DiscardHandler)}
 			first, err := Open(t.Context(), o)

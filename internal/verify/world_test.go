@@ -52,13 +52,12 @@ func (p *post) count() int {
 // processes.
 type world struct {
 	*node
-	t           *testing.T
-	url         string
-	partitioned bool
-	clock       *dbtest.Clock
-	keys        *seal.Keyring
-	post        *post
-	log         *bytes.Buffer
+	t     *testing.T
+	url   string
+	clock *dbtest.Clock
+	keys  *seal.Keyring
+	post  *post
+	log   *bytes.Buffer
 }
 
 type node struct {
@@ -72,14 +71,10 @@ type node struct {
 // each runs the test on both databases, with a clock the test sets.
 func each(t *testing.T, o verify.Options, test func(w *world)) {
 	t.Helper()
-	stores := map[string]func(testing.TB) string{"sqlite": dbtest.SQLiteURL, "postgres": dbtest.MigratedDatabase}
-	if os.Getenv("CASEMATE_TEST_PARTITIONED") != "" {
-		stores["partitioned"] = dbtest.EmptyDatabase
-	}
-	for name, url := range stores {
+	for name, url := range dbtest.Stores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{t: t, url: url(t), partitioned: name == "partitioned", clock: dbtest.NewClock(time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC)), keys: sealtest.Keyring(t), post: new(post), log: new(bytes.Buffer)}
+			w := &world{t: t, url: url(t), clock: dbtest.NewClock(time.Date(2026, 1, 15, 8, 0, 0, 0, time.UTC)), keys: sealtest.Keyring(t), post: new(post), log: new(bytes.Buffer)}
 			w.node = w.open(o)
 			test(w)
 		})
@@ -90,7 +85,7 @@ func each(t *testing.T, o verify.Options, test func(w *world)) {
 func (w *world) open(o verify.Options) *node {
 	w.t.Helper()
 	log := slog.New(slog.NewTextHandler(w.log, nil))
-	n := &node{db: dbtest.Open(w.t, db.Options{URL: w.url, Now: w.clock.Now, Partitioned: w.partitioned, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})}
+	n := &node{db: dbtest.Open(w.t, db.Options{URL: w.url, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})}
 	n.ident = identity.New(n.db, w.keys, identity.Options{PasswordMemory: 64})
 	var err error
 	if n.out, err = notify.New(n.db, w.keys, notify.Options{Config: config.Notify{}, Mail: []notify.Channel{w.post}, SMS: []notify.Channel{w.post}, Log: log}); err != nil {

@@ -102,7 +102,7 @@ func TestDemo(t *testing.T) {
 			t.Parallel()
 			o := world.Options{Strict: true}
 			if engine == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			local := func(args ...string) string {

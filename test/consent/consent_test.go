@@ -126,7 +126,7 @@ func each(t *testing.T, config string, test func(t *testing.T, w *world.World)) 
 			t.Parallel()
 			o := world.Options{Config: config}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			test(t, world.Start(t, o))
 		})

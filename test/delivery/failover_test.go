@@ -192,7 +192,7 @@ func TestFailOver(t *testing.T) {
 					a := &arrivals{at: map[string]time.Time{}, codes: map[string]string{}, news: make(chan struct{}, 1)}
 					o := world.Options{NoDemo: true, Env: []string{"GATEWAY_SECRET=gateway-secret"}, Config: providers(t, how, a)}
 					if database == "postgres" {
-						o.Database = dbtest.MigratedDatabase(t)
+						o.Database = dbtest.ServerDatabase(t)
 					}
 					w := world.Start(t, o)
 					made(t, w, "user", "create", "boss", "--new-domain", "--domain", "Harbour Ltd") // without an address: nobody is told of the new key

@@ -31,7 +31,7 @@ func TestListenAfterDay(t *testing.T) {
 			t.Parallel()
 			var o world.Options
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			dir := t.TempDir()

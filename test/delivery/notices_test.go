@@ -28,7 +28,7 @@ func TestNotices(t *testing.T) {
 			o := world.Options{NoDemo: true, Config: fmt.Sprintf("ticket: {acknowledge: true}\nnotify:\n  product: Harbour\n  url: https://desk.harbour.example\n  mail:\n    - host: localhost\n      port: %d\n      user: casemate\n      password: {env: MAIL_PASSWORD}\n      from: Harbour Support <support@harbour.example>\n      ca_file: %s\n",
 				office.port, office.ca), Env: []string{"MAIL_PASSWORD=mail-secret"}}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			made(t, w, "user", "create", "boss", "--new-domain", "--domain", "Harbour Ltd", "--mail", "boss@harbour.example", "--speaks", "en-us")

@@ -224,7 +224,7 @@ func TestCodeByMail(t *testing.T) {
 			o := world.Options{NoDemo: true, Config: fmt.Sprintf("notify:\n  product: Harbour\n  mail:\n    - host: localhost\n      port: %d\n      user: casemate\n      password: {env: MAIL_PASSWORD}\n      from: Harbour Support <support@harbour.example>\n      ca_file: %s\n",
 				office.port, office.ca), Env: []string{"MAIL_PASSWORD=mail-secret"}}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			for i := 0; i < 100 && !strings.Contains(w.Welcome(), "/desk/v1/setup"); i++ {

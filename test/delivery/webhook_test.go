@@ -65,7 +65,7 @@ func TestWebhookKill(t *testing.T) {
 			t.Parallel()
 			o := world.Options{Config: "webhooks: {allow: [127.0.0.1/32]}\n"}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			k := &told{ids: map[int64]string{}}

@@ -45,7 +45,7 @@ func each(t *testing.T, test func(t *testing.T, w *world.World)) {
 			t.Parallel()
 			o := world.Options{Config: settings}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			test(t, world.Start(t, o))
 		})

@@ -25,7 +25,7 @@ func each(t *testing.T, test func(t *testing.T, w *world.World)) {
 		t.Run(database, func(t *testing.T) {
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			test(t, world.Start(t, o))
 		})

@@ -127,7 +127,7 @@ func TestSDKFederation(t *testing.T) {
 			write(settings, "drain: 50ms\n")
 			o := world.Options{Args: []string{"--config", settings}}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			d := w.Domains[0]

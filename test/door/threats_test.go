@@ -258,7 +258,7 @@ func TestLoginFlood(t *testing.T) {
 // TestRevokeSpeed: what is taken away on one node is gone there within a second
 // and on another within five (threats.md B8).
 func TestRevokeSpeed(t *testing.T) {
-	database := dbtest.MigratedDatabase(t)
+	database := dbtest.ServerDatabase(t)
 	one := world.Start(t, world.Options{Database: database})
 	two := world.Start(t, world.Options{Database: database, NoDemo: true, Args: []string{"--keys", one.Dir + ".keys"}})
 	status := func(w *world.World, token string) int {

@@ -53,7 +53,7 @@ func open(t *testing.T, database, config string, customers int) *office {
 // store is the URL of an empty database, "" = SQLite.
 func (f *office) store(database string) string {
 	if database == "postgres" {
-		return dbtest.MigratedDatabase(f.t)
+		return dbtest.ServerDatabase(f.t)
 	}
 	return ""
 }

@@ -177,7 +177,7 @@ func TestMassAssignment(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			massAssignment(t, w)

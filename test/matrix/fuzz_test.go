@@ -44,7 +44,7 @@ func TestFuzzApi(t *testing.T) {
 			t.Parallel()
 			o := world.Options{Config: objects.Scenes}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			problem := w.Consultation(t)

@@ -207,7 +207,7 @@ func configured(t *testing.T, config string, test func(t *testing.T, w *world.Wo
 			t.Parallel()
 			o := world.Options{Config: config}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			test(t, world.Start(t, o))
 		})

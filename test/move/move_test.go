@@ -122,7 +122,7 @@ func TestMigrate(t *testing.T) {
 	}
 	detail := shown()
 
-	database := dbtest.MigratedDatabase(t)
+	database := dbtest.ServerDatabase(t)
 	to := []string{"--data", w.Dir, "--to", database}
 	end := make(chan struct{})
 	var writer sync.WaitGroup

@@ -286,7 +286,7 @@ notify:
 						i+1, h.gateway(t, takes), s.file("sms-secret", smsSecret), i+1)
 				}
 				if database == "postgres" {
-					o.Database = dbtest.MigratedDatabase(t)
+					o.Database = dbtest.ServerDatabase(t)
 				}
 				s.World = world.Start(t, o)
 				s.people()

@@ -162,7 +162,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Parallel()
 			o := world.Options{Strict: true, Config: objects.Scenes}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			for i, how := range []string{"aksk", "token"} {

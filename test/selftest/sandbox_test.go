@@ -110,7 +110,7 @@ func TestSandbox(t *testing.T) {
 			}()
 			o := world.Options{NoDemo: true, Config: fmt.Sprintf("notify:\n  mail:\n    - host: 127.0.0.1\n      port: %d\n      from: Support <support@example.org>\n", provider.Addr().(*net.TCPAddr).Port)}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			local(t, w, "user", "create", "chen", "--role", "engineer")

@@ -76,7 +76,7 @@ func TestSelftest(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			before := desk(t, w)

@@ -127,7 +127,7 @@ mail_in:
     - {name: support, address: %s}
 `, s.sink.Port, mailbox, s.receive, mailbox)}
 	if database == "postgres" {
-		s.url = dbtest.MigratedDatabase(t)
+		s.url = dbtest.ServerDatabase(t)
 		o.Database = s.url
 	}
 	s.World = world.Start(t, o)

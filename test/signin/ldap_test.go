@@ -26,7 +26,7 @@ func configured(t *testing.T, database, text string) (w *world.World, path strin
 	}
 	o := world.Options{Args: []string{"--config", path}, Env: []string{"READER=reader-password"}}
 	if database == "postgres" {
-		o.Database = dbtest.MigratedDatabase(t)
+		o.Database = dbtest.ServerDatabase(t)
 	}
 	return world.Start(t, o), path
 }

@@ -24,7 +24,7 @@ func each(t *testing.T, o world.Options, test func(t *testing.T, w *world.World)
 		t.Run(database, func(t *testing.T) {
 			o := o
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			test(t, world.Start(t, o))
 		})

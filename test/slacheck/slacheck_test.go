@@ -132,7 +132,7 @@ func TestRecomputed(t *testing.T) {
 			t.Parallel()
 			o := world.Options{NoDemo: true, Direct: true, Config: "ticket:\n  urge_after: -1s\n"}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			w := world.Start(t, o)
 			s := &shift{t: t, w: w}

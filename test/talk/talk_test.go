@@ -68,7 +68,7 @@ func TestSDK(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			tell(t, world.Start(t, o))
 		})
@@ -319,7 +319,7 @@ func TestPollOverHTTP(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.MigratedDatabase(t)
+				o.Database = dbtest.ServerDatabase(t)
 			}
 			storm(t, world.Start(t, o))
 		})

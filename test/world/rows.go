@@ -121,7 +121,8 @@ func (w *World) Rows(t testing.TB, domain string) map[string]string {
 // columnsOf are the columns of each table.
 func columnsOf(ctx context.Context, t testing.TB, d *sql.DB, lite bool) map[string][]string {
 	t.Helper()
-	list := "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1, 2"
+	list := `SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+		WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2`
 	if lite {
 		list = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY 1, 2"
 	}

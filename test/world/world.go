@@ -58,6 +58,7 @@ type User struct {
 
 // Options of a world.
 type Options struct {
+	Binary   string   // another version's; "" = the shipped one. It gets the database as it is
 	Database string   // URL of a database; "" = SQLite in the data folder
 	Config   string   // text of a configuration file, "" = none
 	Args     []string // more arguments of casemate serve
@@ -133,6 +134,9 @@ func Start(t testing.TB, o Options) *World {
 		}
 		w.o.Args = append(append([]string(nil), o.Args...), "--config", path)
 	}
+	if o.Database != "" && o.Binary == "" {
+		dbtest.Partition(t, o.Database)
+	}
 	var release func()
 	w.address, release = freePort(t)
 	w.URL = "http://" + w.address
@@ -175,9 +179,46 @@ func freePort(t testing.TB) (address string, release func()) {
 // Stop, on the same address) and waits until it is ready.
 func (w *World) Run() {
 	w.t.Helper()
-	credentials := filepath.Join(filepath.Dir(w.Dir), "credentials.json")
+	w.launch()
+	w.ready()
+	if w.o.NoDemo {
+		return
+	}
+	credentials := w.CredentialsFile()
+	text, err := os.ReadFile(credentials)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &w.Credentials); err != nil {
+		w.t.Fatal(err)
+	}
+	// Programs that read the file go through the tap as well.
+	if err := os.WriteFile(credentials, bytes.ReplaceAll(text, []byte("http://"+w.address), []byte(w.URL)), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.BaseURL = w.URL
+}
+
+// Refused starts the process as Run does, where it is to end by itself within a
+// minute, and returns with what.
+func (w *World) Refused() error {
+	w.t.Helper()
+	w.launch()
+	select {
+	case err := <-w.done:
+		w.done <- err
+		return err
+	case <-time.After(time.Minute):
+		w.Kill()
+		w.t.Error("the server goes on")
+		return nil
+	}
+}
+
+func (w *World) launch() {
+	w.t.Helper()
 	args := append([]string(nil), w.o.Wrap...)
-	args = append(args, Binary(w.t), "serve", "--data", w.Dir, "--listen", w.address, "--credentials", credentials)
+	args = append(args, w.binary(), "serve", "--data", w.Dir, "--listen", w.address, "--credentials", w.CredentialsFile())
 	if !w.o.NoDemo {
 		args = append(args, "--demo")
 	}
@@ -197,22 +238,27 @@ func (w *World) Run() {
 	}
 	w.done = make(chan error, 1)
 	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(w.cmd, w.done)
-	w.ready()
-	if w.o.NoDemo {
-		return
+}
+
+func (w *World) binary() string {
+	if w.o.Binary != "" {
+		return w.o.Binary
 	}
-	text, err := os.ReadFile(credentials)
-	if err != nil {
-		w.t.Fatal(err)
+	return Binary(w.t)
+}
+
+// Upgraded tells that the shipped binary is what runs from the next Run on.
+func (w *World) Upgraded() { w.o.Binary = "" }
+
+// Ended tells whether the process is no more.
+func (w *World) Ended() bool {
+	select {
+	case err := <-w.done:
+		w.done <- err
+		return true
+	default:
+		return false
 	}
-	if err := json.Unmarshal(text, &w.Credentials); err != nil {
-		w.t.Fatal(err)
-	}
-	// Programs that read the file go through the tap as well.
-	if err := os.WriteFile(credentials, bytes.ReplaceAll(text, []byte("http://"+w.address), []byte(w.URL)), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-	w.BaseURL = w.URL
 }
 
 // Moved tells where the installation lies from the next Run on: a data folder,
@@ -348,7 +394,7 @@ func (w *World) signal(s syscall.Signal) {
 func (w *World) Local(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, Binary(w.t), append(args, "--data", w.Dir)...)
+	cmd := exec.CommandContext(ctx, w.binary(), append(args, "--data", w.Dir)...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {

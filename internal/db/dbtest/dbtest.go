@@ -30,9 +30,9 @@ func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 // here but by EachClock.
 func EachWith(t *testing.T, o db.Options, test func(t *testing.T, d *db.DB)) {
 	t.Helper()
-	each(t, func(t *testing.T, url string, partitioned bool) {
+	each(t, func(t *testing.T, url string) {
 		o := o
-		o.URL, o.Partitioned = url, partitioned
+		o.URL = url
 		test(t, Open(t, o))
 	})
 }
@@ -40,26 +40,32 @@ func EachWith(t *testing.T, o db.Options, test func(t *testing.T, d *db.DB)) {
 // EachClock is Each with a clock that the test sets, one for each variant.
 func EachClock(t *testing.T, test func(t *testing.T, d *db.DB, clock *Clock)) {
 	t.Helper()
-	each(t, func(t *testing.T, url string, partitioned bool) {
+	each(t, func(t *testing.T, url string) {
 		clock := NewClock(clockBegins)
-		test(t, Open(t, db.Options{URL: url, Partitioned: partitioned, Now: clock.Now}), clock)
+		test(t, Open(t, db.Options{URL: url, Now: clock.Now}), clock)
 	})
 }
 
-func each(t *testing.T, test func(t *testing.T, url string, partitioned bool)) {
+// Stores are the kinds of databases that storage tests run on, and what gives a
+// fresh, migrated one of each: for tests that need more of it than Each gives.
+// With CASEMATE_TEST_PARTITIONED (make test-long) PostgreSQL with every tenant's
+// table partitioned by domain_id is one of them.
+func Stores() map[string]func(testing.TB) string {
+	stores := map[string]func(testing.TB) string{"sqlite": SQLiteURL, "postgres": MigratedDatabase}
+	if partitionedToo() {
+		stores["postgres-partitioned"] = PartitionedDatabase
+	}
+	return stores
+}
+
+func partitionedToo() bool { return os.Getenv("CASEMATE_TEST_PARTITIONED") != "" }
+
+func each(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, SQLiteURL(t), false)
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, MigratedDatabase(t), false)
-	})
-	if os.Getenv("CASEMATE_TEST_PARTITIONED") != "" {
-		t.Run("postgres-partitioned", func(t *testing.T) {
+	for name, url := range Stores() {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, EmptyDatabase(t), true)
+			test(t, url(t))
 		})
 	}
 }
@@ -160,12 +166,15 @@ func SQLiteURL(t testing.TB) string {
 	return "sqlite:" + path
 }
 
-// The databases that the others of a server are copies of.
-const (
-	empty    = "template1"
-	migrated = "template_casemate"
-	filled   = "template_filled"
-)
+// The database that all of a server begin as.
+const empty = "template1"
+
+// template is a migrated database that others are copies of.
+type template struct {
+	name        string
+	partitioned bool
+	ready       string // what is copied: name, or one that is filled as well; "" = not there yet
+}
 
 var (
 	shared struct {
@@ -173,9 +182,10 @@ var (
 		server *Postgres
 		err    error
 		mu     sync.Mutex // a template may have no other user while it is copied
-		from   string     // what MigratedDatabase copies, "" = not there yet
 	}
-	databases atomic.Int64
+	plain       = template{name: "template_casemate"}
+	partitioned = template{name: "template_partitioned", partitioned: true}
+	databases   atomic.Int64
 )
 
 // server is this process's PostgreSQL for tests that do not need durability.
@@ -199,29 +209,57 @@ func server(t testing.TB) *Postgres {
 }
 
 // MigratedDatabase is the URL of a fresh, migrated PostgreSQL database.
-func MigratedDatabase(t testing.TB) string {
+func MigratedDatabase(t testing.TB) string { t.Helper(); return copied(t, &plain) }
+
+// PartitionedDatabase is MigratedDatabase with every tenant's table partitioned
+// by domain_id.
+func PartitionedDatabase(t testing.TB) string { t.Helper(); return copied(t, &partitioned) }
+
+// ServerDatabase is MigratedDatabase for a server that a test starts. With
+// CASEMATE_TEST_PARTITIONED (make test-long) its tables are partitioned.
+func ServerDatabase(t testing.TB) string {
+	t.Helper()
+	if partitionedToo() {
+		return PartitionedDatabase(t)
+	}
+	return MigratedDatabase(t)
+}
+
+// Partition migrates an empty PostgreSQL database with partitioned tables where
+// CASEMATE_TEST_PARTITIONED asks for it; one that has a schema stays as it is.
+func Partition(t testing.TB, url string) {
+	t.Helper()
+	if !partitionedToo() {
+		return
+	}
+	if err := migrateTo(url, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func copied(t testing.TB, of *template) string {
 	t.Helper()
 	s := server(t)
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if shared.from == "" {
-		from := migrated
-		there, err := s.has(migrated)
+	if of.ready == "" {
+		ready := of.name
+		there, err := s.has(of.name)
 		if err == nil && !there {
-			err = s.migratedTemplate()
+			err = s.make(of)
 		}
 		if err == nil && filling != nil {
-			from = filled
-			if err = s.copyDatabase(filled, migrated); err == nil {
-				err = fill(s.url(filled) + "?listen=off")
+			ready = of.name + "_filled"
+			if err = s.copyDatabase(ready, of.name); err == nil {
+				err = fill(s.url(ready) + "?listen=off")
 			}
 		}
 		if err != nil {
 			t.Fatalf("the template of databases: %v", err)
 		}
-		shared.from = from
+		of.ready = ready
 	}
-	return create(t, s, shared.from)
+	return create(t, s, of.ready)
 }
 
 // EmptyDatabase is the URL of a fresh PostgreSQL database without tables.
@@ -234,10 +272,10 @@ func EmptyDatabase(t testing.TB) string {
 }
 
 // create makes a database for a test, with shared.mu held.
-func create(t testing.TB, s *Postgres, template string) string {
+func create(t testing.TB, s *Postgres, of string) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	if err := s.copyDatabase(name, template); err != nil {
+	if err := s.copyDatabase(name, of); err != nil {
 		t.Fatal(err)
 	}
 	// A file that is gone is not written to the disk any more.

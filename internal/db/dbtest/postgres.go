@@ -78,7 +78,11 @@ func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
 			return err
 		}
 		defer p.Stop()
-		return p.migratedTemplate()
+		err := p.make(&plain)
+		if err == nil && partitionedToo() {
+			err = p.make(&partitioned)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -86,13 +90,17 @@ func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
 	return p, p.Start()
 }
 
-// migratedTemplate makes the database that tests' databases are copies of.
-func (p *Postgres) migratedTemplate() error {
-	url, err := p.CreateDatabase(migrated)
+// make makes a database that tests' databases are copies of.
+func (p *Postgres) make(of *template) error {
+	url, err := p.CreateDatabase(of.name)
 	if err != nil {
 		return err
 	}
-	d, err := db.Open(context.Background(), db.Options{URL: url + "?listen=off"})
+	return migrateTo(url+"?listen=off", of.partitioned)
+}
+
+func migrateTo(url string, partitioned bool) error {
+	d, err := db.Open(context.Background(), db.Options{URL: url, Partitioned: partitioned})
 	if err != nil {
 		return err
 	}
