@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
-import { defineConfig, type Plugin } from 'vite'
+import { defineConfig, minifySync, type Plugin } from 'vite'
 import { documents } from './docs/build/plugin'
 
 const root = import.meta.dirname
 
 // Widgets that the frame of every page needs.
-const frame = ['Empty', 'Failed', 'Greet', 'Help', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Say', 'Sheet', 'Skeleton', 'State', 'Time', 'Unreachable']
+const frame = ['Empty', 'Failed', 'Greet', 'Help', 'Icon', 'Load', 'Logo', 'Menu', 'Offline', 'Say', 'Sheet', 'Skeleton', 'State', 'Time']
 
 // Each page has an entry of its own; a page that is not there is left out.
 const entries = ['login', 'console', 'desk', 'docs'].filter((name) => existsSync(join(root, `${name}.html`)))
@@ -22,6 +22,9 @@ function compressed(): Plugin {
     apply: 'build',
     async closeBundle() {
       const dist = join(root, 'dist')
+      // What lies in public/ comes as it is.
+      const start = join(dist, 'start.js')
+      await writeFile(start, minifySync('start.js', await readFile(start, 'utf8')).code)
       for (const file of await readdir(dist, { recursive: true })) {
         if (!/\.(js|css|html|svg)$/.test(file)) continue
         const text = await readFile(join(dist, file))

@@ -389,6 +389,7 @@ var Policy = map[string]Audience{
 	"web.ListOwnGroups":                     Customers,
 	"web.ListOwnKeys":                       Customers,
 	"web.ListSimilarTickets":                Customers,
+	"web.ListSubUserGroups":                 Customers,
 	"web.PutOwnPreferences":                 Anyone,
 	"web.RenewRecoveryCodes":                Anyone,
 	"web.RevokeBrowserSession":              Anyone,

@@ -108,6 +108,25 @@ test('a reply that fails is kept, and is sent again with one click', async ({ pa
   await page.getByRole('button', { name: '重试' }).click()
   await expect(page.getByText('未发送')).toBeHidden()
   await expect(page.locator('.msg').getByText('这条消息不会丢失。')).toHaveCount(1)
+  await expect(reply).toHaveValue('') // once is enough
+  await page.reload()
+  await expect(reply).toHaveValue('')
+})
+
+test('a ticket that goes on from a finished one leaves the one that is being written alone', async ({ page, world }) => {
+  await signIn(page, world, 'lihua', 0, '/console/new')
+  const text = page.locator('#text')
+  await text.fill('写到一半的工单，还没有提交。')
+  await page.goto('/console/tickets?status=3')
+  await page.locator('.tickets a.row').first().click()
+  await page.getByRole('link', { name: '由此新建工单' }).first().click()
+  await expect(text).toHaveValue(/^接工单 /)
+  await text.fill('接着上次的问题：')
+  await page.reload()
+  await expect(text).toHaveValue('接着上次的问题：')
+  await page.goto('/console/new')
+  await expect(text).toHaveValue('写到一半的工单，还没有提交。')
+  await page.getByRole('button', { name: '清空草稿' }).click()
 })
 
 test('an Enter that confirms a candidate of an input method does not sign in, the next one does', async ({ page }) => {

@@ -8,14 +8,16 @@ export interface LiveEvent {
 
 export const kinds = ['ticket.changed', 'message.new', 'message.withdrawn', 'auth.changed', 'presence', 'queue.counts', 'sla.due', 'notice', 'reset'] as const
 
+const pause = 5000 // ms until a stream that was refused is asked for again
+
 type Listener = (e: LiveEvent) => void
 
 /** Follows the events until the returned function is called. `onState` tells whether the stream stands. */
 export function follow(url: string, listener: Listener, onState: (live: boolean) => void = () => undefined): () => void {
   const channel = new BroadcastChannel(`casemate.live.${url}`)
-  const end = new AbortController()
   let source: EventSource | undefined
   let hidden: ReturnType<typeof setTimeout> | undefined
+  let again: ReturnType<typeof setTimeout> | undefined
   let release: (() => void) | undefined
 
   channel.onmessage = (m: MessageEvent<{ event?: LiveEvent; live?: boolean }>) => {
@@ -27,11 +29,17 @@ export function follow(url: string, listener: Listener, onState: (live: boolean)
     channel.postMessage({ live })
   }
   const open = () => {
-    source = new EventSource(url)
-    source.onopen = () => tell(true)
-    source.onerror = () => tell(false)
+    const own = (source = new EventSource(url))
+    own.onopen = () => tell(true)
+    own.onerror = () => {
+      tell(false)
+      // An answer that is no stream (a restart behind a proxy) ends it for the browser, not for us.
+      if (own.readyState !== EventSource.CLOSED || source !== own) return
+      clearTimeout(again)
+      again = setTimeout(() => source === own && (open(), said()), pause)
+    }
     for (const kind of kinds) {
-      source.addEventListener(kind, (m) => {
+      own.addEventListener(kind, (m) => {
         let data: LiveEvent['data'] = {}
         try {
           data = JSON.parse((m as MessageEvent<string>).data) as LiveEvent['data']
@@ -44,41 +52,48 @@ export function follow(url: string, listener: Listener, onState: (live: boolean)
       })
     }
   }
+  // The new stream knows of nothing that came between.
+  const said = () => source?.addEventListener('open', () => {
+    const event = { kind: 'reset', data: {} }
+    listener(event)
+    channel.postMessage({ event })
+  }, { once: true })
+  let line: AbortController | undefined // this tab holds the stream, or stands in line for it
   const lead = () => {
+    const place = (line = new AbortController())
     void navigator.locks
-      .request(`casemate.live.${url}`, { signal: end.signal }, () => {
+      .request(`casemate.live.${url}`, { signal: place.signal }, () => {
+        if (line !== place) return
         open()
         return new Promise<void>((resolve) => (release = resolve))
       })
       .catch(() => undefined) // aborted
   }
-  // A tab that nobody has looked at for five minutes lets the stream go.
+  const leave = () => {
+    line?.abort()
+    line = undefined
+    clearTimeout(again)
+    source?.close()
+    source = undefined
+    release?.()
+    release = undefined
+  }
+  // A tab that nobody has looked at for five minutes lets the stream go, and its place in the line.
   const seen = () => {
     clearTimeout(hidden)
-    if (document.visibilityState === 'hidden') {
-      hidden = setTimeout(
-        () => {
-          source?.close()
-          source = undefined
-          release?.()
-          release = undefined
-        },
-        5 * 60_000,
-      )
-    } else if (source === undefined) {
+    if (document.visibilityState === 'hidden') hidden = setTimeout(leave, 5 * 60_000)
+    else if (line === undefined) {
       lead()
       listener({ kind: 'reset', data: {} })
     }
   }
+  lead()
   if (document.visibilityState === 'hidden') seen()
-  else lead()
   document.addEventListener('visibilitychange', seen)
   return () => {
     document.removeEventListener('visibilitychange', seen)
     clearTimeout(hidden)
-    end.abort()
-    source?.close()
-    release?.()
+    leave()
     channel.close()
   }
 }

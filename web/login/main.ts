@@ -7,6 +7,8 @@ import Login from './Login.svelte'
 
 applyTheme()
 const next = new URLSearchParams(location.search).get('next')
-const [, session] = await Promise.all([speak(), resume().catch(() => undefined)])
-if (session !== undefined) location.replace(safeNext(next, session))
-else mount(Login, { target: document.getElementById('app') ?? document.body, props: { next } })
+const target = document.getElementById('app') ?? document.body
+const [, session] = await Promise.all([speak(), resume().catch((e: unknown) => ({ failed: e }))])
+if (session === undefined) mount(Login, { target, props: { next } })
+else if ('failed' in session) mount((await import('../kit/widgets/Unreachable.svelte')).default, { target, props: { error: session.failed } })
+else location.replace(safeNext(next, session))

@@ -31,6 +31,7 @@ const (
 	ListOwnGroupsOperation         OperationName = "ListOwnGroups"
 	ListOwnKeysOperation           OperationName = "ListOwnKeys"
 	ListSimilarTicketsOperation    OperationName = "ListSimilarTickets"
+	ListSubUserGroupsOperation     OperationName = "ListSubUserGroups"
 	PutOwnPreferencesOperation     OperationName = "PutOwnPreferences"
 	RenewRecoveryCodesOperation    OperationName = "RenewRecoveryCodes"
 	RevokeBrowserSessionOperation  OperationName = "RevokeBrowserSession"

@@ -16,7 +16,6 @@ import { navigate } from '../router'
 import { categoriesQuery, choices, problemsQuery } from './choices'
 
 const sourceId = '83aeb0f2834c4df49826c781d32a963e' // fixed by the contract
-const place = 'submit'
 export const longest = 1200
 
 export interface Choice {
@@ -83,6 +82,7 @@ export class Form {
   readonly save = later(() => this.store())
 
   #user = session()?.user_id ?? ''
+  #place = 'submit' // of the draft; one that goes on from a finished ticket has a place of its own
   #ready = false
   #sent = '' // the request's own key: once per content, however often it is tried
   #sentFor = ''
@@ -112,14 +112,13 @@ export class Form {
         this.save.flush()
       }
     })
-    if (from !== '') void this.succeed()
-    else
-      untrack(() => {
-        const k = kept<Draft>(this.#user, place)
-        if (k === undefined) return
-        this.keptAt = k.at
-        Object.assign(this, k.value)
-      })
+    if (from !== '') this.#place += `.${from}`
+    untrack(() => {
+      const k = kept<Draft>(this.#user, this.#place)
+      if (k === undefined) return void (from !== '' && this.succeed())
+      this.keptAt = k.at
+      Object.assign(this, k.value)
+    })
   }
 
   readonly chosen = $derived(this.choice.problem !== '')
@@ -148,11 +147,11 @@ export class Form {
 
   // ---- drafts: everything but files, contacts' proofs and sensitive values
   private store(): void {
-    if (this.text === '' && this.choice.product === '') drop(this.#user, place)
+    if (this.text === '' && this.choice.product === '') drop(this.#user, this.#place)
     else {
       const sensitive = new Set((this.can.params.data?.own ?? []).filter((x) => x.is_sensitive === 1).map((x) => x.param_key ?? ''))
       const values = Object.fromEntries(Object.entries($state.snapshot(this.values)).filter(([k]) => !sensitive.has(k)))
-      this.keptAt = keep<Draft>(this.#user, place, { choice: $state.snapshot(this.choice), region: this.region, text: this.text, values, severity: this.severity, time: this.time, cc: this.cc })
+      this.keptAt = keep<Draft>(this.#user, this.#place, { choice: $state.snapshot(this.choice), region: this.region, text: this.text, values, severity: this.severity, time: this.time, cc: this.cc })
     }
   }
   clear(): void {
@@ -163,7 +162,7 @@ export class Form {
     this.severity = ''
     this.cc = ''
     this.keptAt = 0
-    drop(this.#user, place)
+    drop(this.#user, this.#place)
   }
 
   /** A successor of a finished ticket: the same product and problem, its number in the text. */
@@ -270,7 +269,7 @@ export class Form {
         await unwrap(v2.POST('/v2/servicerequest/cases/{case_id}/relations', { params: { path: { case_id: number } }, body: { related_id_list: [this.from] } })).catch((e: unknown) => toast(sayAll(e), { bad: true }))
       this.save.stop()
       this.#ready = false
-      drop(this.#user, place)
+      drop(this.#user, this.#place)
       for (const key of ['tickets', 'counts', 'quota']) void queries.invalidateQueries({ queryKey: [key] })
       toast(m('submit.done', { what: number }))
       void navigate('/tickets/:id', { params: { id: number } })

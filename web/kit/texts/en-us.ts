@@ -2,6 +2,7 @@ import type zh from './zh-cn'
 
 const texts: Record<keyof typeof zh, string> = {
   'kit.retry': 'Try again',
+  'kit.again': 'This page tries again by itself.',
   'kit.cancel': 'Cancel',
   'kit.saved': 'Saved',
   'kit.save': 'Save',

@@ -1,5 +1,6 @@
 const texts = {
   'kit.retry': '重试',
+  'kit.again': '页面会自动重试。',
   'kit.cancel': '取消',
   'kit.saved': '已保存',
   'kit.save': '保存',
