@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"casemate/internal/archive"
+	"casemate/internal/event"
 	"casemate/internal/server"
 )
 
@@ -17,7 +18,7 @@ type backupCmd struct {
 	KeysOnly       bool     `help:"Back up the keys instead: without them a backup opens nothing sealed, so keep the two apart. Make it after that of the data." name:"keys-only"`
 	Recipient      []string `help:"Encrypt for this public key (age1..., casemate backup-key makes one); repeatable: each can open it." placeholder:"AGE1"`
 	RecipientsFile []string `help:"Encrypt for all public keys in this file, one a line; repeatable." name:"recipients-file" placeholder:"FILE"`
-	Keep           int      `help:"Afterwards remove all but the newest so many of those named from the time, and what killed backups left; 0 = none."`
+	Keep           int      `help:"Afterwards remove all but the newest so many of those named from the time and of the same kind (data or keys, encrypted or not), and what killed backups left; 0 = none."`
 	Apart          bool     `help:"Leave attachments out: they stay in the object store that --blobs names." name:"without-attachments"`
 	Scratch        string   `help:"Folder for the copy of the database on the way. Default: the data folder." type:"path" placeholder:"DIR"`
 }
@@ -92,7 +93,7 @@ func (c backupKeyCmd) Run(o *output) error {
 
 type backupsCmd struct {
 	At   string `help:"Folder, or s3://BUCKET/PREFIX/[?endpoint=URL]." required:"" placeholder:"DIR|URL"`
-	Keep int    `help:"Remove all but the newest so many of data and of keys, and what killed backups left; 0 = none."`
+	Keep int    `help:"Remove all but the newest so many of each kind (data or keys, encrypted or not), and what killed backups left; 0 = none."`
 }
 
 // Run lists the backups named from the time.
@@ -116,7 +117,7 @@ func (c backupsCmd) Run(ctx context.Context, o *output) error {
 		if k.Sealed {
 			sealed = o.say("已加密", "encrypted")
 		}
-		fmt.Fprintf(o.out, "%s  %-4s  %9s  %s  %s\n", k.Made.Format("2006-01-02 15:04:05Z"), kind, size(k.Size), sealed, k.Place)
+		fmt.Fprintf(o.out, "%s  %-4s  %9s  %s  %s\n", o.when(k.Made), kind, size(k.Size), sealed, k.Place)
 	}
 	return nil
 }
@@ -161,10 +162,10 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	if c.Verify {
-		fmt.Fprintln(o.out, o.say("可以恢复：", "restored and checked: ")+describe(restoredSays(out), o.lang))
+		fmt.Fprintln(o.out, o.say("可以恢复：", "restored and checked: ")+describe(o.restoredSays(out), o.lang))
 		return nil
 	}
-	fmt.Fprintln(o.out, o.say("已恢复到 "+opts.Data+"，核对无误：", "restored to "+opts.Data+" and checked: ")+describe(restoredSays(out), o.lang))
+	fmt.Fprintln(o.out, o.say("已恢复到 "+opts.Data+"，核对无误：", "restored to "+opts.Data+" and checked: ")+describe(o.restoredSays(out), o.lang))
 	args := []string{"casemate serve --data " + opts.Data}
 	if opts.Keys != "" {
 		args = append(args, "--keys "+opts.Keys)
@@ -180,15 +181,26 @@ func (c restoreCmd) Run(ctx context.Context, o *output) error {
 }
 
 // restoredSays tells what was found in a backup.
-func restoredSays(r server.Restored) problem {
-	zh := fmt.Sprintf("%s（%s）：%d 张表 %d 行，附件 %d 个", filepath.Base(r.Data), r.Made.UTC().Format(time.DateTime+"Z"), r.Tables, r.Rows, r.Blobs)
-	en := fmt.Sprintf("%s of %s: %d rows in %d tables, %d attachments", filepath.Base(r.Data), r.Made.UTC().Format(time.DateTime+"Z"), r.Rows, r.Tables, r.Blobs)
+func (o *output) restoredSays(r server.Restored) problem {
+	zh := fmt.Sprintf("%s（%s）：%d 张表 %d 行，附件 %d 个", filepath.Base(r.Data), o.when(r.Made), r.Tables, r.Rows, r.Blobs)
+	en := fmt.Sprintf("%s of %s: %d rows in %d tables, %d attachments", filepath.Base(r.Data), o.when(r.Made), r.Rows, r.Tables, r.Blobs)
 	if r.Apart {
 		zh, en = zh+"（不在备份中）", en+" (not in the backup)"
 	}
 	if r.Keys == "" {
 		return problem{zh + "；未给出密钥，未核对密封内容与事件链", en + "; without keys, so what is sealed and the event chain were not checked"}
 	}
-	chain := chainSays(r.Events)
+	chain := unanchored(r.Events)
 	return problem{zh + "；" + chain.zh, en + "; " + chain.en}
+}
+
+// unanchored is what a check of the chain found of what came out of a backup, which
+// has neither anchors nor checkpoints: those made after the copy of the data would
+// show its end as cut off.
+func unanchored(r event.Report) problem {
+	if !r.OK() {
+		return chainSays(r)
+	}
+	return problem{fmt.Sprintf("共 %d 条事件，链完整，至第 %d 条（%d 条尚未封存；锚点与检查点不在备份中，未比对）", r.Events, r.Last, r.Unsealed),
+		fmt.Sprintf("%d events, the chain holds up to number %d (%d events not sealed yet; anchors and checkpoints are not in backups and were not compared)", r.Events, r.Last, r.Unsealed)}
 }

@@ -39,6 +39,9 @@ type form struct {
 // settingForms are how package config words what is wrong with a setting, the more
 // special ones first. A file's name may stand in front.
 var settingForms = []form{
+	{regexp.MustCompile(`^(?:.*: )?listen tcp[46]? (\S+): .*address already in use$`), `无法监听 $1：地址已被占用`},
+	{regexp.MustCompile(`^(?:.*: )?listen tcp[46]? (\S+): .*permission denied$`), `无法监听 $1：没有权限`},
+	{regexp.MustCompile(`^(?:.*: )?listen tcp[46]? (\S+): .*cannot assign requested address$`), `无法监听 $1：本机没有此地址`},
 	{regexp.MustCompile(`unknown field "([^"]+)"`), `未知的键 "$1"`},
 	{regexp.MustCompile(`^(.*?): \[(\d+):(\d+)\] (.*)$`), `$1：第 $2 行第 $3 列，YAML 有误：$4`},
 	{regexp.MustCompile(`^(.*)environment variable (\S+) is not set$`), `${1}未设置环境变量 $2`},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,12 @@ func TestSettingsInChinese(t *testing.T) {
 	each("已存在", "backup-key", "--to", archive)
 	each("需要密钥备份", "restore", "--data", filepath.Join(dir, "d"), "--from", archive)
 	each("没有以时间命名的备份", "restore", "--verify", "--from", dir)
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	each("无法监听 "+busy.Addr().String()+"：地址已被占用", "serve", "--data", filepath.Join(dir, "s"), "--listen", busy.Addr().String())
 	if n < 10 {
 		t.Error("too few")
 	}

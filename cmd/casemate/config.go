@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"casemate/internal/catalog"
 )
 
 // configGroup is all configuration as files; without a word it prints the
@@ -74,15 +76,11 @@ type configPlanView struct {
 	Layout  bool              `json:"layout"`
 	Clocks  string            `json:"clocks,omitempty"` // of a file that plan --out wrote
 	Changes []struct {
-		Action  string `json:"action"`
-		Section string `json:"section"`
-		ID      string `json:"id"`
-		Name    string `json:"name,omitempty"`
-		Fields  []struct {
-			Field  string `json:"field"`
-			Before string `json:"before"`
-			After  string `json:"after"`
-		} `json:"fields"`
+		Action  string                `json:"action"`
+		Section string                `json:"section"`
+		ID      string                `json:"id"`
+		Name    string                `json:"name,omitempty"`
+		Fields  []catalog.FieldChange `json:"fields"`
 	} `json:"changes"`
 	Tickets []struct {
 		Number  string     `json:"number"`
@@ -163,15 +161,12 @@ func (p configPlanView) print(o *output) {
 		}
 		o.printf("%s\n", strings.TrimRight(line, " "))
 		for _, f := range c.Fields {
-			field := p.field(f.Field)
-			switch {
-			case f.Before == "":
-				o.printf("    %s: %s\n", field, p.value(f.After))
-			case f.After == "":
-				o.printf("    %s: %s -> -\n", field, p.value(f.Before))
-			default:
-				o.printf("    %s: %s -> %s\n", field, p.value(f.Before), p.value(f.After))
+			f.Field = p.field(f.Field)
+			line := f.Line(p.value)
+			if c.Action == "added" { // all of it came
+				line = strings.TrimPrefix(line, "+ ")
 			}
+			o.printf("    %s\n", line)
 		}
 	}
 	switch {

@@ -66,7 +66,7 @@ func (c *mailboxesCmd) Run(ctx context.Context, p *mailCmd, o *output) error {
 		}
 		lag := "-"
 		if !b.OK.IsZero() {
-			lag = (time.Duration(b.Lag) * time.Millisecond).Round(time.Second).String()
+			lag = o.span((time.Duration(b.Lag) * time.Millisecond).Round(time.Second))
 		}
 		o.printf("%s\t%s\t%s\t%s %s\t%s %d\t%s %d\t%s %d\t%s\n", b.Name, b.Address, b.Server, o.say("滞后", "lag"), lag, o.say("已收", "taken"), b.Taken,
 			o.say("待收", "waiting"), b.Waiting, o.say("留存", "left"), b.Left, state)

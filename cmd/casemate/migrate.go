@@ -157,7 +157,7 @@ func (p *progress) show(m server.MoveProgress) {
 	left := ""
 	if done := m.Done - p.from; done > 0 {
 		d := time.Duration(float64(now.Sub(p.since)) / float64(done) * float64(m.Total-m.Done)).Round(time.Second)
-		left = p.o.say("，剩余约 ", ", left about ") + d.String()
+		left = p.o.say("，剩余约 ", ", left about ") + p.o.span(d)
 	}
 	line := fmt.Sprintf("%3d %%  %d/%d %s%s", 100*m.Done/m.Total, m.Done, m.Total, what, left)
 	if p.live {

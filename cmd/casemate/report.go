@@ -111,12 +111,12 @@ func (c *reportCmd) Run(ctx context.Context, o *output) error {
 			detail = f.DetID
 		}
 		if f.Count > 0 && f.Unit != "" {
-			mean = amount(float64(f.Sum)/float64(f.Count), f.Unit)
+			mean = o.amount(float64(f.Sum)/float64(f.Count), f.Unit)
 		}
 		if f.Met != nil {
 			met = strconv.FormatFloat(float64(*f.Met)/10, 'f', 1, 64)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.Period, clean(f.Group), clean(f.Measure), clean(detail), f.Count, mean, maybeAmount(f.P50), maybeAmount(f.P90), met)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.Period, clean(f.Group), clean(f.Measure), clean(detail), f.Count, mean, o.maybeAmount(f.P50), o.maybeAmount(f.P90), met)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -133,18 +133,18 @@ func (o *output) zoneOr(name string) *time.Location {
 	return o.where()
 }
 
-func maybeAmount(ms *int64) string {
+func (o *output) maybeAmount(ms *int64) string {
 	if ms == nil {
 		return ""
 	}
-	return amount(float64(*ms), "milliseconds")
+	return o.amount(float64(*ms), "milliseconds")
 }
 
 // amount is a mean or a share as people read it.
-func amount(n float64, unit string) string {
+func (o *output) amount(n float64, unit string) string {
 	switch unit {
 	case "milliseconds":
-		return (time.Duration(n) * time.Millisecond).Round(10 * time.Millisecond).String()
+		return o.span(time.Duration(n) * time.Millisecond)
 	case "thousandths":
 		return strconv.FormatFloat(n/1000, 'f', 3, 64)
 	}
@@ -208,7 +208,7 @@ func (c *reportCmd) tickets(ctx context.Context, cl *client, o *output, path str
 			for _, t := range v.Items {
 				took := ""
 				if t.Unit != "" {
-					took = amount(float64(t.Amount), t.Unit)
+					took = o.amount(float64(t.Amount), t.Unit)
 				}
 				o.printf("%s\t%s\t%s\t%s\t%s\n", t.Number, clean(t.Domain), t.At.In(o.zoneOr(c.Zone)).Format(time.RFC3339), took, t.Verdict)
 			}

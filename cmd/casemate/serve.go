@@ -60,6 +60,7 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 	opts.Backups, opts.BackupRecipients = c.Backups, c.BackupRecipients
 	opts.Demo, opts.DemoPublic = c.Demo, c.DemoPublic
 	opts.Credentials = c.Credentials
+	opts.ConfigFile, opts.LogLevel, opts.LogJSON = c.ConfigFile, c.LogLevel, c.LogJSON
 	s, err := server.Open(ctx, opts)
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 			log.Info("draining", "for", wait.String())
 			return
 		}
-		fmt.Fprintln(o.err, o.say(fmt.Sprintf("正在停止：继续服务 %s；再次发送信号则立即退出", wait), fmt.Sprintf("stopping: draining for %s; a second signal ends it at once", wait)))
+		fmt.Fprintln(o.err, o.say(fmt.Sprintf("正在停止：继续服务 %s；再次发送信号则立即退出", o.span(wait)), fmt.Sprintf("stopping: draining for %s; a second signal ends it at once", o.span(wait))))
 	})
 	defer told()
 	return s.Serve(ctx, func(base, setup string) {

@@ -88,7 +88,8 @@ func helpArgs(args []string) []string {
 	return args
 }
 
-// helpZH are the texts of the help in Chinese, one a line: English, a tab, Chinese.
+// helpZH are the texts of the help in Chinese, one a line: English, a tab, Chinese; \n
+// stands for the end of a line.
 //
 //go:embed help.zh-cn.tsv
 var helpZH string
@@ -96,10 +97,11 @@ var helpZH string
 // translate puts the help of a parser's commands, arguments and flags into
 // Chinese; what has no text there stays as it is.
 func translate(app *kong.Application) {
+	lines := strings.NewReplacer(`\n`, "\n")
 	words := map[string]string{}
 	for line := range strings.Lines(helpZH) {
 		en, zh, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
-		words[en] = zh
+		words[lines.Replace(en)] = lines.Replace(zh)
 	}
 	put := func(text *string) {
 		if zh := words[*text]; zh != "" {
@@ -109,6 +111,7 @@ func translate(app *kong.Application) {
 	var walk func(n *kong.Node)
 	walk = func(n *kong.Node) {
 		put(&n.Help)
+		put(&n.Detail)
 		for _, f := range n.Flags {
 			put(&f.Help)
 		}

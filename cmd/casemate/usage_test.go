@@ -73,7 +73,7 @@ func TestHelpInChinese(t *testing.T) {
 	texts := func() (all []string) {
 		var walk func(n *kong.Node)
 		walk = func(n *kong.Node) {
-			all = append(all, n.Help)
+			all = append(all, n.Help, n.Detail)
 			for _, f := range n.Flags {
 				all = append(all, f.Help)
 			}
@@ -92,6 +92,11 @@ func TestHelpInChinese(t *testing.T) {
 		known[text] = true
 	}
 	translate(parser.Model)
+	for _, n := range parser.Model.Children {
+		if n.Detail != "" && !han(n.Detail) {
+			t.Errorf("%s: not in Chinese: %s", n.Name, n.Detail)
+		}
+	}
 	seen, chinese := 0, 0
 	for _, text := range texts() {
 		if text == "" {
@@ -112,7 +117,7 @@ func TestHelpInChinese(t *testing.T) {
 		if !ok || zh == "" {
 			t.Errorf("no text: %q", line)
 		}
-		if !known[en] && !strings.HasPrefix(en, "Show context") && !strings.HasPrefix(en, "Casemate, the") {
+		if !known[strings.ReplaceAll(en, `\n`, "\n")] && !strings.HasPrefix(en, "Show context") && !strings.HasPrefix(en, "Casemate, the") {
 			stale++
 			t.Logf("no help any more: %s", en)
 		}

@@ -44,6 +44,18 @@ type FieldChange struct {
 	After  string `json:"after"`
 }
 
+// Line is the change on one line, with each value as show has it: what left has a
+// minus in front, what came a plus.
+func (f FieldChange) Line(show func(string) string) string {
+	switch {
+	case f.After == "":
+		return "- " + f.Field + ": " + show(f.Before)
+	case f.Before == "":
+		return "+ " + f.Field + ": " + show(f.After)
+	}
+	return f.Field + ": " + show(f.Before) + " -> " + show(f.After)
+}
+
 // Empty tells whether applying would change nothing that anybody can see.
 func (d Diff) Empty() bool { return len(d.Changes) == 0 }
 
@@ -74,7 +86,7 @@ func (d Diff) Lines(lang locale.Language) []string {
 		}
 		lines = append(lines, line)
 		for _, f := range c.Fields {
-			lines = append(lines, fmt.Sprintf("    %s: %s -> %s", f.Field, brief(f.Before), brief(f.After)))
+			lines = append(lines, "    "+f.Line(brief))
 		}
 	}
 	var parts []string
@@ -188,15 +200,22 @@ func fieldsOf(b, a map[string]string) []FieldChange {
 	var out []FieldChange
 	for _, f := range slices.Sorted(maps.Keys(fields)) {
 		if b[f] != a[f] {
-			out = append(out, FieldChange{Field: f, Before: b[f], After: a[f]})
+			field, _, _ := strings.Cut(f, memberMark)
+			out = append(out, FieldChange{Field: field, Before: b[f], After: a[f]})
 		}
 	}
 	return out
 }
 
+// memberMark stands in a path before a value that is told by itself, and behind
+// the name of its list, which alone is shown.
+const memberMark = ".\x00"
+
 // flat is a JSON object as dotted fields with their values as text. Elements of
 // lists go by their place, or told by what they are about (listKeys) by that:
-// the promise for a severity stays the same promise wherever it stands.
+// the promise for a severity stays the same promise wherever it stands. Words and
+// numbers that stand once in their list are told by themselves: one that left and
+// one that came are two changes of the list, not one that became the other.
 func flat(data string, told bool) map[string]string {
 	out := map[string]string{}
 	d := json.NewDecoder(bytes.NewReader([]byte(data)))
@@ -230,6 +249,19 @@ func keyOf(list []any) string {
 	return ""
 }
 
+// plainOnce tells whether a list holds words and numbers only, none of them twice.
+func plainOnce(list []any) bool {
+	seen := map[string]bool{}
+	for _, x := range list {
+		switch x.(type) {
+		case map[string]any, []any:
+			return false
+		}
+		seen[fmt.Sprint(x)] = true
+	}
+	return len(seen) == len(list)
+}
+
 func flatten(path string, v any, told bool, out map[string]string) {
 	join := func(step string) string { return strings.TrimPrefix(path+"."+step, ".") }
 	switch v := v.(type) {
@@ -242,7 +274,12 @@ func flatten(path string, v any, told bool, out map[string]string) {
 		if told && len(v) > 0 {
 			key = keyOf(v)
 		}
+		single := told && key == "" && plainOnce(v)
 		for i, x := range v {
+			if single {
+				out[path+memberMark+fmt.Sprint(x)] = fmt.Sprint(x)
+				continue
+			}
 			step := fmt.Sprint(i)
 			if m, ok := x.(map[string]any); ok && key != "" {
 				step = m[key].(string)

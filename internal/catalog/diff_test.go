@@ -15,8 +15,10 @@ func TestFieldChanges(t *testing.T) {
 	for after, want := range map[string][]FieldChange{
 		before: nil,
 		`{"targets":[{"severity":"sev-2","first_response":"2h"},{"severity":"sev-1","first_response":"30m"}],"days":["a","c"]}`: {
-			{"days.1", "b", "c"}, {"targets.sev-2.first_response", "1h", "2h"}},
-		`{"targets":[{"severity":"sev-1","first_response":"30m"}],"days":["a","b"]}`: {{"targets.sev-2.first_response", "1h", ""}},
+			{"days", "b", ""}, {"days", "", "c"}, {"targets.sev-2.first_response", "1h", "2h"}},
+		`{"targets":[{"severity":"sev-1","first_response":"30m"},{"severity":"sev-2","first_response":"1h"}],"days":["b"]}`:     {{"days", "a", ""}},
+		`{"targets":[{"severity":"sev-1","first_response":"30m"},{"severity":"sev-2","first_response":"1h"}],"days":["b","a"]}`: {{"days.0", "a", "b"}, {"days.1", "b", "a"}},
+		`{"targets":[{"severity":"sev-1","first_response":"30m"}],"days":["a","b"]}`:                                            {{"targets.sev-2.first_response", "1h", ""}},
 		`{"targets":[{"severity":"sev-2","first_response":"1h"},{"severity":"sev-1","first_response":"30m"}],"days":["a","b"]}`: {
 			{"targets.0.first_response", "30m", "1h"}, {"targets.0.severity", "sev-1", "sev-2"}, {"targets.1.first_response", "1h", "30m"}, {"targets.1.severity", "sev-2", "sev-1"}},
 	} {

@@ -42,7 +42,7 @@ func flatten(key string, given, force reflect.Value, into *[]Setting) {
 	put := func(value string) { *into = append(*into, Setting{Key: key, Value: value, Given: there}) }
 	switch v := force.Interface().(type) {
 	case time.Duration:
-		put(v.String())
+		put(span(v))
 		return
 	case Secret:
 		switch {
@@ -102,4 +102,16 @@ func flatten(key string, given, force reflect.Value, into *[]Setting) {
 	default:
 		put(fmt.Sprint(force.Interface()))
 	}
+}
+
+// span is a duration as people write it into the file: 72h, not 72h0m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

@@ -35,6 +35,7 @@ notify:
 	}
 	for key, want := range map[string]string{
 		"drain":                   "file 20s",
+		"notify.keep":             "default 2160h",
 		"queue.capacity":          "file 7",
 		"webhooks.allow":          "file 127.0.0.0/8, 10.0.0.0/8",
 		"notify.mail[0].password": "file env: MAIL_PASSWORD",

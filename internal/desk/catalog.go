@@ -39,7 +39,7 @@ func difference(ctx context.Context, d catalog.Diff) *oas.CatalogDiff {
 	for _, c := range d.Changes {
 		var fields []string
 		for _, f := range c.Fields {
-			fields = append(fields, f.Field+": "+quoted(f.Before)+" -> "+quoted(f.After))
+			fields = append(fields, f.Line(quoted))
 		}
 		out.Changes = append(out.Changes, oas.CatalogChange{Action: oas.CatalogChangeAction(c.What), Kind: string(c.Kind), ID: c.ID, Name: text(c.Name.In(lang)), Detail: text(strings.Join(fields, "; "))})
 	}

@@ -46,11 +46,11 @@ var specs = []spec{
 	{name: "load", title: locale.Texts{ZH: "工程师负载", EN: "Load of engineers"}, by: []string{"engineer"}, measures: []measure{
 		{name: mOpen, title: locale.Texts{ZH: "处理中（当前）", EN: "Open now"}}, {name: mCapacity, title: locale.Texts{ZH: "容量（当前）", EN: "Capacity now"}},
 		{name: mAnswer, title: locale.Texts{ZH: "答复数", EN: "Answers given"}}}},
-	{name: "flow", title: locale.Texts{ZH: "新建与完成", EN: "Created and finished"}, by: Dims, measures: []measure{
+	{name: "flow", title: locale.Texts{ZH: "新建与结束", EN: "Created and finished"}, by: Dims, measures: []measure{
 		{name: mCreated, title: locale.Texts{ZH: "新建", EN: "Created"}}, {name: mFinished, title: locale.Texts{ZH: "结束", EN: "Finished"}, unit: inMillis},
 		{name: mReopened, title: locale.Texts{ZH: "重新打开", EN: "Reopened"}}}},
-	{name: "first_answer", title: locale.Texts{ZH: "首次答复", EN: "First answer"}, by: Dims, measures: []measure{{name: mFirst, title: locale.Texts{ZH: "首次答复", EN: "First answer"}, unit: inMillis}}},
-	{name: "next_answer", title: locale.Texts{ZH: "后续答复", EN: "Next answers"}, by: Dims, measures: []measure{{name: mNext, title: locale.Texts{ZH: "后续答复", EN: "Next answer"}, unit: inMillis}}},
+	{name: "first_answer", title: locale.Texts{ZH: "首次响应", EN: "First answer"}, by: Dims, measures: []measure{{name: mFirst, title: locale.Texts{ZH: "首次响应", EN: "First answer"}, unit: inMillis}}},
+	{name: "next_answer", title: locale.Texts{ZH: "后续响应", EN: "Next answers"}, by: Dims, measures: []measure{{name: mNext, title: locale.Texts{ZH: "后续响应", EN: "Next answer"}, unit: inMillis}}},
 	{name: "resolution", title: locale.Texts{ZH: "解决", EN: "Resolution"}, by: Dims, measures: []measure{{name: mResolution, title: locale.Texts{ZH: "解决", EN: "Resolved"}, unit: inMillis}}},
 	{name: "promises", title: locale.Texts{ZH: "时限预警与超时", EN: "Warnings and breaches"}, by: Dims, measures: []measure{{name: mAlarm, title: locale.Texts{ZH: "预警与超时", EN: "Warnings and breaches"}}}},
 	{name: "scores", title: locale.Texts{ZH: "满意度", EN: "Satisfaction"}, by: Dims, measures: []measure{

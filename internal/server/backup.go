@@ -120,7 +120,7 @@ func (b Backup) run(ctx context.Context) (out Backed, err error) {
 	}
 	out.Place = shelf.Place(name)
 	if named && b.Keep > 0 {
-		out.Pruned, err = prune(ctx, shelf, b.Keep, b.Keys, name, b.From.now())
+		out.Pruned, err = prune(ctx, shelf, b.Keep, kind{b.Keys, len(b.Recipients) > 0}, name, b.From.now())
 	}
 	return out, err
 }
@@ -457,8 +457,8 @@ type Kept struct {
 func (k Kept) ahead(now time.Time) bool { return k.Made.After(now.Add(time.Minute)) }
 
 // Backups lists the backups at a place that are named by their time, the oldest first;
-// others are not looked at. With keep > 0 all but the newest so many of each
-// kind are removed; those named by a time yet to come stay, and are told of.
+// others are not looked at. With keep > 0 all but the newest so many of each kind -
+// data or keys, encrypted or not - are removed; those named by a time yet to come stay, and are told of.
 func Backups(ctx context.Context, at string, keep int, now time.Time) (kept []Kept, out Pruned, err error) {
 	if !strings.HasSuffix(at, "/") && !strings.HasPrefix(at, "s3://") {
 		at += "/"
@@ -472,8 +472,8 @@ func Backups(ctx context.Context, at string, keep int, now time.Time) (kept []Ke
 		return nil, out, errNoFolder.With("place", at)
 	}
 	if keep > 0 {
-		for _, keys := range []bool{false, true} {
-			some, err := prune(ctx, shelf, keep, keys, "", now)
+		for _, k := range []kind{{}, {sealed: true}, {keys: true}, {true, true}} {
+			some, err := prune(ctx, shelf, keep, k, "", now)
 			out.Removed, out.Ahead = append(out.Removed, some.Removed...), append(out.Ahead, some.Ahead...)
 			out.Unswept = some.Unswept
 			if err != nil {
@@ -503,11 +503,15 @@ func listBackups(ctx context.Context, shelf blob.Shelf) (out []Kept, err error) 
 	return out, err
 }
 
+// kind is what is counted by itself: that encrypted backups are there is no reason
+// to remove those that open without a private key, which may be lost.
+type kind struct{ keys, sealed bool }
+
 // prune removes all but the newest backups of a kind, and what was left of those
 // that were killed. The one just made always stays. Those named by a time yet to
 // come are neither counted, for they would push out what is newer in truth, nor
 // removed.
-func prune(ctx context.Context, shelf blob.Shelf, keep int, keys bool, made string, now time.Time) (out Pruned, err error) {
+func prune(ctx context.Context, shelf blob.Shelf, keep int, of kind, made string, now time.Time) (out Pruned, err error) {
 	all, err := listBackups(ctx, shelf)
 	if err != nil {
 		return out, err
@@ -515,7 +519,7 @@ func prune(ctx context.Context, shelf blob.Shelf, keep int, keys bool, made stri
 	var some []Kept // without the one just made
 	for _, k := range all {
 		switch {
-		case k.Keys != keys:
+		case k.Keys != of.keys || k.Sealed != of.sealed:
 		case k.Name == made:
 			keep--
 		case k.ahead(now):

@@ -18,6 +18,7 @@ func TestBackupKeep(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	day := func(n int) string { return backupName(false, false, now.AddDate(0, 0, n)) }
+	sealed := backupName(false, true, now)
 	shelfOf := func(names ...string) (string, blob.Shelf) {
 		dir := t.TempDir()
 		for _, n := range names {
@@ -40,10 +41,11 @@ func TestBackupKeep(t *testing.T) {
 	}{
 		{"the newest two", []string{day(-3), day(-2), day(-1)}, "", []string{day(-2), day(-1)}, 0},
 		{"a clock was ahead", []string{day(-2), day(-1), day(0), day(30), day(31)}, day(0), []string{day(-1), day(0), day(30), day(31)}, 2},
+		{"encrypted ones and keys are counted by themselves", []string{day(-3), day(-2), day(-1), sealed, backupName(true, false, now)}, "", []string{day(-2), day(-1), sealed, backupName(true, false, now)}, 0},
 		{"the clock went back", []string{day(-9), day(-2), day(-1)}, day(-9), []string{day(-9), day(-1)}, 0},
 	} {
 		dir, shelf := shelfOf(tt.there...)
-		out, err := prune(t.Context(), shelf, 2, false, tt.made, now)
+		out, err := prune(t.Context(), shelf, 2, kind{}, tt.made, now)
 		files, failed := os.ReadDir(dir)
 		var left []string
 		for _, f := range files {

@@ -64,4 +64,13 @@ func TestRestoreKeys(t *testing.T) {
 			t.Errorf("old: %v", err)
 		}
 	}
+	for _, c := range []struct {
+		from, keys string
+		want       error
+	}{{"new", "data", errSwapped}, {"data", "data", nil}, {"new", "new", nil}} {
+		_, err := Restore{From: at(c.from), KeysFrom: at(c.keys), Verify: true, To: Options{Log: o.Log}}.Run(ctx)
+		if err == nil || errors.Is(err, errSwapped) != (c.want != nil) {
+			t.Errorf("--from %s --keys-from %s: %v", c.from, c.keys, err)
+		}
+	}
 }

@@ -36,6 +36,7 @@ var (
 	errKeysOld     = fault.New(fault.Invalid, fault.CodeInvalid, "这些密钥打不开该数据：缺少 {n} 人的密钥；请用在该数据备份之后所做的密钥备份", "the keys do not open this data: those of {n} persons are missing; take a backup of the keys that was made after that of the data")
 	errRows        = fault.New(fault.Invalid, fault.CodeInvalid, "表 {table} 与备份时不符：{n} 行，应为 {want} 行", "table {table} is not as it was copied: {n} rows of {want}")
 	errNoneThere   = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 中没有以时间命名的备份", "there is no backup named by its time in {place}")
+	errSwapped     = fault.New(fault.Invalid, fault.CodeInvalid, "--from 与 --keys-from 似乎写反了：{from} 中是密钥备份，{keys} 中是数据备份", "--from and --keys-from look swapped: {from} is a backup of the keys, {keys} one of the data")
 	errInTheWay    = fault.New(fault.Conflict, fault.CodeInvalid, "{path} 已存在：请恢复到新的目录", "{path} exists: restore into a new folder")
 	errNotEmpty    = fault.New(fault.Conflict, fault.CodeInvalid, "目标数据库非空：请给出新的空数据库（中断的恢复也须重来）", "the target database is not empty: give a new, empty one (after a restore that was cut off as well)")
 	errKeysMissing = fault.New(fault.Invalid, fault.CodeInvalid, "恢复需要密钥备份：--keys-from", "a restore needs the backup of the keys: --keys-from")
@@ -102,6 +103,9 @@ func (r Restore) run(ctx context.Context) (out Restored, err error) {
 	at.Database = ""
 	if r.KeysFrom != "" {
 		if out.Keys, err = r.unpack(ctx, at, r.KeysFrom, archive.Keys, nil, &out); err != nil {
+			if r.swapped(ctx) {
+				err = errSwapped.With("from", r.From).With("keys", r.KeysFrom)
+			}
 			return out, err
 		}
 	}
@@ -241,6 +245,35 @@ func (r Restore) unpack(ctx context.Context, at Options, from, format string, m 
 		}
 	}
 	return place, unpackInto(ctx, a, at, place, format, dir)
+}
+
+// swapped tells whether each of the two places holds what the other one shall.
+func (r Restore) swapped(ctx context.Context) bool {
+	return r.holds(ctx, r.KeysFrom, archive.Data) && !r.holds(ctx, r.KeysFrom, archive.Keys) && r.holds(ctx, r.From, archive.Keys) && !r.holds(ctx, r.From, archive.Data)
+}
+
+// holds tells whether at a place there is a backup of a kind: by its name, else by
+// what it says.
+func (r Restore) holds(ctx context.Context, place, format string) bool {
+	shelf, name, err := blob.OpenShelf(ctx, place)
+	if err != nil {
+		return false
+	}
+	defer shelf.Close()
+	if name == "" {
+		_, _, err = newest(ctx, shelf, format == archive.Keys, r.To.now())
+		return err == nil
+	}
+	if m := backupForm.FindStringSubmatch(name); m != nil {
+		return (m[1] != "") == (format == archive.Keys)
+	}
+	in, _, err := shelf.Open(ctx, name)
+	if err != nil {
+		return false
+	}
+	defer in.Close()
+	_, err = archive.Open(in, place, format, r.Identities)
+	return err == nil
 }
 
 type reading struct {

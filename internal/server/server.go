@@ -65,6 +65,9 @@ type Options struct {
 	Version          string
 	Program          string // how the operator calls this program, for the welcome; "" = casemate
 	Config           config.Config
+	ConfigFile       string // where Config was read, LogLevel and LogJSON how Log was made: told, not used
+	LogLevel         string
+	LogJSON          bool
 	Log              *slog.Logger
 	Now              func() time.Time // nil = the clock
 

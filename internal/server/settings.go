@@ -1,10 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"casemate/internal/db"
 	"casemate/internal/desk"
@@ -25,13 +27,19 @@ func (s *Server) settings() []desk.Setting {
 	if err != nil {
 		data = "data"
 	}
+	put("--backup-recipients", strings.Join(s.o.BackupRecipients, ", "), "")
 	put("--backups", s.o.backupsAt(), Options{Data: s.o.Data}.backupsAt())
 	put("--blobs", s.o.Blobs, "")
+	put("--config", s.o.ConfigFile, "")
+	put("--credentials", s.o.Credentials, "")
 	put("--data", s.o.Data, data)
 	put("--database", shownDatabase(s.o.Database), "")
 	put("--demo", strconv.FormatBool(s.o.Demo), "false")
+	put("--demo-public", strconv.FormatBool(s.o.DemoPublic), "false")
 	put("--keys", s.o.keysDir(), Options{Data: s.o.Data}.keysDir())
 	put("--listen", s.o.Listen, "127.0.0.1:8080")
+	put("--log-json", strconv.FormatBool(s.o.LogJSON), "false")
+	put("--log-level", cmp.Or(s.o.LogLevel, "info"), "info")
 	force := s.o.Config
 	if s.o.Demo { // as the nouns change theirs
 		force.Authorization, force.Ticket, force.Verify = force.Authorization.Demo(), force.Ticket.Demo(), force.Verify.Demo()

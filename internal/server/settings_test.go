@@ -16,7 +16,7 @@ func TestSettings(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]func() string{"sqlite": func() string { return "" }, "postgres": func() string { return dbtest.ServerDatabase(t) }} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{Data: filepath.Join(t.TempDir(), "d"), Database: database(), Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Config: config.Config{Queue: config.Queue{Capacity: 7}}}
+			o := Options{BackupRecipients: []string{"/etc/a", "/etc/b"}, Data: filepath.Join(t.TempDir(), "d"), Database: database(), Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Config: config.Config{Queue: config.Queue{Capacity: 7}}}
 			s, err := Open(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
@@ -32,11 +32,13 @@ func TestSettings(t *testing.T) {
 				all[v.Key] = v.Source + " " + v.Value
 			}
 			for key, want := range map[string]string{
-				"--database":     "command postgres://db.example.com/casemate",
-				"--listen":       "command 127.0.0.1:0",
-				"--keys":         "default " + o.Data + ".keys",
-				"queue.capacity": "file 7",
-				"drain":          "default 5s",
+				"--database":          "command postgres://db.example.com/casemate",
+				"--backup-recipients": "command /etc/a, /etc/b",
+				"--log-level":         "default info",
+				"--listen":            "command 127.0.0.1:0",
+				"--keys":              "default " + o.Data + ".keys",
+				"queue.capacity":      "file 7",
+				"drain":               "default 5s",
 			} {
 				if all[key] != want {
 					t.Errorf("%s: %q, want %q", key, all[key], want)

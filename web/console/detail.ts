@@ -2,7 +2,7 @@
 import { v2, web } from '../kit/api'
 import { unwrap } from '../kit/errors'
 import { language } from '../kit/i18n.svelte'
-import type { S } from './data'
+import { filterQuery, type Filter, type S } from './data'
 
 const lang = () => language()
 
@@ -21,20 +21,31 @@ export const wholeQuery = () => ({
   staleTime: 60_000,
 })
 
-export const subusersQuery = () => ({
+// The API gives names masked; the tickets that the caller may read say in full
+// who opened them. Of a user without a ticket the end of the id tells him from
+// another one with the same mask. The main account is none of its sub-users: who
+// else opened tickets is told apart.
+const people = {
   queryKey: ['subusers'],
-  // The API gives names masked; the tickets that the caller may read say in full
-  // who opened them. Of a user without a ticket the end of the id tells him from
-  // another one with the same mask.
   queryFn: async ({ signal }: { signal: AbortSignal }) => {
     const [people, tickets] = await Promise.all([
       unwrap(v2.GET('/v2/servicerequest/customers/sub-customers', { params: { query: {} }, signal })),
       unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { offset: 0, limit: 100 } }, signal })),
     ])
-    const names = new Map(tickets.incident_info_list.map((t) => [t.xcustomer_id, t.xcustomer_name]))
-    return people.sub_customer_infos.map((u) => ({ ...u, customer_name: names.get(u.customer_id) || `${u.customer_name ?? ''} (${(u.customer_id ?? '').slice(-6)})` }))
+    const names = new Map(tickets.incident_info_list.map((t) => [t.xcustomer_id ?? '', t.xcustomer_name ?? '']))
+    const subusers = people.sub_customer_infos.map((u) => ({ ...u, customer_name: names.get(u.customer_id ?? '') || `${u.customer_name ?? ''} (${(u.customer_id ?? '').slice(-6)})` }))
+    return { subusers, names }
   },
   staleTime: 60_000,
+}
+type People = Awaited<ReturnType<typeof people.queryFn>>
+
+export const subusersQuery = () => ({ ...people, select: (r: People) => r.subusers })
+
+/** Whom the list may be narrowed to, the user himself first. */
+export const submittersQuery = (self: { user_id: string; name: string }) => ({
+  ...people,
+  select: ({ subusers, names }: People) => [...new Map([[self.user_id, self.name], ...subusers.map((u) => [u.customer_id ?? '', u.customer_name] as const), ...names])].filter(([id]) => id !== ''),
 })
 
 /** A ticket is read as one's own, or with `group` as one of a group's. */
@@ -91,12 +102,12 @@ export const groupsQuery = () => ({
   queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(web.GET('/web/v1/me/groups', { signal }))).items,
 })
 
-/** How many tickets of a group or of a submitter are in each state; the customer API counts all that the caller sees. */
-export const groupCountsQuery = (of: { group?: string; by?: string }, states: number[]) => ({
-  queryKey: ['counts', of],
+/** How many tickets that fit a filter are in each state; the count of the customer API is of all that the caller sees. */
+export const countsOfQuery = (f: Filter, states: number[]) => ({
+  queryKey: ['counts', f],
   queryFn: async ({ signal }: { signal: AbortSignal }) => {
     const n = await Promise.all(
-      states.map(async (s) => (await unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { incident_status: String(s), group_id: of.group, x_customer_id: of.by, limit: 1 } }, signal }))).total_count),
+      states.map(async (s) => (await unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { ...filterQuery(f), incident_status: String(s), limit: 1 } }, signal }))).total_count),
     )
     return new Map(states.map((s, i) => [s, n[i] ?? 0]))
   },

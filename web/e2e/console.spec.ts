@@ -129,6 +129,22 @@ test('a ticket that goes on from a finished one leaves the one that is being wri
   await page.getByRole('button', { name: '清空草稿' }).click()
 })
 
+test('who submitted names the reader too, and the numbers on the tabs are of what was searched', async ({ page, world }) => {
+  await signIn(page, world, 'yunfan', 0, '/console/tickets')
+  const by = page.getByLabel('提交人')
+  await page.getByLabel('查看谁的工单').selectOption({ label: '我的工单' })
+  await expect(by.locator('option:checked')).toHaveText('yunfan')
+  await page.getByLabel('查看谁的工单').selectOption({ label: '账号的全部工单' })
+  await expect(by.locator('option:checked')).toHaveText('所有人')
+  const all = page.locator('.tabs a').first()
+  const number = await page.locator('.tickets a.row .num').first().innerText()
+  await page.getByLabel('搜索编号或描述').fill(number)
+  await page.getByLabel('搜索编号或描述').press('Enter')
+  await expect(all).toHaveText('全部 1')
+  await expect(page.locator('.tickets a.row')).toHaveCount(1)
+  await expect(page.locator('.tabs a')).toHaveCount(2)
+})
+
 test('an Enter that confirms a candidate of an input method does not sign in, the next one does', async ({ page }) => {
   await page.goto('/login')
   await page.locator('#password').evaluate((node) => {

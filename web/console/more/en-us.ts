@@ -19,6 +19,7 @@ const texts: Record<keyof typeof zh, string> = {
   'tickets.anyone': 'Anyone',
   'tickets.clear': 'Clear the filters',
   'tickets.nomatch': 'No ticket matches',
+  'tickets.nomatch.where': 'The search looks at numbers and descriptions, not at messages.',
   'tickets.pick': 'Select ticket {what}',
   'tickets.chosen': '{n} selected',
   'tickets.unchoose': 'Clear the selection',

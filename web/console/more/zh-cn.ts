@@ -17,6 +17,7 @@ const texts = {
   'tickets.anyone': '所有人',
   'tickets.clear': '清除筛选',
   'tickets.nomatch': '没有符合条件的工单',
+  'tickets.nomatch.where': '搜索只看编号和描述，不看消息。',
   'tickets.pick': '选择工单 {what}',
   'tickets.chosen': '已选 {n} 个',
   'tickets.unchoose': '取消选择',

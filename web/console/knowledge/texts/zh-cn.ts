@@ -24,7 +24,7 @@ const texts = {
   'fig.not': '只有主账号可以查看统计',
   'fig.not.hint': '需要时请联系您账号的主账号。',
   'fig.flow': '新建与结束',
-  'fig.first': '首次答复用时',
+  'fig.first': '首次响应用时',
   'fig.first.hint': '自创建起，含夜间和休息日。',
   'fig.scores': '您给出的评价',
   'fig.scores.hint': '1 至 5 分的平均。',

@@ -78,7 +78,7 @@ const texts: Record<keyof typeof zh, string> = {
   'board.listed.none.hint': 'The numbers may have changed since the board was drawn.',
   'board.c.ticket': 'Ticket',
   'board.c.customer': 'Customer',
-  'board.c.at': 'When',
+  'board.c.at': 'Happened at',
   'board.c.amount': 'Time or points',
   'board.c.verdict': 'Promise',
   'board.v.met': 'In time',
