@@ -1,7 +1,6 @@
 import { createRouter } from 'sv-router'
 import { arrived, came, goes } from '../kit/router'
 import Home from './screens/Home.svelte'
-import Missing from './screens/Missing.svelte'
 import Shell from './Shell.svelte'
 
 let first = true
@@ -21,7 +20,7 @@ export const { p, navigate, isActive, route } = createRouter({
   '/articles/:slug': () => import('./screens/Article.svelte'),
   '/figures': () => import('./screens/Figures.svelte'),
   '/me': () => import('./screens/Me.svelte'),
-  '*': Missing,
+  '*': () => import('./screens/Missing.svelte'),
   layout: Shell,
   hooks: {
     beforeLoad: goes,
