@@ -1,12 +1,10 @@
 package privilege_test
 
 import (
-	"fmt"
 	"testing"
 
 	"casemate/internal/db"
 	"casemate/internal/db/dbtest"
-	"casemate/internal/fault"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
 	"casemate/internal/privilege"
@@ -47,24 +45,6 @@ func TestOwnGroups(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-			}
-		}
-		main := principal.Principal{Kind: principal.Customer, Domain: domains["d"], User: users["dmain"], Main: true}
-		all, err := s.SubUserGroups(ctx, main)
-		if err != nil || len(all) != 2 {
-			t.Fatalf("groups of sub-users: %+v %v", all, err)
-		}
-		for _, u := range all {
-			want := map[string]string{users["dann"]: "[handlers submitters] true", users["dbob"]: "[handlers others] false"}[u.User]
-			if got := fmt.Sprint(u.Groups, u.Submits); got != want {
-				t.Errorf("%s: %s, want %s", u.User, got, want)
-			}
-		}
-		for who, code := range map[principal.Principal]string{
-			{Kind: principal.Customer, Domain: domains["d"], User: users["dann"], AllTickets: true}: fault.CodeNoPermission, {Kind: principal.Engineer, Domain: principal.House, User: "e"}: "OSM.01010011"} {
-			_, err := s.SubUserGroups(ctx, who)
-			if f, ok := fault.As(err); !ok || f.Code != code {
-				t.Errorf("%+v: %v, want %s", who, err, code)
 			}
 		}
 		for _, c := range []struct {

@@ -389,7 +389,6 @@ var Policy = map[string]Audience{
 	"web.ListOwnGroups":                     Customers,
 	"web.ListOwnKeys":                       Customers,
 	"web.ListSimilarTickets":                Customers,
-	"web.ListSubUserGroups":                 Customers,
 	"web.PutOwnPreferences":                 Anyone,
 	"web.RenewRecoveryCodes":                Anyone,
 	"web.RevokeBrowserSession":              Anyone,

@@ -103,19 +103,6 @@ func (h accounts) ListOwnGroups(ctx context.Context) (*oas.OwnGroupList, error) 
 	return out, nil
 }
 
-// ListSubUserGroups lists the groups of the caller's sub-users.
-func (h accounts) ListSubUserGroups(ctx context.Context) (*oas.SubUserGroupsList, error) {
-	all, err := h.privileges.SubUserGroups(ctx, principal.From(ctx))
-	if err != nil {
-		return nil, err
-	}
-	out := &oas.SubUserGroupsList{Items: []oas.SubUserGroups{}}
-	for _, u := range all {
-		out.Items = append(out.Items, oas.SubUserGroups{UserID: u.User, Groups: u.Groups, Submits: u.Submits})
-	}
-	return out, nil
-}
-
 // ShowOwnPreferences shows what the caller chose.
 func (h accounts) ShowOwnPreferences(ctx context.Context) (*oas.OwnPreferences, error) {
 	return preferences(h.identity.Preferences(ctx, principal.From(ctx)))

@@ -47,14 +47,6 @@ test('labels, authorization, agreements, permissions, language', async ({ page, 
   await expect(page.getByText('您已签署当前版本').first()).toBeVisible()
 
   await page.goto('/console/access')
-  // Who may submit is told before it is switched, and stands with each user.
-  await page.getByRole('button', { name: /提交工单需要授权: 开启/ }).click()
-  const then = page.getByRole('group', { name: '提交工单需要授权' })
-  await expect(then.locator('dt')).toHaveText(['开启后可以提交', '开启后不能提交'])
-  const told = (await then.locator('dd').allInnerTexts()).flatMap((t) => t.split(/[、,，]\s*/)).filter((t) => t !== '无')
-  await expect(page.locator('tbody tr')).toHaveCount(told.length)
-  for (const name of told) await expect(page.getByRole('row', { name }).getByText(/^(可以|不可以)$/)).toBeVisible()
-  await then.getByRole('button', { name: '取消' }).click()
   await page.getByRole('button', { name: /子用户可以导出工单: 开启/ }).click()
   await expect(page.getByText('已开启：所有子用户都可以导出')).toBeVisible()
 

@@ -31,7 +31,6 @@ const (
 	ListOwnGroupsOperation         OperationName = "ListOwnGroups"
 	ListOwnKeysOperation           OperationName = "ListOwnKeys"
 	ListSimilarTicketsOperation    OperationName = "ListSimilarTickets"
-	ListSubUserGroupsOperation     OperationName = "ListSubUserGroups"
 	PutOwnPreferencesOperation     OperationName = "PutOwnPreferences"
 	RenewRecoveryCodesOperation    OperationName = "RenewRecoveryCodes"
 	RevokeBrowserSessionOperation  OperationName = "RevokeBrowserSession"

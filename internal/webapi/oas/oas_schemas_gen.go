@@ -4628,61 +4628,6 @@ func (s StreamEventsOK) Read(p []byte) (n int, err error) {
 	return s.Data.Read(p)
 }
 
-// Ref: #/components/schemas/SubUserGroups
-type SubUserGroups struct {
-	// The sub-user, as ListSubCustomers names him.
-	UserID string `json:"user_id"`
-	// Names of his groups, in order.
-	Groups []string `json:"groups"`
-	// Whether a group lets him submit tickets where submitting needs a permission.
-	Submits bool `json:"submits"`
-}
-
-// GetUserID returns the value of UserID.
-func (s *SubUserGroups) GetUserID() string {
-	return s.UserID
-}
-
-// GetGroups returns the value of Groups.
-func (s *SubUserGroups) GetGroups() []string {
-	return s.Groups
-}
-
-// GetSubmits returns the value of Submits.
-func (s *SubUserGroups) GetSubmits() bool {
-	return s.Submits
-}
-
-// SetUserID sets the value of UserID.
-func (s *SubUserGroups) SetUserID(val string) {
-	s.UserID = val
-}
-
-// SetGroups sets the value of Groups.
-func (s *SubUserGroups) SetGroups(val []string) {
-	s.Groups = val
-}
-
-// SetSubmits sets the value of Submits.
-func (s *SubUserGroups) SetSubmits(val bool) {
-	s.Submits = val
-}
-
-// Ref: #/components/schemas/SubUserGroupsList
-type SubUserGroupsList struct {
-	Items []SubUserGroups `json:"items"`
-}
-
-// GetItems returns the value of Items.
-func (s *SubUserGroupsList) GetItems() []SubUserGroups {
-	return s.Items
-}
-
-// SetItems sets the value of Items.
-func (s *SubUserGroupsList) SetItems(val []SubUserGroups) {
-	s.Items = val
-}
-
 // Ref: #/components/schemas/TicketClock
 type TicketClock struct {
 	Kind ClockKind `json:"kind"`

@@ -193,14 +193,6 @@ type Handler interface {
 	//
 	// POST /web/v1/similar-tickets
 	ListSimilarTickets(ctx context.Context, req *SimilarTicketsReq) (*SimilarTicketList, error)
-	// ListSubUserGroups implements ListSubUserGroups operation.
-	//
-	// Of each sub-user of the account who is in a group: his groups by name, and whether one of them lets
-	// him submit tickets where submitting needs a permission (Ticket Administrator). Sub-users who are not
-	// listed are in no group. For the main account; others are refused with OSM.01010002.
-	//
-	// GET /web/v1/me/sub-user-groups
-	ListSubUserGroups(ctx context.Context) (*SubUserGroupsList, error)
 	// PutOwnPreferences implements PutOwnPreferences operation.
 	//
 	// Sets what is given; what is left out stays. Of notices only the mails and text messages to the

@@ -572,26 +572,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/web/v1/me/sub-user-groups": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Groups of the sub-users
-         * @description Of each sub-user of the account who is in a group: his groups by name, and whether one of them lets him submit tickets where submitting needs a permission (Ticket Administrator). Sub-users who are not listed are in no group. For the main account; others are refused with OSM.01010002.
-         */
-        get: operations["ListSubUserGroups"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/web/v1/me/preferences": {
         parameters: {
             query?: never;
@@ -1319,17 +1299,6 @@ export interface components {
         };
         OwnGroupList: {
             items: components["schemas"]["OwnGroup"][];
-        };
-        SubUserGroups: {
-            /** @description The sub-user, as ListSubCustomers names him. */
-            user_id: string;
-            /** @description Names of his groups, in order. */
-            groups: string[];
-            /** @description Whether a group lets him submit tickets where submitting needs a permission. */
-            submits: boolean;
-        };
-        SubUserGroupsList: {
-            items: components["schemas"]["SubUserGroups"][];
         };
         OwnPreferences: {
             /**
@@ -2365,27 +2334,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OwnGroupList"];
-                };
-            };
-            default: components["responses"]["Error"];
-        };
-    };
-    ListSubUserGroups: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The sub-users and their groups. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SubUserGroupsList"];
                 };
             };
             default: components["responses"]["Error"];
