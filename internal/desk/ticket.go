@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"casemate/internal/catalog"
 	"casemate/internal/desk/oas"
@@ -85,10 +86,26 @@ func (h tickets) ShowTicket(ctx context.Context, params oas.ShowTicketParams) (*
 		out.Related = append(out.Related, oas.RelatedTicket{Number: r.Number, Status: oas.TicketStatus(r.Status), StatusName: r.Status.Name(lang),
 			Description: r.Description, CreatorName: text(r.CreatorName)})
 	}
+	if t.Scored > 0 {
+		out.Rating = oas.NewOptTicketRating(h.rating(t, lang))
+	}
 	if t.Unread >= 0 {
 		out.Unread.SetTo(int32(t.Unread))
 	}
 	return &out, h.waiting(ctx, t, &out)
+}
+
+// rating is what the customer gave and wrote.
+func (h tickets) rating(t ticket.DeskTicket, lang locale.Language) oas.TicketRating {
+	c, out := h.catalog.Now(), oas.TicketRating{RatedAt: at(t.Scored), Scores: []oas.TicketScore{}, Comment: text(t.Judgement)}
+	for _, s := range t.Scores {
+		one := oas.TicketScore{DimensionID: int32(s.Dimension), DimensionName: c.Name(catalog.KindDimension, strconv.Itoa(s.Dimension), lang), Points: int32(s.Points)}
+		if d, ok := c.Dimension(s.Dimension); ok {
+			one.Most = oas.NewOptInt32(int32(d.Value))
+		}
+		out.Scores = append(out.Scores, one)
+	}
+	return out
 }
 
 var sides = map[ticket.Side]oas.MessageSide{ticket.CustomerSide: oas.MessageSideCustomer, ticket.EngineerSide: oas.MessageSideEngineer,

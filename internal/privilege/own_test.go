@@ -1,6 +1,7 @@
 package privilege_test
 
 import (
+	"slices"
 	"testing"
 
 	"casemate/internal/db"
@@ -72,6 +73,29 @@ func TestOwnGroups(t *testing.T) {
 				if open != mine[id] {
 					t.Errorf("%+v, group %s: listed %v, admitted %v", c, name, mine[id], open)
 				}
+			}
+		}
+		// Who may submit is what MaySubmit says of each, with the switch off and on.
+		main := principal.Principal{Kind: principal.Customer, Domain: domains["d"], User: users["dmain"], Main: true}
+		for _, on := range []bool{false, true} {
+			if err := ident.Set(ctx, main, identity.SwitchSubmitByPermission, on); err != nil {
+				t.Fatal(err)
+			}
+			all, by, err := s.OwnUsers(ctx, main)
+			if err != nil || by != on || len(all) != 3 || all[0].Name != "main" || all[1].Name != "ann" || !slices.Equal(all[1].Groups, []string{"handlers", "submitters"}) || all[2].Name != "bob" {
+				t.Fatalf("%+v %v %v", all, by, err)
+			}
+			for _, u := range all {
+				who := principal.Principal{Kind: principal.Customer, Domain: domains["d"], User: u.ID, Main: u.Main}
+				may, err := s.Has(ctx, who, privilege.CreateCase)
+				if err != nil || may != u.MaySubmit || on && may != u.Permitted || u.Permitted != (u.Name != "bob") {
+					t.Errorf("switch %v: %+v, may %v %v", on, u, may, err)
+				}
+			}
+		}
+		for _, who := range []principal.Principal{{Kind: principal.Customer, Domain: domains["d"], User: users["dann"]}, {Kind: principal.Engineer, Domain: principal.House, User: "x"}} {
+			if all, _, err := s.OwnUsers(ctx, who); err == nil {
+				t.Errorf("%+v sees %+v", who, all)
 			}
 		}
 		if _, err := s.OwnGroups(ctx, principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "x"}); err == nil {

@@ -30,6 +30,7 @@ type DeskTicket struct {
 	OwnerNames map[string]string // whose they are, by user id
 	Related    []Related
 	Tags       []string // engineers' own; not for partners' people
+	Scores     []Score  // what the customer gave when he rated it
 	Unread     int      // the customer's messages behind the caller's mark; -1 = the caller has no marks
 }
 
@@ -253,6 +254,9 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, number 
 		}
 		out.Labels = on[t.ID]
 		if out.Related, _, err = relatedOf(tx, t.Domain, t.ID); err != nil {
+			return err
+		}
+		if out.Scores, err = scoresOf(tx, out.Ticket); err != nil {
 			return err
 		}
 		if who.Partner == "" {

@@ -212,6 +212,40 @@ func (s *Service) Labels(ctx context.Context, who principal.Principal, part stri
 	return mine[from:min(from+limit, len(mine))], len(mine), nil
 }
 
+// LabelUse is on how many tickets that the caller sees each of his labels is, by
+// its number; deleted tickets do not count.
+func (s *Service) LabelUse(ctx context.Context, who principal.Principal) (use map[int64]int, err error) {
+	if err := customer(who); err != nil {
+		return nil, err
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		use = map[int64]int{}
+		mine, err := labelsOf(tx, who.Domain, who.User)
+		if err != nil || len(mine) == 0 {
+			return err
+		}
+		scope, err := privilege.ScopeOf(tx, who, "")
+		if err != nil {
+			return err
+		}
+		cond, more := scope.Where("creator")
+		args := []any{who.Domain}
+		for _, l := range mine { // 30 at most
+			use[l.ID] = 0
+			args = append(args, l.ID)
+		}
+		return tx.List(func(r db.Row) error {
+			var id int64
+			var n int
+			err := r.Scan(&id, &n)
+			use[id] = n
+			return err
+		}, "SELECT label_id, count(*) FROM ticket_labels WHERE domain_id = ? AND label_id IN ("+questions(len(mine))+") AND status <> ? AND "+cond+" GROUP BY label_id",
+			append(append(args, int(Deleted)), more...)...)
+	})
+	return use, err
+}
+
 // AddLabels puts labels of the caller's on a ticket he sees without a group. What
 // is on it already stays; all of them or none. Failures: OSM.01010015 (no such
 // ticket), OSM.01010001 (unknown or another user's label, more than five).

@@ -324,6 +324,16 @@ func TestListByLabel(t *testing.T) {
 			check("words", ticket.Filter{Labels: []int64{a, b}, Words: []string{"ticket"}}, any)
 			check("a colleague's label", ticket.Filter{Labels: []int64{theirs}}, any)
 			check("unknown", ticket.Filter{Labels: []int64{-1}}, any)
+			use, err := w.s.LabelUse(ctx, w.boss)
+			w.ok(err)
+			if _, there := use[theirs]; there {
+				w.t.Error("a colleague's label is counted")
+			}
+			for l, n := range use {
+				if _, total := w.find(w.boss, ticket.Filter{Labels: []int64{l}}); total != n {
+					w.t.Errorf("label %d is said to be on %d tickets, %d are found", l, n, total)
+				}
+			}
 		}
 		checks()
 		if got, total := w.find(w.li, ticket.Filter{Labels: []int64{a, b, c}}); total != 0 || got != nil {

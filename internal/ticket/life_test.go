@@ -122,6 +122,11 @@ func TestRules(t *testing.T) {
 		n := w.into(ticket.Completed)
 		w.ok(w.s.Rate(w.t.Context(), w.li, n, "", "good", []ticket.Score{{Dimension: 1, Points: 5}}))
 		w.refused(w.s.Rate(w.t.Context(), w.li, n, "", "good", []ticket.Score{{Dimension: 1, Points: 5}}), "01010001")
+		seen, err := w.s.DeskShow(w.t.Context(), w.chen, n)
+		w.ok(err)
+		if seen.Judgement != "good" || seen.Scored == 0 || !slices.Equal(seen.Scores, []ticket.Score{{Dimension: 1, Points: 5}}) {
+			w.t.Errorf("the desk sees %q %d %+v", seen.Judgement, seen.Scored, seen.Scores)
+		}
 		w.ok(w.s.Fold(w.t.Context()))
 		if differ, err := w.s.Recount(w.t.Context()); err != nil || len(differ) > 0 {
 			w.t.Errorf("counters differ from the tickets: %v %v", differ, err)

@@ -2,6 +2,8 @@ package webapi
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"casemate/internal/catalog"
 	"casemate/internal/identity"
@@ -99,6 +101,19 @@ func (h accounts) ListOwnGroups(ctx context.Context) (*oas.OwnGroupList, error) 
 	out := &oas.OwnGroupList{Items: []oas.OwnGroup{}}
 	for _, g := range all {
 		out.Items = append(out.Items, oas.OwnGroup{ID: g.ID, Name: g.Name, Members: int32(g.Members)})
+	}
+	return out, nil
+}
+
+// ListOwnUsers tells who may submit.
+func (h accounts) ListOwnUsers(ctx context.Context) (*oas.OwnUserList, error) {
+	all, by, err := h.privileges.OwnUsers(ctx, principal.From(ctx))
+	if err != nil {
+		return nil, err
+	}
+	out := &oas.OwnUserList{Items: []oas.OwnUser{}, ByPermission: by}
+	for _, u := range all {
+		out.Items = append(out.Items, oas.OwnUser{ID: u.ID, Name: u.Name, Main: u.Main, Disabled: u.Disabled, Groups: u.Groups, MaySubmit: u.MaySubmit, Permitted: u.Permitted})
 	}
 	return out, nil
 }
@@ -228,6 +243,19 @@ func (h lists) ListLastMessages(ctx context.Context, p oas.ListLastMessagesParam
 			side = oas.LastMessageSideCustomer
 		}
 		out.Items = append(out.Items, oas.LastMessage{Number: w.Number, Side: side, Name: w.Name, Own: w.Own, At: at(w.At), Unread: int32(w.Unread)})
+	}
+	return out, nil
+}
+
+// ListLabelUse counts the tickets of each of the caller's labels.
+func (h lists) ListLabelUse(ctx context.Context) (*oas.LabelUseList, error) {
+	use, err := h.tickets.LabelUse(ctx, principal.From(ctx))
+	if err != nil {
+		return nil, err
+	}
+	out := &oas.LabelUseList{Items: []oas.LabelUse{}}
+	for _, id := range slices.Sorted(maps.Keys(use)) {
+		out.Items = append(out.Items, oas.LabelUse{LabelID: id, Tickets: int32(use[id])})
 	}
 	return out, nil
 }

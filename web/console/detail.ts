@@ -14,6 +14,18 @@ export const labelsQuery = () => ({
   staleTime: 60_000,
 })
 
+/** On how many tickets each label is, by its number. */
+export const labelUseQuery = () => ({
+  queryKey: ['labels', 'use'],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => new Map((await unwrap(web.GET('/web/v1/me/labels', { signal }))).items.map((l) => [l.label_id, l.tickets])),
+})
+
+/** The users of the account with what they may; for the main account. */
+export const ownUsersQuery = () => ({
+  queryKey: ['privileges', 'users'],
+  queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/me/users', { signal })),
+})
+
 /** Whether the caller sees every ticket of the account. */
 export const wholeQuery = () => ({
   queryKey: ['whole'],

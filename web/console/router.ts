@@ -18,6 +18,7 @@ export const { p, navigate, isActive, route } = createRouter({
   '/agreements': () => import('./screens/Agreements.svelte'),
   '/articles': () => import('./screens/Articles.svelte'),
   '/articles/:slug': () => import('./screens/Article.svelte'),
+  '/audit': () => import('./screens/Audit.svelte'),
   '/figures': () => import('./screens/Figures.svelte'),
   '/me': () => import('./screens/Me.svelte'),
   '*': () => import('./screens/Missing.svelte'),

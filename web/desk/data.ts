@@ -113,6 +113,13 @@ export const lastQuery = (domain: string, number: string) => ({
   staleTime: 60_000,
 })
 
+/** The customers' accounts; for those who may read them (admin/people/data, domainsQuery: the same list). */
+export const accountsQuery = () => ({
+  queryKey: ['admin', 'domains'],
+  queryFn: async ({ signal }: Signal) => (await unwrap(desk.GET('/desk/v1/domains', { signal }))).items,
+  staleTime: 60_000,
+})
+
 export const macrosQuery = () => ({
   queryKey: ['macros'],
   queryFn: async ({ signal }: Signal) => (await unwrap(desk.GET('/desk/v1/macros', { signal }))).items,

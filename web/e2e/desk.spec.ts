@@ -204,6 +204,9 @@ test('palette and search find by one Chinese character; views of others are seen
   await page.keyboard.press('Control+k')
   await page.locator('dialog[open] input').fill('库')
   await expect(page.locator('dialog[open] [role=option]', { hasText: '库' }).first()).toBeVisible()
+  const customer = world.domains[0]?.domain_name ?? ''
+  await page.locator('dialog[open] input').fill(customer)
+  await expect(page.locator('dialog[open] [role=option]', { hasText: `${customer}` }).filter({ hasText: '查看该客户的工单' })).toBeVisible()
   await page.keyboard.press('Escape')
   await expect(page.locator('dialog[open]')).toHaveCount(0)
   await page.keyboard.press('g')

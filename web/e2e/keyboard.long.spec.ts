@@ -88,7 +88,7 @@ test('by Tab alone: the console', async ({ page, world }) => {
   const made = await prepare(world)
   await signIn(page, world, 'yunfan')
   const wrong: string[] = []
-  for (const path of ['/console', '/console/tickets', `/console/tickets/${made.ticket}`, '/console/new', '/console/labels', '/console/auths', `/console/auths/${made.auth}`, '/console/access', '/console/agreements', '/console/articles', '/console/figures', '/console/me']) {
+  for (const path of ['/console', '/console/tickets', `/console/tickets/${made.ticket}`, '/console/new', '/console/labels', '/console/auths', `/console/auths/${made.auth}`, '/console/access', '/console/audit', '/console/agreements', '/console/articles', '/console/figures', '/console/me']) {
     await at(page, path)
     wrong.push(...(await tabbed(page, path)))
   }

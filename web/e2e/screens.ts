@@ -35,6 +35,8 @@ export function screens(made: Made): Screen[] {
     ...made.consents.map(([kind, id]): Screen => ({ name: `consent-${kind}`, path: `/console/auths/${id}`, long: kind !== 'agency' && kind !== 'vnc' })),
     { name: 'sessions', path: `/console/auths/${made.auth}/sessions` },
     { name: 'access', path: '/console/access' },
+    { name: 'audit', path: '/console/audit' },
+    { name: 'audit-nomatch', path: '/console/audit?what=agreement&days=7&ticket=999' },
     { name: 'agreements', path: '/console/agreements' },
     { name: 'me', path: '/console/me' },
     { name: 'articles', path: '/console/articles' },

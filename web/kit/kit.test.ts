@@ -76,7 +76,7 @@ describe('texts', async () => {
       }
     })
     const source = files.filter((f) => /\.(ts|svelte)$/.test(f) && !/(texts|more)\/|test\.ts$|\.d\.ts$/.test(f)).map((f) => readFileSync(join(root, f), 'utf8')).join('\n')
-    const made = /^(error|state|auth|allow|kit\.theme|kit\.upload|agreements|login\.error|notices|column|check|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|tpl|side|party|whom|mode|by|op|field|event|run|sni\.kind|ver\.kind|cat\.(length|min|max|required|sensitive|hidden)|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do)|contract|guide|ask\.(kind|give|right|text|template)|approvals|view\.(sort|shared))(\.|$)/ // put together at run time
+    const made = /^(error|state|auth|allow|kit\.theme|kit\.upload|agreements|login\.error|notices|column|check|admin\.you|form\.(zh|en|missing)|diff|plan\.(action|effect|clocks)|day|kind|case|lim|tpl|side|party|whom|mode|by|op|field|event|run|sni\.kind|ver\.kind|cat\.(length|min|max|required|sensitive|hidden)|made|chart\.unit|board\.(f|p|hint|v)|know\.(lang|f|part|do|done|tab|import\.do)|contract|guide|ask\.(kind|give|right|text|template)|approvals|view\.(sort|shared)|audit\.(what|object)|labels\.pale)(\.|$)/ // put together at run time
     for (const folder of folders)
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)':/gm)) {
         const key = m[1] ?? ''

@@ -19654,6 +19654,52 @@ func (o OptTemplateReq) Or(d TemplateReq) TemplateReq {
 	return d
 }
 
+// NewOptTicketRating returns new OptTicketRating with value set to v.
+func NewOptTicketRating(v TicketRating) OptTicketRating {
+	return OptTicketRating{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptTicketRating is optional TicketRating.
+type OptTicketRating struct {
+	Value TicketRating
+	Set   bool
+}
+
+// IsSet returns true if OptTicketRating was set.
+func (o OptTicketRating) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptTicketRating) Reset() {
+	var v TicketRating
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptTicketRating) SetTo(v TicketRating) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptTicketRating) Get() (v TicketRating, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptTicketRating) Or(d TicketRating) TicketRating {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptTicketStatus returns new OptTicketStatus with value set to v.
 func NewOptTicketStatus(v TicketStatus) OptTicketStatus {
 	return OptTicketStatus{
@@ -28403,7 +28449,8 @@ type Ticket struct {
 	Snooze  OptSnooze `json:"snooze"`
 	Later   OptLater  `json:"later"`
 	// Engineers' own marks, never shown to the customer; in the detail only, absent for partners' people.
-	Tags []string `json:"tags"`
+	Tags   []string        `json:"tags"`
+	Rating OptTicketRating `json:"rating"`
 }
 
 // GetNumber returns the value of Number.
@@ -28591,6 +28638,11 @@ func (s *Ticket) GetTags() []string {
 	return s.Tags
 }
 
+// GetRating returns the value of Rating.
+func (s *Ticket) GetRating() OptTicketRating {
+	return s.Rating
+}
+
 // SetNumber sets the value of Number.
 func (s *Ticket) SetNumber(val string) {
 	s.Number = val
@@ -28774,6 +28826,11 @@ func (s *Ticket) SetLater(val OptLater) {
 // SetTags sets the value of Tags.
 func (s *Ticket) SetTags(val []string) {
 	s.Tags = val
+}
+
+// SetRating sets the value of Rating.
+func (s *Ticket) SetRating(val OptTicketRating) {
+	s.Rating = val
 }
 
 // Ref: #/components/schemas/TicketActionsReq
@@ -29673,6 +29730,98 @@ func (s *TicketPresenceDoing) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// What the customer gave and wrote when he rated the ticket; in the detail only, absent before.
+// Ref: #/components/schemas/TicketRating
+type TicketRating struct {
+	RatedAt Time `json:"rated_at"`
+	// His points by the dimensions.
+	Scores []TicketScore `json:"scores"`
+	// His words; absent when he wrote none.
+	Comment OptString `json:"comment"`
+}
+
+// GetRatedAt returns the value of RatedAt.
+func (s *TicketRating) GetRatedAt() Time {
+	return s.RatedAt
+}
+
+// GetScores returns the value of Scores.
+func (s *TicketRating) GetScores() []TicketScore {
+	return s.Scores
+}
+
+// GetComment returns the value of Comment.
+func (s *TicketRating) GetComment() OptString {
+	return s.Comment
+}
+
+// SetRatedAt sets the value of RatedAt.
+func (s *TicketRating) SetRatedAt(val Time) {
+	s.RatedAt = val
+}
+
+// SetScores sets the value of Scores.
+func (s *TicketRating) SetScores(val []TicketScore) {
+	s.Scores = val
+}
+
+// SetComment sets the value of Comment.
+func (s *TicketRating) SetComment(val OptString) {
+	s.Comment = val
+}
+
+// Ref: #/components/schemas/TicketScore
+type TicketScore struct {
+	// What was rated.
+	DimensionID int32 `json:"dimension_id"`
+	// Its name in the caller's language.
+	DimensionName string `json:"dimension_name"`
+	// What he gave, from 1; the most is the best.
+	Points int32 `json:"points"`
+	// The most there is to give; absent when the dimension is no longer offered.
+	Most OptInt32 `json:"most"`
+}
+
+// GetDimensionID returns the value of DimensionID.
+func (s *TicketScore) GetDimensionID() int32 {
+	return s.DimensionID
+}
+
+// GetDimensionName returns the value of DimensionName.
+func (s *TicketScore) GetDimensionName() string {
+	return s.DimensionName
+}
+
+// GetPoints returns the value of Points.
+func (s *TicketScore) GetPoints() int32 {
+	return s.Points
+}
+
+// GetMost returns the value of Most.
+func (s *TicketScore) GetMost() OptInt32 {
+	return s.Most
+}
+
+// SetDimensionID sets the value of DimensionID.
+func (s *TicketScore) SetDimensionID(val int32) {
+	s.DimensionID = val
+}
+
+// SetDimensionName sets the value of DimensionName.
+func (s *TicketScore) SetDimensionName(val string) {
+	s.DimensionName = val
+}
+
+// SetPoints sets the value of Points.
+func (s *TicketScore) SetPoints(val int32) {
+	s.Points = val
+}
+
+// SetMost sets the value of Most.
+func (s *TicketScore) SetMost(val OptInt32) {
+	s.Most = val
 }
 
 // 0 to be processed, 1 processing, 2 to be confirmed, 3 completed, 4 canceled, 5 paused, 12 invalid,

@@ -2020,6 +2020,49 @@ func (s *FinishSignInSeeOther) SetSetCookie(val OptString) {
 	s.SetCookie = val
 }
 
+// Ref: #/components/schemas/LabelUse
+type LabelUse struct {
+	// Number of the label.
+	LabelID int64 `json:"label_id"`
+	// How many tickets it is on.
+	Tickets int32 `json:"tickets"`
+}
+
+// GetLabelID returns the value of LabelID.
+func (s *LabelUse) GetLabelID() int64 {
+	return s.LabelID
+}
+
+// GetTickets returns the value of Tickets.
+func (s *LabelUse) GetTickets() int32 {
+	return s.Tickets
+}
+
+// SetLabelID sets the value of LabelID.
+func (s *LabelUse) SetLabelID(val int64) {
+	s.LabelID = val
+}
+
+// SetTickets sets the value of Tickets.
+func (s *LabelUse) SetTickets(val int32) {
+	s.Tickets = val
+}
+
+// Ref: #/components/schemas/LabelUseList
+type LabelUseList struct {
+	Items []LabelUse `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *LabelUseList) GetItems() []LabelUse {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *LabelUseList) SetItems(val []LabelUse) {
+	s.Items = val
+}
+
 // Ref: #/components/schemas/LastMessage
 type LastMessage struct {
 	// Ticket number.
@@ -3995,6 +4038,122 @@ func (s *OwnSignature) SetSignedAt(val Time) {
 // SetRelationID sets the value of RelationID.
 func (s *OwnSignature) SetRelationID(val OptString) {
 	s.RelationID = val
+}
+
+// Ref: #/components/schemas/OwnUser
+type OwnUser struct {
+	// User id.
+	ID string `json:"id"`
+	// Log-in name.
+	Name string `json:"name"`
+	// The main account.
+	Main bool `json:"main"`
+	// He may not log in.
+	Disabled bool `json:"disabled"`
+	// Names of his groups, by name.
+	Groups []string `json:"groups"`
+	// Whether he may submit tickets as the switch stands.
+	MaySubmit bool `json:"may_submit"`
+	// Whether a group gives him the permission to submit, or he is the main account; what counts when
+	// submitting needs a permission.
+	Permitted bool `json:"permitted"`
+}
+
+// GetID returns the value of ID.
+func (s *OwnUser) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *OwnUser) GetName() string {
+	return s.Name
+}
+
+// GetMain returns the value of Main.
+func (s *OwnUser) GetMain() bool {
+	return s.Main
+}
+
+// GetDisabled returns the value of Disabled.
+func (s *OwnUser) GetDisabled() bool {
+	return s.Disabled
+}
+
+// GetGroups returns the value of Groups.
+func (s *OwnUser) GetGroups() []string {
+	return s.Groups
+}
+
+// GetMaySubmit returns the value of MaySubmit.
+func (s *OwnUser) GetMaySubmit() bool {
+	return s.MaySubmit
+}
+
+// GetPermitted returns the value of Permitted.
+func (s *OwnUser) GetPermitted() bool {
+	return s.Permitted
+}
+
+// SetID sets the value of ID.
+func (s *OwnUser) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *OwnUser) SetName(val string) {
+	s.Name = val
+}
+
+// SetMain sets the value of Main.
+func (s *OwnUser) SetMain(val bool) {
+	s.Main = val
+}
+
+// SetDisabled sets the value of Disabled.
+func (s *OwnUser) SetDisabled(val bool) {
+	s.Disabled = val
+}
+
+// SetGroups sets the value of Groups.
+func (s *OwnUser) SetGroups(val []string) {
+	s.Groups = val
+}
+
+// SetMaySubmit sets the value of MaySubmit.
+func (s *OwnUser) SetMaySubmit(val bool) {
+	s.MaySubmit = val
+}
+
+// SetPermitted sets the value of Permitted.
+func (s *OwnUser) SetPermitted(val bool) {
+	s.Permitted = val
+}
+
+// Ref: #/components/schemas/OwnUserList
+type OwnUserList struct {
+	Items []OwnUser `json:"items"`
+	// Whether submitting needs a permission now.
+	ByPermission bool `json:"by_permission"`
+}
+
+// GetItems returns the value of Items.
+func (s *OwnUserList) GetItems() []OwnUser {
+	return s.Items
+}
+
+// GetByPermission returns the value of ByPermission.
+func (s *OwnUserList) GetByPermission() bool {
+	return s.ByPermission
+}
+
+// SetItems sets the value of Items.
+func (s *OwnUserList) SetItems(val []OwnUser) {
+	s.Items = val
+}
+
+// SetByPermission sets the value of ByPermission.
+func (s *OwnUserList) SetByPermission(val bool) {
+	s.ByPermission = val
 }
 
 // Ref: #/components/schemas/OwnView

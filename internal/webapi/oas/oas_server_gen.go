@@ -145,6 +145,12 @@ type Handler interface {
 	//
 	// GET /web/v1/sessions
 	ListBrowserSessions(ctx context.Context) (*BrowserSessionList, error)
+	// ListLabelUse implements ListLabelUse operation.
+	//
+	// On how many of the tickets that the caller sees each of his labels is; deleted tickets do not count.
+	//
+	// GET /web/v1/me/labels
+	ListLabelUse(ctx context.Context) (*LabelUseList, error)
 	// ListLastMessages implements ListLastMessages operation.
 	//
 	// Of each of the tickets, who wrote its newest message and when. Tickets the caller does not see are
@@ -186,6 +192,14 @@ type Handler interface {
 	//
 	// GET /web/v1/me/keys
 	ListOwnKeys(ctx context.Context) (*OwnKeyList, error)
+	// ListOwnUsers implements ListOwnUsers operation.
+	//
+	// The account's users with their groups, the main account first, the others by name: who may submit
+	// now, and who may when submitting needs a permission (createCase of CreatePrivileges). For the main
+	// account; others get OSM.01010002.
+	//
+	// GET /web/v1/me/users
+	ListOwnUsers(ctx context.Context) (*OwnUserList, error)
 	// ListSimilarTickets implements ListSimilarTickets operation.
 	//
 	// Of the newest 300 tickets the caller sees without a group, those whose text is most like a given

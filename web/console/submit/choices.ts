@@ -86,6 +86,14 @@ export function choices(asked: () => Asked) {
       },
     })),
     limits: createQuery(() => limitsQuery()),
+    copies: createQuery(() => ({
+      queryKey: ['copies'],
+      queryFn: async ({ signal }) => {
+        const r = await unwrap(v2.GET('/v2/servicerequest/carbon-copy-emails', { signal }))
+        const last = (r.cc_email_info?.cc_email ?? '').split(',').filter(Boolean)
+        return [...new Set([...last, ...r.mc_email_infos])] // the last used ones first
+      },
+    })),
     ccMost: createQuery(() => ({
       queryKey: ['caselimits'],
       ...long,

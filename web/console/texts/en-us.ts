@@ -10,6 +10,7 @@ const texts: Record<keyof typeof zh, string> = {
   'nav.articles': 'Help',
   'nav.figures': 'Figures',
   'nav.access': 'Permissions',
+  'nav.audit': 'Audit',
   'nav.agreements': 'Agreements',
   'nav.me': 'My profile',
   'nav.menu': 'Menu',

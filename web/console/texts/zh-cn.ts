@@ -8,6 +8,7 @@ const texts = {
   'nav.articles': '帮助',
   'nav.figures': '统计',
   'nav.access': '提单权限',
+  'nav.audit': '审计',
   'nav.agreements': '服务协议',
   'nav.me': '我的资料',
   'nav.menu': '菜单',

@@ -4320,6 +4320,34 @@ export interface components {
             later?: components["schemas"]["Later"];
             /** @description Engineers' own marks, never shown to the customer; in the detail only, absent for partners' people. */
             tags?: string[];
+            rating?: components["schemas"]["TicketRating"];
+        };
+        /** @description What the customer gave and wrote when he rated the ticket; in the detail only, absent before. */
+        TicketRating: {
+            rated_at: components["schemas"]["Time"];
+            /** @description His points by the dimensions. */
+            scores: components["schemas"]["TicketScore"][];
+            /** @description His words; absent when he wrote none. */
+            comment?: string;
+        };
+        TicketScore: {
+            /**
+             * Format: int32
+             * @description What was rated.
+             */
+            dimension_id: number;
+            /** @description Its name in the caller's language. */
+            dimension_name: string;
+            /**
+             * Format: int32
+             * @description What he gave, from 1; the most is the best.
+             */
+            points: number;
+            /**
+             * Format: int32
+             * @description The most there is to give; absent when the dimension is no longer offered.
+             */
+            most?: number;
         };
         TicketLabel: {
             /**

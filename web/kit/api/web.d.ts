@@ -572,6 +572,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/web/v1/me/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Users of the account
+         * @description The account's users with their groups, the main account first, the others by name: who may submit now, and who may when submitting needs a permission (createCase of CreatePrivileges). For the main account; others get OSM.01010002.
+         */
+        get: operations["ListOwnUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/me/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How often labels are used
+         * @description On how many of the tickets that the caller sees each of his labels is; deleted tickets do not count.
+         */
+        get: operations["ListLabelUse"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/web/v1/me/preferences": {
         parameters: {
             query?: never;
@@ -1296,6 +1336,42 @@ export interface components {
              * @description How many users are in it.
              */
             members: number;
+        };
+        OwnUser: {
+            /** @description User id. */
+            id: string;
+            /** @description Log-in name. */
+            name: string;
+            /** @description The main account. */
+            main: boolean;
+            /** @description He may not log in. */
+            disabled: boolean;
+            /** @description Names of his groups, by name. */
+            groups: string[];
+            /** @description Whether he may submit tickets as the switch stands. */
+            may_submit: boolean;
+            /** @description Whether a group gives him the permission to submit, or he is the main account; what counts when submitting needs a permission. */
+            permitted: boolean;
+        };
+        OwnUserList: {
+            items: components["schemas"]["OwnUser"][];
+            /** @description Whether submitting needs a permission now. */
+            by_permission: boolean;
+        };
+        LabelUse: {
+            /**
+             * Format: int64
+             * @description Number of the label.
+             */
+            label_id: number;
+            /**
+             * Format: int32
+             * @description How many tickets it is on.
+             */
+            tickets: number;
+        };
+        LabelUseList: {
+            items: components["schemas"]["LabelUse"][];
         };
         OwnGroupList: {
             items: components["schemas"]["OwnGroup"][];
@@ -2334,6 +2410,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OwnGroupList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListOwnUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The users. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnUserList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListLabelUse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The labels. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelUseList"];
                 };
             };
             default: components["responses"]["Error"];
