@@ -10,7 +10,7 @@ import { parse, parseInline } from './markdown'
 import { soundsLike } from './pinyin'
 import { prefs } from './prefs.svelte'
 import { safeNext, type Session } from './session.svelte'
-import { countdown, span, spanShort } from './time.svelte'
+import { countdown, span, spanShort } from './span'
 import { pastedName, refuse } from './uploads.svelte'
 
 const root = join(import.meta.dirname, '..')

@@ -73,35 +73,6 @@ export function when(at: Instant | undefined | null, from = now()): string {
   return format('far', { year: 'numeric', month: language() === 'zh-cn' ? '2-digit' : 'short', day: '2-digit' }).format(d)
 }
 
-/** 3 min, 2 h 5 min, 1 d 3 h, 4 d: how long something takes, always with its units. */
-export function span(ms: number): string {
-  const zh = language() === 'zh-cn'
-  const minutes = Math.max(0, Math.floor(ms / 60_000))
-  if (ms > 0 && minutes === 0) return zh ? '不到 1 分钟' : 'under 1 min'
-  const [d, h, m] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60]
-  if (d >= 3) return zh ? `${d} 天` : `${d} d`
-  if (d > 0) return (zh ? `${d} 天` : `${d} d`) + (h === 0 ? '' : zh ? ` ${h} 小时` : ` ${h} h`)
-  if (h === 0) return zh ? `${m} 分钟` : `${m} min`
-  if (m === 0) return zh ? `${h} 小时` : `${h} h`
-  return zh ? `${h} 小时 ${m} 分` : `${h} h ${m} min`
-}
-
-/** The same where there is little room: from three hours on in whole hours. */
-export function spanShort(ms: number): string {
-  return span(ms >= 3 * 3_600_000 ? Math.floor(ms / 3_600_000) * 3_600_000 : ms)
-}
-
-/** 0:42, for countdowns. */
-export function countdown(ms: number): string {
-  const s = Math.max(0, Math.ceil(ms / 1000))
-  return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`
-}
-
-/** yyyy-MM-dd HH:mm:ss in the user's zone, as filters of the customer API read it. */
-export function filterTime(date: string, end = false): string {
-  return `${date} ${end ? '23:59:59' : '00:00:00'}`
-}
-
 /** The zone as the header X-Time-Zone names it. */
 export function zoneHeader(): string {
   return prefs.zone

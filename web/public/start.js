@@ -1,5 +1,4 @@
-// Before the page's own files: says when they come slowly or not at all, and
-// tries again. What it says stands in the HTML, hidden, in both languages.
+// Says when the page's files come slowly or not at all (words in the HTML), and tries again.
 {
   const waits = () => document.getElementById('app').childElementCount === 0
   const show = (id) => document.querySelectorAll('.boot').forEach((p) => (p.hidden = p.id !== id))
@@ -12,7 +11,7 @@
     show('broken')
     wait()
   }
-  addEventListener('error', failed, true) // a file that does not come tells its element alone
+  addEventListener('error', failed, true)
   addEventListener('unhandledrejection', failed)
   setTimeout(() => broken || !waits() || show('slow'), 2000)
 }

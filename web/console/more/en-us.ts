@@ -1,6 +1,9 @@
 import type zh from './zh-cn'
 
 const texts: Record<keyof typeof zh, string> = {
+  'missing.title': 'There is no such page',
+  'missing.hint': 'The address may be wrong, or what was here has moved.',
+
   'keys.down': 'Next',
   'keys.up': 'Previous',
   'keys.open': 'Open',

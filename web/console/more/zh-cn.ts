@@ -1,4 +1,7 @@
 const texts = {
+  'missing.title': '没有这个页面',
+  'missing.hint': '地址可能有误，或内容已被移走。',
+
   'keys.down': '下一条',
   'keys.up': '上一条',
   'keys.open': '打开',

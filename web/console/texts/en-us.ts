@@ -19,9 +19,6 @@ const texts: Record<keyof typeof zh, string> = {
   'nav.account': 'Account {name}',
   'keys.go': 'Go to',
 
-  'missing.title': 'There is no such page',
-  'missing.hint': 'The address may be wrong, or what was here has moved.',
-
   'home.title': 'Home',
   'home.need': 'Needs you',
   'home.calm': 'Nothing is waiting for you.',

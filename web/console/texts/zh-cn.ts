@@ -17,9 +17,6 @@ const texts = {
   'nav.account': '账号 {name}',
   'keys.go': '前往',
 
-  'missing.title': '没有这个页面',
-  'missing.hint': '地址可能有误，或内容已被移走。',
-
   'home.title': '首页',
   'home.need': '等您处理',
   'home.calm': '没有等您处理的事项。',

@@ -1,6 +1,6 @@
 // Numbers of charts as they are read.
 import { intl } from '../i18n.svelte'
-import { span } from '../time.svelte'
+import { span } from '../span'
 import type { Unit } from './model'
 
 export function amount(value: number, unit: Unit): string {
