@@ -94,6 +94,9 @@ func (h sessions) session(ctx context.Context, s identity.Session, secret string
 		return out
 	}
 	out.DomainID, out.DomainName = oas.NewOptString(s.Domain.ID), oas.NewOptString(s.Domain.Name)
+	if s.User.Main {
+		out.Main = oas.NewOptBool(true)
+	}
 	return out
 }
 

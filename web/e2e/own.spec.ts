@@ -92,6 +92,12 @@ test('tickets of the group, a view that is kept, who wrote last; words that are 
   await axeClean(page, 'a view is named')
   await page.keyboard.press('Enter')
   await expect(page.locator('.views a', { hasText: '在办' })).toHaveAttribute('aria-current', 'true')
+  await page.goto('/console/audit') // what he did himself, and nobody to choose from
+  await expect(page.locator('.list .who').first()).toHaveText('wangwei')
+  await expect(page.getByLabel('操作人')).toHaveCount(0)
+  await page.goto('/console/access')
+  await expect(page.getByText('只有主账号可以管理提单权限')).toBeVisible()
+  await expect(page.getByRole('button', { name: /: 开启$/ })).toHaveCount(0)
   await page.goto('/console/tickets')
   await expect(page.locator('.said').first()).toContainText('最后发言')
   const mine = (await page.locator('.tickets .ti').first().innerText()).split('\n')[0] ?? ''

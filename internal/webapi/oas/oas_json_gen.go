@@ -1804,6 +1804,12 @@ func (s *BrowserSession) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.Main.Set {
+			e.FieldStart("main")
+			s.Main.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("user_id")
 		e.Str(s.UserID)
 	}
@@ -1857,20 +1863,21 @@ func (s *BrowserSession) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfBrowserSession = [13]string{
+var jsonFieldsNameOfBrowserSession = [14]string{
 	0:  "kind",
 	1:  "domain_id",
 	2:  "domain_name",
-	3:  "user_id",
-	4:  "name",
-	5:  "role",
-	6:  "csrf",
-	7:  "demo",
-	8:  "partner_id",
-	9:  "session_id",
-	10: "expires_at",
-	11: "idle_seconds",
-	12: "recovery_codes",
+	3:  "main",
+	4:  "user_id",
+	5:  "name",
+	6:  "role",
+	7:  "csrf",
+	8:  "demo",
+	9:  "partner_id",
+	10: "session_id",
+	11: "expires_at",
+	12: "idle_seconds",
+	13: "recovery_codes",
 }
 
 // Decode decodes BrowserSession from json.
@@ -1912,8 +1919,18 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"domain_name\"")
 			}
+		case "main":
+			if err := func() error {
+				s.Main.Reset()
+				if err := s.Main.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"main\"")
+			}
 		case "user_id":
-			requiredBitSet[0] |= 1 << 3
+			requiredBitSet[0] |= 1 << 4
 			if err := func() error {
 				v, err := d.Str()
 				s.UserID = string(v)
@@ -1925,7 +1942,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"user_id\"")
 			}
 		case "name":
-			requiredBitSet[0] |= 1 << 4
+			requiredBitSet[0] |= 1 << 5
 			if err := func() error {
 				v, err := d.Str()
 				s.Name = string(v)
@@ -1947,7 +1964,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"role\"")
 			}
 		case "csrf":
-			requiredBitSet[0] |= 1 << 6
+			requiredBitSet[0] |= 1 << 7
 			if err := func() error {
 				v, err := d.Str()
 				s.Csrf = string(v)
@@ -1979,7 +1996,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"partner_id\"")
 			}
 		case "session_id":
-			requiredBitSet[1] |= 1 << 1
+			requiredBitSet[1] |= 1 << 2
 			if err := func() error {
 				v, err := d.Str()
 				s.SessionID = string(v)
@@ -1991,7 +2008,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"session_id\"")
 			}
 		case "expires_at":
-			requiredBitSet[1] |= 1 << 2
+			requiredBitSet[1] |= 1 << 3
 			if err := func() error {
 				v, err := json.DecodeDateTime(d)
 				s.ExpiresAt = v
@@ -2003,7 +2020,7 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"expires_at\"")
 			}
 		case "idle_seconds":
-			requiredBitSet[1] |= 1 << 3
+			requiredBitSet[1] |= 1 << 4
 			if err := func() error {
 				v, err := d.Int32()
 				s.IdleSeconds = int32(v)
@@ -2043,8 +2060,8 @@ func (s *BrowserSession) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
-		0b01011001,
-		0b00001110,
+		0b10110001,
+		0b00011100,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

@@ -761,6 +761,8 @@ type BrowserSession struct {
 	DomainID OptString `json:"domain_id"`
 	// Its name.
 	DomainName OptString `json:"domain_name"`
+	// This is the main account of the domain; absent for others.
+	Main OptBool `json:"main"`
 	// User id.
 	UserID string `json:"user_id"`
 	// Log-in name.
@@ -796,6 +798,11 @@ func (s *BrowserSession) GetDomainID() OptString {
 // GetDomainName returns the value of DomainName.
 func (s *BrowserSession) GetDomainName() OptString {
 	return s.DomainName
+}
+
+// GetMain returns the value of Main.
+func (s *BrowserSession) GetMain() OptBool {
+	return s.Main
 }
 
 // GetUserID returns the value of UserID.
@@ -861,6 +868,11 @@ func (s *BrowserSession) SetDomainID(val OptString) {
 // SetDomainName sets the value of DomainName.
 func (s *BrowserSession) SetDomainName(val OptString) {
 	s.DomainName = val
+}
+
+// SetMain sets the value of Main.
+func (s *BrowserSession) SetMain(val OptBool) {
+	s.Main = val
 }
 
 // SetUserID sets the value of UserID.

@@ -768,6 +768,8 @@ export interface components {
             domain_id?: string;
             /** @description Its name. */
             domain_name?: string;
+            /** @description This is the main account of the domain; absent for others. */
+            main?: boolean;
             /** @description User id. */
             user_id: string;
             /** @description Log-in name. */

@@ -1,0 +1,23 @@
+import { describe, expect, test } from 'vitest'
+import { begins } from './audit/data'
+import { contrast, pale } from './color'
+
+describe('the instant a day begins', () => {
+  test.each([
+    ['2026-11-25', 'Asia/Shanghai', '2026-11-24T16:00:00.000Z'],
+    ['2026-11-25', 'UTC', '2026-11-25T00:00:00.000Z'],
+    ['2026-03-08', 'America/New_York', '2026-03-08T05:00:00.000Z'], // the day of the change
+    ['2026-03-09', 'America/New_York', '2026-03-09T04:00:00.000Z'],
+    ['2026-11-02', 'America/New_York', '2026-11-02T05:00:00.000Z'],
+    ['2026-07-01', 'Asia/Kathmandu', '2026-06-30T18:15:00.000Z'],
+  ])('%s in %s', (day, zone, want) => expect(begins(day, zone).toISOString()).toBe(want))
+})
+
+test('colours that can not be told from the ground', () => {
+  expect(contrast('#000000', '#ffffff')).toBeCloseTo(21)
+  expect(contrast('#767676', '#ffffff')).toBeCloseTo(4.54, 2)
+  expect(pale('#ffffff')).toBe('light')
+  expect(pale('#fff8dc')).toBe('light')
+  expect(pale('#1a2025')).toBe('dark')
+  for (const c of ['#0b6658', '#22509a', '#944800', '#b3261e', '#6b3fa0', '#3d5a3a', '#566059', '#8a6d00']) expect(pale(c), c).toBeUndefined() // those that the page offers
+})
