@@ -225,7 +225,7 @@ func TestHonestCrowd(t *testing.T) {
 			case n < 70: // enters it when the next one asks, perhaps too late
 				waiting = append(waiting, late{who, to, code})
 			}
-			w.clock.Add(time.Duration(random.Int64N(int64(2*24*time.Hour)/int64(crowd))))
+			w.clock.Add(time.Duration(random.Int64N(int64(2*24*time.Hour) / int64(crowd))))
 		}
 		if refusedOnes != 0 {
 			w.t.Errorf("%d of %d were refused", refusedOnes, crowd)
