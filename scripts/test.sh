@@ -43,7 +43,7 @@ done
 # try is go test in a module's folder; that it was not content goes to the report too.
 try() { go -C "$1" test "${options[@]}" "${@:2}" || echo "{\"Action\":\"exit\",\"Output\":\"go test ${*:2}: status $?\"}"; }
 beside=$CASEMATE_TEST_TEMPLATES/beside.json
-trap 'trap - TERM; kill 0' INT # what runs beside does not hear the keyboard
+trap 'trap "" TERM; kill 0; exit 1' INT TERM # what runs beside hears neither the keyboard nor who stops this script
 export CGO_ENABLED=0
 {
   { [ ${#waiting[@]} -eq 0 ] || try . "${tags[@]}" -p 1 -timeout $most "${waiting[@]}"; } >"$beside" 2>&1 &

@@ -97,6 +97,7 @@ const (
 	poll          = time.Second
 	batch         = 20
 	parallel      = 8
+	day           = 24 * time.Hour
 )
 
 // Runner runs jobs of one node.
@@ -135,7 +136,7 @@ func (r *Runner) Every(p ...Periodic) { r.periodic = append(r.periodic, p...) }
 // finish, after that their lease runs out and another node takes them.
 func (r *Runner) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, p := range r.periodic {
+	for _, p := range append(slices.Clone(r.periodic), Periodic{Name: "job.unknown", Every: time.Hour, Run: r.warn}) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -262,6 +263,40 @@ func (r *Runner) known() (condition string, kinds []any) {
 		return "", nil
 	}
 	return "kind IN (?" + strings.Repeat(", ?", len(kinds)-1) + ")", kinds
+}
+
+// Unknown counts by kind the jobs due for a day or more whose kind this version does
+// not know: of a kind that was given up, or of a later version whose nodes are gone.
+// They wait for good; a later version takes them up.
+func (r *Runner) Unknown(ctx context.Context) (map[string]int, error) {
+	known, kinds := r.known()
+	if known == "" {
+		known = "1 = 0"
+	}
+	var waiting map[string]int
+	err := r.db.View(ctx, func(tx *db.Tx) error {
+		waiting = map[string]int{}
+		return tx.List(func(row db.Row) error {
+			var kind string
+			var n int
+			if err := row.Scan(&kind, &n); err != nil {
+				return err
+			}
+			waiting[kind] = n
+			return nil
+		}, `SELECT kind, count(*) FROM jobs WHERE state = 'waiting' AND run_at <= ? AND NOT `+known+` GROUP BY kind`,
+			append([]any{tx.Now - day.Milliseconds()}, kinds...)...)
+	})
+	return waiting, err
+}
+
+// warn names what Unknown finds in the log.
+func (r *Runner) warn(ctx context.Context) error {
+	waiting, err := r.Unknown(ctx)
+	for _, kind := range slices.Sorted(maps.Keys(waiting)) {
+		r.log.WarnContext(ctx, "jobs of a kind that this version does not know wait for a day and more", "kind", kind, "jobs", waiting[kind])
+	}
+	return err
 }
 
 // leaseSQL is the one statement in which the two databases differ.

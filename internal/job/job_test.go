@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -127,7 +128,13 @@ func TestUnknownKinds(t *testing.T) {
 		}); err != nil || ran.Load() != 2 || untouched != 30 {
 			t.Errorf("%d known jobs ran, %d unknown ones are as they were, %v", ran.Load(), untouched, err)
 		}
+		if waiting, err := old.Unknown(t.Context()); err != nil || !maps.Equal(waiting, map[string]int{"later version's": 30}) {
+			t.Errorf("unknown: %v, %v", waiting, err)
+		}
 		later := job.NewRunner(d, "new", quiet)
+		if waiting, err := later.Unknown(t.Context()); err != nil || waiting["later version's"] != 30 {
+			t.Errorf("unknown without kinds: %v, %v", waiting, err)
+		}
 		later.Add(known, job.Kind{Name: "later version's", Run: func(context.Context, job.Running) error { news.Add(1); return nil }})
 		if _, err := later.Work(t.Context()); err != nil || news.Load() != 30 {
 			t.Errorf("%d ran where they are known, %v", news.Load(), err)

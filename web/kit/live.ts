@@ -8,7 +8,7 @@ export interface LiveEvent {
 
 export const kinds = ['ticket.changed', 'message.new', 'message.withdrawn', 'auth.changed', 'presence', 'queue.counts', 'sla.due', 'notice', 'reset'] as const
 
-const pause = 5000 // ms until a stream that was refused is asked for again
+const pause = () => 5000 + Math.random() * 5000 // ms until a stream that was refused is asked for again; not all browsers at once
 
 type Listener = (e: LiveEvent) => void
 
@@ -36,7 +36,7 @@ export function follow(url: string, listener: Listener, onState: (live: boolean)
       // An answer that is no stream (a restart behind a proxy) ends it for the browser, not for us.
       if (own.readyState !== EventSource.CLOSED || source !== own) return
       clearTimeout(again)
-      again = setTimeout(() => source === own && (open(), said()), pause)
+      again = setTimeout(() => source === own && (open(), said()), pause())
     }
     for (const kind of kinds) {
       own.addEventListener(kind, (m) => {

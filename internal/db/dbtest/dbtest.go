@@ -198,6 +198,7 @@ func server(t testing.TB) *Postgres {
 			return
 		}
 		if shared.server, shared.err = LaunchPostgres(filepath.Join(dir, "pg"), false); shared.err != nil {
+			os.RemoveAll(dir)
 			return
 		}
 		shared.err = RemoveAtEnd(dir, shared.server.cmd.Process.Pid)

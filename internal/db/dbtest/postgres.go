@@ -182,7 +182,7 @@ func (p *Postgres) PID() int { return p.cmd.Process.Pid }
 func (p *Postgres) URL(database string) string { return p.url(database) }
 
 // becomePostgres gives the folder to the user that PostgreSQL's package made,
-// or to nobody, and opens the way to it.
+// or to nobody, and opens the way to it below the folder for such files.
 func (p *Postgres) becomePostgres() error {
 	u, err := user.Lookup("postgres")
 	if err != nil {
@@ -193,7 +193,10 @@ func (p *Postgres) becomePostgres() error {
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
 	p.cred = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	for d := filepath.Dir(p.dir); len(d) > len(os.TempDir()); d = filepath.Dir(d) {
+	ours := func(d string) bool {
+		return strings.HasPrefix(d, memory+"/") || strings.HasPrefix(d, filepath.Clean(os.TempDir())+"/")
+	}
+	for d := filepath.Dir(p.dir); ours(d); d = filepath.Dir(d) {
 		info, err := os.Stat(d)
 		if err != nil {
 			return err

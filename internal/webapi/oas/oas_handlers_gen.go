@@ -4803,8 +4803,8 @@ func (s *Server) handleListOwnKeysRequest(args [0]string, argsEscaped bool, w ht
 // handleListOwnUsersRequest handles ListOwnUsers operation.
 //
 // The account's users with their groups, the main account first, the others by name: who may submit
-// now, and who may when submitting needs a permission (createCase of CreatePrivileges). For the main
-// account; others get OSM.01010002.
+// now, and who may when submitting needs a permission (createCase of CreatePrivileges); at most 1,000.
+// For the main account; others get OSM.01010002.
 //
 // GET /web/v1/me/users
 func (s *Server) handleListOwnUsersRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -11,7 +11,7 @@ export type Entry = components['schemas']['AuditEntry']
 export const kinds = {
   ticket: [],
   contact: ['updateCaseContactInfo', 'deleteCaseContactInfo', 'revealCaseContactInfo', 'verifyContact', 'clearContacts'],
-  authorization: [],
+  authorization: ['confirmAuthorizations', 'rejectAuthorization', 'cancelAuthorization', 'expireAuthorization', 'checkHosts', 'revealAuthorization', 'openSession', 'closeSession', 'showSessionRecords'],
   login: ['login', 'logout', 'changePassword', 'changeSecondFactor', 'useRecoveryCode', 'linkUser'],
   key: ['createAccessKey', 'updateAccessKey', 'disableAccessKey', 'enableAccessKey', 'deleteAccessKey', 'createTemporaryAccessKey'],
   right: ['createPrivileges', 'createUser', 'disableUser', 'updateUser', 'createGroup', 'updateGroup', 'deleteGroup', 'addGroupMember', 'removeGroupMember'],
@@ -59,7 +59,7 @@ function asked(f: Filter, limit: number) {
     to: new Date(begins(next).getTime() - 1).toISOString(),
     trace_name: names.length > 0 ? [...names] : undefined,
     user_id: f.who || undefined,
-    resource_type: ticket ? 'case' : f.what === 'authorization' ? 'authorization' : undefined,
+    resource_type: ticket ? 'case' : undefined,
     resource_id: f.ticket || undefined,
     cursor: f.cursor || undefined,
     limit,

@@ -54,7 +54,8 @@ const label = (group: string) => (group === 'extra' ? 'Outside the navigation' :
 /** A contract in a language. A text without a Chinese one stays English; the unit tests allow none. */
 export function localized(id: ContractId, language: Language): Contract {
   const english = contract(id)
-  if (language === 'en-us') return english
+  // The contract's own README is not part of the documentation.
+  if (language === 'en-us') return mapTexts(english, (text) => text.replace(/; see README\.md( on status 200)?(?=\.|$)/, ''))
   const words = dictionary()
   const say = (text: string) => words.get(flat(text)) ?? text
   const { info, operations, schemas } = mapTexts(english, say)

@@ -581,7 +581,7 @@ export interface paths {
         };
         /**
          * Users of the account
-         * @description The account's users with their groups, the main account first, the others by name: who may submit now, and who may when submitting needs a permission (createCase of CreatePrivileges). For the main account; others get OSM.01010002.
+         * @description The account's users with their groups, the main account first, the others by name: who may submit now, and who may when submitting needs a permission (createCase of CreatePrivileges); at most 1,000. For the main account; others get OSM.01010002.
          */
         get: operations["ListOwnUsers"];
         put?: never;
