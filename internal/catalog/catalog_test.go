@@ -275,11 +275,11 @@ func TestOtherNode(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- other.Run(ctx) }()
 		apply(t, s, edited(t, "regions.yaml", "CN North-Beijing1", "Beijing One"))
-		deadline := time.After(time.Second)
+		deadline := time.After(10 * time.Second)
 		for other.Now().Version != 2 {
 			select {
 			case <-deadline:
-				t.Fatal("not in force on the other node after a second")
+				t.Fatal("not in force on the other node after ten seconds")
 			case <-time.After(time.Millisecond):
 			}
 		}

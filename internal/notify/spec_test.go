@@ -56,7 +56,7 @@ func TestProvidersOfTheDesk(t *testing.T) {
 		sees := func(what string, want string) {
 			w.t.Helper()
 			got := ""
-			for range 300 {
+			for range 3000 {
 				all, err := other.Providers(ctx, admin)
 				if err != nil {
 					w.t.Fatal(err)

@@ -297,7 +297,7 @@ func tried(t *testing.T, w *world.World, to, how string) int {
 			Tries int    `json:"tries"`
 		} `json:"items"`
 	}
-	for range 100 { // the ledger is written behind the provider's answer
+	for range 1500 { // the ledger is written behind the provider's answer
 		status, text, err := w.Operator(http.MethodGet, "/desk/v1/deliveries?to="+url.QueryEscape(to), nil)
 		if err != nil || status != http.StatusOK || json.Unmarshal([]byte(text), &page) != nil || len(page.Items) != 1 {
 			t.Fatalf("the ledger of %s: %d %s %v", to, status, text, err)

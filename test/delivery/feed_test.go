@@ -53,7 +53,7 @@ func TestListenAfterDay(t *testing.T) {
 			}
 			domain := w.Domains[0].Name
 			var all []numbered
-			for range 100 { // history is sealed a moment behind what happens
+			for range 300 { // history is sealed a moment behind what happens
 				if all = append(all, catch("all")...); len(all) > 100 {
 					break
 				}

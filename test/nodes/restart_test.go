@@ -118,7 +118,7 @@ func TestPgRestart(t *testing.T) {
 	lost := load.lost(t, w.URL, user)
 	// Idle connections of the clients end, what waited for the database too.
 	after := 0.0
-	for range 50 {
+	for range 200 {
 		if after = metric(t, metrics, "go_goroutines"); after <= calm+10 {
 			break
 		}
