@@ -39,8 +39,8 @@ var loopback = notify.Options{Config: config.Notify{Allow: []string{"127.0.0.0/8
 // Its secret is nowhere in clear.
 func TestProvidersOfTheDesk(t *testing.T) {
 	t.Parallel()
-	m := startMail(t, config.TLSStart)
 	each(t, loopback, func(w *world) {
+		m := startMail(w.t, config.TLSStart)
 		ctx := w.t.Context()
 		if _, err := w.s.Prepare(ctx, codeMail()); fault.KindOf(err) != fault.Unavailable {
 			w.t.Fatalf("without providers: %v", err)

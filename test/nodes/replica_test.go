@@ -3,7 +3,6 @@ package nodes
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -35,12 +34,10 @@ func TestReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer standby.Stop()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	metrics, err := dbtest.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	metrics := l.Addr().String()
-	l.Close()
 	one := world.Start(t, world.Options{Database: database})
 	two := world.Start(t, world.Options{Database: database + "?replica=" + url.QueryEscape(standby.URL("casemate")), NoDemo: true, Config: "metrics: " + metrics + "\n",
 		Args: []string{"--demo", "--credentials", one.CredentialsFile(), "--keys", one.Dir + ".keys"}})

@@ -3,7 +3,6 @@ package nodes
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -50,12 +49,10 @@ func TestPgRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	metrics, err := dbtest.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	metrics := l.Addr().String()
-	_ = l.Close()
 	w := world.Start(t, world.Options{Database: database, Direct: true, Config: fmt.Sprintf("metrics: %s\n", metrics)})
 	pid, user := w.PID(), w.Domains[0].Users[0]
 	problem := consultation(t, sdk(t, w.URL, user))

@@ -4,7 +4,6 @@ package nodes
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -27,12 +27,10 @@ func TestSoak(t *testing.T) {
 	if d, err := time.ParseDuration(os.Getenv("CASEMATE_SOAK")); err == nil {
 		length = d
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	metrics, err := dbtest.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	metrics := l.Addr().String()
-	_ = l.Close()
 	w := world.Start(t, world.Options{Direct: true, Config: fmt.Sprintf("metrics: %s\n", metrics)})
 	problem := w.Consultation(t)
 	var (

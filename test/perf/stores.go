@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,12 +30,10 @@ type process struct {
 }
 
 func start(binary, dir, database string, more ...string) (*process, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := dbtest.Free()
 	if err != nil {
 		return nil, err
 	}
-	addr := l.Addr().String()
-	l.Close()
 	credentials := filepath.Join(dir, "credentials.json")
 	args := []string{"serve", "--demo", "--data", filepath.Join(dir, "data"), "--listen", addr, "--credentials", credentials, "--log-level", "warn"}
 	if database != "" {

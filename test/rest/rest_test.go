@@ -249,12 +249,11 @@ func (h *house) mailServer(t *testing.T, takes bool) int {
 }
 
 func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := dbtest.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // TestNoSecretAtRest (threats.md D1, A5, A14): passwords, access keys, tokens,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -110,12 +109,10 @@ func start(t *testing.T, database string) *shift {
 		http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(s.http.CloseIdleConnections)
 	s.sink = mailtest.StartSink(t, nil)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	var err error
+	if s.receive, err = dbtest.Free(); err != nil {
 		t.Fatal(err)
 	}
-	s.receive = l.Addr().String()
-	_ = l.Close()
 	o := world.Options{NoDemo: true, Config: fmt.Sprintf(`drain: 100ms
 ticket: {urge_after: -1s, acknowledge: true}
 notify:

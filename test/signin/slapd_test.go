@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"casemate/internal/db/dbtest"
 )
 
 // directory is a slapd of our own, on loopback, with a folder of its own.
@@ -102,12 +104,11 @@ func first(folders ...string) string {
 
 func port(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := dbtest.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, p, _ := net.SplitHostPort(l.Addr().String())
+	_, p, _ := net.SplitHostPort(address)
 	return p
 }
 

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"casemate/internal/db/dbtest"
 )
 
 // Gateway is a real object store, versitygw over a folder, which checks every
@@ -30,13 +32,12 @@ func Store(t testing.TB, buckets ...string) Gateway {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := dbtest.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
 	const key, secret = "gateway", "a-secret-of-the-gateway"
-	g := Gateway{Address: l.Addr().String(), Folder: filepath.Join(dir, "store"), Env: []string{"AWS_ACCESS_KEY_ID=" + key, "AWS_SECRET_ACCESS_KEY=" + secret}}
-	l.Close()
+	g := Gateway{Address: address, Folder: filepath.Join(dir, "store"), Env: []string{"AWS_ACCESS_KEY_ID=" + key, "AWS_SECRET_ACCESS_KEY=" + secret}}
 	for _, folder := range append([]string{"../sidecar"}, buckets...) {
 		if err := os.MkdirAll(filepath.Join(g.Folder, folder), 0o700); err != nil {
 			t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -137,18 +136,18 @@ func Start(t testing.TB, o Options) *World {
 	if o.Database != "" && o.Binary == "" {
 		dbtest.Partition(t, o.Database)
 	}
-	var release func()
-	w.address, release = freePort(t)
+	var err error
+	if w.address, err = dbtest.Free(); err != nil {
+		t.Fatal(err)
+	}
 	w.URL = "http://" + w.address
 	if !o.Direct {
 		w.court = &judge.Court{Strict: o.Strict, Documented: documented.MatchString(o.Config)}
-		var err error
 		if w.tap, err = judge.Listen(w.address, w.court); err != nil {
 			t.Fatal(err)
 		}
 		w.URL = w.tap.URL
 	}
-	release() // not before: the tap could get the same port
 	w.Run()
 	t.Cleanup(func() {
 		w.Kill()
@@ -165,14 +164,6 @@ func tail(s string, n int) string {
 		return "..." + s[len(s)-n:]
 	}
 	return s
-}
-
-func freePort(t testing.TB) (address string, release func()) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String(), func() { _ = l.Close() }
 }
 
 // Run starts the process on the world's data folder (again, after Kill or

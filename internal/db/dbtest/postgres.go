@@ -50,12 +50,11 @@ func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
 		}
 	}
 	cluster := filepath.Join(dir, "cluster")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := Free()
 	if err != nil {
 		return nil, err
 	}
-	_, p.port, _ = net.SplitHostPort(l.Addr().String())
-	l.Close()
+	_, p.port, _ = net.SplitHostPort(address)
 	p.args = []string{"-D", cluster, "-p", p.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "max_connections=400", "-c", "shared_buffers=128MB", "-c", "max_wal_size=1GB"}
 	name := "cluster"
@@ -165,12 +164,11 @@ func LaunchStandby(p *Postgres, dir string) (*Postgres, error) {
 	if out, err := copying.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("pg_basebackup: %w: %s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := Free()
 	if err != nil {
 		return nil, err
 	}
-	_, s.port, _ = net.SplitHostPort(l.Addr().String())
-	l.Close()
+	_, s.port, _ = net.SplitHostPort(address)
 	s.args = []string{"-D", cluster, "-p", s.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400", "-c", "hot_standby=on"}
 	return s, s.Start()
 }
