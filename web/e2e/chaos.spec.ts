@@ -47,3 +47,12 @@ test('a submit that is refused keeps everything; a draft outlives the page', asy
   await expect(page.locator('#text')).toHaveValue('第一行\n第二行')
   await expect(page.getByText(/草稿已保存在本机/)).toBeVisible()
 })
+
+test('what is refused says so, where it is shown later, too', async ({ page, world, faults }) => {
+  faults.allow.push(/Failed to load resource/)
+  await signIn(page, world, 'yunfan', 0, '')
+  await page.route(/\/v2\/servicerequest\/cases(\/count)?(\?|$)/, (r) => r.fulfill({ status: 403, json: { error_code: 'OSM.01010002', error_msg: '没有操作权限' } }))
+  await page.goto('/console')
+  await expect(page.locator('main .failed')).toHaveCount(3)
+  await expect(page.locator('main [aria-busy=true]')).toHaveCount(0)
+})

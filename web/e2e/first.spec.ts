@@ -6,7 +6,7 @@ const [code, texts] = [/\/assets\/vendor-.*\.js/, /\/assets\/zh-cn-.*\.js/]
 
 test('files that do not come are said, and the page tries again', async ({ page, faults }) => {
   faults.allow.push(/Failed to load resource/, /^exception: (TypeError: .*dynamically imported module.*)?$/s)
-  for (const [to, files] of [['/console', texts], ['/desk', code], ['/docs', texts], ['/login', code]] as const) {
+  for (const [to, files] of [['/console', texts], ['/desk', code]] as const) {
     await page.route(files, (r) => r.fulfill({ status: 404, body: '' }))
     await page.goto(to)
     await expect(page.locator('#broken'), to).toBeVisible()
