@@ -26,6 +26,13 @@ export const ownUsersQuery = () => ({
   queryFn: ({ signal }: { signal: AbortSignal }) => unwrap(web.GET('/web/v1/me/users', { signal })),
 })
 
+/** Whether the caller may submit. */
+export const submitsQuery = () => ({
+  queryKey: ['privileges', 'submit'],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/privileges', { params: { query: { privilege: 'createCase' } }, signal }))).has_privilege === 1,
+  staleTime: 60_000,
+})
+
 /** Whether the caller sees every ticket of the account. */
 export const wholeQuery = () => ({
   queryKey: ['whole'],

@@ -4,7 +4,6 @@ import type { Every, Range } from '../../kit/chart/range'
 import { unwrap } from '../../kit/errors'
 import { language } from '../../kit/i18n.svelte'
 import { prefs } from '../../kit/prefs.svelte'
-import { queries } from '../../kit/query'
 import type { S } from '../data'
 import { save } from '../files'
 
@@ -46,16 +45,13 @@ export interface Ask {
 }
 const queryOf = (a: Ask, f: Filters) => ({ ...f, from: a.range?.from, to: a.range?.to, every: a.every, by: a.by }) as Record<string, string>
 
-/** Reports wait until it is known which filters they take; where that can not be told they say why, and ask for it when they are tried again. */
-export const reportQuery = (a: Ask, filters: Filters, specs: { data?: Specs; isError: boolean }) => ({
-  queryKey: ['report', a, fitting(specs.data, a.name, filters).use, prefs.zone, language()],
-  enabled: specs.data !== undefined || specs.isError,
+/** Reports wait until it is known which filters they take. */
+export const reportQuery = (a: Ask, filters: Filters, specs: Specs | undefined) => ({
+  queryKey: ['report', a, fitting(specs, a.name, filters).use, prefs.zone, language()],
+  enabled: specs !== undefined,
   refetchInterval: 60_000,
   staleTime: 20_000,
-  queryFn: async ({ signal }: Signal) => {
-    const known = specs.data ?? (await queries.fetchQuery({ ...specsQuery(), retry: false }))
-    return unwrap(desk.GET('/desk/v1/reports/{name}', { params: { path: { name: a.name }, query: queryOf(a, fitting(known, a.name, filters).use) }, signal }))
-  },
+  queryFn: ({ signal }: Signal) => unwrap(desk.GET('/desk/v1/reports/{name}', { params: { path: { name: a.name }, query: queryOf(a, fitting(specs, a.name, filters).use) }, signal })),
 })
 export type Report = S['Report']
 
