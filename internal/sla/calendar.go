@@ -328,9 +328,10 @@ func (t *Times) Back(to, amount int64) (at int64) {
 	}
 	span := amount
 	for t.Counted(to-span, to) < amount {
-		if span *= 2; span > horizon {
+		if span == horizon {
 			return 0
 		}
+		span = min(2*span, horizon)
 	}
 	var all []segment
 	t.walk(to-span, func(s segment) bool {
