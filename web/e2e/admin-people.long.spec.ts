@@ -218,6 +218,7 @@ test('privacy: a copy, a hold in the way, the erasure, a retention rule', async 
 })
 
 test('a supervisor sees what is a supervisor\'s', async ({ page, context, world }) => {
+  await page.goto('about:blank') // nothing asks as nobody
   await context.clearCookies()
   await signInHouse(page, world, 'zhao', '')
   await toAdmin(page, '')

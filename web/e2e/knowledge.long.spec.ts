@@ -12,7 +12,7 @@ test('suggestions that fail or hang are not in the way; the list and the languag
   await page.goto('/console/new')
   await page.locator('#text').fill('云服务器 SSH 无法登录')
   await page.waitForTimeout(1500)
-  await expect(page.locator('.sug, [role=alert]')).toHaveCount(0)
+  await expect(page.locator('.sug:visible, [role=alert]:visible')).toHaveCount(0)
   await context.unroute('**/web/v1/article-suggestions')
   await page.locator('#text').fill('云服务器 SSH 无法登录，请帮忙')
   await expect(page.locator('.sug li').first()).toBeVisible()
