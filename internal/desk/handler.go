@@ -195,9 +195,13 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	return wire.Downloads(router, log), nil
 }
 
-// admit holds the policy row of the operation against the caller.
+// admit holds the policy row of the operation against the caller, and what was
+// asked against the contract.
 func admit(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 	if err := privilege.Admit("desk", req.OperationID, principal.From(req.Context)); err != nil {
+		return middleware.Response{}, err
+	}
+	if err := wire.KnownQuery(req); err != nil {
 		return middleware.Response{}, err
 	}
 	return next(req)

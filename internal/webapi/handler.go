@@ -82,9 +82,13 @@ func New(n Nouns, log *slog.Logger) (http.Handler, error) {
 	return flushed(wire.Downloads(router, log)), nil
 }
 
-// admit holds the policy row of the operation against the caller.
+// admit holds the policy row of the operation against the caller, and what was
+// asked against the contract.
 func admit(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 	if err := privilege.Admit("web", req.OperationID, principal.From(req.Context)); err != nil {
+		return middleware.Response{}, err
+	}
+	if err := wire.KnownQuery(req, "FinishSignIn"); err != nil {
 		return middleware.Response{}, err
 	}
 	return next(req)

@@ -4,7 +4,7 @@ import type { World } from './world'
 
 export async function ask(world: World): Promise<Map<string, string>> {
   const zhao = await world.desk('zhao')
-  const list = (await zhao.call('GET', `/desk/v1/tickets?domain_id=${world.domains[0]?.domain_id}&status=1&limit=1`)) as { items: { number: string }[] }
+  const list = (await zhao.call('GET', `/desk/v1/tickets?domain=${world.domains[0]?.domain_id}&status=1&limit=1`)) as { items: { number: string }[] }
   const made = new Map<string, string>()
   for (const p of presets) {
     const details = p.host ? [{ type: 'host', address: '10.0.3.17', instance_id: 'i-7f3a', instance_name: 'web-01', region_id: 'cn-north-4', port: p.port }] : [{ type: 'console' }]
