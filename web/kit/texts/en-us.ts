@@ -34,7 +34,6 @@ const texts: Record<keyof typeof zh, string> = {
   'kit.theme.light': 'Light',
   'kit.theme.dark': 'Dark',
   'kit.signout': 'Sign out',
-  'kit.draft': 'Draft kept on this device {time}',
   'kit.left': '{time} left',
   'kit.over': '{time} overdue',
 

@@ -32,7 +32,6 @@ const texts = {
   'kit.theme.light': '浅色',
   'kit.theme.dark': '深色',
   'kit.signout': '退出登录',
-  'kit.draft': '草稿已保存在本机 {time}',
   'kit.left': '剩余 {time}',
   'kit.over': '超时 {time}',
 
