@@ -1,6 +1,8 @@
 import type zh from './zh-cn'
 
 const texts: Record<keyof typeof zh, string> = {
+  'time.left': '{time} left',
+  'time.over': '{time} overdue',
   'missing.title': 'There is no such page',
   'missing.hint': 'The address may be wrong, or what was here has moved.',
 

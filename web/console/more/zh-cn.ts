@@ -1,4 +1,6 @@
 const texts = {
+  'time.left': '剩余 {time}',
+  'time.over': '超时 {time}',
   'missing.title': '没有这个页面',
   'missing.hint': '地址可能有误，或内容已被移走。',
 
