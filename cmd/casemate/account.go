@@ -113,7 +113,7 @@ func (c *accountListCmd) Run(ctx context.Context, p *accountCmd, o *output) erro
 		a.print(o)
 	}
 	if len(list.Items) == 0 {
-		o.none("没有账号", "no accounts")
+		o.beside("没有账号", "no accounts")
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func (c *accountKeysCmd) Run(ctx context.Context, p *accountCmd, o *output) erro
 		o.printf("%s\t%s\t%s\t%s\t%s\n", k.ID, clean(k.User), o.when(k.Created), used, state)
 	}
 	if len(list.Items) == 0 {
-		o.none("没有访问密钥", "no access keys")
+		o.beside("没有访问密钥", "no access keys")
 	}
 	return nil
 }
@@ -262,7 +262,7 @@ func (c *accountGroupsCmd) Run(ctx context.Context, p *accountCmd, o *output) er
 		o.printf("%s\t%s\t%s\t%s\n", clean(g.Name), g.ID, strings.Join(g.Roles, ","), strings.Join(g.Members, ","))
 	}
 	if len(list.Items) == 0 {
-		o.none("没有用户组", "no groups")
+		o.beside("没有用户组", "no groups")
 	}
 	return nil
 }

@@ -84,9 +84,9 @@ func (c *auditListCmd) Run(ctx context.Context, o *output) error {
 	}
 	switch {
 	case len(page.Items) == 0:
-		o.none("没有符合条件的事件", "no such events")
+		o.beside("没有符合条件的事件", "no such events")
 	case page.Next > 0:
-		o.none("更多：--before "+strconv.FormatInt(page.Next, 10), "more: --before "+strconv.FormatInt(page.Next, 10))
+		o.beside("更多：--before "+strconv.FormatInt(page.Next, 10), "more: --before "+strconv.FormatInt(page.Next, 10))
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (*blockedListCmd) Run(ctx context.Context, p *blockedCmd, o *output) error 
 		o.printf("%s\t%s\t%s\t%s\t%s\n", b.ID, b.Channel, clean(b.To), o.when(b.Until), clean(b.Detail))
 	}
 	if len(list.Items) == 0 {
-		o.none("没有被停发的联系方式", "no blocked contacts")
+		o.beside("没有被停发的联系方式", "no blocked contacts")
 	}
 	return nil
 }
@@ -201,7 +201,7 @@ func (c *blockedUnblockCmd) Run(ctx context.Context, p *blockedCmd, o *output) e
 	if err := cl.post(ctx, "/desk/v1/blocked-contacts/unblock", body, nil); err != nil {
 		return err
 	}
-	o.none("已恢复发送", "it is sent to again")
+	o.beside("已恢复发送", "it is sent to again")
 	return nil
 }
 
@@ -313,10 +313,10 @@ func (c *demoRemoveCmd) Run(ctx context.Context, d *demoCmd, o *output) error {
 		return err
 	}
 	if w.Present {
-		o.none("以下保留：曾为真实客户处理过工单的人员（已停用）；没有其他管理员时的演示管理员（请先 casemate user create NAME --role administrator，再执行一次）",
+		o.beside("以下保留：曾为真实客户处理过工单的人员（已停用）；没有其他管理员时的演示管理员（请先 casemate user create NAME --role administrator，再执行一次）",
 			"kept: people who have worked for real customers (now disabled); the demo's administrator while there is no other one (casemate user create NAME --role administrator, then once more)")
 	}
 	w.print(o)
-	o.none("请去掉 --demo 重新启动服务", "start the server without --demo from now on")
+	o.beside("请去掉 --demo 重新启动服务", "start the server without --demo from now on")
 	return nil
 }

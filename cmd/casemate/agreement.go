@@ -62,7 +62,7 @@ func (c *agreementListCmd) Run(ctx context.Context, p *agreementCmd, o *output) 
 		return err
 	}
 	if len(got.Items) == 0 {
-		o.none("没有协议", "no agreements")
+		o.beside("没有协议", "no agreements")
 	}
 	for _, a := range got.Items {
 		state := ""
@@ -166,7 +166,7 @@ func (c *agreementSignaturesCmd) Run(ctx context.Context, p *agreementCmd, o *ou
 			}
 		} else {
 			if len(page.Items) == 0 && query.Get("cursor") == "" {
-				o.none("没有签署记录", "nobody has signed")
+				o.beside("没有签署记录", "nobody has signed")
 			}
 			for _, s := range page.Items {
 				o.printf("%s  %s  %s  %-20s %s\n", s.Signed, s.Domain, s.User, s.Name, s.Relation)

@@ -136,7 +136,7 @@ func (c *articleListCmd) Run(ctx context.Context, p *articleCmd, o *output) erro
 		q.Set("cursor", page.Next)
 	}
 	if len(all) == 0 {
-		o.none("没有文章", "no articles")
+		o.beside("没有文章", "no articles")
 		return nil
 	}
 	o.heading("标识\t状态\t可见范围\t版本\t语言\t标题", "SLUG\tSTATE\tFOR\tVERSION\tLANGUAGES\tTITLE")

@@ -120,7 +120,7 @@ func (c *authorizationsCmd) Run(ctx context.Context, d *deskCmd, o *output) erro
 		return err
 	}
 	if len(page.Items) == 0 {
-		o.none("没有授权申请", "no authorizations")
+		o.beside("没有授权申请", "no authorizations")
 	}
 	for _, a := range page.Items {
 		a.print(o)

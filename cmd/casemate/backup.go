@@ -109,6 +109,9 @@ func (c backupsCmd) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
+	if len(kept) == 0 {
+		o.beside(c.At+" 中没有备份；casemate backup --data DIR --to "+c.place()+" 制作一份", "there is no backup in "+c.At+"; casemate backup --data DIR --to "+c.place()+" makes one")
+	}
 	for _, k := range kept {
 		kind, sealed := o.say("数据", "data"), o.say("未加密", "not encrypted")
 		if k.Keys {
@@ -120,6 +123,15 @@ func (c backupsCmd) Run(ctx context.Context, o *output) error {
 		fmt.Fprintf(o.out, "%s  %-4s  %9s  %s  %s\n", o.when(k.Made), kind, size(k.Size), sealed, k.Place)
 	}
 	return nil
+}
+
+// place is where to back up to, as --to takes a folder: by a / at the end.
+func (c backupsCmd) place() string {
+	path, rest, asked := strings.Cut(c.At, "?")
+	if path = strings.TrimRight(path, "/") + "/"; asked {
+		path += "?" + rest
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 type restoreCmd struct {

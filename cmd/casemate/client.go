@@ -56,6 +56,9 @@ func describe(err error, lang locale.Language) string {
 	if f, ok := fault.As(err); ok {
 		return locale.Text(lang, f)
 	}
+	if r := (refusal{}); lang == locale.ZH && errors.As(err, &r) {
+		return strings.Replace(err.Error(), r.Error(), r.chinese(), 1)
+	}
 	if lang == locale.ZH {
 		return inChinese(err)
 	}
@@ -250,6 +253,15 @@ func (r refusal) Error() string {
 		s += ", request " + r.id
 	}
 	return s + ")"
+}
+
+// chinese is the same, as the server said it in Chinese.
+func (r refusal) chinese() string {
+	s := r.text + "（" + r.code
+	if r.id != "" {
+		s += "，请求编号 " + r.id
+	}
+	return s + "）"
 }
 
 // maxAnswer bounds an answer in bytes; the largest is the exported catalogue.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -385,7 +386,7 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		return err
 	}
 	if len(page.Items) == 0 {
-		o.none("没有工单", "no tickets")
+		o.beside("没有工单", "no tickets")
 		return nil
 	}
 	more := [2]string{}
@@ -407,7 +408,7 @@ func (c *deskListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		o.printf("%s\t%d\t%s\t%s\t%s\t%s\t%s%s\n", t.Number, t.Status, t.StatusName, assignee, clean(t.DomainName), clean(t.CreatorName), clean(oneLine(t.Description, 60)), due)
 	}
 	if page.Total > len(page.Items) {
-		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d tickets, %d shown\n"), page.Total, len(page.Items))
+		o.beside(fmt.Sprintf("共 %d 条，显示 %d 条", page.Total, len(page.Items)), fmt.Sprintf("%d tickets, %d shown", page.Total, len(page.Items)))
 	}
 	return nil
 }

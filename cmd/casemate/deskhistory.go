@@ -225,7 +225,7 @@ func (c *historyCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		o.printf("%s\t%s\t%s\t%s\t%s\t%s\n", orDash(p.Revision), time.UnixMilli(p.AtMS).In(o.where()).Format("2006-01-02T15:04:05.000Z07:00"), p.Kind, clean(p.by(o)), clean(p.what(o)), p.undo(o))
 	}
 	if total > len(all) {
-		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d entries, %d shown\n"), total, len(all))
+		o.beside(fmt.Sprintf("共 %d 条，显示 %d 条", total, len(all)), fmt.Sprintf("%d entries, %d shown", total, len(all)))
 	}
 	return nil
 }

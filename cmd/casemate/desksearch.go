@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -116,7 +117,7 @@ func (c *deskSearchCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		o.printf(o.say("索引正在建立：%d / %d，结果可能不全\n", "the index is being built: %d of %d, some texts are not found yet\n"), page.Indexing.Done, page.Indexing.Total)
 	}
 	if len(page.Items) == 0 {
-		o.none("没有找到工单", "no tickets found")
+		o.beside("没有找到工单", "no tickets found")
 		return nil
 	}
 	o.heading("工单号\t状态\t处理人\t客户\t位置\t内容", "NUMBER\tSTATE\tASSIGNEE\tCUSTOMER\tWHERE\tTEXT")
@@ -149,7 +150,7 @@ func (c *deskSearchCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 	case page.More:
 		o.printf(o.say("超过 %d 条，显示 %d 条\n", "more than %d tickets, %d shown\n"), page.Total, len(page.Items))
 	case page.Total > len(page.Items):
-		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d tickets, %d shown\n"), page.Total, len(page.Items))
+		o.beside(fmt.Sprintf("共 %d 条，显示 %d 条", page.Total, len(page.Items)), fmt.Sprintf("%d tickets, %d shown", page.Total, len(page.Items)))
 	}
 	return nil
 }

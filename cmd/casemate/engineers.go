@@ -74,8 +74,9 @@ func (d *deskCmd) operator(ctx context.Context, o *output) (*client, error) {
 	return c, nil
 }
 
-// none tells that a list is empty, beside the list: on standard error.
-func (o *output) none(zh, en string) {
+// beside tells what is no row of a list, that it is empty or goes on, on standard
+// error: a program that reads the rows reads nothing else.
+func (o *output) beside(zh, en string) {
 	_, _ = o.err.Write([]byte(o.say(zh, en) + "\n"))
 }
 

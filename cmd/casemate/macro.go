@@ -133,7 +133,7 @@ func (macroListCmd) Run(ctx context.Context, p *macroCmd, o *output) error {
 		return err
 	}
 	if len(list.Items) == 0 {
-		o.none("没有宏", "no macros")
+		o.beside("没有宏", "no macros")
 		return nil
 	}
 	o.heading("ID\t名称\t范围\t操作", "ID\tNAME\tWHOSE\tACTIONS")

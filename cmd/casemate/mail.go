@@ -116,7 +116,7 @@ func (c *mailListCmd) Run(ctx context.Context, p *mailCmd, o *output) error {
 			}
 		} else {
 			if len(page.Items) == 0 && query.Get("cursor") == "" {
-				o.none("没有邮件", "no mails")
+				o.beside("没有邮件", "no mails")
 			}
 			for _, m := range page.Items {
 				o.printf("%s  %s  %-12s %-30s %-40s %s\n", m.ID, m.Received, m.Mailbox, m.From, oneLine(m.Subject, 60), m.became(o))

@@ -46,7 +46,7 @@ func (c *mailboxesCmd) Run(ctx context.Context, p *mailCmd, o *output) error {
 		return err
 	}
 	if len(list.Items) == 0 {
-		o.none("尚未配置邮箱", "no mailboxes are set up")
+		o.beside("尚未配置邮箱", "no mailboxes are set up")
 		return nil
 	}
 	for _, b := range list.Items {

@@ -212,7 +212,7 @@ func (*partnerListCmd) Run(ctx context.Context, p *partnerCmd, o *output) error 
 		return orJSON(o, err, raw)
 	}
 	if len(all) == 0 {
-		o.none("没有伙伴", "no partners")
+		o.beside("没有伙伴", "no partners")
 	}
 	for _, v := range all {
 		v.print(o)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -170,7 +171,7 @@ func (*queueListCmd) Run(ctx context.Context, q *queueCmd, o *output) error {
 		return orJSON(o, err, raw)
 	}
 	if len(all) == 0 {
-		o.none("没有队列", "no queues")
+		o.beside("没有队列", "no queues")
 		return nil
 	}
 	o.heading("ID\t名称\t工单数\t分派方式\t团队", "ID\tNAME\tTICKETS\tASSIGNMENT\tTEAM")
@@ -222,7 +223,7 @@ func (c *queueShowCmd) Run(ctx context.Context, q *queueCmd, o *output) error {
 		return err
 	}
 	if len(page.Items) == 0 {
-		o.none("队列中没有工单", "no tickets in the queue")
+		o.beside("队列中没有工单", "no tickets in the queue")
 		return nil
 	}
 	o.heading("工单号\t状态\t状态名称\t严重程度\t处理人\t客户\t描述\t等待原因", "NUMBER\tSTATE\tSTATE NAME\tSEVERITY\tASSIGNEE\tCUSTOMER\tDESCRIPTION\tWHY IT WAITS")
@@ -230,7 +231,7 @@ func (c *queueShowCmd) Run(ctx context.Context, q *queueCmd, o *output) error {
 		t.print(o)
 	}
 	if page.Total > len(page.Items) {
-		o.printf(o.say("共 %d 条，显示 %d 条\n", "%d tickets, %d shown\n"), page.Total, len(page.Items))
+		o.beside(fmt.Sprintf("共 %d 条，显示 %d 条", page.Total, len(page.Items)), fmt.Sprintf("%d tickets, %d shown", page.Total, len(page.Items)))
 	}
 	return nil
 }

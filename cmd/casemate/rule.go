@@ -151,7 +151,7 @@ func (ruleListCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 		return orJSON(o, err, raw)
 	}
 	if len(all) == 0 {
-		o.none("没有自动规则", "no rules")
+		o.beside("没有自动规则", "no rules")
 		return nil
 	}
 	o.heading("ID\t名称\t模式\t顺序\t触发\t操作\t运行", "ID\tNAME\tMODE\tPLACE\tWHEN\tTHEN\tRUNS")
@@ -414,7 +414,7 @@ func (c *ruleRunsCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 		return err
 	}
 	if len(page.Items) == 0 {
-		o.none("规则还没有运行过", "no rule has run")
+		o.beside("规则还没有运行过", "no rule has run")
 		return nil
 	}
 	o.heading("时间\t规则\t状态\t工单号\t事件\t结果", "AT\tRULE\tSTATE\tNUMBER\tEVENT\tOUTCOME")

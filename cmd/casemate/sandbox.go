@@ -70,7 +70,7 @@ func (c *sandboxListCmd) Run(ctx context.Context, p *sandboxCmd, o *output) erro
 		}
 	}
 	if !found {
-		o.none("没有沙箱", "no sandboxes")
+		o.beside("没有沙箱", "no sandboxes")
 	}
 	return nil
 }

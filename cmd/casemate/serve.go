@@ -52,6 +52,9 @@ func (c serveCmd) Run(ctx context.Context, o *output) error {
 	if _, err := archive.Recipients(nil, c.BackupRecipients); err != nil {
 		return err // now, and not when somebody needs a backup
 	}
+	if err := checkListen(ctx, c.Listen); err != nil {
+		return err
+	}
 	log := logger(o.err, c.LogLevel, c.LogJSON)
 	opts := c.options(log)
 	opts.Program = os.Args[0]

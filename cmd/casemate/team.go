@@ -138,7 +138,7 @@ func (*teamListCmd) Run(ctx context.Context, t *teamCmd, o *output) error {
 		return orJSON(o, err, raw)
 	}
 	if len(all) == 0 {
-		o.none("没有团队", "no teams")
+		o.beside("没有团队", "no teams")
 		return nil
 	}
 	o.heading("ID\t名称\t成员", "ID\tNAME\tMEMBERS")
@@ -306,7 +306,7 @@ func (*teamPeopleCmd) Run(ctx context.Context, t *teamCmd, o *output) error {
 		return orJSON(o, err, raw)
 	}
 	if len(all) == 0 {
-		o.none("没有工程师", "no engineers")
+		o.beside("没有工程师", "no engineers")
 		return nil
 	}
 	o.heading("登录名\t角色\t在岗\t负载/容量\t技能", "NAME\tROLE\tAT WORK\tLOAD/CAPACITY\tSKILLS")

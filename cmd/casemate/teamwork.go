@@ -293,7 +293,7 @@ func (c *draftsCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		return err
 	}
 	if len(list.Items) == 0 {
-		o.none("没有草稿", "no drafts")
+		o.beside("没有草稿", "no drafts")
 		return nil
 	}
 	o.heading("工单号\t草稿\t操作\t来源\t时间\t内容", "NUMBER\tDRAFT\tSTEP\tORIGIN\tCHANGED\tTEXT")
@@ -414,7 +414,7 @@ func (c *laterListCmd) Run(ctx context.Context, d *deskCmd, o *output) error {
 		return o.json(raw)
 	}
 	if len(all) == 0 {
-		o.none("没有待发消息", "no messages wait")
+		o.beside("没有待发消息", "no messages wait")
 		return nil
 	}
 	o.heading("编号\t工单号\t发送时间\t操作\t发送人\t内容", "ID\tNUMBER\tSENT AT\tSTEP\tWRITER\tTEXT")

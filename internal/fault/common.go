@@ -1,5 +1,7 @@
 package fault
 
+import "strings"
+
 // Faults of the common kinds. Nouns declare their own beside the rule they
 // guard; these serve where no more precise text exists.
 var (
@@ -13,6 +15,8 @@ var (
 	TooManyItems = New(Invalid, CodeInvalid, "参数 {field} 最多 {max} 项", "{field} may have at most {max} items")
 	// Unknown: the value is not one of those allowed or known.
 	Unknown = New(Invalid, CodeInvalid, "参数 {field} 的值无效", "the value of {field} is not known")
+	// NotOneOf: the value is none of the few {known} ones; OneOf makes it.
+	NotOneOf = New(Invalid, CodeInvalid, "参数 {field} 的值无效，可用：{known}", "the value of {field} is not known; there are: {known}")
 	// BadFormat: the value does not have the documented form ({form}).
 	BadFormat = New(Invalid, CodeInvalid, "参数 {field} 格式不正确，应为 {form}", "{field} must have the form {form}")
 	// NoPermission: the caller may not do this.
@@ -26,3 +30,19 @@ var (
 	// Broken is what an unknown error looks like from outside.
 	Broken = New(Internal, CodeInternal, "服务内部错误", "Internal error.")
 )
+
+// OneOf is the fault of a field whose value is none of the known ones, which it
+// tells.
+func OneOf[S ~string](field string, known ...S) *Error {
+	list := make(List, len(known))
+	for i, k := range known {
+		list[i] = string(k)
+	}
+	return NotOneOf.In(field).With("known", list)
+}
+
+// List is a value of several words; how they are joined depends on the language.
+type List []string
+
+// String joins them as English has it, and logs.
+func (l List) String() string { return strings.Join(l, ", ") }

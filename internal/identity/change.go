@@ -179,7 +179,7 @@ func (s *Service) ChangeDomain(ctx context.Context, who principal.Principal, id 
 	}
 	if c.Plan != nil && *c.Plan != "" && s.o.Plans != nil {
 		if known := s.o.Plans(); !slices.Contains(known, *c.Plan) {
-			return Domain{}, ErrPlan.With("plan", *c.Plan).With("known", strings.Join(known, ", "))
+			return Domain{}, ErrPlan.With("plan", *c.Plan).With("known", fault.List(known))
 		}
 	}
 	if c.Quota != nil && (*c.Quota < NoQuota || *c.Quota > maxQuota) {

@@ -7,6 +7,7 @@ import (
 
 	"casemate/internal/db"
 	"casemate/internal/event"
+	"casemate/internal/fault"
 	"casemate/internal/principal"
 )
 
@@ -136,5 +137,5 @@ func CheckPlan(plan string, known []string) error {
 	if plan == "" || slices.Contains(known, plan) {
 		return nil
 	}
-	return ErrPlan.With("plan", plan).With("known", strings.Join(known, ", "))
+	return ErrPlan.With("plan", plan).With("known", fault.List(known))
 }

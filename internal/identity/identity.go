@@ -154,7 +154,7 @@ func (s *Service) CreateDomain(ctx context.Context, who principal.Principal, in 
 	}
 	if in.Plan != "" && s.o.Plans != nil {
 		if known := s.o.Plans(); !slices.Contains(known, in.Plan) {
-			return Domain{}, ErrPlan.With("plan", in.Plan).With("known", strings.Join(known, ", "))
+			return Domain{}, ErrPlan.With("plan", in.Plan).With("known", fault.List(known))
 		}
 	}
 	return db.Do(ctx, s.db, func(tx *db.Tx) (Domain, error) {

@@ -121,7 +121,13 @@ func Text(lang Language, f *fault.Error) string {
 		text = f.Code
 	}
 	named := strings.Contains(text, "{field}")
-	text = fault.Fill(text, append([]fault.Arg{{Name: "field", Value: f.Field}}, f.Args...))
+	args := append([]fault.Arg{{Name: "field", Value: f.Field}}, f.Args...)
+	for i, a := range args {
+		if list, ok := a.Value.(fault.List); ok && lang != EN {
+			args[i].Value = strings.Join(list, "、")
+		}
+	}
+	text = fault.Fill(text, args)
 	if f.Field != "" && !named {
 		if lang == EN {
 			text = strings.TrimSuffix(text, ".") + " (field: " + f.Field + ")"

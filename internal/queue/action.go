@@ -104,7 +104,7 @@ func (s *Service) checkAction(ctx context.Context, path string, a *Action, byRul
 		return fault.Missing.In(path + ".do")
 	}
 	if !ok {
-		return fault.Unknown.In(path + ".do")
+		return fault.OneOf(path+".do", slices.Sorted(maps.Keys(actionParts))...)
 	}
 	has := func(part string) bool { return slices.Contains(strings.Fields(parts), part) }
 	foreign := func(field string) error { return errNotHere.In(path+"."+field).With("do", a.Do) }
@@ -144,7 +144,7 @@ func (s *Service) checkAction(ctx context.Context, path string, a *Action, byRul
 		}
 	case ticket.StepTransfer:
 		if _, ok := autoOwners[a.To]; !ok {
-			return fault.Unknown.In(path + ".to")
+			return fault.OneOf(path+".to", slices.Sorted(maps.Keys(autoOwners))...)
 		}
 		if a.Handler != "" {
 			_, err = s.engineerID(ctx, path+".handler", a.Handler)

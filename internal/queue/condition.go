@@ -121,10 +121,10 @@ func (s *Service) checkCondition(ctx context.Context, path string, c *Condition,
 	}
 	of, ok := condFields[c.Field]
 	if !ok {
-		return errOperator.In(path+".field").With("of", "field").With("known", strings.Join(ConditionFields(), ", "))
+		return errOperator.In(path+".field").With("of", "field").With("known", fault.List(ConditionFields()))
 	}
 	if !slices.Contains(condOperators[of], c.Op) {
-		return errOperator.In(path+".op").With("of", c.Field).With("known", strings.Join(condOperators[of], ", "))
+		return errOperator.In(path+".op").With("of", c.Field).With("known", fault.List(condOperators[of]))
 	}
 	switch {
 	case c.Op == "in" && c.Value != "":
@@ -169,7 +169,7 @@ func (s *Service) checkValue(ctx context.Context, path, field string, of fieldSo
 		}
 	case sortWord:
 		if known, ok := condEnums[field]; ok && !slices.Contains(known, *v) {
-			return errOperator.In(path).With("of", field).With("known", strings.Join(known, ", "))
+			return errOperator.In(path).With("of", field).With("known", fault.List(known))
 		}
 		if field == "event" && !slices.Contains(Triggers, *v) && *v != timeKind {
 			return fault.Unknown.In(path)

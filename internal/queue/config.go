@@ -133,7 +133,7 @@ func (j Judge) View(v *View) error {
 		return err
 	}
 	if v.Shared == Private {
-		return fault.Unknown.In("shared")
+		return fault.OneOf("shared", WithTeam, WithAll)
 	}
 	return nil
 }

@@ -64,7 +64,9 @@ func (s Skills) check(c *catalog.Catalog) error {
 			return fault.TooManyItems.In("skills."+l.name).With("max", maxSkills)
 		}
 		for _, id := range l.ids {
-			if !l.known(id) {
+			if !l.known(id) && l.name == "languages" {
+				return fault.OneOf("skills.languages", locale.ZH, locale.EN)
+			} else if !l.known(id) {
 				return fault.Unknown.In("skills." + l.name)
 			}
 		}

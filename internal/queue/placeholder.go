@@ -65,7 +65,7 @@ func checkPlaceholders(field, text string) error {
 			if r := []rune(name); len(r) > 64 {
 				name = string(r[:64]) + "..."
 			}
-			return errUnknownPlace.In(field).With("position", utf8.RuneCountInString(text[:m[0]])+1).With("name", name).With("known", strings.Join(append(known, knowledge.Prefix+"…"), ", "))
+			return errUnknownPlace.In(field).With("position", utf8.RuneCountInString(text[:m[0]])+1).With("name", name).With("known", fault.List(append(known, knowledge.Prefix+"…")))
 		}
 		for i := m[0]; i < m[1]; i++ {
 			rest[i] = ' '

@@ -84,9 +84,9 @@ func (q *Queue) check(s *Service) (err error) {
 	case q.Place < 0 || q.Place > maxPlace:
 		return fault.OutOfRange.In("place").With("min", 0).With("max", maxPlace)
 	case !slices.Contains(ticket.Sorts, q.Sort):
-		return fault.Unknown.In("sort")
+		return fault.OneOf("sort", ticket.Sorts...)
 	case q.Way != Manual && q.Way != RoundRobin && q.Way != LeastLoaded:
-		return fault.Unknown.In("assignment")
+		return fault.OneOf("assignment", Manual, RoundRobin, LeastLoaded)
 	}
 	if err := q.Filter.Check(s.catalog.Now()); err != nil {
 		return err
@@ -303,7 +303,7 @@ type Look struct {
 
 func (l Look) check() error {
 	if l.Sort != "" && !slices.Contains(ticket.Sorts, l.Sort) {
-		return fault.Unknown.In("sort")
+		return fault.OneOf("sort", ticket.Sorts...)
 	}
 	return nil
 }

@@ -58,7 +58,6 @@ var (
 	ErrNoRule    = fault.New(fault.NotFound, fault.CodeInvalid, "自动规则不存在", "there is no such rule").In("rule_id")
 	errRules     = fault.New(fault.Conflict, fault.CodeInvalid, "自动规则最多 {max} 条，请先删除不用的", "there may be at most {max} rules: delete one first").With("max", MaxRules)
 	errWhen      = fault.New(fault.Invalid, fault.CodeInvalid, "{field} 须给出 events，或者 state 与 hours", "{field} has either events, or state and hours")
-	errTrigger   = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 的值无效，可用：{known}", "the value of {field} is not known; there are: {known}")
 	errTimeByWho = fault.New(fault.Invalid, fault.CodeInvalid, "{field} 只适用于事件触发的规则", "{field} is for rules that begin with events")
 )
 
@@ -119,7 +118,7 @@ func (s *Service) checkRule(ctx context.Context, in *NewRule) (err error) {
 	}
 	switch {
 	case in.Mode != ModeOn && in.Mode != ModeOff && in.Mode != ModeShadow:
-		return fault.Unknown.In("mode")
+		return fault.OneOf("mode", ModeOn, ModeShadow, ModeOff)
 	case in.Place < 0 || in.Place > maxRulePlace:
 		return fault.OutOfRange.In("place").With("min", 0).With("max", maxRulePlace)
 	}
@@ -143,11 +142,11 @@ func (s *Service) checkDefinition(ctx context.Context, d *Definition) (err error
 	case len(w.Events) > len(Triggers):
 		return fault.TooManyItems.In("when.events").With("max", len(Triggers))
 	case w.By != "" && !slices.Contains(condEnums["by"], w.By):
-		return fault.Unknown.In("when.by")
+		return fault.OneOf("when.by", condEnums["by"]...)
 	}
 	for _, e := range w.Events {
 		if !slices.Contains(Triggers, e) {
-			return errTrigger.In("when.events").With("known", strings.Join(Triggers, ", "))
+			return fault.OneOf("when.events", Triggers...)
 		}
 	}
 	if d.If != nil {

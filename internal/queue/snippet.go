@@ -83,7 +83,7 @@ func (n *NewSnippet) check() (err error) {
 	n.Shortcut, n.Folder = strings.TrimSpace(n.Shortcut), strings.TrimSpace(n.Folder)
 	switch {
 	case n.Kind != KindSnippet && n.Kind != KindTemplate:
-		return fault.Unknown.In("kind")
+		return fault.OneOf("kind", KindSnippet, KindTemplate)
 	case utf8.RuneCountInString(n.Shortcut) > maxShortcut:
 		return fault.TooLong.In("shortcut").With("max", maxShortcut)
 	case strings.ContainsFunc(n.Shortcut, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):

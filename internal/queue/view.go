@@ -72,19 +72,19 @@ func (v *View) check(s *Service) (err error) {
 	case v.Place < 0 || v.Place > maxPlace:
 		return fault.OutOfRange.In("place").With("min", 0).With("max", maxPlace)
 	case v.Shared != Private && v.Shared != WithTeam && v.Shared != WithAll:
-		return fault.Unknown.In("shared")
+		return fault.OneOf("shared", Private, WithTeam, WithAll)
 	case v.Shared == WithTeam && v.Team == "":
 		return fault.Missing.In("team_id")
 	case v.Shared != WithTeam && v.Team != "":
 		return fault.Unknown.In("team_id")
 	case !slices.Contains(ticket.Sorts, v.Sort):
-		return fault.Unknown.In("sort")
+		return fault.OneOf("sort", ticket.Sorts...)
 	case len(v.Columns) > len(Columns):
 		return fault.TooManyItems.In("columns").With("max", len(Columns))
 	}
 	for i, c := range v.Columns {
 		if !slices.Contains(Columns, c) {
-			return fault.Unknown.In("columns")
+			return fault.OneOf("columns", Columns...)
 		}
 		if slices.Contains(v.Columns[:i], c) {
 			return errColumns

@@ -78,6 +78,7 @@ type Options struct {
 // Server is one node.
 type Server struct {
 	o         Options
+	outside   string // where others open this node, when it listens on all addresses
 	db        *db.DB
 	hold      *seal.Hold
 	keys      *seal.Keyring
@@ -447,7 +448,8 @@ func (s *Server) Serve(ctx context.Context, ready func(base, setup string)) erro
 	}
 	defer s.gate.Close()
 	s.anchor()
-	base := "http://" + listener.Addr().String()
+	var base string
+	base, s.outside = addresses(listener.Addr())
 	if s.local, err = newLocalToken(s.o.Data, base, s.db.Random(32)); err != nil {
 		return errors.Join(err, listener.Close())
 	}

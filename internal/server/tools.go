@@ -182,7 +182,11 @@ func (s *Server) Welcome(base, setup string, lang locale.Language) string {
 		}
 		fmt.Fprintf(&b, text+"\n", args...)
 	}
-	line("Casemate %s 已启动：%s", "Casemate %s serves at %s", s.o.Version, base)
+	if s.outside == "" {
+		line("Casemate %s 已启动：%s", "Casemate %s serves at %s", s.o.Version, base)
+	} else {
+		line("Casemate %s 已启动：%s（本机：%s）", "Casemate %s serves at %s (on this machine: %s)", s.o.Version, s.outside, base)
+	}
 	line("客户接口 %s/v2  身份 %s/v3  工程师 %s/desk/v1  健康检查 %s/readyz", "customer API %s/v2  identity %s/v3  desk %s/desk/v1  health %s/readyz", base, base, base, base)
 	if setup != "" {
 		line("尚无管理员。24 小时内执行一次：", "There is no administrator yet. Within 24 hours, once:")

@@ -125,13 +125,13 @@ type among struct {
 }
 
 var (
-	errState     = fault.New(fault.Invalid, fault.CodeInvalid, "state 须为 {known}", "state must be {known}").In("state")
+	errState     = fault.New(fault.Invalid, fault.CodeInvalid, "state 须为以下之一：{known}", "state must be one of {known}").In("state")
 	errFixed     = fault.New(fault.Invalid, fault.CodeInvalid, "{field} 不能更改", "{field} cannot change")
 	errUsed      = fault.New(fault.Invalid, fault.CodeInvalid, "id {id} 曾属于已注销的账号或已清除的人员，不能再用", "the id {id} was that of an account that is closed or of a person who was erased, and is not given again").In("id")
 	errMember    = fault.New(fault.Invalid, fault.CodeInvalid, "{field}：{id} 不是该账号的用户", "{field}: {id} is no user of this account")
 	errHouseKey  = fault.New(fault.Invalid, fault.CodeInvalid, "内部人员没有访问密钥", "people of the house have no access keys").In("domain_id")
 	errOwnRole   = fault.New(fault.Conflict, fault.CodeInvalid, "不能移除自己的管理员角色或停用自己", "nobody takes his own right to administer away, or shuts himself out").In("id")
-	errTwoStates = map[bool]string{false: "active, disabled", true: "active, disabled, removed"}
+	errTwoStates = map[bool]fault.List{false: {"active", "disabled"}, true: {"active", "disabled", "removed"}}
 )
 
 // stand puts a state that was left out and refuses unknown ones.
@@ -316,7 +316,7 @@ var groupKind = kind[groupShape]{
 		old, stored := e.among.groups[s.ID]
 		wrong := fixed(&s.Domain, old.Domain, stored, "domain_id")
 		if s.State != "" && s.State != stateActive {
-			wrong = append(wrong, errState.With("known", "active, removed"))
+			wrong = append(wrong, errState.With("known", fault.List{"active", "removed"}))
 		}
 		s.State = ""
 		if s.Name == "" {

@@ -44,7 +44,7 @@ var retentionKind = kind[retentionShape]{
 		if f, ok := fault.As(err); ok {
 			switch f.Field {
 			case "kind":
-				err = errRetentionKind.With("id", strconv.Quote(r.Kind)).With("known", strings.Join(privacy.RetentionKinds, ", "))
+				err = errRetentionKind.With("id", strconv.Quote(r.Kind)).With("known", fault.List(privacy.RetentionKinds))
 			case "domain_id":
 				err = f.In("id")
 			}

@@ -242,7 +242,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 			if r.Kind == kindUndo && !undoTraced(r) {
 				continue
 			}
-			a := Audited{ID: r.ID, Name: t.name, Title: t.title.In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System, Reason: reasons[r.ID]}
+			a := Audited{ID: r.ID, Name: t.name, Title: titleOf(r).In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System, Reason: reasons[r.ID]}
 			switch r.Subject {
 			case "ticket":
 				a.ResourceID = numbers[r.SubjectID]
@@ -271,6 +271,32 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		}
 	}
 	return page, next, err
+}
+
+// switched are the titles of a switch turned off and on.
+var switched = map[identity.Switch][2]locale.Texts{
+	identity.SwitchSubmitByPermission: {{ZH: "关闭权限开关：提交工单需要授权", EN: "Privilege switched off: submitting needs a permission"}, {ZH: "打开权限开关：提交工单需要授权", EN: "Privilege switched on: submitting needs a permission"}},
+	identity.SwitchExport:             {{ZH: "关闭权限开关：子用户可以导出工单", EN: "Privilege switched off: users may export tickets"}, {ZH: "打开权限开关：子用户可以导出工单", EN: "Privilege switched on: users may export tickets"}},
+	identity.SwitchAssumeAll:          {{ZH: "关闭权限开关：子用户可以处理账号下所有工单", EN: "Privilege switched off: users may handle all tickets of the account"}, {ZH: "打开权限开关：子用户可以处理账号下所有工单", EN: "Privilege switched on: users may handle all tickets of the account"}},
+}
+
+// titleOf is what an event is called; of a switch also which one, and whether it
+// is on.
+func titleOf(r event.Row) locale.Texts {
+	if r.Kind == "domain.privilege" {
+		var data struct {
+			Switch identity.Switch
+			On     bool
+		}
+		if err := json.Unmarshal(r.Data, &data); err == nil {
+			if texts, ok := switched[data.Switch]; ok && data.On {
+				return texts[1]
+			} else if ok {
+				return texts[0]
+			}
+		}
+	}
+	return traces[r.Kind].title
 }
 
 // undoTraced tells whether an undo took back what the customer sees: that of a

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
@@ -116,6 +117,34 @@ func TestAudit(t *testing.T) {
 		w.ok(err)
 		if !slices.Equal(names(got), []string{"createCase"}) {
 			w.t.Errorf("sandbox: %v", names(got))
+		}
+	})
+}
+
+// TestAuditSwitch: the entry of a permission switch says which one and which way.
+func TestAuditSwitch(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		for _, c := range []struct {
+			sw     identity.Switch
+			on     bool
+			zh, en string
+		}{
+			{identity.SwitchSubmitByPermission, true, "打开权限开关：提交工单需要授权", "Privilege switched on: submitting needs a permission"},
+			{identity.SwitchSubmitByPermission, false, "关闭权限开关：提交工单需要授权", "Privilege switched off: submitting needs a permission"},
+			{identity.SwitchExport, true, "打开权限开关：子用户可以导出工单", "Privilege switched on: users may export tickets"},
+			{identity.SwitchAssumeAll, true, "打开权限开关：子用户可以处理账号下所有工单", "Privilege switched on: users may handle all tickets of the account"},
+		} {
+			w.ok(w.ident.Set(ctx, w.boss, c.sw, !c.on))
+			w.ok(w.ident.Set(ctx, w.boss, c.sw, c.on))
+			for lang, want := range map[locale.Language]string{locale.ZH: c.zh, locale.EN: c.en} {
+				page, _, err := w.s.Audit(ctx, w.boss, lang, ticket.AuditFilter{Names: []string{"createPrivileges"}, Limit: 1})
+				w.ok(err)
+				if len(page) != 1 || page[0].Title != want || page[0].Name != "createPrivileges" || page[0].Resource != "domain" {
+					w.t.Errorf("%s %t: %+v, want %q", c.sw, c.on, page, want)
+				}
+			}
 		}
 	})
 }

@@ -100,7 +100,7 @@ func (f RowFilter) Check(c *catalog.Catalog) error {
 	}
 	for _, s := range f.Statuses {
 		if !slices.Contains(Statuses, s) {
-			return fault.Unknown.In("filter.statuses")
+			return fault.OneOf("filter.statuses", strings.Fields(strings.Trim(fmt.Sprintf("%d", Statuses), "[]"))...)
 		}
 	}
 	for _, o := range f.Owners {
@@ -128,7 +128,7 @@ func (f RowFilter) Check(c *catalog.Catalog) error {
 		}
 	}
 	if f.Snoozed != "" && f.Snoozed != SnoozedNot && f.Snoozed != SnoozedOnly && f.Snoozed != SnoozedAll {
-		return fault.Unknown.In("filter.snoozed")
+		return fault.OneOf("filter.snoozed", SnoozedNot, SnoozedOnly, SnoozedAll)
 	}
 	if len(f.Assignee) > maxFilterID {
 		return fault.TooLong.In("filter.assignee").With("max", maxFilterID)

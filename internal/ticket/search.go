@@ -285,7 +285,7 @@ func (q *searching) prepareAtom(ctx context.Context, a *search.Atom) error {
 }
 
 func (q *searching) bad(a search.Atom, value, known string) error {
-	return errValue.With("op", a.Op+":").With("pos", a.Pos).With("value", value).With("known", known)
+	return errValue.With("op", a.Op+":").With("pos", a.Pos).With("value", value).With("known", fault.List(strings.Split(known, ", ")))
 }
 
 // contactsIn are the contacts a word may be, in their one spelling.

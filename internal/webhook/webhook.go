@@ -52,7 +52,7 @@ var (
 	ErrOff    = fault.New(fault.Conflict, fault.CodeNoPermission, "Webhook 已停用", "the webhook is switched off")
 	errURL    = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 须为不含用户名的 https 地址（http 仅限配置中允许的网段）", "{field} must be an https address without a user name (http only into ranges that the configuration allows)").In("url")
 	errKind   = fault.New(fault.Invalid, fault.CodeInvalid, "参数 {field} 中的事件类型无效：{kind}；类型如 ticket.create 或 ticket.*，首词为：{known}",
-		"{field} holds {kind}, which is no kind of event; kinds are such as ticket.create or ticket.*, and begin with: {known}").In("kinds").With("known", strings.Join(event.Families, ", "))
+		"{field} holds {kind}, which is no kind of event; kinds are such as ticket.create or ticket.*, and begin with: {known}").In("kinds").With("known", fault.List(event.Families))
 	errTooMany  = fault.New(fault.Conflict, fault.CodeInvalid, "最多可配置 {max} 个 Webhook", "at most {max} webhooks can be set up").With("max", maxHooks)
 	errNoDomain = fault.New(fault.NotFound, fault.CodeInvalid, "账号不存在", "the account does not exist").In("domain_id")
 )

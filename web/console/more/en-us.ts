@@ -1,6 +1,8 @@
 import type zh from './zh-cn'
 
 const texts: Record<keyof typeof zh, string> = {
+  'time.left': '{time} left',
+  'time.over': '{time} overdue',
   'missing.title': 'There is no such page',
   'missing.hint': 'The address may be wrong, or what was here has moved.',
 
@@ -208,7 +210,9 @@ const texts: Record<keyof typeof zh, string> = {
   'labels.saved': 'The label was saved',
   'labels.taken': 'There is a label of this name already; choose another name.',
   'labels.deleted': 'The label was deleted',
+  'labels.deleted.n': 'The label was deleted and taken off {n} ticket|The label was deleted and taken off {n} tickets',
   'labels.sure': 'Delete “{name}”? It is removed from all tickets.',
+  'labels.sure.n': 'Delete “{name}”? It is removed from {n} ticket.|Delete “{name}”? It is removed from {n} tickets.',
   'labels.first': 'No labels yet',
   'labels.first.hint': 'Labels group tickets, for example “production” or “urgent”. Only you see yours.',
   'labels.tickets': 'See tickets',

@@ -1,4 +1,6 @@
 const texts = {
+  'time.left': '剩余 {time}',
+  'time.over': '超时 {time}',
   'missing.title': '没有这个页面',
   'missing.hint': '地址可能有误，或内容已被移走。',
 
@@ -206,7 +208,9 @@ const texts = {
   'labels.saved': '标签已保存',
   'labels.taken': '已有同名标签，请换一个名称。',
   'labels.deleted': '标签已删除',
+  'labels.deleted.n': '标签已删除，已从 {n} 张工单上移除',
   'labels.sure': '删除“{name}”？它会从所有工单上移除。',
+  'labels.sure.n': '删除“{name}”？它会从 {n} 张工单上移除。',
   'labels.first': '还没有标签',
   'labels.first.hint': '用标签为工单分组，例如“生产”或“紧急”。标签只有您自己可见。',
   'labels.tickets': '查看工单',

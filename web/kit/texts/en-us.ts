@@ -4,7 +4,6 @@ const texts: Record<keyof typeof zh, string> = {
   'kit.retry': 'Try again',
   'kit.again': 'This page tries again by itself.',
   'kit.cancel': 'Cancel',
-  'kit.saved': 'Saved',
   'kit.save': 'Save',
   'kit.close': 'Close',
   'kit.delete': 'Delete',
@@ -34,9 +33,6 @@ const texts: Record<keyof typeof zh, string> = {
   'kit.theme.light': 'Light',
   'kit.theme.dark': 'Dark',
   'kit.signout': 'Sign out',
-  'kit.draft': 'Draft kept on this device {time}',
-  'kit.left': '{time} left',
-  'kit.over': '{time} overdue',
 
   'state.0': 'To be processed',
   'state.1': 'Processing',

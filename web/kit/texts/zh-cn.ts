@@ -2,7 +2,6 @@ const texts = {
   'kit.retry': '重试',
   'kit.again': '页面会自动重试。',
   'kit.cancel': '取消',
-  'kit.saved': '已保存',
   'kit.save': '保存',
   'kit.close': '关闭',
   'kit.delete': '删除',
@@ -32,9 +31,6 @@ const texts = {
   'kit.theme.light': '浅色',
   'kit.theme.dark': '深色',
   'kit.signout': '退出登录',
-  'kit.draft': '草稿已保存在本机 {time}',
-  'kit.left': '剩余 {time}',
-  'kit.over': '超时 {time}',
 
   'state.0': '待受理',
   'state.1': '处理中',

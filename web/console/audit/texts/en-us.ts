@@ -19,6 +19,7 @@ const texts: Record<keyof typeof zh, string> = {
   'audit.who': 'Who',
   'audit.who.all': 'Everybody',
   'audit.who.me': '{name} (you)',
+  'audit.ticket.hint': 'Press Enter or leave the field to filter',
   'audit.ticket': 'Ticket number',
   'audit.filter': 'Filter',
   'audit.clear': 'Clear filters',

@@ -18,6 +18,7 @@ const texts = {
   'audit.who.all': '所有人',
   'audit.who.me': '{name}（您）',
   'audit.ticket': '工单编号',
+  'audit.ticket.hint': '按 Enter 或离开输入框后筛选',
   'audit.filter': '筛选',
   'audit.clear': '清除条件',
   'audit.engineer': '服务方：{name}',

@@ -3,6 +3,7 @@ import type zh from './zh-cn'
 const texts: Record<keyof typeof zh, string> = {
   'parts': 'On this page',
   'part.signin': 'Password and sign-in',
+  'me.saved': 'Saved',
   'ak.title': 'Access keys',
   'ak.about': 'Access keys (AK and SK) sign API calls with your rights. Keep them out of repositories and tickets.',
   'ak.used': '{n} of {most}',

@@ -1,6 +1,7 @@
 const texts = {
   'parts': '本页内容',
   'part.signin': '密码与登录',
+  'me.saved': '已保存',
   'ak.title': '访问密钥',
   'ak.about': '访问密钥（AK、SK）用于为接口调用签名，与您的权限相同。不要放进代码仓库或工单。',
   'ak.used': '{n} / {most}',

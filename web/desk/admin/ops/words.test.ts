@@ -18,3 +18,14 @@ test('every kind of event that the server records has words', () => {
   expect(lacks(zh, peopleZh)).toEqual([])
   expect(lacks(en, peopleEn)).toEqual([])
 })
+
+test('a permission switch says which one and which way', () => {
+  const source = readFileSync(new URL('../../../../internal/identity/switch.go', import.meta.url), 'utf8')
+  const names = [...source.matchAll(/Switch += "([a-z_]+)"/g)].map((m) => m[1] ?? '')
+  expect(names).toHaveLength(3)
+  for (const texts of [peopleZh, peopleEn] as Record<string, string>[]) {
+    const all = names.flatMap((n) => [texts[`made.p.sw.${n}.on`], texts[`made.p.sw.${n}.off`]])
+    expect(all).not.toContain(undefined)
+    expect(new Set(all).size).toBe(6)
+  }
+})

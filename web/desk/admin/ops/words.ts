@@ -13,9 +13,9 @@ export function opsWords(kind: string): string {
 }
 
 /** The words for a kind of event, whatever it is. */
-export function eventName(kind: string): string {
+export function eventName(kind: string, data?: Record<string, unknown>): string {
   const text = opsWords(kind)
-  return text === kind ? eventWords(kind) : text
+  return text === kind ? eventWords(kind, data) : text
 }
 
 /** The first words of kinds, which `.*` means all of. */

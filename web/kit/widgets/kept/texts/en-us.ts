@@ -1,0 +1,8 @@
+import type zh from './zh-cn'
+
+const texts: Record<keyof typeof zh, string> = {
+  'kept.draft': 'Draft kept on this device {time}',
+  'kept.moved': 'What is saved has changed since.',
+  'kept.discard': 'Discard the draft',
+}
+export default texts
