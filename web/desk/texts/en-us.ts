@@ -47,7 +47,6 @@ const texts: Record<keyof typeof zh, string> = {
   'palette.account': 'Account',
   'palette.count': '{n} ticket|{n} tickets',
   'palette.search': 'Search for “{q}”',
-  'picker.none': 'Nothing matches',
   'missing.title': 'No such page',
   'missing.hint': 'The address may be wrong, or what was here has moved.',
   'pick.hint': 'Open a ticket of the list, or use the keyboard:',

@@ -45,7 +45,6 @@ const texts = {
   'palette.account': '账号',
   'palette.count': '{n} 张',
   'palette.search': '搜索“{q}”',
-  'picker.none': '没有匹配项',
   'missing.title': '没有这个页面',
   'missing.hint': '地址可能有误，或内容已被移走。',
   'pick.hint': '从列表中打开一张工单，或用键盘操作：',
