@@ -298,6 +298,7 @@ const texts: Record<keyof typeof zh, string> = {
   'clock.rest': '{n} that ended|{n} that ended',
   'clock.rule': 'Plan {plan} · calendar {calendar}',
   'clock.intervals': '{name}: intervals',
+  'file.view': 'View image {name}',
   'file.get': 'Download {name}',
   'scan.off': 'not scanned',
   'scan.waiting': 'waits for the scan',

@@ -296,6 +296,7 @@ const texts = {
   'clock.rest': '已结束的 {n} 个',
   'clock.rule': '计划 {plan} · 日历 {calendar}',
   'clock.intervals': '{name}：计时区间',
+  'file.view': '查看图片 {name}',
   'file.get': '下载 {name}',
   'scan.off': '未扫描',
   'scan.waiting': '等待扫描',
