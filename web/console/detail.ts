@@ -167,6 +167,26 @@ export async function fileLink(ids: string[], group = ''): Promise<Map<string, s
   return new Map(r.accessory_urls.map((u) => [u.accessory_id ?? '', u.accessory_url ?? '']))
 }
 
+/** Whether a file is a picture that the pages show, by its name. */
+export const pictured = (name: string): boolean => /\.(png|jpe?g|gif|bmp)$/i.test(name)
+
+export const pictureOf = async (id: string, group: string, signal: AbortSignal): Promise<Blob> =>
+  (await unwrap(v2.GET('/v2/servicerequest/accessorys/{accessory_id}/image', { params: { path: { accessory_id: id }, query: { group_id: of(group) } }, parseAs: 'blob', signal }))) as unknown as Blob
+
+/** Has the browser download a file, by a link that is good for minutes. */
+export async function download(id: string, name: string, group: string): Promise<void> {
+  const link = (await fileLink([id], group)).get(id)
+  if (link === undefined) return
+  const { pathname, search } = new URL(link, location.href)
+  const a = document.createElement('a')
+  a.href = pathname + search
+  a.target = '_self'
+  a.download = name
+  document.body.append(a)
+  a.click()
+  a.remove()
+}
+
 /** Lets the browser save what was fetched. */
 export function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob)

@@ -14,7 +14,7 @@ export function live(): boolean {
 export function setLive(live: boolean): void {
   state.live = live
   clearInterval(poll)
-  poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && navigator.onLine && all(), 10_000)
+  poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && all(), 10_000)
 }
 
 function all(): void {

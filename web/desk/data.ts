@@ -3,6 +3,7 @@ import { desk } from '../kit/api'
 import type { components } from '../kit/api/desk'
 import { asFailure, Failure, unwrap } from '../kit/errors'
 import { language } from '../kit/i18n.svelte'
+import { plain } from '../kit/text'
 
 export type S = components['schemas']
 export type Ticket = S['Ticket']
@@ -176,7 +177,7 @@ export const step = (number: string, body: S['StepReq']) => told(desk.POST('/des
 
 /** The first line of a description, for headings and lists. */
 export function headline(text: string): string {
-  return text.split('\n').find((l) => l.trim() !== '')?.trim() ?? ''
+  return plain(text.split('\n').find((l) => l.trim() !== '')?.trim() ?? '')
 }
 
 /**

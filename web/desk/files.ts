@@ -7,6 +7,9 @@ import type { S } from './data'
 
 export type File_ = S['Attachment']
 
+/** Whether a file is a picture that the page shows by itself. */
+export const pictured = (f: File_): boolean => /^image\/(png|jpeg|gif|webp|bmp)$/.test(f.media_type) && f.size < 3_000_000 && (f.scan === 'off' || f.scan === 'clean')
+
 export function upload(number: string) {
   return (file: File, onProgress: (percent: number) => void, signal: AbortSignal): Promise<string> =>
     new Promise((resolve, reject) => {

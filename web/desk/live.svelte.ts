@@ -16,7 +16,7 @@ export function live(): boolean {
 export function setLive(live: boolean): void {
   state.live = live
   clearInterval(poll)
-  poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && navigator.onLine && all(), wait)
+  poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && all(), wait)
 }
 
 function stale(...keys: unknown[][]): void {

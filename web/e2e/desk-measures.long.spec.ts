@@ -97,6 +97,7 @@ test('the console: largest paint and interactions, four times slower', async ({ 
       await page.waitForTimeout(80)
     }
     all.push(await inp(page, 'keys in the list'))
+    await anew(page)
     await page.locator('.tickets a.row').first().click()
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
     all.push(await inp(page, 'opening a ticket'))

@@ -1,10 +1,11 @@
 // The subset of Markdown that messages use, as a tree. The page makes nodes of
 // it, never HTML of strings.
+import { placedOf, reference, type Placed } from './pictures'
 
-export type Inline = { kind: 'text' | 'code' | 'strong'; text: string } | { kind: 'link'; text: string; href: string }
+export type Inline = { kind: 'text' | 'code' | 'strong'; text: string } | { kind: 'link'; text: string; href: string } | ({ kind: 'picture' } & Placed)
 export type Block = { kind: 'p'; lines: Inline[][] } | { kind: 'code'; text: string } | { kind: 'list'; ordered: boolean; items: Inline[][] } | { kind: 'quote'; lines: Inline[][] }
 
-const inline = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)|(https?:\/\/[^\s<>"'（）【】，。；！？、]+)/g
+const inline = new RegExp(/`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[([^\]\n]{1,500})\]\((https?:\/\/[^\s)]+)\)|(https?:\/\/[^\s<>"'（）【】，。；！？、]+)/.source + `|${reference}`, 'g')
 
 /** A link, or its words where the address is none. */
 function link(text: string, href: string): Inline {
@@ -25,6 +26,7 @@ export function parseInline(text: string): Inline[] {
     if (m[1] !== undefined) out.push({ kind: 'code', text: m[1] })
     else if (m[2] !== undefined) out.push({ kind: 'strong', text: m[2] })
     else if (m[3] !== undefined && m[4] !== undefined) out.push(link(m[3], m[4]))
+    else if (m[7] !== undefined) out.push({ kind: 'picture', ...placedOf(m[6] ?? '', m[7], m[8], m[9]) })
     else {
       const href = m[0].replace(/[.,;:!?)\]]+$/, '')
       out.push(link(href, href))

@@ -8,6 +8,9 @@ export const queries = new QueryClient({
       staleTime: 10_000,
       gcTime: 10 * 60_000,
       refetchOnWindowFocus: true,
+      // A browser without a network reaches a server on its own machine all the same: it is asked, and a failure is shown as one.
+      networkMode: 'always',
+      refetchOnReconnect: true,
       // By default only changes of what was read before are told, and the
       // result is then not renewed: a part of the page that comes later than
       // the failure would load for ever.

@@ -47,7 +47,11 @@ export function came(): void {
   bound.stands = true
 }
 
-/** After a change of place: the new page's heading has the focus, so that a screen reader says where one is. */
+/**
+ * After a change of place: the new page's heading has the focus, so that a screen reader says where one is. What has
+ * it now gives it up before the page goes: a focus that is taken away with its element has the browser lay out both pages.
+ */
 export function arrived(): void {
+  ;(document.activeElement as HTMLElement | null)?.blur()
   requestAnimationFrame(() => keep(() => document.querySelector<HTMLElement>('main h1')))
 }

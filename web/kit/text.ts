@@ -32,3 +32,6 @@ export function sayAll(error: unknown): string {
   const d = detailOf(f)
   return d === '' ? say(f) : `${say(f)} ${d}`
 }
+
+/** A text for one line: of pictures in it (pictures.ts) the names. */
+export const plain = (text: string): string => text.replace(/!(\[[^\]\n]{0,255}])\(attachment:[^)\n]*\)/g, '$1')

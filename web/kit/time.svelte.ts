@@ -5,10 +5,14 @@ import { prefs } from './prefs.svelte'
 export type Instant = string | number | Date
 
 /** A clock for what burns down; one timer for the page, stopped while nobody looks. */
-const tick = $state({ now: Date.now() })
+const tick = $state({ now: Date.now(), minute: 0 })
+const minute = () => (tick.minute = tick.now - (tick.now % 60_000))
+minute()
 if (typeof document !== 'undefined') {
   setInterval(() => {
-    if (document.visibilityState === 'visible') tick.now = Date.now()
+    if (document.visibilityState !== 'visible') return
+    tick.now = Date.now()
+    minute()
   }, 1000)
 }
 export function now(): number {
@@ -58,8 +62,8 @@ const words = {
   'en-us': { today: 'today', tomorrow: 'tomorrow', yesterday: 'yesterday' },
 }
 
-/** Today 12:47, yesterday 09:00, 11-20 08:15, 2025-11-20. */
-export function when(at: Instant | undefined | null, from = now()): string {
+/** Today 12:47, yesterday 09:00, 11-20 08:15, 2025-11-20. The day is looked at once a minute: a list has many of these. */
+export function when(at: Instant | undefined | null, from = tick.minute): string {
   const d = toDate(at)
   if (d === undefined) return '–'
   const w = words[language()]

@@ -13,6 +13,7 @@ export interface Upload {
   key: number
   name: string
   size: number
+  type: string // as the browser says
   percent: number
   state: 'waiting' | 'sending' | 'done' | 'failed'
   id: string // the server's, once it is done
@@ -65,8 +66,10 @@ export class Uploads {
     return this.list.filter((u) => u.state === 'done').map((u) => u.id)
   }
 
-  add(files: Iterable<File>): void {
+  /** Takes files and answers those that are on their way now; what stands in the way of the others is in `refusals`. */
+  add(files: Iterable<File>): Upload[] {
     this.refusals = []
+    const before = this.#last
     for (let file of files) {
       if (/^image\.(png|jpe?g|gif|bmp)$/.test(file.name)) file = new File([file], pastedName(file.type, new Date()), { type: file.type })
       const why = refuse(this.limits, file, this.list.length)
@@ -77,9 +80,10 @@ export class Uploads {
       const key = ++this.#last
       this.#files.set(key, file)
       const preview = file.type.startsWith('image/') ? URL.createObjectURL(file) : ''
-      this.list.push({ key, name: file.name, size: file.size, percent: 0, state: 'waiting', id: '', preview })
+      this.list.push({ key, name: file.name, size: file.size, type: file.type, percent: 0, state: 'waiting', id: '', preview })
       void this.#start(key)
     }
+    return this.list.filter((u) => u.key > before)
   }
 
   again(key: number): void {

@@ -48,6 +48,11 @@ const texts: Record<keyof typeof zh, string> = {
   'file.download': 'Download',
 
   'score.points': '{n} point|{n} points',
+  'score.scale': '1 means very dissatisfied, {n} very satisfied.',
+  'score.scale.any': '1 means very dissatisfied, the highest very satisfied.',
+  'score.yours': 'Your rating',
+  'score.of': '{n} of {all}',
+  'score.said': 'Comment:',
   'score.words': 'Comment (optional)',
   'score.give': 'Rate the service',
   'score.send': 'Send the rating',

@@ -46,6 +46,11 @@ const texts = {
   'file.download': '下载',
 
   'score.points': '{n} 分',
+  'score.scale': '1 分表示很不满意，{n} 分表示非常满意。',
+  'score.scale.any': '1 分表示很不满意，最高分表示非常满意。',
+  'score.yours': '您的评价',
+  'score.of': '{n} 分（满分 {all} 分）',
+  'score.said': '意见：',
   'score.words': '意见（选填）',
   'score.give': '评价',
   'score.send': '提交评价',

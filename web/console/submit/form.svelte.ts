@@ -4,6 +4,7 @@ import { untrack } from 'svelte'
 import { v2 } from '../../kit/api'
 import { drop, keep, kept, later } from '../../kit/drafts'
 import { unwrap } from '../../kit/errors'
+import { bare } from '../../kit/pictures'
 import { queries } from '../../kit/query'
 import { announce, toast } from '../../kit/say.svelte'
 import { session } from '../../kit/session.svelte'
@@ -117,7 +118,7 @@ export class Form {
       const k = kept<Draft>(this.#user, this.#place)
       if (k === undefined) return void (from !== '' && this.succeed())
       this.keptAt = k.at
-      Object.assign(this, k.value)
+      Object.assign(this, k.value, { text: bare(k.value.text) }) // files are not kept, so their places are not
     })
   }
 

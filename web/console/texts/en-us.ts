@@ -14,8 +14,7 @@ const texts: Record<keyof typeof zh, string> = {
   'nav.agreements': 'Agreements',
   'nav.me': 'My profile',
   'nav.menu': 'Menu',
-  'nav.find': 'Find tickets',
-  'nav.find.hint': 'Number or description',
+  'nav.find': 'Search and commands',
   'nav.account': 'Account {name}',
   'keys.go': 'Go to',
 

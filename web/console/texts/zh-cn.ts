@@ -12,8 +12,7 @@ const texts = {
   'nav.agreements': '服务协议',
   'nav.me': '我的资料',
   'nav.menu': '菜单',
-  'nav.find': '查找工单',
-  'nav.find.hint': '编号或描述',
+  'nav.find': '搜索与命令',
   'nav.account': '账号 {name}',
   'keys.go': '前往',
 
