@@ -99,20 +99,25 @@ func (c *accountListCmd) Run(ctx context.Context, p *accountCmd, o *output) erro
 		return err
 	}
 	defer cl.end()
-	var raw json.RawMessage
-	if err := cl.get(ctx, "/desk/v1/domains", nil, &raw); err != nil || p.JSON {
-		return orJSON(o, err, raw)
-	}
-	var list struct {
-		Items []accountView `json:"items"`
-	}
-	if err := json.Unmarshal(raw, &list); err != nil {
+	all, err := rawDomains(ctx, cl, nil)
+	if err != nil {
 		return err
 	}
-	for _, a := range list.Items {
+	if p.JSON {
+		if all == nil {
+			all = []json.RawMessage{}
+		}
+		raw, err := json.Marshal(map[string]any{"items": all, "total_count": len(all)})
+		return orJSON(o, err, raw)
+	}
+	for _, r := range all {
+		var a accountView
+		if err := json.Unmarshal(r, &a); err != nil {
+			return err
+		}
 		a.print(o)
 	}
-	if len(list.Items) == 0 {
+	if len(all) == 0 {
 		o.beside("没有账号", "no accounts")
 	}
 	return nil

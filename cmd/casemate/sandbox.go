@@ -54,7 +54,7 @@ func (c *sandboxListCmd) Run(ctx context.Context, p *sandboxCmd, o *output) erro
 		return err
 	}
 	defer cl.end()
-	all, err := listDomains(ctx, cl)
+	all, err := listDomains(ctx, cl, url.Values{"sandbox": {"true"}})
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (d *demoCmd) sandbox(ctx context.Context, cl *client) (string, error) {
 	if d.Domain != "" {
 		return findDomain(ctx, cl, d.Domain)
 	}
-	all, err := listDomains(ctx, cl)
+	all, err := listDomains(ctx, cl, url.Values{"sandbox": {"true"}})
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -86,12 +87,38 @@ func usersPath(domain string) string { return "/desk/v1/domains/" + url.PathEsca
 
 func userPath(domain, user string) string { return usersPath(domain) + "/" + url.PathEscape(user) }
 
-func listDomains(ctx context.Context, c *client) ([]domainView, error) {
-	var list struct {
-		Items []domainView `json:"items"`
+// listDomains are the customers' accounts that a filter of ListDomains matches.
+func listDomains(ctx context.Context, c *client, filter url.Values) ([]domainView, error) {
+	raw, err := rawDomains(ctx, c, filter)
+	if err != nil {
+		return nil, err
 	}
-	err := c.get(ctx, "/desk/v1/domains", nil, &list)
-	return list.Items, err
+	all := make([]domainView, len(raw))
+	for i, r := range raw {
+		if err := json.Unmarshal(r, &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// rawDomains are they as they are answered, page by page.
+func rawDomains(ctx context.Context, c *client, filter url.Values) (all []json.RawMessage, err error) {
+	query := url.Values{"limit": {"100"}}
+	maps.Copy(query, filter)
+	for {
+		var page struct {
+			Items []json.RawMessage `json:"items"`
+			Next  string            `json:"next_cursor"`
+		}
+		if err := c.get(ctx, "/desk/v1/domains", query, &page); err != nil {
+			return nil, err
+		}
+		if all = append(all, page.Items...); page.Next == "" {
+			return all, nil
+		}
+		query.Set("cursor", page.Next)
+	}
 }
 
 // findDomain is the id of a domain given by name or id.
@@ -99,9 +126,12 @@ func findDomain(ctx context.Context, c *client, name string) (string, error) {
 	if name == house {
 		return house, nil
 	}
-	all, err := listDomains(ctx, c)
-	if err != nil {
-		return "", err
+	var all []domainView
+	if len([]rune(name)) <= 64 { // no name and no id is longer
+		var err error
+		if all, err = listDomains(ctx, c, url.Values{"q": {name}}); err != nil {
+			return "", err
+		}
 	}
 	for _, d := range all {
 		if d.ID == name || d.Name == name {
@@ -221,7 +251,7 @@ func (c *userListCmd) Run(ctx context.Context, p *userCmd, o *output) error {
 	defer cl.end()
 	domains := []domainView{{ID: house, Name: house}}
 	if c.All {
-		customers, err := listDomains(ctx, cl)
+		customers, err := listDomains(ctx, cl, nil)
 		if err != nil {
 			return err
 		}

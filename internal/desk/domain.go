@@ -31,14 +31,19 @@ func domain(d identity.Domain) *oas.Domain {
 	return out
 }
 
-// ListDomains lists the customers' accounts.
-func (h domains) ListDomains(ctx context.Context) (*oas.DomainList, error) {
-	all, err := h.identity.Domains(ctx, principal.From(ctx))
+// ListDomains is a page of the customers' accounts.
+func (h domains) ListDomains(ctx context.Context, params oas.ListDomainsParams) (*oas.DomainList, error) {
+	f := identity.DomainFilter{IDs: params.ID, Words: params.Q.Or(""), State: string(params.State.Or("")), Plan: params.Plan.Or(""), Partner: params.Partner.Or(""),
+		After: params.Cursor.Or(""), Limit: int(params.Limit.Or(0))}
+	if v, ok := params.Sandbox.Get(); ok {
+		f.Sandbox = &v
+	}
+	page, total, cursor, err := h.identity.Domains(ctx, principal.From(ctx), f)
 	if err != nil {
 		return nil, err
 	}
-	list := &oas.DomainList{Items: []oas.Domain{}}
-	for _, d := range all {
+	list := &oas.DomainList{Items: []oas.Domain{}, TotalCount: int32(total), NextCursor: text(cursor)}
+	for _, d := range page {
 		list.Items = append(list.Items, *h.named(ctx, d))
 	}
 	return list, nil

@@ -48,9 +48,15 @@ func (h partners) ListPartners(ctx context.Context) (*oas.PartnerList, error) {
 	if err != nil {
 		return nil, err
 	}
+	served, err := h.identity.Served(ctx, principal.From(ctx))
+	if err != nil {
+		return nil, err
+	}
 	list := &oas.PartnerList{Items: []oas.Partner{}}
 	for _, p := range all {
-		list.Items = append(list.Items, *partner(p))
+		one := partner(p)
+		one.Customers.SetTo(int32(served[p.ID]))
+		list.Items = append(list.Items, *one)
 	}
 	return list, nil
 }

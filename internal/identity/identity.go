@@ -248,21 +248,6 @@ func (s *Service) Domain(ctx context.Context, who principal.Principal, id string
 	return d, err
 }
 
-// Domains lists the customers' accounts by name. Administrators only.
-func (s *Service) Domains(ctx context.Context, who principal.Principal) (all []Domain, err error) {
-	if !who.Inspects() {
-		return nil, errOnlyAdmins
-	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		return tx.List(func(r db.Row) error {
-			d, err := scanDomain(r)
-			all = append(all, d)
-			return err
-		}, "SELECT "+domainColumns+" FROM domains WHERE id <> ? ORDER BY name", principal.House)
-	})
-	return all, err
-}
-
 // DisableDomain shuts a customer out (or lets it in again) at once.
 func (s *Service) DisableDomain(ctx context.Context, who principal.Principal, id string, disabled bool) error {
 	if err := administer(who); err != nil {

@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -145,6 +146,8 @@ func TestPreferences(t *testing.T) {
 			"language": {Language: new(locale.Language("fr"))}, "time_zone": {Zone: new("Mars/Olympus")}, "theme": {Theme: new("pink")}, "views": {Views: many},
 			"views.name": {Views: []identity.View{{Name: "a"}, {Name: " A"}}}, "views.query": {Views: []identity.View{{Name: "a", Query: strings.Repeat("q", 501)}}},
 			"keys": {Keys: map[string]string{"j": "x", "k": "x"}}, "notices.weather": {Notices: map[string]bool{"weather": true}}, "columns": {Columns: make([]string, 21)},
+			"searches": {Searches: make([]identity.View, 51)}, "searches.query": {Searches: []identity.View{{Name: "a", Query: strings.Repeat("查", 501)}}},
+			"searches.name": {Searches: []identity.View{{Name: strings.Repeat("名", 65), Query: "q"}}},
 		} {
 			if _, err := w.s.ChangePreferences(ctx, who, p); err == nil {
 				t.Errorf("%s: taken", field)
@@ -190,6 +193,17 @@ func TestPreferences(t *testing.T) {
 		wg.Wait()
 		if p, err := w.s.Preferences(ctx, who); err != nil || *p.Theme != "light" || *p.Single || len(p.Columns) != 1 || p.Keys["k"] != "m" || len(p.Views) != 1 {
 			t.Errorf("after four at once: %+v %v", p, err)
+		}
+		// Searches of the desk: as many as there may be, and none again.
+		var searches []identity.View
+		for i := range 50 {
+			searches = append(searches, identity.View{Name: fmt.Sprint("search ", i), Query: strings.Repeat("查", 500)})
+		}
+		if p, err := w.s.ChangePreferences(ctx, who, identity.Preferences{Searches: searches}); err != nil || !reflect.DeepEqual(p.Searches, searches) || len(p.Views) != 1 {
+			t.Errorf("searches: %+v %v", p, err)
+		}
+		if p, err := w.s.ChangePreferences(ctx, who, identity.Preferences{Searches: []identity.View{}}); err != nil || len(p.Searches) != 0 || len(p.Views) != 1 {
+			t.Errorf("searches deleted: %+v %v", p, err)
 		}
 		if err := w.s.VerifySealed(ctx); err != nil {
 			t.Error(err)

@@ -351,6 +351,25 @@ func (s *Service) Partners(ctx context.Context, who principal.Principal) (all []
 	return all, err
 }
 
+// Served counts the customers each partner serves, by the partner's id; who
+// serves none is missing. For the house.
+func (s *Service) Served(ctx context.Context, who principal.Principal) (served map[string]int, err error) {
+	if who.Kind == principal.Customer || who.Kind == principal.Anonymous || who.Partner != "" {
+		return nil, fault.NoPermission
+	}
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		served = map[string]int{}
+		return tx.List(func(r db.Row) error {
+			var id string
+			var n int
+			err := r.Scan(&id, &n)
+			served[id] = n
+			return err
+		}, "SELECT partner_id, count(*) FROM domains WHERE partner_id <> '' GROUP BY partner_id")
+	})
+	return served, err
+}
+
 // Partner reads a partner. For the house; ErrNoPartner.
 func (s *Service) Partner(ctx context.Context, who principal.Principal, id string) (p Partner, err error) {
 	if who.Kind == principal.Customer || who.Kind == principal.Anonymous || who.Partner != "" {

@@ -22,6 +22,7 @@ const (
 	maxKeyNames  = 100
 	maxKeyName   = 32
 	maxViews     = 20
+	maxSearches  = 50
 	maxViewName  = 64
 	maxViewQuery = 500
 	maxColumns   = 20
@@ -62,6 +63,7 @@ type Preferences struct {
 	Notices  map[string]bool   `json:"-"`
 	Views    []View            `json:"views"`
 	Columns  []string          `json:"columns"`
+	Searches []View            `json:"searches,omitempty"` // of the desk: what was typed, by name
 }
 
 func (p Preferences) check() error {
@@ -94,23 +96,11 @@ func (p Preferences) check() error {
 			return fault.Unknown.In("notices." + kind)
 		}
 	}
-	if len(p.Views) > maxViews {
-		return fault.TooManyItems.In("views").With("max", maxViews)
+	if err := checkViews("views", p.Views, maxViews); err != nil {
+		return err
 	}
-	names := map[string]bool{}
-	for _, v := range p.Views {
-		name := strings.ToLower(strings.TrimSpace(v.Name))
-		switch {
-		case name == "":
-			return fault.Missing.In("views.name")
-		case utf8.RuneCountInString(v.Name) > maxViewName:
-			return fault.TooLong.In("views.name").With("max", maxViewName)
-		case utf8.RuneCountInString(v.Query) > maxViewQuery:
-			return fault.TooLong.In("views.query").With("max", maxViewQuery)
-		case names[name]:
-			return ErrNameTaken.With("name", v.Name).In("views.name")
-		}
-		names[name] = true
+	if err := checkViews("searches", p.Searches, maxSearches); err != nil {
+		return err
 	}
 	if len(p.Columns) > maxColumns {
 		return fault.TooManyItems.In("columns").With("max", maxColumns)
@@ -119,6 +109,30 @@ func (p Preferences) check() error {
 		if c == "" || utf8.RuneCountInString(c) > maxColumn {
 			return fault.Unknown.In("columns")
 		}
+	}
+	return nil
+}
+
+// checkViews holds saved filters against their limits; no two have one name,
+// whatever the case.
+func checkViews(field string, all []View, most int) error {
+	if len(all) > most {
+		return fault.TooManyItems.In(field).With("max", most)
+	}
+	names := map[string]bool{}
+	for _, v := range all {
+		name := strings.ToLower(strings.TrimSpace(v.Name))
+		switch {
+		case name == "":
+			return fault.Missing.In(field + ".name")
+		case utf8.RuneCountInString(v.Name) > maxViewName:
+			return fault.TooLong.In(field+".name").With("max", maxViewName)
+		case utf8.RuneCountInString(v.Query) > maxViewQuery:
+			return fault.TooLong.In(field+".query").With("max", maxViewQuery)
+		case names[name]:
+			return ErrNameTaken.With("name", v.Name).In(field + ".name")
+		}
+		names[name] = true
 	}
 	return nil
 }
@@ -147,6 +161,7 @@ func (p Preferences) put(before Preferences) (after Preferences, fields []string
 	})
 	set("views", p.Views != nil, func() { after.Views = p.Views })
 	set("columns", p.Columns != nil, func() { after.Columns = p.Columns })
+	set("searches", p.Searches != nil, func() { after.Searches = p.Searches })
 	return after, fields
 }
 

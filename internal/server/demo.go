@@ -86,7 +86,7 @@ func (s *Server) credentialsPath() string {
 // present address.
 func (s *Server) fillDemo(ctx context.Context, base string) error {
 	who := principal.AsSystem(principal.House)
-	domains, err := s.ident.Domains(ctx, who)
+	domains, _, _, err := s.ident.Domains(ctx, who, identity.DomainFilter{Limit: 1})
 	if err != nil {
 		return err
 	}

@@ -157,6 +157,12 @@ func (h accounts) PutOwnPreferences(ctx context.Context, req *oas.OwnPreferences
 			c.Views = append(c.Views, identity.View{Name: v.Name, Query: v.Query})
 		}
 	}
+	if req.Searches != nil {
+		c.Searches = []identity.View{}
+		for _, v := range req.Searches {
+			c.Searches = append(c.Searches, identity.View{Name: v.Name, Query: v.Query})
+		}
+	}
 	c.Columns = req.Columns
 	return preferences(h.identity.ChangePreferences(ctx, principal.From(ctx), c))
 }
@@ -198,6 +204,9 @@ func preferences(p identity.Preferences, err error) (*oas.OwnPreferences, error)
 	}
 	for _, v := range p.Views {
 		out.Views = append(out.Views, oas.OwnView{Name: v.Name, Query: v.Query})
+	}
+	for _, v := range p.Searches {
+		out.Searches = append(out.Searches, oas.OwnSearch{Name: v.Name, Query: v.Query})
 	}
 	return out, nil
 }

@@ -113,18 +113,24 @@ func Read(get Get) (*World, error) {
 		w.last, quiet = page.Last, 0
 		all, pages = append(all, page.Items...), append(pages, body)
 	}
-	domains, err := read[struct {
-		Items []struct {
-			ID, Plan string
-			Sandbox  bool
-		}
-	}](get, "/desk/v1/domains")
-	if err != nil {
-		return nil, err
-	}
 	plans, sandbox := map[string]string{}, map[string]bool{}
-	for _, d := range domains.Items {
-		plans[d.ID], sandbox[d.ID] = d.Plan, d.Sandbox
+	for path := "/desk/v1/domains?limit=100"; path != ""; {
+		page, err := read[struct {
+			Items []struct {
+				ID, Plan string
+				Sandbox  bool
+			}
+			Next string `json:"next_cursor"`
+		}](get, path)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page.Items {
+			plans[d.ID], sandbox[d.ID] = d.Plan, d.Sandbox
+		}
+		if path = ""; page.Next != "" {
+			path = "/desk/v1/domains?limit=100&cursor=" + url.QueryEscape(page.Next)
+		}
 	}
 	all = slices.DeleteFunc(all, func(h happening) bool { return sandbox[h.DomainID] })
 	catalog, err := read[struct{ Files map[string]string }](get, "/desk/v1/catalog")

@@ -114,11 +114,20 @@ export const lastQuery = (domain: string, number: string) => ({
   staleTime: 60_000,
 })
 
-/** The customers' accounts; for those who may read them (admin/people/data, domainsQuery: the same list). */
-export const accountsQuery = () => ({
-  queryKey: ['admin', 'domains'],
-  queryFn: async ({ signal }: Signal) => (await unwrap(desk.GET('/desk/v1/domains', { signal }))).items,
-  staleTime: 60_000,
+/**
+ * Customers by part of their name: of those who may read accounts (`lists`) the
+ * accounts with their ids, else as the search completes names. A partner's
+ * people get the customers they serve.
+ */
+export const customersQuery = (words: string, lists: boolean) => ({
+  queryKey: ['customers', words, lists],
+  queryFn: async ({ signal }: Signal): Promise<{ id: string; name: string }[]> => {
+    if (lists) return (await unwrap(desk.GET('/desk/v1/domains', { params: { query: { q: words.slice(0, 256), limit: 5 } }, signal }))).items
+    const q = `customer:"${words.replaceAll('"', '').slice(0, 256)}"`
+    const { items } = await unwrap(desk.GET('/desk/v1/search/suggest', { params: { query: { q } }, signal }))
+    return items.filter((s) => s.complete).map((s) => ({ id: '', name: s.insert.replace(/^customer:/, '').replace(/^"|"$/g, '') }))
+  },
+  staleTime: 30_000,
 })
 
 export const macrosQuery = () => ({

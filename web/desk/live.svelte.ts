@@ -1,5 +1,6 @@
 // What an event makes stale. Events carry ids only; the pages read anew what
 // they show.
+import { streaming } from '../kit/away.svelte'
 import type { LiveEvent } from '../kit/live'
 import { queries } from '../kit/query'
 import { list } from './list.svelte'
@@ -15,6 +16,7 @@ export function live(): boolean {
 
 export function setLive(live: boolean): void {
   state.live = live
+  streaming(live, all)
   clearInterval(poll)
   poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && all(), wait)
 }

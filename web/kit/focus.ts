@@ -5,6 +5,6 @@
  */
 export function focused(node: HTMLElement): void {
   node.autofocus = true
-  node.focus()
+  if (node.closest('dialog:not([open])') === null) node.focus() // else the page would be laid out once more for nothing
   requestAnimationFrame(() => node.focus())
 }

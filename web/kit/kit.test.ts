@@ -192,6 +192,21 @@ test('keys that were given others act by those, and only by those', () => {
   expect([single('j'), single('g h'), single('ctrl+k'), single('enter')]).toEqual([true, true, false, false])
 })
 
+test.each([
+  ['console', 'screens/Me.svelte'],
+  ['desk', 'screens/Account.svelte'],
+])('%s: every single key it listens to can be given another in the own account', (section, list) => {
+  const keysOf = (text: string) => [...text.matchAll(/\{\s*keys: '([^']+)',/g)].map((m) => m[1] ?? '').concat([...text.matchAll(/letter: '(.)'/g)].map((m) => `g ${m[1] ?? ''}`))
+  const own = join(root, section, list)
+  const listed = keysOf(readFileSync(own, 'utf8'))
+  const heard = readdirSync(join(root, section), { recursive: true, encoding: 'utf8' })
+    .filter((f) => f.endsWith('.svelte') && join(root, section, f) !== own)
+    .flatMap((f) => keysOf(readFileSync(join(root, section, f), 'utf8')).filter(single).map((k) => ({ k, f })))
+  expect(heard.length).toBeGreaterThan(10)
+  expect(heard.filter(({ k }) => !listed.includes(k))).toEqual([])
+  expect(listed.filter((k) => k !== '?' && !heard.some((h) => h.k === k)), 'nobody listens to it').toEqual([])
+})
+
 test('spans and countdowns', () => {
   expect(countdown(61_000)).toBe('1:01')
   expect(countdown(-5)).toBe('0:00')

@@ -46,28 +46,31 @@ export function follow(url: string, listener: Listener, onState: (live: boolean)
         } catch {
           // an event without data still says that something happened
         }
-        const event = { kind, data }
-        listener(event)
-        channel.postMessage({ event })
+        all({ kind, data })
       })
     }
   }
-  // The new stream knows of nothing that came between.
-  const said = () => source?.addEventListener('open', () => {
-    const event = { kind: 'reset', data: {} }
+  const all = (event: LiveEvent) => {
     listener(event)
     channel.postMessage({ event })
-  }, { once: true })
+  }
+  // The new stream knows of nothing that came between.
+  const said = () => source?.addEventListener('open', () => all({ kind: 'reset', data: {} }), { once: true })
   let line: AbortController | undefined // this tab holds the stream, or stands in line for it
   const lead = () => {
     const place = (line = new AbortController())
-    void navigator.locks
-      .request(`casemate.live.${url}`, { signal: place.signal }, () => {
-        if (line !== place) return
-        open()
-        return new Promise<void>((resolve) => (release = resolve))
-      })
-      .catch(() => undefined) // aborted
+    const name = `casemate.live.${url}`
+    const hold = (waited: boolean) => {
+      if (line !== place) return
+      open()
+      if (waited) said() // another tab had it until now
+      return new Promise<void>((resolve) => (release = resolve))
+    }
+    void (async () => {
+      let taken = false
+      await navigator.locks.request(name, { ifAvailable: true }, (lock) => ((taken = lock === null) ? undefined : hold(false)))
+      if (taken && line === place) await navigator.locks.request(name, { signal: place.signal }, () => hold(true))
+    })().catch(() => undefined) // aborted
   }
   const leave = () => {
     line?.abort()

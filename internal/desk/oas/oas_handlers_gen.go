@@ -16719,7 +16719,7 @@ func (s *Server) handleListDomainKeysRequest(args [1]string, argsEscaped bool, w
 
 // handleListDomainsRequest handles ListDomains operation.
 //
-// Lists all domains of customers, by name.
+// Lists domains of customers, by name. For administrators and auditors.
 //
 // GET /desk/v1/domains
 func (s *Server) handleListDomainsRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -16780,6 +16780,16 @@ func (s *Server) handleListDomainsRequest(args [0]string, argsEscaped bool, w ht
 			return
 		}
 	}
+	params, err := decodeListDomainsParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
 
 	var rawBody []byte
 
@@ -16792,13 +16802,46 @@ func (s *Server) handleListDomainsRequest(args [0]string, argsEscaped bool, w ht
 			OperationID:      "ListDomains",
 			Body:             nil,
 			RawBody:          rawBody,
-			Params:           middleware.Parameters{},
-			Raw:              r,
+			Params: middleware.Parameters{
+				{
+					Name: "q",
+					In:   "query",
+				}: params.Q,
+				{
+					Name: "id",
+					In:   "query",
+				}: params.ID,
+				{
+					Name: "state",
+					In:   "query",
+				}: params.State,
+				{
+					Name: "sandbox",
+					In:   "query",
+				}: params.Sandbox,
+				{
+					Name: "plan",
+					In:   "query",
+				}: params.Plan,
+				{
+					Name: "partner",
+					In:   "query",
+				}: params.Partner,
+				{
+					Name: "cursor",
+					In:   "query",
+				}: params.Cursor,
+				{
+					Name: "limit",
+					In:   "query",
+				}: params.Limit,
+			},
+			Raw: r,
 		}
 
 		type (
 			Request  = struct{}
-			Params   = struct{}
+			Params   = ListDomainsParams
 			Response = *DomainList
 		)
 		response, err = middleware.HookMiddleware[
@@ -16808,14 +16851,14 @@ func (s *Server) handleListDomainsRequest(args [0]string, argsEscaped bool, w ht
 		](
 			m,
 			mreq,
-			nil,
+			unpackListDomainsParams,
 			func(ctx context.Context, request Request, params Params) (response Response, err error) {
-				response, err = s.h.ListDomains(ctx)
+				response, err = s.h.ListDomains(ctx, params)
 				return response, err
 			},
 		)
 	} else {
-		response, err = s.h.ListDomains(ctx)
+		response, err = s.h.ListDomains(ctx, params)
 	}
 	if err != nil {
 		if errRes, ok := errors.Into[*ErrorStatusCode](err); ok {

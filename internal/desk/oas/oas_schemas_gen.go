@@ -10204,6 +10204,10 @@ func (s *DomainKeyList) SetItems(val []DomainKey) {
 // Ref: #/components/schemas/DomainList
 type DomainList struct {
 	Items []Domain `json:"items"`
+	// All domains the filter matches.
+	TotalCount int32 `json:"total_count"`
+	// Continues the list; absent at the end.
+	NextCursor OptString `json:"next_cursor"`
 }
 
 // GetItems returns the value of Items.
@@ -10211,9 +10215,29 @@ func (s *DomainList) GetItems() []Domain {
 	return s.Items
 }
 
+// GetTotalCount returns the value of TotalCount.
+func (s *DomainList) GetTotalCount() int32 {
+	return s.TotalCount
+}
+
+// GetNextCursor returns the value of NextCursor.
+func (s *DomainList) GetNextCursor() OptString {
+	return s.NextCursor
+}
+
 // SetItems sets the value of Items.
 func (s *DomainList) SetItems(val []Domain) {
 	s.Items = val
+}
+
+// SetTotalCount sets the value of TotalCount.
+func (s *DomainList) SetTotalCount(val int32) {
+	s.TotalCount = val
+}
+
+// SetNextCursor sets the value of NextCursor.
+func (s *DomainList) SetNextCursor(val OptString) {
+	s.NextCursor = val
 }
 
 // Ref: #/components/schemas/DomainPartnerReq
@@ -13722,6 +13746,54 @@ func (s *LaterReq) SetAnyway(val OptBool) {
 // SetVersion sets the value of Version.
 func (s *LaterReq) SetVersion(val OptInt64) {
 	s.Version = val
+}
+
+type ListDomainsState string
+
+const (
+	ListDomainsStateActive   ListDomainsState = "active"
+	ListDomainsStateDisabled ListDomainsState = "disabled"
+	ListDomainsStateClosed   ListDomainsState = "closed"
+)
+
+// AllValues returns all ListDomainsState values.
+func (ListDomainsState) AllValues() []ListDomainsState {
+	return []ListDomainsState{
+		ListDomainsStateActive,
+		ListDomainsStateDisabled,
+		ListDomainsStateClosed,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ListDomainsState) MarshalText() ([]byte, error) {
+	switch s {
+	case ListDomainsStateActive:
+		return []byte(s), nil
+	case ListDomainsStateDisabled:
+		return []byte(s), nil
+	case ListDomainsStateClosed:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ListDomainsState) UnmarshalText(data []byte) error {
+	switch ListDomainsState(data) {
+	case ListDomainsStateActive:
+		*s = ListDomainsStateActive
+		return nil
+	case ListDomainsStateDisabled:
+		*s = ListDomainsStateDisabled
+		return nil
+	case ListDomainsStateClosed:
+		*s = ListDomainsStateClosed
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 type ListRuleRunsState string
@@ -17676,6 +17748,52 @@ func (o OptLater) Or(d Later) Later {
 	return d
 }
 
+// NewOptListDomainsState returns new OptListDomainsState with value set to v.
+func NewOptListDomainsState(v ListDomainsState) OptListDomainsState {
+	return OptListDomainsState{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptListDomainsState is optional ListDomainsState.
+type OptListDomainsState struct {
+	Value ListDomainsState
+	Set   bool
+}
+
+// IsSet returns true if OptListDomainsState was set.
+func (o OptListDomainsState) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptListDomainsState) Reset() {
+	var v ListDomainsState
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptListDomainsState) SetTo(v ListDomainsState) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptListDomainsState) Get() (v ListDomainsState, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptListDomainsState) Or(d ListDomainsState) ListDomainsState {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptListRuleRunsState returns new OptListRuleRunsState with value set to v.
 func NewOptListRuleRunsState(v ListRuleRunsState) OptListRuleRunsState {
 	return OptListRuleRunsState{
@@ -20045,7 +20163,9 @@ type Partner struct {
 	Whitelisted bool             `json:"whitelisted"`
 	Hours       ServiceHours     `json:"hours"`
 	Services    []PartnerService `json:"services"`
-	CreatedAt   Time             `json:"created_at"`
+	// How many domains of customers the partner serves; in lists.
+	Customers OptInt32 `json:"customers"`
+	CreatedAt Time     `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -20076,6 +20196,11 @@ func (s *Partner) GetHours() ServiceHours {
 // GetServices returns the value of Services.
 func (s *Partner) GetServices() []PartnerService {
 	return s.Services
+}
+
+// GetCustomers returns the value of Customers.
+func (s *Partner) GetCustomers() OptInt32 {
+	return s.Customers
 }
 
 // GetCreatedAt returns the value of CreatedAt.
@@ -20111,6 +20236,11 @@ func (s *Partner) SetHours(val ServiceHours) {
 // SetServices sets the value of Services.
 func (s *Partner) SetServices(val []PartnerService) {
 	s.Services = val
+}
+
+// SetCustomers sets the value of Customers.
+func (s *Partner) SetCustomers(val OptInt32) {
+	s.Customers = val
 }
 
 // SetCreatedAt sets the value of CreatedAt.

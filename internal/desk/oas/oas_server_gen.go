@@ -803,10 +803,10 @@ type Handler interface {
 	ListDomainKeys(ctx context.Context, params ListDomainKeysParams) (*DomainKeyList, error)
 	// ListDomains implements ListDomains operation.
 	//
-	// Lists all domains of customers, by name.
+	// Lists domains of customers, by name. For administrators and auditors.
 	//
 	// GET /desk/v1/domains
-	ListDomains(ctx context.Context) (*DomainList, error)
+	ListDomains(ctx context.Context, params ListDomainsParams) (*DomainList, error)
 	// ListDrafts implements ListDrafts operation.
 	//
 	// All drafts of the caller, the newest first, of tickets that are his business. A page may be short.

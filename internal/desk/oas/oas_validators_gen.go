@@ -8374,6 +8374,19 @@ func (s *LaterReq) Validate() error {
 	return nil
 }
 
+func (s ListDomainsState) Validate() error {
+	switch s {
+	case "active":
+		return nil
+	case "disabled":
+		return nil
+	case "closed":
+		return nil
+	default:
+		return errors.Errorf("invalid value: %v", s)
+	}
+}
+
 func (s ListRuleRunsState) Validate() error {
 	switch s {
 	case "running":

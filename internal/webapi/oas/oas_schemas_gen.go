@@ -3741,6 +3741,8 @@ type OwnPreferences struct {
 	Views []OwnView `json:"views"`
 	// What the ticket list shows beside number, title and state.
 	Columns []string `json:"columns"`
+	// Saved searches of the desk, in the order shown.
+	Searches []OwnSearch `json:"searches"`
 }
 
 // GetLanguage returns the value of Language.
@@ -3783,6 +3785,11 @@ func (s *OwnPreferences) GetColumns() []string {
 	return s.Columns
 }
 
+// GetSearches returns the value of Searches.
+func (s *OwnPreferences) GetSearches() []OwnSearch {
+	return s.Searches
+}
+
 // SetLanguage sets the value of Language.
 func (s *OwnPreferences) SetLanguage(val OptOwnPreferencesLanguage) {
 	s.Language = val
@@ -3821,6 +3828,11 @@ func (s *OwnPreferences) SetViews(val []OwnView) {
 // SetColumns sets the value of Columns.
 func (s *OwnPreferences) SetColumns(val []string) {
 	s.Columns = val
+}
+
+// SetSearches sets the value of Searches.
+func (s *OwnPreferences) SetSearches(val []OwnSearch) {
+	s.Searches = val
 }
 
 // Shortcuts with another key than they come with: their own key to the new one.
@@ -4011,6 +4023,34 @@ func (s *OwnReport) SetAsOfMs(val int64) {
 // SetFigures sets the value of Figures.
 func (s *OwnReport) SetFigures(val []OwnFigure) {
 	s.Figures = val
+}
+
+// Ref: #/components/schemas/OwnSearch
+type OwnSearch struct {
+	// Its name.
+	Name string `json:"name"`
+	// What is searched for, as it is typed.
+	Query string `json:"query"`
+}
+
+// GetName returns the value of Name.
+func (s *OwnSearch) GetName() string {
+	return s.Name
+}
+
+// GetQuery returns the value of Query.
+func (s *OwnSearch) GetQuery() string {
+	return s.Query
+}
+
+// SetName sets the value of Name.
+func (s *OwnSearch) SetName(val string) {
+	s.Name = val
+}
+
+// SetQuery sets the value of Query.
+func (s *OwnSearch) SetQuery(val string) {
+	s.Query = val
 }
 
 // Ref: #/components/schemas/OwnSignature

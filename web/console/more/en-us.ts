@@ -6,6 +6,7 @@ const texts: Record<keyof typeof zh, string> = {
   'missing.title': 'There is no such page',
   'missing.hint': 'The address may be wrong, or what was here has moved.',
 
+  away: 'Not connected to the server; trying again. What you see is from before, and what you write is kept.',
   'keys.down': 'Next',
   'keys.up': 'Previous',
   'keys.open': 'Open',

@@ -4,6 +4,7 @@ const texts = {
   'missing.title': '没有这个页面',
   'missing.hint': '地址可能有误，或内容已被移走。',
 
+  away: '暂时连不上服务器，正在重试。显示的是之前的内容，写下的内容不会丢失。',
   'keys.down': '下一条',
   'keys.up': '上一条',
   'keys.open': '打开',

@@ -26,6 +26,7 @@ const texts: Record<keyof typeof zh, string> = {
   'keys.go': 'Go to',
   'keys.list': 'List',
   'keys.ticket': 'Ticket',
+  away: 'Not connected to the server; trying again. What you see is from before, and what you write is kept.',
   'keys.down': 'Next',
   'keys.up': 'Previous',
   'keys.first': 'First',

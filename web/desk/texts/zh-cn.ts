@@ -24,6 +24,7 @@ const texts = {
   'keys.go': '前往',
   'keys.list': '列表',
   'keys.ticket': '工单',
+  away: '暂时连不上服务器，正在重试。显示的是之前的内容，写下的内容不会丢失。',
   'keys.down': '下一条',
   'keys.up': '上一条',
   'keys.first': '第一条',

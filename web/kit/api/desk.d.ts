@@ -513,7 +513,7 @@ export interface paths {
         };
         /**
          * List domains
-         * @description Lists all domains of customers, by name.
+         * @description Lists domains of customers, by name. For administrators and auditors.
          */
         get: operations["ListDomains"];
         put?: never;
@@ -5010,6 +5010,13 @@ export interface components {
         };
         DomainList: {
             items: components["schemas"]["Domain"][];
+            /**
+             * Format: int32
+             * @description All domains the filter matches.
+             */
+            total_count: number;
+            /** @description Continues the list; absent at the end. */
+            next_cursor?: string;
         };
         NewUserReq: {
             /** @description Log-in name, unique in the domain. */
@@ -6018,6 +6025,11 @@ export interface components {
             whitelisted: boolean;
             hours: components["schemas"]["ServiceHours"];
             services: components["schemas"]["PartnerService"][];
+            /**
+             * Format: int32
+             * @description How many domains of customers the partner serves; in lists.
+             */
+            customers?: number;
             created_at: components["schemas"]["Time"];
         };
         PartnerList: {
@@ -9906,7 +9918,24 @@ export interface operations {
     };
     ListDomains: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Words; each of them is part of the name or the id, whatever the case. */
+                q?: string;
+                /** @description Only these domains; unknown ones are missing. */
+                id?: string[];
+                /** @description `active` domains, `disabled` ones that are not closed, or `closed` ones. */
+                state?: "active" | "disabled" | "closed";
+                /** @description Only sandboxes, or none of them. */
+                sandbox?: boolean;
+                /** @description Id of a support plan. */
+                plan?: string;
+                /** @description Id of the partner who serves them. */
+                partner?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description Most items in one answer. */
+                limit?: components["parameters"]["Limit"];
+            };
             header?: never;
             path?: never;
             cookie?: never;

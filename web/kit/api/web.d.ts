@@ -1402,6 +1402,8 @@ export interface components {
             views?: components["schemas"]["OwnView"][];
             /** @description What the ticket list shows beside number, title and state. */
             columns?: string[];
+            /** @description Saved searches of the desk, in the order shown. */
+            searches?: components["schemas"]["OwnSearch"][];
         };
         /** @description Which notices of the caller's tickets go to their contacts; a kind that is left out goes. */
         OwnNotices: {
@@ -1424,6 +1426,12 @@ export interface components {
             /** @description Its name. */
             name: string;
             /** @description The filters as in the page's address, without the question mark. */
+            query: string;
+        };
+        OwnSearch: {
+            /** @description Its name. */
+            name: string;
+            /** @description What is searched for, as it is typed. */
             query: string;
         };
         OwnAgreement: {

@@ -10,10 +10,6 @@ export type Domain = S['Domain']
 export type User = S['User']
 export const house = 'house'
 
-export const domainsQuery = () => ({
-  queryKey: ['admin', 'domains'],
-  queryFn: async ({ signal }: Signal) => (await unwrap(desk.GET('/desk/v1/domains', { signal }))).items,
-})
 export const domainQuery = (domain_id: string) => ({
   queryKey: ['admin', 'domain', domain_id],
   queryFn: ({ signal }: Signal) => unwrap(desk.GET('/desk/v1/domains/{domain_id}', { params: { path: { domain_id } }, signal })),

@@ -28,6 +28,8 @@ const texts: Record<keyof typeof zh, string> = {
   'list.all': 'All',
   'list.count': '{n} entry|{n} entries',
   'filter.label': 'Filter',
+  'account.find': 'Find an account by name or ID',
+  'account.found': '{n} account, {shown} shown|{n} accounts, {shown} shown',
 
   'form.saved': 'Saved',
   'form.unsaved': 'Changes are not saved yet',

@@ -26,6 +26,8 @@ const texts = {
   'list.all': '全部',
   'list.count': '共 {n} 项',
   'filter.label': '筛选',
+  'account.find': '按账号名称或 ID 查找',
+  'account.found': '共 {n} 个账号，列出 {shown} 个',
 
   'form.saved': '已保存',
   'form.unsaved': '有未保存的修改',

@@ -1,0 +1,84 @@
+package identity_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"casemate/internal/identity"
+	"casemate/internal/principal"
+)
+
+// TestDomains: pages by name, words in name and id, each filter alone, limits;
+// only who inspects accounts may ask.
+func TestDomains(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		made := map[string]identity.Domain{w.domain.Name: w.domain}
+		for _, n := range []identity.NewDomain{{Name: "Äpfel & Söhne"}, {Name: "云帆 科技"}, {Name: "100%_sure!"}, {Name: "Box", Sandbox: true}, {Name: "100 sure"}} {
+			d, err := w.s.CreateDomain(ctx, w.system, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made[n.Name] = d
+		}
+		names := func(f identity.DomainFilter) (all []string) {
+			t.Helper()
+			for total := -1; ; {
+				page, n, next, err := w.s.Domains(ctx, w.system, f)
+				if err != nil || total != -1 && n != total || f.Limit != 0 && len(page) > f.Limit {
+					t.Fatalf("%+v: %d of %d (%d before) %v", f, len(page), n, total, err)
+				}
+				for _, d := range page {
+					all = append(all, d.Name)
+				}
+				if total, f.After = n, next; next == "" {
+					if len(all) != total {
+						t.Errorf("%+v: %d, said %d", f, len(all), total)
+					}
+					return all
+				}
+			}
+		}
+		all := names(identity.DomainFilter{Limit: 2})
+		if whole := names(identity.DomainFilter{}); len(all) != len(made) || strings.Join(all, "|") != strings.Join(whole, "|") {
+			t.Errorf("by pages %q, at once %q", all, whole)
+		}
+		for words, want := range map[string]string{
+			"äpfel": "Äpfel & Söhne", "ÄPFEL": "Äpfel & Söhne", "SÖHNE äp": "Äpfel & Söhne", "söhne box": "", "帆 科": "云帆 科技", "科技　云": "云帆 科技", "%": "100%_sure!", "_": "100%_sure!", "!": "100%_sure!",
+			"ＢＯＸ": "Box", strings.ToUpper(made["Box"].ID): "Box", " ": strings.Join(all, "|"), "house-": "",
+		} {
+			if got := strings.Join(names(identity.DomainFilter{Words: words}), "|"); got != want {
+				t.Errorf("%q finds %q, want %q", words, got, want)
+			}
+		}
+		if err := w.s.DisableDomain(ctx, w.system, made["100 sure"].ID, true); err != nil {
+			t.Fatal(err)
+		}
+		yes := true
+		for _, c := range []struct {
+			f    identity.DomainFilter
+			want string
+		}{
+			{identity.DomainFilter{State: identity.DomainDisabled}, "100 sure"}, {identity.DomainFilter{State: identity.DomainClosed}, ""}, {identity.DomainFilter{Sandbox: &yes}, "Box"},
+			{identity.DomainFilter{State: identity.DomainActive, Words: "sure"}, "100%_sure!"}, {identity.DomainFilter{IDs: []string{made["Box"].ID, "nobody", principal.House}}, "Box"},
+			{identity.DomainFilter{Plan: "none-such"}, ""}, {identity.DomainFilter{Partner: "none-such"}, ""},
+		} {
+			if got := strings.Join(names(c.f), "|"); got != c.want {
+				t.Errorf("%+v finds %q, want %q", c.f, got, c.want)
+			}
+		}
+		for field, f := range map[string]identity.DomainFilter{"q": {Words: strings.Repeat("字", 257)}, "id": {IDs: make([]string, 101)}, "state": {State: "gone"}, "cursor": {After: "nobody"}} {
+			_, _, _, err := w.s.Domains(ctx, w.system, f)
+			invalid(t, fmt.Sprint(field), err, field)
+		}
+		if _, _, _, err := w.s.Domains(ctx, w.system, identity.DomainFilter{Words: strings.Repeat("字", 256), IDs: make([]string, 100)}); err != nil {
+			t.Error(err)
+		}
+		for _, who := range []principal.Principal{w.subject(), {Kind: principal.Engineer, Domain: principal.House, User: "e"}} {
+			if _, _, _, err := w.s.Domains(ctx, who, identity.DomainFilter{}); err == nil {
+				t.Errorf("%+v lists accounts", who)
+			}
+		}
+	})
+}
