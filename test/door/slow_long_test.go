@@ -24,7 +24,7 @@ import (
 // ones are still good, and afterwards nothing is left of any (threats.md E8).
 func TestManySlowClients(t *testing.T) {
 	const wanted, rest = 10_000, 5*time.Minute + 10*time.Second
-	many := room(t, wanted)
+	resters, senders := room(t, wanted)
 	metrics, err := dbtest.Free()
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestManySlowClients(t *testing.T) {
 	alone := ninetyNine(t, w, token, asked)
 	begin := state(t, w, "alone")
 
-	idle := make([]*rester, many)
+	idle := make([]*rester, resters)
 	var group sync.WaitGroup
 	next := make(chan int)
 	for range 64 { // as many at once as a listener's queue holds with ease
@@ -53,7 +53,7 @@ func TestManySlowClients(t *testing.T) {
 		})
 	}
 	began := time.Now()
-	for i := range many {
+	for i := range resters {
 		next <- i
 	}
 	close(next)
@@ -62,32 +62,32 @@ func TestManySlowClients(t *testing.T) {
 		return
 	}
 	opened := time.Now()
-	t.Logf("REPORT idle: %d connections, each answered once, in %.1f s\n", many, opened.Sub(began).Seconds())
+	t.Logf("REPORT idle: %d connections, each answered once, in %.1f s\n", resters, opened.Sub(began).Seconds())
 	defer func() {
 		for _, c := range idle {
 			c.Close()
 		}
 	}()
-	others(t, alone, ninetyNine(t, w, token, asked), fmt.Sprintf("%d idle connections", many))
-	if at := state(t, w, "beside the idle ones"); at.open < begin.open+many {
-		t.Errorf("the server has %d open files, alone %d: not %d connections", at.open, begin.open, many)
+	others(t, alone, ninetyNine(t, w, token, asked), fmt.Sprintf("%d idle connections", resters))
+	if at := state(t, w, "beside the idle ones"); at.open < begin.open+resters {
+		t.Errorf("the server has %d open files, alone %d: not %d connections", at.open, begin.open, resters)
 	}
 
 	var heads, texts slow
 	heads.again.Store(true)
 	texts.again.Store(true)
-	for i := range many / 2 {
+	for i := range senders / 2 {
 		from := fmt.Sprintf("127.0.2.%d", 1+i%4)
 		heads.send(from, address, slowHead, 2*time.Second, 60*time.Second)
 		texts.send(from, address, slowBody(token), 2*time.Second, 90*time.Second)
 	}
 	slowNow := func() int { return int(heads.open.Load() + texts.open.Load()) }
-	for end := time.Now().Add(time.Minute); slowNow() < many/2*2*99/100; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); slowNow() < senders/2*2*99/100; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d slow senders at once of %d", slowNow(), many)
+			t.Fatalf("%d slow senders at once of %d", slowNow(), senders)
 		}
 	}
-	fewest, watched := many, make(chan struct{})
+	fewest, watched := senders, make(chan struct{})
 	stop := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -103,12 +103,12 @@ func TestManySlowClients(t *testing.T) {
 	during := ninetyNine(t, w, token, asked)
 	close(stop)
 	<-watched
-	others(t, alone, during, fmt.Sprintf("%d idle connections and at least %d slow senders", many, fewest))
-	if fewest < many*9/10 {
-		t.Errorf("at times only %d slow senders of %d", fewest, many)
+	others(t, alone, during, fmt.Sprintf("%d idle connections and at least %d slow senders", resters, fewest))
+	if fewest < senders*9/10 {
+		t.Errorf("at times only %d slow senders of %d", fewest, senders)
 	}
-	if at := state(t, w, "beside all of them"); at.open < begin.open+many+many*9/10 {
-		t.Errorf("the server has %d open files, alone %d: not %d connections", at.open, begin.open, 2*many)
+	if at := state(t, w, "beside all of them"); at.open < begin.open+resters+senders*9/10 {
+		t.Errorf("the server has %d open files, alone %d: not %d connections", at.open, begin.open, resters+senders)
 	}
 	heads.again.Store(false)
 	texts.again.Store(false)
@@ -116,8 +116,8 @@ func TestManySlowClients(t *testing.T) {
 	texts.group.Wait()
 	heads.judge(t, "headers", headMost)
 	texts.judge(t, "bodies", bodyMost)
-	if at := state(t, w, "after the slow ones"); at.open > begin.open+many+20 {
-		t.Errorf("the server has %d open files, %d before the slow senders", at.open, begin.open+many)
+	if at := state(t, w, "after the slow ones"); at.open > begin.open+resters+20 {
+		t.Errorf("the server has %d open files, %d before the slow senders", at.open, begin.open+resters)
 	}
 
 	time.Sleep(time.Until(opened.Add(rest)))
@@ -129,7 +129,7 @@ func TestManySlowClients(t *testing.T) {
 		}
 		good++
 	}
-	t.Logf("REPORT idle: %d of %d answer after %v\n", good, many, rest)
+	t.Logf("REPORT idle: %d of %d answer after %v\n", good, resters, rest)
 	for _, c := range idle {
 		c.Close()
 	}
@@ -150,11 +150,13 @@ func TestManySlowClients(t *testing.T) {
 	}
 }
 
-// room sees to it that this process and those it starts may have so many
-// connections of each kind open, or tells how many there may be.
-func room(t *testing.T, wanted int) int {
+// room is how many connections that rest and how many slow senders there may be,
+// of so many of each: all, where this process and those it starts may have as many
+// files open. It tells where they may not.
+func room(t *testing.T, wanted int) (idle, slow int) {
 	t.Helper()
-	need := uint64(2*wanted + 1000)
+	const others = 200 // files that the server and this process have besides
+	need := uint64(2*wanted + others)
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -162,15 +164,15 @@ func room(t *testing.T, wanted int) int {
 	more := syscall.Rlimit{Cur: max(limit.Cur, need), Max: max(limit.Max, need)}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &more); err == nil { // for children, too, as it is set here
 		t.Cleanup(func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) })
-		return wanted
+		return wanted, wanted
 	}
-	may := (int(limit.Max) - 1000) / 2
-	if may < 1000 {
+	may := int(limit.Max) - others
+	idle = min(wanted, may/2+may/4)
+	if slow = may - idle; slow < 500 {
 		t.Fatalf("%d open files are too few for this test, it needs %d", limit.Max, need)
 	}
-	may = min(may, wanted)
-	t.Logf("REPORT slow clients: ONLY %d of each kind and not %d, as a process may have only %d files open here\n", may, wanted, limit.Max)
-	return may
+	t.Logf("REPORT slow clients: ONLY %d that rest and %d slow ones instead of %d of each, as a process may have only %d files open here\n", idle, slow, wanted, limit.Max)
+	return idle, slow
 }
 
 // figures of the server's process.
