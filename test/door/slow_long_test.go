@@ -121,13 +121,13 @@ func TestManySlowClients(t *testing.T) {
 	}
 
 	time.Sleep(time.Until(opened.Add(rest)))
-	good := 0
+	good, bad := 0, 0
 	for i, c := range idle {
-		if err := c.ask(); err != nil {
-			t.Errorf("connection %d after %v: %v", i, rest, err)
-			break
+		if err := c.ask(); err == nil {
+			good++
+		} else if bad++; bad <= 5 {
+			t.Errorf("connection %d after %v: %v", i, time.Since(opened).Round(time.Second), err)
 		}
-		good++
 	}
 	t.Logf("REPORT idle: %d of %d answer after %v\n", good, resters, rest)
 	for _, c := range idle {
