@@ -83,9 +83,9 @@ func (s *slow) once(from, address, beginning string, every, most time.Duration) 
 }
 
 // connect connects from an address of the loopback, each of which has ports of its
-// own; "" = any.
+// own; "" = any. Whether the other side is there only the server asks.
 func connect(from, address string) (net.Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{KeepAlive: -1}
 	if from != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
 	}
