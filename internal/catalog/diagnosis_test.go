@@ -24,6 +24,7 @@ func TestDiagnosisMistakes(t *testing.T) {
 	tcp := `tcp: {host: "{eip}", port: "{port}"}`
 	page := `http: {url: "https://{domain}:{port}{path}"}`
 	command := func(argv string) string { return "command: {argv: " + argv + "}" }
+	small := smaller{s: s}
 	for _, tt := range []struct{ name, old, text, words string }{
 		{"type twice", "type: 2\n", "type: 1\n", "type 1 is used twice"},
 		{"type over", "type: 3\n", "type: 5\n", "between 1 and 4"},
@@ -62,7 +63,7 @@ func TestDiagnosisMistakes(t *testing.T) {
 		{"one language", "desc: {zh: 检查云服务器的登录端口能否从公网访问, en: Checks", "desc: {zh: '', en: Checks", "Chinese text (zh) is missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			files := edited(t, file, tt.old, tt.text)
+			files := small.edited(t, file, tt.old, tt.text)
 			_, err := s.Plan(t.Context(), admin, files)
 			var broken *catalog.Broken
 			if !errors.As(err, &broken) {

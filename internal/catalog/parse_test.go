@@ -74,9 +74,14 @@ func TestMistakes(t *testing.T) {
 		{"required what", "common-params.yaml", "required: fault", "required: sometimes", "", "not one of never, always, fault"},
 		{"control character", "satisfaction.yaml", "en: Timeliness", `en: "Time\bliness"`, "", "control characters"},
 	}
+	small := smaller{s: s}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			files := edited(t, tt.file, tt.old, tt.text)
+			var others []string
+			if strings.Contains(tt.name, "over files") {
+				others = []string{"products-network.yaml"}
+			}
+			files := small.edited(t, tt.file, tt.old, tt.text, others...)
 			_, err := s.Plan(t.Context(), admin, files)
 			f, ok := fault.As(err)
 			var broken *catalog.Broken

@@ -90,6 +90,7 @@ func TestSLAMistakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	small := smaller{s: s}
 	for _, tt := range []struct{ name, file, old, text, words string }{
 		{"no zone", "sla.yaml", "zone: GMT+8\n    hours:\n      monday: [\"09", "zone: Moon/Base\n    hours:\n      monday: [\"09", "no such zone"},
 		{"span", "sla.yaml", `friday: ["09:00-18:00"]`, `friday: ["09:00-25:00"]`, "HH:mm-HH:mm"},
@@ -103,7 +104,7 @@ func TestSLAMistakes(t *testing.T) {
 		{"resolution", "severities.yaml", "next_response: 24h}", "next_response: 24h, resolution: 1w}", "does not have the form"},
 		{"calendar twice", "sla.yaml", "id: 24x7", "id: business hours", "used twice"},
 	} {
-		_, err := s.Plan(t.Context(), admin, edited(t, tt.file, tt.old, tt.text))
+		_, err := s.Plan(t.Context(), admin, small.edited(t, tt.file, tt.old, tt.text))
 		var broken *catalog.Broken
 		if !errors.As(err, &broken) {
 			t.Errorf("%s: not refused: %v", tt.name, err)

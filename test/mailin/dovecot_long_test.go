@@ -176,7 +176,7 @@ func TestDovecot(t *testing.T) {
 				more += ", move: Done"
 			}
 			m := &mailtest.IMAP{Port: d.port, CA: d.ca}
-			f := open(t, "", account(t, m, more), 3)
+			f := open(t, "", account(t, m, more), 1+76/perCustomer) // each writes few enough to be answered
 			n := 0
 			put := func(k int) {
 				for range k {

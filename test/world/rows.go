@@ -210,6 +210,7 @@ func (w *World) Settled(t testing.TB, domain string) map[string]string {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+	w.sealed(t, domain)
 	w.counted(t)
 	before := w.Rows(t, domain)
 	for range 50 {
@@ -224,7 +225,30 @@ func (w *World) Settled(t testing.TB, domain string) map[string]string {
 	return nil
 }
 
-// counted waits until reports count all that happened.
+// sealed waits until all that happened in the domain has its number: reports
+// count nothing before.
+func (w *World) sealed(t testing.TB, domain string) {
+	t.Helper()
+	d, lite := w.open(t)
+	defer d.Close()
+	query := "SELECT count(*) FROM events WHERE seq = 0 AND domain_id = $1"
+	if lite {
+		query = "SELECT count(*) FROM events WHERE seq = 0 AND domain_id = ?"
+	}
+	waiting := -1
+	for range 600 {
+		if err := d.QueryRowContext(t.Context(), query, domain).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+		if waiting == 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("%d events are not sealed after a minute", waiting)
+}
+
+// counted waits until reports count all that is sealed.
 func (w *World) counted(t testing.TB) {
 	t.Helper()
 	var system struct {

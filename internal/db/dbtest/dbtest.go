@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"casemate/internal/db"
+	"casemate/internal/fault"
 )
 
 // Each runs the test on a fresh migrated database of each kind.
@@ -227,14 +228,22 @@ func ServerDatabase(t testing.TB) string {
 }
 
 // Partition migrates an empty PostgreSQL database with partitioned tables where
-// CASEMATE_TEST_PARTITIONED asks for it; one that has a schema stays as it is.
+// CASEMATE_TEST_PARTITIONED asks for it; one that has a schema stays as it is. It
+// waits half a minute for a database that is away, as behind a proxy that still
+// looks for the primary.
 func Partition(t testing.TB, url string) {
 	t.Helper()
 	if !partitionedToo() {
 		return
 	}
-	if err := migrateTo(url, true); err != nil {
-		t.Fatal(err)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		err := migrateTo(url, true)
+		if err == nil {
+			return
+		}
+		if fault.KindOf(err) != fault.Unavailable || time.Now().After(end) {
+			t.Fatal(err)
+		}
 	}
 }
 
