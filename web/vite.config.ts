@@ -52,10 +52,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: Object.fromEntries(entries.map((name) => [name, join(root, `${name}.html`)])),
-      // Few files compress better than many: what every page needs lies in two. Parts that only pages loaded later use are left out.
+      // Few files compress better than many: what every page needs lies in two, what the console needs besides in one. Parts that only pages loaded later use are left out.
       output: { codeSplitting: { groups: [
         { name: 'vendor', test: /node_modules\/(svelte|@tanstack\/(?!virtual-core)|sv-router|openapi-fetch|esm-env|clsx)\b(?!.*(?:nfiniteQuery|shared\/clone|bindings\/(?:select|input|shared|universal)))/, priority: 2 },
         { name: 'kit', test: new RegExp(`/kit/(?:(?:api|errors|i18n|keys|prefs|query|router|say|session|text|time)[.a-z]*|base.css|widgets/(?:${frame.join('|')}).svelte.*)$`), priority: 1 },
+        { name: 'console-frame', test: /\/console\/(?:data|title\.svelte|router|menu|Shell|Home|TicketRow|Tags|texts)\.(?:ts|svelte)(?:\?.*)?$|\/console\/screens\/Home\.svelte/, priority: 0 },
       ] } },
     },
     reportCompressedSize: false,

@@ -30,6 +30,7 @@ test('a customer submits with a proved number and a pasted picture, replies, con
   await pastePicture(page, '#text')
   await expect(page.getByText('已上传')).toBeVisible()
   await expect(page.getByText(/pasted-\d{8}-\d{6}\.png/)).toBeVisible()
+  await expect(page.locator('#text')).toHaveValue(/^三台云服务器从 09:10 起无法登录。\n!\[pasted-[\d-]+\.png\]\(attachment:(?!wait-)[\w-]+ "10x10"\)\n$/)
 
   // A number that is not the account's has to be proved.
   const phone = '13812345678'
@@ -49,7 +50,14 @@ test('a customer submits with a proved number and a pasted picture, replies, con
   await page.waitForURL(/\/console\/tickets\/TS/)
   const number = new URL(page.url()).pathname.split('/').at(-1) ?? ''
   await expect(page.getByRole('heading', { level: 1 })).toContainText('三台云服务器')
-  await expect(page.getByRole('button', { name: /查看图片 pasted-/ })).toBeVisible()
+  await expect(page.getByRole('heading', { level: 1 })).not.toContainText('attachment:')
+  const picture = page.locator('.msg .rich').getByRole('button', { name: /查看图片 pasted-/ })
+  await expect(picture.locator('img')).toBeVisible()
+  await expect(page.locator('.msg .files').getByRole('button', { name: /下载 pasted-/ })).toBeVisible()
+  await picture.click()
+  await expect(page.getByRole('dialog').getByRole('img')).toBeVisible()
+  await page.keyboard.press('Escape')
+  await expect(picture).toBeFocused()
   await axeClean(page, 'ticket')
 
   // An engineer asks; the page shows it without a reload.
@@ -70,10 +78,13 @@ test('a customer submits with a proved number and a pasted picture, replies, con
   await expect(page.getByLabel('回复', { exact: true })).toHaveAccessibleDescription(/发送后工单会重新打开/)
   await expect(page.locator('aside .facts').first()).toContainText('产品弹性云服务器')
   await page.getByRole('button', { name: '已解决', exact: true }).click({ timeout: 10_000 })
+  await expect(page.getByText('1 分表示很不满意，5 分表示非常满意。')).toBeVisible()
   await page.getByText('处理结果满意度').locator('..').getByText('5', { exact: true }).click()
   await page.getByLabel('意见（选填）').fill('很快，谢谢。')
   await page.locator('.panel').getByRole('button', { name: '关闭工单' }).click()
   await expect(page.getByText('工单已完成，您已评价。')).toBeVisible()
+  await expect(page.locator('.given')).toContainText('5 分（满分 5 分）')
+  await expect(page.locator('.given')).toContainText('很快，谢谢。')
   expect(await chen.call('GET', `/desk/v1/tickets/${number}`)).toMatchObject({ rating: { comment: '很快，谢谢。', scores: [{ points: 5 }] } })
 
   // It is in the list by its state.

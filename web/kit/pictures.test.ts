@@ -77,11 +77,11 @@ test('a pasted picture gets its file’s id when it is there, and goes with it',
   const upload = (key: number, type: string) => ({ key, name: `${key}.png`, size: 1, type, percent: 0, state: 'sending' as const, id: '', preview: 'blob:x' })
   const up = { add: () => [upload(1, 'image/png'), upload(2, 'image/svg+xml')] }
   const p = new Pasted()
-  const event = (files: unknown[]) => ({ clipboardData: { files }, preventDefault: () => undefined, currentTarget: { focus: () => undefined } })
+  const event = (files: unknown[]) => ({ clipboardData: { files }, preventDefault: () => undefined, currentTarget: { focus: () => undefined, value: 'before behind', selectionStart: 7 } })
   expect(p.take(event([]) as never, up as never)).toBe(false)
   expect(p.take(event([{}]) as never, up as never)).toBe(true)
-  expect(written).toEqual(['![1.png](attachment:wait-1)'])
-  const text = `before ${written[0]} behind`
+  expect(written).toEqual(['\n![1.png](attachment:wait-1)\n'])
+  const text = `before ${written[0]?.trim()} behind`
   expect(p.follow(text, [upload(1, 'image/png')])).toBe(text)
   const done = p.follow(text, [{ ...upload(1, 'image/png'), state: 'done', id: 'F1' }])
   expect(done).toBe('before ![1.png](attachment:F1) behind')

@@ -44,7 +44,7 @@ const pictured = /^image\/(png|jpeg|gif|bmp)$/
 const wait = 'wait-'
 
 /**
- * Pictures pasted into one text field. Each has its place in the text at once;
+ * Pictures pasted into one text field. Each has its place in the text at once, on a line of its own;
  * it gets the file's id when that is uploaded, and goes with the file.
  */
 export class Pasted {
@@ -64,7 +64,8 @@ export class Pasted {
       const size = new Image()
       size.onload = () => this.#sizes.set(u.key, `${size.naturalWidth}x${size.naturalHeight}`)
       size.src = u.preview
-      insert(area, placeOf(u.name, id))
+      const before = area.value.slice(0, area.selectionStart)
+      insert(area, `${before === '' || before.endsWith('\n') ? '' : '\n'}${placeOf(u.name, id)}\n`)
     }
     return true
   }
