@@ -25,7 +25,7 @@ export function leaving(number: string): boolean {
 
 /** How to lay what is under way over a ticket that is read; undefined = nothing is. */
 export function layer(number: string): ((t: Ticket) => Ticket) | undefined {
-  return state.over[number] === undefined ? undefined : laid
+  return state.over[number] === undefined ? undefined : (t) => laid(t) // another one each time, or it is not asked again
 }
 
 /** Shows a change of tickets at once; the function that is returned takes it away again. */
