@@ -45,7 +45,7 @@ test('taking is shown at once in list and ticket, and put back with the reason w
   const which = number(page)
   const row = page.locator(`a[data-number="${which}"]`)
   const handler = page.locator('main .meta', { hasText: '处理人' })
-  await expect(handler).toContainText('未分派')
+  await expect(handler).toContainText('无人')
   let answer: () => void = () => undefined
   const asked = new Promise<void>((r) => (answer = r))
   await page.route(`**/tickets/${which}/steps`, async (route) => {
@@ -58,7 +58,7 @@ test('taking is shown at once in list and ticket, and put back with the reason w
   await expect(row).toContainText('chen')
   answer()
   await expect(bar(page, '已恢复原状')).toBeVisible()
-  await expect(handler).toContainText('未分派')
+  await expect(handler).toContainText('无人')
   await expect(row).not.toContainText('chen')
 })
 
