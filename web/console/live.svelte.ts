@@ -1,11 +1,11 @@
 // What an event makes stale. Events carry ids only; the pages read anew what
 // they show.
-import { streaming } from '../kit/away.svelte'
 import type { LiveEvent } from '../kit/live'
 import { queries } from '../kit/query'
-import './away'
 
 const state = $state({ live: false })
+// Loaded while the server answers, and not by the first load.
+const said = import('./away').catch(() => undefined)
 let poll: ReturnType<typeof setInterval> | undefined
 
 export function live(): boolean {
@@ -15,7 +15,7 @@ export function live(): boolean {
 /** Without the stream the open page asks again every ten seconds. */
 export function setLive(live: boolean): void {
   state.live = live
-  streaming(live, all)
+  void said.then((a) => a?.streaming(live, all))
   clearInterval(poll)
   poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && all(), 10_000)
 }

@@ -4,6 +4,7 @@ import type { components } from '../kit/api/desk'
 import { asFailure, Failure, unwrap } from '../kit/errors'
 import { language } from '../kit/i18n.svelte'
 import { plain } from '../kit/text'
+import { layer } from './ahead.svelte'
 
 export type S = components['schemas']
 export type Ticket = S['Ticket']
@@ -69,6 +70,7 @@ export function rows(source: Source, sort: Sort, cursor?: string) {
 
 export const ticketQuery = (number: string) => ({
   queryKey: ['ticket', number, lang()],
+  select: layer(number), // with what is under way
   queryFn: ({ signal }: Signal) => unwrap(desk.GET('/desk/v1/tickets/{number}', { params: { path: { number } }, signal })),
 })
 

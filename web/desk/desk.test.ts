@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { headline, left, type Ticket } from './data'
+import { ahead, inLine, laid, leaving } from './ahead.svelte'
 import * as data from './data'
 import { list } from './list.svelte'
 import { takeable } from './takeback'
@@ -107,5 +108,39 @@ describe('what of a macro can be taken back', () => {
   })
   test('what only a change that is taken back before stands in the way of', () => {
     expect(takeable([one(5, { kind: 'ticket.assign', undoable: false, why_not: 'x', assignee_changed: true }), one(6, { kind: 'ticket.assign', assignee_changed: true })])).toEqual([6, 5])
+  })
+})
+
+describe('what is shown before the server has said so', () => {
+  test('lies over list and ticket alike, each change by itself, and goes as it came', () => {
+    const read = row('n1', { tags: ['vip'] })
+    const show = () => [laid(read), data.ticketQuery('n1').select?.(read) ?? read]
+    const one = ahead(['n1', 'n2'], () => ({ assignee_name: 'chen' }))
+    const two = ahead(['n1'], (t) => ({ tags: [...(t.tags ?? []), 'core'] }), true)
+    for (const t of show()) expect([t.assignee_name, t.tags]).toEqual(['chen', ['vip', 'core']])
+    expect([leaving('n1'), leaving('n2'), laid(row('n2')).assignee_name]).toEqual([true, false, 'chen'])
+    one()
+    for (const t of show()) expect([t.assignee_name, t.tags]).toEqual([undefined, ['vip', 'core']])
+    two()
+    for (const t of show()) expect(t).toBe(read) // nothing was written into what was read
+    expect([leaving('n1'), data.ticketQuery('n1').select]).toEqual([false, undefined])
+  })
+  test('own changes of a ticket wait for each other and carry the version the one before has made, a refused one none', async () => {
+    const sent: number[] = []
+    let answer: (v: { version: number }) => void = () => undefined
+    const first = inLine(row('n3'), (v) => (sent.push(v), new Promise<{ version: number }>((r) => (answer = r))))
+    const second = inLine(row('n3'), (v) => (sent.push(v), Promise.reject(new Error('409'))))
+    const third = inLine(row('n3'), (v) => (sent.push(v), Promise.resolve({ version: v + 1 })))
+    second.catch(() => undefined)
+    await Promise.resolve()
+    await Promise.resolve()
+    expect(sent).toEqual([1])
+    answer({ version: 2 })
+    await expect(first).resolves.toEqual({ version: 2 })
+    await expect(second).rejects.toThrow('409')
+    await expect(third).resolves.toEqual({ version: 3 })
+    expect(sent).toEqual([1, 2, 2])
+    await inLine(row('n3', { version: 9 }), (v) => (sent.push(v), Promise.resolve({ version: 10 })))
+    expect(sent.at(-1)).toBe(9)
   })
 })

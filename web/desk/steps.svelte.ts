@@ -1,11 +1,13 @@
 // Steps of an engineer from wherever they are asked: with the version that was
 // seen, with what to say afterwards, and with the way back.
 import { desk } from '../kit/api'
+import { queries } from '../kit/query'
 import { unwrap } from '../kit/errors'
 import { session } from '../kit/session.svelte'
 import { toast } from '../kit/say.svelte'
 import { sayAll } from '../kit/text'
-import { Conflicted, step, type S, type Ticket } from './data'
+import { ahead, inLine, laid, type Part } from './ahead.svelte'
+import { Conflicted, step, told, type S, type Ticket } from './data'
 import { list } from './list.svelte'
 import { changed } from './live.svelte'
 import { ownBulk } from './notices'
@@ -13,10 +15,23 @@ import { takeable } from './takeback'
 import { t, type Key } from './texts'
 
 export function failed(e: unknown): void {
-  if (e instanceof Conflicted && e.conflict.changes.length > 0) {
-    const c = e.conflict.changes.at(-1)
-    toast(t('conflict.toast', { who: c?.actor_name ?? 'Casemate', what: kindName(`ticket.${c?.kind ?? 'change'}`) }), { bad: true })
-  } else toast(sayAll(e), { bad: true })
+  toast(whyNot(e), { bad: true })
+}
+function whyNot(e: unknown): string {
+  if (!(e instanceof Conflicted) || e.conflict.changes.length === 0) return sayAll(e)
+  const c = e.conflict.changes.at(-1)
+  return t('conflict.toast', { who: c?.actor_name ?? 'Casemate', what: kindName(`ticket.${c?.kind ?? 'change'}`) })
+}
+/** What was shown already was refused: it stands as before, and that is said. */
+function refused(e: unknown): void {
+  toast(t('ahead.back', { why: whyNot(e) }), { bad: true })
+}
+/** What came of a change that was shown at once, into what was read. */
+function settle(number: string, now: Partial<Ticket>): void {
+  queries.setQueriesData<Ticket>({ queryKey: ['ticket', number] }, (old) => (old === undefined ? undefined : { ...old, ...now }))
+  const row = list.find(number)
+  if (now.number !== undefined) list.put(now as Ticket) // all of it, what is no more too
+  else if (row !== undefined) list.put({ ...row, ...now })
 }
 
 /** The words for a kind of event. */
@@ -112,43 +127,113 @@ export async function ran(number: string, text: string, revisions: number[], bad
     )
 }
 
-/** One step that can be taken back. */
-export async function act(ticket: Ticket, body: S['StepReq'], text: string): Promise<Ticket | undefined> {
+/** One step that can be taken back; `part` is what it changes, shown at once. */
+export async function act(ticket: Ticket, body: S['StepReq'], text: string, part?: Part): Promise<Ticket | undefined> {
+  const over = part === undefined ? undefined : ahead([ticket.number], () => part)
   try {
-    const now = await step(ticket.number, { version: ticket.version, ...body })
-    list.put(now)
+    const now = await inLine(ticket, (version) => step(ticket.number, { version, ...body }))
+    settle(ticket.number, now)
+    over?.()
     if (now.warning) toast(now.warning)
     done(text, now.number, now.version)
     changed(ticket.number)
     return now
   } catch (e) {
-    failed(e)
+    over?.()
+    if (over === undefined) failed(e)
+    else refused(e)
     changed(ticket.number)
     return undefined
   }
 }
 
+/** Out of the lists until then, or without a time until the customer stirs; seen at once. */
+export async function snooze(ticket: Ticket, until: string | undefined): Promise<void> {
+  const { number } = ticket
+  const over = ahead([number], () => ({ snooze: { until, until_customer: until === undefined, since: new Date().toISOString() } }), list.source.kind === 'queue')
+  try {
+    const now = await inLine(ticket, (version) => told(desk.PUT('/desk/v1/tickets/{number}/snooze', { params: { path: { number } }, body: { ...(until === undefined ? { until_customer: true } : { until }), version } })))
+    settle(number, now)
+    if (list.source.kind === 'queue' && list.find(number) !== undefined) list.gone = { ...list.gone, [number]: true }
+    reversible(t('snooze.done'), () => wake(number, t('undone')))
+  } catch (e) {
+    refused(e)
+  }
+  over()
+  changed(number)
+}
+
+/** Back into the lists, seen at once. */
+export async function wake(number: string, text = t('snooze.off')): Promise<void> {
+  const over = ahead([number], () => ({ snooze: undefined }))
+  try {
+    const now = await unwrap(desk.DELETE('/desk/v1/tickets/{number}/snooze', { params: { path: { number } } }))
+    settle(number, { ...now, snooze: undefined })
+    toast(text)
+  } catch (e) {
+    refused(e)
+  }
+  over()
+  changed(number)
+}
+
+/** Takes a tag off, seen at once. */
+export async function untag(ticket: Ticket, tag: string): Promise<void> {
+  const part = (x: Ticket): Part => ({ tags: x.tags?.filter((y) => y !== tag) })
+  const over = ahead([ticket.number], part)
+  try {
+    await unwrap(desk.POST('/desk/v1/tickets/{number}/actions', { params: { path: { number: ticket.number } }, body: { actions: [{ do: 'untag', tags: [tag] }] } }))
+    settle(ticket.number, part(ticket))
+  } catch (e) {
+    refused(e)
+  }
+  over()
+  changed(ticket.number)
+}
+
 export async function take(ticket: Ticket): Promise<void> {
   const me = session()
   if (me === undefined) return
-  if (ticket.assignee_id === me.user_id) {
+  if (laid(ticket).assignee_id === me.user_id) {
     toast(t('take.mine'))
     return
   }
-  await act(ticket, ticket.status === 0 ? { action: 'accept' } : { action: 'assign', assignee: me.user_id }, t('take.done', { number: ticket.number }))
+  await act(ticket, ticket.status === 0 ? { action: 'accept' } : { action: 'assign', assignee: me.user_id }, t('take.done', { number: ticket.number }), taken(ticket.status === 0 ? 1 : undefined))
+}
+/** What a ticket is that one has taken. */
+function taken(status?: Ticket['status']): Part {
+  const me = session()
+  return { assignee_id: me?.user_id, assignee_name: me?.name, ...(status === undefined ? {} : { status }) }
 }
 
-/** Actions to many, with what became of each. */
+/** What actions make of a ticket, of what is shown before they are done. */
+function partOf(actions: S['Action'][], x: Ticket): Part {
+  let part: Part = {}
+  for (const a of actions)
+    if (a.do === 'tag') part = { ...part, tags: [...new Set([...(part.tags ?? x.tags ?? []), ...(a.tags ?? [])])] }
+    else if (a.do === 'assign' && (a.to === 'me' || a.to === session()?.user_id)) part = { ...part, ...taken() }
+  return part
+}
+
+/** Actions to many, with what became of each. Tags, and what one takes, are shown at once. */
 export async function bulk(numbers: string[], actions: S['Action'][]): Promise<void> {
+  const over = ahead(numbers, (x) => partOf(actions, x))
   try {
     const run = await ownBulk(() => unwrap(desk.POST('/desk/v1/bulk-runs', { headers: { 'Idempotency-Key': crypto.randomUUID() }, body: { numbers, actions } })))
     const why = run.items?.flatMap((i) => i.outcomes).find((o) => o.refusal !== undefined)?.refusal?.error_msg
+    // Of those that were refused nothing stays.
+    for (const i of run.items ?? [])
+      if (i.ok) {
+        const x = queries.getQueriesData<Ticket>({ queryKey: ['ticket', i.number] })[0]?.[1] ?? list.find(i.number)
+        if (x !== undefined) settle(i.number, partOf(actions, x))
+      }
     const text = run.refused > 0 ? t('bulk.some', { n: run.done - run.refused, failed: run.refused, why: why ?? '' }) : t('bulk.done', { n: run.done })
     if (run.done === run.refused) toast(text, { bad: true })
     else reversible(text, () => undoBulk(run.id, numbers), { bad: run.refused > 0 })
   } catch (e) {
-    failed(e)
+    refused(e)
   }
+  over()
   numbers.forEach(changed)
 }
 

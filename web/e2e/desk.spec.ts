@@ -36,6 +36,50 @@ test('a ticket is claimed by keys, and given back', async ({ page, world }) => {
   await expect(page.locator(`li:not(.gone) a[data-number="${which}"]`)).toBeVisible()
 })
 
+test('taking is shown at once in list and ticket, and put back with the reason when the server refuses', async ({ page, world, faults }) => {
+  faults.allow.push(/409/)
+  await signInHouse(page, world, 'chen', '')
+  await toList(page, 'unassigned')
+  await page.locator('a[data-number]').first().click()
+  await expect(page.locator('main .msg').first()).toBeVisible()
+  const which = number(page)
+  const row = page.locator(`a[data-number="${which}"]`)
+  const handler = page.locator('main .meta', { hasText: '处理人' })
+  await expect(handler).toContainText('无人')
+  let answer: () => void = () => undefined
+  const asked = new Promise<void>((r) => (answer = r))
+  await page.route(`**/tickets/${which}/steps`, async (route) => {
+    await asked
+    await route.fulfill({ status: 409, json: { error_code: 'OSM.01010001', error_msg: '工单已被他人修改' } })
+  })
+  await page.locator('main h1').click()
+  await page.keyboard.press('a')
+  await expect(handler).toContainText('chen')
+  await expect(row).toContainText('chen')
+  answer()
+  await expect(bar(page, '已恢复原状')).toBeVisible()
+  await expect(handler).toContainText('无人')
+  await expect(row).not.toContainText('chen')
+})
+
+test('a search is saved under a name, opened again, deleted, and taken back', async ({ page, world }) => {
+  await signInHouse(page, world, 'chen', '/desk/search?q=status%3A1')
+  await page.getByRole('button', { name: '保存这个搜索' }).click()
+  await page.getByLabel('名称').fill('我的处理中')
+  await page.keyboard.press('Enter')
+  await expect(bar(page, '已保存“我的处理中”')).toBeVisible()
+  await page.evaluate(() => localStorage.clear()) // it is not this browser's
+  await page.goto('/desk/search')
+  await page.getByRole('button', { name: '我的处理中' }).click()
+  await page.waitForURL(/q=status%3A1/)
+  await expect(page.getByRole('button', { name: '我的处理中' })).toHaveAttribute('aria-pressed', 'true')
+  await page.getByRole('button', { name: '管理' }).click()
+  await page.getByRole('button', { name: '删除“我的处理中”' }).click()
+  await expect(page.getByRole('button', { name: '保存这个搜索' })).toBeVisible()
+  await bar(page, '已删除').getByRole('button', { name: '撤销' }).click()
+  await expect(page.getByRole('button', { name: '我的处理中' })).toBeVisible()
+})
+
 test('note, macro, reply: apart, previewed, kept', async ({ page, world }) => {
   await signInHouse(page, world, 'chen', '')
   await toList(page)
