@@ -5,6 +5,9 @@ import (
 	"io/fs"
 	"regexp"
 	"syscall"
+
+	"casemate/internal/fault"
+	"casemate/internal/yamlfile"
 )
 
 // inChinese is an error that was made in one language only: of files, and of the
@@ -28,8 +31,17 @@ func inChinese(err error) string {
 			return f.en.ReplaceAllString(text, f.zh)
 		}
 	}
+	if at := placeOfYAML.FindStringSubmatch(text); at != nil {
+		return at[1] + "：第 " + at[2] + " 行第 " + at[3] + " 列，" + yamlfile.Chinese(at[4])
+	}
+	if zh := fault.Chinese(text); zh != "" {
+		return zh
+	}
 	return text
 }
+
+// placeOfYAML is where the library found no YAML, and its words.
+var placeOfYAML = regexp.MustCompile(`^(.*?): \[(\d+):(\d+)\] (.*)$`)
 
 type form struct {
 	en *regexp.Regexp
@@ -43,7 +55,6 @@ var settingForms = []form{
 	{regexp.MustCompile(`^(?:.*: )?listen tcp[46]? (\S+): .*permission denied$`), `无法监听 $1：没有权限`},
 	{regexp.MustCompile(`^(?:.*: )?listen tcp[46]? (\S+): .*cannot assign requested address$`), `无法监听 $1：本机没有此地址`},
 	{regexp.MustCompile(`unknown field "([^"]+)"`), `未知的键 "$1"`},
-	{regexp.MustCompile(`^(.*?): \[(\d+):(\d+)\] (.*)$`), `$1：第 $2 行第 $3 列，YAML 有误：$4`},
 	{regexp.MustCompile(`^(.*)environment variable (\S+) is not set$`), `${1}未设置环境变量 $2`},
 	{regexp.MustCompile(`^(.*)a secret comes from env or from file, not both$`), `${1}密钥取自 env 或 file，不能两者都写`},
 	{regexp.MustCompile(`^(.*): the id is there twice$`), `$1：id 重复`},

@@ -333,7 +333,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		err = e.Err
 	}
-	return problem{"无法连接服务 " + c.base + "：" + err.Error(), "the server at " + c.base + " does not answer: " + err.Error()}
+	return problem{"无法连接服务 " + c.base + "：" + fault.Reason(err).ZH, "the server at " + c.base + " does not answer: " + err.Error()}
 }
 
 func refused(answer *http.Response, text []byte) error {

@@ -325,6 +325,11 @@ func finish(ctx context.Context, cl *client, o *output, asJSON bool, path string
 	for _, k := range done.Keys {
 		o.printf(o.say("新访问密钥 %s 的密钥，仅显示这一次：%s\n", "the secret of the new access key %s, shown this once: %s\n"), k.ID, k.Secret)
 	}
+	for _, c := range done.Changes {
+		if c.Action == "added" && c.Section == "users" {
+			o.printf(o.say("新用户 %s 没有密码：经身份提供商登录，或由 casemate user reset-password 设置\n", "the new user %s has no password: he comes in by an identity provider, or casemate user reset-password sets one\n"), strings.ReplaceAll(done.value(c.ID), `"`, ""))
+		}
+	}
 	o.printf(o.say("配置版本 %d（%.12s）已生效\n", "configuration version %d (%.12s) is in force\n"), done.Version, done.Hash)
 	return nil
 }

@@ -13,7 +13,7 @@ func (o *output) span(d time.Duration) string {
 	if d < 0 {
 		sign, d = "-", -d
 	}
-	if d < time.Minute {
+	if d.Round(10*time.Millisecond) < time.Minute { // 59.999 s is a minute then, and not 60 s
 		return sign + strconv.FormatFloat(d.Round(10*time.Millisecond).Seconds(), 'f', -1, 64) + o.say(" 秒", " s")
 	}
 	d = d.Round(time.Second)

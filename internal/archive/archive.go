@@ -192,7 +192,7 @@ func Open(r io.Reader, name, format string, identities []age.Identity) (*Reader,
 			return nil, errForeign.With("file", name)
 		}
 		if err != nil {
-			return nil, errHeader.With("file", name).With("why", err).Because(err)
+			return nil, errHeader.With("file", name).With("why", fault.Reason(err)).Because(err)
 		}
 		a.plain.r = &unsealed{r: opened, name: name}
 	} else if err != nil && err != io.EOF {
@@ -277,7 +277,7 @@ func (a *Reader) broken(err error) error {
 	if f, ok := fault.As(err); ok {
 		return f
 	}
-	return errTar.With("file", a.name).With("why", err).Because(err)
+	return errTar.With("file", a.name).With("why", fault.Reason(err)).Because(err)
 }
 
 // Next goes to the next entry, whose content is read until the Next after it.

@@ -39,7 +39,7 @@ func Recipients(named, files []string) ([]age.Recipient, error) {
 	for _, file := range files {
 		in, err := os.Open(file)
 		if err != nil {
-			return nil, errRecipientFile.With("file", file).With("why", reason(err)).Because(err)
+			return nil, errRecipientFile.With("file", file).With("why", fault.Reason(reason(err))).Because(err)
 		}
 		before := len(all)
 		lines := bufio.NewScanner(in)
@@ -55,7 +55,7 @@ func Recipients(named, files []string) ([]age.Recipient, error) {
 			all = append(all, r)
 		}
 		if err := errors.Join(lines.Err(), in.Close()); err != nil {
-			return nil, errRecipientFile.With("file", file).With("why", err).Because(err)
+			return nil, errRecipientFile.With("file", file).With("why", fault.Reason(err)).Because(err)
 		}
 		if len(all) == before {
 			return nil, errNoRecipient.With("file", file)
@@ -81,11 +81,11 @@ func Identities(files []string) ([]age.Identity, error) {
 	for _, file := range files {
 		in, err := os.Open(file)
 		if err != nil {
-			return nil, errIdentity.With("file", file).With("why", reason(err)).Because(err)
+			return nil, errIdentity.With("file", file).With("why", fault.Reason(reason(err))).Because(err)
 		}
 		some, err := age.ParseIdentities(in)
 		if err := errors.Join(err, in.Close()); err != nil {
-			return nil, errIdentity.With("file", file).With("why", err).Because(err)
+			return nil, errIdentity.With("file", file).With("why", fault.Reason(err)).Because(err)
 		}
 		all = append(all, some...)
 	}

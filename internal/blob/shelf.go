@@ -251,7 +251,7 @@ func (s shelfS3) at(name string, err error) error {
 	if cause := errors.Unwrap(err); cause != nil && errors.Is(err, ErrUnreachable) {
 		err = cause
 	}
-	return errPlace.With("place", s.Place(name)).With("why", err).Because(err)
+	return errPlace.With("place", s.Place(name)).With("why", fault.Reason(err)).Because(err)
 }
 
 // Put uploads in parts, which become an object together at the end.

@@ -214,8 +214,9 @@ const memberMark = ".\x00"
 // flat is a JSON object as dotted fields with their values as text. Elements of
 // lists go by their place, or told by what they are about (listKeys) by that:
 // the promise for a severity stays the same promise wherever it stands. Words and
-// numbers that stand once in their list are told by themselves: one that left and
-// one that came are two changes of the list, not one that became the other.
+// numbers of a list are told by themselves, and by how often they stand in it: one
+// that left and one that came are two changes of the list, not one that became the
+// other.
 func flat(data string, told bool) map[string]string {
 	out := map[string]string{}
 	d := json.NewDecoder(bytes.NewReader([]byte(data)))
@@ -249,17 +250,15 @@ func keyOf(list []any) string {
 	return ""
 }
 
-// plainOnce tells whether a list holds words and numbers only, none of them twice.
-func plainOnce(list []any) bool {
-	seen := map[string]bool{}
-	for _, x := range list {
+// plain tells whether a list holds words and numbers only.
+func plain(list []any) bool {
+	return !slices.ContainsFunc(list, func(x any) bool {
 		switch x.(type) {
 		case map[string]any, []any:
-			return false
+			return true
 		}
-		seen[fmt.Sprint(x)] = true
-	}
-	return len(seen) == len(list)
+		return false
+	})
 }
 
 func flatten(path string, v any, told bool, out map[string]string) {
@@ -274,10 +273,12 @@ func flatten(path string, v any, told bool, out map[string]string) {
 		if told && len(v) > 0 {
 			key = keyOf(v)
 		}
-		single := told && key == "" && plainOnce(v)
+		single, times := told && key == "" && plain(v), map[string]int{}
 		for i, x := range v {
 			if single {
-				out[path+memberMark+fmt.Sprint(x)] = fmt.Sprint(x)
+				word := fmt.Sprint(x)
+				times[word]++
+				out[path+memberMark+word+strings.Repeat(memberMark, times[word]-1)] = word
 				continue
 			}
 			step := fmt.Sprint(i)

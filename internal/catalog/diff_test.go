@@ -17,6 +17,7 @@ func TestFieldChanges(t *testing.T) {
 		`{"targets":[{"severity":"sev-2","first_response":"2h"},{"severity":"sev-1","first_response":"30m"}],"days":["a","c"]}`: {
 			{"days", "b", ""}, {"days", "", "c"}, {"targets.sev-2.first_response", "1h", "2h"}},
 		`{"targets":[{"severity":"sev-1","first_response":"30m"},{"severity":"sev-2","first_response":"1h"}],"days":["b"]}`:     {{"days", "a", ""}},
+		`{"targets":[{"severity":"sev-1","first_response":"30m"},{"severity":"sev-2","first_response":"1h"}],"days":["a","a"]}`: {{"days", "", "a"}, {"days", "b", ""}},
 		`{"targets":[{"severity":"sev-1","first_response":"30m"},{"severity":"sev-2","first_response":"1h"}],"days":["b","a"]}`: {{"days.0", "a", "b"}, {"days.1", "b", "a"}},
 		`{"targets":[{"severity":"sev-1","first_response":"30m"}],"days":["a","b"]}`:                                            {{"targets.sev-2.first_response", "1h", ""}},
 		`{"targets":[{"severity":"sev-2","first_response":"1h"},{"severity":"sev-1","first_response":"30m"}],"days":["a","b"]}`: {

@@ -18,6 +18,7 @@ import (
 	"casemate/internal/fault"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
+	"casemate/internal/yamlfile"
 )
 
 // Articles as files: one Markdown file of an article and language, named
@@ -214,7 +215,7 @@ func unreadable(name string, err error) *Mistake {
 		}
 	}
 	why = strings.ReplaceAll(why, "knowledge.", "") // Go's type names mean nothing to the reader
-	m.ZH, m.EN = "无法读取："+why, "cannot be read: "+why
+	m.ZH, m.EN = "无法读取："+yamlfile.Chinese(why), "cannot be read: "+why
 	return &m
 }
 

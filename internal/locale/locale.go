@@ -123,8 +123,14 @@ func Text(lang Language, f *fault.Error) string {
 	named := strings.Contains(text, "{field}")
 	args := append([]fault.Arg{{Name: "field", Value: f.Field}}, f.Args...)
 	for i, a := range args {
-		if list, ok := a.Value.(fault.List); ok && lang != EN {
-			args[i].Value = strings.Join(list, "、")
+		if lang == EN {
+			break
+		}
+		switch v := a.Value.(type) {
+		case fault.List:
+			args[i].Value = strings.Join(v, "、")
+		case fault.Words:
+			args[i].Value = v.ZH
 		}
 	}
 	text = fault.Fill(text, args)

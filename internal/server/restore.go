@@ -185,7 +185,7 @@ func (r Restore) free(ctx context.Context, data, keys string) error {
 func (o Options) claimBlobs(ctx context.Context) error {
 	ring, err := seal.Open(ctx, o.keysDir(), "")
 	if err != nil {
-		return errKeys.With("why", err).Because(err)
+		return errKeys.With("why", fault.Reason(err)).Because(err)
 	}
 	owner := hex.EncodeToString(ring.Derive("owner of blobs"))
 	if err := ring.Close(); err != nil {
@@ -351,7 +351,7 @@ func unreadable(file, part string, err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return errEnds.With("file", file).With("part", part).Because(err)
 	}
-	return errUnreadable.With("file", file).With("part", part).With("why", err).Because(err)
+	return errUnreadable.With("file", file).With("part", part).With("why", fault.Reason(err)).Because(err)
 }
 
 func writeNew(path string, r io.Reader) error {
@@ -372,7 +372,7 @@ func (r Restore) counted(ctx context.Context, at Options, m archive.Manifest, ou
 	}
 	tables, err := db.Count(ctx, filepath.Join(at.Data, dataFile), hashed)
 	if err != nil {
-		return errDatabase.With("why", err).Because(err)
+		return errDatabase.With("why", fault.Reason(err)).Because(err)
 	}
 	is := map[string]db.TableSync{}
 	for _, t := range tables {
@@ -495,7 +495,7 @@ func unopened(err error) error {
 	case errors.Is(err, seal.ErrOpen):
 		return errKeysForeign.Because(err)
 	}
-	return errKeys.With("why", err).Because(err)
+	return errKeys.With("why", fault.Reason(err)).Because(err)
 }
 
 // verifyStore checks all that a store holds, and tells how many attachments.

@@ -33,7 +33,7 @@ func unreadable(name string, err error) *Mistake {
 		return &m
 	}
 	why = goType.ReplaceAllString(why, "$1")
-	m.ZH, m.EN = "无法读取："+why, "cannot be read: "+why
+	m.ZH, m.EN = "无法读取："+Chinese(why), "cannot be read: "+why
 	return &m
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { and } from './and'
 import { begins } from './audit/data'
 import { contrast, pale } from './color'
 
@@ -20,4 +21,13 @@ test('colours that can not be told from the ground', () => {
   expect(pale('#fff8dc')).toBe('light')
   expect(pale('#1a2025')).toBe('dark')
   for (const c of ['#0b6658', '#22509a', '#944800', '#b3261e', '#6b3fa0', '#3d5a3a', '#566059', '#8a6d00']) expect(pale(c), c).toBeUndefined() // those that the page offers
+})
+
+test('names in a row: a space between Chinese and Latin, none beside Chinese', () => {
+  expect(and(['lihua', 'wangwei'], 'zh-CN')).toBe('lihua 和 wangwei')
+  expect(and(['lihua', 'wangwei', 'zhao7'], 'zh-CN')).toBe('lihua、wangwei 和 zhao7')
+  expect(and(['小陈', '小王'], 'zh-CN')).toBe('小陈和小王')
+  expect(and(['小陈', 'emma'], 'zh-CN')).toBe('小陈和 emma')
+  expect(and(['lihua', 'wangwei'], 'en-GB')).toBe('lihua and wangwei')
+  expect(and(['lihua'], 'zh-CN')).toBe('lihua')
 })
