@@ -230,3 +230,8 @@ func goroutines(t *testing.T, metrics string) (n float64) {
 	t.Fatal("no go_goroutines among the metrics")
 	return 0
 }
+
+// slowBody is a request whose body does not come.
+func slowBody(token string) string {
+	return "POST /v2/servicerequest/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\nX-Auth-Token: " + token + "\r\n\r\n{"
+}

@@ -99,10 +99,6 @@ const (
 	bodyMost = 25 * time.Second // 10 s for each 10 KiB
 )
 
-func slowBody(token string) string {
-	return "POST /v2/servicerequest/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\nX-Auth-Token: " + token + "\r\n\r\n{"
-}
-
 // judge says how a crowd ended, all of whom were to be cut off in time.
 func (s *slow) judge(t *testing.T, what string, limit time.Duration) {
 	t.Helper()
