@@ -19,7 +19,7 @@ class List {
   stale = $state(false) // the last look failed
   cursor = $state('') // number of the row that keys act on
   chosen = $state<string[]>([])
-  #next: string | undefined
+  #next = $state<string>() // where the list goes on; that it ends is told at once
   #asked = 0
   #shown = ''
   #more = false
