@@ -27,7 +27,7 @@ const names = $state<Record<string, string>>({})
 const asked = new Set<string>()
 let wanted: string[] = []
 
-/** The name of an account; its id until that is known. All that a page shows are asked for at once. */
+/** The name of an account; dots until it is known, its id where it can not be. All that a page shows are asked for at once. */
 export function accountName(id: string | undefined): string {
   if (id === undefined || id === '') return ''
   const name = names[id]
@@ -35,7 +35,7 @@ export function accountName(id: string | undefined): string {
     asked.add(id)
     if (wanted.push(id) === 1) queueMicrotask(() => void ask())
   }
-  return name ?? id
+  return name ?? '…'
 }
 
 async function ask() {
@@ -51,7 +51,8 @@ async function ask() {
       })
       for (const d of items) names[d.id] = d.name
     } catch {
-      for (const one of id) asked.delete(one) // another page asks again
+      // Their ids stand instead.
     }
+    for (const one of id) names[one] ??= one
   }
 }
