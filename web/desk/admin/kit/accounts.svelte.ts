@@ -40,6 +40,11 @@ export function accountName(id: string | undefined): string {
   return name ?? id
 }
 
+/** Takes the name an account has just been given. */
+export function renamed(d: { id: string; name: string }): void {
+  names[d.id] = d.name
+}
+
 async function ask() {
   const all = wanted
   wanted = []
