@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"casemate/internal/locale"
 )
 
 // TestListenRefused: an address that can not be had is refused in the shell's
@@ -22,7 +24,6 @@ func TestListenRefused(t *testing.T) {
 	for address, want := range map[string][2]string{
 		"8080": form, "": form, "127.0.0.1:": form, "[::1]": form, "::1:8080": form, "http://127.0.0.1:8080": form,
 		"127.0.0.1:99999": port, "127.0.0.1:-1": port, "127.0.0.1:http8": port,
-		"300.0.0.1:8080":     {"找不到主机 300.0.0.1", "there is no host 300.0.0.1"},
 		"203.0.113.7:8080":   {"本机没有此地址", "this machine has no such address"},
 		busy.Addr().String(): {"无法监听 " + busy.Addr().String() + "：地址已被占用", "cannot listen on " + busy.Addr().String() + ": the address is in use"},
 	} {
@@ -38,6 +39,16 @@ func TestListenRefused(t *testing.T) {
 	for _, dir := range []string{data, data + ".keys"} {
 		if _, err := os.Stat(dir); err == nil {
 			t.Errorf("%s was made", dir)
+		}
+	}
+}
+
+// TestNoSuchHost: asked of nobody, as names are asked of the network.
+func TestNoSuchHost(t *testing.T) {
+	err := unheard("300.0.0.1:8080", &net.OpError{Op: "listen", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "300.0.0.1", IsNotFound: true}})
+	for lang, want := range map[locale.Language]string{locale.ZH: "找不到主机 300.0.0.1", locale.EN: "there is no host 300.0.0.1"} {
+		if got := describe(err, lang); !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"unicode"
 
@@ -33,7 +32,7 @@ type DomainFilter struct {
 	Sandbox *bool
 	Plan    string
 	Partner string
-	After   string // cursor of the page before
+	After   string // cursor of the page before: its last name, so that who is renamed meanwhile hides nobody else
 	Limit   int    // 1..100, 0 = 50
 }
 
@@ -116,14 +115,7 @@ func (s *Service) Domains(ctx context.Context, who principal.Principal, f Domain
 		}
 		from, at := "", args
 		if f.After != "" {
-			var name string
-			if err := tx.Get("SELECT name FROM domains WHERE id = ?", f.After).Scan(&name); err != nil {
-				if errors.Is(err, db.ErrNone) {
-					return fault.Unknown.In("cursor")
-				}
-				return err
-			}
-			from, at = " AND name > ?", append(args[:len(args):len(args)], name)
+			from, at = " AND name > ?", append(args[:len(args):len(args)], f.After)
 		}
 		err := tx.List(func(r db.Row) error {
 			d, err := scanDomain(r)
@@ -132,7 +124,7 @@ func (s *Service) Domains(ctx context.Context, who principal.Principal, f Domain
 		}, "SELECT "+domainColumns+" FROM domains WHERE "+cond+from+" ORDER BY name LIMIT ?", append(at[:len(at):len(at)], f.Limit+1)...)
 		if err == nil && len(page) > f.Limit {
 			page = page[:f.Limit]
-			cursor = page[f.Limit-1].ID
+			cursor = page[f.Limit-1].Name
 		}
 		return err
 	})

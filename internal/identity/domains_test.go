@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,9 +69,27 @@ func TestDomains(t *testing.T) {
 				t.Errorf("%+v finds %q, want %q", c.f, got, c.want)
 			}
 		}
-		for field, f := range map[string]identity.DomainFilter{"q": {Words: strings.Repeat("字", 257)}, "id": {IDs: make([]string, 101)}, "state": {State: "gone"}, "cursor": {After: "nobody"}} {
+		for field, f := range map[string]identity.DomainFilter{"q": {Words: strings.Repeat("字", 257)}, "id": {IDs: make([]string, 101)}, "state": {State: "gone"}} {
 			_, _, _, err := w.s.Domains(ctx, w.system, f)
 			invalid(t, fmt.Sprint(field), err, field)
+		}
+		// Renamed between two pages, the last one of the first hides nobody.
+		first, _, next, err := w.s.Domains(ctx, w.system, identity.DomainFilter{Limit: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := "龥"
+		if _, err := w.s.ChangeDomain(ctx, w.system, first[1].ID, identity.DomainChange{Name: &last}); err != nil {
+			t.Fatal(err)
+		}
+		rest, _, _, err := w.s.Domains(ctx, w.system, identity.DomainFilter{After: next})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range all[2:] {
+			if !slices.ContainsFunc(rest, func(d identity.Domain) bool { return d.Name == name }) {
+				t.Errorf("%q is not behind %q: %+v", name, next, rest)
+			}
 		}
 		if _, _, _, err := w.s.Domains(ctx, w.system, identity.DomainFilter{Words: strings.Repeat("字", 256), IDs: make([]string, 100)}); err != nil {
 			t.Error(err)

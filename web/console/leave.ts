@@ -1,4 +1,4 @@
-// The way out: what was written on this device goes first.
+// The way out; what was written on this device goes along, unless it fails.
 import { dropAll } from '../kit/drafts'
 import { toast } from '../kit/say.svelte'
 import { session, signOut } from '../kit/session.svelte'
@@ -8,8 +8,8 @@ import { say } from '../kit/text'
 export async function leave(): Promise<void> {
   try {
     const who = session()
-    if (who !== undefined) dropAll(who.user_id)
     await signOut()
+    if (who !== undefined) dropAll(who.user_id)
   } catch (e) {
     toast(say(e), { bad: true })
   }

@@ -167,7 +167,7 @@ export async function snooze(ticket: Ticket, until: string | undefined): Promise
 export async function wake(number: string, text = t('snooze.off')): Promise<void> {
   const over = ahead([number], () => ({ snooze: undefined }))
   try {
-    const now = await unwrap(desk.DELETE('/desk/v1/tickets/{number}/snooze', { params: { path: { number } } }))
+    const now = await inLine({ number, version: 0 }, () => unwrap(desk.DELETE('/desk/v1/tickets/{number}/snooze', { params: { path: { number } } }))) // not before the snooze that it ends
     settle(number, { ...now, snooze: undefined })
     toast(text)
   } catch (e) {

@@ -102,6 +102,34 @@ test('another place has another text', () => {
   ticket = '' // nowhere
 })
 
+test('sent from a place that is left by now: its text goes, the one of the present place stays', () => {
+  let ticket = $state('T1')
+  const one = form(() => `${ticket}.close`)
+  one.type('of the first')
+  vi.advanceTimersByTime(750)
+  ticket = 'T2'
+  flushSync()
+  one.type('of the second')
+  one.held.done('T1.close')
+  vi.advanceTimersByTime(750)
+  expect(keys()).toEqual(['casemate.draft..T2.close'])
+  expect([one.text(), one.held.at > 0]).toEqual(['of the second', true])
+  one.leave()
+})
+
+test('a form that stands on after it was saved begins with what is saved then', () => {
+  let saved = 'version 1'
+  const one = form(() => 'admin.template.7', () => saved)
+  one.type('version 2')
+  one.held.done() // before the page knows of it
+  saved = 'version 2'
+  one.type('version 2, more')
+  one.leave()
+  const again = form(() => 'admin.template.7', () => saved)
+  expect([again.text(), again.held.moved]).toEqual(['version 2, more', false])
+  again.leave()
+})
+
 test('a form begun on what has changed since says so, and keeps the words', () => {
   const one = form(() => 'admin.macro.7', () => 'version 1')
   one.type('version 1, mine')

@@ -57,17 +57,18 @@ export class Held<T> {
     })
   }
 
-  /** It was sent: there is nothing to keep any more. */
-  readonly done = (): void => {
+  /** It was sent: there is nothing to keep any more. `place` is where it was written, when another one may stand there now. */
+  readonly done = (place = this.#place): void => {
+    if (place !== this.#place) return drop(this.#user, place)
     this.#saver.stop()
     this.#last = JSON.stringify(this.#holds.read())
+    this.#from = '' // what comes next begins with what is stored then
     this.#drop()
   }
   /** Back to what the form began with. */
   readonly discard = (): void => {
     this.#holds.write(this.#holds.start())
     this.done()
-    this.#from = JSON.stringify(this.#holds.start())
   }
 
   #enter(): void {
@@ -87,7 +88,7 @@ export class Held<T> {
     this.#last = JSON.stringify(value)
     if (this.#place === '') return
     if (this.#last === JSON.stringify(this.#holds.start())) this.#drop()
-    else this.at = keep<Stored<T>>(this.#user, this.#place, { value, from: this.#from })
+    else this.at = keep<Stored<T>>(this.#user, this.#place, { value, from: (this.#from ||= JSON.stringify(this.#holds.start())) })
   }
   #drop(): void {
     if (this.#place !== '') drop(this.#user, this.#place)

@@ -94,6 +94,7 @@ const texts: Record<keyof typeof zh, string> = {
   'reply.files': 'Attachments',
   'reply.send': 'Send',
   'reply.waits': 'Waiting for uploads…',
+  'reply.badfile': 'A file was not uploaded: try again or remove it',
   'reply.sent': 'Sent',
   'reply.sending': 'Sending',
   'reply.failed': 'Not sent',

@@ -92,6 +92,7 @@ const texts = {
   'reply.files': '附件',
   'reply.send': '发送',
   'reply.waits': '等待附件上传…',
+  'reply.badfile': '有附件未上传成功，请重试或移除',
   'reply.sent': '已发送',
   'reply.sending': '发送中',
   'reply.failed': '未发送',

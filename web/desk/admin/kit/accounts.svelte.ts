@@ -3,6 +3,7 @@
 import { desk } from '../../../kit/api'
 import { unwrap } from '../../../kit/errors'
 import { queries } from '../../../kit/query'
+import { allowed, auditors } from '../places'
 
 type Signal = { signal: AbortSignal }
 /** What narrows the list of accounts. */
@@ -17,9 +18,10 @@ export interface Which {
 /** A page of at most a hundred, by name. */
 export const accountsPage = (which: Which, signal: AbortSignal, cursor?: string) => unwrap(desk.GET('/desk/v1/domains', { params: { query: { ...which, cursor, limit: 100 } }, signal }))
 
-/** The first of them. */
+/** The first of them; not asked for by whom the API refuses them, such as supervisors who look at a partner. */
 export const accountsQuery = (which: Which = {}) => ({
   queryKey: ['admin', 'domains', which],
+  enabled: allowed(auditors),
   queryFn: ({ signal }: Signal) => accountsPage(which, signal),
 })
 
@@ -27,15 +29,20 @@ const names = $state<Record<string, string>>({})
 const asked = new Set<string>()
 let wanted: string[] = []
 
-/** The name of an account; dots until it is known, its id where it can not be. All that a page shows are asked for at once. */
+/** The name of an account; dots until that is known, its id where it can not be or may not be read. All that a page shows are asked for at once. */
 export function accountName(id: string | undefined): string {
   if (id === undefined || id === '') return ''
   const name = names[id]
-  if (name === undefined && !asked.has(id)) {
+  if (name === undefined && !asked.has(id) && allowed(auditors)) {
     asked.add(id)
     if (wanted.push(id) === 1) queueMicrotask(() => void ask())
   }
-  return name ?? '…'
+  return name ?? (allowed(auditors) ? '…' : id)
+}
+
+/** Takes the name an account has just been given. */
+export function renamed(d: { id: string; name: string }): void {
+  names[d.id] = d.name
 }
 
 async function ask() {
