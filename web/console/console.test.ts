@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { and } from './and'
-import { begins } from './audit/data'
+import { begins, instant, today } from '../kit/zone'
 import { contrast, pale } from './color'
 
 describe('the instant a day begins', () => {
@@ -30,4 +30,15 @@ test('names in a row: a space between Chinese and Latin, none beside Chinese', (
   expect(and(['小陈', 'emma'], 'zh-CN')).toBe('小陈和 emma')
   expect(and(['lihua', 'wangwei'], 'en-GB')).toBe('lihua and wangwei')
   expect(and(['lihua'], 'zh-CN')).toBe('lihua')
+})
+
+// New York: clocks went forward on 2026-03-08 at 2:00 and back on 2026-11-01.
+test('a field for a time is of the reader\'s zone, not of the browser\'s', () => {
+  expect(instant('2026-11-28T09:00', 'Asia/Shanghai').toISOString()).toBe('2026-11-28T01:00:00.000Z')
+  expect(instant('2026-11-28T09:00:30', 'America/New_York').toISOString()).toBe('2026-11-28T14:00:30.000Z')
+  expect(instant('2026-07-28T09:00', 'America/New_York').toISOString()).toBe('2026-07-28T13:00:00.000Z')
+  expect(instant('2026-03-08T02:30', 'America/New_York').toISOString()).toBe('2026-03-08T06:30:00.000Z')
+  expect(Number.isNaN(instant('').getTime())).toBe(true)
+  expect(today(Date.UTC(2026, 10, 27, 17), 'Asia/Shanghai')).toBe('2026-11-28')
+  expect(begins('2026-10-31', 'America/New_York', 1, 9).toISOString()).toBe('2026-11-01T14:00:00.000Z')
 })

@@ -33,5 +33,5 @@ export function sayAll(error: unknown): string {
   return d === '' ? say(f) : `${say(f)} ${d}`
 }
 
-/** A text for one line: of pictures in it (pictures.ts) the names. */
-export const plain = (text: string): string => text.replace(/!(\[[^\]\n]{0,255}])\(attachment:[^)\n]*\)/g, '$1')
+/** A text for one line: of pictures in it (pictures.ts) the names, or what is said instead. */
+export const plain = (text: string, name = '$1'): string => text.replace(/!(\[[^\]\n]{0,255}])\(attachment:[^)\n]*\)/g, name)

@@ -4,6 +4,7 @@ import type { components } from '../../kit/api/web'
 import { unwrap } from '../../kit/errors'
 import { language } from '../../kit/i18n.svelte'
 import { prefs } from '../../kit/prefs.svelte'
+import { begins } from '../../kit/zone'
 
 export type Entry = components['schemas']['AuditEntry']
 
@@ -33,30 +34,12 @@ export interface Filter {
   cursor: string
 }
 
-/** The instant a day begins in the reader's zone: 2026-11-25 is 2026-11-24T16:00:00Z for Shanghai. */
-export function begins(day: string, zone = prefs.zone): Date {
-  const utc = Date.parse(`${day}T00:00:00Z`)
-  const shown = (at: number): number => {
-    const parts = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).formatToParts(at)
-    const of = (type: string) => Number(parts.find((p) => p.type === type)?.value)
-    return Date.UTC(of('year'), of('month') - 1, of('day'), of('hour'), of('minute'), of('second'))
-  }
-  try {
-    let at = utc - (shown(utc) - utc)
-    at -= shown(at) - utc // where the clock was changed in between
-    return new Date(at)
-  } catch {
-    return new Date(`${day}T00:00:00`) // a zone this browser does not know: its own
-  }
-}
-
 function asked(f: Filter, limit: number) {
   const ticket = f.ticket !== '' || f.what === 'ticket'
   const names = f.what === '' ? [] : kinds[f.what]
-  const next = new Date(Date.parse(`${f.to}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10)
   return {
     from: begins(f.from).toISOString(),
-    to: new Date(begins(next).getTime() - 1).toISOString(),
+    to: new Date(begins(f.to, undefined, 1).getTime() - 1).toISOString(),
     trace_name: names.length > 0 ? [...names] : undefined,
     user_id: f.who || undefined,
     resource_type: ticket ? 'case' : undefined,

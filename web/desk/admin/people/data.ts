@@ -97,9 +97,13 @@ export const namesQuery = (enabled: boolean) => ({
   queryFn: async ({ signal }: Signal) => {
     const { files } = await unwrap(desk.GET('/desk/v1/catalog', { signal }))
     const of = (key: string): Choice[] =>
-      Object.values(files)
-        .filter((text) => new RegExp(`^${key}:`, 'm').test(text))
-        .flatMap((text) => entries(text))
+      Object.values(files).flatMap((text) => {
+        const begin = text.search(new RegExp(`^${key}:`, 'm')) // a file may hold other lists as well
+        if (begin < 0) return []
+        const list = text.slice(begin + key.length)
+        const end = list.search(/^[a-z_]+:/m)
+        return entries(end < 0 ? list : list.slice(0, end))
+      })
     return { products: of('products'), subTypes: of('sub_types'), regions: of('regions'), plans: of('support_plans') }
   },
 })
