@@ -1,6 +1,7 @@
 // An engineer's shift, mostly by keys, against the shipped program.
 import { type Page } from '@playwright/test'
 import { customer } from './api'
+import { axeClean } from './axe'
 import { toList, toTicket } from './desk-screens'
 import { expect, signInHouse, streams, test } from './world'
 
@@ -101,9 +102,32 @@ test('note, macro, reply: apart, previewed, kept', async ({ page, world }) => {
   await expect(page.locator('.msg.note', { hasText: '只给同事看' })).toBeVisible()
   await expect(page.locator('.comp textarea')).toHaveValue('')
 
-  // The reply is still there, here and after a reload.
+  // So is why it waits; half of it is written when the page is left at once.
+  const why = page.locator('dialog[open] textarea')
+  const toPause = async () => {
+    await page.locator('main h1').click()
+    await page.keyboard.press('h')
+  }
+  await toPause()
+  await why.fill('等客户的日志')
+
+  // Both are still there, here and after a reload, in the other language too.
+  await page.evaluate(() => localStorage.setItem('casemate.language', 'en-us'))
   await page.reload()
   await expect(page.locator('.comp.reply textarea')).toHaveValue('先写一半的回复')
+  await toPause()
+  await expect(why).toHaveValue('等客户的日志')
+  await expect(page.locator('dialog[open]')).toContainText('Draft kept on this device')
+  await axeClean(page, 'a draft restored')
+  await page.getByRole('button', { name: 'Discard the draft' }).click()
+  await expect(why).toHaveValue('')
+  await expect(why).toBeFocused()
+  await page.keyboard.press('Escape')
+  await page.evaluate(() => localStorage.setItem('casemate.language', 'zh-cn'))
+  await page.reload()
+  await toPause()
+  await expect(why).toHaveValue('')
+  await page.keyboard.press('Escape')
 
   // What was typed stands for the macro's text.
   await page.locator('main h1').click()

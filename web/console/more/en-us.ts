@@ -53,7 +53,7 @@ const texts: Record<keyof typeof zh, string> = {
   'score.scale.any': '1 means very dissatisfied, the highest very satisfied.',
   'score.yours': 'Your rating',
   'score.of': '{n} of {all}',
-  'score.said': 'Comment:',
+  'score.said': 'Comment',
   'score.words': 'Comment (optional)',
   'score.give': 'Rate the service',
   'score.send': 'Send the rating',

@@ -51,7 +51,7 @@ const texts = {
   'score.scale.any': '1 分表示很不满意，最高分表示非常满意。',
   'score.yours': '您的评价',
   'score.of': '{n} 分（满分 {all} 分）',
-  'score.said': '意见：',
+  'score.said': '意见',
   'score.words': '意见（选填）',
   'score.give': '评价',
   'score.send': '提交评价',

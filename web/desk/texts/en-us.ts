@@ -170,6 +170,7 @@ const texts: Record<keyof typeof zh, string> = {
   'sending': 'Sending',
   'sent': 'Sent',
   'sent.note': 'Note added',
+  'sent.not': 'What you wrote to {number} was not sent and is kept as a draft: {why}',
   'sent.resolve': 'Solution sent; the customer is asked to confirm',
   'sent.soon': 'Sending in a moment',
   'sent.back': 'Taken back; the text is in the editor again',

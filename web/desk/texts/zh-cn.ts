@@ -168,6 +168,7 @@ const texts = {
   'sending': '发送中',
   'sent': '已发送',
   'sent.note': '备注已添加',
+  'sent.not': '{number} 的内容未能发出，已存为草稿：{why}',
   'sent.resolve': '方案已提交，等待客户确认',
   'sent.soon': '即将发送',
   'sent.back': '已取回，文字已放回编辑框',

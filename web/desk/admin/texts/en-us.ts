@@ -29,6 +29,8 @@ const texts: Record<keyof typeof zh, string> = {
   'list.count': '{n} entry|{n} entries',
   'filter.label': 'Filter',
   'account.find': 'Find an account by name or ID',
+  'account.nomatch': 'No account matches',
+  'account.all': '{n} account|{n} accounts',
   'account.found': '{n} account, {shown} shown|{n} accounts, {shown} shown',
 
   'form.saved': 'Saved',

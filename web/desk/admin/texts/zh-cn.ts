@@ -27,6 +27,8 @@ const texts = {
   'list.count': '共 {n} 项',
   'filter.label': '筛选',
   'account.find': '按账号名称或 ID 查找',
+  'account.nomatch': '没有匹配的账号',
+  'account.all': '{n} 个账号',
   'account.found': '共 {n} 个账号，列出 {shown} 个',
 
   'form.saved': '已保存',
