@@ -172,7 +172,7 @@ const texts: Record<keyof typeof zh, string> = {
   'submit.q.impact': 'Impact',
   'submit.q.contact': 'Contact',
   'submit.search': 'Search products or problems',
-  'submit.search.eg': 'Name, short name or pinyin, for example ECS',
+  'submit.search.eg': 'Name or short name, for example ECS',
   'submit.nothing': 'Nothing found; try another word.',
   'submit.fault': 'fault',
   'submit.question': 'question',

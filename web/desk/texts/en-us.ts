@@ -113,7 +113,7 @@ const texts: Record<keyof typeof zh, string> = {
   'invalid.hint': 'The customer reads this.',
   'invalid.done': 'Marked as invalid',
   'snooze': 'Snooze',
-  'snoozed': 'snoozed',
+  'snoozed': 'snoozed until {at}',
   'snooze.until': 'Until when',
   'snooze.hint': 'Out of the lists until then. Whatever the customer does wakes it.',
   'snooze.1h': 'In an hour',

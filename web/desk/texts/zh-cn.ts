@@ -111,7 +111,7 @@ const texts = {
   'invalid.hint': '客户会看到此原因。',
   'invalid.done': '工单已置为无效',
   'snooze': '稍后处理',
-  'snoozed': '已稍后',
+  'snoozed': '稍后处理，至 {at}',
   'snooze.until': '稍后到何时',
   'snooze.hint': '到时间前不在列表中显示，客户有动作时立即出现。',
   'snooze.1h': '1 小时后',
