@@ -25,6 +25,7 @@ async function look(page: Page, subjects: { name: string; go: (page: Page) => Pr
       await s.go(page)
       await page.setViewportSize(size)
       await page.waitForTimeout(150)
+      await expect(page.locator('.toast')).toHaveCount(0, { timeout: 15_000 }) // what was said goes by itself, or by its button
       wrong.push(...(await unreachable(page)).map((w) => `${s.name}: ${w}`))
       if (process.env.STATE_SHOTS !== undefined) await page.screenshot({ path: `${process.env.STATE_SHOTS}/${size.width}-${s.name}.png` })
       await s.after?.(page)
