@@ -58,7 +58,7 @@ test('dialogs and the offline banner are clean', async ({ page, world, context, 
     await dialog('agreement')
     await page.goto('/console')
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
-    await page.locator('header .menu button').click()
+    await page.locator('header .menu button').first().click()
     await expect(page.locator('header .pop select').first()).toBeVisible()
     await axeClean(page, `menu ${language}`)
     await page.keyboard.press('Escape')
