@@ -74,7 +74,7 @@ func TestCorpusRead(t *testing.T) {
 	for _, s := range corpus(t) {
 		began := time.Now()
 		got := mailin.ReadRaw(s.raw)
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 10*time.Second { // some milliseconds, on a machine that does nothing else
 			t.Errorf("%s took %v", s.name, took)
 		}
 		w := s.want

@@ -385,7 +385,7 @@ func TestSMTPSilence(t *testing.T) {
 	if !errors.As(err, &f) || f.Permanent {
 		t.Errorf("%v", err)
 	}
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 10*time.Second { // of the 15 without a setting
 		t.Errorf("took %v", took)
 	}
 }
