@@ -57,7 +57,7 @@ func TestSealerBehind(t *testing.T) {
 			batch = append(batch, event.Row{Domain: "d1", Subject: "ticket", SubjectID: fmt.Sprint("t", i), Revision: 2})
 		}
 		sql, args := event.OvertakenQuery(batch)
-		plan := planOf(t, d, sql, args)
+		plan := dbtest.PlanOf(t, d, sql, args...)
 		// PostgreSQL chooses by the size of the table, which is small here.
 		if d.Dialect() == db.SQLite && !strings.Contains(plan, "events_by_subject") {
 			t.Errorf("the subjects are not looked up:\n%s", plan)
@@ -72,38 +72,4 @@ func TestSealerBehind(t *testing.T) {
 		}
 		holds(t, d)
 	})
-}
-
-// planOf is how the database would carry out a query on tables that are too long to be
-// read from end to end.
-func planOf(t *testing.T, d *db.DB, sql string, args []any) string {
-	t.Helper()
-	var lines []string
-	err := d.View(t.Context(), func(tx *db.Tx) error {
-		lines = nil
-		explain := "EXPLAIN "
-		if d.Dialect() == db.SQLite {
-			explain = "EXPLAIN QUERY PLAN "
-		} else {
-			var off string
-			if err := tx.Get("SELECT set_config('enable_seqscan', 'off', true)").Scan(&off); err != nil {
-				return err
-			}
-		}
-		return tx.List(func(r db.Row) error {
-			var line string
-			into := []any{&line}
-			if d.Dialect() == db.SQLite {
-				var id, parent, unused int
-				into = []any{&id, &parent, &unused, &line}
-			}
-			err := r.Scan(into...)
-			lines = append(lines, line)
-			return err
-		}, explain+sql, args...)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(lines, "\n")
 }

@@ -77,7 +77,7 @@ func (f DomainFilter) where() (cond string, args []any, err error) {
 		and("plan = ?", f.Plan)
 	}
 	if f.Partner != "" {
-		and("partner_id = ?", f.Partner)
+		and("partner_id <> '' AND partner_id = ?", f.Partner) // the first is what the index domains_by_partner holds
 	}
 	return cond, args, nil
 }

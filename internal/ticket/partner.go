@@ -50,7 +50,7 @@ func sees(tx *db.Tx, who principal.Principal, t Ticket) error {
 // business.
 func (w *where) onlyTheirs(who principal.Principal) {
 	if who.Partner != "" {
-		w.and(`(ownership = 1 AND domain_id IN (SELECT id FROM domains WHERE partner_id = ?)
+		w.and(`(ownership = 1 AND domain_id IN (`+identity.ServedDomains+`= ?)
 			OR ownership = 2 AND isv_product IN (SELECT ref_id FROM partner_services WHERE partner_id = ? AND kind = 'product'))`, who.Partner, who.Partner)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/fault"
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 )
@@ -187,7 +188,7 @@ func (f RowFilter) where(who principal.Principal, now int64) (w where) {
 	}
 	if len(f.Partners) > 0 {
 		in := "IN (?" + strings.Repeat(", ?", len(f.Partners)-1) + ")"
-		w.and(`(ownership = 1 AND domain_id IN (SELECT id FROM domains WHERE partner_id `+in+`)
+		w.and(`(ownership = 1 AND domain_id IN (`+identity.ServedDomains+in+`)
 			OR ownership = 2 AND isv_product IN (SELECT ref_id FROM partner_services WHERE partner_id `+in+` AND kind = 'product'))`, append(anys(f.Partners), anys(f.Partners)...)...)
 	}
 	switch f.Assignee {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"casemate/internal/db"
 )
 
 // Plan is how PostgreSQL carried out one statement.
@@ -101,3 +103,37 @@ func (n node) walk(scanned map[string][]string) {
 
 // String is for messages of tests.
 func (p Plan) String() string { return fmt.Sprintf("%v in %s", p.Scanned, p.Text) }
+
+// PlanOf is how the database would carry out a query on tables that are too long to be
+// read from end to end.
+func PlanOf(t testing.TB, d *db.DB, sql string, args ...any) string {
+	t.Helper()
+	var lines []string
+	err := d.View(t.Context(), func(tx *db.Tx) error {
+		lines = nil
+		explain := "EXPLAIN "
+		if d.Dialect() == db.SQLite {
+			explain = "EXPLAIN QUERY PLAN "
+		} else {
+			var off string
+			if err := tx.Get("SELECT set_config('enable_seqscan', 'off', true)").Scan(&off); err != nil {
+				return err
+			}
+		}
+		return tx.List(func(r db.Row) error {
+			var line string
+			into := []any{&line}
+			if d.Dialect() == db.SQLite {
+				var id, parent, unused int
+				into = []any{&id, &parent, &unused, &line}
+			}
+			err := r.Scan(into...)
+			lines = append(lines, line)
+			return err
+		}, explain+sql, args...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
+}
