@@ -19,8 +19,8 @@ race=(-race
 # Only compiling, for make test to do meanwhile.
 [ "${1:-}" != compile ] || CGO_ENABLED=1 exec go build "${race[@]}" ./api/... ./internal/...
 
-# One cluster and one migrated database of each kind are made, the rest are
-# copies (internal/db/dbtest).
+# One cluster, one migrated database of each kind and one demo world are made,
+# the rest are copies (internal/db/dbtest, test/world).
 CASEMATE_TEST_TEMPLATES=$(mktemp -d)
 export CASEMATE_TEST_TEMPLATES
 trap 'rm -rf "$CASEMATE_TEST_TEMPLATES"' EXIT

@@ -100,7 +100,7 @@ func TestDemo(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			o := world.Options{Strict: true}
+			o := world.Options{Strict: true, Fresh: true}
 			if engine == "postgres" {
 				o.Database = dbtest.ServerDatabase(t)
 			}

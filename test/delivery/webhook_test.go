@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -65,7 +64,7 @@ func TestWebhookKill(t *testing.T) {
 			t.Parallel()
 			o := world.Options{Config: "webhooks: {allow: [127.0.0.1/32]}\n"}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			w := world.Start(t, o)
 			k := &told{ids: map[int64]string{}}

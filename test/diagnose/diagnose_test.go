@@ -15,7 +15,6 @@ import (
 	osm "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2/model"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -45,7 +44,7 @@ func each(t *testing.T, test func(t *testing.T, w *world.World)) {
 			t.Parallel()
 			o := world.Options{Config: settings}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			test(t, world.Start(t, o))
 		})

@@ -63,7 +63,7 @@ func TestBackupRestore(t *testing.T) {
 	if _, err := w.Local("backup", "--to", data); err == nil {
 		t.Error("a backup overwrites a file")
 	}
-	other := world.Start(t, world.Options{})
+	other := world.Start(t, world.Options{Fresh: true})
 	foreign := filepath.Join(dir, "foreign.tar")
 	if _, err := other.Local("backup", "--keys-only", "--to", foreign); err != nil {
 		t.Fatal(err)

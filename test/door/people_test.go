@@ -23,7 +23,6 @@ import (
 	osm "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2/model"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -127,7 +126,7 @@ func TestSDKFederation(t *testing.T) {
 			write(settings, "drain: 50ms\n")
 			o := world.Options{Args: []string{"--config", settings}}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			w := world.Start(t, o)
 			d := w.Domains[0]

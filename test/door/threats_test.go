@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -258,7 +257,7 @@ func TestLoginFlood(t *testing.T) {
 // TestRevokeSpeed: what is taken away on one node is gone there within a second
 // and on another within five (threats.md B8).
 func TestRevokeSpeed(t *testing.T) {
-	database := dbtest.ServerDatabase(t)
+	database := world.Database(t)
 	one := world.Start(t, world.Options{Database: database})
 	two := world.Start(t, world.Options{Database: database, NoDemo: true, Args: []string{"--keys", one.Dir + ".keys"}})
 	status := func(w *world.World, token string) int {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/contract"
 	"casemate/test/objects"
 	"casemate/test/world"
@@ -177,7 +176,7 @@ func TestMassAssignment(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			w := world.Start(t, o)
 			massAssignment(t, w)

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/contract"
 	"casemate/test/world"
 )
@@ -207,7 +206,7 @@ func configured(t *testing.T, config string, test func(t *testing.T, w *world.Wo
 			t.Parallel()
 			o := world.Options{Config: config}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			test(t, world.Start(t, o))
 		})

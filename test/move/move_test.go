@@ -203,7 +203,7 @@ func TestMigrate(t *testing.T) {
 	w.Kill()
 
 	// The store that was left is another time's: nothing of it is mixed in.
-	other := world.Start(t, world.Options{})
+	other := world.Start(t, world.Options{Fresh: true})
 	other.Kill()
 	if out, err := migrate(t, 0, "--data", other.Dir, "--to", elsewhere); err == nil || !strings.Contains(out, "another installation") {
 		t.Errorf("another installation as target: %v %s", err, out)

@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -149,7 +148,7 @@ func each(t *testing.T, test func(t *testing.T, w *world.World, lite bool)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, world.Start(t, world.Options{Config: "drain: 100ms\n", Database: dbtest.ServerDatabase(t)}), false)
+		test(t, world.Start(t, world.Options{Config: "drain: 100ms\n", Database: world.Database(t)}), false)
 	})
 }
 

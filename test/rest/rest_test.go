@@ -269,7 +269,7 @@ func TestNoSecretAtRest(t *testing.T) {
 				t.Parallel()
 				s := &scenario{t: t, dir: t.TempDir(), secrets: map[string]string{}, metrics: freePort(t)}
 				h := &house{codes: map[string]string{}}
-				o := world.Options{NoDemo: !demo, Args: []string{"--log-level", "debug"}}
+				o := world.Options{NoDemo: !demo, Fresh: true, Args: []string{"--log-level", "debug"}}
 				mailSecret, smsSecret := s.keep("mail provider's password", marker("mail")), s.keep("gateway's secret", marker("gateway"))
 				o.Config = fmt.Sprintf(`metrics: %s
 webhooks: {allow: [127.0.0.1/32]}

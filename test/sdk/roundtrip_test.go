@@ -27,7 +27,6 @@ import (
 	osm "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2/model"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/contract"
 	"casemate/test/objects"
 	"casemate/test/world"
@@ -162,7 +161,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Parallel()
 			o := world.Options{Strict: true, Config: objects.Scenes}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			w := world.Start(t, o)
 			for i, how := range []string{"aksk", "token"} {

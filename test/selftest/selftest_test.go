@@ -16,7 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/contract"
 	"casemate/test/world"
 )
@@ -76,7 +75,7 @@ func TestSelftest(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			w := world.Start(t, o)
 			before := desk(t, w)

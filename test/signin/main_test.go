@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -24,7 +23,7 @@ func each(t *testing.T, o world.Options, test func(t *testing.T, w *world.World)
 		t.Run(database, func(t *testing.T) {
 			o := o
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			test(t, world.Start(t, o))
 		})

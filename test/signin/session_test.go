@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/contract"
 	"casemate/test/world"
 )
@@ -317,7 +316,7 @@ func upgrade(t *testing.T, w *world.World, b *browser, path string) int {
 // TestBrowserSessionRevoked: what ends on one node is over there within a second
 // and on another within five (threats.md B8).
 func TestBrowserSessionRevoked(t *testing.T) {
-	database := dbtest.ServerDatabase(t)
+	database := world.Database(t)
 	one := world.Start(t, world.Options{Database: database})
 	two := world.Start(t, world.Options{Database: database, NoDemo: true, Args: []string{"--keys", one.Dir + ".keys"}})
 	d := one.Domains[0]

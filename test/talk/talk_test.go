@@ -21,7 +21,6 @@ import (
 	osm "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2/model"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -68,7 +67,7 @@ func TestSDK(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			tell(t, world.Start(t, o))
 		})
@@ -319,7 +318,7 @@ func TestPollOverHTTP(t *testing.T) {
 			t.Parallel()
 			o := world.Options{}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			storm(t, world.Start(t, o))
 		})

@@ -63,6 +63,7 @@ type Options struct {
 	Args     []string // more arguments of casemate serve
 	Wrap     []string // a command that runs the binary, e.g. strace and its options
 	NoDemo   bool
+	Fresh    bool     // the demo world is made here, not copied: its making is looked at, or it must be no other's
 	Env      []string // more environment, NAME=value
 	Direct   bool     // clients call the server itself, nothing is judged
 	Strict   bool     // no client here sends a request that breaks the contract
@@ -148,6 +149,7 @@ func Start(t testing.TB, o Options) *World {
 		}
 		w.URL = w.tap.URL
 	}
+	w.copyDemo()
 	w.Run()
 	t.Cleanup(func() {
 		w.Kill()

@@ -115,7 +115,7 @@ var sqliteTemplate = sync.OnceValues(func() (file []byte, err error) {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "template.db")
-	err = once("sqlite", path, func() error {
+	err = Once("sqlite", path, func() error {
 		d, err := db.Open(context.Background(), db.Options{URL: path})
 		if err != nil {
 			return err
@@ -252,24 +252,60 @@ func copied(t testing.TB, of *template) string {
 	s := server(t)
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if of.ready == "" {
-		ready := of.name
-		there, err := s.has(of.name)
-		if err == nil && !there {
-			err = s.make(of)
-		}
-		if err == nil && filling != nil {
-			ready = of.name + "_filled"
-			if err = s.copyDatabase(ready, of.name); err == nil {
-				err = fill(s.url(ready) + "?listen=off")
-			}
-		}
-		if err != nil {
-			t.Fatalf("the template of databases: %v", err)
-		}
-		of.ready = ready
+	if err := of.prepare(s); err != nil {
+		t.Fatalf("the template of databases: %v", err)
 	}
 	return create(t, s, of.ready)
+}
+
+// prepare makes of.ready, with shared.mu held.
+func (of *template) prepare(s *Postgres) error {
+	if of.ready != "" {
+		return nil
+	}
+	ready := of.name
+	there, err := s.has(of.name)
+	if err == nil && !there {
+		err = s.make(of)
+	}
+	if err == nil && filling != nil {
+		ready = of.name + "_filled"
+		if err = s.copyDatabase(ready, of.name); err == nil {
+			err = fill(s.url(ready) + "?listen=off")
+		}
+	}
+	if err == nil {
+		of.ready = ready
+	}
+	return err
+}
+
+// DatabaseWith is ServerDatabase that begins with what fill has written to one,
+// once in this process for each name.
+func DatabaseWith(t testing.TB, name string, fill func(url string)) string {
+	t.Helper()
+	s := server(t)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	name = "template_" + name
+	there, err := s.has(name)
+	if err == nil && !there {
+		of := &plain
+		if partitionedToo() {
+			of = &partitioned
+		}
+		if err = of.prepare(s); err == nil {
+			err = s.copyDatabase(name+"_new", of.ready)
+		}
+		if err == nil {
+			fill(s.url(name + "_new")) // whatever ends the test here leaves no template behind
+			err = s.exec("ALTER DATABASE " + name + "_new RENAME TO " + name)
+		}
+	}
+	if err != nil {
+		t.Fatalf("the template of databases: %v", err)
+	}
+	return create(t, s, name)
 }
 
 // EmptyDatabase is the URL of a fresh PostgreSQL database without tables.

@@ -12,9 +12,9 @@ import (
 // scripts/test.sh names a folder, which lives as long as its run.
 func kept() bool { return os.Getenv("CASEMATE_TEST_TEMPLATES") != "" }
 
-// once makes what shall be at path, or copies what another process of this run
+// Once makes what shall be at path, or copies what another process of this run
 // has made under the name.
-func once(name, path string, make func() error) error {
+func Once(name, path string, make func() error) error {
 	if !kept() {
 		return make()
 	}
@@ -28,19 +28,19 @@ func once(name, path string, make func() error) error {
 		return err
 	}
 	if _, err := os.Stat(own); err == nil {
-		return clone(own, path)
+		return Clone(own, path)
 	}
 	if err := make(); err != nil {
 		return err
 	}
-	if err := clone(path, own+".new"); err != nil {
+	if err := Clone(path, own+".new"); err != nil {
 		return err
 	}
 	return os.Rename(own+".new", own)
 }
 
-// clone copies a file or a folder with its owner.
-func clone(from, to string) error {
+// Clone copies a file or a folder with its owner, rights and times.
+func Clone(from, to string) error {
 	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
 		return fmt.Errorf("cp: %w: %s", err, out)
 	}

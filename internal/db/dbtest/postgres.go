@@ -62,7 +62,7 @@ func LaunchPostgres(dir string, durable bool) (*Postgres, error) {
 		p.args = append(p.args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off", "-c", "max_wal_size=256MB")
 		name = "cluster-migrated"
 	}
-	err = once(name, cluster, func() error {
+	err = Once(name, cluster, func() error {
 		initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 		initdb.Dir = dir
 		initdb.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred}
