@@ -22,7 +22,6 @@ import (
 	osm "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/osm/v2/model"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -124,9 +123,9 @@ func each(t *testing.T, config string, test func(t *testing.T, w *world.World)) 
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
-			o := world.Options{Config: config}
+			o := world.Options{Config: "drain: 100ms\n" + config}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			test(t, world.Start(t, o))
 		})

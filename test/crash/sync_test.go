@@ -23,7 +23,7 @@ func TestSyncBeforeAck(t *testing.T) {
 	}
 	trace := filepath.Join(t.TempDir(), "trace")
 	w := world.Start(t, world.Options{Wrap: []string{strace, "-f", "-y", "-s", "8192", "-o", trace,
-		"-e", "trace=write,pwrite64,writev,fsync,fdatasync,sendto", "--"}})
+		"-e", "trace=write,pwrite64,writev,fsync,fdatasync,sendto", "--"}, Config: "drain: 100ms\n"})
 	c := client(t, w)
 	problem := problemType(t, c)
 	const tickets = 30

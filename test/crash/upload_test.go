@@ -65,7 +65,7 @@ func uploadForm(w *world.World, name, text string) (string, error) {
 func TestUploadKill(t *testing.T) {
 	for database, kills := range map[string]int{"sqlite": 50, "postgres": 10} {
 		t.Run(database, func(t *testing.T) {
-			o := world.Options{Config: "attachment: {day_mb: -1, domain_mb: -1, clean_every: 1s}\n"}
+			o := world.Options{Config: "drain: 100ms\nattachment: {day_mb: -1, domain_mb: -1, clean_every: 1s}\n"}
 			if database == "postgres" {
 				o.Database = dbtest.DurableDatabase(t)
 			}

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"casemate/internal/db/dbtest"
 	"casemate/test/world"
 )
 
@@ -29,9 +28,9 @@ func TestListenAfterDay(t *testing.T) {
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
-			var o world.Options
+			o := world.Options{Config: "drain: 100ms\n"}
 			if database == "postgres" {
-				o.Database = dbtest.ServerDatabase(t)
+				o.Database = world.Database(t)
 			}
 			w := world.Start(t, o)
 			dir := t.TempDir()

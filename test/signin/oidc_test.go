@@ -164,7 +164,7 @@ func TestProvider(t *testing.T) {
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			p := &provider{t: t, issuer: p.issuer}
-			w, path := configured(t, database, "identity: {recheck: 1s}\n")
+			w, path := configured(t, database, "drain: 100ms\nidentity: {recheck: 1s}\n")
 			domain, local := w.Domains[0], w.Engineers[0]
 			if status, text, err := w.Operator("POST", "/desk/v1/domains/"+domain.ID+"/groups", obj{"name": "network", "roles": []string{"ticket_group_operator"}}); err != nil || status != 201 {
 				t.Fatal(status, text, err)
@@ -351,7 +351,7 @@ func TestProvider(t *testing.T) {
 			// Other groups there, another role here.
 			souls(soul{"1", "ann", "secret of ann", []string{"desk", "desk-leads"}})
 			role := ""
-			for began := time.Now(); role != "supervisor" && time.Since(began) < 6*time.Second; time.Sleep(50 * time.Millisecond) {
+			for began := time.Now(); role != "supervisor" && time.Since(began) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
 				if _, out := b.send("GET", "/web/v1/session", nil); out["role"] != nil {
 					role = out["role"].(string)
 				}
@@ -370,8 +370,8 @@ func TestProvider(t *testing.T) {
 			}
 			// Disabled there, out here; enabled there, in again. The others stay.
 			p.put("control/people", []soul{{"4", "cat", "secret of cat", []string{"networkers"}}})
-			b.out("disabled at the provider", 6*time.Second)
-			dan.out("disabled at the provider, no refresh token", 6*time.Second)
+			b.out("disabled at the provider", 20*time.Second)
+			dan.out("disabled at the provider, no refresh token", 20*time.Second)
 			if !cat.alive() {
 				t.Error("another one was thrown out")
 			}
