@@ -49,7 +49,7 @@ export CGO_ENABLED=0
   { [ ${#waiting[@]} -eq 0 ] || try . "${tags[@]}" -p 1 -timeout $most "${waiting[@]}"; } >"$beside" 2>&1 &
   CGO_ENABLED=1 try . "${tags[@]}" "${race[@]}" -shuffle=on -timeout 30m ./api/... ./cmd/... ./internal/...
   # At full size, which the race detector makes too slow.
-  try . "${tags[@]}" -run '^Test(PumpingBreaker|HonestCrowd|CodeSingleUse|SearchRelevance)$' ./internal/verify ./internal/ticket
+  try . "${tags[@]}" -run '^Test(PumpingBreaker|HonestCrowd|CodeSingleUse|SearchRelevance|UndoRandom)$' ./internal/verify ./internal/ticket
   try . "${tags[@]}" -p 2 -timeout $most "${working[@]}"
   wait
   cat "$beside"

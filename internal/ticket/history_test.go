@@ -139,8 +139,11 @@ func (r *random) alive() {
 func TestUndoRandom(t *testing.T) {
 	t.Parallel()
 	each(t, ticket.Options{}, func(w *world) {
-		undone, refused := 0, 0
-		for seed := range uint64(3) {
+		undone, refused, seeds := 0, 0, 3
+		if raced { // one after the other: nothing to race; all of them without the detector
+			seeds = 1
+		}
+		for seed := range uint64(seeds) {
 			r := newRandom(w, seed, 5)
 			for range 12 {
 				w.clock.Add(time.Second)
@@ -186,7 +189,7 @@ func TestUndoRandom(t *testing.T) {
 			w.t.Errorf("counters %v %v", differ, err)
 		}
 		w.t.Logf("%d changes undone, %d refused before", undone, refused)
-		if undone < 20 {
+		if undone < 7*seeds {
 			w.t.Errorf("only %d were undone", undone)
 		}
 	})

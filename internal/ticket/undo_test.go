@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,8 +73,16 @@ func (w *world) rows(domain string) (lines []string) {
 	return lines
 }
 
+// columned is what columns found: every database of a kind has the same, and
+// PostgreSQL takes long to tell.
+var columned sync.Map
+
 // columns is an expression of a table's columns, all as one text.
 func (w *world) columns(table string) string {
+	key := fmt.Sprint(w.db.Dialect(), " ", table)
+	if known, ok := columned.Load(key); ok {
+		return known.(string)
+	}
 	var names []string
 	sql := "SELECT name FROM pragma_table_info('" + table + "') ORDER BY name"
 	if w.db.Dialect() == db.Postgres {
@@ -97,6 +106,7 @@ func (w *world) columns(table string) string {
 	if len(out) == 0 {
 		w.t.Fatalf("%s has no columns", table)
 	}
+	columned.Store(key, strings.Join(out, " || "))
 	return strings.Join(out, " || ")
 }
 
