@@ -1,7 +1,6 @@
 package setup_test
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"casemate/internal/config"
 	"casemate/internal/db"
+	"casemate/internal/db/dbtest"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/notify"
@@ -156,25 +156,18 @@ func (w *world) dump() map[string]string {
 	w.t.Helper()
 	tables, err := db.Tables()
 	w.OK(err)
-	columns := "SELECT name FROM pragma_table_info('%s')"
-	if strings.Contains(w.t.Name(), "postgres") {
-		columns = "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = '%s' ORDER BY ordinal_position"
+	columns, out := map[string][]string{}, map[string]string{}
+	for _, table := range tables {
+		columns[table] = dbtest.Columns(w.t, w.DB, table)
 	}
-	out := map[string]string{}
 	w.OK(w.DB.View(w.t.Context(), func(tx *db.Tx) error {
 		for _, table := range tables {
 			var parts []string
-			err := tx.List(func(r db.Row) error {
-				var c string
-				err := r.Scan(&c)
+			for _, c := range columns[table] {
 				parts = append(parts, "coalesce(CAST("+c+" AS TEXT), 'NULL')")
-				return err
-			}, fmt.Sprintf(columns, table))
-			if err != nil || len(parts) == 0 {
-				return fmt.Errorf("columns of %s: %w", table, err)
 			}
 			var rows []string
-			err = tx.List(func(r db.Row) error {
+			err := tx.List(func(r db.Row) error {
 				var text string
 				err := r.Scan(&text)
 				rows = append(rows, text)

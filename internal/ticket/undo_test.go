@@ -5,12 +5,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"casemate/internal/attachment"
 	"casemate/internal/db"
+	"casemate/internal/db/dbtest"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
 )
@@ -73,31 +73,10 @@ func (w *world) rows(domain string) (lines []string) {
 	return lines
 }
 
-// columned is what columns found: every database of a kind has the same, and
-// PostgreSQL takes long to tell.
-var columned sync.Map
-
 // columns is an expression of a table's columns, all as one text.
 func (w *world) columns(table string) string {
-	key := fmt.Sprint(w.db.Dialect(), " ", table)
-	if known, ok := columned.Load(key); ok {
-		return known.(string)
-	}
-	var names []string
-	sql := "SELECT name FROM pragma_table_info('" + table + "') ORDER BY name"
-	if w.db.Dialect() == db.Postgres {
-		sql = "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = '" + table + "' ORDER BY column_name"
-	}
-	w.ok(w.db.View(w.t.Context(), func(tx *db.Tx) error {
-		return tx.List(func(r db.Row) error {
-			var name string
-			err := r.Scan(&name)
-			names = append(names, name)
-			return err
-		}, sql)
-	}))
 	var out []string
-	for _, n := range names {
+	for _, n := range dbtest.Columns(w.t, w.db, table) {
 		if (table == "tickets" || table == "desk_tickets") && (n == "changed_at" || n == "revision" || n == "sla" || n == "due_at" || n == "due_kind") || table == "search_docs" && n == "n" {
 			continue
 		}
@@ -106,7 +85,6 @@ func (w *world) columns(table string) string {
 	if len(out) == 0 {
 		w.t.Fatalf("%s has no columns", table)
 	}
-	columned.Store(key, strings.Join(out, " || "))
 	return strings.Join(out, " || ")
 }
 

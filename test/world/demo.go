@@ -42,11 +42,11 @@ func Database(t testing.TB) string {
 	return url
 }
 
-// copyDemo begins the world with a copy where one will do: not where it is made
-// by another program, under watch, or with attachments or keys elsewhere.
+// copyDemo begins the world with a copy where one will do: not where another
+// program makes it, or with attachments or keys elsewhere.
 func (w *World) copyDemo() {
 	w.t.Helper()
-	if w.o.Fresh || w.o.NoDemo || w.o.Binary != "" || w.o.Wrap != nil || slices.Contains(w.o.Args, "--blobs") || slices.Contains(w.o.Args, "--keys") {
+	if w.o.Fresh || w.o.NoDemo || w.o.Binary != "" || slices.Contains(w.o.Args, "--blobs") || slices.Contains(w.o.Args, "--keys") {
 		return
 	}
 	demos.mu.Lock()
