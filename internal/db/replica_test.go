@@ -129,7 +129,7 @@ func TestReplica(t *testing.T) {
 	e := open(base + "?replica=" + url.QueryEscape(front.url))
 	look := func() (rows int) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		if err := e.Survey(ctx, func(tx *db.Tx) error {
 			return tx.Get("SELECT count(*) FROM locks WHERE name LIKE 'w%'").Scan(&rows)

@@ -357,7 +357,7 @@ func TestShutOutIsToldNothing(t *testing.T) {
 			over = true
 			w.create(w.Li, "behind his back")
 			w.seal()
-			late := time.AfterFunc(5*time.Second, cancel) // a stream that goes on ends then
+			late := time.AfterFunc(20*time.Second, cancel) // a stream that goes on ends then
 			if rest, err := io.ReadAll(s); err != nil || len(rest) != 0 {
 				w.T.Errorf("%s is shut out and told %q, %v", who.User, rest, err)
 			}
@@ -403,7 +403,7 @@ func TestRightsAreLost(t *testing.T) {
 			return &client{t: w.T.(*testing.T), s: s, lines: bufio.NewScanner(s), cancel: cancel, calm: true}
 		}
 		ends := func(c *client, why string) {
-			late := time.AfterFunc(5*time.Second, func() { w.T.Errorf("%s: the stream goes on", why); c.cancel() })
+			late := time.AfterFunc(20*time.Second, func() { w.T.Errorf("%s: the stream goes on", why); c.cancel() })
 			defer late.Stop()
 			for c.lines.Scan() {
 				if line := c.lines.Text(); strings.HasPrefix(line, "event: ") && line != "event: "+live.Counts {

@@ -107,7 +107,7 @@ func TestReplacedGatewayHangsUp(t *testing.T) {
 			if err := change(); err != nil {
 				w.t.Fatal(err)
 			}
-			for end := time.Now().Add(5 * time.Second); closed.Load() < want && time.Now().Before(end); {
+			for end := time.Now().Add(20 * time.Second); closed.Load() < want && time.Now().Before(end); {
 				time.Sleep(5 * time.Millisecond)
 			}
 			if closed.Load() != want {
