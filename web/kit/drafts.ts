@@ -1,8 +1,8 @@
 // Texts that must not be lost: kept on this device, per user and place, until
 // they are sent.
 
-export const prefix = 'casemate.draft.'
-export const lifetime = 30 * 86_400_000
+const prefix = 'casemate.draft.'
+const lifetime = 30 * 86_400_000
 
 interface Kept<T> {
   at: number

@@ -23,6 +23,7 @@ test('drafts past 30 days go from the storage, whoever wrote them, with what is 
   items['casemate.draft.me.odd'] = 'not json'
   items['casemate.prefs'] = '{}'
   vi.setSystemTime(new Date('2026-01-31T12:00:00Z'))
+  expect(kept('old', 'reply.1'), 'both mean the same 30 days').toBeUndefined()
   purge()
   expect(Object.keys(items).sort()).toEqual(['casemate.draft.me.reply.2', 'casemate.prefs'])
   expect(kept('me', 'reply.2')?.value).toBe('still')
