@@ -17,7 +17,7 @@ const texts: Record<keyof typeof zh, string> = {
   'made.p.state.closed': 'Closed',
 
   'p.acc.title': 'Accounts',
-  'p.acc.about': 'Customers\' accounts: plans, quotas, users, rights.',
+  'p.acc.about': 'Customers\' accounts: plans, quotas, users, permissions.',
   'p.acc.one': 'Account',
   'p.acc.new': 'New account',
   'p.acc.new.about': 'First the account, then its first user, the main account.',

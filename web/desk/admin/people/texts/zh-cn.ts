@@ -15,7 +15,7 @@ const texts = {
   'made.p.state.closed': '已关闭',
 
   'p.acc.title': '账号',
-  'p.acc.about': '客户的账号：套餐、配额、用户、权限。',
+  'p.acc.about': '客户的账号：支持计划、配额、用户、权限。',
   'p.acc.one': '账号',
   'p.acc.new': '新建账号',
   'p.acc.new.about': '先建账号，再为它建主账号用户。',
