@@ -234,6 +234,10 @@ func (c *configExportCmd) Run(ctx context.Context, o *output) error {
 	if c.JSON {
 		return o.json(raw)
 	}
+	if got.Version == 0 {
+		o.printf(o.say("尚无配置版本（%.12s；首次 apply 会把现有配置记为版本 1），已写入 %d 个文件：%s\n", "no configuration version yet (%.12s; the first apply records what is there as version 1), %d files written to %s\n"), got.Hash, len(got.Files), c.Dir)
+		return nil
+	}
 	o.printf(o.say("配置版本 %d（%.12s），已写入 %d 个文件：%s\n", "configuration version %d (%.12s), %d files written to %s\n"), got.Version, got.Hash, len(got.Files), c.Dir)
 	return nil
 }
@@ -386,6 +390,9 @@ func (c *configHistoryCmd) Run(ctx context.Context, o *output) error {
 	fmt.Fprintln(w, o.say("版本\t时间\t方式\t变更\t操作者\t哈希", "VERSION\tAT\tHOW\tCHANGES\tBY\tHASH"))
 	for _, v := range got.Items {
 		how := o.say(kinds[v.Kind][0], kinds[v.Kind][1])
+		if v.Version == 1 && v.Kind == "found" { // nothing was recorded that it could have changed
+			how = o.say("首次生效前的配置", "what was there at first")
+		}
 		if v.From > 0 {
 			how += fmt.Sprintf(" -> %d", v.From)
 		}

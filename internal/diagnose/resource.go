@@ -216,14 +216,15 @@ func (s *Service) DeleteResource(ctx context.Context, who principal.Principal, d
 		return fault.NoPermission
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if _, err := resourceIn(tx, domain, id); err != nil {
+		r, err := resourceIn(tx, domain, id)
+		if err != nil {
 			if errors.Is(err, errNoResource) {
 				return errNoResource.In("resource_id")
 			}
 			return err
 		}
 		tx.Write(1, "DELETE FROM diagnosis_resources WHERE domain_id = ? AND id = ?", domain, id)
-		event.Record(tx, who, event.Event{Domain: domain, Kind: "resource.delete", Subject: "resource", SubjectID: id, LogCode: event.NoLog})
+		event.Record(tx, who, event.Event{Domain: domain, Kind: "resource.delete", Subject: "resource", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"name": r.Name}})
 		return nil
 	})
 }

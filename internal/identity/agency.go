@@ -104,11 +104,12 @@ func (s *Service) DeleteAgency(ctx context.Context, who principal.Principal, dom
 		return err
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if _, err := AgencyIn(tx, domain, id); err != nil {
+		a, err := AgencyIn(tx, domain, id)
+		if err != nil {
 			return err
 		}
 		tx.Write(1, "DELETE FROM agencies WHERE domain_id = ? AND id = ?", domain, id)
-		event.Record(tx, who, event.Event{Domain: domain, Kind: "agency.delete", Subject: "agency", SubjectID: id, LogCode: event.NoLog})
+		event.Record(tx, who, event.Event{Domain: domain, Kind: "agency.delete", Subject: "agency", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"name": a.Name}})
 		return nil
 	})
 }

@@ -115,7 +115,9 @@ func PutPartnerIn(tx *db.Tx, who principal.Principal, fresh bool, p Partner) err
 }
 
 // DropPartnerIn ends the work with a partner as RemovePartner does.
-func DropPartnerIn(tx *db.Tx, who principal.Principal, id string) { removePartner(tx, who, id) }
+func DropPartnerIn(tx *db.Tx, who principal.Principal, id, name string) {
+	removePartner(tx, who, id, name)
+}
 
 // SetDomainIn sets a customer's support plan and partner. Tickets keep the plan
 // they were made under.

@@ -141,3 +141,26 @@ func OwnContact(tx *db.Tx, domain, user, hash string) (bool, error) {
 	err := tx.Get("SELECT count(*) FROM users WHERE domain_id = ? AND (id = ? OR main = 1) AND (mobile_hash = ? OR mail_hash = ?)", domain, user, hash, hash).Scan(&n)
 	return n > 0, err
 }
+
+// ContactsIn are the contacts a word may be, in their one spelling.
+func ContactsIn(word string) (all []string) {
+	if strings.ContainsAny(word, "@＠") {
+		if mail, err := NormalMail(word); err == nil {
+			all = append(all, mail)
+		}
+		return all
+	}
+	digits := 0
+	for _, r := range word {
+		if r >= '0' && r <= '9' || r >= '０' && r <= '９' {
+			digits++
+		}
+	}
+	if digits < 7 {
+		return nil
+	}
+	if mobile, err := NormalMobile("", word); err == nil {
+		all = append(all, mobile)
+	}
+	return all
+}

@@ -2,12 +2,14 @@ package identity
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode"
 
 	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/principal"
+	"casemate/internal/search"
 )
 
 // States of an account.
@@ -27,7 +29,7 @@ const (
 // nothing.
 type DomainFilter struct {
 	IDs     []string // these; at most 100
-	Words   string   // each of them is part of the name or the id, whatever the case; at most 256 characters
+	Words   string   // each of them is part of the name or the id, whatever the case, or found with a user; at most 256 characters
 	State   string   // DomainActive, DomainDisabled or DomainClosed
 	Sandbox *bool
 	Plan    string
@@ -36,8 +38,9 @@ type DomainFilter struct {
 	Limit   int    // 1..100, 0 = 50
 }
 
-// where is the filter as a condition; the house is no customer.
-func (f DomainFilter) where() (cond string, args []any, err error) {
+// chosen is the filter as a condition; the house is no customer. Who sees no
+// sealed names finds nothing by them either.
+func (s *Service) chosen(who principal.Principal, f DomainFilter) (cond string, args []any, err error) {
 	cond, args = "id <> ?", []any{principal.House}
 	and := func(sql string, more ...any) { cond, args = cond+" AND "+sql, append(args, more...) }
 	if len(f.IDs) > maxDomainIDs {
@@ -57,7 +60,12 @@ func (f DomainFilter) where() (cond string, args []any, err error) {
 		// Databases fold letters of ASCII only, some all: the others are looked
 		// for as they were typed, small and capital.
 		folded, typed, capital := containing(foldName(w)), containing(w), containing(strings.ToUpper(w))
-		and(`(lower(name) LIKE ? ESCAPE '!' OR lower(name) LIKE ? ESCAPE '!' OR lower(name) LIKE ? ESCAPE '!' OR lower(id) LIKE ? ESCAPE '!')`, folded, typed, capital, folded)
+		sql, more := `lower(name) LIKE ? ESCAPE '!' OR lower(name) LIKE ? ESCAPE '!' OR lower(name) LIKE ? ESCAPE '!' OR lower(id) LIKE ? ESCAPE '!'`, []any{folded, typed, capital, folded}
+		if a, ok := userAtom(w); ok && !who.Blind() {
+			docs, with := search.Docs(s.db.Dialect(), s.terms, []string{search.KindUser}, 0, a)
+			sql, more = sql+" OR id IN (SELECT x.domain_id FROM ("+docs+") AS x)", append(more, with...)
+		}
+		and("("+sql+")", more...)
 	}
 	switch f.State {
 	case "":
@@ -104,7 +112,7 @@ func (s *Service) Domains(ctx context.Context, who principal.Principal, f Domain
 	if f.Limit == 0 {
 		f.Limit = 50
 	}
-	cond, args, err := f.where()
+	cond, args, err := s.chosen(who, f)
 	if err != nil {
 		return nil, 0, "", err
 	}
@@ -129,4 +137,69 @@ func (s *Service) Domains(ctx context.Context, who principal.Principal, f Domain
 		return err
 	})
 	return page, total, cursor, err
+}
+
+// userAtom is what a word looks for among the people of customers, whose names
+// and contacts are sealed: the beginning of a word of the log-in name, or a
+// whole contact. One letter of an alphabet is too little.
+func userAtom(word string) (a search.Atom, ok bool) {
+	if len(word) < 2 {
+		return a, false
+	}
+	a, ok = search.Words(word)
+	a.Contacts = ContactsIn(word)
+	return a, ok
+}
+
+// maxFoundUsers is how many people of an account are named as found.
+const maxFoundUsers = 3
+
+// FoundUsers are the people by whom words of a DomainFilter found some of the
+// accounts, by account: at most three of each. Auditors see no names.
+func (s *Service) FoundUsers(ctx context.Context, who principal.Principal, words string, domains []string) (map[string][]User, error) {
+	if !who.Inspects() {
+		return nil, errOnlyAdmins
+	}
+	if who.Blind() {
+		return nil, nil
+	}
+	var atoms []search.Atom
+	for _, w := range strings.Fields(words) {
+		if a, ok := userAtom(w); ok {
+			atoms = append(atoms, a)
+		}
+	}
+	if len(atoms) == 0 || len(domains) == 0 {
+		return nil, nil
+	}
+	docs, args := search.Docs(s.db.Dialect(), s.terms, []string{search.KindUser}, 0, atoms...)
+	for _, id := range domains {
+		args = append(args, id)
+	}
+	var users []User
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		users = nil
+		return tx.List(func(r db.Row) error {
+			u, err := scanUser(r)
+			users = append(users, u)
+			return err
+		}, "SELECT "+userColumns+" FROM users WHERE (domain_id, id) IN (SELECT y.domain_id, y.doc FROM (SELECT x.domain_id, x.doc, row_number() OVER (PARTITION BY x.domain_id ORDER BY x.doc) AS place FROM ("+docs+") AS x"+
+			" WHERE x.domain_id IN (?"+strings.Repeat(", ?", len(domains)-1)+")) AS y WHERE y.place <= ?)", append(args, maxFoundUsers)...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	found := map[string][]User{}
+	for _, u := range users {
+		if err := s.open(ctx, &u); err != nil {
+			return nil, err
+		}
+		if u.Name != "" { // not erased
+			found[u.Domain] = append(found[u.Domain], u)
+		}
+	}
+	for _, of := range found {
+		slices.SortFunc(of, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return found, nil
 }

@@ -10,6 +10,70 @@ import (
 	"casemate/internal/principal"
 )
 
+// TestDomainsByUsers: accounts are found by the beginnings of their users' names
+// and by whole contacts, together with words of the account's own; who they are
+// is said. The house's people, one letter and erased people find nothing.
+func TestDomainsByUsers(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		other, err := w.s.CreateDomain(ctx, w.system, identity.NewDomain{Name: "Kontor"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range []identity.NewUser{
+			{Domain: other.ID, Name: "quentin.vogel", Main: true, Password: "Correct-Horse-7", Mail: "Q.Vogel@Kontor.example", AreaCode: "86", Mobile: "13912345678"},
+			{Domain: other.ID, Name: "quentin2", Password: "Correct-Horse-7"}, {Domain: other.ID, Name: "quentin3", Password: "Correct-Horse-7"}, {Domain: other.ID, Name: "quentin4", Password: "Correct-Horse-7"},
+			{Domain: other.ID, Name: "王小云", Password: "Correct-Horse-7"},
+			{Domain: w.domain.ID, Name: "quirin", Password: "Correct-Horse-7"},
+			{Domain: principal.House, Name: "quax", Password: "Correct-Horse-7", Role: principal.RoleEngineer},
+		} {
+			if _, err := w.s.CreateUser(ctx, w.system, u); err != nil {
+				t.Fatal(u.Name, err)
+			}
+		}
+		for words, want := range map[string]string{
+			"quentin": "Kontor: quentin.vogel, quentin2, quentin3", "QUENT": "Kontor: quentin.vogel, quentin2, quentin3", "vogel": "Kontor: quentin.vogel", "ogel": "", "quirin": w.domain.Name + ": quirin", "qu kont": "Kontor: quentin.vogel, quentin2, quentin3",
+			"q.vogel@KONTOR.example": "Kontor: quentin.vogel", "vogel@kontor.example": "", "139 1234 5678": "", "13912345678": "Kontor: quentin.vogel", "+8613912345678": "Kontor: quentin.vogel", "1391234567": "",
+			"小": "Kontor: 王小云", "王小": "Kontor: 王小云", "quax": "", "kontor": "Kontor: ", "quentin nobody": "",
+		} {
+			page, total, _, err := w.s.Domains(ctx, w.system, identity.DomainFilter{Words: words})
+			if err != nil || total != len(page) {
+				t.Fatalf("%q: %d of %d, %v", words, len(page), total, err)
+			}
+			var ids, got []string
+			for _, d := range page {
+				ids = append(ids, d.ID)
+			}
+			found, err := w.s.FoundUsers(ctx, w.system, words, ids)
+			if err != nil {
+				t.Fatalf("%q: %v", words, err)
+			}
+			for _, d := range page {
+				var names []string
+				for _, u := range found[d.ID] {
+					names = append(names, u.Name)
+				}
+				got = append(got, d.Name+": "+strings.Join(names, ", "))
+			}
+			if strings.Join(got, "; ") != want {
+				t.Errorf("%q finds %q, want %q", words, got, want)
+			}
+		}
+		auditor := principal.Principal{Kind: principal.Engineer, Domain: principal.House, User: "a", Role: principal.RoleAuditor}
+		if page, total, _, err := w.s.Domains(ctx, auditor, identity.DomainFilter{Words: "quentin"}); err != nil || total != 0 || len(page) != 0 {
+			t.Errorf("an auditor finds %+v by a name he does not see: %v", page, err)
+		}
+		if found, err := w.s.FoundUsers(ctx, auditor, "quentin", []string{other.ID}); err != nil || len(found) != 0 {
+			t.Errorf("an auditor is told of %+v: %v", found, err)
+		}
+		for _, who := range []principal.Principal{w.subject(), {Kind: principal.Engineer, Domain: principal.House, User: "e"}} {
+			if found, err := w.s.FoundUsers(ctx, who, "quentin", []string{other.ID}); err == nil {
+				t.Errorf("%+v is told of %v", who, found)
+			}
+		}
+	})
+}
+
 // TestDomains: pages by name, words in name and id, each filter alone, limits;
 // only who inspects accounts may ask.
 func TestDomains(t *testing.T) {

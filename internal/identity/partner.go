@@ -313,22 +313,23 @@ func (s *Service) RemovePartner(ctx context.Context, who principal.Principal, id
 	}
 	defer s.cache.forget()
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if _, err := PartnerIn(tx, id); err != nil {
+		p, err := PartnerIn(tx, id)
+		if err != nil {
 			return err
 		}
-		removePartner(tx, who, id)
+		removePartner(tx, who, id, p.Name)
 		return nil
 	})
 }
 
 // removePartner removes a partner with what hangs on him.
-func removePartner(tx *db.Tx, who principal.Principal, id string) {
+func removePartner(tx *db.Tx, who principal.Principal, id, name string) {
 	tx.Write(1, "UPDATE partners SET removed_at = ? WHERE id = ? AND removed_at = 0", tx.Now, id)
 	tx.Write(db.Any, "DELETE FROM partner_services WHERE partner_id = ?", id)
 	tx.Write(db.Any, "UPDATE users SET disabled = 1 WHERE domain_id = ? AND partner_id = ?", principal.House, id)
 	tx.Write(db.Any, "DELETE FROM tokens WHERE domain_id = ? AND user_id IN (SELECT id FROM users WHERE domain_id = ? AND partner_id = ?)", principal.House, principal.House, id)
 	tx.Write(db.Any, "DELETE FROM browser_sessions WHERE domain_id = ? AND user_id IN (SELECT id FROM users WHERE domain_id = ? AND partner_id = ?)", principal.House, principal.House, id)
-	event.Record(tx, who, event.Event{Domain: principal.House, Kind: "partner.remove", Subject: "partner", SubjectID: id, LogCode: event.NoLog})
+	event.Record(tx, who, event.Event{Domain: principal.House, Kind: "partner.remove", Subject: "partner", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"name": name}})
 }
 
 // Partners lists the partners by name. For the house.

@@ -175,7 +175,11 @@ func recordMacro(tx *db.Tx, who principal.Principal, kind string, m Macro) {
 	for _, a := range m.Actions {
 		does = append(does, a.Do)
 	}
-	event.Record(tx, who, event.Event{Kind: kind, Subject: "macro", SubjectID: m.ID, Revision: m.Version, LogCode: event.NoLog, Data: map[string]any{"owner": m.Owner, "actions": does}})
+	data := map[string]any{"owner": m.Owner, "actions": does}
+	if m.Owner == "" { // what is somebody's own is nobody else's to read
+		data = gone(kind, data, m.Name)
+	}
+	event.Record(tx, who, event.Event{Kind: kind, Subject: "macro", SubjectID: m.ID, Revision: m.Version, LogCode: event.NoLog, Data: data})
 }
 
 // ChangeMacro replaces a macro's name and actions; whose it is stays. seen is the

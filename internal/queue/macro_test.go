@@ -210,6 +210,15 @@ func TestMacroRights(t *testing.T) {
 			t.Errorf("an old version: %v", err)
 		}
 		w.OK(w.q.DeleteMacro(ctx, lead, shared.ID, 2))
+		// What is gone is called by its name in the audit, somebody's own is not.
+		own, err := w.q.CreateMacro(ctx, w.Chen, queue.NewMacro{Name: named("secret of mine"), Actions: in.Actions})
+		w.OK(err)
+		w.OK(w.q.DeleteMacro(ctx, w.Chen, own.ID, 1))
+		for _, e := range w.events("macro.delete") {
+			if tells := strings.Contains(string(e.Data), in.Name.EN); tells != (e.SubjectID == shared.ID) || strings.Contains(string(e.Data), "secret of mine") {
+				t.Errorf("the deletion of %s holds %s", e.SubjectID, e.Data)
+			}
+		}
 	})
 }
 

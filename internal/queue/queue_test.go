@@ -189,6 +189,11 @@ func TestTeams(t *testing.T) {
 				w.t.Errorf("%d events %s, want %d", got, kind, want)
 			}
 		}
+		for _, kind := range []string{"team.delete", "queue.delete"} { // nothing else tells what they were called
+			if e := w.events(kind)[0]; !strings.Contains(string(e.Data), "name_en") {
+				w.t.Errorf("%s holds %s", kind, e.Data)
+			}
+		}
 	})
 }
 

@@ -307,7 +307,7 @@ func forgetTeam(tx *db.Tx, who principal.Principal, t Team) {
 	tx.Write(db.Any, "DELETE FROM desk_team_members WHERE team_id = ?", t.ID)
 	tx.Write(db.Any, "UPDATE desk_views SET shared = 'private', team = '', version = version + 1, changed_at = ? WHERE shared = 'team' AND team = ?", tx.Now, t.ID)
 	ticket.ForgetTeam(tx, t.ID)
-	record(tx, who, "team.delete", "team", t.ID, t.Version+1, map[string]any{"members": t.Members})
+	record(tx, who, "team.delete", "team", t.ID, t.Version+1, called(map[string]any{"members": t.Members}, t.Name))
 }
 
 // marks are so many marks of a list.

@@ -30,7 +30,7 @@ func (d *draft) write(tx *db.Tx, who principal.Principal) error {
 
 func (d *draft) writeAccounts(tx *db.Tx, who principal.Principal) error {
 	for _, v := range d.partners.gone() {
-		identity.DropPartnerIn(tx, who, v.ID)
+		identity.DropPartnerIn(tx, who, v.ID, v.Name)
 	}
 	var changed []string
 	for _, p := range d.partners.put() {

@@ -90,7 +90,7 @@ var traces = map[string]trace{
 	"group.delete":           {"deleteGroup", "group", locale.Texts{ZH: "删除用户组", EN: "Group deleted"}},
 	"group.add":              {"addGroupMember", "group", locale.Texts{ZH: "加入用户组", EN: "User added to a group"}},
 	"group.remove":           {"removeGroupMember", "group", locale.Texts{ZH: "移出用户组", EN: "User removed from a group"}},
-	"domain.privilege":       {"createPrivileges", "domain", locale.Texts{ZH: "修改权限开关", EN: "Privilege switched"}},
+	"domain.privilege":       {"createPrivileges", "domain", locale.Texts{ZH: "修改权限开关", EN: "Permission switched"}},
 	"domain.disable":         {"disableDomain", "domain", locale.Texts{ZH: "停用或启用账号", EN: "Account shut or opened"}},
 	"domain.change":          {"updateDomain", "domain", locale.Texts{ZH: "修改账号资料", EN: "Account changed"}},
 	"domain.plan":            {"changeSupportPlan", "domain", locale.Texts{ZH: "变更支持计划", EN: "Support plan changed"}},
@@ -275,9 +275,9 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 
 // switched are the titles of a switch turned off and on.
 var switched = map[identity.Switch][2]locale.Texts{
-	identity.SwitchSubmitByPermission: {{ZH: "关闭权限开关：提交工单需要授权", EN: "Privilege switched off: submitting needs a permission"}, {ZH: "打开权限开关：提交工单需要授权", EN: "Privilege switched on: submitting needs a permission"}},
-	identity.SwitchExport:             {{ZH: "关闭权限开关：子用户可以导出工单", EN: "Privilege switched off: users may export tickets"}, {ZH: "打开权限开关：子用户可以导出工单", EN: "Privilege switched on: users may export tickets"}},
-	identity.SwitchAssumeAll:          {{ZH: "关闭权限开关：子用户可以处理账号下所有工单", EN: "Privilege switched off: users may handle all tickets of the account"}, {ZH: "打开权限开关：子用户可以处理账号下所有工单", EN: "Privilege switched on: users may handle all tickets of the account"}},
+	identity.SwitchSubmitByPermission: {{ZH: "关闭权限开关：提交工单需要授权", EN: "Permission switched off: submitting needs a permission"}, {ZH: "打开权限开关：提交工单需要授权", EN: "Permission switched on: submitting needs a permission"}},
+	identity.SwitchExport:             {{ZH: "关闭权限开关：子用户可以导出工单", EN: "Permission switched off: users may export tickets"}, {ZH: "打开权限开关：子用户可以导出工单", EN: "Permission switched on: users may export tickets"}},
+	identity.SwitchAssumeAll:          {{ZH: "关闭权限开关：子用户可以处理账号下所有工单", EN: "Permission switched off: users may handle all tickets of the account"}, {ZH: "打开权限开关：子用户可以处理账号下所有工单", EN: "Permission switched on: users may handle all tickets of the account"}},
 }
 
 // titleOf is what an event is called; of a switch also which one, and whether it

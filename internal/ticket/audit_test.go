@@ -131,10 +131,10 @@ func TestAuditSwitch(t *testing.T) {
 			on     bool
 			zh, en string
 		}{
-			{identity.SwitchSubmitByPermission, true, "打开权限开关：提交工单需要授权", "Privilege switched on: submitting needs a permission"},
-			{identity.SwitchSubmitByPermission, false, "关闭权限开关：提交工单需要授权", "Privilege switched off: submitting needs a permission"},
-			{identity.SwitchExport, true, "打开权限开关：子用户可以导出工单", "Privilege switched on: users may export tickets"},
-			{identity.SwitchAssumeAll, true, "打开权限开关：子用户可以处理账号下所有工单", "Privilege switched on: users may handle all tickets of the account"},
+			{identity.SwitchSubmitByPermission, true, "打开权限开关：提交工单需要授权", "Permission switched on: submitting needs a permission"},
+			{identity.SwitchSubmitByPermission, false, "关闭权限开关：提交工单需要授权", "Permission switched off: submitting needs a permission"},
+			{identity.SwitchExport, true, "打开权限开关：子用户可以导出工单", "Permission switched on: users may export tickets"},
+			{identity.SwitchAssumeAll, true, "打开权限开关：子用户可以处理账号下所有工单", "Permission switched on: users may handle all tickets of the account"},
 		} {
 			w.ok(w.ident.Set(ctx, w.boss, c.sw, !c.on))
 			w.ok(w.ident.Set(ctx, w.boss, c.sw, c.on))

@@ -254,7 +254,7 @@ func (q *searching) prepare(ctx context.Context) error {
 func (q *searching) prepareAtom(ctx context.Context, a *search.Atom) error {
 	switch a.Op {
 	case "":
-		a.Contacts = contactsIn(a.Raw)
+		a.Contacts = identity.ContactsIn(a.Raw)
 	case "status":
 		for _, v := range a.Values {
 			found, ok := statusesOf(v)
@@ -286,29 +286,6 @@ func (q *searching) prepareAtom(ctx context.Context, a *search.Atom) error {
 
 func (q *searching) bad(a search.Atom, value, known string) error {
 	return errValue.With("op", a.Op+":").With("pos", a.Pos).With("value", value).With("known", fault.List(strings.Split(known, ", ")))
-}
-
-// contactsIn are the contacts a word may be, in their one spelling.
-func contactsIn(word string) (all []string) {
-	if strings.ContainsAny(word, "@＠") {
-		if mail, err := identity.NormalMail(word); err == nil {
-			all = append(all, mail)
-		}
-		return all
-	}
-	digits := 0
-	for _, r := range word {
-		if r >= '0' && r <= '9' || r >= '０' && r <= '９' {
-			digits++
-		}
-	}
-	if digits < 7 {
-		return nil
-	}
-	if mobile, err := identity.NormalMobile("", word); err == nil {
-		all = append(all, mobile)
-	}
-	return all
 }
 
 // lookAssignee finds whom a name means. A partner's people know their

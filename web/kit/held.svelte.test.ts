@@ -17,11 +17,11 @@ afterEach(() => {
 })
 
 /** A form of one text, as a component has it. */
-function form(place: () => string, start = () => '') {
+function form(place: () => string, start = () => '', carry = false) {
   let text = $state(start())
   let held!: Held<string>
   const leave = $effect.root(() => {
-    held = new Held({ place, read: () => text, write: (x) => (text = x), start })
+    held = new Held({ place, read: () => text, write: (x) => (text = x), start, carry })
   })
   flushSync()
   const type = (x: string) => {
@@ -142,4 +142,29 @@ test('a form begun on what has changed since says so, and keeps the words', () =
   again.type('version 2, mine')
   again.leave()
   expect(form(() => 'admin.macro.7', () => 'version 2').held.moved).toBe(false)
+})
+
+test('what is written goes along to where nothing is kept, and is kept there alone; where something is, that stands', () => {
+  const b = form(() => 'hold.B')
+  b.type('of B')
+  b.leave()
+  let place = $state('hold.')
+  const one = form(() => place, undefined, true)
+  const to = (p: string) => {
+    place = p
+    flushSync()
+  }
+  one.type('as the court asks')
+  to('hold.A')
+  expect(one.text()).toBe('as the court asks')
+  expect(keys().sort()).toEqual(['casemate.draft..hold.A', 'casemate.draft..hold.B'])
+  to('hold.B')
+  expect(one.text()).toBe('of B')
+  to('hold.A')
+  expect(one.text()).toBe('as the court asks')
+  one.held.discard()
+  to('hold.C')
+  expect(one.text()).toBe('')
+  expect(keys()).toEqual(['casemate.draft..hold.B'])
+  one.leave()
 })

@@ -13,6 +13,8 @@ interface Holds<T> {
   write: (value: T) => void
   /** What the form begins with: as much as nothing written. */
   start: () => T
+  /** What is written goes along to another place where nothing is kept: which one it is, is chosen beside it. */
+  carry?: boolean
 }
 interface Stored<T> {
   value: T
@@ -40,8 +42,13 @@ export class Held<T> {
       if (holds.place() === this.#place) return
       untrack(() => {
         this.#saver.flush()
+        const [left, written] = [this.#place, holds.read()]
         holds.write(holds.start())
         this.#enter()
+        if (!holds.carry || this.at > 0 || JSON.stringify(written) === JSON.stringify(holds.start())) return
+        holds.write(written)
+        this.#keep()
+        if (this.at > 0) drop(this.#user, left)
       })
     })
     $effect(() => {

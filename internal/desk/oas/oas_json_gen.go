@@ -22961,6 +22961,16 @@ func (s *Domain) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.FoundUsers != nil {
+			e.FieldStart("found_users")
+			e.ArrStart()
+			for _, elem := range s.FoundUsers {
+				elem.Encode(e)
+			}
+			e.ArrEnd()
+		}
+	}
+	{
 		if s.ClosedAt.Set {
 			e.FieldStart("closed_at")
 			s.ClosedAt.Encode(e)
@@ -22972,7 +22982,7 @@ func (s *Domain) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfDomain = [13]string{
+var jsonFieldsNameOfDomain = [14]string{
 	0:  "id",
 	1:  "name",
 	2:  "plan",
@@ -22984,8 +22994,9 @@ var jsonFieldsNameOfDomain = [13]string{
 	8:  "submit_by_permission",
 	9:  "export_by_users",
 	10: "assume_all",
-	11: "closed_at",
-	12: "created_at",
+	11: "found_users",
+	12: "closed_at",
+	13: "created_at",
 }
 
 // Decode decodes Domain from json.
@@ -23115,6 +23126,23 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"assume_all\"")
 			}
+		case "found_users":
+			if err := func() error {
+				s.FoundUsers = make([]FoundUser, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem FoundUser
+					if err := elem.Decode(d); err != nil {
+						return err
+					}
+					s.FoundUsers = append(s.FoundUsers, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"found_users\"")
+			}
 		case "closed_at":
 			if err := func() error {
 				s.ClosedAt.Reset()
@@ -23126,7 +23154,7 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"closed_at\"")
 			}
 		case "created_at":
-			requiredBitSet[1] |= 1 << 4
+			requiredBitSet[1] |= 1 << 5
 			if err := func() error {
 				if err := s.CreatedAt.Decode(d); err != nil {
 					return err
@@ -23146,7 +23174,7 @@ func (s *Domain) Decode(d *jx.Decoder) error {
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
 		0b00110011,
-		0b00010000,
+		0b00100000,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -27697,6 +27725,119 @@ func (s *Follower) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *Follower) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
+func (s *FoundUser) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *FoundUser) encodeFields(e *jx.Encoder) {
+	{
+		e.FieldStart("id")
+		e.Str(s.ID)
+	}
+	{
+		e.FieldStart("name")
+		e.Str(s.Name)
+	}
+}
+
+var jsonFieldsNameOfFoundUser = [2]string{
+	0: "id",
+	1: "name",
+}
+
+// Decode decodes FoundUser from json.
+func (s *FoundUser) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode FoundUser to nil")
+	}
+	var requiredBitSet [1]uint8
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "id":
+			requiredBitSet[0] |= 1 << 0
+			if err := func() error {
+				v, err := d.Str()
+				s.ID = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"id\"")
+			}
+		case "name":
+			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				v, err := d.Str()
+				s.Name = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"name\"")
+			}
+		default:
+			return d.Skip()
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode FoundUser")
+	}
+	// Validate required fields.
+	var failures []validate.FieldError
+	for i, mask := range [1]uint8{
+		0b00000011,
+	} {
+		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
+			// Mask only required fields and check equality to mask using XOR.
+			//
+			// If XOR result is not zero, result is not equal to expected, so some fields are missed.
+			// Bits of fields which would be set are actually bits of missed fields.
+			missed := bits.OnesCount8(result)
+			for bitN := 0; bitN < missed; bitN++ {
+				bitIdx := bits.TrailingZeros8(result)
+				fieldIdx := i*8 + bitIdx
+				var name string
+				if fieldIdx < len(jsonFieldsNameOfFoundUser) {
+					name = jsonFieldsNameOfFoundUser[fieldIdx]
+				} else {
+					name = strconv.Itoa(fieldIdx)
+				}
+				failures = append(failures, validate.FieldError{
+					Name:  name,
+					Error: validate.ErrFieldRequired,
+				})
+				// Reset bit.
+				result &^= 1 << bitIdx
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *FoundUser) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *FoundUser) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }

@@ -110,6 +110,14 @@ func encodeChangeArticleResponse(response *Article, w http.ResponseWriter) error
 }
 
 func encodeChangeDomainResponse(response *Domain, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 
@@ -409,6 +417,14 @@ func encodeCloseAuthorizationSessionResponse(response *AuthorizationSession, w h
 }
 
 func encodeCloseDomainResponse(response *Domain, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 
@@ -614,6 +630,14 @@ func encodeCreateBundleResponse(response *Bundle, w http.ResponseWriter) error {
 }
 
 func encodeCreateDomainResponse(response *Domain, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(201)
 
@@ -1105,6 +1129,14 @@ func encodeDisableAccessKeyResponse(response *DisableAccessKeyNoContent, w http.
 }
 
 func encodeDisableDomainResponse(response *Domain, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 
@@ -1340,6 +1372,14 @@ func encodeEnableAccessKeyResponse(response *EnableAccessKeyNoContent, w http.Re
 }
 
 func encodeEnableDomainResponse(response *Domain, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 
@@ -3388,6 +3428,14 @@ func encodeReplayWebhookResponse(response *Webhook, w http.ResponseWriter) error
 }
 
 func encodeResetDomainResponse(response *Domain, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 
@@ -3835,6 +3883,14 @@ func encodeShowDiagnosisResponse(response *Diagnosis, w http.ResponseWriter) err
 }
 
 func encodeShowDomainResponse(response *Domain, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(200)
 

@@ -9939,8 +9939,10 @@ type Domain struct {
 	ExportByUsers OptBool `json:"export_by_users"`
 	// Sub-users act on every ticket of the account.
 	AssumeAll OptBool `json:"assume_all"`
-	ClosedAt  OptTime `json:"closed_at"`
-	CreatedAt Time    `json:"created_at"`
+	// In a list by words, the users whom a word names; absent when there are none.
+	FoundUsers []FoundUser `json:"found_users"`
+	ClosedAt   OptTime     `json:"closed_at"`
+	CreatedAt  Time        `json:"created_at"`
 }
 
 // GetID returns the value of ID.
@@ -9996,6 +9998,11 @@ func (s *Domain) GetExportByUsers() OptBool {
 // GetAssumeAll returns the value of AssumeAll.
 func (s *Domain) GetAssumeAll() OptBool {
 	return s.AssumeAll
+}
+
+// GetFoundUsers returns the value of FoundUsers.
+func (s *Domain) GetFoundUsers() []FoundUser {
+	return s.FoundUsers
 }
 
 // GetClosedAt returns the value of ClosedAt.
@@ -10061,6 +10068,11 @@ func (s *Domain) SetExportByUsers(val OptBool) {
 // SetAssumeAll sets the value of AssumeAll.
 func (s *Domain) SetAssumeAll(val OptBool) {
 	s.AssumeAll = val
+}
+
+// SetFoundUsers sets the value of FoundUsers.
+func (s *Domain) SetFoundUsers(val []FoundUser) {
+	s.FoundUsers = val
 }
 
 // SetClosedAt sets the value of ClosedAt.
@@ -12135,6 +12147,34 @@ func (s *Follower) SetMentioned(val bool) {
 // SetSince sets the value of Since.
 func (s *Follower) SetSince(val Time) {
 	s.Since = val
+}
+
+// Ref: #/components/schemas/FoundUser
+type FoundUser struct {
+	// User id.
+	ID string `json:"id"`
+	// Log-in name.
+	Name string `json:"name"`
+}
+
+// GetID returns the value of ID.
+func (s *FoundUser) GetID() string {
+	return s.ID
+}
+
+// GetName returns the value of Name.
+func (s *FoundUser) GetName() string {
+	return s.Name
+}
+
+// SetID sets the value of ID.
+func (s *FoundUser) SetID(val string) {
+	s.ID = val
+}
+
+// SetName sets the value of Name.
+func (s *FoundUser) SetName(val string) {
+	s.Name = val
 }
 
 // Ref: #/components/schemas/Group

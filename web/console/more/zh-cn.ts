@@ -320,7 +320,7 @@ const texts = {
   'access.mail': '邮箱',
   'access.groups': '用户组',
   'access.now': '提交工单',
-  'access.then': '开启后',
+  'access.then': '开启限制后能否提交',
   'access.yes': '可以',
   'access.no': '不可以',
   'access.main': '主账号',

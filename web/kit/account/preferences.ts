@@ -2,6 +2,7 @@
 import { web } from '../api'
 import type { components } from '../api/web'
 import { unwrap } from '../errors'
+import { purge } from '../old'
 import { chosen, prefs, setPrefs, type Prefs } from '../prefs.svelte'
 import { queries } from '../query'
 
@@ -43,9 +44,11 @@ function zoneOf(zone: string | undefined): string | undefined {
 
 /**
  * Takes over what follows the user: zone and keys always, the look where this
- * browser has none of its own. The language stays the browser's.
+ * browser has none of its own. The language stays the browser's. What this
+ * browser has kept too long goes: it is a moment when nobody waits.
  */
 export async function takeOver(): Promise<void> {
+  purge()
   const p = await queries.fetchQuery(preferencesQuery()).catch(() => undefined) // it stays as it is
   if (p === undefined) return
   const change: Partial<Prefs> = {}

@@ -4988,6 +4988,8 @@ export interface components {
             export_by_users?: boolean;
             /** @description Sub-users act on every ticket of the account. */
             assume_all?: boolean;
+            /** @description In a list by words, the users whom a word names; absent when there are none. */
+            found_users?: components["schemas"]["FoundUser"][];
             closed_at?: components["schemas"]["Time"];
             created_at: components["schemas"]["Time"];
         };
@@ -5007,6 +5009,12 @@ export interface components {
              */
             ahead_seconds: number;
             now: components["schemas"]["Time"];
+        };
+        FoundUser: {
+            /** @description User id. */
+            id: string;
+            /** @description Log-in name. */
+            name: string;
         };
         DomainList: {
             items: components["schemas"]["Domain"][];
@@ -9919,7 +9927,7 @@ export interface operations {
     ListDomains: {
         parameters: {
             query?: {
-                /** @description Words; each of them is part of the name or the id, whatever the case. */
+                /** @description Words; each of them is part of the name or the id, whatever the case, or begins a word of a user's name, or is a user's whole e-mail address or mobile number (of two characters at least); auditors find nothing by users. */
                 q?: string;
                 /** @description Only these domains; unknown ones are missing. */
                 id?: string[];

@@ -4,6 +4,7 @@ import peopleEn from '../people/texts/en-us'
 import peopleZh from '../people/texts/zh-cn'
 import en from './texts/en-us'
 import zh from './texts/zh-cn'
+import { nameIn } from './subject'
 
 // What the server records must not stand in the audit as its bare kind.
 test('every kind of event that the server records has words', () => {
@@ -28,4 +29,13 @@ test('a permission switch says which one and which way', () => {
     expect(all).not.toContain(undefined)
     expect(new Set(all).size).toBe(6)
   }
+})
+
+test('what is gone is called by its name in the reader’s language, else in the other one', () => {
+  expect(nameIn({ name_zh: '一线', name_en: 'First line' }, 'zh-cn')).toBe('一线')
+  expect(nameIn({ name_zh: '一线', name_en: 'First line' }, 'en-us')).toBe('First line')
+  expect(nameIn({ name_zh: '', name_en: 'First line' }, 'zh-cn')).toBe('First line')
+  expect(nameIn({ name: 'Harbour' }, 'zh-cn')).toBe('Harbour')
+  expect(nameIn({ owner: 'u1' }, 'zh-cn')).toBe('')
+  expect(nameIn(undefined, 'zh-cn')).toBe('')
 })

@@ -1,5 +1,7 @@
 // What happened, in words: the kinds of events, for histories and the audit.
+import { language } from '../../../kit/i18n.svelte'
 import { kindName } from '../../steps.svelte'
+import { nameIn } from './subject'
 import { eventWords } from '../people/events'
 import type { OpsKey } from './texts'
 import { ot } from './texts'
@@ -17,6 +19,9 @@ export function eventName(kind: string, data?: Record<string, unknown>): string 
   const text = opsWords(kind)
   return text === kind ? eventWords(kind, data) : text
 }
+
+/** What the thing of an event is called, in the reader's language; '' where the event does not tell. */
+export const subjectName = (data: Record<string, unknown> | undefined): string => nameIn(data, language())
 
 /** The first words of kinds, which `.*` means all of. */
 export const groupsOfKinds = [

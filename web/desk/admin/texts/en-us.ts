@@ -28,7 +28,7 @@ const texts: Record<keyof typeof zh, string> = {
   'list.all': 'All',
   'list.count': '{n} entry|{n} entries',
   'filter.label': 'Filter',
-  'account.find': 'Find an account by name or ID',
+  'account.find': 'Find an account by name, ID or user',
   'account.nomatch': 'No account matches',
   'account.all': '{n} account|{n} accounts',
   'account.found': '{n} account, {shown} shown|{n} accounts, {shown} shown',

@@ -26,7 +26,7 @@ const texts = {
   'list.all': '全部',
   'list.count': '共 {n} 项',
   'filter.label': '筛选',
-  'account.find': '按账号名称或 ID 查找',
+  'account.find': '按账号名称、ID 或用户查找',
   'account.nomatch': '没有匹配的账号',
   'account.all': '{n} 个账号',
   'account.found': '共 {n} 个账号，列出 {shown} 个',
