@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -62,13 +64,24 @@ func Load(path string) (Config, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
 	if err := d.Decode(&c); err != nil && len(bytes.TrimSpace(text)) > 0 {
 		// Without the lines of the file: one may hold a password written at the wrong place.
-		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false))
+		return c, fmt.Errorf("%s: %s", path, inLine(yaml.FormatError(err, false, false)))
 	}
 	if err := c.check(); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
+
+// placed are the decoder's words behind a line and a column.
+var placed = regexp.MustCompile(`^\[(\d+):\d+\] `)
+
+// inLine is what the decoder says, in the words of the other mistakes.
+func inLine(why string) string {
+	why = strings.Replace(placed.ReplaceAllString(why, "line $1: "), "unknown field ", "unknown key ", 1)
+	return twice.ReplaceAllString(why, "the key $1 is there twice, first in line $2")
+}
+
+var twice = regexp.MustCompile(`mapping key (".*") already defined at \[(\d+):\d+\]`)
 
 func (c Config) check() error {
 	switch c.Errors.BusinessStatus {
