@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -72,16 +71,16 @@ func Load(path string) (Config, error) {
 	return c, nil
 }
 
-// placed are the decoder's words behind a line and a column.
-var placed = regexp.MustCompile(`^\[(\d+):\d+\] `)
+// The decoder's words for what is no broken YAML, with line and column in front.
+var (
+	unknown = regexp.MustCompile(`^\[(\d+):\d+\] unknown field (".*")`)
+	twice   = regexp.MustCompile(`^\[(\d+):\d+\] mapping key (".*") already defined at \[(\d+):\d+\]`)
+)
 
-// inLine is what the decoder says, in the words of the other mistakes.
+// inLine is what the decoder says, where it can be in the words of checkForms.
 func inLine(why string) string {
-	why = strings.Replace(placed.ReplaceAllString(why, "line $1: "), "unknown field ", "unknown key ", 1)
-	return twice.ReplaceAllString(why, "the key $1 is there twice, first in line $2")
+	return twice.ReplaceAllString(unknown.ReplaceAllString(why, "line $1: unknown key $2"), "line $1: the key $2 is there twice, first in line $3")
 }
-
-var twice = regexp.MustCompile(`mapping key (".*") already defined at \[(\d+):\d+\]`)
 
 func (c Config) check() error {
 	switch c.Errors.BusinessStatus {
