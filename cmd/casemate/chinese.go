@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"regexp"
+	"strings"
 	"syscall"
 
 	"casemate/internal/fault"
@@ -26,6 +27,9 @@ func inChinese(err error) string {
 		}
 	}
 	text := err.Error()
+	if at := lineOfSettings.FindStringSubmatch(text); at != nil {
+		return at[1] + "：第 " + at[2] + " 行，" + settingInChinese(at[3])
+	}
 	for _, f := range settingForms {
 		if f.en.MatchString(text) {
 			return f.en.ReplaceAllString(text, f.zh)
@@ -38,6 +42,33 @@ func inChinese(err error) string {
 		return zh
 	}
 	return text
+}
+
+// lineOfSettings is where package config found a mistake of form, and its words.
+var lineOfSettings = regexp.MustCompile(`^(.*?): line (\d+): (.*)`)
+
+// settingInChinese is what it says of one.
+func settingInChinese(why string) string {
+	for _, f := range lineForms {
+		if f.en.MatchString(why) {
+			return strings.Replace(f.en.ReplaceAllString(why, f.zh), "the file ", "文件", 1)
+		}
+	}
+	return yamlfile.Chinese(why)
+}
+
+// lineForms are how package config words what is not of a key's form.
+var lineForms = []form{
+	{regexp.MustCompile(`^unknown key ("[^"]*")$`), `未知的键 $1`},
+	{regexp.MustCompile(`^the key ("[^"]*") is there twice, first in line (\d+)$`), `键 $1 重复，已在第 $2 行写过`},
+	{regexp.MustCompile(`^(.+): write a whole number$`), `$1 须为整数`},
+	{regexp.MustCompile(`^(.+): write true or false$`), `$1 须为 true 或 false`},
+	{regexp.MustCompile(`^(.+): write a text$`), `$1 须为文本`},
+	{regexp.MustCompile(`^(.+): write (?:a|the) time with its unit, such as (.+) or (.+)$`), `$1 须为带单位的时长，例如 $2 或 $3`},
+	{regexp.MustCompile(`^(.+): write (\{env: NAME\}) or (\{file: PATH\}); .*$`), `$1 须写 $2 或 $3，密钥从不写在此文件中`},
+	{regexp.MustCompile(`^(.+): write a list of entries, each with its keys$`), `$1 须为列表，每个条目各有其键`},
+	{regexp.MustCompile(`^(.+): write a list, such as (.+)$`), `$1 须为列表，例如 $2`},
+	{regexp.MustCompile(`^(.+): write its keys below it, indented$`), `$1 须为“键: 值”，在其下缩进书写`},
 }
 
 // placeOfYAML is where the library found no YAML, and its words.

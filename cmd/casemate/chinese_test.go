@@ -36,6 +36,8 @@ func TestSettingsInChinese(t *testing.T) {
 	for text, want := range map[string]string{
 		"foo: 1\n": `未知的键 "foo"`, "queue: {capacity: -1}\n": "queue.capacity 须在 1 到 1000 之间", "queue: [x\n": "第 1 行", "ticket: {confirm_days: -2}\n": "须在 -1 到 365", "drain: -1s\n": "drain 不能为负数",
 		"errors: {business_status: maybe}\n": "errors.business_status 须为 real 或 documented", "metrics: nowhere\n": "不是带端口的地址", "trusted_proxies: [x]\n": "既不是地址", "identity: {recheck: 1ms}\n": "identity.recheck 须在 1s 到 24h",
+		"ticket: {confirm_days: x}\n": "第 1 行，ticket.confirm_days 须为整数", "ticket:\n  urge_after: 5\n": "第 2 行，ticket.urge_after 须为带单位的时长，例如 5s 或 5m", "ticket:\n  confrm: 1\n": `第 2 行，未知的键 "confrm"`,
+		"ticket: {acknowledge: maybe}\n": "须为 true 或 false", "ticket: 5\n": "ticket 须为“键: 值”", "trusted_proxies: x\n": "trusted_proxies 须为列表，例如 [a, b]", "text\n": "第 1 行，文件须为“键: 值”", "drain: 1s\ndrain: 2s\n": `第 2 行，键 "drain" 重复，已在第 1 行写过`,
 		"identity: {oidc: [{id: a}]}\n": "issuer 须为 https 地址", "notify: {url: x}\n": "notify.url 须为地址",
 	} {
 		path := filepath.Join(dir, "c.yaml")

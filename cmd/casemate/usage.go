@@ -35,8 +35,6 @@ var usageZH = []struct {
 	{regexp.MustCompile(`^(.+): expected duration but got (".*?").*$`), "$1 须为时长，例如 30s、5m、2h：$2"},
 	{regexp.MustCompile(`^(.+): bool value must be (.+) but got (".*")(.*)$`), "$1 只能是 $2：$3$4"},
 	{regexp.MustCompile(`^(.+): expected ("<key>=<value>") but got (".*")(.*)$`), "$1 的格式为 $2：$3$4"},
-	{regexp.MustCompile(`^(.+): stat (.+): no such file or directory$`), "$1：文件不存在：$2"},
-	{regexp.MustCompile(`^(.+): (".*") exists but is a directory$`), "$1：$2 是目录，不是文件"},
 	{regexp.MustCompile(`^unexpected flag argument (.+)$`), "该参数不带值：$1"},
 }
 
@@ -53,6 +51,43 @@ func usageText(text string, lang locale.Language) string {
 	return text
 }
 
+// wrongPath are kong's errors of a path that is not what a command reads, and what
+// is said of a file and of a folder. The command line itself is right.
+var wrongPath = []struct {
+	pattern      *regexp.Regexp
+	file, folder locale.Texts
+}{
+	{regexp.MustCompile(`^(.+?): stat (.+): no such file or directory$`), locale.Texts{ZH: "$1：文件不存在：$2", EN: "$1: there is no such file: $2"}, locale.Texts{ZH: "$1：目录不存在：$2", EN: "$1: there is no such folder: $2"}},
+	{regexp.MustCompile(`^(.+?): stat (.+): permission denied$`), locale.Texts{ZH: "$1：没有权限读取：$2", EN: "$1: it may not be read: $2"}, locale.Texts{ZH: "$1：没有权限读取：$2", EN: "$1: it may not be read: $2"}},
+	{regexp.MustCompile(`^(.+?): stat (.+): not a directory$`), locale.Texts{ZH: "$1：文件不存在，其上级不是目录：$2", EN: "$1: there is no such file, what is above it is no folder: $2"}, locale.Texts{ZH: "$1：目录不存在，其上级不是目录：$2", EN: "$1: there is no such folder, what is above it is none: $2"}},
+	{regexp.MustCompile(`^(.+?): "(.*)" exists but is a directory$`), locale.Texts{ZH: "$1：须为文件，而这是目录：$2", EN: "$1: a folder, where a file is asked for: $2"}, locale.Texts{}},
+	{regexp.MustCompile(`^(.+?): "(.*)" exists but is not a directory$`), locale.Texts{}, locale.Texts{ZH: "$1：须为目录，而这是文件：$2", EN: "$1: a file, where a folder is asked for: $2"}},
+}
+
+// pathText is what is wrong with a path on a command line, "" when it is something
+// else.
+func pathText(text string, at *kong.Node, lang locale.Language) string {
+	for _, w := range wrongPath {
+		m := w.pattern.FindStringSubmatchIndex(text)
+		if m == nil {
+			continue
+		}
+		says := w.file
+		for _, v := range at.Positional {
+			if v.Tag.Type == "existingdir" && v.Summary() == text[m[2]:m[3]] {
+				says = w.folder
+			}
+		}
+		for _, f := range at.Flags {
+			if f.Tag.Type == "existingdir" && strings.HasPrefix(text[m[2]:m[3]], "--"+f.Name) {
+				says = w.folder
+			}
+		}
+		return string(w.pattern.ExpandString(nil, says.In(lang), text, m))
+	}
+	return ""
+}
+
 // negative is a move of a clock that kong takes for a flag.
 var negative = regexp.MustCompile(`^unknown flag -\d`)
 
@@ -64,6 +99,10 @@ func misused(w io.Writer, app *kong.Application, err error, lang locale.Language
 		if selected = p.Context.Selected(); selected != nil {
 			at = selected
 		}
+	}
+	if text := pathText(err.Error(), at, lang); text != "" {
+		fmt.Fprintln(w, "casemate:", text)
+		return
 	}
 	text := usageText(err.Error(), lang)
 	if at.FullPath() == "casemate demo clock" && negative.MatchString(err.Error()) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
@@ -23,7 +25,6 @@ func TestUsage(t *testing.T) {
 		{"desk transfer TS1 nowhere", "只能是", "must be one of"},
 		{"desk list --limit", "--limit 缺少值", "--limit: expected"},
 		{"desk list --limit many", `--limit 须为整数："many"`, "--limit: expected a valid"},
-		{"desk attach TS1 /no/such/file", "文件不存在：/no/such/file", "no such file"},
 		{"desk preferences --notice foo", `--notice 的格式为 "<key>=<value>"："foo"`, `expected "<key>=<value>"`},
 		{"demo clock -3d", "时钟只能向前拨动", "only moves forward"},
 	} {
@@ -38,6 +39,35 @@ func TestUsage(t *testing.T) {
 			first, _, _ := strings.Cut(text, "\n")
 			if strings.ContainsFunc(first, func(r rune) bool { return unicode.Is(unicode.Han, r) }) != (lang == "zh-cn") {
 				t.Errorf("%s: not in %s: %s", c.args, lang, first)
+			}
+		}
+	}
+}
+
+// TestWrongPath: a path that is not what a command reads is told in a line of its
+// own, in the shell's language, and not as a mistake of the command line.
+func TestWrongPath(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.yaml")
+	if err := os.WriteFile(file, []byte("a: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args   []string
+		zh, en string
+	}{
+		{[]string{"config", "plan", dir + "/none"}, "<dir>：目录不存在：" + dir + "/none", "<dir>: there is no such folder: " + dir + "/none"},
+		{[]string{"config", "apply", file}, "<dir>：须为目录，而这是文件：" + file, "<dir>: a file, where a folder is asked for: " + file},
+		{[]string{"config", "apply", file + "/x"}, "<dir>：目录不存在，其上级不是目录：", "<dir>: there is no such folder, what is above it is none: "},
+		{[]string{"config", "apply", dir, "--plan", dir + "/none"}, "：文件不存在：" + dir + "/none", ": there is no such file: " + dir + "/none"},
+		{[]string{"config", "apply", dir, "--plan", dir}, "：须为文件，而这是目录：" + dir, ": a folder, where a file is asked for: " + dir},
+		{[]string{"desk", "attach", "TS1", "/no/such/file"}, "<file>：文件不存在：/no/such/file", "<file>: there is no such file: /no/such/file"},
+	} {
+		for lang, want := range map[string]string{"zh-cn": c.zh, "en-us": c.en} {
+			t.Setenv("CASEMATE_LANGUAGE", lang)
+			var out, errOut strings.Builder
+			if code := run(t.Context(), c.args, &out, &errOut); code != 2 || out.Len() > 0 || !strings.Contains(errOut.String(), want) || strings.Count(errOut.String(), "\n") != 1 {
+				t.Errorf("%v in %s: exit code %d, %q, want %q", c.args, lang, code, errOut.String(), want)
 			}
 		}
 	}

@@ -51,6 +51,7 @@ type Named struct {
 var (
 	errThere = fault.New(fault.Conflict, fault.CodeInvalid, "{place} 已存在：不会覆盖", "{place} exists and is not written over")
 	errGone  = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 不存在", "{place} does not exist")
+	errPlain = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 是文件，不是目录", "{place} is a file, not a folder")
 	errPlace = fault.New(fault.Unavailable, fault.CodeInternal, "{place}：{why}", "{place}: {why}")
 )
 
@@ -63,6 +64,11 @@ func OpenShelf(ctx context.Context, place string) (s Shelf, name string, err err
 			return folder(place), "", nil
 		}
 		if strings.HasSuffix(place, "/") {
+			if plain := strings.TrimRight(place, "/"); plain != "" {
+				if _, err := os.Stat(plain); err == nil {
+					return nil, "", errPlain.With("place", plain)
+				}
+			}
 			return nil, "", errGone.With("place", place)
 		}
 		return folder(filepath.Dir(place)), filepath.Base(place), nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -62,12 +63,23 @@ func Load(path string) (Config, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
 	if err := d.Decode(&c); err != nil && len(bytes.TrimSpace(text)) > 0 {
 		// Without the lines of the file: one may hold a password written at the wrong place.
-		return c, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false))
+		return c, fmt.Errorf("%s: %s", path, inLine(yaml.FormatError(err, false, false)))
 	}
 	if err := c.check(); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
+}
+
+// The decoder's words for what is no broken YAML, with line and column in front.
+var (
+	unknown = regexp.MustCompile(`^\[(\d+):\d+\] unknown field (".*")`)
+	twice   = regexp.MustCompile(`^\[(\d+):\d+\] mapping key (".*") already defined at \[(\d+):\d+\]`)
+)
+
+// inLine is what the decoder says, where it can be in the words of checkForms.
+func inLine(why string) string {
+	return twice.ReplaceAllString(unknown.ReplaceAllString(why, "line $1: unknown key $2"), "line $1: the key $2 is there twice, first in line $3")
 }
 
 func (c Config) check() error {

@@ -52,7 +52,7 @@ func TestRefused(t *testing.T) {
 		{"verify: {pumping: {prices: {86: a}}}", "line 1: verify.pumping.prices.86: write a whole number"},
 		{"hello", "line 1: the file: write its keys"},
 		{"a: b: c", "mapping value is not allowed"},
-		{"drains: 5s", `unknown field "drains"`},
+		{"drains: 5s", `line 1: unknown key "drains"`},
 	} {
 		_, err := load(t, tt.text)
 		if err == nil {

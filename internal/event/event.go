@@ -8,6 +8,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -42,6 +43,10 @@ type Event struct {
 	Revision  int64  // the subject's after the change, raised in the same transaction; 0 when the subject has none
 	LogCode   int    // operate_type of the customer's log (operate_type.csv; 0 is "create"), or NoLog
 	Data      any    // small JSON: references, digests, before and after of small values; nil = {}
+	// Name is what the thing was called, in a person's own words: it is sealed with
+	// the key of who did it, as his address is, and gone when he is erased. Of
+	// customers and engineers only.
+	Name string
 }
 
 // Record queues the event in the change's transaction, wakes the sealer after
@@ -62,12 +67,36 @@ func Record(tx *db.Tx, who principal.Principal, e Event) string {
 	address := who.Address
 	if who.Kind == principal.Customer || who.Kind == principal.Engineer {
 		address = tx.DB().SealAddress(who.User, id, address)
+		if e.Name != "" && who.User != "" {
+			data = withName(data, tx.DB().SealAddress(who.User, namePlace(id), e.Name))
+		}
 	}
 	tx.Write(1, `INSERT INTO events (domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')`,
 		e.Domain, id, e.Kind, e.Subject, e.SubjectID, e.Revision, e.LogCode, int64(who.Kind), who.User, address, who.RequestID, tx.Now, string(data))
 	tx.Wake(Wake)
 	return id
+}
+
+// nameKey is where Data holds a sealed Name.
+const nameKey = "sealed_name"
+
+// namePlace binds a sealed name to its event, and apart from the address of it.
+func namePlace(id string) string { return id + ".name" }
+
+// withName puts a sealed name into an object of JSON.
+func withName(data []byte, sealed string) []byte {
+	if sealed == "" {
+		return data
+	}
+	name, err := json.Marshal(map[string]string{nameKey: sealed})
+	if err != nil {
+		panic(err) // a text can always be JSON
+	}
+	if len(data) <= len("{}") {
+		return name
+	}
+	return append(append(data[:len(data)-1:len(data)-1], ','), name[1:]...)
 }
 
 // Row is an event as it is stored.
@@ -81,10 +110,11 @@ type Row struct {
 	Data                                 json.RawMessage
 	Seq, DomainSeq                       int64 // numbers from 1 without gaps; 0 = not sealed yet
 	Hash                                 string
+	Name                                 string // in clear once Open was there, else ""
 }
 
-// Open puts addresses in clear into rows that were read; those of erased people
-// are "". What is chained and exported is the sealed form.
+// Open puts addresses and names in clear into rows that were read; those of
+// erased people are "". What is chained and exported is the sealed form.
 func Open(tx *db.Tx, rows []Row) error {
 	for i := range rows {
 		r := &rows[i]
@@ -96,6 +126,27 @@ func Open(tx *db.Tx, rows []Row) error {
 			return fmt.Errorf("event %s: address: %w", r.ID, err)
 		}
 		r.Address = clear
+		if !bytes.Contains(r.Data, []byte(`"`+nameKey+`"`)) {
+			continue
+		}
+		var data map[string]json.RawMessage
+		var sealed string
+		if err := json.Unmarshal(r.Data, &data); err != nil {
+			return fmt.Errorf("event %s: %w", r.ID, err)
+		}
+		if err := json.Unmarshal(data[nameKey], &sealed); err != nil {
+			return fmt.Errorf("event %s: %w", r.ID, err)
+		}
+		if r.Name, err = tx.DB().OpenAddress(r.Actor, namePlace(r.ID), sealed); err != nil {
+			return fmt.Errorf("event %s: name: %w", r.ID, err)
+		}
+		delete(data, nameKey)
+		if r.Name != "" {
+			data["name"], _ = json.Marshal(r.Name)
+		}
+		if r.Data, err = json.Marshal(data); err != nil {
+			return fmt.Errorf("event %s: %w", r.ID, err)
+		}
 	}
 	return nil
 }

@@ -188,6 +188,11 @@ func (s *Service) countedCode(tx *db.Tx, u User, f factorRow, key []byte, code, 
 		tx.Write(db.Any, "DELETE FROM login_failures WHERE subject = ?", subject)
 		return true, nil
 	}
+	why := WhyCode
+	if failures >= loginFailures {
+		why = WhyLocked
+	}
+	recordFailure(tx.Context(), tx, u, address, why, failures+1)
 	for _, sub := range []string{subject, addressKey(address)} {
 		tx.Write(1, "INSERT INTO login_failures (subject, id, at) VALUES (?, ?, ?)", sub, tx.NewID(), tx.Real)
 	}

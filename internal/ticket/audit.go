@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"casemate/internal/db"
@@ -74,9 +76,10 @@ var traces = map[string]trace{
 	"user.password":          {"changePassword", "user", locale.Texts{ZH: "修改密码", EN: "Password changed"}},
 	"user.preferences":       {"changePreferences", "user", locale.Texts{ZH: "修改偏好设置", EN: "Preferences changed"}},
 	"user.login":             {"login", "user", locale.Texts{ZH: "登录", EN: "Logged in"}},
+	identity.KindLoginFail:   {"loginFailed", "user", locale.Texts{ZH: "登录失败", EN: "Log-in failed"}},
 	"user.logout":            {"logout", "user", locale.Texts{ZH: "注销", EN: "Logged out"}},
 	"user.change":            {"updateUser", "user", locale.Texts{ZH: "修改用户资料", EN: "User changed"}},
-	"user.factor":            {"changeSecondFactor", "user", locale.Texts{ZH: "变更二次验证", EN: "Second factor changed"}},
+	"user.factor":            {"changeSecondFactor", "user", locale.Texts{ZH: "变更两步验证", EN: "Second factor changed"}},
 	"user.recovery":          {"useRecoveryCode", "user", locale.Texts{ZH: "使用恢复码登录", EN: "Recovery code used"}},
 	"user.link":              {"linkUser", "user", locale.Texts{ZH: "关联身份提供商", EN: "User linked to an identity provider"}},
 	"key.describe":           {"updateAccessKey", "user", locale.Texts{ZH: "修改访问密钥说明", EN: "Access key described"}},
@@ -140,6 +143,7 @@ type Audited struct {
 	ID, Name, Title      string
 	At                   int64
 	Resource, ResourceID string
+	ResourceName         string         // what it was called at the time: of labels, and of users today
 	Kind                 principal.Kind // Customer, Engineer or System
 	Actor, ActorName     string         // user id and log-in name; public id and alias of the house's people
 	Address, Request     string         // of the domain's own users only
@@ -237,6 +241,10 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
+		labels, err := labelsOfRows(tx, who.Domain, rows)
+		if err != nil {
+			return err
+		}
 		for _, r := range rows {
 			t := traces[r.Kind]
 			if r.Kind == kindUndo && !undoTraced(r) {
@@ -248,6 +256,13 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 				a.ResourceID = numbers[r.SubjectID]
 			case "domain":
 				a.Resource = "domain"
+			case "label":
+				a.ResourceName = labels[r.SubjectID]
+			case "user":
+				people = append(people, r.SubjectID)
+			}
+			if r.Name != "" {
+				a.ResourceName = r.Name
 			}
 			switch r.ActorKind {
 			case principal.Customer:
@@ -269,6 +284,9 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if a.Kind == principal.Customer {
 			page[i].ActorName = names[a.Actor]
 		}
+		if a.Resource == "user" {
+			page[i].ResourceName = names[a.ResourceID]
+		}
 	}
 	return page, next, err
 }
@@ -280,23 +298,82 @@ var switched = map[identity.Switch][2]locale.Texts{
 	identity.SwitchAssumeAll:          {{ZH: "关闭权限开关：子用户可以处理账号下所有工单", EN: "Permission switched off: users may handle all tickets of the account"}, {ZH: "打开权限开关：子用户可以处理账号下所有工单", EN: "Permission switched on: users may handle all tickets of the account"}},
 }
 
+// disabled are the titles of letting somebody in and shutting him out.
+var disabled = map[string][2]locale.Texts{
+	"user.disable":   {{ZH: "启用用户", EN: "User let in"}, {ZH: "停用用户", EN: "User shut out"}},
+	"domain.disable": {{ZH: "启用账号", EN: "Account opened"}, {ZH: "停用账号", EN: "Account shut"}},
+}
+
+// loginFailures are the titles of log-ins that failed, by why.
+var loginFailures = map[string]locale.Texts{
+	identity.WhyPassword: {ZH: "登录失败：密码错误", EN: "Log-in failed: wrong password"},
+	identity.WhyCode:     {ZH: "登录失败：两步验证码错误", EN: "Log-in failed: wrong code of the second factor"},
+	identity.WhyLocked:   {ZH: "登录被拒绝：用户暂时被锁定", EN: "Log-in refused: the user is locked for a while"},
+	identity.WhyDisabled: {ZH: "登录被拒绝：用户或账号已停用", EN: "Log-in refused: the user or the account is disabled"},
+	identity.WhyScope:    {ZH: "登录被拒绝：请求的范围不属于该用户", EN: "Log-in refused: what was asked for is not the user's"},
+}
+
 // titleOf is what an event is called; of a switch also which one, and whether it
-// is on.
+// is on; of a failed log-in why, and how often.
 func titleOf(r event.Row) locale.Texts {
-	if r.Kind == "domain.privilege" {
-		var data struct {
-			Switch identity.Switch
-			On     bool
+	title := traces[r.Kind].title
+	var data struct {
+		Switch       identity.Switch
+		On, Disabled bool
+		identity.LoginFailure
+	}
+	if json.Unmarshal(r.Data, &data) != nil {
+		return title
+	}
+	way := func(texts [2]locale.Texts, on bool) locale.Texts {
+		if on {
+			return texts[1]
 		}
-		if err := json.Unmarshal(r.Data, &data); err == nil {
-			if texts, ok := switched[data.Switch]; ok && data.On {
-				return texts[1]
-			} else if ok {
-				return texts[0]
-			}
+		return texts[0]
+	}
+	switch {
+	case r.Kind == "domain.privilege":
+		if texts, ok := switched[data.Switch]; ok {
+			return way(texts, data.On)
+		}
+	case disabled[r.Kind] != [2]locale.Texts{}:
+		return way(disabled[r.Kind], data.Disabled)
+	case r.Kind == identity.KindLoginFail:
+		if texts, ok := loginFailures[data.Why]; ok {
+			title = texts
+		}
+		switch {
+		case data.Locked:
+			title.ZH += fmt.Sprintf("（%d 分钟内第 %d 次，暂时锁定）", data.Minutes, data.Count)
+			title.EN += fmt.Sprintf(" (%d times within %d minutes: locked for a while)", data.Count, data.Minutes)
+		case data.Count > 1:
+			title.ZH += fmt.Sprintf("（%d 分钟内第 %d 次）", data.Minutes, data.Count)
+			title.EN += fmt.Sprintf(" (%d times within %d minutes)", data.Count, data.Minutes)
 		}
 	}
-	return traces[r.Kind].title
+	return title
+}
+
+// labelsOfRows are the names that labels of the domain have today, by their
+// numbers: events of before names were kept have none.
+func labelsOfRows(tx *db.Tx, domain string, rows []event.Row) (map[string]string, error) {
+	names := map[string]string{}
+	args := []any{domain}
+	for _, r := range rows {
+		if id, err := strconv.ParseInt(r.SubjectID, 10, 64); r.Subject == "label" && r.Name == "" && err == nil {
+			args = append(args, id)
+		}
+	}
+	if len(args) == 1 {
+		return names, nil
+	}
+	return names, tx.List(func(r db.Row) error {
+		var id int64
+		var name string
+		err := r.Scan(&id, &name)
+		names[strconv.FormatInt(id, 10)] = name
+		return err
+	}, "SELECT id, name FROM labels WHERE domain_id = ? AND id IN ("+questions(len(args)-1)+")", args...)
 }
 
 // undoTraced tells whether an undo took back what the customer sees: that of a

@@ -1,6 +1,7 @@
 package ticket_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,5 +147,80 @@ func TestAuditSwitch(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestAuditLabels: a label's entries have the name it had at the time, also once
+// it is gone, and so have the entries of tickets it was put on.
+func TestAuditLabels(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		n := w.create(w.li, "of li")
+		first, second := w.label(w.li, "紧急"), w.label(w.li, `a, "b"`)
+		w.ok(w.s.AddLabels(ctx, w.li, n, []int64{first, second}))
+		w.ok(w.s.UpdateLabel(ctx, w.li, first, "不急", "#1f6feb"))
+		w.ok(w.s.UpdateLabel(ctx, w.li, first, "不急", "#1f6fec"))
+		w.ok(w.s.DeleteLabel(ctx, w.li, first))
+		page, _, err := w.s.Audit(ctx, w.boss, locale.EN, ticket.AuditFilter{Names: []string{"createLabel", "updateLabel", "deleteLabel", "createCaseLabels"}})
+		w.ok(err)
+		var got []string
+		for _, a := range page {
+			got = append(got, a.Name+" "+a.ResourceName)
+		}
+		if want := []string{"deleteLabel 不急", "updateLabel 不急", "updateLabel 紧急 → 不急", `createCaseLabels a, "b", 紧急`, `createLabel a, "b"`, "createLabel 紧急"}; !slices.Equal(got, want) {
+			w.t.Errorf("%q, want %q", got, want)
+		}
+		if page[3].ResourceID != n || page[0].ResourceID != fmt.Sprint(first) {
+			w.t.Errorf("%+v", page)
+		}
+	})
+}
+
+// TestAuditLoginFailures: the entry of a failed log-in says why and how often, of
+// somebody let in or shut out which of the two.
+func TestAuditLoginFailures(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		check := func(zh, en string) {
+			w.t.Helper()
+			for lang, want := range map[locale.Language]string{locale.ZH: zh, locale.EN: en} {
+				page, _, err := w.s.Audit(ctx, w.boss, lang, ticket.AuditFilter{Resource: "user", Limit: 1})
+				w.ok(err)
+				if len(page) != 1 || page[0].Title != want || page[0].ResourceName != "li" {
+					w.t.Errorf("%+v, want %q", page, want)
+				}
+			}
+		}
+		try := func() {
+			w.t.Helper()
+			_, err := w.ident.Login(ctx, identity.Login{DomainID: w.li.Domain, User: "LI", Password: "not the password", Address: "192.0.2.9"})
+			if !errors.Is(err, identity.ErrLogin) {
+				w.t.Fatal(err)
+			}
+		}
+		try()
+		check("登录失败：密码错误", "Log-in failed: wrong password")
+		page, _, err := w.s.Audit(ctx, w.li, locale.EN, ticket.AuditFilter{Names: []string{"loginFailed"}})
+		w.ok(err)
+		if len(page) != 1 || page[0].Address != "192.0.2.9" || page[0].ActorName != "li" {
+			w.t.Errorf("%+v", page)
+		}
+		try()
+		check("登录失败：密码错误（15 分钟内第 2 次）", "Log-in failed: wrong password (2 times within 15 minutes)")
+		for range 3 {
+			try()
+		}
+		check("登录失败：密码错误（15 分钟内第 5 次，暂时锁定）", "Log-in failed: wrong password (5 times within 15 minutes: locked for a while)")
+		for range 5 {
+			try()
+		}
+		check("登录被拒绝：用户暂时被锁定（15 分钟内第 10 次）", "Log-in refused: the user is locked for a while (10 times within 15 minutes)")
+		system := principal.AsSystem(principal.House)
+		w.ok(w.ident.Disable(ctx, system, w.li.Domain, w.li.User, true))
+		check("停用用户", "User shut out")
+		w.ok(w.ident.Disable(ctx, system, w.li.Domain, w.li.User, false))
+		check("启用用户", "User let in")
 	})
 }

@@ -119,7 +119,7 @@ func (s *Service) CreateLabel(ctx context.Context, who principal.Principal, name
 		}
 		tx.Write(1, "INSERT INTO labels (domain_id, id, owner, name, name_key, color, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
 			who.Domain, id, who.User, name, foldLabel(name), col, tx.Now)
-		recordLabel(tx, who, "label.create", id)
+		recordLabel(tx, who, "label.create", id, name)
 		return id, nil
 	})
 }
@@ -128,8 +128,19 @@ func named(labels []Label, name string, but int64) bool {
 	return slices.ContainsFunc(labels, func(l Label) bool { return l.ID != but && foldLabel(l.Name) == foldLabel(name) })
 }
 
-func recordLabel(tx *db.Tx, who principal.Principal, kind string, id int64) {
-	event.Record(tx, who, event.Event{Domain: who.Domain, Kind: kind, Subject: "label", SubjectID: strconv.FormatInt(id, 10), LogCode: event.NoLog})
+func recordLabel(tx *db.Tx, who principal.Principal, kind string, id int64, name string) {
+	event.Record(tx, who, event.Event{Domain: who.Domain, Kind: kind, Subject: "label", SubjectID: strconv.FormatInt(id, 10), LogCode: event.NoLog, Name: name})
+}
+
+// labelNames are the names of those of a user's labels that are asked for.
+func labelNames(mine []Label, ids ...int64) string {
+	var names []string
+	for _, l := range mine {
+		if slices.Contains(ids, l.ID) {
+			names = append(names, l.Name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func ownLabel(mine []Label, id int64) error {
@@ -163,7 +174,11 @@ func (s *Service) UpdateLabel(ctx context.Context, who principal.Principal, id i
 			return ErrLabelName
 		}
 		tx.Write(1, "UPDATE labels SET name = ?, name_key = ?, color = ? WHERE domain_id = ? AND id = ?", name, foldLabel(name), col, who.Domain, id)
-		recordLabel(tx, who, "label.update", id)
+		called := name
+		if was := labelNames(mine, id); was != name {
+			called = was + " → " + name
+		}
+		recordLabel(tx, who, "label.update", id, called)
 		return nil
 	})
 }
@@ -185,7 +200,7 @@ func (s *Service) DeleteLabel(ctx context.Context, who principal.Principal, id i
 		}
 		tx.Write(db.Any, "DELETE FROM ticket_labels WHERE domain_id = ? AND label_id = ?", who.Domain, id)
 		tx.Write(1, "DELETE FROM labels WHERE domain_id = ? AND id = ?", who.Domain, id)
-		recordLabel(tx, who, "label.delete", id)
+		recordLabel(tx, who, "label.delete", id, labelNames(mine, id))
 		return nil
 	})
 }
@@ -312,7 +327,7 @@ func (s *Service) tag(ctx context.Context, who principal.Principal, number strin
 			}
 		}
 		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: kind, Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
-			Data: map[string]any{"labels": changed}})
+			Data: map[string]any{"labels": changed}, Name: labelNames(mine, changed...)})
 		return nil
 	})
 }

@@ -1,4 +1,5 @@
 // The customer's story, from the sign-in to the marks.
+import { readFileSync } from 'node:fs'
 import { axeClean } from './axe'
 import { expect, signIn, test } from './world'
 
@@ -170,4 +171,77 @@ test('an Enter that confirms a candidate of an input method does not sign in, th
     node.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }))
   })
   await expect(page.locator('[aria-invalid]').first()).toBeVisible()
+})
+
+test('an English page finds products by their Chinese names and sounds, and shows a pasted picture below its text', async ({ page, world }) => {
+  await page.addInitScript(() => localStorage.setItem('casemate.language', 'en-us'))
+  await signIn(page, world, 'lihua')
+  await page.goto('/console/new')
+  const search = page.getByLabel('Search products or problems')
+  const tile = page.locator('.tile', { hasText: '弹性云服务器' })
+  for (const words of ['弹性云', 'tanxingyun', 'txy']) {
+    await search.fill(words)
+    await expect(tile.first(), words).toContainText('Elastic Cloud Server')
+    await expect(tile.first().locator('[lang=zh-CN]')).toHaveText('弹性云服务器')
+  }
+  await search.fill('ecs')
+  await expect(page.locator('.tile').first()).toContainText('Elastic Cloud Server')
+  await expect(tile).toHaveCount(0) // found by its own name: the other one says nothing more
+  await page.locator('#text').fill('Look:')
+  await pastePicture(page, '#text')
+  const preview = page.locator('details', { hasText: 'Preview' })
+  await expect(preview.getByRole('img', { name: /^pasted-/ })).toBeVisible()
+  await expect(preview).toContainText('Look:')
+  expect(await preview.getByRole('img').evaluate((i: HTMLImageElement) => i.naturalWidth)).toBe(10)
+  await axeClean(page, 'submit with a preview')
+  await page.locator('#text').fill('Look.')
+  await expect(preview).toHaveCount(0)
+  await page.locator('#text').fill('')
+})
+
+test('a button says that words are kept behind it', async ({ page, world }) => {
+  await signIn(page, world, 'lihua')
+  await page.goto('/console/tickets?status=1')
+  await page.locator('.tickets li a').first().click()
+  const close = page.getByRole('button', { name: /^关闭工单/ }).first()
+  await close.click()
+  await page.getByLabel('意见（选填）').fill('先写一半')
+  await expect(page.getByText(/草稿已保存在本机/)).toBeVisible()
+  await page.locator('.panel').getByRole('button', { name: '取消' }).click()
+  await expect(close).toHaveAccessibleName('关闭工单 · 有草稿')
+  await axeClean(page, 'ticket with a draft')
+  await page.reload()
+  await expect(close).toHaveAccessibleName('关闭工单 · 有草稿')
+  await close.click()
+  await page.getByRole('button', { name: '丢弃草稿' }).click()
+  await page.locator('.panel').getByRole('button', { name: '取消' }).click()
+  await expect(close).toHaveAccessibleName('关闭工单')
+})
+
+test('the audit tells of failed log-ins and of labels by their names, on the page and in its file', async ({ page, world }) => {
+  const lihua = world.domains[0]?.users[1]
+  for (const [name, status] of [[lihua?.name, 401], ['nobody-of-this-name', 401]] as const) {
+    const r = await page.request.post(`${world.base}/v3/auth/tokens`, {
+      data: { auth: { identity: { methods: ['password'], password: { user: { name, password: 'not-the-password', domain: { name: world.domains[0]?.domain_name } } } } } },
+    })
+    expect(r.status()).toBe(status)
+  }
+  await signIn(page, world, 'yunfan')
+  await page.goto('/console/labels')
+  await page.getByLabel('新建标签').fill('季度割接')
+  await page.getByRole('button', { name: '添加', exact: true }).click()
+  await page.getByRole('button', { name: '删除标签 季度割接' }).click()
+  await page.getByRole('button', { name: '删除', exact: true }).click()
+  await expect(page.getByText('标签已删除')).toBeVisible()
+  await page.goto('/console/audit?what=login')
+  const failed = page.locator('.list li', { hasText: '登录失败：密码错误' })
+  await expect(failed).toHaveCount(1)
+  await expect(failed).toContainText('lihua')
+  await page.goto('/console/audit?what=label')
+  await expect(page.locator('.list li', { hasText: '删除标签' }).first()).toContainText('季度割接')
+  await axeClean(page, 'audit of labels')
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: '下载 CSV' }).click()])
+  const text = readFileSync(await file.path(), 'utf8').replaceAll('"', '')
+  expect(text).toMatch(/删除标签,deleteLabel,yunfan,标签,季度割接,\d+,/)
+  expect(text).not.toContain('not-the-password')
 })

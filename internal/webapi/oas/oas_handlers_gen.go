@@ -2961,10 +2961,10 @@ func (s *Server) handleListArticlesRequest(args [0]string, argsEscaped bool, w h
 //
 // What happened in the caller's domain, newest first: the trace names of the platform (createCase,
 // cancelCase, closeCase, deleteCase, createScores, confirmAuthorizations) and the further ones of this
-// product (log-ins, exports, messages, access keys, users, rights, steps of engineers that the
-// customer sees). The main account sees its domain; a sub-user sees what he did himself and nothing
-// else. People of the house go by alias, without an address. Kept for ever; without `from` the last
-// seven days are shown. Called with X-Auth-Token or a request signature, as the customer API.
+// product (log-ins and failed ones, exports, messages, access keys, users, rights, steps of engineers
+// that the customer sees). The main account sees its domain; a sub-user sees what he did himself and
+// nothing else. People of the house go by alias, without an address. Kept for ever; without `from` the
+// last seven days are shown. Called with X-Auth-Token or a request signature, as the customer API.
 //
 // GET /web/v1/audit
 func (s *Server) handleListAuditRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -1365,6 +1365,12 @@ func (s *AuditEntry) encodeFields(e *jx.Encoder) {
 		e.Str(s.ResourceID)
 	}
 	{
+		if s.ResourceName.Set {
+			e.FieldStart("resource_name")
+			s.ResourceName.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("actor_type")
 		s.ActorType.Encode(e)
 	}
@@ -1400,19 +1406,20 @@ func (s *AuditEntry) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfAuditEntry = [12]string{
+var jsonFieldsNameOfAuditEntry = [13]string{
 	0:  "trace_id",
 	1:  "trace_name",
 	2:  "trace_title",
 	3:  "time",
 	4:  "resource_type",
 	5:  "resource_id",
-	6:  "actor_type",
-	7:  "user_id",
-	8:  "user_name",
-	9:  "source_ip",
-	10: "request_id",
-	11: "reason",
+	6:  "resource_name",
+	7:  "actor_type",
+	8:  "user_id",
+	9:  "user_name",
+	10: "source_ip",
+	11: "request_id",
+	12: "reason",
 }
 
 // Decode decodes AuditEntry from json.
@@ -1496,8 +1503,18 @@ func (s *AuditEntry) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"resource_id\"")
 			}
+		case "resource_name":
+			if err := func() error {
+				s.ResourceName.Reset()
+				if err := s.ResourceName.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"resource_name\"")
+			}
 		case "actor_type":
-			requiredBitSet[0] |= 1 << 6
+			requiredBitSet[0] |= 1 << 7
 			if err := func() error {
 				if err := s.ActorType.Decode(d); err != nil {
 					return err
@@ -1566,7 +1583,7 @@ func (s *AuditEntry) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
-		0b01111111,
+		0b10111111,
 		0b00000000,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {

@@ -543,6 +543,9 @@ type AuditEntry struct {
 	ResourceType string `json:"resource_type"`
 	// Its id; of a case its number.
 	ResourceID string `json:"resource_id"`
+	// What it is called. Of labels the names at the time, also when labels are put on a case or taken off;
+	// of users the log-in name today. Absent otherwise, and of people whose data was erased.
+	ResourceName OptString `json:"resource_name"`
 	// Who did it.
 	ActorType AuditEntryActorType `json:"actor_type"`
 	// User id of a user of the domain, public id of an engineer.
@@ -585,6 +588,11 @@ func (s *AuditEntry) GetResourceType() string {
 // GetResourceID returns the value of ResourceID.
 func (s *AuditEntry) GetResourceID() string {
 	return s.ResourceID
+}
+
+// GetResourceName returns the value of ResourceName.
+func (s *AuditEntry) GetResourceName() OptString {
+	return s.ResourceName
 }
 
 // GetActorType returns the value of ActorType.
@@ -645,6 +653,11 @@ func (s *AuditEntry) SetResourceType(val string) {
 // SetResourceID sets the value of ResourceID.
 func (s *AuditEntry) SetResourceID(val string) {
 	s.ResourceID = val
+}
+
+// SetResourceName sets the value of ResourceName.
+func (s *AuditEntry) SetResourceName(val OptString) {
+	s.ResourceName = val
 }
 
 // SetActorType sets the value of ActorType.

@@ -13,7 +13,7 @@ export const kinds = {
   ticket: [],
   contact: ['updateCaseContactInfo', 'deleteCaseContactInfo', 'revealCaseContactInfo', 'verifyContact', 'clearContacts'],
   authorization: ['confirmAuthorizations', 'rejectAuthorization', 'cancelAuthorization', 'expireAuthorization', 'checkHosts', 'revealAuthorization', 'openSession', 'closeSession', 'showSessionRecords'],
-  login: ['login', 'logout', 'changePassword', 'changeSecondFactor', 'useRecoveryCode', 'linkUser'],
+  login: ['login', 'loginFailed', 'logout', 'changePassword', 'changeSecondFactor', 'useRecoveryCode', 'linkUser'],
   key: ['createAccessKey', 'updateAccessKey', 'disableAccessKey', 'enableAccessKey', 'deleteAccessKey', 'createTemporaryAccessKey'],
   right: ['createPrivileges', 'createUser', 'disableUser', 'updateUser', 'createGroup', 'updateGroup', 'deleteGroup', 'addGroupMember', 'removeGroupMember'],
   file: ['uploadAccessory', 'deleteAccessory'],

@@ -305,7 +305,7 @@ export interface paths {
         };
         /**
          * Audit of the domain
-         * @description What happened in the caller's domain, newest first: the trace names of the platform (createCase, cancelCase, closeCase, deleteCase, createScores, confirmAuthorizations) and the further ones of this product (log-ins, exports, messages, access keys, users, rights, steps of engineers that the customer sees). The main account sees its domain; a sub-user sees what he did himself and nothing else. People of the house go by alias, without an address. Kept for ever; without `from` the last seven days are shown. Called with X-Auth-Token or a request signature, as the customer API.
+         * @description What happened in the caller's domain, newest first: the trace names of the platform (createCase, cancelCase, closeCase, deleteCase, createScores, confirmAuthorizations) and the further ones of this product (log-ins and failed ones, exports, messages, access keys, users, rights, steps of engineers that the customer sees). The main account sees its domain; a sub-user sees what he did himself and nothing else. People of the house go by alias, without an address. Kept for ever; without `from` the last seven days are shown. Called with X-Auth-Token or a request signature, as the customer API.
          */
         get: operations["ListAudit"];
         put?: never;
@@ -1091,6 +1091,8 @@ export interface components {
             resource_type: string;
             /** @description Its id; of a case its number. */
             resource_id: string;
+            /** @description What it is called. Of labels the names at the time, also when labels are put on a case or taken off; of users the log-in name today. Absent otherwise, and of people whose data was erased. */
+            resource_name?: string;
             /**
              * @description Who did it.
              * @enum {string}

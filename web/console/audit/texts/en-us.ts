@@ -32,6 +32,7 @@ const texts: Record<keyof typeof zh, string> = {
   'audit.name': 'Trace name',
   'audit.time': 'Time',
   'audit.object': 'Object',
+  'audit.called': 'Name',
   'audit.address': 'Address',
   'audit.request': 'Request ID',
   'audit.id': 'Entry',

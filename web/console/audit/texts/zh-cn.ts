@@ -30,6 +30,7 @@ const texts = {
   'audit.name': '事件名称',
   'audit.time': '时间',
   'audit.object': '对象',
+  'audit.called': '名称',
   'audit.address': '来源地址',
   'audit.request': '请求编号',
   'audit.id': '记录编号',

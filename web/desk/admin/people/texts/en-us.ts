@@ -434,6 +434,7 @@ const texts: Record<keyof typeof zh, string> = {
   'made.p.ev.user.factor': 'changed the second factor',
   'made.p.ev.user.recovery': 'used or renewed recovery codes',
   'made.p.ev.user.login': 'signed in',
+  'made.p.ev.user.login.fail': 'failed to sign in',
   'made.p.ev.user.logout': 'signed out, or a session was ended',
   'made.p.ev.user.link': 'linked to an identity provider',
   'made.p.ev.user.roles': 'changed roles',

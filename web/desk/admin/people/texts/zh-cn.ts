@@ -432,6 +432,7 @@ const texts = {
   'made.p.ev.user.factor': '修改两步验证',
   'made.p.ev.user.recovery': '使用或更换恢复码',
   'made.p.ev.user.login': '登录',
+  'made.p.ev.user.login.fail': '登录失败',
   'made.p.ev.user.logout': '退出或结束会话',
   'made.p.ev.user.link': '关联身份提供方',
   'made.p.ev.user.roles': '修改角色',

@@ -14,6 +14,7 @@ const texts: Record<keyof typeof zh, string> = {
   'kit.upload.size': '{name} is larger than {size} MB',
   'kit.upload.type': 'Files like {name} are not accepted',
   'kit.upload.empty': '{name} is empty',
+  'kit.preview': 'Preview',
   'kit.uploading': 'Uploading, {percent} %',
 }
 export default texts

@@ -12,6 +12,7 @@ const texts = {
   'kit.upload.size': '{name} 超过 {size} MB',
   'kit.upload.type': '不支持 {name} 的类型',
   'kit.upload.empty': '{name} 是空文件',
+  'kit.preview': '预览',
   'kit.uploading': '上传中 {percent}%',
 } as const
 export default texts as Record<keyof typeof texts, string>
