@@ -56,14 +56,14 @@ export function nameOf(e: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'a
 let pending = ''
 let pendingAt = 0
 
-/** Finds what a key does; `heard` is when the page came to it, from which a next one has its time. Exported for tests. */
-export function match(list: Shortcut[], key: string, at: number, heard = at): { hit?: Shortcut; waits: boolean } {
+/** Finds what a key does; exported for tests. */
+export function match(list: Shortcut[], key: string, at: number): { hit?: Shortcut; waits: boolean } {
   const sequence = pending !== '' && at - pendingAt < 1200 ? `${pending} ${key}` : key
   const usable = list.filter((s) => s.when === undefined || s.when())
   const hit = usable.findLast((s) => s.keys === sequence) ?? (sequence !== key ? undefined : usable.findLast((s) => s.keys === key))
   const waits = hit === undefined && usable.some((s) => s.keys.startsWith(`${key} `))
   pending = waits ? key : ''
-  pendingAt = heard
+  pendingAt = at
   return { hit, waits }
 }
 
@@ -75,7 +75,7 @@ export function listen(): () => void {
     const modified = name.startsWith('ctrl+') || name.startsWith('alt+')
     if (!modified && (typing(e.target) || !prefs.keys)) return
     if (!modified && document.querySelector('dialog[open]') !== null) return
-    const { hit } = match(shortcuts(), name, e.timeStamp, performance.now()) // when it was pressed: a busy page hears of it later
+    const { hit } = match(shortcuts(), name, e.timeStamp) // when it was pressed: a busy page hears of it later
     if (hit !== undefined) {
       e.preventDefault()
       hit.run()
