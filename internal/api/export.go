@@ -156,7 +156,7 @@ func exportFilter(p oas.DownloadCasesParams, who principal.Principal, loc locale
 	if word := p.SearchKey.Or(""); word != "" {
 		f.Words = []string{word}
 	}
-	if f.From, f.To, err = queryTimes(loc, p.QueryStartTime.Or(""), p.QueryEndTime.Or("")); err != nil {
+	if f.From, f.To, err = loc.ParseSpan(p.QueryStartTime.Or(""), p.QueryEndTime.Or("")); err != nil {
 		return f, err
 	}
 	if s, ok := p.Status.Get(); ok {

@@ -81,26 +81,11 @@ func (h tickets) ListCases(ctx context.Context, p oas.ListCasesParams) (*oas.Lis
 	return res, nil
 }
 
-// queryTimes reads query_start_time and query_end_time; 0 is none.
-func queryTimes(loc locale.Locale, start, end string) (from, to int64, err error) {
-	if start != "" {
-		if from, err = loc.ParseStamp("query_start_time", start); err != nil {
-			return 0, 0, err
-		}
-	}
-	if end != "" {
-		if to, err = loc.ParseStamp("query_end_time", end); err != nil {
-			return 0, 0, err
-		}
-	}
-	return from, to, nil
-}
-
 // filterOf reads what ListCases filters by.
 func filterOf(loc locale.Locale, p oas.ListCasesParams) (f ticket.Filter, err error) {
 	f = ticket.Filter{Words: p.SearchKey, Text: p.AppKey.Or(""), Number: p.IncidentID.Or(""), Creator: p.XCustomerID.Or(""), CreatorName: p.XCustomerName.Or(""),
 		Group: p.GroupID.Or(""), Offset: int(p.Offset.Or(0)), Limit: int(p.Limit.Or(0))}
-	if f.From, f.To, err = queryTimes(loc, p.QueryStartTime.Or(""), p.QueryEndTime.Or("")); err != nil {
+	if f.From, f.To, err = loc.ParseSpan(p.QueryStartTime.Or(""), p.QueryEndTime.Or("")); err != nil {
 		return f, err
 	}
 	if s, ok := p.Status.Get(); ok {

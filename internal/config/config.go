@@ -32,7 +32,8 @@ type Config struct {
 	Automation     Automation    `yaml:"automation"`
 	MailIn         MailIn        `yaml:"mail_in"`
 	Report         Report        `yaml:"report"`
-	Drain          time.Duration `yaml:"drain"` // how long answers say Connection: close before the listener closes; 0 = 5s
+	Drain          time.Duration `yaml:"drain"`     // how long answers say Connection: close before the listener closes; 0 = 5s
+	Heartbeat      time.Duration `yaml:"heartbeat"` // between two signs of life of a live stream; 0 = 15s, 1s to 60s
 }
 
 // Errors is how errors look on the wire.
@@ -91,6 +92,9 @@ func (c Config) check() error {
 	if c.Drain < 0 {
 		return errors.New("drain cannot be negative")
 	}
+	if c.Heartbeat != 0 && (c.Heartbeat < time.Second || c.Heartbeat > time.Minute) {
+		return errors.New("heartbeat is 1s to 60s")
+	}
 	all := []error{listenAddress("metrics", c.Metrics), ranges("trusted_proxies", c.TrustedProxies), ranges("webhooks.allow", c.Webhooks.Allow), ranges("notify.allow", c.Notify.Allow),
 		c.Notify.Check(), c.Verify.Check(), c.Ticket.Check(), c.Teamwork.Check(), c.Diagnose.Check(), ranges("diagnose.allow", c.Diagnose.Allow),
 		c.Authorization.Check(), ranges("authorization.check_hosts.allow", c.Authorization.CheckHosts.Allow), c.Attachment.Check(), c.Identity.Check(), c.Queue.Check(), c.Automation.Check(), c.MailIn.Check()}
@@ -106,6 +110,9 @@ func (c Config) check() error {
 // DefaultDrain is how long a node that stops still takes requests.
 const DefaultDrain = 5 * time.Second
 
+// DefaultHeartbeat is how far the signs of life of a live stream are apart.
+const DefaultHeartbeat = 15 * time.Second
+
 // WithDefaults fills in what is not set, as an installation that is no demo has
 // it in force.
 func (c Config) WithDefaults() Config {
@@ -114,6 +121,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Drain == 0 {
 		c.Drain = DefaultDrain
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = DefaultHeartbeat
 	}
 	c.Notify.Product, c.Notify.Keep = c.Notify.ProductName(), c.Notify.LedgerAge()
 	c.Verify, c.Ticket, c.Diagnose = c.Verify.WithDefaults(), c.Ticket.WithDefaults(), c.Diagnose.WithDefaults()

@@ -37,6 +37,7 @@ const (
 	Counts           = "queue.counts"
 	Notice           = "notice"
 	Reset            = "reset"
+	Alive            = "alive" // nothing happened, and the server is there
 )
 
 const (

@@ -89,7 +89,7 @@ func (w *world) open(who principal.Principal, last string) *client {
 	return c
 }
 
-// next is the next event; comments and bare ids are passed over.
+// next is the next event; signs of life are passed over.
 func (c *client) next() (string, map[string]any) {
 	c.t.Helper()
 	defer time.AfterFunc(20*time.Second, c.cancel).Stop() // a test that waits for nothing fails
@@ -108,7 +108,7 @@ func (c *client) next() (string, map[string]any) {
 			if err := json.Unmarshal([]byte(data), &m); err != nil {
 				c.t.Fatal(err)
 			}
-			if c.calm && kind == live.Counts {
+			if kind == live.Alive || c.calm && kind == live.Counts {
 				kind = ""
 				continue
 			}
@@ -279,7 +279,7 @@ func TestResume(t *testing.T) {
 	})
 }
 
-// TestBeat: signs of life, at each of which the session is asked for; the
+// TestBeat: a sign of life when it begins and then each beat, at each of which the session is asked for; the
 // stream ends with it, with its context, and with the hub.
 func TestBeat(t *testing.T) {
 	t.Parallel()
@@ -295,7 +295,7 @@ func TestBeat(t *testing.T) {
 			w.T.Fatal(err)
 		}
 		all, err := io.ReadAll(s)
-		if err != nil || strings.Count(string(all), "\n:\n") != 2 || beats != 3 {
+		if err != nil || strings.Count(string(all), "event: alive\ndata: {\"every\":20}\n\n") != 3 || beats != 3 {
 			w.T.Errorf("%q %v, %d beats", all, err, beats)
 		}
 		second, err := w.hub.Open(w.T.Context(), w.Li, "", always(w.Li))
@@ -406,7 +406,7 @@ func TestRightsAreLost(t *testing.T) {
 			late := time.AfterFunc(20*time.Second, func() { w.T.Errorf("%s: the stream goes on", why); c.cancel() })
 			defer late.Stop()
 			for c.lines.Scan() {
-				if line := c.lines.Text(); strings.HasPrefix(line, "event: ") && line != "event: "+live.Counts {
+				if line := c.lines.Text(); strings.HasPrefix(line, "event: ") && line != "event: "+live.Counts && line != "event: "+live.Alive {
 					w.T.Errorf("%s: told %s", why, c.lines.Text())
 				}
 			}

@@ -135,16 +135,19 @@ func (s *Stream) begin(lastSeen string) error {
 	}
 	h.mu.Unlock()
 	s.buf.WriteString("retry: 2000\n")
-	if fresh && known && seen != head {
-		s.buf.WriteString(": resumed\n\n")
-		return nil
-	}
-	if !fresh {
+	switch {
+	case !fresh:
 		fmt.Fprintf(&s.buf, "id: %d\nevent: %s\ndata: {}\n\n", head, Reset)
-		return nil
+	case !known || seen == head:
+		fmt.Fprintf(&s.buf, "id: %d\n", head) // so that a reconnect before the first event misses nothing
 	}
-	fmt.Fprintf(&s.buf, "id: %d\n\n", head) // so that a reconnect before the first event misses nothing
+	s.alive()
 	return nil
+}
+
+// alive is the sign of life, with when the next one comes at the latest.
+func (s *Stream) alive() {
+	fmt.Fprintf(&s.buf, "event: %s\ndata: {\"every\":%d}\n\n", Alive, s.hub.o.Beat.Milliseconds())
 }
 
 // domain is whose numbers the client gets: "" = the installation's.
@@ -176,7 +179,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 			if s.over() {
 				return 0, io.EOF
 			}
-			s.buf.WriteString(":\n\n")
+			s.alive()
 		}
 	}
 	return s.buf.Read(p)

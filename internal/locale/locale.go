@@ -180,3 +180,18 @@ func (l Locale) ParseStamp(field, s string) (int64, error) {
 	}
 	return 0, errStamp.In(field)
 }
+
+// ParseSpan reads query_start_time and query_end_time; 0 is none.
+func (l Locale) ParseSpan(start, end string) (from, to int64, err error) {
+	if start != "" {
+		if from, err = l.ParseStamp("query_start_time", start); err != nil {
+			return 0, 0, err
+		}
+	}
+	if end != "" {
+		if to, err = l.ParseStamp("query_end_time", end); err != nil {
+			return 0, 0, err
+		}
+	}
+	return from, to, nil
+}

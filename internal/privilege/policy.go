@@ -370,6 +370,7 @@ var Policy = map[string]Audience{
 	"web.ChangeOwnPassword":                 Anyone,
 	"web.ClearOwnContacts":                  Customers,
 	"web.ConfirmSecondFactor":               Anyone,
+	"web.CountTickets":                      Customers,
 	"web.CreateArticleFeedback":             Customers,
 	"web.CreateBrowserSession":              Public,
 	"web.CreateOwnBundle":                   Customers,

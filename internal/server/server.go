@@ -280,7 +280,7 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.runner.Add(s.mail.Kinds()...)
 	s.runner.Every(s.mail.Periodic()...)
-	s.live = live.New(s.db, s.ticket, live.Options{Presence: s.queue.Everywhere, Log: s.o.Log})
+	s.live = live.New(s.db, s.ticket, live.Options{Beat: s.o.Config.WithDefaults().Heartbeat, Presence: s.queue.Everywhere, Log: s.o.Log})
 	if s.webhook, err = webhook.New(s.db, s.keys, s.o.Config.Webhooks, s.o.Log); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}

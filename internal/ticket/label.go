@@ -398,7 +398,7 @@ func ownLabels(tx *db.Tx, who principal.Principal, ids []int64) (own []any, err 
 // countLabelled is how many tickets of the scope have any of the labels, read
 // from the labels' index alone. Each label is a query of its own: SQLite walks
 // all labels of the domain for a DISTINCT over several.
-func countLabelled(tx *db.Tx, scope privilege.Scope, statuses []Status, labels []any) (n int, err error) {
+func countLabelled(tx *db.Tx, scope privilege.Scope, statuses []Status, labels []any) (map[Status]int, error) {
 	var w where
 	w.and("status <> ?", int(Deleted))
 	if len(statuses) > 0 {
@@ -409,9 +409,8 @@ func countLabelled(tx *db.Tx, scope privilege.Scope, statuses []Status, labels [
 	var each []string
 	var args []any
 	for _, l := range labels {
-		each = append(each, "SELECT ticket_id FROM ticket_labels WHERE domain_id = ? AND label_id = ? AND "+strings.Join(w.cond, " AND "))
+		each = append(each, "SELECT ticket_id, status FROM ticket_labels WHERE domain_id = ? AND label_id = ? AND "+strings.Join(w.cond, " AND "))
 		args = append(append(args, scope.Domain, l), w.args...)
 	}
-	err = tx.Get("SELECT count(*) FROM ("+strings.Join(each, " UNION ")+") AS any_of", args...).Scan(&n)
-	return n, err
+	return byState(tx, "SELECT status, count(*) FROM ("+strings.Join(each, " UNION ")+") AS any_of GROUP BY status", args...)
 }

@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -299,10 +300,15 @@ func TestListByLabel(t *testing.T) {
 		check := func(name string, f ticket.Filter, want func(made) bool) {
 			w.t.Helper()
 			var numbers []string
+			states := map[ticket.Status]int{}
 			for _, m := range slices.Backward(all) {
 				if m.status != ticket.Deleted && slices.ContainsFunc(f.Labels, func(l int64) bool { return slices.Contains(m.labels, l) }) && want(m) {
 					numbers = append(numbers, m.number)
+					states[m.status]++
 				}
+			}
+			if counts, err := w.s.CountsOf(ctx, w.boss, f); err != nil || !maps.Equal(counts, states) {
+				w.t.Errorf("%s: %v in each state, want %v: %v", name, counts, states, err)
 			}
 			f.Limit = 100
 			if got, total := w.find(w.boss, f); !slices.Equal(got, numbers) || total != len(numbers) {

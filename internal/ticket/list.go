@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -91,36 +92,21 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 	if err := f.check(); err != nil {
 		return nil, 0, err
 	}
-	var named []string
-	if f.CreatorName != "" && who.Kind == principal.Customer {
-		if named, err = s.ident.FindByName(ctx, who.Domain, f.CreatorName); err != nil {
-			return nil, 0, err
-		}
+	named, err := s.named(ctx, who, f)
+	if err != nil {
+		return nil, 0, err
 	}
 	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		page, total = nil, 0
-		scope, err := privilege.ScopeOf(tx, who, f.Group)
-		if err != nil {
+		scope, w, labels, err := s.matching(tx, who, f, named)
+		if err != nil || w == nil {
 			return err
 		}
-		if f.Creator != "" {
-			scope = scope.Narrow(f.Creator)
+		counts, err := s.counts(tx, scope, f, *w, labels)
+		for _, n := range counts {
+			total += n
 		}
-		if f.CreatorName != "" {
-			scope = scope.Narrow(named...)
-		}
-		w, some := s.where(scope, f)
-		if !some {
-			return nil
-		}
-		var labels []any
-		if len(f.Labels) > 0 {
-			if labels, err = ownLabels(tx, who, f.Labels); err != nil || len(labels) == 0 {
-				return err
-			}
-			w.and("id IN (SELECT l.ticket_id FROM ticket_labels AS l WHERE l.domain_id = ? AND l.label_id IN ("+questions(len(labels))+"))", append([]any{scope.Domain}, labels...)...)
-		}
-		if total, err = s.total(tx, scope, f, w, labels); err != nil || total <= f.Offset {
+		if err != nil || total <= f.Offset {
 			return err
 		}
 		err = tx.List(func(r db.Row) error {
@@ -146,6 +132,60 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 		err = s.openPage(page)
 	}
 	return page, total, err
+}
+
+// named are the users of the name that is asked for.
+func (s *Service) named(ctx context.Context, who principal.Principal, f Filter) ([]string, error) {
+	if f.CreatorName == "" || who.Kind != principal.Customer {
+		return nil, nil
+	}
+	return s.ident.FindByName(ctx, who.Domain, f.CreatorName)
+}
+
+// matching is what of the caller's tickets a filter leaves, as SQL, with which of
+// its labels are the caller's; w is nil when nothing can match.
+func (s *Service) matching(tx *db.Tx, who principal.Principal, f Filter, named []string) (scope privilege.Scope, w *where, labels []any, err error) {
+	if scope, err = privilege.ScopeOf(tx, who, f.Group); err != nil {
+		return scope, nil, nil, err
+	}
+	if f.Creator != "" {
+		scope = scope.Narrow(f.Creator)
+	}
+	if f.CreatorName != "" {
+		scope = scope.Narrow(named...)
+	}
+	all, some := s.where(scope, f)
+	if !some {
+		return scope, nil, nil, nil
+	}
+	if len(f.Labels) > 0 {
+		if labels, err = ownLabels(tx, who, f.Labels); err != nil || len(labels) == 0 {
+			return scope, nil, nil, err
+		}
+		all.and("id IN (SELECT l.ticket_id FROM ticket_labels AS l WHERE l.domain_id = ? AND l.label_id IN ("+questions(len(labels))+"))", append([]any{scope.Domain}, labels...)...)
+	}
+	return scope, &all, labels, nil
+}
+
+// CountsOf is how many of the caller's tickets that fit are in each state.
+func (s *Service) CountsOf(ctx context.Context, who principal.Principal, f Filter) (counts map[Status]int, err error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	named, err := s.named(ctx, who, f)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.Survey(ctx, func(tx *db.Tx) error {
+		counts = nil
+		scope, w, labels, err := s.matching(tx, who, f, named)
+		if err != nil || w == nil {
+			return err
+		}
+		counts, err = s.counts(tx, scope, f, *w, labels)
+		return err
+	})
+	return counts, err
 }
 
 // where is the filter as SQL; some is false when nothing can match.
@@ -214,27 +254,33 @@ func (s *Service) where(scope privilege.Scope, f Filter) (w where, some bool) {
 	return w, true
 }
 
-// total is exact: from the counters where only states filter, from the labels'
-// index where only states and labels do, else counted.
-func (s *Service) total(tx *db.Tx, scope privilege.Scope, f Filter, w where, labels []any) (n int, err error) {
+// counts is how many that fit are in each state, exactly: from the counters where
+// only states filter, from the labels' index where only states and labels do, else
+// counted.
+func (s *Service) counts(tx *db.Tx, scope privilege.Scope, f Filter, w where, labels []any) (map[Status]int, error) {
 	simple := len(f.Words) == 0 && f.Text == "" && f.Number == "" && len(f.Numbers) == 0 && f.From == 0 && f.To == 0 && f.ProblemType == "" && f.Product == ""
 	if simple && len(labels) > 0 {
 		return countLabelled(tx, scope, f.Statuses, labels)
 	}
 	if simple {
 		counts, ok, err := ofScope(tx, scope)
-		if err != nil {
-			return 0, err
-		}
-		if ok {
-			for _, st := range Statuses {
-				if len(f.Statuses) == 0 || slices.Contains(f.Statuses, st) {
-					n += counts[st]
-				}
-			}
-			return n, nil
+		if err != nil || ok {
+			maps.DeleteFunc(counts, func(st Status, _ int) bool {
+				return st == Deleted || len(f.Statuses) > 0 && !slices.Contains(f.Statuses, st)
+			})
+			return counts, err
 		}
 	}
-	err = tx.Get("SELECT count(*) FROM tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND "), append([]any{scope.Domain}, w.args...)...).Scan(&n)
-	return n, err
+	return byState(tx, "SELECT +status, count(*) FROM tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND ")+" GROUP BY +status", append([]any{scope.Domain}, w.args...)...)
+}
+
+// byState reads how many there are in each state.
+func byState(tx *db.Tx, query string, args ...any) (map[Status]int, error) {
+	out := map[Status]int{}
+	return out, tx.List(func(r db.Row) error {
+		var status, n int64
+		err := r.Scan(&status, &n)
+		out[Status(status)] += int(n)
+		return err
+	}, query, args...)
 }

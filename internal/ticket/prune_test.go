@@ -111,6 +111,10 @@ func TestPrune(t *testing.T) {
 			_, _, err := w.s.List(ctx, w.boss, ticket.Filter{Words: []string{"prune"}, Statuses: []ticket.Status{0, 1}, From: 1, To: clock.Now().UnixMilli()})
 			return err
 		})
+		run("counts of what is filtered", func() error {
+			_, err := w.s.CountsOf(ctx, w.boss, ticket.Filter{Text: "prune", From: 1, To: clock.Now().UnixMilli()})
+			return err
+		})
 		run("counts", func() error { _, err := w.s.Counts(ctx, me); return err })
 		run("quota", func() error { _, _, err := w.s.Quota(ctx, me, w.problem, ""); return err })
 		run("message", func() error { return w.s.Reply(ctx, me, number, "", "more") })

@@ -3,6 +3,7 @@ package ticket_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -292,14 +293,21 @@ func TestList(t *testing.T) {
 				func(m made) bool { return m.who == w.li && m.status == 0 && strings.Contains(m.text, "云服务器") }},
 		} {
 			var want []string
+			states := map[ticket.Status]int{}
 			for _, m := range slices.Backward(all) {
 				if m.status != 13 && tt.want(m) {
 					want = append(want, m.number)
+					states[m.status]++
 				}
 			}
 			for _, fold := range []bool{false, true} {
 				if fold {
 					w.ok(w.s.Fold(w.t.Context()))
+				}
+				counts, err := w.s.CountsOf(w.t.Context(), tt.who, tt.f)
+				maps.DeleteFunc(counts, func(_ ticket.Status, n int) bool { return n == 0 })
+				if w.ok(err); !maps.Equal(counts, states) {
+					w.t.Errorf("%s: %v in each state, want %v", tt.name, counts, states)
 				}
 				var got []string
 				for offset := 0; ; offset += 7 {

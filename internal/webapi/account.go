@@ -256,6 +256,24 @@ func (h lists) ListLastMessages(ctx context.Context, p oas.ListLastMessagesParam
 	return out, nil
 }
 
+// CountTickets tells how many tickets that fit are in each state.
+func (h lists) CountTickets(ctx context.Context, p oas.CountTicketsParams) (_ *oas.TicketCountList, err error) {
+	loc := locale.From(ctx)
+	f := ticket.Filter{Text: p.AppKey.Or(""), Creator: p.XCustomerID.Or(""), Group: p.GroupID.Or(""), Labels: p.LabelIDList}
+	if f.From, f.To, err = loc.ParseSpan(p.QueryStartTime.Or(""), p.QueryEndTime.Or("")); err != nil {
+		return nil, err
+	}
+	counts, err := h.tickets.CountsOf(ctx, principal.From(ctx), f)
+	if err != nil {
+		return nil, err
+	}
+	out := &oas.TicketCountList{Items: []oas.TicketCount{}}
+	for _, s := range ticket.Statuses {
+		out.Items = append(out.Items, oas.TicketCount{Status: int32(s), Count: int32(counts[s])})
+	}
+	return out, nil
+}
+
 // ListLabelUse counts the tickets of each of the caller's labels.
 func (h lists) ListLabelUse(ctx context.Context) (*oas.LabelUseList, error) {
 	use, err := h.tickets.LabelUse(ctx, principal.From(ctx))

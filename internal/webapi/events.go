@@ -21,7 +21,7 @@ type events struct {
 // the session is over.
 func (h events) StreamEvents(ctx context.Context, p oas.StreamEventsParams) (oas.StreamEventsOK, error) {
 	secret := wire.BrowserOf(ctx).Secret
-	s, err := h.hub.Open(ctx, principal.From(ctx), p.LastEventID.Or(""), func(ctx context.Context, fresh bool) (principal.Principal, error) {
+	s, err := h.hub.Open(ctx, principal.From(ctx), p.HeaderLastEventID.Or(p.QueryLastEventID.Or("")), func(ctx context.Context, fresh bool) (principal.Principal, error) {
 		return h.identity.Holder(ctx, secret, fresh)
 	})
 	if err != nil {

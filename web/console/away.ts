@@ -8,11 +8,11 @@ import { m } from './more'
 let stands = false
 
 /** Tells whether the stream stands; `came` is called when the server answers again. */
-export function streaming(live: boolean, came: () => void): void {
+export function streaming(live: boolean, came: () => void, silent: boolean): void {
   const main = document.getElementById('main') // may come later than this part
   if (!stands && main?.parentElement) {
     mount(Away, { target: main.parentElement, anchor: main, props: { text: () => m('away') } })
     stands = true
   }
-  server.streaming(live, came)
+  server.streaming(live, came, silent)
 }

@@ -122,13 +122,12 @@ export const groupsQuery = () => ({
 })
 
 /** How many tickets that fit a filter are in each state; the count of the customer API is of all that the caller sees. */
-export const countsOfQuery = (f: Filter, states: number[]) => ({
+export const countsOfQuery = (f: Filter) => ({
   queryKey: ['counts', f],
   queryFn: async ({ signal }: { signal: AbortSignal }) => {
-    const n = await Promise.all(
-      states.map(async (s) => (await unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { ...filterQuery(f), incident_status: String(s), limit: 1 } }, signal }))).total_count),
-    )
-    return new Map(states.map((s, i) => [s, n[i] ?? 0]))
+    const { app_key, query_start_time, query_end_time, x_customer_id, group_id } = filterQuery(f)
+    const query = { app_key, query_start_time, query_end_time, x_customer_id, group_id, label_id_list: f.label ? [Number(f.label)] : undefined }
+    return new Map((await unwrap(web.GET('/web/v1/ticket-counts', { params: { query }, signal }))).items.map((c) => [c.status, c.count]))
   },
 })
 

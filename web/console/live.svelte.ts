@@ -13,9 +13,9 @@ export function live(): boolean {
 }
 
 /** Without the stream the open page asks again every ten seconds. */
-export function setLive(live: boolean): void {
+export function setLive(live: boolean, silent = false): void {
   state.live = live
-  void said.then((a) => a?.streaming(live, all))
+  void said.then((a) => a?.streaming(live, all, silent))
   clearInterval(poll)
   poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && all(), 10_000)
 }

@@ -49,17 +49,30 @@ const versions = new Map<string, number>()
 /** Runs behind the own changes of the ticket that are under way, with the version to send; it returns the one it made. */
 export async function inLine<T extends { version: number } | undefined>(ticket: Pick<Ticket, 'number' | 'version'>, run: (version: number) => Promise<T>): Promise<T> {
   const { number } = ticket
-  const before = lines.get(number)
-  const own = (async () => {
-    await before?.catch(() => undefined)
-    const made = await run(before === undefined ? ticket.version : Math.max(ticket.version, versions.get(number) ?? 0))
+  const first = !lines.has(number)
+  return behind([number], async () => {
+    const made = await run(first ? ticket.version : Math.max(ticket.version, versions.get(number) ?? 0))
     if (made !== undefined) versions.set(number, made.version)
     return made
-  })()
-  lines.set(number, own)
+  })
+}
+
+/** The same for several tickets at once, without versions to send; `made` are those that it made. */
+export async function inLines<T>(numbers: string[], run: () => Promise<T>, made: (t: T) => Map<string, number>): Promise<T> {
+  return behind(numbers, async () => {
+    const done = await run()
+    for (const [number, version] of made(done)) versions.set(number, version)
+    return done
+  })
+}
+
+async function behind<T>(numbers: string[], run: () => Promise<T>): Promise<T> {
+  const before = numbers.map((n) => lines.get(n)).filter((l) => l !== undefined)
+  const own = before.length === 0 ? run() : Promise.allSettled(before).then(run)
+  for (const n of numbers) lines.set(n, own)
   try {
     return await own
   } finally {
-    if (lines.get(number) === own) lines.delete(number)
+    for (const n of numbers) if (lines.get(n) === own) lines.delete(n)
   }
 }

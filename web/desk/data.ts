@@ -119,13 +119,13 @@ export const lastQuery = (domain: string, number: string) => ({
 /**
  * Customers by part of their name: of those who may read accounts (`lists`) the
  * accounts with their ids, else as the search completes names. A partner's
- * people get the customers they serve.
+ * people get the customers they serve. Without words the first ones.
  */
 export const customersQuery = (words: string, lists: boolean) => ({
   queryKey: ['customers', words, lists],
   queryFn: async ({ signal }: Signal): Promise<{ id: string; name: string }[]> => {
-    if (lists) return (await unwrap(desk.GET('/desk/v1/domains', { params: { query: { q: words.slice(0, 256), limit: 5 } }, signal }))).items
-    const q = `customer:"${words.replaceAll('"', '').slice(0, 256)}"`
+    if (lists) return (await unwrap(desk.GET('/desk/v1/domains', { params: { query: words === '' ? { limit: 100 } : { q: words.slice(0, 256), limit: 5 } }, signal }))).items
+    const q = words === '' ? 'customer:' : `customer:"${words.replaceAll('"', '').slice(0, 256)}"`
     const { items } = await unwrap(desk.GET('/desk/v1/search/suggest', { params: { query: { q } }, signal }))
     return items.filter((s) => s.complete).map((s) => ({ id: '', name: s.insert.replace(/^customer:/, '').replace(/^"|"$/g, '') }))
   },

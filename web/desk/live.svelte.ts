@@ -14,9 +14,9 @@ export function live(): boolean {
   return state.live
 }
 
-export function setLive(live: boolean): void {
+export function setLive(live: boolean, silent = false): void {
   state.live = live
-  streaming(live, all)
+  streaming(live, all, silent)
   clearInterval(poll)
   poll = live ? undefined : setInterval(() => document.visibilityState === 'visible' && all(), wait)
 }

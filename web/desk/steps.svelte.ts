@@ -6,7 +6,7 @@ import { unwrap } from '../kit/errors'
 import { session } from '../kit/session.svelte'
 import { toast } from '../kit/say.svelte'
 import { sayAll } from '../kit/text'
-import { ahead, inLine, laid, type Part } from './ahead.svelte'
+import { ahead, inLine, inLines, laid, type Part } from './ahead.svelte'
 import { Conflicted, step, told, type S, type Ticket } from './data'
 import { list } from './list.svelte'
 import { changed } from './live.svelte'
@@ -182,8 +182,12 @@ export async function untag(ticket: Ticket, tag: string): Promise<void> {
   const part = (x: Ticket): Part => ({ tags: x.tags?.filter((y) => y !== tag) })
   const over = ahead([ticket.number], part)
   try {
-    await unwrap(desk.POST('/desk/v1/tickets/{number}/actions', { params: { path: { number: ticket.number } }, body: { actions: [{ do: 'untag', tags: [tag] }] } }))
-    settle(ticket.number, part(ticket))
+    const run = await inLine(ticket, async () => {
+      const { version = ticket.version, ...done } = await unwrap(desk.POST('/desk/v1/tickets/{number}/actions', { params: { path: { number: ticket.number } }, body: { actions: [{ do: 'untag', tags: [tag] }] } }))
+      return { version, ...done }
+    })
+    if (run.done) settle(ticket.number, { ...part(ticket), version: run.version })
+    else toast(t('ahead.back', { why: run.outcomes.find((o) => o.refusal !== undefined)?.refusal?.error_msg ?? '' }), { bad: true })
   } catch (e) {
     refused(e)
   }
@@ -215,19 +219,36 @@ function partOf(actions: S['Action'][], x: Ticket): Part {
   return part
 }
 
+/** What was done, in words. */
+function doneText(actions: S['Action'][], numbers: string[]): string {
+  const [n, number] = [numbers.length, numbers[0] ?? '']
+  const tags = actions.flatMap((a) => (a.do === 'tag' ? (a.tags ?? []) : []))
+  if (tags.length > 0) return n === 1 ? t('tag.done', { tags: tags.join(t('tag.and')), number }) : t('tag.done.many', { tags: tags.join(t('tag.and')), n })
+  return n === 1 ? t('take.done', { number }) : t('take.done.many', { n })
+}
+
+/** Actions to many, behind one's own changes that are under way. */
+export async function runBulk(numbers: string[], actions: S['Action'][]): Promise<S['BulkRun']> {
+  return inLines(
+    numbers,
+    () => ownBulk(() => unwrap(desk.POST('/desk/v1/bulk-runs', { headers: { 'Idempotency-Key': crypto.randomUUID() }, body: { numbers, actions } }))),
+    (run) => new Map((run.items ?? []).flatMap((i) => (i.version_after === undefined ? [] : [[i.number, i.version_after]]))),
+  )
+}
+
 /** Actions to many, with what became of each. Tags, and what one takes, are shown at once. */
 export async function bulk(numbers: string[], actions: S['Action'][]): Promise<void> {
   const over = ahead(numbers, (x) => partOf(actions, x))
   try {
-    const run = await ownBulk(() => unwrap(desk.POST('/desk/v1/bulk-runs', { headers: { 'Idempotency-Key': crypto.randomUUID() }, body: { numbers, actions } })))
+    const run = await runBulk(numbers, actions)
     const why = run.items?.flatMap((i) => i.outcomes).find((o) => o.refusal !== undefined)?.refusal?.error_msg
     // Of those that were refused nothing stays.
     for (const i of run.items ?? [])
       if (i.ok) {
         const x = queries.getQueriesData<Ticket>({ queryKey: ['ticket', i.number] })[0]?.[1] ?? list.find(i.number)
-        if (x !== undefined) settle(i.number, partOf(actions, x))
+        if (x !== undefined) settle(i.number, { ...partOf(actions, x), version: i.version_after ?? x.version })
       }
-    const text = run.refused > 0 ? t('bulk.some', { n: run.done - run.refused, failed: run.refused, why: why ?? '' }) : t('bulk.done', { n: run.done })
+    const text = run.refused > 0 ? t('bulk.some', { n: run.done - run.refused, failed: run.refused, why: why ?? '' }) : doneText(actions, numbers)
     if (run.done === run.refused) toast(text, { bad: true })
     else reversible(text, () => undoBulk(run.id, numbers), { bad: run.refused > 0 })
   } catch (e) {

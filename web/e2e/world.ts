@@ -33,16 +33,29 @@ export interface World {
 
 export const binary = resolve(process.env.CASEMATE_BIN ?? join(import.meta.dirname, '../../bin/casemate'))
 
+interface Started {
+  world: World
+  stop: () => Promise<void>
+  /** Sends the program a signal. */
+  signal: (name: NodeJS.Signals) => void
+  /** Starts it again on the same folder and at the same address, once it has ended. */
+  again: () => Promise<void>
+}
+
 /** A program of its own with the demo world on a fresh folder; `config` is the text of its configuration file. */
-export async function start(config?: string): Promise<{ world: World; stop: () => Promise<void> }> {
+export async function start(config?: string): Promise<Started> {
   const dir = mkdtempSync(join(tmpdir(), 'casemate-e2e-'))
   const data = join(dir, 'data')
   const file = join(dir, 'credentials.json')
   const own = join(dir, 'casemate.yaml')
   if (config !== undefined) writeFileSync(own, config)
-  const child: ChildProcess = spawn(binary, ['serve', '--demo', ...(config === undefined ? [] : ['--config', own]), '--data', data, '--listen', '127.0.0.1:0', '--credentials', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
-  child.stderr?.on('data', (d: Buffer) => (said = (said + d.toString()).slice(-4000)))
+  const run = (address: string): ChildProcess => {
+    const c = spawn(binary, ['serve', '--demo', ...(config === undefined ? [] : ['--config', own]), '--data', data, '--listen', address, '--credentials', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+    c.stderr?.on('data', (d: Buffer) => (said = (said + d.toString()).slice(-4000)))
+    return c
+  }
+  let child = run('127.0.0.1:0')
   let world: World | undefined
   for (let i = 0; i < 300 && world === undefined; i++) {
     await new Promise((r) => setTimeout(r, 100))
@@ -60,13 +73,27 @@ export async function start(config?: string): Promise<{ world: World; stop: () =
     child.kill('SIGKILL')
     throw new Error(`casemate did not start: ${said}`)
   }
+  const { base } = world
   return {
     world,
+    signal: (name) => void child.kill(name),
+    again: async () => {
+      for (let i = 0; child.exitCode === null && child.signalCode === null; i++) {
+        if (i > 100) throw new Error('casemate has not ended')
+        await new Promise((r) => setTimeout(r, 50))
+      }
+      child = run(new URL(base).host)
+      for (let i = 0; !(await fetch(`${base}/readyz`).then((r) => r.ok, () => false)); i++) {
+        if (i > 150 || child.exitCode !== null) throw new Error(`casemate did not start again: ${said}`)
+        await new Promise((r) => setTimeout(r, 100))
+      }
+    },
     stop: async () => {
+      child.kill('SIGCONT') // one that was stopped hears of nothing else
       const ended = new Promise((r) => child.once('exit', r))
       child.kill('SIGTERM')
       await Promise.race([ended, new Promise((r) => setTimeout(r, 8000))])
-      if (child.exitCode === null) child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       rmSync(dir, { recursive: true, force: true })
     },
   }

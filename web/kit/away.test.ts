@@ -47,3 +47,12 @@ test('a stream that stands again ends it; without a network it is not the server
   await vi.advanceTimersByTimeAsync(60_000)
   expect([away(), vi.mocked(fetch).mock.calls.length]).toEqual([false, asked])
 })
+
+test('where the stream fell silent one failure is enough, and it is looked for at once', async () => {
+  answer = () => new Promise((_, no) => setTimeout(() => no(new DOMException('', 'TimeoutError')), 4000))
+  streaming(false, () => undefined, true)
+  await vi.advanceTimersByTimeAsync(3900)
+  expect(away()).toBe(false)
+  await vi.advanceTimersByTimeAsync(200)
+  expect(away()).toBe(true)
+})

@@ -13,6 +13,9 @@ class Source {
   addEventListener(kind: string, f: (e: unknown) => void) {
     this.on.set(kind, [...(this.on.get(kind) ?? []), f])
   }
+  say(kind: string, data: string, lastEventId: string) {
+    this.on.get(kind)?.forEach((f) => f({ data, lastEventId }))
+  }
   open() {
     this.onopen?.()
     this.on.get('open')?.forEach((f) => f({}))
@@ -78,4 +81,33 @@ test('a tab that left the line does not take the stream', async () => {
   end()
   await settle()
   expect(Source.all).toHaveLength(1)
+})
+
+test('a stream over which nothing comes is given up behind two signs of life, and asked anew for what came since', async () => {
+  vi.useFakeTimers()
+  const states: [boolean, boolean | undefined][] = []
+  const end = follow('/third', () => undefined, (live, silent) => states.push([live, silent]))
+  await vi.advanceTimersByTimeAsync(1)
+  const first = Source.all[0]
+  first?.open()
+  first?.say('alive', '{"every":1000}', '41')
+  for (let i = 0; i < 10; i++) {
+    await vi.advanceTimersByTimeAsync(1000)
+    first?.say(i === 4 ? 'message.new' : 'alive', '{"every":1000}', i < 4 ? '41' : '42')
+  }
+  expect(Source.all).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(3900)
+  expect(states).toEqual([[true, false]])
+  await vi.advanceTimersByTimeAsync(200)
+  expect(states.at(-1)).toEqual([false, true])
+  expect(first?.readyState).toBe(2)
+  expect(Source.all.map((s) => s.url)).toEqual(['/third', '/third?last_event_id=42'])
+  await vi.advanceTimersByTimeAsync(4100) // the next one, which nobody answers
+  expect(Source.all).toHaveLength(3)
+  Source.all[2]?.open()
+  expect(states.at(-1)).toEqual([true, false])
+  end()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(Source.all).toHaveLength(3)
+  vi.useRealTimers()
 })

@@ -10,36 +10,71 @@ export const kinds = ['ticket.changed', 'message.new', 'message.withdrawn', 'aut
 
 const pause = () => 5000 + Math.random() * 5000 // ms until a stream that was refused is asked for again; not all browsers at once
 
+const grace = 2000 // ms beyond two signs of life that did not come
+
 type Listener = (e: LiveEvent) => void
 
-/** Follows the events until the returned function is called. `onState` tells whether the stream stands. */
-export function follow(url: string, listener: Listener, onState: (live: boolean) => void = () => undefined): () => void {
+/**
+ * Follows the events until the returned function is called. `onState` tells whether
+ * the stream stands, and of one that does not whether the server fell silent in it.
+ */
+export function follow(url: string, listener: Listener, onState: (live: boolean, silent?: boolean) => void = () => undefined): () => void {
   const channel = new BroadcastChannel(`casemate.live.${url}`)
   let source: EventSource | undefined
+  let seenId = '' // the event up to which all were told
+  let every = 15_000 // ms between two signs of life, as the server says
+  let silence: ReturnType<typeof setTimeout> | undefined
+  let silent = false
   let hidden: ReturnType<typeof setTimeout> | undefined
   let again: ReturnType<typeof setTimeout> | undefined
   let release: (() => void) | undefined
 
-  channel.onmessage = (m: MessageEvent<{ event?: LiveEvent; live?: boolean }>) => {
+  channel.onmessage = (m: MessageEvent<{ event?: LiveEvent; live?: boolean; silent?: boolean }>) => {
     if (m.data.event !== undefined) listener(m.data.event)
-    if (m.data.live !== undefined) onState(m.data.live)
+    if (m.data.live !== undefined) onState(m.data.live, m.data.silent)
   }
-  const tell = (live: boolean) => {
-    onState(live)
-    channel.postMessage({ live })
+  const tell = (live: boolean, silent = false) => {
+    onState(live, silent)
+    channel.postMessage({ live, silent })
+  }
+  // A connection over which nothing comes any more looks like one that stands: it is
+  // given up, and another one asks for what came since. That one may wait as long.
+  const heard = () => {
+    clearTimeout(silence)
+    silence = setTimeout(() => {
+      source?.close()
+      if (!silent) tell(false, true) // once: it is looked for from then on
+      silent = true
+      open()
+    }, 2 * every + grace)
   }
   const open = () => {
-    const own = (source = new EventSource(url))
-    own.onopen = () => tell(true)
+    const own = (source = new EventSource(seenId === '' ? url : `${url}?last_event_id=${seenId}`))
+    heard()
+    own.onopen = () => {
+      heard()
+      silent = false
+      tell(true)
+    }
     own.onerror = () => {
       tell(false)
       // An answer that is no stream (a restart behind a proxy) ends it for the browser, not for us.
       if (own.readyState !== EventSource.CLOSED || source !== own) return
       clearTimeout(again)
+      clearTimeout(silence)
       again = setTimeout(() => source === own && (open(), said()), pause())
     }
+    const took = (m: Event) => {
+      heard()
+      seenId = (m as MessageEvent<string>).lastEventId || seenId
+    }
+    own.addEventListener('alive', (m) => {
+      every = (JSON.parse((m as MessageEvent<string>).data) as { every: number }).every
+      took(m)
+    })
     for (const kind of kinds) {
       own.addEventListener(kind, (m) => {
+        took(m)
         let data: LiveEvent['data'] = {}
         try {
           data = JSON.parse((m as MessageEvent<string>).data) as LiveEvent['data']
@@ -76,8 +111,10 @@ export function follow(url: string, listener: Listener, onState: (live: boolean)
     line?.abort()
     line = undefined
     clearTimeout(again)
+    clearTimeout(silence)
     source?.close()
     source = undefined
+    seenId = '' // what comes until it is looked at again is read anew
     release?.()
     release = undefined
   }

@@ -1083,6 +1083,244 @@ func (s *Server) handleConfirmSecondFactorRequest(args [0]string, argsEscaped bo
 	}
 }
 
+// handleCountTicketsRequest handles CountTickets operation.
+//
+// How many of the tickets that fit are in each state, with the filters of ListCases. States without
+// tickets are listed with 0; deleted tickets do not count. ListCaseCounts tells the same of all that
+// the caller sees.
+//
+// GET /web/v1/ticket-counts
+func (s *Server) handleCountTicketsRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: CountTicketsOperation,
+			ID:   "CountTickets",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityTokenAuth(ctx, CountTicketsOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "TokenAuth",
+					Err:              err,
+				}
+				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
+					defer recordError("Security:TokenAuth", err)
+				}
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+		{
+			sctx, ok, err := s.securityAkSkAuth(ctx, CountTicketsOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "AkSkAuth",
+					Err:              err,
+				}
+				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
+					defer recordError("Security:AkSkAuth", err)
+				}
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 1
+				ctx = sctx
+			}
+		}
+		{
+			sctx, ok, err := s.securityCsrfHeader(ctx, CountTicketsOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "CsrfHeader",
+					Err:              err,
+				}
+				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
+					defer recordError("Security:CsrfHeader", err)
+				}
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 2
+				ctx = sctx
+			}
+		}
+		{
+			sctx, ok, err := s.securitySessionCookie(ctx, CountTicketsOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "SessionCookie",
+					Err:              err,
+				}
+				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
+					defer recordError("Security:SessionCookie", err)
+				}
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 3
+				ctx = sctx
+			}
+		}
+		{
+			sctx, ok, err := s.securityLoopbackCookie(ctx, CountTicketsOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "LoopbackCookie",
+					Err:              err,
+				}
+				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
+					defer recordError("Security:LoopbackCookie", err)
+				}
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 4
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+				{0b00000010},
+				{0b00001100},
+				{0b00010100},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w); encodeErr != nil {
+				defer recordError("Security", err)
+			}
+			return
+		}
+	}
+	params, err := decodeCountTicketsParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+
+	var response *TicketCountList
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    CountTicketsOperation,
+			OperationSummary: "How many tickets fit a filter",
+			OperationID:      "CountTickets",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "app_key",
+					In:   "query",
+				}: params.AppKey,
+				{
+					Name: "query_start_time",
+					In:   "query",
+				}: params.QueryStartTime,
+				{
+					Name: "query_end_time",
+					In:   "query",
+				}: params.QueryEndTime,
+				{
+					Name: "label_id_list",
+					In:   "query",
+				}: params.LabelIDList,
+				{
+					Name: "x_customer_id",
+					In:   "query",
+				}: params.XCustomerID,
+				{
+					Name: "group_id",
+					In:   "query",
+				}: params.GroupID,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = CountTicketsParams
+			Response = *TicketCountList
+		)
+		response, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackCountTicketsParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				response, err = s.h.CountTickets(ctx, params)
+				return response, err
+			},
+		)
+	} else {
+		response, err = s.h.CountTickets(ctx, params)
+	}
+	if err != nil {
+		if errRes, ok := errors.Into[*ErrorStatusCode](err); ok {
+			if err := encodeErrorResponse(errRes, w); err != nil {
+				defer recordError("Internal", err)
+			}
+			return
+		}
+		if errors.Is(err, ht.ErrNotImplemented) {
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+		if err := encodeErrorResponse(s.h.NewError(ctx, err), w); err != nil {
+			defer recordError("Internal", err)
+		}
+		return
+	}
+
+	if err := encodeCountTicketsResponse(response, w); err != nil {
+		defer recordError("EncodeResponse", err)
+		if !errors.Is(err, ht.ErrInternalServerErrorResponse) {
+			s.cfg.ErrorHandler(ctx, w, r, err)
+		}
+		return
+	}
+}
+
 // handleCreateArticleFeedbackRequest handles CreateArticleFeedback operation.
 //
 // One word of each reader; the last one counts.
@@ -7704,9 +7942,12 @@ func (s *Server) handleStartSignInRequest(args [1]string, argsEscaped bool, w ht
 //
 // Server-sent events. `id:` is an ever growing number; a reconnect with `Last-Event-ID` goes on behind
 // it, and after a gap of more than ten minutes the event `reset` tells the page to read its lists
-// anew. A comment every 15 seconds keeps the connection open. Events carry ids and versions only, the
-// page fetches what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed,
-// presence, queue.counts, sla.due, notice, reset. `presence` (who is at a ticket has changed) and
+// anew. A client that opens the stream anew by itself names that number as `last_event_id`. `alive`
+// comes when the stream begins and then as a sign of life, with the milliseconds to the next one at
+// the latest as `every` (15 seconds, or what the setting `heartbeat` says); who hears nothing for
+// twice as long may take the stream for dead. Events carry ids and versions only, the page fetches
+// what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed, presence,
+// queue.counts, sla.due, notice, reset, alive. `presence` (who is at a ticket has changed) and
 // `queue.counts` (what queues and views hold may have changed) are of the moment: they carry no `id:`
 // and are not repeated after a reconnect. `notice` is for the person it names: `notice` says what it
 // is about (assigned, mentioned, authorized, warned, escalated, breached, woken, withheld, bulk; for
@@ -7817,7 +8058,11 @@ func (s *Server) handleStreamEventsRequest(args [0]string, argsEscaped bool, w h
 				{
 					Name: "Last-Event-Id",
 					In:   "header",
-				}: params.LastEventID,
+				}: params.HeaderLastEventID,
+				{
+					Name: "last_event_id",
+					In:   "query",
+				}: params.QueryLastEventID,
 			},
 			Raw: r,
 		}

@@ -12,6 +12,7 @@ const (
 	ChangeOwnPasswordOperation     OperationName = "ChangeOwnPassword"
 	ClearOwnContactsOperation      OperationName = "ClearOwnContacts"
 	ConfirmSecondFactorOperation   OperationName = "ConfirmSecondFactor"
+	CountTicketsOperation          OperationName = "CountTickets"
 	CreateArticleFeedbackOperation OperationName = "CreateArticleFeedback"
 	CreateBrowserSessionOperation  OperationName = "CreateBrowserSession"
 	CreateOwnBundleOperation       OperationName = "CreateOwnBundle"

@@ -102,6 +102,485 @@ func decodeChangeOwnKeyParams(args [1]string, argsEscaped bool, r *http.Request)
 	return params, nil
 }
 
+// CountTicketsParams is parameters of CountTickets operation.
+type CountTicketsParams struct {
+	// Keyword matched against ticket id or short description.
+	AppKey OptString `json:",omitempty,omitzero"`
+	// Start of the creation period, `yyyy-MM-dd HH:mm:ss` in the zone of X-Time-Zone.
+	QueryStartTime OptString `json:",omitempty,omitzero"`
+	// End of the creation period, `yyyy-MM-dd HH:mm:ss` in the zone of X-Time-Zone.
+	QueryEndTime OptString `json:",omitempty,omitzero"`
+	// Only with one of these labels of the caller's.
+	LabelIDList []int64 `json:",omitempty"`
+	// Only of this user.
+	XCustomerID OptString `json:",omitempty,omitzero"`
+	// Group of the caller's, for tickets of its other users.
+	GroupID OptString `json:",omitempty,omitzero"`
+}
+
+func unpackCountTicketsParams(packed middleware.Parameters) (params CountTicketsParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "app_key",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.AppKey = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "query_start_time",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.QueryStartTime = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "query_end_time",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.QueryEndTime = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "label_id_list",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.LabelIDList = v.([]int64)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "x_customer_id",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.XCustomerID = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "group_id",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.GroupID = v.(OptString)
+		}
+	}
+	return params
+}
+
+func decodeCountTicketsParams(args [0]string, argsEscaped bool, r *http.Request) (params CountTicketsParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	// Decode query: app_key.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "app_key",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotAppKeyVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotAppKeyVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.AppKey.SetTo(paramsDotAppKeyVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.AppKey.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     64,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "app_key",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: query_start_time.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "query_start_time",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotQueryStartTimeVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotQueryStartTimeVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.QueryStartTime.SetTo(paramsDotQueryStartTimeVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.QueryStartTime.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     32,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "query_start_time",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: query_end_time.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "query_end_time",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotQueryEndTimeVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotQueryEndTimeVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.QueryEndTime.SetTo(paramsDotQueryEndTimeVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.QueryEndTime.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     32,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "query_end_time",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: label_id_list.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "label_id_list",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				params.LabelIDList = nil
+				return d.DecodeArray(func(d uri.Decoder) error {
+					var paramsDotLabelIDListVal int64
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToInt64(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotLabelIDListVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					params.LabelIDList = append(params.LabelIDList, paramsDotLabelIDListVal)
+					return nil
+				})
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if params.LabelIDList == nil {
+					return nil // optional
+				}
+				if err := (validate.Array{
+					MinLength:    0,
+					MinLengthSet: false,
+					MaxLength:    5,
+					MaxLengthSet: true,
+				}).ValidateLength(len(params.LabelIDList)); err != nil {
+					return errors.Wrap(err, "array")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "label_id_list",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: x_customer_id.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "x_customer_id",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXCustomerIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotXCustomerIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XCustomerID.SetTo(paramsDotXCustomerIDVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XCustomerID.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     64,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "x_customer_id",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: group_id.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "group_id",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotGroupIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotGroupIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.GroupID.SetTo(paramsDotGroupIDVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.GroupID.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  true,
+							MaxLength:     64,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "group_id",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // CreateArticleFeedbackParams is parameters of CreateArticleFeedback operation.
 type CreateArticleFeedbackParams struct {
 	// Name of the article.
@@ -3295,7 +3774,9 @@ func decodeStartSignInParams(args [1]string, argsEscaped bool, r *http.Request) 
 // StreamEventsParams is parameters of StreamEvents operation.
 type StreamEventsParams struct {
 	// Number of the last event seen.
-	LastEventID OptString `json:",omitempty,omitzero"`
+	HeaderLastEventID OptString `json:",omitempty,omitzero"`
+	// Number of the last event seen, for a client that cannot set the header. The header goes before it.
+	QueryLastEventID OptString `json:",omitempty,omitzero"`
 }
 
 func unpackStreamEventsParams(packed middleware.Parameters) (params StreamEventsParams) {
@@ -3305,13 +3786,23 @@ func unpackStreamEventsParams(packed middleware.Parameters) (params StreamEvents
 			In:   "header",
 		}
 		if v, ok := packed[key]; ok {
-			params.LastEventID = v.(OptString)
+			params.HeaderLastEventID = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "last_event_id",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.QueryLastEventID = v.(OptString)
 		}
 	}
 	return params
 }
 
 func decodeStreamEventsParams(args [0]string, argsEscaped bool, r *http.Request) (params StreamEventsParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
 	h := uri.NewHeaderDecoder(r.Header)
 	// Decode header: Last-Event-Id.
 	if err := func() error {
@@ -3321,7 +3812,7 @@ func decodeStreamEventsParams(args [0]string, argsEscaped bool, r *http.Request)
 		}
 		if err := h.HasParam(cfg); err == nil {
 			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
-				var paramsDotLastEventIDVal string
+				var paramsDotHeaderLastEventIDVal string
 				if err := func() error {
 					val, err := d.DecodeValue()
 					if err != nil {
@@ -3333,18 +3824,18 @@ func decodeStreamEventsParams(args [0]string, argsEscaped bool, r *http.Request)
 						return err
 					}
 
-					paramsDotLastEventIDVal = c
+					paramsDotHeaderLastEventIDVal = c
 					return nil
 				}(); err != nil {
 					return err
 				}
-				params.LastEventID.SetTo(paramsDotLastEventIDVal)
+				params.HeaderLastEventID.SetTo(paramsDotHeaderLastEventIDVal)
 				return nil
 			}); err != nil {
 				return err
 			}
 			if err := func() error {
-				if value, ok := params.LastEventID.Get(); ok {
+				if value, ok := params.HeaderLastEventID.Get(); ok {
 					if err := func() error {
 						if err := (validate.String{
 							MinLength:     0,
@@ -3376,6 +3867,74 @@ func decodeStreamEventsParams(args [0]string, argsEscaped bool, r *http.Request)
 		return params, &ogenerrors.DecodeParamError{
 			Name: "Last-Event-Id",
 			In:   "header",
+			Err:  err,
+		}
+	}
+	// Decode query: last_event_id.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "last_event_id",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotQueryLastEventIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotQueryLastEventIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.QueryLastEventID.SetTo(paramsDotQueryLastEventIDVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.QueryLastEventID.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     32,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "last_event_id",
+			In:   "query",
 			Err:  err,
 		}
 	}

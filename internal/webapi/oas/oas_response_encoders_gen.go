@@ -120,6 +120,27 @@ func encodeConfirmSecondFactorResponse(response *RecoveryCodes, w http.ResponseW
 	return nil
 }
 
+func encodeCountTicketsResponse(response *TicketCountList, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeCreateArticleFeedbackResponse(response *CreateArticleFeedbackNoContent, w http.ResponseWriter) error {
 	w.WriteHeader(204)
 

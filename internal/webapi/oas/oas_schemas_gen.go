@@ -5119,6 +5119,50 @@ func (s *TicketClocks) SetClocks(val []TicketClock) {
 	s.Clocks = val
 }
 
+// Ref: #/components/schemas/TicketCount
+type TicketCount struct {
+	// Ticket status: 0 to be accepted, 1 in progress, 2 result to be confirmed, 3 completed, 4 withdrawn,
+	// 5 suspended, 12 invalid, 17 waiting for the customer.
+	Status int32 `json:"status"`
+	// Tickets in it.
+	Count int32 `json:"count"`
+}
+
+// GetStatus returns the value of Status.
+func (s *TicketCount) GetStatus() int32 {
+	return s.Status
+}
+
+// GetCount returns the value of Count.
+func (s *TicketCount) GetCount() int32 {
+	return s.Count
+}
+
+// SetStatus sets the value of Status.
+func (s *TicketCount) SetStatus(val int32) {
+	s.Status = val
+}
+
+// SetCount sets the value of Count.
+func (s *TicketCount) SetCount(val int32) {
+	s.Count = val
+}
+
+// Ref: #/components/schemas/TicketCountList
+type TicketCountList struct {
+	Items []TicketCount `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *TicketCountList) GetItems() []TicketCount {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *TicketCountList) SetItems(val []TicketCount) {
+	s.Items = val
+}
+
 type Time time.Time
 
 type TokenAuth struct {

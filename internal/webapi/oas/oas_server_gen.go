@@ -53,6 +53,14 @@ type Handler interface {
 	//
 	// POST /web/v1/second-factor/confirm
 	ConfirmSecondFactor(ctx context.Context, req *CodeReq) (*RecoveryCodes, error)
+	// CountTickets implements CountTickets operation.
+	//
+	// How many of the tickets that fit are in each state, with the filters of ListCases. States without
+	// tickets are listed with 0; deleted tickets do not count. ListCaseCounts tells the same of all that
+	// the caller sees.
+	//
+	// GET /web/v1/ticket-counts
+	CountTickets(ctx context.Context, params CountTicketsParams) (*TicketCountList, error)
 	// CreateArticleFeedback implements CreateArticleFeedback operation.
 	//
 	// One word of each reader; the last one counts.
@@ -305,9 +313,12 @@ type Handler interface {
 	//
 	// Server-sent events. `id:` is an ever growing number; a reconnect with `Last-Event-ID` goes on behind
 	// it, and after a gap of more than ten minutes the event `reset` tells the page to read its lists
-	// anew. A comment every 15 seconds keeps the connection open. Events carry ids and versions only, the
-	// page fetches what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed,
-	// presence, queue.counts, sla.due, notice, reset. `presence` (who is at a ticket has changed) and
+	// anew. A client that opens the stream anew by itself names that number as `last_event_id`. `alive`
+	// comes when the stream begins and then as a sign of life, with the milliseconds to the next one at
+	// the latest as `every` (15 seconds, or what the setting `heartbeat` says); who hears nothing for
+	// twice as long may take the stream for dead. Events carry ids and versions only, the page fetches
+	// what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed, presence,
+	// queue.counts, sla.due, notice, reset, alive. `presence` (who is at a ticket has changed) and
 	// `queue.counts` (what queues and views hold may have changed) are of the moment: they carry no `id:`
 	// and are not repeated after a reconnect. `notice` is for the person it names: `notice` says what it
 	// is about (assigned, mentioned, authorized, warned, escalated, breached, woken, withheld, bulk; for

@@ -98,6 +98,7 @@ const texts: Record<keyof typeof zh, string> = {
   'reply.sent': 'Sent',
   'reply.sending': 'Sending',
   'reply.failed': 'Not sent',
+  'reply.again': 'Send again',
   'reply.discard': 'Discard',
   'reply.reopens': 'Sending reopens the ticket, and work goes on. If it is solved, choose “Solved” above.',
   'reply.over': 'This ticket is over and takes no replies. To go on, submit a linked ticket.',

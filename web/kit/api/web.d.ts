@@ -245,7 +245,7 @@ export interface paths {
         };
         /**
          * Live events
-         * @description Server-sent events. `id:` is an ever growing number; a reconnect with `Last-Event-ID` goes on behind it, and after a gap of more than ten minutes the event `reset` tells the page to read its lists anew. A comment every 15 seconds keeps the connection open. Events carry ids and versions only, the page fetches what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed, presence, queue.counts, sla.due, notice, reset. `presence` (who is at a ticket has changed) and `queue.counts` (what queues and views hold may have changed) are of the moment: they carry no `id:` and are not repeated after a reconnect. `notice` is for the person it names: `notice` says what it is about (assigned, mentioned, authorized, warned, escalated, breached, woken, withheld, bulk; for supervisors and administrators rule.failed and rule.off), `ticket` or `id` which one. sla.due, presence, queue.counts and notice are told to people of the house alone.
+         * @description Server-sent events. `id:` is an ever growing number; a reconnect with `Last-Event-ID` goes on behind it, and after a gap of more than ten minutes the event `reset` tells the page to read its lists anew. A client that opens the stream anew by itself names that number as `last_event_id`. `alive` comes when the stream begins and then as a sign of life, with the milliseconds to the next one at the latest as `every` (15 seconds, or what the setting `heartbeat` says); who hears nothing for twice as long may take the stream for dead. Events carry ids and versions only, the page fetches what it shows. Kinds: ticket.changed, message.new, message.withdrawn, auth.changed, presence, queue.counts, sla.due, notice, reset, alive. `presence` (who is at a ticket has changed) and `queue.counts` (what queues and views hold may have changed) are of the moment: they carry no `id:` and are not repeated after a reconnect. `notice` is for the person it names: `notice` says what it is about (assigned, mentioned, authorized, warned, escalated, breached, woken, withheld, bulk; for supervisors and administrators rule.failed and rule.off), `ticket` or `id` which one. sla.due, presence, queue.counts and notice are told to people of the house alone.
          */
         get: operations["StreamEvents"];
         put?: never;
@@ -668,6 +668,26 @@ export interface paths {
          * @description Of each of the tickets, who wrote its newest message and when. Tickets the caller does not see are left out; of a ticket without messages nothing is said.
          */
         get: operations["ListLastMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/web/v1/ticket-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many tickets fit a filter
+         * @description How many of the tickets that fit are in each state, with the filters of ListCases. States without tickets are listed with 0; deleted tickets do not count. ListCaseCounts tells the same of all that the caller sees.
+         */
+        get: operations["CountTickets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1493,6 +1513,21 @@ export interface components {
         LastMessageList: {
             items: components["schemas"]["LastMessage"][];
         };
+        TicketCountList: {
+            items: components["schemas"]["TicketCount"][];
+        };
+        TicketCount: {
+            /**
+             * Format: int32
+             * @description Ticket status: 0 to be accepted, 1 in progress, 2 result to be confirmed, 3 completed, 4 withdrawn, 5 suspended, 12 invalid, 17 waiting for the customer.
+             */
+            status: number;
+            /**
+             * Format: int32
+             * @description Tickets in it.
+             */
+            count: number;
+        };
         Urge: {
             /** @description Whether the state allows it at all. */
             possible: boolean;
@@ -1923,7 +1958,10 @@ export interface operations {
     };
     StreamEvents: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Number of the last event seen, for a client that cannot set the header. The header goes before it. */
+                last_event_id?: string;
+            };
             header?: {
                 /** @description Number of the last event seen. */
                 "Last-Event-Id"?: string;
@@ -2557,6 +2595,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LastMessageList"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    CountTickets: {
+        parameters: {
+            query?: {
+                /** @description Keyword matched against ticket id or short description. */
+                app_key?: string;
+                /** @description Start of the creation period, `yyyy-MM-dd HH:mm:ss` in the zone of X-Time-Zone. */
+                query_start_time?: string;
+                /** @description End of the creation period, `yyyy-MM-dd HH:mm:ss` in the zone of X-Time-Zone. */
+                query_end_time?: string;
+                /** @description Only with one of these labels of the caller's. */
+                label_id_list?: number[];
+                /** @description Only of this user. */
+                x_customer_id?: string;
+                /** @description Group of the caller's, for tickets of its other users. */
+                group_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The counts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketCountList"];
                 };
             };
             default: components["responses"]["Error"];
