@@ -52,6 +52,7 @@ func TestFuzzApi(t *testing.T) {
 				wait     sync.WaitGroup
 				mu       sync.Mutex
 				statuses = map[int]int{}
+				asked    = map[string]int{}
 				passed   = map[string]bool{} // operations that succeeded
 				slow     int
 				slowest  time.Duration
@@ -94,6 +95,7 @@ func TestFuzzApi(t *testing.T) {
 						}
 						mu.Lock()
 						statuses[res.StatusCode]++
+						asked[call.ID]++
 						if res.StatusCode == http.StatusOK && r.Method == call.Method {
 							passed[call.ID] = true
 						}
@@ -112,6 +114,14 @@ func TestFuzzApi(t *testing.T) {
 			}
 			if n < workers*each {
 				t.Errorf("only %d requests of %d", n, workers*each)
+			}
+			for _, call := range calls {
+				if asked[call.ID] < 5 {
+					t.Errorf("seed %d: %s was asked %d times", seed, call.ID, asked[call.ID])
+				}
+			}
+			if len(passed) < len(calls)/2 { // else it is the front door alone that is tried
+				t.Errorf("seed %d: only %d of %d operations succeeded", seed, len(passed), len(calls))
 			}
 			t.Logf("REPORT fuzz (%s): seed %d, %d requests, %d operations succeeded, statuses %v, %d slower than 1 s, slowest %v\n", t.Name(), seed, n, len(passed), statuses, slow, slowest.Round(time.Millisecond))
 		})

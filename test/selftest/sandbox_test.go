@@ -86,7 +86,7 @@ func local(t *testing.T, w *world.World, args ...string) string {
 
 // TestSandbox: an installation with a mail provider and no demo. A sandbox's
 // mails go to the catcher and never near the provider; its clock closes a
-// ticket at once and lets a code die, while its neighbour's live on;
+// ticket within two seconds (with room for a busy machine) and lets a code die, while its neighbour's live on;
 // a reset leaves accounts and keys only.
 func TestSandbox(t *testing.T) {
 	for _, database := range []string{"sqlite", "postgres"} {
@@ -184,8 +184,8 @@ func TestSandbox(t *testing.T) {
 			moved := time.Now()
 			local(t, w, "demo", "clock", "+3d", "--domain", "playground")
 			for box.state(t, mine) != 3.0 {
-				if time.Since(moved) > 20*time.Second { // how long it takes is reported below
-					t.Fatalf("20 seconds after the move the ticket is in %v", box.state(t, mine))
+				if time.Since(moved) > 6*time.Second { // how long it takes is reported below
+					t.Fatalf("six seconds after the move the ticket is in %v", box.state(t, mine))
 				}
 				time.Sleep(20 * time.Millisecond)
 			}

@@ -4,9 +4,11 @@ import { follow } from './live'
 // What browsers have and this place has not: a stream, and locks by name.
 class Source {
   static all: Source[] = []
+  static CLOSED = 2
   readyState = 0
   on = new Map<string, ((e: unknown) => void)[]>()
   onopen: (() => void) | undefined
+  onerror: (() => void) | undefined
   constructor(readonly url: string) {
     Source.all.push(this)
   }
@@ -19,6 +21,10 @@ class Source {
   open() {
     this.onopen?.()
     this.on.get('open')?.forEach((f) => f({}))
+  }
+  refuse() {
+    this.readyState = 2
+    this.onerror?.()
   }
   close() {
     this.readyState = 2
@@ -109,5 +115,23 @@ test('a stream over which nothing comes is given up behind two signs of life, an
   end()
   await vi.advanceTimersByTimeAsync(60_000)
   expect(Source.all).toHaveLength(3)
+  vi.useRealTimers()
+})
+
+test('a stream of a server that gives no sign of life is let stand; one that is refused with a number is asked for without', async () => {
+  vi.useFakeTimers()
+  const before = Source.all.length
+  const states: boolean[] = []
+  const end = follow('/fourth', () => undefined, (live) => states.push(live))
+  await vi.advanceTimersByTimeAsync(1)
+  Source.all[before]?.open()
+  Source.all[before]?.say('message.new', '{}', '7')
+  await vi.advanceTimersByTimeAsync(120_000)
+  expect(states).toEqual([true])
+  expect(Source.all).toHaveLength(before + 1)
+  Source.all[before]?.refuse()
+  await vi.advanceTimersByTimeAsync(11_000)
+  expect(Source.all.at(-1)?.url).toBe('/fourth')
+  end()
   vi.useRealTimers()
 })

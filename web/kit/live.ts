@@ -49,10 +49,11 @@ export function follow(url: string, listener: Listener, onState: (live: boolean,
     }, 2 * every + grace)
   }
   const open = () => {
+    let alive = false // its server gives signs of life that can be missed; an older one does not
     const own = (source = new EventSource(seenId === '' ? url : `${url}?last_event_id=${seenId}`))
     heard()
     own.onopen = () => {
-      heard()
+      clearTimeout(silence) // from its first sign of life on
       silent = false
       tell(true)
     }
@@ -62,14 +63,16 @@ export function follow(url: string, listener: Listener, onState: (live: boolean,
       if (own.readyState !== EventSource.CLOSED || source !== own) return
       clearTimeout(again)
       clearTimeout(silence)
+      seenId = '' // all is read anew; an older server would refuse the number
       again = setTimeout(() => source === own && (open(), said()), pause())
     }
     const took = (m: Event) => {
-      heard()
+      if (alive) heard()
       seenId = (m as MessageEvent<string>).lastEventId || seenId
     }
     own.addEventListener('alive', (m) => {
       every = (JSON.parse((m as MessageEvent<string>).data) as { every: number }).every
+      alive = true
       took(m)
     })
     for (const kind of kinds) {
