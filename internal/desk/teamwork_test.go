@@ -73,6 +73,10 @@ func TestTeamwork(t *testing.T) {
 		do(w.Emma, "PUT", "T/presence?as=chen", object{"doing": "viewing"}, 403)
 
 		// Drafts.
+		// Typed and taken away before it was saved: there is none, and none is made.
+		if none := do(w.Chen, "PUT", "T/drafts/reply", object{"text": " ", "version": 0}, 200); none["version"] != 0.0 || none["kind"] != "reply" {
+			t.Errorf("an empty draft: %v", none)
+		}
 		d := do(w.Chen, "PUT", "T/drafts/reply", object{"text": "hello", "version": 0, "action": "ask"}, 200)
 		stale := do(w.Chen, "PUT", "T/drafts/reply", object{"text": "hallo", "version": 0}, 409)
 		if c, _ := stale["conflict"].(object); c["reason"] != "draft" || c["draft"].(object)["text"] != "hello" || c["version"] != d["version"] {

@@ -175,9 +175,10 @@ func (s *Service) SaveDraft(ctx context.Context, who principal.Principal, number
 		}
 		stored.Number = t.Number
 		none := strings.TrimSpace(d.Text) == "" && len(d.Attachments) == 0
+		ended := Draft{Domain: t.Domain, Ticket: t.ID, Number: t.Number, User: who.User, ID: d.ID, Kind: d.ID, Action: d.Action, Origin: OriginTyped, Changed: tx.Real}
 		switch {
 		case stored.Version == 0 && none:
-			return stored, nil
+			return ended, nil
 		case stored.Version != 0 && stored.Text == d.Text && stored.Action == d.Action && stored.Seen == d.Seen && slices.Equal(stored.Attachments, d.Attachments):
 			return stored, nil // a repeat, or the same in two pages
 		case stored.Version != version && stored.Version == 0:
@@ -188,7 +189,7 @@ func (s *Service) SaveDraft(ctx context.Context, who principal.Principal, number
 			return d, ErrDraftStale
 		case none:
 			stored.drop(tx)
-			return Draft{Domain: t.Domain, Ticket: t.ID, Number: t.Number, User: who.User, ID: d.ID, Kind: d.ID, Action: d.Action, Origin: OriginTyped, Changed: tx.Real}, nil
+			return ended, nil
 		case stored.Version == 0:
 			if err := roomForDraft(tx, who.User); err != nil {
 				return d, err

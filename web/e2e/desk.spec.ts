@@ -3,6 +3,7 @@ import { type Page } from '@playwright/test'
 import { customer } from './api'
 import { axeClean } from './axe'
 import { toList, toTicket } from './desk-screens'
+import { unreachable } from './reach'
 import { expect, signInHouse, streams, test } from './world'
 
 interface Row {
@@ -218,6 +219,74 @@ test('what the customer says by the API is on the desk at once, and a double ans
   await page.unroute(`**/desk/v1/tickets/${ticket.number}`)
   await page.getByRole('button', { name: '仍然发送' }).click()
   await expect(page.locator('.msg.engineer', { hasText: '我也来答' })).toBeVisible()
+})
+
+/** What scrolls up and down: the page, and every region with more than it shows. */
+const scrollers = (page: Page) =>
+  page.evaluate(() => {
+    const root = document.documentElement
+    const all = [...document.querySelectorAll('body *')].filter((e) => ['auto', 'scroll'].includes(getComputedStyle(e).overflowY) && e.clientHeight > 0)
+    return [root, ...all].filter((e) => e.scrollHeight > e.clientHeight + 1).map((e) => (e === root ? 'page' : (e.classList[0] ?? e.tagName)))
+  })
+/** Whether all of the newest message is seen, above the field for the reply. */
+const newest = (page: Page) =>
+  page.evaluate(() => {
+    const r = [...document.querySelectorAll('.talk > li')].at(-1)?.getBoundingClientRect()
+    const comp = document.querySelector('.comp')?.getBoundingClientRect()
+    return r !== undefined && r.top >= 0 && r.bottom <= Math.min(comp?.top ?? innerHeight, innerHeight) + 1
+  })
+
+test('on a phone one thing scrolls on a ticket, and the field for the reply leaves room to read', async ({ page, world }) => {
+  const chen = await world.desk('chen')
+  const all = (await chen.call('GET', '/desk/v1/queues/mine/tickets?limit=50')) as { items: Row[] }
+  const ticket = all.items.find((x) => x.status === 1)
+  if (ticket === undefined) throw new Error('no ticket in work')
+  const api = await customer(world, ticket.creator_name)
+  const say = (content: string) => api.call('POST', `/v2/servicerequest/cases/${ticket.number}/message`, { message: { content } })
+  for (let i = 0; i < 12; i++) await say(`第 ${i + 1} 次补充：${'仍然无法登录，报错如前。'.repeat(6)}`)
+  await page.setViewportSize({ width: 390, height: 844 })
+  const stands = streams(page)
+  await signInHouse(page, world, 'chen', `/desk/t/${ticket.number}`)
+  await expect(page.locator('main .msg', { hasText: '第 12 次补充' })).toBeVisible()
+  await stands
+  await expect.poll(() => newest(page)).toBe(true)
+  expect(await scrollers(page)).toEqual(['flow'])
+  expect(await unreachable(page)).toEqual([])
+  await page.setViewportSize({ width: 390, height: 560 })
+  expect(await scrollers(page)).toEqual(['flow'])
+  await page.setViewportSize({ width: 390, height: 844 })
+
+  // Who reads further up is told of what is new, and led to it; the title stays.
+  await page.locator('main .msg').first().scrollIntoViewIfNeeded()
+  await say('又来一条')
+  await page.getByRole('button', { name: '1 条新消息' }).click()
+  await expect.poll(() => newest(page)).toBe(true)
+  await expect(page.getByRole('button', { name: '1 条新消息' })).toHaveCount(0)
+  await expect(page.locator('main h1')).toBeInViewport({ ratio: 1 })
+  // At the end it comes into view by itself.
+  await say('还有一条')
+  await expect(page.locator('main .msg', { hasText: '还有一条' })).toBeVisible()
+  await expect.poll(() => newest(page)).toBe(true)
+
+  // What is known takes its place, and gives it back as it was.
+  await page.getByRole('button', { name: '详情', exact: true }).click()
+  expect(await scrollers(page)).toEqual(['ticket'])
+  await page.getByRole('button', { name: '收起详情' }).click()
+  await expect.poll(() => newest(page)).toBe(true)
+
+  // However much is written, two fifths of the height at most.
+  await page.locator('.comp textarea').fill('正在查看，有进展就告诉您。\n'.repeat(40))
+  expect((await page.locator('.comp').boundingBox())?.height ?? 844).toBeLessThanOrEqual(844 * 0.4)
+  await page.locator('.comp textarea').fill('')
+
+  // Where it is low the page itself scrolls, with all there is.
+  await page.setViewportSize({ width: 844, height: 390 })
+  // What was said is there before the ticket.
+  await page.route(`**/desk/v1/tickets/${ticket.number}`, async (r) => (await page.waitForTimeout(500), await r.continue()), { times: 1 })
+  await page.reload()
+  await expect(page.locator('main .msg', { hasText: '还有一条' })).toBeVisible()
+  await expect.poll(() => newest(page)).toBe(true)
+  expect(await scrollers(page)).toEqual(['page'])
 })
 
 test('transfer needs a reason and can be undone; new rows wait', async ({ page, world }) => {
