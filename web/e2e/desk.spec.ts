@@ -215,15 +215,25 @@ test('what the customer says by the API is on the desk at once, and a double ans
   await expect(page.locator('.conflict')).toContainText('emma')
   await expect(page.locator('.comp textarea')).toHaveValue('我也来答')
 
-  // Sent all the same, it fails, and another answer comes: to send it again is not to send it all the same.
+  // Sent all the same, it fails, and another answer comes that is not read: to send it again is not to send it all the same.
   await page.route('**/steps', (r) => r.abort())
   await page.getByRole('button', { name: '仍然发送' }).click()
   await expect(page.locator('.comp .banner', { hasText: '没有发出' })).toBeVisible()
+  await page.getByRole('button', { name: '先看看' }).click()
   await page.unroute('**/steps')
-  await emma.call('POST', `/desk/v1/tickets/${ticket.number}/steps`, { action: 'reply', text: '我又答了', undo_within: 0 })
+  await page.unroute(`**/desk/v1/tickets/${ticket.number}`)
+  let version = 0
+  await page.route(`**/desk/v1/tickets/${ticket.number}`, async (r) => {
+    const response = await r.fetch()
+    version = ((await response.json()) as Row).version
+    await r.fulfill({ response })
+  })
+  const answered = (await emma.call('POST', `/desk/v1/tickets/${ticket.number}/steps`, { action: 'reply', text: '我又答了', undo_within: 0 })) as Row
+  await expect.poll(() => version).toBeGreaterThanOrEqual(answered.version)
   const refused = page.waitForResponse((r) => r.url().endsWith('/steps'))
   await page.getByRole('button', { name: '重新发送' }).click()
   expect((await refused).status()).toBe(409)
+  await expect(page.locator('.conflict')).toContainText('emma')
   await expect(page.locator('.comp textarea')).toHaveValue('我也来答')
   await expect(page.locator('.comp .banner', { hasText: '没有发出' })).toHaveCount(0)
   await page.unroute('**/desk/v1/tickets/*/messages')
