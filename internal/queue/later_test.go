@@ -414,3 +414,45 @@ func TestHeldOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestSaidOnce: a note or a message that is repeated as it went first is there
+// once, also behind a step that made its version an old one.
+func TestSaidOnce(t *testing.T) {
+	t.Parallel()
+	eachTeam(t, func(w *team) {
+		_, err := w.take(w.anna, ticket.StepAccept, "")
+		w.OK(err)
+		for _, p := range []queue.Sending{
+			{Step: ticket.Step{Number: w.n, Action: ticket.StepNote, Text: "@ben, look"}},
+			{Step: ticket.Step{Number: w.n, Action: ticket.StepReply, Text: "hello", Version: 1}, Within: new(int)},
+		} {
+			if p.Version != 0 { // what its writer saw
+				p.Version = w.show().Revision
+			}
+			var first queue.Taken
+			for i := range 3 {
+				got, err := w.q.Take(w.once(p.Action), w.anna, p)
+				w.OK(err)
+				if i == 0 {
+					first = got
+				} else if got.Ticket.Revision != first.Ticket.Revision {
+					t.Errorf("%s, repeated: revision %d, want %d", p.Action, got.Ticket.Revision, first.Ticket.Revision)
+				}
+				_, err = w.take(w.ben, ticket.StepNote, "in between")
+				w.OK(err)
+			}
+			all, err := w.Tickets.DeskMessages(t.Context(), w.anna, w.n)
+			w.OK(err)
+			n := 0
+			for _, m := range all {
+				if m.Text == p.Text {
+					n++
+				}
+			}
+			if n != 1 {
+				t.Errorf("%s stands %d times", p.Action, n)
+			}
+		}
+		w.wantSaid("repeated", "hello")
+	})
+}

@@ -184,7 +184,28 @@ export const searchQuery = (q: string) => ({
   queryFn: ({ signal }: Signal) => unwrap(desk.GET('/desk/v1/search', { params: { query: { q, limit: 50 } }, signal })),
 })
 
-export const step = (number: string, body: S['StepReq']) => told(desk.POST('/desk/v1/tickets/{number}/steps', { params: { path: { number } }, body }))
+export const step = (number: string, body: S['StepReq'], key?: string) =>
+  told(desk.POST('/desk/v1/tickets/{number}/steps', { params: { path: { number } }, headers: key === undefined ? {} : { 'Idempotency-Key': key }, body }))
+
+const unanswered = new Map<string, { key: string; body: S['StepReq'] }>()
+
+/**
+ * A step that says something, as `step`. One that failed may be with the server all the same, its answer lost: what
+ * says the same with the same files goes as it went first, until it is done or others' changes refuse it.
+ */
+export async function say(number: string, body: S['StepReq'], as: string = body.action): Promise<Ticket> {
+  const same = JSON.stringify([number, as, body.text, body.attachment_ids])
+  const sent = unanswered.get(same) ?? { key: `${Date.now().toString(36)}${Math.random().toString(36)}`, body }
+  unanswered.set(same, sent)
+  try {
+    const done = await step(number, sent.body, sent.key)
+    unanswered.delete(same)
+    return done
+  } catch (e) {
+    if (e instanceof Conflicted) unanswered.delete(same)
+    throw e
+  }
+}
 
 /** The first line of a description, for headings and lists. */
 export function headline(text: string): string {

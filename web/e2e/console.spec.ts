@@ -123,8 +123,99 @@ test('a reply that fails is kept, and is sent again with one click', async ({ pa
   await expect(page.locator('.err', { hasText: '未发送' })).toHaveCount(0)
   await expect(page.locator('.msg').getByText('这条消息不会丢失。')).toHaveCount(1)
   await expect(reply).toHaveValue('') // once is enough
+  await reply.fill('这条消息不会丢失。') // said once more, it is another message
+  await reply.press('Control+Enter')
+  await expect(page.locator('.msg').getByText('这条消息不会丢失。')).toHaveCount(2)
+  await page.reload()
+  await expect(page.locator('.msg').getByText('这条消息不会丢失。')).toHaveCount(2)
+  await expect(reply).toHaveValue('')
+})
+
+/** Answers of sending wait until they are let fail. */
+async function heldBack(page: import('@playwright/test').Page) {
+  const held: import('@playwright/test').Route[] = []
+  await page.route('**/message', (r) => void held.push(r))
+  return {
+    came: () => expect.poll(() => held.length).toBe(1),
+    fail: async () => {
+      await held[0]?.abort('internetdisconnected')
+      await page.unroute('**/message')
+    },
+  }
+}
+
+test('a reply that fails while another ticket is read is told there, and stands with its ticket beside what was written since', async ({ page, world, faults }) => {
+  faults.allow.push(/console: Failed to load resource/)
+  await signIn(page, world, 'lihua', 0, '/console/tickets?status=1')
+  const row = page.locator('.tickets a.row')
+  const first = (await row.first().getAttribute('href')) ?? ''
+  await row.first().click()
+  const reply = page.getByLabel('回复', { exact: true })
+  const away = async () => {
+    await page.locator('.crumbs a').click()
+    const other = page.locator(`.tickets a.row:not([href="${first}"])`).first()
+    const path = (await other.getAttribute('href')) ?? ''
+    await other.click()
+    await expect(page).toHaveURL(new RegExp(`${path}$`))
+    await expect(page.locator('.entries')).toBeVisible()
+  }
+  const open = page.locator('.toast.wrong', { hasText: '内容已保留' }).getByRole('button', { name: '打开' })
+  const failed = (text: string) => page.locator('.msg', { hasText: text }).filter({ hasText: '未发送' })
+
+  // What is written after it is kept, so the first stands above it.
+  let net = await heldBack(page)
+  await reply.fill('先发的一条')
+  await reply.press('Control+Enter')
+  await net.came()
+  await reply.fill('还在写的一条')
+  await expect(page.getByText(/草稿/)).toBeVisible() // kept
+  await away()
+  await net.fail()
+  await open.click()
+  await expect(reply).toHaveValue('还在写的一条')
+  await failed('先发的一条').getByRole('button', { name: '重试' }).click()
+  await expect(failed('先发的一条')).toHaveCount(0)
+  await expect(page.locator('.msg', { hasText: '先发的一条' })).toHaveCount(1)
+  await expect(reply).toHaveValue('还在写的一条')
+  await reply.fill('')
+  await reply.blur()
+
+  // With a file it stands where it was sent from, and in the field no second time.
+  net = await heldBack(page)
+  await page.locator('.composer input[type=file]').setInputFiles({ name: 'trace.txt', mimeType: 'text/plain', buffer: Buffer.from('trace') })
+  await expect(page.locator('.composer').getByText('trace.txt')).toBeVisible()
+  await reply.fill('附日志一份')
+  await reply.press('Control+Enter')
+  await net.came()
+  await away()
+  await net.fail()
+  await open.last().click()
+  await expect(failed('附日志一份')).toBeVisible()
+  await expect(reply).toHaveValue('')
+  await failed('附日志一份').getByRole('button', { name: '重试' }).click()
+  await expect(failed('附日志一份')).toHaveCount(0)
+  await expect(reply).toHaveValue('')
+  await page.reload()
+  await expect(page.locator('.msg', { hasText: '附日志一份' })).toHaveCount(1)
+  await expect(reply).toHaveValue('')
+
+  // A file that was chosen meanwhile stays chosen.
+  net = await heldBack(page)
+  await reply.fill('发送途中选了附件')
+  await reply.press('Control+Enter')
+  await net.came()
+  await page.locator('.composer input[type=file]').setInputFiles({ name: 'next.txt', mimeType: 'text/plain', buffer: Buffer.from('next') })
+  await expect(page.locator('.composer').getByText('next.txt')).toBeVisible()
+  await net.fail()
+  await expect(failed('发送途中选了附件')).toBeVisible()
+  await expect(page.locator('.composer').getByText('next.txt')).toBeVisible()
+  await expect(reply).toHaveValue('')
+
+  // Given up, it comes back nowhere.
+  await failed('发送途中选了附件').getByRole('button', { name: '放弃' }).click()
   await page.reload()
   await expect(reply).toHaveValue('')
+  await expect(page.locator('.msg', { hasText: '发送途中选了附件' })).toHaveCount(0)
 })
 
 test('a ticket that goes on from a finished one leaves the one that is being written alone', async ({ page, world }) => {

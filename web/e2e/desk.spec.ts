@@ -215,6 +215,28 @@ test('what the customer says by the API is on the desk at once, and a double ans
   await page.keyboard.press('Control+Enter')
   await expect(page.locator('.conflict')).toContainText('emma')
   await expect(page.locator('.comp textarea')).toHaveValue('我也来答')
+
+  // Sent all the same, it fails, and another answer comes that is not read: to send it again is not to send it all the same.
+  await page.route('**/steps', (r) => r.abort())
+  await page.getByRole('button', { name: '仍然发送' }).click()
+  await expect(page.locator('.comp .banner', { hasText: '没有发出' })).toBeVisible()
+  await page.getByRole('button', { name: '先看看' }).click()
+  await page.unroute('**/steps')
+  await page.unroute(`**/desk/v1/tickets/${ticket.number}`)
+  let version = 0
+  await page.route(`**/desk/v1/tickets/${ticket.number}`, async (r) => {
+    const response = await r.fetch()
+    version = ((await response.json()) as Row).version
+    await r.fulfill({ response })
+  })
+  const answered = (await emma.call('POST', `/desk/v1/tickets/${ticket.number}/steps`, { action: 'reply', text: '我又答了', undo_within: 0 })) as Row
+  await expect.poll(() => version).toBeGreaterThanOrEqual(answered.version)
+  const refused = page.waitForResponse((r) => r.url().endsWith('/steps'))
+  await page.getByRole('button', { name: '重新发送' }).click()
+  expect((await refused).status()).toBe(409)
+  await expect(page.locator('.conflict')).toContainText('emma')
+  await expect(page.locator('.comp textarea')).toHaveValue('我也来答')
+  await expect(page.locator('.comp .banner', { hasText: '没有发出' })).toHaveCount(0)
   await page.unroute('**/desk/v1/tickets/*/messages')
   await page.unroute(`**/desk/v1/tickets/${ticket.number}`)
   await page.getByRole('button', { name: '仍然发送' }).click()
@@ -386,7 +408,7 @@ test('own quick changes of one ticket wait for each other; what was done is name
 })
 
 test('a reply that failed stands in its field alone, with the reason, and is sent again from there', async ({ page, world, faults }) => {
-  faults.allow.push(/500/)
+  faults.allow.push(/500/, /net::ERR_FAILED/)
   await signInHouse(page, world, 'chen', '')
   await toTicket(page)
   await page.route('**/steps', (route) => route.fulfill({ status: 500, json: { error_code: 'OSM.0005', error_msg: '内部错误' } }))
@@ -396,13 +418,56 @@ test('a reply that failed stands in its field alone, with the reason, and is sen
   await page.keyboard.press('Control+Enter')
   await expect(page.locator('.comp .banner', { hasText: '没有发出' })).toBeVisible()
   await expect(page.locator('.comp textarea')).toHaveValue('失败后仍在')
-  await expect(page.locator('.toast.bad')).toHaveCount(0)
+  await expect(page.locator('.toast.wrong')).toHaveCount(0)
   await expect(page.locator('main .msg', { hasText: '失败后仍在' })).toHaveCount(0)
   await page.unroute('**/steps')
   await page.getByRole('button', { name: '重新发送' }).click()
   await expect(page.locator('main .msg', { hasText: '失败后仍在' })).toBeVisible()
   await expect(page.locator('.comp .banner')).toHaveCount(0)
   await expect(page.locator('.comp textarea')).toHaveValue('')
+
+  // Where only the answer was lost, it is there once: a note, and a reply that made the ticket another one.
+  const chen = await world.desk('chen')
+  for (const [key, text] of [
+    ['n', '只丢了响应的备注'],
+    ['r', '只丢了响应的回复'],
+  ] as const) {
+    await page.route('**/steps', async (route) => {
+      const had = route.request().postDataJSON() as Record<string, unknown>
+      const answer = await route.fetch({ postData: { ...had, ...(had.action === 'note' ? {} : { undo_within: 0 }) } })
+      expect(answer.status()).toBe(200)
+      await route.abort()
+    })
+    await page.locator('main h1').click()
+    await page.keyboard.press(key)
+    await page.locator('.comp textarea').fill(text)
+    await page.keyboard.press('Control+Enter')
+    await expect(page.locator('.comp .banner', { hasText: '没有发出' })).toBeVisible()
+    await expect(page.locator('main .msg', { hasText: text })).toBeVisible() // the page knows it is there
+    await page.unroute('**/steps')
+    await page.route('**/steps', async (route) => {
+      const had = route.request().postDataJSON() as Record<string, unknown>
+      await route.continue({ postData: { ...had, ...(had.action === 'note' ? {} : { undo_within: 0 }) } })
+    })
+    await page.getByRole('button', { name: '重新发送' }).click()
+    await expect(page.locator('.comp textarea')).toHaveValue('')
+    await expect(page.locator('.comp .banner')).toHaveCount(0)
+    await page.unroute('**/steps')
+    const { items } = (await chen.call('GET', `/desk/v1/tickets/${number(page)}/messages`)) as { items: { text: string }[] }
+    expect(items.filter((x) => x.text === text)).toHaveLength(1)
+  }
+
+  // A field that was emptied holds nothing that was not sent.
+  await page.route('**/steps', (route) => route.abort())
+  await page.keyboard.press('Escape')
+  await page.locator('main h1').click()
+  await page.keyboard.press('n')
+  await page.locator('.comp textarea').fill('不要了')
+  await page.keyboard.press('Control+Enter')
+  await expect(page.locator('.comp .banner', { hasText: '没有发出' })).toBeVisible()
+  await page.locator('.comp textarea').fill('')
+  await expect(page.locator('.comp .banner')).toHaveCount(0)
+  await page.unroute('**/steps')
 })
 
 test('the palette hears Chinese by its sound, and names no tickets where there are none', async ({ page, world }) => {

@@ -98,6 +98,7 @@ const texts: Record<keyof typeof zh, string> = {
   'reply.sent': 'Sent',
   'reply.sending': 'Sending',
   'reply.failed': 'Not sent',
+  'reply.not': 'Your reply to {number} was not sent and is kept: {why}',
   'reply.again': 'Send again',
   'reply.discard': 'Discard',
   'reply.reopens': 'Sending reopens the ticket, and work goes on. If it is solved, choose “Solved” above.',

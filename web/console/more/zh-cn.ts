@@ -96,6 +96,7 @@ const texts = {
   'reply.sent': '已发送',
   'reply.sending': '发送中',
   'reply.failed': '未发送',
+  'reply.not': '{number} 的回复未发送，内容已保留：{why}',
   'reply.again': '重新发送',
   'reply.discard': '放弃',
   'reply.reopens': '发送后工单会重新打开，继续处理。问题已解决时，请点上方的“已解决”。',
