@@ -4,7 +4,7 @@ const texts: Record<keyof typeof zh, string> = {
   'admin.title': 'Administration',
   'admin.back': 'Back to tickets',
   'admin.nav': 'Administration',
-  'admin.intro': 'Everything that can be set up is here. You see what your role may see.',
+  'admin.intro': 'What is set up once and then works. You see what your role may see. Queues are set up by command: casemate queue.',
   'admin.you': 'Your role',
   'admin.you.administrator': 'Administrator: you may see and change everything here.',
   'admin.you.supervisor': 'Supervisor: you may see what is listed here, and change what is marked so.',

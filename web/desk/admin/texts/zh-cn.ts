@@ -2,7 +2,7 @@ const texts = {
   'admin.title': '管理',
   'admin.back': '返回工单',
   'admin.nav': '管理目录',
-  'admin.intro': '系统的各项设置都在这里。您看到的是您的角色可以查看的内容。',
+  'admin.intro': '一次设置、长期生效的内容都在这里。您看到的是您的角色可以查看的内容。队列用命令设置：casemate queue。',
   'admin.you': '您的角色',
   'admin.you.administrator': '管理员：可以查看和修改这里的所有内容。',
   'admin.you.supervisor': '主管：可以查看下列内容，并修改标有“可修改”的部分。',
