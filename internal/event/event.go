@@ -249,6 +249,31 @@ func Latest(tx *db.Tx, domain, subject, id string, offset, limit int) ([]Row, in
 	return rows, total, err
 }
 
+// Newest is the newest event about a subject without revisions that fits, sealed
+// or not; its id is "" when none does.
+func Newest(tx *db.Tx, domain, subject, id string, fits func(Row) bool) (Row, error) {
+	const page = 50
+	for before := ""; ; {
+		text, args := "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? AND revision = 0", []any{domain, subject, id}
+		if before != "" {
+			text, args = text+" AND id < ?", append(args, before)
+		}
+		rows, err := list(tx, text+" ORDER BY id DESC LIMIT ?", append(args, page)...)
+		if err != nil {
+			return Row{}, err
+		}
+		for _, r := range rows {
+			if fits(r) {
+				return r, nil
+			}
+		}
+		if len(rows) < page {
+			return Row{}, nil
+		}
+		before = rows[page-1].ID
+	}
+}
+
 // Course is what happened to a subject in the order of its revisions, without
 // the kinds given, at least one. Of a long course it has the first events and
 // the last ones, so many each.

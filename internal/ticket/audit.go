@@ -146,6 +146,7 @@ type Audited struct {
 	ResourceName         string         // what it was called at the time: of the caller's own labels, and of users today
 	Kind                 principal.Kind // Customer, Engineer or System
 	Actor, ActorName     string         // user id and log-in name; public id and alias of the house's people
+	Unproved             bool           // somebody gave Actor's name and was not proved to be him
 	Address, Request     string         // of the domain's own users only
 	Reason               string         // why somebody of the house looked at contacts
 }
@@ -267,6 +268,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 			switch r.ActorKind {
 			case principal.Customer:
 				a.Kind, a.Actor, a.Address, a.Request = principal.Customer, r.Actor, r.Address, r.RequestID
+				a.Unproved = r.Kind == identity.KindLoginFail
 				people = append(people, r.Actor)
 			case principal.Engineer, principal.Local:
 				a.Kind = principal.Engineer

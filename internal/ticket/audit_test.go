@@ -61,6 +61,8 @@ func TestAudit(t *testing.T) {
 			switch {
 			case a.Name == "acceptCase" && (a.ActorName != "工程师小陈" || a.Actor == w.chen.User || a.Address != "" || a.Kind != principal.Engineer):
 				w.t.Errorf("engineer %+v", a)
+			case a.Unproved:
+				w.t.Errorf("nobody's %+v", a)
 			case a.Name == "closeCase" && (a.ActorName != "li" || a.Actor != w.li.User || a.Address != "198.51.100.7" || a.ResourceID != n || a.Title != "Ticket closed"):
 				w.t.Errorf("customer %+v", a)
 			}
@@ -230,7 +232,7 @@ func TestAuditLoginFailures(t *testing.T) {
 		check("登录失败：密码错误", "Log-in failed: wrong password")
 		page, _, err := w.s.Audit(ctx, w.li, locale.EN, ticket.AuditFilter{Names: []string{"loginFailed"}})
 		w.ok(err)
-		if len(page) != 1 || page[0].Address != "192.0.2.9" || page[0].ActorName != "li" {
+		if len(page) != 1 || page[0].Address != "192.0.2.9" || page[0].ActorName != "li" || !page[0].Unproved {
 			w.t.Errorf("%+v", page)
 		}
 		try()
