@@ -42,18 +42,10 @@ func (h domains) ListDomains(ctx context.Context, params oas.ListDomainsParams) 
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(page))
-	for i, d := range page {
-		ids[i] = d.ID
-	}
-	found, err := h.identity.FoundUsers(ctx, principal.From(ctx), f.Words, ids)
-	if err != nil {
-		return nil, err
-	}
 	list := &oas.DomainList{Items: []oas.Domain{}, TotalCount: int32(total), NextCursor: text(cursor)}
 	for _, d := range page {
 		one := h.named(ctx, d)
-		for _, u := range found[d.ID] {
+		for _, u := range d.Found {
 			one.FoundUsers = append(one.FoundUsers, oas.FoundUser{ID: u.ID, Name: u.Name})
 		}
 		list.Items = append(list.Items, *one)

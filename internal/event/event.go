@@ -115,7 +115,15 @@ type Row struct {
 
 // Open puts addresses and names in clear into rows that were read; those of
 // erased people are "". What is chained and exported is the sealed form.
-func Open(tx *db.Tx, rows []Row) error {
+func Open(tx *db.Tx, rows []Row) error { return openRows(tx, rows, true) }
+
+// OpenFor is Open for a reader of the desk: who sees no sealed personal fields is
+// told no names, and not that there are some.
+func OpenFor(tx *db.Tx, who principal.Principal, rows []Row) error {
+	return openRows(tx, rows, !who.Blind())
+}
+
+func openRows(tx *db.Tx, rows []Row, names bool) error {
 	for i := range rows {
 		r := &rows[i]
 		if r.ActorKind != principal.Customer && r.ActorKind != principal.Engineer {
@@ -126,21 +134,18 @@ func Open(tx *db.Tx, rows []Row) error {
 			return fmt.Errorf("event %s: address: %w", r.ID, err)
 		}
 		r.Address = clear
-		if !bytes.Contains(r.Data, []byte(`"`+nameKey+`"`)) {
+		data, sealed, err := r.parted()
+		if err != nil {
+			return err
+		}
+		if data == nil {
 			continue
 		}
-		var data map[string]json.RawMessage
-		var sealed string
-		if err := json.Unmarshal(r.Data, &data); err != nil {
-			return fmt.Errorf("event %s: %w", r.ID, err)
+		if names {
+			if r.Name, err = tx.DB().OpenAddress(r.Actor, namePlace(r.ID), sealed); err != nil {
+				return fmt.Errorf("event %s: name: %w", r.ID, err)
+			}
 		}
-		if err := json.Unmarshal(data[nameKey], &sealed); err != nil {
-			return fmt.Errorf("event %s: %w", r.ID, err)
-		}
-		if r.Name, err = tx.DB().OpenAddress(r.Actor, namePlace(r.ID), sealed); err != nil {
-			return fmt.Errorf("event %s: name: %w", r.ID, err)
-		}
-		delete(data, nameKey)
 		if r.Name != "" {
 			data["name"], _ = json.Marshal(r.Name)
 		}
@@ -149,6 +154,34 @@ func Open(tx *db.Tx, rows []Row) error {
 		}
 	}
 	return nil
+}
+
+// Nameless is Data without a sealed name, for whom it is not opened.
+func (r Row) Nameless() (json.RawMessage, error) {
+	data, _, err := r.parted()
+	if err != nil || data == nil {
+		return r.Data, err
+	}
+	return json.Marshal(data)
+}
+
+// parted is Data without the sealed name, and that name; nil when there is none.
+func (r Row) parted() (data map[string]json.RawMessage, sealed string, err error) {
+	if !bytes.Contains(r.Data, []byte(`"`+nameKey+`"`)) {
+		return nil, "", nil
+	}
+	if err := json.Unmarshal(r.Data, &data); err != nil {
+		return nil, "", fmt.Errorf("event %s: %w", r.ID, err)
+	}
+	in, ok := data[nameKey]
+	if !ok { // a text that says so
+		return nil, "", nil
+	}
+	if err := json.Unmarshal(in, &sealed); err != nil {
+		return nil, "", fmt.Errorf("event %s: %w", r.ID, err)
+	}
+	delete(data, nameKey)
+	return data, sealed, nil
 }
 
 const columns = `domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash`
@@ -214,6 +247,31 @@ func Latest(tx *db.Tx, domain, subject, id string, offset, limit int) ([]Row, in
 	rows, err := list(tx, "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? ORDER BY at DESC, id DESC LIMIT ? OFFSET ?",
 		domain, subject, id, limit, offset)
 	return rows, total, err
+}
+
+// Newest is the newest event about a subject without revisions that fits, sealed
+// or not; its id is "" when none does.
+func Newest(tx *db.Tx, domain, subject, id string, fits func(Row) bool) (Row, error) {
+	const page = 50
+	for before := ""; ; {
+		text, args := "SELECT "+columns+" FROM events WHERE domain_id = ? AND subject = ? AND subject_id = ? AND revision = 0", []any{domain, subject, id}
+		if before != "" {
+			text, args = text+" AND id < ?", append(args, before)
+		}
+		rows, err := list(tx, text+" ORDER BY id DESC LIMIT ?", append(args, page)...)
+		if err != nil {
+			return Row{}, err
+		}
+		for _, r := range rows {
+			if fits(r) {
+				return r, nil
+			}
+		}
+		if len(rows) < page {
+			return Row{}, nil
+		}
+		before = rows[page-1].ID
+	}
 }
 
 // Course is what happened to a subject in the order of its revisions, without

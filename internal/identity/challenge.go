@@ -171,6 +171,7 @@ func (s *Service) AnswerChallenge(ctx context.Context, secret, code string, b Br
 // the last ones, and each slows the address down.
 func (s *Service) countedCode(tx *db.Tx, u User, f factorRow, key []byte, code, address string, recovery bool) (taken bool, err error) {
 	subject := s.codeSubject(u)
+	lockFailures(tx, u)
 	failures, err := failuresOf(tx, subject)
 	if err != nil {
 		return false, err
@@ -192,7 +193,9 @@ func (s *Service) countedCode(tx *db.Tx, u User, f factorRow, key []byte, code, 
 	if failures >= loginFailures {
 		why = WhyLocked
 	}
-	recordFailure(tx.Context(), tx, u, address, why, failures+1)
+	if err := recordFailure(tx.Context(), tx, u, address, why, true, failures+1); err != nil {
+		return false, err
+	}
 	for _, sub := range []string{subject, addressKey(address)} {
 		tx.Write(1, "INSERT INTO login_failures (subject, id, at) VALUES (?, ?, ?)", sub, tx.NewID(), tx.Real)
 	}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,10 +20,13 @@ const (
 	DomainClosed   = "closed"
 )
 
-// maxDomainIDs and maxDomainWords bound a filter of accounts.
+// maxDomainIDs and maxDomainWords bound a filter of accounts; people are looked
+// for by so many words, each among the newest so many that it finds.
 const (
 	maxDomainIDs   = 100
 	maxDomainWords = 256
+	maxPeopleWords = 4
+	maxPeople      = 1000
 )
 
 // DomainFilter chooses among the customers' accounts; what is empty chooses
@@ -38,16 +42,13 @@ type DomainFilter struct {
 	Limit   int    // 1..100, 0 = 50
 }
 
-// chosen is the filter as a condition; the house is no customer. Who sees no
-// sealed names finds nothing by them either.
-func (s *Service) chosen(who principal.Principal, f DomainFilter) (cond string, args []any, err error) {
+// chosen is the filter as a condition, with the people found; the house is no
+// customer.
+func (f DomainFilter) chosen(people []foundPeople) (cond string, args []any, err error) {
 	cond, args = "id <> ?", []any{principal.House}
 	and := func(sql string, more ...any) { cond, args = cond+" AND "+sql, append(args, more...) }
 	if len(f.IDs) > maxDomainIDs {
 		return "", nil, fault.TooManyItems.In("id").With("max", maxDomainIDs)
-	}
-	if len([]rune(f.Words)) > maxDomainWords {
-		return "", nil, fault.TooLong.In("q").With("max", maxDomainWords)
 	}
 	if len(f.IDs) > 0 {
 		ids := make([]any, len(f.IDs))
@@ -56,14 +57,16 @@ func (s *Service) chosen(who principal.Principal, f DomainFilter) (cond string, 
 		}
 		and("id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", ids...)
 	}
-	for _, w := range strings.Fields(f.Words) {
+	for i, w := range strings.Fields(f.Words) {
 		// Databases fold letters of ASCII only, some all: the others are looked
 		// for as they were typed, small and capital.
 		folded, typed, capital := containing(foldName(w)), containing(w), containing(strings.ToUpper(w))
 		sql, more := `lower(name) LIKE ? ESCAPE '!' OR lower(name) LIKE ? ESCAPE '!' OR lower(name) LIKE ? ESCAPE '!' OR lower(id) LIKE ? ESCAPE '!'`, []any{folded, typed, capital, folded}
-		if a, ok := userAtom(w); ok && !who.Blind() {
-			docs, with := search.Docs(s.db.Dialect(), s.terms, []string{search.KindUser}, 0, a)
-			sql, more = sql+" OR id IN (SELECT x.domain_id FROM ("+docs+") AS x)", append(more, with...)
+		if i < len(people) && len(people[i]) > 0 {
+			sql += " OR id IN (?" + strings.Repeat(", ?", len(people[i])-1) + ")"
+			for _, id := range slices.Sorted(maps.Keys(people[i])) {
+				more = append(more, id)
+			}
 		}
 		and("("+sql+")", more...)
 	}
@@ -112,12 +115,20 @@ func (s *Service) Domains(ctx context.Context, who principal.Principal, f Domain
 	if f.Limit == 0 {
 		f.Limit = 50
 	}
-	cond, args, err := s.chosen(who, f)
-	if err != nil {
-		return nil, 0, "", err
+	if len([]rune(f.Words)) > maxDomainWords {
+		return nil, 0, "", fault.TooLong.In("q").With("max", maxDomainWords)
 	}
+	var users []User
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		page, cursor = nil, ""
+		page, users, cursor = nil, nil, ""
+		people, err := s.people(tx, who, f.Words)
+		if err != nil {
+			return err
+		}
+		cond, args, err := f.chosen(people)
+		if err != nil {
+			return err
+		}
 		if err := tx.Get("SELECT count(*) FROM domains WHERE "+cond, args...).Scan(&total); err != nil {
 			return err
 		}
@@ -125,7 +136,7 @@ func (s *Service) Domains(ctx context.Context, who principal.Principal, f Domain
 		if f.After != "" {
 			from, at = " AND name > ?", append(args[:len(args):len(args)], f.After)
 		}
-		err := tx.List(func(r db.Row) error {
+		err = tx.List(func(r db.Row) error {
 			d, err := scanDomain(r)
 			page = append(page, d)
 			return err
@@ -134,9 +145,26 @@ func (s *Service) Domains(ctx context.Context, who principal.Principal, f Domain
 			page = page[:f.Limit]
 			cursor = page[f.Limit-1].Name
 		}
+		if err == nil {
+			users, err = foundUsers(tx, page, people)
+		}
 		return err
 	})
-	return page, total, cursor, err
+	if err != nil {
+		return nil, 0, "", err
+	}
+	for _, u := range users {
+		if err := s.open(ctx, &u); err != nil {
+			return nil, 0, "", err
+		}
+		if at := slices.IndexFunc(page, func(d Domain) bool { return d.ID == u.Domain }); at >= 0 && u.Name != "" { // not erased
+			page[at].Found = append(page[at].Found, u)
+		}
+	}
+	for _, d := range page {
+		slices.SortFunc(d.Found, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return page, total, cursor, nil
 }
 
 // userAtom is what a word looks for among the people of customers, whose names
@@ -154,52 +182,60 @@ func userAtom(word string) (a search.Atom, ok bool) {
 // maxFoundUsers is how many people of an account are named as found.
 const maxFoundUsers = 3
 
-// FoundUsers are the people by whom words of a DomainFilter found some of the
-// accounts, by account: at most three of each. Auditors see no names.
-func (s *Service) FoundUsers(ctx context.Context, who principal.Principal, words string, domains []string) (map[string][]User, error) {
-	if !who.Inspects() {
-		return nil, errOnlyAdmins
-	}
+// foundPeople are people's ids by account.
+type foundPeople map[string][]string
+
+// people are those whom words find, for each word in its place: looked up once
+// for a request, the newest. Who sees no sealed names finds nobody by them.
+func (s *Service) people(tx *db.Tx, who principal.Principal, words string) (found []foundPeople, err error) {
 	if who.Blind() {
 		return nil, nil
 	}
-	var atoms []search.Atom
+	left := maxPeopleWords
 	for _, w := range strings.Fields(words) {
-		if a, ok := userAtom(w); ok {
-			atoms = append(atoms, a)
+		of := foundPeople{}
+		found = append(found, of)
+		a, ok := userAtom(w)
+		if !ok {
+			continue
 		}
-	}
-	if len(atoms) == 0 || len(domains) == 0 {
-		return nil, nil
-	}
-	docs, args := search.Docs(s.db.Dialect(), s.terms, []string{search.KindUser}, 0, atoms...)
-	for _, id := range domains {
-		args = append(args, id)
-	}
-	var users []User
-	err := s.db.View(ctx, func(tx *db.Tx) error {
-		users = nil
-		return tx.List(func(r db.Row) error {
-			u, err := scanUser(r)
-			users = append(users, u)
+		if left--; left < 0 {
+			break
+		}
+		docs, args := search.Docs(s.db.Dialect(), s.terms, []string{search.KindUser}, maxPeople, a)
+		if err := tx.List(func(r db.Row) error {
+			var domain, kind, id, parent string
+			err := r.Scan(&domain, &kind, &id, &parent)
+			of[domain] = append(of[domain], id)
 			return err
-		}, "SELECT "+userColumns+" FROM users WHERE (domain_id, id) IN (SELECT y.domain_id, y.doc FROM (SELECT x.domain_id, x.doc, row_number() OVER (PARTITION BY x.domain_id ORDER BY x.doc) AS place FROM ("+docs+") AS x"+
-			" WHERE x.domain_id IN (?"+strings.Repeat(", ?", len(domains)-1)+")) AS y WHERE y.place <= ?)", append(args, maxFoundUsers)...)
-	})
-	if err != nil {
-		return nil, err
-	}
-	found := map[string][]User{}
-	for _, u := range users {
-		if err := s.open(ctx, &u); err != nil {
+		}, docs, args...); err != nil {
 			return nil, err
 		}
-		if u.Name != "" { // not erased
-			found[u.Domain] = append(found[u.Domain], u)
-		}
-	}
-	for _, of := range found {
-		slices.SortFunc(of, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return found, nil
+}
+
+// foundUsers are the first people of each account of a page that any word found,
+// at most maxFoundUsers of each.
+func foundUsers(tx *db.Tx, page []Domain, people []foundPeople) (users []User, err error) {
+	var args []any
+	for _, d := range page {
+		var ids []string
+		for _, of := range people {
+			ids = append(ids, of[d.ID]...)
+		}
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+		for _, id := range ids[:min(maxFoundUsers, len(ids))] {
+			args = append(args, d.ID, id)
+		}
+	}
+	if len(args) == 0 {
+		return nil, nil
+	}
+	return users, tx.List(func(r db.Row) error {
+		u, err := scanUser(r)
+		users = append(users, u)
+		return err
+	}, "SELECT "+userColumns+" FROM users WHERE (domain_id, id) IN (VALUES (CAST(? AS TEXT), CAST(? AS TEXT))"+strings.Repeat(", (?, ?)", len(args)/2-1)+")", args...)
 }

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"casemate/internal/db"
 	"casemate/internal/identity"
 	"casemate/internal/principal"
+	"casemate/internal/search"
 )
 
 // TestDomainsByUsers: accounts are found by the beginnings of their users' names
@@ -35,22 +37,16 @@ func TestDomainsByUsers(t *testing.T) {
 			"quentin": "Kontor: quentin.vogel, quentin2, quentin3", "QUENT": "Kontor: quentin.vogel, quentin2, quentin3", "vogel": "Kontor: quentin.vogel", "ogel": "", "quirin": w.domain.Name + ": quirin", "qu kont": "Kontor: quentin.vogel, quentin2, quentin3",
 			"q.vogel@KONTOR.example": "Kontor: quentin.vogel", "vogel@kontor.example": "", "139 1234 5678": "", "13912345678": "Kontor: quentin.vogel", "+8613912345678": "Kontor: quentin.vogel", "1391234567": "",
 			"小": "Kontor: 王小云", "王小": "Kontor: 王小云", "quax": "", "kontor": "Kontor: ", "quentin nobody": "",
+			"qu que quen quent": "Kontor: quentin.vogel, quentin2, quentin3", "qu que quen quent quentin": "", "qu que quen quent kontor": "Kontor: quentin.vogel, quentin2, quentin3",
 		} {
 			page, total, _, err := w.s.Domains(ctx, w.system, identity.DomainFilter{Words: words})
 			if err != nil || total != len(page) {
 				t.Fatalf("%q: %d of %d, %v", words, len(page), total, err)
 			}
-			var ids, got []string
-			for _, d := range page {
-				ids = append(ids, d.ID)
-			}
-			found, err := w.s.FoundUsers(ctx, w.system, words, ids)
-			if err != nil {
-				t.Fatalf("%q: %v", words, err)
-			}
+			var got []string
 			for _, d := range page {
 				var names []string
-				for _, u := range found[d.ID] {
+				for _, u := range d.Found {
 					names = append(names, u.Name)
 				}
 				got = append(got, d.Name+": "+strings.Join(names, ", "))
@@ -63,14 +59,52 @@ func TestDomainsByUsers(t *testing.T) {
 		if page, total, _, err := w.s.Domains(ctx, auditor, identity.DomainFilter{Words: "quentin"}); err != nil || total != 0 || len(page) != 0 {
 			t.Errorf("an auditor finds %+v by a name he does not see: %v", page, err)
 		}
-		if found, err := w.s.FoundUsers(ctx, auditor, "quentin", []string{other.ID}); err != nil || len(found) != 0 {
-			t.Errorf("an auditor is told of %+v: %v", found, err)
+		if page, _, _, err := w.s.Domains(ctx, auditor, identity.DomainFilter{Words: "kontor"}); err != nil || len(page) != 1 || len(page[0].Found) != 0 {
+			t.Errorf("an auditor is told of %+v: %v", page, err)
 		}
-		for _, who := range []principal.Principal{w.subject(), {Kind: principal.Engineer, Domain: principal.House, User: "e"}} {
-			if found, err := w.s.FoundUsers(ctx, who, "quentin", []string{other.ID}); err == nil {
-				t.Errorf("%+v is told of %v", who, found)
+	})
+}
+
+// TestDomainsByNewestUsers: a word looks among the newest 1,000 people it finds,
+// whatever account they are of.
+func TestDomainsByNewestUsers(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		older, err := w.s.CreateDomain(ctx, w.system, identity.NewDomain{Name: "Kontor"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.s.CreateUser(ctx, w.system, identity.NewUser{Domain: older.ID, Name: "quentin.vogel", Main: true, Password: "Correct-Horse-7"}); err != nil {
+			t.Fatal(err)
+		}
+		terms := search.NewHasher(w.keys)
+		more := func(n int) {
+			t.Helper()
+			if err := w.d.Update(ctx, func(tx *db.Tx) error {
+				for range n {
+					search.Put(tx, true, search.Doc{Domain: w.domain.ID, Kind: search.KindUser, ID: tx.NewID(), Secret: terms.Terms("quentin")})
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
 			}
 		}
+		check := func(words string, want ...string) {
+			t.Helper()
+			var got []string
+			page, total, _, err := w.s.Domains(ctx, w.system, identity.DomainFilter{Words: words})
+			for _, d := range page {
+				got = append(got, d.Name)
+			}
+			if slices.Sort(got); err != nil || total != len(want) || !slices.Equal(got, want) {
+				t.Errorf("%q finds %v of %d (%v), want %v", words, got, total, err, want)
+			}
+		}
+		more(999)
+		check("qu", "Kontor", "云帆")
+		more(1)
+		check("qu", "云帆")
+		check("vogel", "Kontor")
 	})
 }
 

@@ -122,6 +122,7 @@ type Domain struct {
 	Quota              int    // open tickets of each problem type; 0 = the catalogue's, NoQuota = no end
 	Closed             int64  // when it was closed for good, 0 = it is not
 	Created            int64
+	Found              []User // of Domains with words: by whom they found it, at most three
 }
 
 // NewDomain is what CreateDomain needs.

@@ -283,13 +283,16 @@ func (s *Service) prove(ctx context.Context, l Login) (proved, error) {
 	}
 	if !ok || !kind || !scoped || u.Disabled || d.Disabled || failures >= loginFailures {
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			if found {
+				lockFailures(tx, u)
+			}
 			for _, sub := range []string{subject, addressKey(l.Address)} {
 				tx.Write(1, "INSERT INTO login_failures (subject, id, at) VALUES (?, ?, ?)", sub, tx.NewID(), tx.Now)
 			}
 			var n int // counted here and not before the password was checked: many try at once
 			err := tx.Get("SELECT count(*) FROM login_failures WHERE subject = ? AND at > ?", subject, before(tx.Now, loginWindow)).Scan(&n)
 			if err == nil && found {
-				recordFailure(ctx, tx, u, l.Address, whyNot(n > loginFailures, ok, u.Disabled || d.Disabled), n)
+				err = recordFailure(ctx, tx, u, l.Address, whyNot(n > loginFailures, ok, u.Disabled || d.Disabled), false, n)
 			}
 			return err
 		})

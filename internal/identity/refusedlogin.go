@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 
 	"casemate/internal/db"
 	"casemate/internal/event"
@@ -17,8 +18,9 @@ const KindLoginFail = "user.login.fail"
 type LoginFailure struct {
 	Why     string `json:"why"`
 	Count   int    `json:"count"`
-	Minutes int    `json:"minutes"` // of the window
-	Locked  bool   `json:"locked"`  // by this one
+	Minutes int    `json:"minutes"`          // of the window
+	Locked  bool   `json:"locked"`           // by this one
+	Factor  bool   `json:"factor,omitempty"` // codes of the second factor count apart from passwords
 }
 
 // Why a log-in failed. The caller is not told (threats.md C5); the account is.
@@ -30,12 +32,25 @@ const (
 	WhyScope    = "scope"    // asked for something that is not the user's
 )
 
-// recordFailure records a failed log-in, the n-th of its subject in the window.
-// Each of the first five is an event; while the user is locked only the 10th, the
-// 100th and so on are: whoever tries on for days fills no history.
-func recordFailure(ctx context.Context, tx *db.Tx, u User, address, why string, n int) {
-	if n > loginFailures && !powerOfTen(n) {
-		return
+// lockFailures has the failed log-ins of a user wait for each other, so that each
+// is counted once. Lock before counting.
+func lockFailures(tx *db.Tx, u User) { tx.Lock(u.Domain, "failed log-ins "+u.ID) }
+
+// recordFailure records a failed log-in, with which its subject has failed n times
+// in the window. Each of the first five is an event; while the user is locked only
+// one when 10 are reached, one at 100 and so on, however long somebody tries on at
+// whatever pace: he fills no history. The next ones are those after it has been
+// five or fewer.
+func recordFailure(ctx context.Context, tx *db.Tx, u User, address, why string, factor bool, n int) error {
+	if n > loginFailures {
+		reached := powerOfTen(n)
+		if reached <= loginFailures {
+			return nil
+		}
+		told, err := lastFailure(tx, u, factor)
+		if err != nil || reached <= told {
+			return err
+		}
 	}
 	from := principal.From(ctx)
 	if from.Address != "" {
@@ -43,14 +58,30 @@ func recordFailure(ctx context.Context, tx *db.Tx, u User, address, why string, 
 	}
 	event.Record(tx, principal.Principal{Kind: kindOf(u), Domain: u.Domain, User: u.ID, Address: address, RequestID: from.RequestID},
 		event.Event{Domain: u.Domain, Kind: KindLoginFail, Subject: "user", SubjectID: u.ID, LogCode: event.NoLog,
-			Data: LoginFailure{Why: why, Count: n, Minutes: int(loginWindow.Minutes()), Locked: n == loginFailures}})
+			Data: LoginFailure{Why: why, Count: n, Minutes: int(loginWindow.Minutes()), Locked: n == loginFailures, Factor: factor}})
+	return nil
 }
 
-func powerOfTen(n int) bool {
-	for n%10 == 0 && n > 0 {
-		n /= 10
+// lastFailure is how many failures the newest event of them tells of.
+func lastFailure(tx *db.Tx, u User, factor bool) (n int, err error) {
+	_, err = event.Newest(tx, u.Domain, "user", u.ID, func(r event.Row) bool {
+		var f LoginFailure
+		if r.Kind != KindLoginFail || json.Unmarshal(r.Data, &f) != nil || factor != (f.Factor || f.Why == WhyCode) {
+			return false
+		}
+		n = f.Count
+		return true
+	})
+	return n, err
+}
+
+// powerOfTen is the greatest up to n.
+func powerOfTen(n int) int {
+	p := 1
+	for n /= 10; n > 0; n /= 10 {
+		p *= 10
 	}
-	return n == 1
+	return p
 }
 
 // whyNot is why a log-in of a known user failed.

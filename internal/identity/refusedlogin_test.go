@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ func TestLoginFailuresRecorded(t *testing.T) {
 		if got := told(w.domain.ID); len(got) > 0 {
 			t.Errorf("of nobody: %v", got)
 		}
-		for range 30 {
+		for range 12 {
 			try("云帆", "sub", "guess-of-sub")
 		}
 		want := []string{"password 1", "password 2", "password 3", "password 4", "password 5 locked", "locked 10"}
@@ -98,6 +99,88 @@ func TestLoginFailuresRecorded(t *testing.T) {
 		want = append(want, "code 1")
 		if got := told(w.domain.ID); !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}
+
+// TestLoginFailuresAtOnce: however many try at the same time, each is counted
+// once: none of the first five, the lock, the 10th and the 100th is missed or told
+// twice. Who tries on at a pace that keeps the count there is not told again,
+// until it has been five or fewer.
+func TestLoginFailuresAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		try := func() error {
+			_, err := w.s.Login(ctx, identity.Login{Domain: "云帆", User: "sub", Password: "guess"})
+			return err
+		}
+		told := func() (out []string) {
+			t.Helper()
+			if err := w.d.View(ctx, func(tx *db.Tx) error {
+				out = nil
+				rows, err := event.Find(tx, w.domain.ID, event.Query{Kinds: []string{identity.KindLoginFail}, To: w.clock.Now().UnixMilli() + 1, Limit: 1000})
+				for _, r := range rows {
+					var f identity.LoginFailure
+					if err := json.Unmarshal(r.Data, &f); err != nil {
+						return err
+					}
+					out = append(out, fmt.Sprintf("%03d %t", f.Count, f.Locked))
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(out)
+			return out
+		}
+		atOnce := func(each int) {
+			t.Helper()
+			const at = 8
+			var all sync.WaitGroup
+			errs := make(chan error, at*each)
+			for range at {
+				all.Go(func() {
+					for range each {
+						errs <- try()
+					}
+				})
+			}
+			all.Wait()
+			for range cap(errs) {
+				if err := <-errs; !errors.Is(err, identity.ErrLogin) {
+					t.Fatal(err)
+				}
+			}
+		}
+		want := []string{"001 false", "002 false", "003 false", "004 false", "005 true", "010 false"}
+		atOnce(2)
+		if got := told(); !slices.Equal(got, want) {
+			t.Fatalf("at once: %v, want %v", got, want)
+		}
+		if err := w.d.Update(ctx, func(tx *db.Tx) error { // as if 96 had failed
+			for i := range 5 {
+				tx.Write(db.Any, "INSERT INTO login_failures (subject, id, at) SELECT subject, CONCAT(id, '.', CAST(? AS TEXT)), at FROM login_failures WHERE id NOT LIKE '%.%'", fmt.Sprint(i))
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		atOnce(1)
+		want = append(want, "100 false")
+		if got := told(); !slices.Equal(got, want) {
+			t.Fatalf("at once, many: %v, want %v", got, want)
+		}
+		w.clock.Add(16 * time.Minute)
+		for range 14 { // ten in each 15 minutes
+			if err := try(); !errors.Is(err, identity.ErrLogin) {
+				t.Fatal(err)
+			}
+			w.clock.Add(90 * time.Second)
+		}
+		want = append(want, want[:6]...)
+		slices.Sort(want)
+		if got := told(); !slices.Equal(got, want) {
+			t.Errorf("slowly: %v, want %v", got, want)
 		}
 	})
 }

@@ -25,7 +25,7 @@ func (s *Server) deskHost() desk.Host {
 				if rows, err = event.After(tx, domain, after, limit); err != nil {
 					return err
 				}
-				return event.Open(tx, rows)
+				return event.OpenFor(tx, principal.From(ctx), rows)
 			})
 			return rows, err
 		},
@@ -72,7 +72,7 @@ func (s *Server) audit(ctx context.Context, f desk.AuditFilter) (rows []event.Ro
 		if rows, err = event.Browse(tx, q); err != nil {
 			return err
 		}
-		return event.Open(tx, rows)
+		return event.OpenFor(tx, principal.From(ctx), rows)
 	})
 	return rows, err
 }

@@ -9,8 +9,9 @@ import (
 	"casemate/internal/seal"
 )
 
-// Addresses of clients stand in the history sealed with the key of who came from
-// there: erasing him makes them unreadable and leaves the chain as it is.
+// Addresses of clients, and names in a person's own words, stand in the history
+// sealed with the key of who came from there and gave them: erasing him makes them
+// unreadable and leaves the chain as it is.
 
 // sealedAddress is how such an address begins (seal.Person).
 const sealedAddress = "p1."
@@ -34,7 +35,7 @@ func (s *Server) sealAddress(person, event, address string) string {
 		}
 	}
 	if !errors.Is(err, seal.ErrErased) {
-		s.o.Log.Error("an address is left out of the history: its key is not there", "event", event, "error", err)
+		s.o.Log.Error("an address or a name is left out of the history: the key of its person is not there", "place", event, "error", err)
 	}
 	return ""
 }

@@ -143,9 +143,10 @@ type Audited struct {
 	ID, Name, Title      string
 	At                   int64
 	Resource, ResourceID string
-	ResourceName         string         // what it was called at the time: of labels, and of users today
+	ResourceName         string         // what it was called at the time: of the caller's own labels, and of users today
 	Kind                 principal.Kind // Customer, Engineer or System
 	Actor, ActorName     string         // user id and log-in name; public id and alias of the house's people
+	Unproved             bool           // somebody gave Actor's name and was not proved to be him
 	Address, Request     string         // of the domain's own users only
 	Reason               string         // why somebody of the house looked at contacts
 }
@@ -241,7 +242,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
-		labels, err := labelsOfRows(tx, who.Domain, rows)
+		labels, err := labelsOfRows(tx, who, rows)
 		if err != nil {
 			return err
 		}
@@ -261,12 +262,13 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 			case "user":
 				people = append(people, r.SubjectID)
 			}
-			if r.Name != "" {
+			if r.Name != "" && byCaller(who, r) {
 				a.ResourceName = r.Name
 			}
 			switch r.ActorKind {
 			case principal.Customer:
 				a.Kind, a.Actor, a.Address, a.Request = principal.Customer, r.Actor, r.Address, r.RequestID
+				a.Unproved = r.Kind == identity.KindLoginFail
 				people = append(people, r.Actor)
 			case principal.Engineer, principal.Local:
 				a.Kind = principal.Engineer
@@ -354,17 +356,23 @@ func titleOf(r event.Row) locale.Texts {
 	return title
 }
 
-// labelsOfRows are the names that labels of the domain have today, by their
+// byCaller tells whether the caller did it himself: a label belongs to its user,
+// so names of labels are told to nobody else, a main account neither.
+func byCaller(who principal.Principal, r event.Row) bool {
+	return r.ActorKind == principal.Customer && r.Actor == who.User
+}
+
+// labelsOfRows are the names that the caller's labels have today, by their
 // numbers: events of before names were kept have none.
-func labelsOfRows(tx *db.Tx, domain string, rows []event.Row) (map[string]string, error) {
+func labelsOfRows(tx *db.Tx, who principal.Principal, rows []event.Row) (map[string]string, error) {
 	names := map[string]string{}
-	args := []any{domain}
+	args := []any{who.Domain, who.User}
 	for _, r := range rows {
-		if id, err := strconv.ParseInt(r.SubjectID, 10, 64); r.Subject == "label" && r.Name == "" && err == nil {
+		if id, err := strconv.ParseInt(r.SubjectID, 10, 64); r.Subject == "label" && r.Name == "" && byCaller(who, r) && err == nil {
 			args = append(args, id)
 		}
 	}
-	if len(args) == 1 {
+	if len(args) == 2 {
 		return names, nil
 	}
 	return names, tx.List(func(r db.Row) error {
@@ -373,7 +381,7 @@ func labelsOfRows(tx *db.Tx, domain string, rows []event.Row) (map[string]string
 		err := r.Scan(&id, &name)
 		names[strconv.FormatInt(id, 10)] = name
 		return err
-	}, "SELECT id, name FROM labels WHERE domain_id = ? AND id IN ("+questions(len(args)-1)+")", args...)
+	}, "SELECT id, name FROM labels WHERE domain_id = ? AND owner = ? AND id IN ("+questions(len(args)-2)+")", args...)
 }
 
 // undoTraced tells whether an undo took back what the customer sees: that of a

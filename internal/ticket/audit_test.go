@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"casemate/internal/db"
 	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
@@ -60,6 +61,8 @@ func TestAudit(t *testing.T) {
 			switch {
 			case a.Name == "acceptCase" && (a.ActorName != "工程师小陈" || a.Actor == w.chen.User || a.Address != "" || a.Kind != principal.Engineer):
 				w.t.Errorf("engineer %+v", a)
+			case a.Unproved:
+				w.t.Errorf("nobody's %+v", a)
 			case a.Name == "closeCase" && (a.ActorName != "li" || a.Actor != w.li.User || a.Address != "198.51.100.7" || a.ResourceID != n || a.Title != "Ticket closed"):
 				w.t.Errorf("customer %+v", a)
 			}
@@ -151,7 +154,7 @@ func TestAuditSwitch(t *testing.T) {
 }
 
 // TestAuditLabels: a label's entries have the name it had at the time, also once
-// it is gone, and so have the entries of tickets it was put on.
+// it is gone, and so have the entries of tickets it was put on; for its user only.
 func TestAuditLabels(t *testing.T) {
 	t.Parallel()
 	each(t, ticket.Options{}, func(w *world) {
@@ -162,18 +165,43 @@ func TestAuditLabels(t *testing.T) {
 		w.ok(w.s.UpdateLabel(ctx, w.li, first, "不急", "#1f6feb"))
 		w.ok(w.s.UpdateLabel(ctx, w.li, first, "不急", "#1f6fec"))
 		w.ok(w.s.DeleteLabel(ctx, w.li, first))
-		page, _, err := w.s.Audit(ctx, w.boss, locale.EN, ticket.AuditFilter{Names: []string{"createLabel", "updateLabel", "deleteLabel", "createCaseLabels"}})
-		w.ok(err)
-		var got []string
-		for _, a := range page {
-			got = append(got, a.Name+" "+a.ResourceName)
+		own := w.label(w.boss, "the boss's own")
+		filter := ticket.AuditFilter{Names: []string{"createLabel", "updateLabel", "deleteLabel", "createCaseLabels"}}
+		told := func(who principal.Principal) (got []string) {
+			w.t.Helper()
+			page, _, err := w.s.Audit(ctx, who, locale.EN, filter)
+			w.ok(err)
+			for _, a := range page {
+				id := a.ResourceID
+				switch id {
+				case n:
+					id = "ticket"
+				case fmt.Sprint(first):
+					id = "first"
+				case fmt.Sprint(second):
+					id = "second"
+				case fmt.Sprint(own):
+					id = "own"
+				}
+				got = append(got, strings.TrimSpace(a.Name+" "+id+" "+a.ResourceName))
+			}
+			return got
 		}
-		if want := []string{"deleteLabel 不急", "updateLabel 不急", "updateLabel 紧急 → 不急", `createCaseLabels a, "b", 紧急`, `createLabel a, "b"`, "createLabel 紧急"}; !slices.Equal(got, want) {
-			w.t.Errorf("%q, want %q", got, want)
+		check := func(who principal.Principal, want ...string) {
+			w.t.Helper()
+			if got := told(who); !slices.Equal(got, want) {
+				w.t.Errorf("%s: %q, want %q", who.User, got, want)
+			}
 		}
-		if page[3].ResourceID != n || page[0].ResourceID != fmt.Sprint(first) {
-			w.t.Errorf("%+v", page)
-		}
+		check(w.li, "deleteLabel first 不急", "updateLabel first 不急", "updateLabel first 紧急 → 不急", `createCaseLabels ticket a, "b", 紧急`, `createLabel second a, "b"`, "createLabel first 紧急")
+		check(w.boss, "createLabel own the boss's own", "deleteLabel first", "updateLabel first", "updateLabel first", "createCaseLabels ticket", "createLabel second", "createLabel first")
+		// Events of before names were kept: the name of today, of one's own.
+		w.ok(w.db.Update(ctx, func(tx *db.Tx) error {
+			tx.Write(db.Any, "UPDATE events SET data = '{}' WHERE domain_id = ? AND subject = 'label'", w.li.Domain)
+			return nil
+		}))
+		check(w.li, "deleteLabel first", "updateLabel first", "updateLabel first", `createCaseLabels ticket a, "b", 紧急`, `createLabel second a, "b"`, "createLabel first")
+		check(w.boss, "createLabel own the boss's own", "deleteLabel first", "updateLabel first", "updateLabel first", "createCaseLabels ticket", "createLabel second", "createLabel first")
 	})
 }
 
@@ -204,7 +232,7 @@ func TestAuditLoginFailures(t *testing.T) {
 		check("登录失败：密码错误", "Log-in failed: wrong password")
 		page, _, err := w.s.Audit(ctx, w.li, locale.EN, ticket.AuditFilter{Names: []string{"loginFailed"}})
 		w.ok(err)
-		if len(page) != 1 || page[0].Address != "192.0.2.9" || page[0].ActorName != "li" {
+		if len(page) != 1 || page[0].Address != "192.0.2.9" || page[0].ActorName != "li" || !page[0].Unproved {
 			w.t.Errorf("%+v", page)
 		}
 		try()

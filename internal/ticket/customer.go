@@ -39,7 +39,7 @@ const (
 // Faults of steps.
 var (
 	ErrAction    = fault.New(fault.Invalid, "OSM.01010013", "操作类型必须为 cancel、close、press 或 delete", "The operation must be canceled or closed or pressed or deleted.").In("action_id")
-	ErrJustNew   = fault.New(fault.TooMany, "OSM.01010023", "工单刚刚创建，请稍后再催单", "The ticket was just created, please urge it later.")
+	ErrJustNew   = fault.New(fault.TooMany, "OSM.01010023", "工单刚刚创建，请稍后再催单", "The case was just created, please urge it later.")
 	ErrUrged     = fault.New(fault.TooMany, "OSM.01010004", "您已催过单，请稍后再试", "You have asked for the order. Please ask for it later.")
 	ErrScored    = fault.New(fault.Conflict, fault.CodeInvalid, "该工单已评价，不能重复评价", "this ticket has been rated already")
 	errStateText = fault.New(fault.Conflict, fault.CodeNoPermission, "工单当前状态为“{state.zh}”，不能{step.zh}", "a ticket that is \"{state.en}\" cannot be {step.en}")

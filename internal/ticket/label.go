@@ -412,5 +412,5 @@ func countLabelled(tx *db.Tx, scope privilege.Scope, statuses []Status, labels [
 		each = append(each, "SELECT ticket_id, status FROM ticket_labels WHERE domain_id = ? AND label_id = ? AND "+strings.Join(w.cond, " AND "))
 		args = append(append(args, scope.Domain, l), w.args...)
 	}
-	return byState(tx, "SELECT status, count(*) FROM ("+strings.Join(each, " UNION ")+") AS any_of GROUP BY status", args...)
+	return byState(tx, "("+strings.Join(each, " UNION ")+") AS any_of", args...)
 }

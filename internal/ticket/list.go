@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -102,11 +103,7 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 		if err != nil || w == nil {
 			return err
 		}
-		counts, err := s.counts(tx, scope, f, *w, labels)
-		for _, n := range counts {
-			total += n
-		}
-		if err != nil || total <= f.Offset {
+		if total, err = s.total(tx, scope, f, *w, labels); err != nil || total <= f.Offset {
 			return err
 		}
 		err = tx.List(func(r db.Row) error {
@@ -254,33 +251,68 @@ func (s *Service) where(scope privilege.Scope, f Filter) (w where, some bool) {
 	return w, true
 }
 
-// counts is how many that fit are in each state, exactly: from the counters where
-// only states filter, from the labels' index where only states and labels do, else
-// counted.
-func (s *Service) counts(tx *db.Tx, scope privilege.Scope, f Filter, w where, labels []any) (map[Status]int, error) {
+// kept is how many that fit are in each state where it need not be counted: from
+// the counters where only states filter, from the labels' index where only states
+// and labels do.
+func (s *Service) kept(tx *db.Tx, scope privilege.Scope, f Filter, labels []any) (counts map[Status]int, ok bool, err error) {
 	simple := len(f.Words) == 0 && f.Text == "" && f.Number == "" && len(f.Numbers) == 0 && f.From == 0 && f.To == 0 && f.ProblemType == "" && f.Product == ""
 	if simple && len(labels) > 0 {
-		return countLabelled(tx, scope, f.Statuses, labels)
+		counts, err = countLabelled(tx, scope, f.Statuses, labels)
+		return counts, true, err
 	}
-	if simple {
-		counts, ok, err := ofScope(tx, scope)
-		if err != nil || ok {
-			maps.DeleteFunc(counts, func(st Status, _ int) bool {
-				return st == Deleted || len(f.Statuses) > 0 && !slices.Contains(f.Statuses, st)
-			})
-			return counts, err
-		}
+	if !simple {
+		return nil, false, nil
 	}
-	return byState(tx, "SELECT +status, count(*) FROM tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND ")+" GROUP BY +status", append([]any{scope.Domain}, w.args...)...)
+	counts, ok, err = ofScope(tx, scope)
+	maps.DeleteFunc(counts, func(st Status, _ int) bool {
+		return st == Deleted || len(f.Statuses) > 0 && !slices.Contains(f.Statuses, st)
+	})
+	return counts, ok, err
 }
 
-// byState reads how many there are in each state.
-func byState(tx *db.Tx, query string, args ...any) (map[Status]int, error) {
+// counts is how many that fit are in each state, exactly.
+func (s *Service) counts(tx *db.Tx, scope privilege.Scope, f Filter, w where, labels []any) (map[Status]int, error) {
+	if counts, ok, err := s.kept(tx, scope, f, labels); ok || err != nil {
+		return counts, err
+	}
+	return byState(tx, "tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND "), append([]any{scope.Domain}, w.args...)...)
+}
+
+// total is how many fit, exactly.
+func (s *Service) total(tx *db.Tx, scope privilege.Scope, f Filter, w where, labels []any) (total int, err error) {
+	counts, ok, err := s.kept(tx, scope, f, labels)
+	if ok || err != nil {
+		for _, n := range counts {
+			total += n
+		}
+		return total, err
+	}
+	err = tx.Get("SELECT count(*) FROM tickets WHERE domain_id = ? AND "+strings.Join(w.cond, " AND "), append([]any{scope.Domain}, w.args...)...).Scan(&total)
+	return total, err
+}
+
+// ofEachState begins a query of how many there are in each of Statuses, in one
+// pass: for a GROUP BY, SQLite sorts all of them in a b-tree of its own.
+var ofEachState = func() string {
+	var each []string
+	for _, st := range Statuses {
+		each = append(each, "count(*) FILTER (WHERE status = "+strconv.Itoa(int(st))+")")
+	}
+	return "SELECT " + strings.Join(each, ", ") + " FROM "
+}()
+
+// byState is how many of what the rest of a query leaves are in each state.
+func byState(tx *db.Tx, from string, args ...any) (map[Status]int, error) {
+	n, into := make([]int, len(Statuses)), make([]any, len(Statuses))
+	for i := range n {
+		into[i] = &n[i]
+	}
 	out := map[Status]int{}
-	return out, tx.List(func(r db.Row) error {
-		var status, n int64
-		err := r.Scan(&status, &n)
-		out[Status(status)] += int(n)
-		return err
-	}, query, args...)
+	err := tx.Get(ofEachState+from, args...).Scan(into...)
+	for i, st := range Statuses {
+		if n[i] > 0 {
+			out[st] = n[i]
+		}
+	}
+	return out, err
 }

@@ -26,8 +26,12 @@ func (h audits) ListAudit(ctx context.Context, p oas.ListAuditParams) (*oas.Audi
 	}
 	out := &oas.AuditPage{Items: []oas.AuditEntry{}, NextCursor: text(next)}
 	for _, a := range all {
-		out.Items = append(out.Items, oas.AuditEntry{TraceID: a.ID, TraceName: a.Name, TraceTitle: a.Title, Time: time.UnixMilli(a.At).UTC(), ResourceType: a.Resource,
-			ResourceID: a.ResourceID, ResourceName: text(a.ResourceName), ActorType: actorTypes[a.Kind], UserID: text(a.Actor), UserName: text(a.ActorName), SourceIP: text(a.Address), RequestID: text(a.Request), Reason: text(a.Reason)})
+		e := oas.AuditEntry{TraceID: a.ID, TraceName: a.Name, TraceTitle: a.Title, Time: time.UnixMilli(a.At).UTC(), ResourceType: a.Resource,
+			ResourceID: a.ResourceID, ResourceName: text(a.ResourceName), ActorType: actorTypes[a.Kind], UserID: text(a.Actor), UserName: text(a.ActorName), SourceIP: text(a.Address), RequestID: text(a.Request), Reason: text(a.Reason)}
+		if a.Unproved {
+			e.Unproved = oas.NewOptBool(true)
+		}
+		out.Items = append(out.Items, e)
 	}
 	return out, nil
 }

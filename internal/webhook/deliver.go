@@ -183,7 +183,8 @@ type body struct {
 	Data      content `json:"data"`
 }
 
-// content is the event as the change feed shows it.
+// content is the event as the change feed shows it to an auditor, without the
+// address and the hash: names and addresses are a person's and do not go out.
 type content struct {
 	Seq       int64           `json:"seq"`
 	DomainSeq int64           `json:"domain_seq"`
@@ -203,8 +204,12 @@ func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC333
 // not go on now. skipped is the number of the last event before it that nobody
 // asked for, or the one passed already.
 func (s *Service) tell(ctx context.Context, h Hook, skipped int64, r event.Row) (bool, error) {
+	data, err := r.Nameless()
+	if err != nil {
+		return false, err
+	}
 	text, err := json.Marshal(body{Type: r.Kind, Timestamp: stamp(r.At), Data: content{Seq: r.Seq, DomainSeq: r.DomainSeq, ID: r.ID, Domain: r.Domain,
-		Subject: r.Subject, SubjectID: r.SubjectID, Revision: r.Revision, ActorKind: r.ActorKind.String(), Actor: r.Actor, Data: r.Data}})
+		Subject: r.Subject, SubjectID: r.SubjectID, Revision: r.Revision, ActorKind: r.ActorKind.String(), Actor: r.Actor, Data: data}})
 	if err != nil {
 		return false, err
 	}

@@ -262,6 +262,44 @@ func TestWebhook(t *testing.T) {
 	})
 }
 
+// TestNames: what a thing is called in a person's own words does not go out, in
+// clear or sealed; the rest of the event does.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	dbtest.EachClock(t, func(t *testing.T, d *db.DB, clock *dbtest.Clock) {
+		w := newWorld(t, d, clock)
+		r := receive(t, always(http.StatusNoContent))
+		h, _ := w.create(webhook.NewHook{URL: r.URL + "/hook", Kinds: []string{"label.*", "ticket.*"}, After: 0})
+		err := d.Update(t.Context(), func(tx *db.Tx) error {
+			who := principal.Principal{Kind: principal.Customer, Domain: "d1", User: "u"}
+			event.Record(tx, who, event.Event{Domain: "d1", Kind: "label.create", Subject: "label", SubjectID: "7", LogCode: event.NoLog, Name: "VIP Frau Weber"})
+			event.Record(tx, who, event.Event{Domain: "d1", Kind: "ticket.label", Subject: "ticket", SubjectID: "t", LogCode: event.NoLog, Name: "VIP Frau Weber", Data: map[string]any{"labels": []int{7}}})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.happen("d1", "ticket.close")
+		w.deliver(h.ID)
+		var got []string
+		for _, q := range r.requests() {
+			var sent struct {
+				Data struct{ Data json.RawMessage }
+			}
+			if err := json.Unmarshal([]byte(q.body), &sent); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, q.kind()+" "+string(sent.Data.Data))
+			if strings.Contains(q.body, "sealed_") || strings.Contains(q.body, "Weber") {
+				t.Errorf("sent %s", q.body)
+			}
+		}
+		if want := []string{"label.create {}", `ticket.label {"labels":[7]}`, "ticket.close {}"}; !slices.Equal(got, want) {
+			t.Errorf("sent %q, want %q", got, want)
+		}
+	})
+}
+
 // TestTwoSecrets: after a rotation both secrets fit for a day, then only the new one.
 func TestTwoSecrets(t *testing.T) {
 	t.Parallel()

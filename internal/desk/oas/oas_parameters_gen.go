@@ -14216,7 +14216,8 @@ func decodeListDomainKeysParams(args [1]string, argsEscaped bool, r *http.Reques
 // ListDomainsParams is parameters of ListDomains operation.
 type ListDomainsParams struct {
 	// Words; each of them is part of the name or the id, whatever the case, or begins a word of a user's
-	// name, or is a user's whole e-mail address or mobile number (of two characters at least); auditors
+	// name, or is a user's whole e-mail address or mobile number (of two characters at least). Users are
+	// looked for by the first four such words, each among the newest 1,000 users that it finds; auditors
 	// find nothing by users.
 	Q OptString `json:",omitempty,omitzero"`
 	// Only these domains; unknown ones are missing.

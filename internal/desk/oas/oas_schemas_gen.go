@@ -11886,7 +11886,8 @@ type Event struct {
 	ActorID OptString `json:"actor_id"`
 	// Address the change came from.
 	Address OptString `json:"address"`
-	// References, digests and small values.
+	// References, digests and small values. `name` is what a customer called a label; auditors are not
+	// shown it.
 	Data OptEventData `json:"data"`
 	// Link of the chain over this event and all before it.
 	Hash string `json:"hash"`
@@ -12042,7 +12043,8 @@ func (s *Event) SetHash(val string) {
 	s.Hash = val
 }
 
-// References, digests and small values.
+// References, digests and small values. `name` is what a customer called a label; auditors are not
+// shown it.
 type EventData map[string]jx.Raw
 
 func (s *EventData) init() EventData {

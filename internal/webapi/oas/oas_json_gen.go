@@ -1387,6 +1387,12 @@ func (s *AuditEntry) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.Unproved.Set {
+			e.FieldStart("unproved")
+			s.Unproved.Encode(e)
+		}
+	}
+	{
 		if s.SourceIP.Set {
 			e.FieldStart("source_ip")
 			s.SourceIP.Encode(e)
@@ -1406,7 +1412,7 @@ func (s *AuditEntry) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfAuditEntry = [13]string{
+var jsonFieldsNameOfAuditEntry = [14]string{
 	0:  "trace_id",
 	1:  "trace_name",
 	2:  "trace_title",
@@ -1417,9 +1423,10 @@ var jsonFieldsNameOfAuditEntry = [13]string{
 	7:  "actor_type",
 	8:  "user_id",
 	9:  "user_name",
-	10: "source_ip",
-	11: "request_id",
-	12: "reason",
+	10: "unproved",
+	11: "source_ip",
+	12: "request_id",
+	13: "reason",
 }
 
 // Decode decodes AuditEntry from json.
@@ -1542,6 +1549,16 @@ func (s *AuditEntry) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"user_name\"")
+			}
+		case "unproved":
+			if err := func() error {
+				s.Unproved.Reset()
+				if err := s.Unproved.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"unproved\"")
 			}
 		case "source_ip":
 			if err := func() error {

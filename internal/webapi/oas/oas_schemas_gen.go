@@ -543,8 +543,9 @@ type AuditEntry struct {
 	ResourceType string `json:"resource_type"`
 	// Its id; of a case its number.
 	ResourceID string `json:"resource_id"`
-	// What it is called. Of labels the names at the time, also when labels are put on a case or taken off;
-	// of users the log-in name today. Absent otherwise, and of people whose data was erased.
+	// What it is called. Of the caller's own labels the names at the time, also when labels are put on a
+	// case or taken off; of users the log-in name today. Absent otherwise, of other users' labels too, and
+	// of people whose data was erased.
 	ResourceName OptString `json:"resource_name"`
 	// Who did it.
 	ActorType AuditEntryActorType `json:"actor_type"`
@@ -552,6 +553,9 @@ type AuditEntry struct {
 	UserID OptString `json:"user_id"`
 	// Log-in name of a user of the domain, alias of an engineer.
 	UserName OptString `json:"user_name"`
+	// True of a failed log-in. Somebody gave the name of this user and was not proved to be him. Absent
+	// otherwise.
+	Unproved OptBool `json:"unproved"`
 	// Address the request came from; absent for people of the house and the system.
 	SourceIP OptString `json:"source_ip"`
 	// X-Request-Id of the request; of users of the domain only.
@@ -608,6 +612,11 @@ func (s *AuditEntry) GetUserID() OptString {
 // GetUserName returns the value of UserName.
 func (s *AuditEntry) GetUserName() OptString {
 	return s.UserName
+}
+
+// GetUnproved returns the value of Unproved.
+func (s *AuditEntry) GetUnproved() OptBool {
+	return s.Unproved
 }
 
 // GetSourceIP returns the value of SourceIP.
@@ -673,6 +682,11 @@ func (s *AuditEntry) SetUserID(val OptString) {
 // SetUserName sets the value of UserName.
 func (s *AuditEntry) SetUserName(val OptString) {
 	s.UserName = val
+}
+
+// SetUnproved sets the value of Unproved.
+func (s *AuditEntry) SetUnproved(val OptBool) {
+	s.Unproved = val
 }
 
 // SetSourceIP sets the value of SourceIP.

@@ -5584,7 +5584,7 @@ export interface components {
             actor_id?: string;
             /** @description Address the change came from. */
             address?: string;
-            /** @description References, digests and small values. */
+            /** @description References, digests and small values. `name` is what a customer called a label; auditors are not shown it. */
             data?: {
                 [key: string]: unknown;
             };
@@ -9927,7 +9927,7 @@ export interface operations {
     ListDomains: {
         parameters: {
             query?: {
-                /** @description Words; each of them is part of the name or the id, whatever the case, or begins a word of a user's name, or is a user's whole e-mail address or mobile number (of two characters at least); auditors find nothing by users. */
+                /** @description Words; each of them is part of the name or the id, whatever the case, or begins a word of a user's name, or is a user's whole e-mail address or mobile number (of two characters at least). Users are looked for by the first four such words, each among the newest 1,000 users that it finds; auditors find nothing by users. */
                 q?: string;
                 /** @description Only these domains; unknown ones are missing. */
                 id?: string[];

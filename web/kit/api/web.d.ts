@@ -1111,7 +1111,7 @@ export interface components {
             resource_type: string;
             /** @description Its id; of a case its number. */
             resource_id: string;
-            /** @description What it is called. Of labels the names at the time, also when labels are put on a case or taken off; of users the log-in name today. Absent otherwise, and of people whose data was erased. */
+            /** @description What it is called. Of the caller's own labels the names at the time, also when labels are put on a case or taken off; of users the log-in name today. Absent otherwise, of other users' labels too, and of people whose data was erased. */
             resource_name?: string;
             /**
              * @description Who did it.
@@ -1122,6 +1122,8 @@ export interface components {
             user_id?: string;
             /** @description Log-in name of a user of the domain, alias of an engineer. */
             user_name?: string;
+            /** @description True of a failed log-in. Somebody gave the name of this user and was not proved to be him. Absent otherwise. */
+            unproved?: boolean;
             /** @description Address the request came from; absent for people of the house and the system. */
             source_ip?: string;
             /** @description X-Request-Id of the request; of users of the domain only. */

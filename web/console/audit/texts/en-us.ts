@@ -26,6 +26,7 @@ const texts: Record<keyof typeof zh, string> = {
   'audit.engineer': 'Service desk: {name}',
   'audit.house': 'Service desk',
   'audit.system': 'System',
+  'audit.unproved': 'somebody as {name}',
   'audit.reason': 'Reason: {reason}',
   'audit.details': 'Details',
   'audit.details.of': 'Details: {title}',

@@ -24,6 +24,7 @@ const texts = {
   'audit.engineer': '服务方：{name}',
   'audit.house': '服务方',
   'audit.system': '系统',
+  'audit.unproved': '有人以 {name} 的名义',
   'audit.reason': '原因：{reason}',
   'audit.details': '详细',
   'audit.details.of': '详细：{title}',

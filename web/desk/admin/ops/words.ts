@@ -20,6 +20,9 @@ export function eventName(kind: string, data?: Record<string, unknown>): string 
   return text === kind ? eventWords(kind, data) : text
 }
 
+/** Whether somebody did it in the name of the actor without being proved to be him. */
+export const unproved = (kind: string) => kind === 'user.login.fail'
+
 /** What the thing of an event is called, in the reader's language; '' where the event does not tell. */
 export const subjectName = (data: Record<string, unknown> | undefined): string => nameIn(data, language())
 

@@ -100,6 +100,7 @@ const texts: Record<keyof typeof zh, string> = {
   'o.aud.subject': 'Subject',
   'o.aud.data': 'Data',
   'o.aud.hash': 'Hash',
+  'o.aud.unproved': 'somebody as {name}',
   'o.aud.local': 'local command',
   'o.aud.system': 'system',
   'o.aud.empty': 'Nothing is recorded yet',

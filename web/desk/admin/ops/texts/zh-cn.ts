@@ -98,6 +98,7 @@ const texts = {
   'o.aud.subject': '对象',
   'o.aud.data': '数据',
   'o.aud.hash': '哈希',
+  'o.aud.unproved': '有人以 {name} 的名义',
   'o.aud.local': '本机命令',
   'o.aud.system': '系统',
   'o.aud.empty': '还没有记录',
