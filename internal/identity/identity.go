@@ -165,7 +165,7 @@ func (s *Service) CreateDomain(ctx context.Context, who principal.Principal, in 
 			return d, err
 		}
 		if taken > 0 {
-			return d, ErrNameTaken.With("name", name)
+			return d, ErrNameTaken.With("name", name).In("name")
 		}
 		insertDomain(tx, d)
 		event.Record(tx, who, event.Event{Domain: d.ID, Kind: "domain.create", Subject: "domain", SubjectID: d.ID, LogCode: event.NoLog, Data: map[string]any{"plan": d.Plan}})

@@ -136,7 +136,7 @@ func (s *Service) CreateUser(ctx context.Context, who principal.Principal, in Ne
 		}
 		switch {
 		case taken > 0:
-			return User{}, ErrNameTaken.With("name", u.Name)
+			return User{}, ErrNameTaken.With("name", u.Name).In("name")
 		case in.Main && mains > 0:
 			return User{}, ErrMainTaken
 		case !in.Main && mains == 0 && in.Domain != principal.House:

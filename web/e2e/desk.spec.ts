@@ -318,6 +318,7 @@ test('transfer needs a reason and can be undone; new rows wait', async ({ page, 
   const which = number(page)
   await page.locator('main h1').click()
   await page.keyboard.press('t')
+  await expect(page.locator('dialog[open] h2')).toHaveText(`转派工单 ${which}`)
   // Nobody is chosen yet, and who has the ticket is no choice.
   await expect(page.locator('dialog[open] [role=option]', { hasText: 'emma' })).toBeVisible()
   await expect(page.locator('dialog[open] [aria-selected=true]')).toHaveCount(0)
@@ -330,7 +331,7 @@ test('transfer needs a reason and can be undone; new rows wait', async ({ page, 
   await expect(page.locator('dialog[open]')).toContainText('请填写原因')
   await page.locator('dialog[open] textarea').fill('下班交接')
   await page.locator('dialog[open]').getByRole('button', { name: '转派', exact: true }).click()
-  await expect(bar(page, /已转派 1 张工单给 emma/)).toBeVisible()
+  await expect(bar(page, new RegExp(`已将工单 ${which}“.+”转派给 emma`))).toBeVisible()
   await expect(page.locator('.head .meta')).toContainText('处理人 emma')
   await bar(page, 'emma').getByRole('button', { name: '撤销' }).click()
   await expect(page.locator('.head .meta')).toContainText('处理人 chen')
@@ -481,6 +482,30 @@ test('the palette hears Chinese by its sound, and names no tickets where there a
   await expect(page.locator('dialog[open] .group')).toHaveCount(0)
   await field.fill('fuwuqi')
   await expect(page.locator('dialog[open] [role=option]', { hasText: '服务器' }).first()).toBeVisible()
+})
+
+test('the palette acts on a ticket only where one was reached', async ({ page, world }) => {
+  await signInHouse(page, world, 'chen', '')
+  await toList(page, 'open')
+  await expect(page.locator('a[data-number]').first()).toBeVisible()
+  const transfer = page.locator('dialog[open] [role=option] .tx', { hasText: /^转派$/ })
+  const ask = async () => {
+    await page.keyboard.press('Control+k')
+    await page.locator('dialog[open] input').fill('转派')
+    await expect(page.locator('dialog[open] [role=option]').first()).toBeVisible()
+  }
+  await ask()
+  await expect(transfer).toHaveCount(0)
+  await page.keyboard.press('Escape')
+  await expect(page.locator('dialog[open]')).toHaveCount(0)
+  await page.keyboard.press('t') // nor does the key
+  await page.keyboard.press('j')
+  await expect(page.locator('a[data-number]:focus')).toBeVisible()
+  await expect(page.locator('dialog[open]')).toHaveCount(0)
+  const which = await page.locator('a[data-number]:focus').getAttribute('data-number')
+  await ask()
+  await transfer.click()
+  await expect(page.locator('dialog[open] h2')).toHaveText(`转派工单 ${which}`)
 })
 
 test('merge shows the joined time line, and its undo brings both back', async ({ page, world }) => {

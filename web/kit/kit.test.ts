@@ -12,6 +12,7 @@ import { prefs } from './prefs.svelte'
 import { safeNext, type Session } from './session.svelte'
 import { countdown, span, spanShort } from './span'
 import { pastedName, refuse } from './uploads.svelte'
+import { zoneName } from './zone'
 
 const root = join(import.meta.dirname, '..')
 
@@ -259,4 +260,8 @@ describe('budgets', () => {
   test.skipIf(page('console') === '' && !ci)('no chunk > 100 kB', () => {
     for (const f of readdirSync(join(dist, 'assets')).filter((f) => /\.(js|css)$/.test(f))) expect(size(`assets/${f}`), f).toBeLessThanOrEqual(100_000)
   })
+})
+
+test('a zone of a fixed offset is told the way people count it', () => {
+  expect(['Etc/GMT-8', 'Etc/GMT+3', 'GMT+8', 'Asia/Shanghai', 'Etc/UTC'].map(zoneName)).toEqual(['GMT+8', 'GMT-3', 'GMT+8', 'Asia/Shanghai', 'Etc/UTC'])
 })

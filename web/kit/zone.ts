@@ -41,3 +41,9 @@ export function today(at = Date.now(), zone = prefs.zone): string {
     return new Date(at).toISOString().slice(0, 10)
   }
 }
+
+/** A zone as people read it: Etc/GMT-8, whose sign is turned round, is GMT+8. */
+export function zoneName(zone: string): string {
+  const [, sign, hours] = /^Etc\/GMT([+-])(\d{1,2})$/.exec(zone) ?? []
+  return sign === undefined ? zone : `GMT${sign === '-' ? '+' : '-'}${hours}`
+}

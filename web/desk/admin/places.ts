@@ -45,7 +45,7 @@ export const groups: readonly { id: Group; name: Both }[] = [
 export const places: readonly Place[] = [
   // What we offer
   at('catalog', 'service', auditors, administrators, ['服务目录', 'Catalogue'], ['产品、问题类型、模板、附加参数，中英文并列', 'Products, problem types, templates and extra parameters, in both languages'], () => import('./service/Catalog.svelte')),
-  at('sla', 'service', auditors, administrators, ['级别与时限', 'Severities, service levels'], ['按支持计划承诺的时间、工作日历、试算', 'What each plan promises, calendars, and what a change would mean'], () => import('./service/Sla.svelte')),
+  at('sla', 'service', auditors, administrators, ['严重程度与服务时限', 'Severities and service levels'], ['按支持计划承诺的时间、工作日历、试算', 'What each plan promises, calendars, and what a change would mean'], () => import('./service/Sla.svelte')),
   at('limits', 'service', auditors, administrators, ['配额与限制', 'Quotas and limits'], ['数量上限，是否须先签署协议', 'How many, and whether to sign an agreement first'], () => import('./service/Limits.svelte')),
   at('agreements', 'service', house, administrators, ['协议', 'Agreements'], ['版本、发布、差别、谁签署过', 'Versions, publishing, differences, who signed'], () => import('./service/Agreements.svelte')),
 

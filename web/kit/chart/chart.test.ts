@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { lines } from './engine'
-import { csvOf, scale } from './model'
+import { csvOf, lines, scale } from './model'
 import { periodsOf, rangeOf, weekOf } from './range'
 
 describe('ranges', () => {

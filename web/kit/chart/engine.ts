@@ -1,6 +1,6 @@
 // Draws a model with Chart.js; loaded where a chart is and nowhere else.
 import { BarController, BarElement, CategoryScale, Chart, Legend, LinearScale, LineController, LineElement, PointElement, Tooltip, type ActiveElement, type ChartDataset } from 'chart.js'
-import { scale, type Model, type Tone } from './model'
+import { across, lines, scale, type Model, type Tone } from './model'
 
 Chart.register(BarController, BarElement, CategoryScale, Legend, LinearScale, LineController, LineElement, PointElement, Tooltip)
 
@@ -46,17 +46,6 @@ function fill(tone: string, ground: string, n: number): CanvasPattern | string {
   else c.stroke()
   return c.createPattern(tile, 'repeat') ?? tone
 }
-/** A long name on several lines, broken at blanks or between Chinese characters. */
-export function lines(name: string, width: number): string | string[] {
-  const out: string[] = []
-  for (const part of name.match(/[^\s\p{Script=Han}]+\s*|\p{Script=Han}|\s+/gu) ?? [name]) {
-    const last = out.at(-1)
-    const wide = (s: string) => [...s.trimEnd()].reduce((n, c) => n + (/\p{Script=Han}/u.test(c) ? 2 : 1), 0)
-    if (last !== undefined && wide(last + part) <= width) out[out.length - 1] = last + part
-    else out.push(part)
-  }
-  return out.length > 1 ? out.map((l) => l.trimEnd()) : name
-}
 
 const dashes = [[], [6, 4], [2, 3], [8, 3, 2, 3]]
 const points = ['circle', 'rectRot', 'triangle', 'rect'] as const
@@ -80,7 +69,7 @@ export function draw(canvas: HTMLCanvasElement, model: Model, look: Look): () =>
   const names = model.sideways ? 'y' : 'x'
   const chart = new Chart<'bar' | 'line'>(canvas, {
     type: model.kind,
-    data: { labels: model.sideways ? model.labels.map((l) => lines(l, canvas.clientWidth < 460 ? 14 : 28)) : model.labels, datasets },
+    data: { labels: model.sideways ? model.labels.map((l) => lines(l, across(box.clientWidth))) : model.labels, datasets },
     options: {
       indexAxis: model.sideways ? 'y' : 'x',
       locale: look.locale,

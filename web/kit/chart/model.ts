@@ -48,3 +48,18 @@ export function csvOf(t: Table): string {
   const figure = (s: string) => (/^-[\d.,]+%?$/.test(s) ? `"${s}"` : cell(s)) // a negative number stays one
   return `\ufeff${[t.columns, ...t.rows.map((r) => [r.head, ...r.cells.map((c) => c.text)])].map((r) => r.map(figure).join(',')).join('\r\n')}\r\n`
 }
+
+/** How many letters of a name stand on a line beside bars of so many pixels. */
+export const across = (wide: number): number => (wide < 460 ? 14 : 28)
+
+/** A long name on several lines, broken at blanks or between Chinese characters. */
+export function lines(name: string, width: number): string | string[] {
+  const out: string[] = []
+  for (const part of name.match(/[^\s\p{Script=Han}]+\s*|\p{Script=Han}|\s+/gu) ?? [name]) {
+    const last = out.at(-1)
+    const wide = (s: string) => [...s.trimEnd()].reduce((n, c) => n + (/\p{Script=Han}/u.test(c) ? 2 : 1), 0)
+    if (last !== undefined && wide(last + part) <= width) out[out.length - 1] = last + part
+    else out.push(part)
+  }
+  return out.length > 1 ? out.map((l) => l.trimEnd()) : name
+}

@@ -5,6 +5,9 @@ import { detailOf, say } from '../../../kit/text'
 import { a } from '../texts'
 import { fieldOf } from './field'
 
+/** The server's words as a sentence; the wire's name of a field stays as it is spelled. */
+const sentence = (text: string) => text.replace(/^[a-z]+(?=[ ,’'])/, (w) => w.charAt(0).toUpperCase() + w.slice(1))
+
 export class Form {
   busy = $state(false)
   failure = $state.raw<Failure>()
@@ -14,7 +17,7 @@ export class Form {
   /** What the server said of a field, by the wire's name: `name`, `actions[2].text`. Shown there, and not once more above. */
   error(name: string): string {
     this.#known.add(name)
-    return this.failure !== undefined && this.field === name ? detailOf(this.failure) || say(this.failure) : ''
+    return this.failure !== undefined && this.field === name ? sentence(detailOf(this.failure) || say(this.failure)) : ''
   }
   /** The failure is about no field that is shown. */
   get general(): Failure | undefined {

@@ -51,6 +51,7 @@ const texts: Record<keyof typeof zh, string> = {
   'history.none': 'No changes yet',
   'history.hint': 'Who changed what, and when, will stand here.',
   'history.denied': 'The change history is for administrators and auditors.',
+  'changes.noend': 'no end set',
   'changes.more': 'Earlier changes',
   'history.local': 'local command',
   'history.system': 'system',

@@ -49,6 +49,7 @@ const texts = {
   'history.none': '还没有修改记录',
   'history.hint': '修改后，谁在什么时候改了什么会显示在这里。',
   'history.denied': '修改记录供管理员和审计员查看。',
+  'changes.noend': '未设截止时间',
   'changes.more': '更早的记录',
   'history.local': '本机命令',
   'history.system': '系统',

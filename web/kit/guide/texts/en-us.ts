@@ -11,7 +11,7 @@ const texts: Record<keyof typeof zh, string> = {
   'guide.answer.how': 'Sign in as the engineer chen, open it from the unassigned ones and answer.',
   'guide.code.how': 'Sign in as admin: text messages and mails end here, none is really sent.',
   'guide.webhook.how': 'Sign in as admin, add an address and see request and answer of each delivery.',
-  'guide.open.self': 'Open a ticket, and see what the right column promises.',
+  'guide.open.self': 'Fill in the form and see what the right column promises.',
   'guide.answer.self': 'Open it from the unassigned ones and answer.',
   'guide.code.self': 'Text messages and mails end here, none is really sent.',
   'guide.webhook.self': 'Add an address and see request and answer of each delivery.',

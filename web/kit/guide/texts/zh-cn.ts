@@ -9,7 +9,7 @@ const texts = {
   'guide.answer.how': '以工程师 chen 登录，从未分派中打开它并回复。',
   'guide.code.how': '以 admin 登录，短信和邮件都在这里，不会真正发出。',
   'guide.webhook.how': '以 admin 登录，添加一个地址，查看每次投递的请求与应答。',
-  'guide.open.self': '提交一张工单，看看右侧如何提示承诺时间。',
+  'guide.open.self': '填写表单，看看右侧如何提示承诺时间。',
   'guide.answer.self': '从未分派中打开它并回复。',
   'guide.code.self': '短信和邮件都在这里，不会真正发出。',
   'guide.webhook.self': '添加一个地址，查看每次投递的请求与应答。',
