@@ -188,7 +188,7 @@ export const step = (number: string, body: S['StepReq']) => told(desk.POST('/des
 
 /** The first line of a description, for headings and lists. */
 export function headline(text: string): string {
-  return plain(text.split('\n').find((l) => l.trim() !== '')?.trim() ?? '')
+  return plain(text)
 }
 
 /**

@@ -9,7 +9,8 @@ import { match, nameOf, shortcuts, single, useKeys, type Shortcut } from './keys
 import { parse, parseInline } from './markdown'
 import { soundsLike } from './pinyin'
 import { prefs } from './prefs.svelte'
-import { safeNext, type Session } from './session.svelte'
+import type { Session } from './session.svelte'
+import { safeNext } from './signin'
 import { countdown, span, spanShort } from './span'
 import { pastedName, refuse } from './uploads.svelte'
 
