@@ -33,6 +33,13 @@ export const submitsQuery = () => ({
   staleTime: 60_000,
 })
 
+/** Whether the caller may export. */
+export const mayExportQuery = () => ({
+  queryKey: ['privileges', 'export'],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/privileges', { params: { query: { privilege: 'export' } }, signal }))).has_privilege === 1,
+  staleTime: 60_000,
+})
+
 /** Whether the caller sees every ticket of the account. */
 export const wholeQuery = () => ({
   queryKey: ['whole'],
