@@ -33,6 +33,13 @@ export const submitsQuery = () => ({
   staleTime: 60_000,
 })
 
+/** Whether the caller may export. */
+export const mayExportQuery = () => ({
+  queryKey: ['privileges', 'export'],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => (await unwrap(v2.GET('/v2/servicerequest/privileges', { params: { query: { privilege: 'export' } }, signal }))).has_privilege === 1,
+  staleTime: 60_000,
+})
+
 /** Whether the caller sees every ticket of the account. */
 export const wholeQuery = () => ({
   queryKey: ['whole'],
@@ -73,7 +80,7 @@ const of = (group: string) => group || undefined
 export const detailQuery = (id: string, group = '') => ({
   queryKey: ['ticket', id, lang(), group],
   queryFn: async ({ signal }: { signal: AbortSignal }) => {
-    const r = await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}', { params: { path: { case_id: id }, query: { group_id: of(group) } }, signal }))
+    const r = await unwrap(v2.GET('/v2/servicerequest/cases/{case_id}', { params: { path: { case_id: id }, query: { group_id: of(group), trim_osm_rich_text_label: false } }, signal }))
     const extra = (r as { extends_params?: ExtendValue[] }).extends_params ?? []
     return { ...(r.incident_detail_info as Detail), extends_params: extra }
   },

@@ -209,7 +209,7 @@ export async function say(number: string, body: S['StepReq'], as: string = body.
 
 /** The first line of a description, for headings and lists. */
 export function headline(text: string): string {
-  return plain(text.split('\n').find((l) => l.trim() !== '')?.trim() ?? '')
+  return plain(text)
 }
 
 /**

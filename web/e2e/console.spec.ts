@@ -93,6 +93,34 @@ test('a customer submits with a proved number and a pasted picture, replies, con
   await expect(page.getByRole('link', { name: /三台云服务器/ })).toBeVisible()
 })
 
+test('a draft brings its pasted picture back; one that is no more is told', async ({ page, world, faults }) => {
+  await signIn(page, world, 'yunfan', 0, '/console/new')
+  await page.locator('#text').fill('看图')
+  await pastePicture(page, '#text')
+  await expect(page.getByText('已上传')).toBeVisible()
+  await expect(page.locator('#text')).toHaveValue(/attachment:(?!wait-)/)
+  const text = await page.locator('#text').inputValue()
+  await page.locator('#text').blur()
+  await page.reload()
+  await expect(page.locator('#text')).toHaveValue(text)
+  await expect(page.getByText('已上传')).toBeVisible()
+  await expect(page.locator('details img')).toBeVisible()
+  await expect.poll(() => page.locator('details img').evaluate((e: HTMLImageElement) => e.naturalWidth)).toBe(10)
+
+  faults.allow.push(/Failed to load resource/)
+  const id = /attachment:([\w-]+)/.exec(text)?.[1] ?? ''
+  const gone = await page.evaluate(async (id) => {
+    const session = (await (await fetch('/web/v1/session')).json()) as { csrf: string }
+    return (await fetch(`/v2/servicerequest/accessorys/${id}`, { method: 'DELETE', headers: { 'X-Csrf': session.csrf } })).status
+  }, id)
+  expect(gone).toBeLessThan(300)
+  await page.reload()
+  await expect(page.getByText(/pasted-[\d-]+\.png 已不在服务器上，请重新添加/)).toBeVisible()
+  await expect(page.locator('#text')).toHaveValue(/^看图\n+$/)
+  await expect(page.getByText('已上传')).toHaveCount(0)
+  await page.getByRole('button', { name: '清空草稿' }).click()
+})
+
 test('a wrong code is told, and the contact stays unproved', async ({ page, world, faults }) => {
   faults.allow.push(/console: Failed to load resource.*400/)
   await signIn(page, world, 'wangwei', 0, '/console/new')

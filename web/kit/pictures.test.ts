@@ -60,6 +60,10 @@ describe('a picture in a text', () => {
 
   test('in one line it is its name; without its file it is gone', () => {
     expect(plain('a ![b.png](attachment:c "1x2") d')).toBe('a [b.png] d')
+    expect(plain('服务器 **无法登录** - 第一步 `ssh root@**`\n第二行')).toBe('服务器 无法登录 - 第一步 ssh root@**')
+    expect(plain('\n![b.png](attachment:c)\n```sh\n- 看 [文档](https://e.example/a) 再 **试**\n```')).toBe('看 文档 再 试')
+    expect(plain('![b.png](attachment:c)\n'), 'nothing but a picture').toBe('[b.png]')
+    expect(plain('<b>a</b> 3 * 4 ** 5 #1 List<String> [x]')).toBe('<b>a</b> 3 * 4 ** 5 #1 List<String> [x]')
     expect(plain('![x](https://e.example/a.png)')).toBe('![x](https://e.example/a.png)')
     expect(bare('a\n![b](attachment:c)\n![d](attachment:e)', (id) => id === 'e')).toBe('a\n\n![d](attachment:e)')
     expect(bare('![b](attachment:c)\n')).toBe('')

@@ -70,6 +70,11 @@ export class Pasted {
     return true
   }
 
+  /** Takes up files that a kept draft brought: their places go with them, too. */
+  adopt(list: readonly Pick<Upload, 'key' | 'id'>[]): void {
+    for (const u of list) this.#at.set(u.key, u.id)
+  }
+
   /** The text with what has become of the uploads since. */
   follow(text: string, list: readonly Pick<Upload, 'key' | 'id' | 'state' | 'name'>[]): string {
     for (const [key, id] of this.#at) {

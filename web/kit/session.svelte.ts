@@ -1,5 +1,6 @@
 // Who is signed in. The session is a cookie no script can read; the page only
 // knows who it is and the value that changing calls carry.
+import { web } from './api' // which asks here in turn, in calls alone
 import type { components } from './api/web'
 import { Failure, unwrap } from './errors'
 
@@ -28,7 +29,6 @@ export function toSignIn(): void {
 
 /** The session of the cookie, or undefined when there is none. */
 export async function resume(): Promise<Session | undefined> {
-  const { web } = await import('./api')
   try {
     state.session = await unwrap(web.GET('/web/v1/session'))
   } catch (e) {
@@ -38,41 +38,19 @@ export async function resume(): Promise<Session | undefined> {
   return state.session
 }
 
-/** The session, or what still has to be proved: a second factor. */
-export async function signIn(body: components['schemas']['NewBrowserSessionReq']): Promise<Session | Challenge> {
-  const { web } = await import('./api')
-  const got: Session | Challenge = await unwrap(web.POST('/web/v1/session', { body }))
-  if (!('challenge' in got)) state.session = got
-  return got
-}
-export type Challenge = components['schemas']['SignInChallenge']
-
-/** Answers the challenge; a session that has just got a second factor brings its recovery codes. */
-export async function answer(challenge: string, code: string): Promise<Session> {
-  const { web } = await import('./api')
-  state.session = await unwrap(web.POST('/web/v1/session/second-factor', { body: { challenge, code } }))
-  return state.session
+/** Takes up a session that was just opened. */
+export function enter(s: Session): void {
+  state.session = s
 }
 
 export async function signOut(): Promise<void> {
-  const { web } = await import('./api')
-  await unwrap(web.DELETE('/web/v1/session', { headers: headersOf() }))
+  await unwrap(web.DELETE('/web/v1/session'))
   state.session = undefined
   state.left = true
   location.assign('/login')
 }
 
-function headersOf(): Record<string, string> {
-  return { 'X-Csrf': csrf() }
-}
-
 /** Where a user of this kind belongs. */
 export function homeOf(s: Session): string {
   return s.kind === 'customer' ? '/console' : '/desk'
-}
-
-/** A `next` that stays on this site and in the user's own section. */
-export function safeNext(next: string | null, s: Session): string {
-  const home = homeOf(s)
-  return next !== null && (next === home || next.startsWith(`${home}/`) || next.startsWith(`${home}?`)) ? next : home
 }

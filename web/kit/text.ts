@@ -33,5 +33,7 @@ export function sayAll(error: unknown): string {
   return d === '' ? say(f) : `${say(f)} ${d}`
 }
 
-/** A text for one line: of pictures in it (pictures.ts) the names, or what is said instead. */
-export const plain = (text: string, name = '$1'): string => text.replace(/!(\[[^\]\n]{0,255}])\(attachment:[^)\n]*\)/g, name)
+const picture = /!(\[[^\]\n]{0,255}])\(attachment:[^)\n]*\)/g
+/** A text as titles have it: its first line with words, without marks; of pictures in it (pictures.ts) the names, or what is said instead. */
+export const plain = (text: string, name = '$1'): string =>
+  (text.split('\n').find((l) => /^(?!\s*```).*\S/.test(l.replace(picture, ''))) ?? text).trim().replace(picture, name).replace(/^(?:[-*•]\s+|>\s?)+|`([^`]+)`|\*\*([^*]+)\*\*|(?<!!)\[([^\]]{1,500})]\(https?:[^\s)]+\)/g, '$1$2$3')

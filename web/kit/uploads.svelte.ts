@@ -21,7 +21,9 @@ export interface Upload {
   preview: string // object URL of a picture, '' = none
 }
 
-export type Refusal = { why: 'count' | 'size' | 'type' | 'empty'; name: string }
+export type KeptFile = Pick<Upload, 'id' | 'name' | 'size' | 'type'>
+
+export type Refusal = { why: 'count' | 'size' | 'type' | 'empty' | 'gone'; name: string }
 
 /** What stands in the way of a file, undefined when nothing does. */
 export function refuse(limits: Limits, file: { name: string; size: number }, have: number): Refusal['why'] | undefined {
@@ -84,6 +86,20 @@ export class Uploads {
       void this.#start(key)
     }
     return this.list.filter((u) => u.key > before)
+  }
+
+  /** Files that were uploaded before, as a kept draft names them. */
+  restore(files: readonly KeptFile[]): void {
+    for (const f of files) this.list.push({ ...f, key: ++this.#last, percent: 100, state: 'done', preview: '' })
+  }
+  /** A kept file that the server has no more: it has to be added again. */
+  lose(id: string): void {
+    for (const u of this.list.filter((x) => x.id === id)) this.refusals.push({ why: 'gone', name: u.name })
+    this.list = this.list.filter((x) => x.id !== id)
+  }
+  /** What a draft keeps of them: those that are there. */
+  get kept(): KeptFile[] {
+    return this.list.filter((u) => u.state === 'done').map(({ id, name, size, type }) => ({ id, name, size, type }))
   }
 
   again(key: number): void {

@@ -2,7 +2,8 @@ import { mount } from 'svelte'
 import '../kit/base.css'
 import { speak } from '../kit/i18n.svelte'
 import { applyTheme } from '../kit/prefs.svelte'
-import { resume, safeNext } from '../kit/session.svelte'
+import { resume } from '../kit/session.svelte'
+import { safeNext } from '../kit/signin'
 import Login from './Login.svelte'
 
 applyTheme()

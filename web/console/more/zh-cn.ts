@@ -131,7 +131,7 @@ const texts = {
   'close.solved': '已解决',
   'close.unsolved': '未解决',
   'close.unsolved.text': '问题仍未解决：',
-  'close.how': '请为这次服务打分（可不填）',
+  'close.how': '请为这次服务打分（选填）',
   'close.go': '关闭工单',
   'close.done': '工单已关闭',
   'talk.title': '沟通记录',

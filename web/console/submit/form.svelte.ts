@@ -3,14 +3,15 @@
 import { untrack } from 'svelte'
 import { v2 } from '../../kit/api'
 import { drop, keep, kept, later } from '../../kit/drafts'
-import { unwrap } from '../../kit/errors'
+import { asFailure, unwrap } from '../../kit/errors'
 import { bare } from '../../kit/pictures'
 import { queries } from '../../kit/query'
 import { announce, toast } from '../../kit/say.svelte'
 import { session } from '../../kit/session.svelte'
 import { sayAll } from '../../kit/text'
-import { sendForm, Uploads } from '../../kit/uploads.svelte'
+import { sendForm, Uploads, type KeptFile } from '../../kit/uploads.svelte'
 import { ticketsQuery, type S } from '../data'
+import { fileLink, pictured, pictureOf } from '../detail'
 import { m, type MoreKey } from '../more'
 import { noContact, type Contact } from '../parts/ContactField.svelte'
 import { navigate } from '../router'
@@ -38,6 +39,7 @@ interface Draft {
   severity: string
   time: string
   cc: string
+  files?: KeptFile[]
 }
 
 export interface Product {
@@ -101,7 +103,7 @@ export class Form {
       })
     })
     $effect(() => {
-      void [this.choice, this.region, this.text, JSON.stringify(this.values), this.severity, this.time, this.cc]
+      void [this.choice, this.region, this.text, JSON.stringify(this.values), this.severity, this.time, this.cc, this.uploads.kept]
       if (this.#ready) this.save.call()
       this.#ready = true
     })
@@ -118,8 +120,25 @@ export class Form {
       const k = kept<Draft>(this.#user, this.#place)
       if (k === undefined) return void (from !== '' && this.succeed())
       this.keptAt = k.at
-      Object.assign(this, k.value, { text: bare(k.value.text) }) // files are not kept, so their places are not
+      const { files = [], ...rest } = k.value
+      this.uploads.restore(files)
+      Object.assign(this, rest, { text: bare(rest.text, (id) => files.some((x) => x.id === id)) }) // a file that was on its way is not kept, nor its place
+      for (const x of files) void this.#recall(x)
     })
+  }
+
+  /** A kept file's picture; files that were not sent for long are no more, and that is said. */
+  async #recall(x: KeptFile): Promise<void> {
+    const here = await fileLink([x.id]).then((links) => links.has(x.id), (e: unknown) => asFailure(e).status === 0 || asFailure(e).passing) // who can not be asked may have it all the same
+    if (!here) {
+      this.uploads.lose(x.id)
+      this.text = bare(this.text, (id) => id !== x.id)
+    } else if (pictured(x.name)) {
+      const picture = await pictureOf(x.id, '', new AbortController().signal).then(URL.createObjectURL, () => '') // its name does as well
+      const u = this.uploads.list.find((y) => y.id === x.id)
+      if (u !== undefined) u.preview = picture
+      else if (picture !== '') URL.revokeObjectURL(picture)
+    }
   }
 
   readonly chosen = $derived(this.choice.problem !== '')
@@ -146,17 +165,18 @@ export class Form {
     this.choice = { ...nothing }
   }
 
-  // ---- drafts: everything but files, contacts' proofs and sensitive values
+  // ---- drafts: everything but contacts' proofs and sensitive values
   private store(): void {
-    if (this.text === '' && this.choice.product === '') drop(this.#user, this.#place)
+    if (this.text === '' && this.choice.product === '' && this.uploads.kept.length === 0) drop(this.#user, this.#place)
     else {
       const sensitive = new Set((this.can.params.data?.own ?? []).filter((x) => x.is_sensitive === 1).map((x) => x.param_key ?? ''))
       const values = Object.fromEntries(Object.entries($state.snapshot(this.values)).filter(([k]) => !sensitive.has(k)))
-      this.keptAt = keep<Draft>(this.#user, this.#place, { choice: $state.snapshot(this.choice), region: this.region, text: this.text, values, severity: this.severity, time: this.time, cc: this.cc })
+      this.keptAt = keep<Draft>(this.#user, this.#place, { choice: $state.snapshot(this.choice), region: this.region, text: this.text, values, severity: this.severity, time: this.time, cc: this.cc, files: this.uploads.kept })
     }
   }
   clear(): void {
     this.unpick()
+    this.uploads.clear()
     this.text = ''
     this.region = ''
     this.values = {}

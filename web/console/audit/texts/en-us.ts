@@ -2,7 +2,7 @@ import type zh from './zh-cn'
 
 const texts: Record<keyof typeof zh, string> = {
   'audit.title': 'Audit',
-  'audit.lead': 'What happened in your account, newest first, kept for ever. The main account sees all of it, a sub-user what he did himself.',
+  'audit.lead': 'What happened in your account, newest first, kept for ever. The main account sees all of it, a sub-user their own actions.',
   'audit.what': 'What',
   'audit.what.all': 'Everything',
   'audit.what.ticket': 'Tickets',

@@ -13,6 +13,7 @@ const texts: Record<keyof typeof zh, string> = {
   'kit.upload.count': 'At most {count} files; not added: {name}',
   'kit.upload.size': '{name} is larger than {size} MB',
   'kit.upload.type': 'Files like {name} are not accepted',
+  'kit.upload.gone': '{name} is no longer on the server: please add it again',
   'kit.upload.empty': '{name} is empty',
   'kit.preview': 'Preview',
   'kit.uploading': 'Uploading, {percent} %',

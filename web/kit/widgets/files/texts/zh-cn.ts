@@ -11,6 +11,7 @@ const texts = {
   'kit.upload.count': '最多 {count} 个文件，未添加：{name}',
   'kit.upload.size': '{name} 超过 {size} MB',
   'kit.upload.type': '不支持 {name} 的类型',
+  'kit.upload.gone': '{name} 已不在服务器上，请重新添加',
   'kit.upload.empty': '{name} 是空文件',
   'kit.preview': '预览',
   'kit.uploading': '上传中 {percent}%',
