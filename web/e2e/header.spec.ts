@@ -65,4 +65,7 @@ test('the main account chooses between the whole account and its own tickets', a
   await page.getByLabel('查看谁的工单').selectOption({ label: '我的工单' })
   await expect(page.getByRole('heading', { level: 1, name: '我的工单' })).toBeVisible()
   await expect.poll(count).toBeLessThan(all)
+  const file = page.waitForEvent('download')
+  await page.getByRole('button', { name: '导出' }).click() // the main account may
+  expect((await file).suggestedFilename()).toMatch(/^tickets-.*\.xlsx$/)
 })

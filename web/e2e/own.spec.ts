@@ -115,10 +115,7 @@ test('tickets of the group, a view that is kept, who wrote last; words that are 
   const theirs = page.locator('.tickets li', { hasText: 'lihua' }).first()
   await expect(theirs).toBeVisible()
   await axeClean(page, 'tickets of the group')
-  const saved = page.waitForEvent('download')
-  await page.getByRole('button', { name: '导出' }).click()
-  const notice = page.locator('.toast', { hasText: '没有导出工单的权限' })
-  await Promise.race([saved.catch(() => undefined), notice.waitFor()])
+  await expect(page.getByRole('button', { name: '导出' })).toHaveCount(0) // he may not
   await theirs.getByRole('link').click()
   await expect(page).toHaveURL(/group=/)
   await expect(page.getByText('返回同组工单')).toBeVisible()
