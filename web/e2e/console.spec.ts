@@ -154,6 +154,7 @@ test('a reply that fails is kept, and is sent again with one click', async ({ pa
   await reply.fill('这条消息不会丢失。') // said once more, it is another message
   await reply.press('Control+Enter')
   await expect(page.locator('.msg').getByText('这条消息不会丢失。')).toHaveCount(2)
+  await expect(page.locator('.msg', { hasText: '发送中' })).toHaveCount(0) // until then it is kept
   await page.reload()
   await expect(page.locator('.msg').getByText('这条消息不会丢失。')).toHaveCount(2)
   await expect(reply).toHaveValue('')
