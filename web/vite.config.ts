@@ -57,6 +57,7 @@ export default defineConfig({
         { name: 'vendor', test: /node_modules\/(svelte|@tanstack\/(?!virtual-core)|sv-router|openapi-fetch|esm-env|clsx)\b(?!.*(?:nfiniteQuery|shared\/clone|bindings\/(?:select|input|shared|universal)))/, priority: 2 },
         { name: 'kit', test: new RegExp(`/kit/(?:(?:api|errors|i18n|keys|prefs|query|router|say|session|text|time)[.a-z]*|base.css|widgets/(?:${frame.join('|')}).svelte.*)$`), priority: 1 },
         { name: 'console-frame', test: /\/console\/(?:data|title\.svelte|router|menu|Shell|Home|TicketRow|Tags|texts)\.(?:ts|svelte)(?:\?.*)?$|\/console\/screens\/Home\.svelte/, priority: 0 },
+        { name: 'texts', test: /\/kit\/knowledge\/(?:tags|texts)\.ts$/, priority: 0 }, // each part is named in what loads first
       ] } },
     },
     reportCompressedSize: false,

@@ -193,7 +193,7 @@ func (c *slaSimulateCmd) Run(ctx context.Context, p *slaCmd, o *output) error {
 func (v simulationView) print(o *output) {
 	o.printf(o.say("%s 至 %s 创建的工单：%d\n", "tickets created from %s to %s: %d\n"), o.when(v.From), o.when(v.To), v.Tickets)
 	figures := func(f figuresView) string {
-		return fmt.Sprintf(o.say("达标 %d，超时 %d，进行中 %d，停止 %d", "met %d, breached %d, open %d, stopped %d"), f.Met, f.Breached, f.Open, f.Stopped)
+		return fmt.Sprintf(o.say("按时 %d，超时 %d，进行中 %d，停止 %d", "in time %d, overdue %d, open %d, stopped %d"), f.Met, f.Breached, f.Open, f.Stopped)
 	}
 	for _, g := range v.Groups {
 		plan, severity := g.Plan, g.SeverityName

@@ -50,13 +50,13 @@ func TestSimulationPrinted(t *testing.T) {
 	}
 	got := printed(locale.EN, v.print)
 	for _, line := range []string{"tickets created from 2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z: 3",
-		"no support plan\t-\tFirst answer\t3\tmet 3, breached 0, open 0, stopped 0\t-> met 1, breached 2, open 0, stopped 0",
+		"no support plan\t-\tFirst answer\t3\tin time 3, overdue 0, open 0, stopped 0\t-> in time 1, overdue 2, open 0, stopped 0",
 		"TS1\tfirst_answer.1\tmet\t-> breached\t2026-01-02T00:00:00Z\t-> -", "2 more differ"} {
 		if !strings.Contains(got, line+"\n") {
 			t.Errorf("no %q in\n%s", line, got)
 		}
 	}
-	if zh := printed(locale.ZH, v.print); !strings.Contains(zh, "无支持计划") || !strings.Contains(zh, "达标 3，超时 0") || !strings.Contains(zh, "还有 2 处差异") {
+	if zh := printed(locale.ZH, v.print); !strings.Contains(zh, "无支持计划") || !strings.Contains(zh, "按时 3，超时 0") || !strings.Contains(zh, "还有 2 处差异") {
 		t.Errorf("in Chinese: %s", zh)
 	}
 	v.More, v.Differ = 0, nil

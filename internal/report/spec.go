@@ -52,7 +52,7 @@ var specs = []spec{
 	{name: "first_answer", title: locale.Texts{ZH: "首次响应", EN: "First answer"}, by: Dims, measures: []measure{{name: mFirst, title: locale.Texts{ZH: "首次响应", EN: "First answer"}, unit: inMillis}}},
 	{name: "next_answer", title: locale.Texts{ZH: "后续响应", EN: "Next answers"}, by: Dims, measures: []measure{{name: mNext, title: locale.Texts{ZH: "后续响应", EN: "Next answer"}, unit: inMillis}}},
 	{name: "resolution", title: locale.Texts{ZH: "解决", EN: "Resolution"}, by: Dims, measures: []measure{{name: mResolution, title: locale.Texts{ZH: "解决", EN: "Resolved"}, unit: inMillis}}},
-	{name: "promises", title: locale.Texts{ZH: "时限预警与超时", EN: "Warnings and breaches"}, by: Dims, measures: []measure{{name: mAlarm, title: locale.Texts{ZH: "预警与超时", EN: "Warnings and breaches"}}}},
+	{name: "promises", title: locale.Texts{ZH: "时限预警与超时", EN: "Warnings and overdue"}, by: Dims, measures: []measure{{name: mAlarm, title: locale.Texts{ZH: "预警与超时", EN: "Warnings and overdue"}}}},
 	{name: "scores", title: locale.Texts{ZH: "满意度", EN: "Satisfaction"}, by: Dims, measures: []measure{
 		{name: mFinished, title: locale.Texts{ZH: "已完成工单", EN: "Completed tickets"}, only: []string{strconv.Itoa(int(ticket.Completed))}, unit: inMillis},
 		{name: mRated, title: locale.Texts{ZH: "已评价", EN: "Rated"}}, {name: mComment, title: locale.Texts{ZH: "有评价意见", EN: "With a comment"}},
@@ -126,7 +126,7 @@ var nobody = map[string]locale.Texts{
 var detailNames = map[string]locale.Texts{
 	"merge": {ZH: "合并", EN: "Merged"}, "split": {ZH: "拆分", EN: "Split"}, "move": {ZH: "移动消息", EN: "Messages moved"}, "undo": {ZH: "撤销变更", EN: "Undone"}, "transfer": {ZH: "转派", EN: "Transferred"},
 	"mail": {ZH: "邮件", EN: "Mail"}, "sms": {ZH: "短信", EN: "Text message"}, "api": {ZH: "接口与控制台", EN: "API and console"},
-	"warned": {ZH: "预警", EN: "Warned"}, "breached": {ZH: "超时", EN: "Breached"}, "escalated": {ZH: "升级", EN: "Escalated"},
+	"warned": {ZH: "预警", EN: "Warned"}, "breached": {ZH: "超时", EN: "Overdue"}, "escalated": {ZH: "升级", EN: "Escalated"},
 }
 
 // ages are the classes of the backlog: up to so many hours.

@@ -31,9 +31,9 @@ var columns = []struct {
 	}},
 	{locale.Texts{ZH: "P50", EN: "P50"}, 14, func(f Figure) string { return where(f.Unit == inMillis, f.P50) }},
 	{locale.Texts{ZH: "P90", EN: "P90"}, 14, func(f Figure) string { return where(f.Unit == inMillis, f.P90) }},
-	{locale.Texts{ZH: "按时", EN: "Met"}, 10, func(f Figure) string { return where(f.Promised, f.Met) }},
-	{locale.Texts{ZH: "超时", EN: "Missed"}, 10, func(f Figure) string { return where(f.Promised, f.Missed) }},
-	{locale.Texts{ZH: "按时率 %", EN: "Met %"}, 10, func(f Figure) string {
+	{locale.Texts{ZH: "按时", EN: "In time"}, 10, func(f Figure) string { return where(f.Promised, f.Met) }},
+	{locale.Texts{ZH: "超时", EN: "Overdue"}, 10, func(f Figure) string { return where(f.Promised, f.Missed) }},
+	{locale.Texts{ZH: "按时率 %", EN: "In time %"}, 10, func(f Figure) string {
 		if !f.Promised {
 			return ""
 		}

@@ -17,8 +17,8 @@ var kindNames = map[sla.Kind]locale.Texts{
 var clockStates = map[sla.State]locale.Texts{
 	sla.Running:  {ZH: "计时中", EN: "running"},
 	sla.Paused:   {ZH: "暂停计时", EN: "paused"},
-	sla.Met:      {ZH: "按时完成", EN: "met"},
-	sla.Breached: {ZH: "已超时", EN: "breached"},
+	sla.Met:      {ZH: "按时完成", EN: "in time"},
+	sla.Breached: {ZH: "已超时", EN: "overdue"},
 	sla.Stopped:  {ZH: "工单已结束，停止计时", EN: "stopped, the ticket ended"},
 }
 
@@ -82,9 +82,9 @@ func Summary(c sla.Clock, lang locale.Language) string {
 			n++
 		}
 	}
-	form := locale.Texts{ZH: "目标 %s，已计 %s（共 %d 段，计入 %d 段），%s %s，%s",
-		EN: "target %s, counted %s (in %[4]d of %[3]d intervals), %[5]s %[6]s, %[7]s"}.In(lang)
-	left, over := locale.Texts{ZH: "剩余", EN: "left"}.In(lang), locale.Texts{ZH: "超出", EN: "over by"}.In(lang)
+	form := locale.Texts{ZH: "目标 %s，已计 %s（共 %d 段，计入 %d 段），%s %s",
+		EN: "target %s, counted %s (in %[4]d of %[3]d intervals), %[5]s %[6]s"}.In(lang)
+	left, over := locale.Texts{ZH: "剩余", EN: "left"}.In(lang), locale.Texts{ZH: "超时", EN: "overdue by"}.In(lang)
 	// In whole seconds that add up.
 	used := c.Used / 1000 * 1000
 	rest := c.Target - used
@@ -92,5 +92,9 @@ func Summary(c sla.Clock, lang locale.Language) string {
 		used = (c.Used + 999) / 1000 * 1000
 		left, rest = over, used-c.Target
 	}
-	return fmt.Sprintf(form, Amount(c.Target, lang), Amount(used, lang), len(c.Intervals), n, left, Amount(rest, lang), ClockStateName(c.State, lang))
+	sum := fmt.Sprintf(form, Amount(c.Target, lang), Amount(used, lang), len(c.Intervals), n, left, Amount(rest, lang))
+	if c.Left < 0 && c.State == sla.Breached {
+		return sum // which is said already
+	}
+	return sum + locale.Texts{ZH: "，", EN: ", "}.In(lang) + ClockStateName(c.State, lang)
 }

@@ -28,7 +28,7 @@ export function ticketPath(number: string): string {
 
 export type Layer =
   | { kind: 'palette' }
-  | { kind: 'transfer'; tickets: Ticket[] }
+  | { kind: 'transfer'; tickets: Ticket[]; to?: { name: string; engineer: string } }
   | { kind: 'snooze'; ticket: Ticket }
   | { kind: 'merge'; ticket: Ticket }
   | { kind: 'tag'; tickets: Ticket[] }

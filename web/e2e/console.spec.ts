@@ -202,6 +202,8 @@ test('a reply that fails while another ticket is read is told there, and stands 
   await net.fail()
   await open.click()
   await expect(reply).toHaveValue('还在写的一条')
+  await page.reload()
+  await expect(reply).toHaveValue('还在写的一条')
   await failed('先发的一条').getByRole('button', { name: '重试' }).click()
   await expect(failed('先发的一条')).toHaveCount(0)
   await expect(page.locator('.msg', { hasText: '先发的一条' })).toHaveCount(1)
@@ -219,6 +221,10 @@ test('a reply that fails while another ticket is read is told there, and stands 
   await away()
   await net.fail()
   await open.last().click()
+  await expect(failed('附日志一份')).toBeVisible()
+  await expect(reply).toHaveValue('')
+  // A page that is loaded anew has it still, and in the field no second time.
+  await page.reload()
   await expect(failed('附日志一份')).toBeVisible()
   await expect(reply).toHaveValue('')
   await failed('附日志一份').getByRole('button', { name: '重试' }).click()
@@ -308,6 +314,9 @@ test('an English page finds products by their Chinese names and sounds, and show
   await search.fill('ecs')
   await expect(page.locator('.tile').first()).toContainText('Elastic Cloud Server')
   await expect(tile).toHaveCount(0) // found by its own name: the other one says nothing more
+  await search.fill('cloud server cannot log in')
+  await expect(page.locator('.tile').first()).toContainText(/login.*Elastic Cloud Server/)
+  await search.fill('')
   await page.locator('#text').fill('Look:')
   await pastePicture(page, '#text')
   const preview = page.locator('details', { hasText: 'Preview' })
@@ -315,9 +324,11 @@ test('an English page finds products by their Chinese names and sounds, and show
   await expect(preview).toContainText('Look:')
   expect(await preview.getByRole('img').evaluate((i: HTMLImageElement) => i.naturalWidth)).toBe(10)
   await axeClean(page, 'submit with a preview')
-  await page.locator('#text').fill('Look.')
-  await expect(preview).toHaveCount(0)
+  await page.locator('#text').fill('Look: `ping` **fails**')
+  await expect(preview.locator('code')).toHaveText('ping') // Markdown too, without a picture
+  await expect(preview.locator('strong')).toHaveText('fails')
   await page.locator('#text').fill('')
+  await expect(preview).toHaveCount(0)
 })
 
 test('a button says that words are kept behind it', async ({ page, world }) => {

@@ -293,9 +293,14 @@ test('on a phone one thing scrolls on a ticket, and the field for the reply leav
   await page.getByRole('button', { name: '收起详情' }).click()
   await expect.poll(() => newest(page)).toBe(true)
 
-  // However much is written, two fifths of the height at most.
+  // However much is written, two fifths of the height at most; with how it will look beside it, too.
   await page.locator('.comp textarea').fill('正在查看，有进展就告诉您。\n'.repeat(40))
   expect((await page.locator('.comp').boundingBox())?.height ?? 844).toBeLessThanOrEqual(844 * 0.4)
+  await page.locator('.comp textarea').fill('- **先**查 `sshd`')
+  await page.getByRole('button', { name: '预览', exact: true }).click()
+  await expect(page.locator('.seen li strong')).toHaveText('先')
+  expect((await page.locator('.comp').boundingBox())?.height ?? 844).toBeLessThanOrEqual(844 * 0.4)
+  await page.getByRole('button', { name: '预览', exact: true }).click()
   await page.locator('.comp textarea').fill('')
 
   // Where it is low the page itself scrolls, with all there is.
@@ -479,6 +484,25 @@ test('the palette hears Chinese by its sound, and names no tickets where there a
   await expect(page.locator('dialog[open] .group')).toHaveCount(0)
   await field.fill('fuwuqi')
   await expect(page.locator('dialog[open] [role=option]', { hasText: '服务器' }).first()).toBeVisible()
+  // Tickets that the list does not hold, too.
+  await page.keyboard.press('Escape')
+  await page.goto('/desk/shift')
+  await page.keyboard.press('Control+k')
+  await field.fill('fuwuqi')
+  await expect(page.locator('dialog[open] [role=option]', { hasText: '服务器' }).first()).toBeVisible()
+  // A colleague by either name leads to what they handle; looks, language and the way out are here.
+  await field.fill('zhuguan')
+  await expect(page.locator('dialog[open] [role=option]', { hasText: 'zhao (赵主管)' })).toContainText('由其处理的工单')
+  await field.fill('emma')
+  await page.locator('dialog[open] [role=option]', { hasText: '由其处理的工单' }).click()
+  await page.waitForURL(/\/desk\/search\?q=assignee/)
+  await expect(page.locator('.hits li').first()).toBeVisible()
+  await page.keyboard.press('Control+k')
+  await field.fill('退出')
+  await expect(page.locator('dialog[open] [role=option]', { hasText: '退出登录' })).toBeVisible()
+  await field.fill('shense')
+  await page.keyboard.press('Enter')
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark')
 })
 
 test('the palette acts on a ticket only where one was reached', async ({ page, world }) => {
@@ -503,6 +527,31 @@ test('the palette acts on a ticket only where one was reached', async ({ page, w
   await ask()
   await transfer.click()
   await expect(page.locator('dialog[open] h2')).toHaveText(`转派工单 ${which}`)
+  await page.keyboard.press('Escape')
+
+  // On a low page the ticket's menu stays in sight, whole or to be scrolled.
+  await page.locator('a[data-number]').first().click()
+  await expect(page.locator('main .msg').first()).toBeVisible()
+  await page.keyboard.press('Control+k')
+  await page.locator('dialog[open] input').fill('emma')
+  const give = page.locator('dialog[open] [role=option]', { hasText: '转派工单' })
+  if ((await page.locator('main .meta').textContent())?.includes('emma') !== true) {
+    await give.click()
+    await expect(page.locator('dialog[open] strong')).toHaveText('emma') // with the one it goes to
+  }
+  await page.keyboard.press('Escape')
+  await expect(page.locator('dialog[open]')).toHaveCount(0)
+  for (const size of [{ width: 1280, height: 600 }, { width: 1024, height: 600 }, { width: 390, height: 600 }]) {
+    await page.setViewportSize(size)
+    await page.getByRole('button', { name: '更多操作' }).click()
+    for (const end of ['first', 'last'] as const) {
+      const item = page.locator('main .pop .item')[end]()
+      await item.scrollIntoViewIfNeeded()
+      await expect(item).toBeInViewport({ ratio: 1 })
+      expect(await item.evaluate((i) => { const b = i.getBoundingClientRect(); return i.contains(document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2)) }), `${size.width}: ${end}`).toBe(true)
+    }
+    await page.keyboard.press('Escape')
+  }
 })
 
 test('merge shows the joined time line, and its undo brings both back', async ({ page, world }) => {

@@ -98,6 +98,7 @@ const texts: Record<keyof typeof zh, string> = {
   'reply.sent': 'Sent',
   'reply.sending': 'Sending',
   'reply.failed': 'Not sent',
+  'reply.cut': 'The page was closed while it was sent; it may have arrived. Trying again does not send it twice.',
   'reply.not': 'Your reply to {number} was not sent and is kept: {why}',
   'reply.again': 'Send again',
   'reply.discard': 'Discard',

@@ -96,6 +96,7 @@ const texts = {
   'reply.sent': '已发送',
   'reply.sending': '发送中',
   'reply.failed': '未发送',
+  'reply.cut': '页面在发送途中关闭，不确定是否已送达；重试不会重复发送。',
   'reply.not': '{number} 的回复未发送，内容已保留：{why}',
   'reply.again': '重新发送',
   'reply.discard': '放弃',

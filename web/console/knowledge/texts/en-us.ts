@@ -34,7 +34,7 @@ const texts: Record<keyof typeof zh, string> = {
   'fig.finished': 'Finished',
   'fig.question': 'Question',
   'fig.average': 'Average',
-  'fig.missed': 'Late',
+  'fig.missed': 'Overdue',
   'fig.asof': 'As of {time}',
 
   'suggest.title': 'These articles may help',

@@ -35,7 +35,7 @@ const texts = {
   'board.tile.open': '未完成',
   'board.tile.first': '首次响应（一半不超过）',
   'board.tile.p90': '九成不超过 {time}',
-  'board.tile.met': '首次响应达标',
+  'board.tile.met': '首次响应按时',
   'board.tile.missed': '超时 {n} 次',
   'board.tile.resolution': '解决（一半不超过）',
   'board.tile.resolved': '共解决 {n} 张',
@@ -79,7 +79,7 @@ const texts = {
   'board.c.at': '发生时间',
   'board.c.amount': '用时或分数',
   'board.c.verdict': '承诺',
-  'board.v.met': '达标',
+  'board.v.met': '按时',
   'board.v.missed': '超时',
 } as const
 export default texts as Record<keyof typeof texts, string>

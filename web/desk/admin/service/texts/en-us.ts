@@ -183,7 +183,7 @@ const texts: Record<keyof typeof zh, string> = {
   'try.tickets': 'Tickets',
   'try.met.now': 'As it was',
   'try.met.then': 'These rules',
-  'try.met.hint': 'In time / late.',
+  'try.met.hint': 'In time / overdue.',
   'try.differ': 'Tickets that come out otherwise',
   'day.monday': 'Mon',
   'day.tuesday': 'Tue',
