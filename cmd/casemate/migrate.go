@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -125,12 +124,7 @@ type progress struct {
 }
 
 func newProgress(o *output) *progress {
-	p := &progress{w: o.err, o: o, shown: time.Now()}
-	if f, ok := o.err.(*os.File); ok {
-		info, err := f.Stat()
-		p.live = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return p
+	return &progress{w: o.err, o: o, shown: time.Now(), live: terminal(o.err)}
 }
 
 func (p *progress) show(m server.MoveProgress) {

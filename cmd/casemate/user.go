@@ -138,7 +138,7 @@ func findDomain(ctx context.Context, c *client, name string) (string, error) {
 			return d.ID, nil
 		}
 	}
-	return "", problem{"账号不存在：" + name, "there is no domain " + name}
+	return "", problem{"账号不存在：" + name, "there is no account " + name}
 }
 
 // findUser finds a user of a domain by log-in name or id.
