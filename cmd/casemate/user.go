@@ -219,7 +219,7 @@ func (p *userCmd) created(o *output, raw json.RawMessage, password string, made 
 	}
 	u.print(o)
 	if made {
-		o.printf("%s %s\n", o.say("密码（仅显示一次）：", "password, shown once:"), password)
+		o.printf("%s%s\n", o.say("密码（仅显示一次）：", "password, shown once: "), password)
 	}
 	return nil
 }
