@@ -12,17 +12,25 @@ import (
 // refused before folders are made for a server that would not run. Why it is
 // refused is told in both languages, with what to write instead.
 func checkListen(ctx context.Context, address string) error {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil || port == "" {
-		return problem{
-			"--listen " + strconv.Quote(address) + "：须为 HOST:PORT，例如 127.0.0.1:8080（仅本机）、0.0.0.0:8080（所有 IPv4 地址）、[::1]:8080",
-			"--listen " + strconv.Quote(address) + ": write HOST:PORT, for example 127.0.0.1:8080 (this machine only), 0.0.0.0:8080 (all its IPv4 addresses), [::1]:8080"}
+	if _, _, err := hostPort(address); err != nil {
+		return err
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err == nil {
 		return l.Close()
 	}
 	return unheard(address, err)
+}
+
+// hostPort are the parts of an address as --listen has it.
+func hostPort(address string) (host, port string, err error) {
+	host, port, err = net.SplitHostPort(address)
+	if err != nil || port == "" {
+		return "", "", problem{
+			"--listen " + strconv.Quote(address) + "：须为 HOST:PORT，例如 127.0.0.1:8080（仅本机）、0.0.0.0:8080（所有 IPv4 地址）、[::1]:8080",
+			"--listen " + strconv.Quote(address) + ": write HOST:PORT, for example 127.0.0.1:8080 (this machine only), 0.0.0.0:8080 (all its IPv4 addresses), [::1]:8080"}
+	}
+	return host, port, nil
 }
 
 // unheard is why an address can not be listened on.

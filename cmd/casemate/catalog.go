@@ -19,7 +19,7 @@ type catalogCmd struct {
 	jsonFlag
 	Export catalogExportCmd `cmd:"" help:"Write the catalogue in force into a folder."`
 	Plan   catalogPlanCmd   `cmd:"" help:"Show how a folder differs from the catalogue in force; changes nothing."`
-	Apply  catalogApplyCmd  `cmd:"" help:"Put a folder in force, all of it or nothing; ids that are gone stay valid for the tickets that use them."`
+	Apply  catalogApplyCmd  `cmd:"" help:"Put a folder in force, all of it or nothing; ids that are gone stay valid for the tickets that use them. On a terminal it shows the difference and asks; a program says --yes."`
 }
 
 type catalogExportCmd struct {
@@ -33,6 +33,7 @@ type catalogPlanCmd struct {
 
 type catalogApplyCmd struct {
 	Dir string `arg:"" help:"Folder with the catalogue's .yaml files." type:"existingdir"`
+	Yes bool   `help:"Do it without a question."`
 }
 
 // catalogDiff is the answer of plan and apply.
@@ -186,7 +187,7 @@ func (d catalogDiff) print(o *output) {
 	o.printf(o.say("新增 %d，修改 %d，移除 %d\n", "%d added, %d changed, %d removed\n"), counts["added"]+counts["restored"], counts["changed"]+counts["reordered"], counts["retired"])
 }
 
-// Run plans, prints the plan and applies exactly that plan: when the catalogue
+// Run plans, shows the plan, asks, and applies exactly that plan: when the catalogue
 // was changed in between, the server refuses.
 func (c *catalogApplyCmd) Run(ctx context.Context, p *catalogCmd, o *output) error {
 	files, err := readFolder(c.Dir)
@@ -203,6 +204,15 @@ func (c *catalogApplyCmd) Run(ctx context.Context, p *catalogCmd, o *output) err
 		return err
 	}
 	var raw json.RawMessage
+	shown := !c.Yes && len(plan.Changes) > 0
+	if shown {
+		if !p.JSON {
+			plan.print(o)
+		}
+		if err := o.agreed(ctx, c.Yes, p.JSON, "使以上更改生效？", "Put this in force?"); err != nil {
+			return err
+		}
+	}
 	body := map[string]any{"files": files, "version": plan.Version}
 	if err := cl.post(ctx, "/desk/v1/catalog/apply", body, &raw); err != nil || p.JSON {
 		return orJSON(o, err, raw)
@@ -210,7 +220,9 @@ func (c *catalogApplyCmd) Run(ctx context.Context, p *catalogCmd, o *output) err
 	if err := json.Unmarshal(raw, &done); err != nil {
 		return err
 	}
-	done.print(o)
+	if !shown {
+		done.print(o)
+	}
 	o.printf(o.say("目录版本 %d 已生效\n", "catalogue version %d is in force\n"), done.Version)
 	return nil
 }

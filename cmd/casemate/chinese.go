@@ -11,21 +11,50 @@ import (
 	"casemate/internal/yamlfile"
 )
 
+// pathWords are what the operating system says of a path, in both languages.
+var pathWords = []struct {
+	is     error
+	zh, en string
+}{
+	{fs.ErrNotExist, "文件或目录不存在：", "there is no such file or folder: "},
+	{fs.ErrExist, "已存在：", "it exists: "},
+	{fs.ErrPermission, "没有权限：", "permission denied: "},
+	{syscall.ENOSPC, "磁盘空间不足：", "no space left on the disk for "},
+	{syscall.EDQUOT, "超出磁盘配额：", "the disk quota is used up, at "},
+	{syscall.EFBIG, "超出文件大小限制（ulimit -f）：", "the file would be larger than may be written (ulimit -f): "},
+	{syscall.EROFS, "文件系统只读：", "the file system is read-only: "},
+	{syscall.EISDIR, "是目录而不是文件：", "a folder, not a file: "},
+	{syscall.ENOTDIR, "不是目录：", "no folder: "},
+	{syscall.EIO, "磁盘读写失败：", "reading or writing the disk failed: "},
+}
+
+// ofPath is an error of the operating system over a path, with what to do about it.
+func ofPath(err error) (zh, en string, found *fs.PathError) {
+	if !errors.As(err, &found) {
+		return "", "", nil
+	}
+	zh, en = "", ""
+	for _, w := range pathWords {
+		if errors.Is(found.Err, w.is) {
+			zh, en = w.zh+found.Path, w.en+found.Path
+			break
+		}
+	}
+	switch {
+	case zh == "":
+		return "", "", nil
+	case found.Op == "mkdir" && errors.Is(found.Err, fs.ErrNotExist): // the folder above is not there, or takes none (/proc)
+		return "无法创建目录 " + found.Path + "：上级目录不存在，或不接受新的目录", "the folder " + found.Path + " cannot be made: the folder above it is not there, or takes none", found
+	case found.Op == "mkdir" && errors.Is(found.Err, fs.ErrPermission):
+		return "无法创建目录 " + found.Path + "：对上级目录没有写权限", "the folder " + found.Path + " cannot be made: no permission to write in the folder above it", found
+	}
+	return zh, en, found
+}
+
 // inChinese is an error that was made in one language only: of files, and of the
 // server's configuration file, whose words are few. What none of the forms fits is
 // shown as it is.
 func inChinese(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		for _, c := range []struct {
-			is error
-			zh string
-		}{{fs.ErrNotExist, "文件或目录不存在："}, {fs.ErrExist, "已存在："}, {fs.ErrPermission, "没有权限："}, {syscall.ENOSPC, "磁盘空间不足："}, {syscall.EISDIR, "是目录而不是文件："}, {syscall.ENOTDIR, "不是目录："}} {
-			if errors.Is(err, c.is) {
-				return c.zh + path.Path
-			}
-		}
-	}
 	text := err.Error()
 	if at := lineOfSettings.FindStringSubmatch(text); at != nil {
 		return at[1] + "：第 " + at[2] + " 行，" + settingInChinese(at[3])
@@ -36,10 +65,18 @@ func inChinese(err error) string {
 		}
 	}
 	if at := placeOfYAML.FindStringSubmatch(text); at != nil {
-		return at[1] + "：第 " + at[2] + " 行第 " + at[3] + " 列，" + yamlfile.Chinese(at[4])
+		return at[1] + "：第 " + at[2] + " 行第 " + at[3] + " 列，" + yamlfile.Words(at[4]).ZH
 	}
 	if zh := fault.Chinese(text); zh != "" {
 		return zh
+	}
+	return text
+}
+
+// inEnglish is an English error with the YAML library's words made plain.
+func inEnglish(text string) string {
+	if at := placeOfYAML.FindStringSubmatch(text); at != nil {
+		return at[1] + ": line " + at[2] + ", column " + at[3] + ": " + yamlfile.Words(at[4]).EN
 	}
 	return text
 }
@@ -54,7 +91,7 @@ func settingInChinese(why string) string {
 			return strings.Replace(f.en.ReplaceAllString(why, f.zh), "the file ", "文件", 1)
 		}
 	}
-	return yamlfile.Chinese(why)
+	return yamlfile.Words(why).ZH
 }
 
 // lineForms are how package config words what is not of a key's form.
@@ -85,6 +122,7 @@ var settingForms = []form{
 	{regexp.MustCompile(`^(?:.*: )?listen tcp[46]? (\S+): .*address already in use$`), `无法监听 $1：地址已被占用`},
 	{regexp.MustCompile(`^(?:.*: )?listen tcp[46]? (\S+): .*permission denied$`), `无法监听 $1：没有权限`},
 	{regexp.MustCompile(`^(?:.*: )?listen tcp[46]? (\S+): .*cannot assign requested address$`), `无法监听 $1：本机没有此地址`},
+	{regexp.MustCompile(`^(.*): no UTF-8 text, so no configuration file$`), `$1：不是 UTF-8 文本，因此不是配置文件`},
 	{regexp.MustCompile(`unknown field "([^"]+)"`), `未知的键 "$1"`},
 	{regexp.MustCompile(`^(.*)environment variable (\S+) is not set$`), `${1}未设置环境变量 $2`},
 	{regexp.MustCompile(`^(.*)a secret comes from env or from file, not both$`), `${1}密钥取自 env 或 file，不能两者都写`},

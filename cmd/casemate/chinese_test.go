@@ -59,6 +59,14 @@ func TestSettingsInChinese(t *testing.T) {
 	each("已存在", "backup-key", "--to", archive)
 	each("需要密钥备份", "restore", "--data", filepath.Join(dir, "d"), "--from", archive)
 	each("没有以时间命名的备份", "restore", "--verify", "--from", dir)
+	each("--to 须为 postgres://...，或 SQLite 的文件夹：sqlite:...", "migrate", "--data", filepath.Join(dir, "d"), "--to", "sqlite:x")
+	each("--to 须为 postgres://...，或 SQLite 的文件夹：mysql:...", "migrate", "--data", filepath.Join(dir, "d"), "--to", "mysql://me:secret@db/x")
+	bad := filepath.Join(dir, "bad.yaml")
+	if err := os.WriteFile(bad, []byte("a: [\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	each("bad.yaml：第 1 行第 4 列，无法读取：缺少 ]", "rule", "apply", "--data", filepath.Join(dir, "d"), bad)
+	each("不存在，请先创建", "backups", "--at", filepath.Join(dir, "none"))
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

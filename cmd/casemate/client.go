@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"casemate/internal/fault"
@@ -21,6 +22,7 @@ import (
 
 // output is where a command writes and which language it speaks.
 type output struct {
+	in       io.Reader // answers to questions
 	out, err io.Writer
 	lang     locale.Language
 	zone     *time.Location // of the times it prints, nil = the shell's
@@ -54,15 +56,35 @@ func describe(err error, lang locale.Language) string {
 		return locale.Texts{ZH: p.zh, EN: p.en}.In(lang)
 	}
 	if f, ok := fault.As(err); ok {
-		return locale.Text(lang, f)
+		return locale.Text(lang, f) + beneath(f, lang)
 	}
 	if r := (refusal{}); lang == locale.ZH && errors.As(err, &r) {
 		return strings.Replace(err.Error(), r.Error(), r.chinese(), 1)
 	}
+	if zh, en, path := ofPath(err); path != nil {
+		if lang == locale.ZH {
+			return zh
+		}
+		return strings.Replace(err.Error(), path.Error(), en, 1)
+	}
 	if lang == locale.ZH {
 		return inChinese(err)
 	}
-	return err.Error()
+	return inEnglish(err.Error())
+}
+
+// beneath is why a store that is not there for now is not, which an operator on the
+// machine is told: he is who can mend it.
+func beneath(f *fault.Error, lang locale.Language) string {
+	cause := f.Unwrap()
+	if f.Kind != fault.Unavailable || cause == nil {
+		return ""
+	}
+	if path := (*os.PathError)(nil); errors.As(cause, &path) && errors.Is(cause, syscall.ENOSPC) {
+		return locale.Texts{ZH: "：" + path.Path, EN: ": " + path.Path}.In(lang)
+	}
+	why := fault.Reason(cause)
+	return locale.Texts{ZH: "：" + why.ZH, EN: ": " + why.EN}.In(lang)
 }
 
 // clientFlags say which server a local command talks to and as whom: the
@@ -149,6 +171,11 @@ func (f clientFlags) local(o *output) (*client, error) {
 		return nil, problem{
 			"没有找到运行中的服务：" + path + " 不存在。请先运行 casemate serve --data " + f.Data + "，或使用 --credentials FILE。",
 			"no running server found: " + path + " does not exist. Start casemate serve --data " + f.Data + ", or use --credentials FILE."}
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, problem{
+			"没有权限读取 " + path + "：请以运行服务的用户执行（例如 sudo -u casemate），或使用 --credentials FILE。",
+			"no permission to read " + path + ": run this as the user the server runs as (sudo -u casemate, for example), or use --credentials FILE."}
 	}
 	if err != nil {
 		return nil, err

@@ -20,9 +20,9 @@ type configGroup struct {
 	Settings configCmd         `cmd:"" default:"withargs" help:"Print the settings of the configuration file in force, secrets hidden (also without this word)."`
 	Export   configExportCmd   `cmd:"" help:"Write all configuration into a folder: catalogue, agreements, templates, teams, queues, views, macros, snippets, rules, engineers, partners, domains, webhooks, providers, retention; accounts and people with --with."`
 	Plan     configPlanCmd     `cmd:"" help:"Show how a folder differs from what is in force, and which open tickets are touched; changes nothing."`
-	Apply    configApplyCmd    `cmd:"" help:"Put a folder in force, all of it or nothing, and record the version."`
+	Apply    configApplyCmd    `cmd:"" help:"Put a folder in force, all of it or nothing, and record the version. On a terminal it shows the difference and asks; a program says --yes, or gives a plan that was looked at."`
 	History  configHistoryCmd  `cmd:"" help:"List the recorded versions, newest first."`
-	Rollback configRollbackCmd `cmd:"" help:"Show what going back to an earlier version would change; with --yes do it."`
+	Rollback configRollbackCmd `cmd:"" help:"Go back to an earlier version. On a terminal it shows what would change and asks; a program says --yes."`
 }
 
 const configPath = "/desk/v1/config"
@@ -50,7 +50,8 @@ type configApplyCmd struct {
 	Dir    string   `arg:"" help:"Folder with the tree." type:"existingdir"`
 	Clocks string   `help:"As for plan; a plan given with --plan has its own." enum:"keep,move" default:"keep"`
 	With   []string `help:"accounts = the folder accounts is meant: it may change accounts, people and rights." enum:"accounts" placeholder:"accounts"`
-	Plan   string   `help:"Refuse unless what is in force is what this plan (plan --out) was made against." type:"existingfile" placeholder:"FILE"`
+	Plan   string   `help:"Put in force what this plan (plan --out) showed, without a question; refused unless what is in force is what it was made against." type:"existingfile" placeholder:"FILE"`
+	Yes    bool     `help:"Do it without a question."`
 }
 
 type configHistoryCmd struct {
@@ -63,7 +64,8 @@ type configRollbackCmd struct {
 	clientFlags
 	jsonFlag
 	Version int64    `arg:"" optional:"" help:"The version to go back to; else the one before the newest."`
-	Yes     bool     `help:"Do it; without this it only shows what would change."`
+	Yes     bool     `help:"Do it without a question."`
+	DryRun  bool     `help:"Only show what would change."`
 	Clocks  string   `help:"As for plan." enum:"keep,move" default:"keep"`
 	With    []string `help:"accounts = put rights back, too, as that version recorded them." enum:"accounts" placeholder:"accounts"`
 }
@@ -282,9 +284,9 @@ func (c *configPlanCmd) Run(ctx context.Context, o *output) error {
 	return nil
 }
 
-// Run plans, prints the plan and applies exactly that plan; with --plan the one
-// that was made before: when what is in force was changed in between, the server
-// refuses and names what.
+// Run plans, shows the plan, asks, and applies exactly that plan; with --plan the one
+// that was made, and looked at, before: when what is in force was changed in between,
+// the server refuses and names what.
 func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
 	files, err := readFolder(c.Dir)
 	if err != nil {
@@ -300,6 +302,7 @@ func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	var plan configPlanView
+	shown := false
 	if c.Plan != "" {
 		text, err := os.ReadFile(c.Plan)
 		if err != nil {
@@ -309,14 +312,27 @@ func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
 			return problem{c.Plan + "：不是 plan --out 写出的文件", c.Plan + ": not a file that plan --out wrote"}
 		}
 		c.Clocks = plan.Clocks
-	} else if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "secrets": secrets, "clocks": c.Clocks}, &plan); err != nil {
-		return err
+	} else {
+		if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "secrets": secrets, "clocks": c.Clocks}, &plan); err != nil {
+			return err
+		}
+		if shown = !c.Yes && plan.changes(); shown {
+			if !c.JSON {
+				plan.print(o)
+			}
+			if err := o.agreed(ctx, c.Yes, c.JSON, "使以上更改生效？", "Put this in force?"); err != nil {
+				return err
+			}
+		}
 	}
-	return finish(ctx, cl, o, c.JSON, "/apply", map[string]any{"files": files, "secrets": secrets, "base": plan.Base, "clocks": c.Clocks, "accounts": len(c.With) > 0})
+	return finish(ctx, cl, o, c.JSON, shown, "/apply", map[string]any{"files": files, "secrets": secrets, "base": plan.Base, "clocks": c.Clocks, "accounts": len(c.With) > 0})
 }
 
-// finish applies or goes back, and prints what was changed.
-func finish(ctx context.Context, cl *client, o *output, asJSON bool, path string, body map[string]any) error {
+// changes tells whether a plan does anything.
+func (p configPlanView) changes() bool { return len(p.Changes) > 0 || p.Layout || len(p.Totals) > 0 }
+
+// finish applies or goes back, and prints what was changed unless it was shown.
+func finish(ctx context.Context, cl *client, o *output, asJSON, shown bool, path string, body map[string]any) error {
 	var raw json.RawMessage
 	if err := cl.post(ctx, configPath+path, body, &raw); err != nil || asJSON {
 		return orJSON(o, err, raw)
@@ -325,7 +341,9 @@ func finish(ctx context.Context, cl *client, o *output, asJSON bool, path string
 	if err := json.Unmarshal(raw, &done); err != nil {
 		return err
 	}
-	done.print(o)
+	if !shown {
+		done.print(o)
+	}
 	for _, k := range done.Keys {
 		o.printf(o.say("新访问密钥 %s 的密钥，仅显示这一次：%s\n", "the secret of the new access key %s, shown this once: %s\n"), k.ID, k.Secret)
 	}
@@ -401,13 +419,16 @@ func (c *configHistoryCmd) Run(ctx context.Context, o *output) error {
 	return w.Flush()
 }
 
-// Run shows what going back would change, and with --yes goes back.
+// Run shows what going back would change, asks, and goes back.
 func (c *configRollbackCmd) Run(ctx context.Context, o *output) error {
 	cl, err := c.operator(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer cl.end()
+	if c.Yes && c.DryRun {
+		return problem{"--yes 与 --dry-run 只能给出一个", "give --yes or --dry-run, not both"}
+	}
 	if c.Version == 0 {
 		var got struct {
 			Items []configVersionView `json:"items"`
@@ -430,13 +451,19 @@ func (c *configRollbackCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	if !c.Yes {
-		if c.JSON {
+		switch {
+		case !c.JSON:
+			o.printf(o.say("回退到版本 %d 将会：\n", "going back to version %d would change:\n"), c.Version)
+			plan.print(o)
+		case c.DryRun:
 			return o.json(raw)
 		}
-		o.printf(o.say("回退到版本 %d 将会：\n", "going back to version %d would change:\n"), c.Version)
-		plan.print(o)
-		o.printf("%s\n", o.say("未作更改；加 --yes 执行", "nothing was changed; --yes does it"))
-		return nil
+		if c.DryRun || !plan.changes() {
+			return nil
+		}
+		if err := o.agreed(ctx, false, c.JSON, "回退？", "Go back?"); err != nil {
+			return err
+		}
 	}
-	return finish(ctx, cl, o, c.JSON, "/rollback", map[string]any{"version": c.Version, "clocks": c.Clocks, "base": plan.Base, "accounts": len(c.With) > 0})
+	return finish(ctx, cl, o, c.JSON, !c.Yes, "/rollback", map[string]any{"version": c.Version, "clocks": c.Clocks, "base": plan.Base, "accounts": len(c.With) > 0})
 }

@@ -28,7 +28,7 @@ func TestApplyTellsOfPeople(t *testing.T) {
 	} {
 		t.Setenv("CASEMATE_LANGUAGE", lang)
 		var out, problems strings.Builder
-		if code := run(t.Context(), []string{"config", "apply", tree, "--with", "accounts", "--data", data}, &out, &problems); code != 0 {
+		if code := run(t.Context(), []string{"config", "apply", tree, "--yes", "--with", "accounts", "--data", data}, &out, &problems); code != 0 {
 			t.Fatalf("exit %d, %s", code, problems.String())
 		}
 		for _, w := range want {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 )
@@ -83,9 +82,7 @@ func (o *output) beside(zh, en string) {
 // heading prints the names of a list's columns where a person reads it; what a
 // program reads begins with the first row.
 func (o *output) heading(zh, en string) {
-	if f, ok := o.out.(*os.File); ok {
-		if i, err := f.Stat(); err == nil && i.Mode()&os.ModeCharDevice != 0 {
-			o.printf("%s\n", o.say(zh, en))
-		}
+	if terminal(o.out) {
+		o.printf("%s\n", o.say(zh, en))
 	}
 }

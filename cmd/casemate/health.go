@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+
+	"casemate/internal/fault"
 )
 
 type healthCmd struct {
@@ -21,9 +24,12 @@ type healthCmd struct {
 // requests is a failure. It is the health check of containers, whose image has
 // nothing but this program.
 func (c healthCmd) Run(ctx context.Context, o *output) error {
-	host, port, err := net.SplitHostPort(c.Listen)
+	host, port, err := hostPort(c.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
+		return err
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return unheard(c.Listen, err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
 		host = "localhost"
@@ -32,28 +38,45 @@ func (c healthCmd) Run(ctx context.Context, o *output) error {
 	if c.Alive {
 		path = "/healthz"
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Wait)
+	limited, cancel := context.WithTimeout(ctx, c.Wait)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
+	at := net.JoinHostPort(host, port)
+	req, err := http.NewRequestWithContext(limited, http.MethodGet, "http://"+at+path, nil)
 	if err != nil {
 		return err
 	}
 	// No proxy: the answer of another machine is not this one's.
 	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
-		return err
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return c.silent(at, err)
 	}
 	defer res.Body.Close()
 	var answer struct{ Why []string }
-	if err := json.NewDecoder(http.MaxBytesReader(nil, res.Body, 64<<10)).Decode(&answer); err != nil {
-		return fmt.Errorf("%s: status %d: %w", path, res.StatusCode, err)
+	wrong := json.NewDecoder(http.MaxBytesReader(nil, res.Body, 64<<10)).Decode(&answer)
+	if wrong != nil || res.StatusCode != http.StatusOK && len(answer.Why) == 0 {
+		return problem{fmt.Sprintf("%s 处的不是 Casemate：%s 返回状态 %d", at, path, res.StatusCode), fmt.Sprintf("what is at %s is not Casemate: %s has status %d", at, path, res.StatusCode)}
 	}
 	if res.StatusCode != http.StatusOK {
-		if len(answer.Why) == 0 {
-			return fmt.Errorf("%s: status %d", path, res.StatusCode)
-		}
 		return errors.New(o.say("未就绪：", "not ready: ") + strings.Join(answer.Why, ", "))
 	}
 	fmt.Fprintln(o.out, o.say("正常", "ok"))
 	return nil
+}
+
+// silent is why there was no answer, and what to look at.
+func (c healthCmd) silent(at string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return problem{fmt.Sprintf("%s 在 %s 内没有响应", at, c.Wait), fmt.Sprintf("%s did not answer within %s", at, c.Wait)}
+	}
+	if e := (*url.Error)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	if e := (*net.OpError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	why := fault.Reason(err)
+	return problem{at + " 没有响应：" + why.ZH + "；服务未运行，或监听在其他地址（由 --listen 给出）", at + " does not answer: " + why.EN + "; the server does not run, or listens elsewhere (give --listen)"}
 }

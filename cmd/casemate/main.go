@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		kong.Writers(out, errOut),
 		kong.DefaultEnvars("CASEMATE"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(&output{out: out, err: errOut, lang: lang}),
+		kong.Bind(&output{in: os.Stdin, out: out, err: errOut, lang: lang}),
 		kong.Exit(func(n int) {
 			code = n
 			if n != 0 {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -36,9 +36,14 @@ Back again: casemate migrate --data DIR --database postgres://... --blobs s3://B
 var (
 	errNoTarget = fault.New(fault.Invalid, fault.CodeInvalid, "请给出目标：--to、--to-blobs 或两者",
 		"name a target: --to, --to-blobs or both")
+	errTarget = fault.New(fault.Invalid, fault.CodeInvalid, "--to 须为 postgres://...，或 SQLite 的文件夹：{to}",
+		"--to is postgres://..., or a folder for SQLite: {to}")
 	errToKeys = fault.New(fault.Invalid, fault.CodeInvalid, "--to-keys 仅用于 --to 目录：目标为 PostgreSQL 时密钥目录不变，密钥库移入数据库",
 		"--to-keys goes with --to DIR: on PostgreSQL the keys folder stays, and the key store moves into the database")
 )
+
+// scheme is the begin of an address.
+var scheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]+:`)
 
 // move is what the flags mean.
 func (c migrateCmd) move(o *output) (server.Move, error) {
@@ -48,6 +53,8 @@ func (c migrateCmd) move(o *output) (server.Move, error) {
 	switch {
 	case c.To == "" && c.ToBlobs == "":
 		return server.Move{}, errNoTarget
+	case !postgres && scheme.MatchString(c.To): // and not a folder of that name; an address may hold a password
+		return server.Move{}, errTarget.With("to", scheme.FindString(c.To)+"...")
 	case c.ToKeys != "" && (c.To == "" || postgres):
 		return server.Move{}, errToKeys
 	case postgres:
@@ -125,12 +132,7 @@ type progress struct {
 }
 
 func newProgress(o *output) *progress {
-	p := &progress{w: o.err, o: o, shown: time.Now()}
-	if f, ok := o.err.(*os.File); ok {
-		info, err := f.Stat()
-		p.live = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return p
+	return &progress{w: o.err, o: o, shown: time.Now(), live: terminal(o.err)}
 }
 
 func (p *progress) show(m server.MoveProgress) {

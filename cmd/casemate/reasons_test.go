@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 
 	"casemate/internal/archive"
+	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
 )
@@ -65,6 +67,38 @@ func TestReasonsInChinese(t *testing.T) {
 		}
 		if en := describe(err, locale.EN); strings.ContainsFunc(en, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
 			t.Errorf("English: %q", en)
+		}
+	}
+	raw := regexp.MustCompile(`\b(?:mkdir|open|read|write|stat) /|no such file or directory|token '|\[\d+:\d+\]|unknown identity type|OSM\.`)
+	for _, c := range []struct {
+		err    error
+		zh, en string
+	}{
+		{writeFolder(filepath.Join(dir, "none", "x"), nil, false), "", ""}, // what is above is made
+		{writeFolder(filepath.Join(file("text", "x"), "y"), nil, false), "不是目录：" + dir, "no folder: " + dir},
+		{writeFolder("/proc/xx", nil, false), "无法创建目录 /proc/xx：上级目录不存在，或不接受新的目录", "the folder /proc/xx cannot be made: the folder above it is not there, or takes none"},
+		{&os.PathError{Op: "mkdir", Path: "/d/x", Err: syscall.EACCES}, "无法创建目录 /d/x：对上级目录没有写权限", "the folder /d/x cannot be made: no permission to write in the folder above it"},
+		{&os.PathError{Op: "write", Path: "/d/x", Err: syscall.EFBIG}, "超出文件大小限制（ulimit -f）：/d/x", "the file would be larger than may be written (ulimit -f): /d/x"},
+		{&os.PathError{Op: "open", Path: "/d/x", Err: syscall.EROFS}, "文件系统只读：/d/x", "the file system is read-only: /d/x"},
+		{db.ErrFull.Because(&os.PathError{Op: "write", Path: "/d/x", Err: syscall.ENOSPC}), "存储空间不足：/d/x", "no space left to store this: /d/x"},
+		{db.ErrFull.Because(errors.New("database or disk is full (13)")), "存储空间不足：数据库所在的磁盘已满", "no space left to store this: the disk the database lies on is full"},
+		{db.ErrUnavailable.Because(errors.New("disk I/O error (778)")), "ulimit -f", "look at the disk"},
+		{settings("a: [\n"), "第 1 行第 4 列，缺少 ]", "line 1, column 4: ] is missing"},
+		{settings("\xff\xfe"), "不是 UTF-8 文本", "no UTF-8 text"},
+		{settings("a: 1\x00\n"), "不是 UTF-8 文本", "no UTF-8 text"},
+		{missing, "无法读取身份文件", "cannot be read: there is no such file"},
+		{identities("# a\nAGE-SECRET-KEY-1X\n"), "不是身份文件", "line 2 is not a key"},
+		{identities("# nothing\n"), "没有私钥", "there is no private key in it"},
+	} {
+		if c.err == nil {
+			if c.zh != "" {
+				t.Errorf("%s: no error", c.en)
+			}
+			continue
+		}
+		zh, en := describe(c.err, locale.ZH), describe(c.err, locale.EN)
+		if !strings.Contains(zh, c.zh) || !strings.Contains(en, c.en) || raw.MatchString(zh) || raw.MatchString(en) {
+			t.Errorf("%q: %q, %q, want %q, %q", c.err, zh, en, c.zh, c.en)
 		}
 	}
 	if w := fault.Reason(errors.New("odd thing")); w.ZH != "未知原因（odd thing）" || w.EN != "odd thing" {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"casemate/internal/yamlfile"
 )
 
 // ruleCmd administers rules.
@@ -239,6 +241,9 @@ func readRules(path string) (all []map[string]any, err error) {
 	if err := yaml.Unmarshal(text, &all); err != nil {
 		one := map[string]any{}
 		if err := yaml.Unmarshal(text, &one); err != nil {
+			if _, m := yamlfile.Parse("rules.yaml", text); m != nil && m.Line > 0 {
+				return nil, problem{fmt.Sprintf("%s：第 %d 行第 %d 列，%s", path, m.Line, m.Column, m.ZH), fmt.Sprintf("%s: line %d, column %d: %s", path, m.Line, m.Column, m.EN)}
+			}
 			return nil, wrong
 		}
 		all = []map[string]any{one}
@@ -286,7 +291,10 @@ func (c *ruleApplyCmd) Run(ctx context.Context, p *ruleCmd, o *output) error {
 		}
 		var raw json.RawMessage
 		if err := cl.call(ctx, method, path, nil, rule, &raw); err != nil {
-			return fmt.Errorf("%s: %w", v.Name.in(o), err)
+			if name := v.Name.in(o); name != "" {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return fmt.Errorf("%s, %d: %w", c.File, i+1, err)
 		}
 		if p.JSON {
 			if err := o.json(raw); err != nil {

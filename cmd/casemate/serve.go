@@ -123,7 +123,7 @@ func (c initCmd) Run(ctx context.Context, o *output) error {
 	}
 	fmt.Fprintf(o.out, "%s\n", o.say("已初始化，管理员："+c.Name, "prepared; administrator: "+c.Name))
 	if made {
-		fmt.Fprintf(o.out, "%s %s\n", o.say("初始密码（仅显示一次）：", "password, shown once:"), password)
+		fmt.Fprintf(o.out, "%s%s\n", o.say("初始密码（仅显示一次）：", "password, shown once: "), password)
 	}
 	return nil
 }

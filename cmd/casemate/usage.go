@@ -27,6 +27,7 @@ var usageZH = []struct {
 	{regexp.MustCompile(`^missing positional arguments (.+)$`), "缺少参数：$1"},
 	{regexp.MustCompile(`^expected one of (.+)$`), "缺少命令，可用的有：$1"},
 	{regexp.MustCompile(`^expected "(.+)"$`), "缺少参数：$1"},
+	{regexp.MustCompile(`^(.+) must be one of ("[^",]*") but got (".*")$`), "$1 只能是 $2，不能是 $3"},
 	{regexp.MustCompile(`^(.+) must be one of (.+) but got (".*")$`), "$1 只能是 $2 之一，不能是 $3"},
 	{regexp.MustCompile(`^(.+): expected .+ value but got "EOL".*$`), "$1 缺少值"},
 	{regexp.MustCompile(`^(.+): expected .+ value but got (".*") .*$`), "$1 缺少值，其后为 $2"},
@@ -38,9 +39,22 @@ var usageZH = []struct {
 	{regexp.MustCompile(`^unexpected flag argument (.+)$`), "该参数不带值：$1"},
 }
 
+// usageEN says in plain words what kong says otherwise.
+var usageEN = []struct {
+	pattern *regexp.Regexp
+	text    string
+}{
+	{regexp.MustCompile(`^expected "(.+)"$`), "missing $1"},
+	{regexp.MustCompile(`^expected one of (.+)$`), "missing a command, there are: $1"},
+	{regexp.MustCompile(`^(.+) must be one of ("[^",]*") but got (".*")$`), "$1 must be $2 but got $3"},
+}
+
 // usageText is what is wrong with a command line, in the shell's language.
 func usageText(text string, lang locale.Language) string {
 	if lang != locale.ZH {
+		for _, u := range usageEN {
+			text = u.pattern.ReplaceAllString(text, u.text)
+		}
 		return text
 	}
 	for _, u := range usageZH {
@@ -83,13 +97,25 @@ func pathText(text string, at *kong.Node, lang locale.Language) string {
 				says = w.folder
 			}
 		}
-		return string(w.pattern.ExpandString(nil, says.In(lang), text, m))
+		said := string(w.pattern.ExpandString(nil, says.In(lang), text, m))
+		// An argument is known by what was typed, only a flag by its name.
+		return argument.ReplaceAllString(said, "")
 	}
 	return ""
 }
 
+// argument is the name of a positional argument in front of what is wrong with it.
+var argument = regexp.MustCompile(`^<[^>]*>(?:\.\.\.)?(?:：|: )`)
+
 // negative is a move of a clock that kong takes for a flag.
 var negative = regexp.MustCompile(`^unknown flag -\d`)
+
+// unknownCommand is kong's error of a word where a command is asked for, without
+// one that is like it.
+var unknownCommand = regexp.MustCompile(`^unexpected argument (\S+)$`)
+
+// placeholders are kong's own words in a line of usage.
+var placeholders = strings.NewReplacer("<command>", "<命令>", "[flags]", "[选项]", "[command]", "[命令]")
 
 // misused tells what is wrong with a command line: the error, one line how the
 // command is used, and where more is to be read.
@@ -111,6 +137,12 @@ func misused(w io.Writer, app *kong.Application, err error, lang locale.Language
 	usage := "casemate <command>"
 	if selected != nil {
 		usage = "casemate " + strings.TrimSpace(at.Summary())
+	}
+	if lang == locale.ZH {
+		usage = placeholders.Replace(usage)
+	}
+	if unknown := unknownCommand.FindStringSubmatch(err.Error()); unknown != nil && len(at.Children) > 0 {
+		text = unknownCommand.ReplaceAllString(err.Error(), locale.Texts{ZH: "没有命令 $1", EN: "there is no command $1"}.In(lang))
 	}
 	form := locale.Texts{ZH: "casemate: %s\n用法：%s\n详见 %s --help\n", EN: "casemate: %s\nUsage: %s\nSee %s --help\n"}.In(lang)
 	fmt.Fprintf(w, form, text, usage, at.FullPath())
@@ -172,12 +204,14 @@ var frames = []struct {
 	en *regexp.Regexp
 	zh string
 }{
-	{regexp.MustCompile(`(?m)^Usage: `), "用法："},
 	{regexp.MustCompile(`(?m)^Flags:$`), "选项："},
 	{regexp.MustCompile(`(?m)^Arguments:$`), "参数："},
 	{regexp.MustCompile(`(?m)^Commands:$`), "命令："},
 	{regexp.MustCompile(`(?m)^Run "(.*)" for more information on a command\.$`), "运行 \"$1\" 查看某个命令的说明。"},
 }
+
+// usageLine is the line of usage in kong's help.
+var usageLine = regexp.MustCompile(`(?m)^Usage: .*$`)
 
 // help prints kong's help in the shell's language; who reads Chinese is also told
 // where the documents are.
@@ -194,6 +228,9 @@ func help(lang locale.Language) kong.HelpPrinter {
 			return err
 		}
 		said := text.String()
+		said = usageLine.ReplaceAllStringFunc(said, func(line string) string {
+			return "用法：" + placeholders.Replace(strings.TrimPrefix(line, "Usage: "))
+		})
 		for _, f := range frames {
 			said = f.en.ReplaceAllString(said, f.zh)
 		}

@@ -17,11 +17,11 @@ func TestUsage(t *testing.T) {
 	for _, c := range []struct{ args, zh, en string }{
 		{"desk list --colour", "没有参数 --colour", "unknown flag --colour"},
 		{"desk list --limt 3", `您是否要用 "--limit"`, `did you mean "--limit"`},
-		{"desk show", "缺少参数：<case-id>", `expected "<case-id>"`},
+		{"desk show", "缺少参数：<case-id>", `missing <case-id>`},
 		{"desk show TS1 TS2", "多余的参数或未知的命令 TS2", "unexpected argument TS2"},
 		{"dekc", "多余的参数或未知的命令 dekc", "unexpected argument dekc"},
 		{"backup", "缺少必填参数：--to=FILE", "missing flags: --to=FILE"},
-		{"desk", "缺少命令，可用的有：", "expected one of"},
+		{"desk", "缺少命令，可用的有：", "missing a command, there are:"},
 		{"desk transfer TS1 nowhere", "只能是", "must be one of"},
 		{"desk list --limit", "--limit 缺少值", "--limit: expected"},
 		{"desk list --limit many", `--limit 须为整数："many"`, "--limit: expected a valid"},
@@ -56,12 +56,12 @@ func TestWrongPath(t *testing.T) {
 		args   []string
 		zh, en string
 	}{
-		{[]string{"config", "plan", dir + "/none"}, "<dir>：目录不存在：" + dir + "/none", "<dir>: there is no such folder: " + dir + "/none"},
-		{[]string{"config", "apply", file}, "<dir>：须为目录，而这是文件：" + file, "<dir>: a file, where a folder is asked for: " + file},
-		{[]string{"config", "apply", file + "/x"}, "<dir>：目录不存在，其上级不是目录：", "<dir>: there is no such folder, what is above it is none: "},
+		{[]string{"config", "plan", dir + "/none"}, "casemate: 目录不存在：" + dir + "/none", "casemate: there is no such folder: " + dir + "/none"},
+		{[]string{"config", "apply", file}, "casemate: 须为目录，而这是文件：" + file, "casemate: a file, where a folder is asked for: " + file},
+		{[]string{"config", "apply", file + "/x"}, "casemate: 目录不存在，其上级不是目录：", "casemate: there is no such folder, what is above it is none: "},
 		{[]string{"config", "apply", dir, "--plan", dir + "/none"}, "：文件不存在：" + dir + "/none", ": there is no such file: " + dir + "/none"},
 		{[]string{"config", "apply", dir, "--plan", dir}, "：须为文件，而这是目录：" + dir, ": a folder, where a file is asked for: " + dir},
-		{[]string{"desk", "attach", "TS1", "/no/such/file"}, "<file>：文件不存在：/no/such/file", "<file>: there is no such file: /no/such/file"},
+		{[]string{"desk", "attach", "TS1", "/no/such/file"}, "casemate: 文件不存在：/no/such/file", "casemate: there is no such file: /no/such/file"},
 	} {
 		for lang, want := range map[string]string{"zh-cn": c.zh, "en-us": c.en} {
 			t.Setenv("CASEMATE_LANGUAGE", lang)
@@ -70,6 +70,34 @@ func TestWrongPath(t *testing.T) {
 				t.Errorf("%v in %s: exit code %d, %q, want %q", c.args, lang, code, errOut.String(), want)
 			}
 		}
+	}
+}
+
+// TestUsageWords: a wrong command line is told in the shell's language to its end.
+func TestUsageWords(t *testing.T) {
+	for _, c := range []struct {
+		args   []string
+		zh, en string
+	}{
+		{[]string{"bogus"}, "casemate: 没有命令 bogus\n用法：casemate <命令>\n", "casemate: there is no command bogus\nUsage: casemate <command>\n"},
+		{[]string{"user"}, "缺少命令，可用的有：", "missing a command, there are: "},
+		{[]string{"user", "bogus"}, "用法：casemate user <命令> [选项]\n", "Usage: casemate user <command> [flags]\n"},
+		{[]string{"config", "apply"}, "缺少参数：<dir>\n用法：casemate config apply <dir> [选项]\n", "missing <dir>\nUsage: casemate config apply <dir> [flags]\n"},
+		{[]string{"config", "apply", t.TempDir(), "--with", "x"}, `--with 只能是 "accounts"，不能是 "x"`, `--with must be "accounts" but got "x"`},
+		{[]string{"config", "plan", t.TempDir(), "--clocks", "x"}, `--clocks 只能是 "keep","move" 之一，不能是 "x"`, `--clocks must be one of "keep","move" but got "x"`},
+	} {
+		for lang, want := range map[string]string{"zh-cn": c.zh, "en-us": c.en} {
+			t.Setenv("CASEMATE_LANGUAGE", lang)
+			var out, errOut strings.Builder
+			if code := run(t.Context(), c.args, &out, &errOut); code != 2 || !strings.Contains(errOut.String(), want) {
+				t.Errorf("%v in %s: exit code %d, %q, want %q", c.args, lang, code, errOut.String(), want)
+			}
+		}
+	}
+	t.Setenv("CASEMATE_LANGUAGE", "zh-cn")
+	var out strings.Builder
+	if run(t.Context(), []string{"user", "--help"}, &out, &out); !strings.Contains(out.String(), "用法：casemate user <命令> [选项]\n") {
+		t.Errorf("the help: %.300s", out.String())
 	}
 }
 

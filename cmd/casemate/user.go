@@ -138,7 +138,7 @@ func findDomain(ctx context.Context, c *client, name string) (string, error) {
 			return d.ID, nil
 		}
 	}
-	return "", problem{"账号不存在：" + name, "there is no domain " + name}
+	return "", problem{"账号不存在：" + name, "there is no account " + name}
 }
 
 // findUser finds a user of a domain by log-in name or id.
@@ -219,7 +219,7 @@ func (p *userCmd) created(o *output, raw json.RawMessage, password string, made 
 	}
 	u.print(o)
 	if made {
-		o.printf("%s %s\n", o.say("密码（仅显示一次）：", "password, shown once:"), password)
+		o.printf("%s%s\n", o.say("密码（仅显示一次）：", "password, shown once: "), password)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ var (
 	errPrivate       = fault.New(fault.Invalid, fault.CodeInvalid, "{where} 是私钥（身份），不能用作接收方：备份只需公钥", "{where} is a private key (an identity), no recipient: making a backup takes the public one only")
 	errNoRecipient   = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 中没有接收方", "there is no recipient in {file}")
 	errIdentity      = fault.New(fault.Invalid, fault.CodeInvalid, "{file} 不是身份文件（每行一个 AGE-SECRET-KEY-...）：{why}", "{file} is no file of identities (lines of AGE-SECRET-KEY-...): {why}")
+	errIdentityFile  = fault.New(fault.Invalid, fault.CodeInvalid, "无法读取身份文件 {file}：{why}", "the file of identities {file} cannot be read: {why}")
 	errKeyExists     = fault.New(fault.Conflict, fault.CodeInvalid, "{file} 已存在：不会覆盖，丢失的私钥无法找回", "{file} exists and is not written over: a private key that is lost cannot be had again")
 	errRecipientFile = fault.New(fault.Invalid, fault.CodeInvalid, "无法读取接收方文件 {file}：{why}", "the file of recipients {file} cannot be read: {why}")
 )
@@ -81,7 +82,7 @@ func Identities(files []string) ([]age.Identity, error) {
 	for _, file := range files {
 		in, err := os.Open(file)
 		if err != nil {
-			return nil, errIdentity.With("file", file).With("why", fault.Reason(reason(err))).Because(err)
+			return nil, errIdentityFile.With("file", file).With("why", fault.Reason(reason(err))).Because(err)
 		}
 		some, err := age.ParseIdentities(in)
 		if err := errors.Join(err, in.Close()); err != nil {

@@ -50,7 +50,7 @@ type Named struct {
 // What goes wrong at a shelf.
 var (
 	errThere = fault.New(fault.Conflict, fault.CodeInvalid, "{place} 已存在：不会覆盖", "{place} exists and is not written over")
-	errGone  = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 不存在", "{place} does not exist")
+	errGone  = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 不存在，请先创建，或检查路径", "{place} does not exist: make it first, or look at the path")
 	errPlain = fault.New(fault.Invalid, fault.CodeInvalid, "{place} 是文件，不是目录", "{place} is a file, not a folder")
 	errPlace = fault.New(fault.Unavailable, fault.CodeInternal, "{place}：{why}", "{place}: {why}")
 )

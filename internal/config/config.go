@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 )
@@ -57,6 +58,9 @@ func Load(path string) (Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return c, err
+	}
+	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+		return c, fmt.Errorf("%s: no UTF-8 text, so no configuration file", path)
 	}
 	if err := checkForms(text); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)

@@ -33,3 +33,17 @@ func (h catalogNames) ListCatalogNames(ctx context.Context) (*oas.CatalogNames, 
 	}
 	return out, nil
 }
+
+// ListCatalogAreaCodes are the calling codes of the catalogue in force; each reader
+// gets them in the order that customers of his language see.
+func (h catalogNames) ListCatalogAreaCodes(ctx context.Context) (*oas.CatalogAreaCodes, error) {
+	site := 0
+	if locale.From(ctx).Language == locale.EN {
+		site = 1
+	}
+	out := &oas.CatalogAreaCodes{Items: []oas.CatalogAreaCode{}}
+	for _, a := range h.catalog.Now().AreaCodes(site) {
+		out.Items = append(out.Items, oas.CatalogAreaCode{Code: a.Code, Iso: text(a.ISO), Zh: a.Name.ZH, En: a.Name.EN})
+	}
+	return out, nil
+}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"net/mail"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -23,6 +24,7 @@ const (
 
 var (
 	errMobile = fault.New(fault.Invalid, fault.CodeInvalid, "手机号码无效", "the phone number is not valid").In("contact_value")
+	errArea   = fault.New(fault.Invalid, fault.CodeInvalid, "国家码“{area}”不存在，请写数字，例如中国为 86", "there is no calling code {area}: write digits, for example 86 for China").In("area_code")
 	errMail   = fault.New(fault.Invalid, fault.CodeInvalid, "邮箱地址无效", "the e-mail address is not valid").In("contact_value")
 	// ErrWay: contact_way is neither 0 nor 1.
 	ErrWay = fault.New(fault.Invalid, "OSM.01010012", "类型只能是 0 或 1", "The type must be 0 or 1.").In("contact_way")
@@ -70,7 +72,7 @@ func foldMobile(area, value string) (string, error) {
 		area = "86"
 	}
 	if strings.Trim(area, "0123456789") != "" || len(area) > 4 {
-		return "", errMobile.In("area_code")
+		return "", errArea.With("area", clipped(area))
 	}
 	for _, r := range value {
 		if !strings.ContainsRune("0123456789+-() .", r) {
@@ -81,6 +83,9 @@ func foldMobile(area, value string) (string, error) {
 		value = "+" + rest
 	}
 	if !strings.HasPrefix(value, "+") {
+		if n, err := strconv.Atoi(area); err != nil || phonenumbers.GetRegionCodeForCountryCode(n) == "ZZ" {
+			return "", errArea.With("area", area)
+		}
 		value = "+" + area + strings.TrimLeft(value, " ")
 	}
 	n, err := phonenumbers.Parse(value, "")
@@ -88,6 +93,14 @@ func foldMobile(area, value string) (string, error) {
 		return "", errMobile
 	}
 	return phonenumbers.Format(n, phonenumbers.E164), nil
+}
+
+// clipped is a typed word as an error repeats it.
+func clipped(word string) string {
+	if r := []rune(word); len(r) > 20 {
+		return string(r[:20]) + "..."
+	}
+	return word
 }
 
 // NormalMail is an address with its domain in lower-case ASCII (IDN as xn--).

@@ -191,6 +191,17 @@ type userRow struct{ nameHash, name, mobile, mail, mobileHash, mailHash, passwor
 
 func place(column, id string) seal.Place { return seal.Place{Table: "users", Column: column, Row: id} }
 
+// ofUser is the refusal of a contact by the field of a user.
+func ofUser(err error) error {
+	switch {
+	case errors.Is(err, errMobile):
+		return errMobile.In("mobile")
+	case errors.Is(err, errMail):
+		return errMail.In("email")
+	}
+	return err
+}
+
 // sealUser normalises and seals the personal fields.
 func (s *Service) sealUser(ctx context.Context, u *User, in NewUser) (row userRow, err error) {
 	p, err := s.keys.Person(ctx, u.ID)
@@ -200,13 +211,13 @@ func (s *Service) sealUser(ctx context.Context, u *User, in NewUser) (row userRo
 	row.nameHash = s.nameHash(u.Domain, u.Name)
 	if in.Mobile != "" {
 		if u.Mobile, err = NormalMobile(in.AreaCode, in.Mobile); err != nil {
-			return row, err
+			return row, ofUser(err)
 		}
 		row.mobileHash = s.ContactHash(SMS, u.Mobile)
 	}
 	if in.Mail != "" {
 		if u.Mail, err = NormalMail(in.Mail); err != nil {
-			return row, err
+			return row, ofUser(err)
 		}
 		row.mailHash = s.ContactHash(Mail, u.Mail)
 	}

@@ -215,7 +215,8 @@ func unreadable(name string, err error) *Mistake {
 		}
 	}
 	why = strings.ReplaceAll(why, "knowledge.", "") // Go's type names mean nothing to the reader
-	m.ZH, m.EN = "无法读取："+yamlfile.Chinese(why), "cannot be read: "+why
+	says := yamlfile.Words(why)
+	m.ZH, m.EN = "无法读取："+says.ZH, "cannot be read: "+says.EN
 	return &m
 }
 

@@ -109,6 +109,7 @@ var Policy = map[string]Audience{
 	"desk.ListBackups":                      Auditors,
 	"desk.ListBlockedContacts":              Auditors,
 	"desk.ListBulkRuns":                     Readers,
+	"desk.ListCatalogAreaCodes":             House,
 	"desk.ListCatalogNames":                 House,
 	"desk.ListCodeBreakers":                 Auditors,
 	"desk.ListConfigurationVersions":        Administrators,

@@ -33,7 +33,8 @@ func unreadable(name string, err error) *Mistake {
 		return &m
 	}
 	why = goType.ReplaceAllString(why, "$1")
-	m.ZH, m.EN = "无法读取："+Chinese(why), "cannot be read: "+why
+	says := Words(why)
+	m.ZH, m.EN = "无法读取："+says.ZH, "cannot be read: "+says.EN
 	return &m
 }
 

@@ -223,7 +223,13 @@ func TestDemo(t *testing.T) {
 			if _, err := w.Local("config", "apply", first, "--plan", file); err == nil || !strings.Contains(err.Error(), "severities.yaml") {
 				t.Errorf("an old plan: %v", err)
 			}
-			if out := local("rollback"); !strings.Contains(out, "severities") && !strings.Contains(out, "support_plan") {
+			if out, err := w.Local("config", "rollback"); err == nil || !strings.Contains(err.Error(), "--yes") {
+				t.Errorf("going back unasked: %s %v", out, err)
+			}
+			if out, err := w.Local("config", "apply", first); err == nil || !strings.Contains(err.Error(), "--yes") {
+				t.Errorf("applying unasked: %s %v", out, err)
+			}
+			if out := local("rollback", "--dry-run"); !strings.Contains(out, "severities") && !strings.Contains(out, "support_plan") {
 				t.Errorf("going back would change: %s", out)
 			}
 			local("rollback", "--yes", "--clocks", "move")
@@ -262,7 +268,7 @@ func accounts(t *testing.T, w *world.World, local func(args ...string) string) {
 		}
 	}
 	empty("the plan of an export with people")
-	local("apply", dir, "--with", "accounts")
+	local("apply", dir, "--yes", "--with", "accounts")
 	empty("the plan behind it")
 	users := filepath.Join(dir, "accounts", "users.yaml")
 	text, err := os.ReadFile(users)
@@ -292,10 +298,10 @@ func accounts(t *testing.T, w *world.World, local func(args ...string) string) {
 	if out := local("plan", dir); !strings.HasPrefix(out, "! new user ops-bot (ops-bot) (account "+list.Items[0].Name) {
 		t.Errorf("the plan:\n%s", out)
 	}
-	if _, err := w.Local("config", "apply", dir); err == nil || !strings.Contains(err.Error(), "--with accounts") {
+	if _, err := w.Local("config", "apply", dir, "--yes"); err == nil || !strings.Contains(err.Error(), "--with accounts") {
 		t.Errorf("accounts that nobody meant: %v", err)
 	}
-	out := local("apply", dir, "--with", "accounts")
+	out := local("apply", dir, "--yes", "--with", "accounts")
 	_, secret, ok := strings.Cut(out, "shown this once: ")
 	if secret, _, _ = strings.Cut(secret, "\n"); !ok || len(secret) != 40 {
 		t.Fatalf("no secret:\n%s", out)
@@ -318,7 +324,7 @@ func accounts(t *testing.T, w *world.World, local func(args ...string) string) {
 	if status := signed(); status != 200 {
 		t.Errorf("the new key signs: %d", status)
 	}
-	if again := local("apply", dir, "--with", "accounts"); strings.Contains(again, secret) || strings.Contains(local("export", filepath.Join(t.TempDir(), "x"), "--with", "accounts", "--json"), secret) {
+	if again := local("apply", dir, "--yes", "--with", "accounts"); strings.Contains(again, secret) || strings.Contains(local("export", filepath.Join(t.TempDir(), "x"), "--with", "accounts", "--json"), secret) {
 		t.Error("the secret is shown again")
 	}
 	one := filepath.Join(t.TempDir(), "one") // a tree of one file
@@ -328,7 +334,7 @@ func accounts(t *testing.T, w *world.World, local func(args ...string) string) {
 	if err := os.WriteFile(filepath.Join(one, "accounts", "keys.yaml"), []byte("keys:\n  - {id: OPSBOTOPSBOTOPSBOT01, state: disabled}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	local("apply", one, "--with", "accounts")
+	local("apply", one, "--yes", "--with", "accounts")
 	if status := signed(); status != 401 {
 		t.Errorf("the stopped key signs: %d", status)
 	}
@@ -336,7 +342,7 @@ func accounts(t *testing.T, w *world.World, local func(args ...string) string) {
 	if status := signed(); status != 200 {
 		t.Errorf("the key after going back: %d", status)
 	}
-	if out := local("rollback", "2", "--with", "accounts"); !strings.Contains(out, "no difference") { // what was made stays
+	if out := local("rollback", "2", "--dry-run", "--with", "accounts"); !strings.Contains(out, "no difference") { // what was made stays
 		t.Errorf("going back would change:\n%s", out)
 	}
 }

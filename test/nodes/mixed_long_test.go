@@ -196,7 +196,7 @@ func customer(t *testing.T, w *world.World) world.User {
 	if err != nil {
 		t.Fatal(err)
 	}
-	local("catalog", "apply", dir)
+	local("catalog", "apply", dir, "--yes")
 	local("user", "create", "boss", "--new-domain", "--domain", "Harbour Ltd", "--mail", "boss@harbour.example")
 	var key struct{ ID, Secret string }
 	if err := json.Unmarshal([]byte(local("key", "create", "boss", "--domain", "Harbour Ltd", "--json")), &key); err != nil {

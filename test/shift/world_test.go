@@ -156,7 +156,7 @@ func (s *shift) catalogue() {
 	edit("limits.yaml", func(old string) string {
 		return strings.Replace(old, "open_tickets_per_problem_type: 50", "open_tickets_per_problem_type: -1", 1)
 	})
-	s.local("catalog", "apply", dir)
+	s.local("catalog", "apply", dir, "--yes")
 }
 
 func (s *shift) people() {

@@ -153,7 +153,7 @@ func TestRecomputed(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "sla.yaml"), []byte(policy(time.Now())), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			local("catalog", "apply", dir)
+			local("catalog", "apply", dir, "--yes")
 			var made struct {
 				Domains []struct {
 					Users []struct{ AK, SK string } `json:"users"`

@@ -112,6 +112,7 @@ const (
 	ListBackupsOperation                OperationName = "ListBackups"
 	ListBlockedContactsOperation        OperationName = "ListBlockedContacts"
 	ListBulkRunsOperation               OperationName = "ListBulkRuns"
+	ListCatalogAreaCodesOperation       OperationName = "ListCatalogAreaCodes"
 	ListCatalogNamesOperation           OperationName = "ListCatalogNames"
 	ListCodeBreakersOperation           OperationName = "ListCodeBreakers"
 	ListConfigurationVersionsOperation  OperationName = "ListConfigurationVersions"

@@ -1854,6 +1854,27 @@ func encodeListBulkRunsResponse(response *BulkRunPage, w http.ResponseWriter) er
 	return nil
 }
 
+func encodeListCatalogAreaCodesResponse(response *CatalogAreaCodes, w http.ResponseWriter) error {
+	if err := func() error {
+		if err := response.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "validate")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(200)
+
+	e := new(jx.Encoder)
+	response.Encode(e)
+	if _, err := e.WriteTo(w); err != nil {
+		return errors.Wrap(err, "write")
+	}
+
+	return nil
+}
+
 func encodeListCatalogNamesResponse(response *CatalogNames, w http.ResponseWriter) error {
 	if err := func() error {
 		if err := response.Validate(); err != nil {

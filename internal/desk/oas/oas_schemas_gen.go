@@ -5447,6 +5447,73 @@ func (s *Bundle) SetExpiresAt(val Time) {
 	s.ExpiresAt = val
 }
 
+// Ref: #/components/schemas/CatalogAreaCode
+type CatalogAreaCode struct {
+	// Digits without plus sign.
+	Code string `json:"code"`
+	// The country's two letters (ISO 3166-1); missing for codes of no country.
+	Iso OptString `json:"iso"`
+	// Name in Chinese.
+	Zh string `json:"zh"`
+	// Name in English.
+	En string `json:"en"`
+}
+
+// GetCode returns the value of Code.
+func (s *CatalogAreaCode) GetCode() string {
+	return s.Code
+}
+
+// GetIso returns the value of Iso.
+func (s *CatalogAreaCode) GetIso() OptString {
+	return s.Iso
+}
+
+// GetZh returns the value of Zh.
+func (s *CatalogAreaCode) GetZh() string {
+	return s.Zh
+}
+
+// GetEn returns the value of En.
+func (s *CatalogAreaCode) GetEn() string {
+	return s.En
+}
+
+// SetCode sets the value of Code.
+func (s *CatalogAreaCode) SetCode(val string) {
+	s.Code = val
+}
+
+// SetIso sets the value of Iso.
+func (s *CatalogAreaCode) SetIso(val OptString) {
+	s.Iso = val
+}
+
+// SetZh sets the value of Zh.
+func (s *CatalogAreaCode) SetZh(val string) {
+	s.Zh = val
+}
+
+// SetEn sets the value of En.
+func (s *CatalogAreaCode) SetEn(val string) {
+	s.En = val
+}
+
+// Ref: #/components/schemas/CatalogAreaCodes
+type CatalogAreaCodes struct {
+	Items []CatalogAreaCode `json:"items"`
+}
+
+// GetItems returns the value of Items.
+func (s *CatalogAreaCodes) GetItems() []CatalogAreaCode {
+	return s.Items
+}
+
+// SetItems sets the value of Items.
+func (s *CatalogAreaCodes) SetItems(val []CatalogAreaCode) {
+	s.Items = val
+}
+
 // Ref: #/components/schemas/CatalogChange
 type CatalogChange struct {
 	// What happens to the entry; retired ones are not offered any more and stay valid in old tickets.

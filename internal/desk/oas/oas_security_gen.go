@@ -141,6 +141,7 @@ var operationRolesTokenAuth = map[string][]string{
 	ListBackupsOperation:                []string{},
 	ListBlockedContactsOperation:        []string{},
 	ListBulkRunsOperation:               []string{},
+	ListCatalogAreaCodesOperation:       []string{},
 	ListCatalogNamesOperation:           []string{},
 	ListCodeBreakersOperation:           []string{},
 	ListConfigurationVersionsOperation:  []string{},

@@ -756,6 +756,14 @@ type Handler interface {
 	//
 	// GET /desk/v1/bulk-runs
 	ListBulkRuns(ctx context.Context, params ListBulkRunsParams) (*BulkRunPage, error)
+	// ListCatalogAreaCodes implements ListCatalogAreaCodes operation.
+	//
+	// The calling codes the catalogue offers, with their countries' names in both languages, in the order
+	// customers see; a code that several countries share stands once for each. For fields of phone
+	// numbers.
+	//
+	// GET /desk/v1/catalog/area-codes
+	ListCatalogAreaCodes(ctx context.Context) (*CatalogAreaCodes, error)
 	// ListCatalogNames implements ListCatalogNames operation.
 	//
 	// Service types, products, problem types and severities that are offered, each with its id and its

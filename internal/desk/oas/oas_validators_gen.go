@@ -3260,6 +3260,29 @@ func (s *BulkUndoReq) Validate() error {
 	return nil
 }
 
+func (s *CatalogAreaCodes) Validate() error {
+	if s == nil {
+		return validate.ErrNilPointer
+	}
+
+	var failures []validate.FieldError
+	if err := func() error {
+		if s.Items == nil {
+			return errors.New("nil is invalid value")
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "items",
+			Error: err,
+		})
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+	return nil
+}
+
 func (s *CatalogChange) Validate() error {
 	if s == nil {
 		return validate.ErrNilPointer

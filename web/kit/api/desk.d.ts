@@ -464,6 +464,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/desk/v1/catalog/area-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Calling codes, by country
+         * @description The calling codes the catalogue offers, with their countries' names in both languages, in the order customers see; a code that several countries share stands once for each. For fields of phone numbers.
+         */
+        get: operations["ListCatalogAreaCodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/desk/v1/catalog/plan": {
         parameters: {
             query?: never;
@@ -4906,6 +4926,19 @@ export interface components {
             group?: string;
             /** @description Name of a product's service type, or of a problem type's product. */
             group_name?: string;
+        };
+        CatalogAreaCodes: {
+            items: components["schemas"]["CatalogAreaCode"][];
+        };
+        CatalogAreaCode: {
+            /** @description Digits without plus sign. */
+            code: string;
+            /** @description The country's two letters (ISO 3166-1); missing for codes of no country. */
+            iso?: string;
+            /** @description Name in Chinese. */
+            zh: string;
+            /** @description Name in English. */
+            en: string;
         };
         CatalogFiles: {
             /**
@@ -9869,6 +9902,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CatalogNames"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ListCatalogAreaCodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The calling codes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogAreaCodes"];
                 };
             };
             default: components["responses"]["Error"];

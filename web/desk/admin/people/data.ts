@@ -10,6 +10,13 @@ export type Domain = S['Domain']
 export type User = S['User']
 export const house = 'house'
 
+export type Area = S['CatalogAreaCode']
+export const areasQuery = () => ({
+  queryKey: ['admin', 'areas', language()], // in the order of the language
+  staleTime: 60 * 60_000,
+  queryFn: async ({ signal }: Signal) => (await unwrap(desk.GET('/desk/v1/catalog/area-codes', { signal }))).items,
+})
+
 export const domainQuery = (domain_id: string) => ({
   queryKey: ['admin', 'domain', domain_id],
   queryFn: ({ signal }: Signal) => unwrap(desk.GET('/desk/v1/domains/{domain_id}', { params: { path: { domain_id } }, signal })),
