@@ -167,6 +167,9 @@ func TestAuditSaysWhat(t *testing.T) {
 		if got := list(admin, "action=ticket.tag&ticket="+three)[0]; got.Ticket != three || got.About != "added: ruled" || got.Via.Kind != "rule" || got.Via.Name != rule {
 			t.Errorf("tagged by a rule: %+v", got)
 		}
+		if text, err := w.Local("audit", "list", "--ticket", one, "--action", "ticket.tag"); err != nil || !strings.Contains(text, "ticket "+one+"\t") || !strings.Contains(text, "\tbulk "+begun.SubjectID+"\t") {
+			t.Errorf("the command line tells %q %v", text, err)
+		}
 		var past struct{ Items []happened }
 		do(admin, "GET", "/desk/v1/tickets/"+three+"/history", nil, &past)
 		found := false
