@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/url"
@@ -72,15 +73,21 @@ func (c *auditListCmd) Run(ctx context.Context, o *output) error {
 			ActorKind string          `json:"actor_kind"`
 			Actor     string          `json:"actor_id"`
 			Data      json.RawMessage `json:"data"`
+			Ticket    string          `json:"ticket"`
+			Name      string          `json:"subject_name"`
+			About     string          `json:"about"`
+			Via       struct{ Kind, ID, Name string }
 		} `json:"items"`
 		Next int64 `json:"next_before"`
 	}
 	if err := json.Unmarshal(raw, &page); err != nil {
 		return err
 	}
-	o.heading("编号\t时间\t事件\t对象\t账号\t操作者\t内容", "number\ttime\tevent\tsubject\taccount\tactor\tdata")
+	o.heading("编号\t时间\t事件\t对象\t账号\t操作者\t内容\t经由\t数据", "number\ttime\tevent\tsubject\taccount\tactor\tabout\tby\tdata")
 	for _, e := range page.Items {
-		o.printf("%d\t%s\t%s\t%s %s\t%s\t%s %s\t%s\n", e.Seq, o.when(e.At), e.Kind, e.Subject, clean(e.SubjectID), e.Domain, e.ActorKind, e.Actor, clean(string(e.Data)))
+		called := cmp.Or(e.Ticket, e.Name, e.SubjectID)
+		by := strings.TrimSpace(e.Via.Kind + " " + cmp.Or(e.Via.Name, e.Via.ID))
+		o.printf("%d\t%s\t%s\t%s %s\t%s\t%s %s\t%s\t%s\t%s\n", e.Seq, o.when(e.At), e.Kind, e.Subject, clean(called), e.Domain, e.ActorKind, e.Actor, clean(e.About), clean(by), clean(string(e.Data)))
 	}
 	switch {
 	case len(page.Items) == 0:

@@ -12,6 +12,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/principal"
+	"casemate/internal/seal"
 )
 
 // MaxTogether is how many files one download takes (semantics.md section 7).
@@ -28,6 +29,43 @@ type Content struct {
 
 // Named opens the names of files that were read in a transaction.
 func (s *Service) Named(ctx context.Context, files []File) error { return s.names(ctx, files) }
+
+// NamesFor are the names of those of some files that a customer may see, by
+// their ids; of people whose data was erased there is none.
+func (s *Service) NamesFor(ctx context.Context, who principal.Principal, ids []string) (map[string]string, error) {
+	if who.Kind != principal.Customer || len(ids) == 0 {
+		return nil, nil
+	}
+	var files []File
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		scope, err := sight{any: true}.scope(tx, who)
+		if err != nil {
+			return err
+		}
+		if files, err = find(tx, who.Domain, ids); err != nil {
+			return err
+		}
+		files = slices.DeleteFunc(files, func(f File) bool { return !f.seenBy(who, scope, tx.Now) })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, f := range files {
+		p, err := s.keys.Person(ctx, f.Uploader)
+		if errors.Is(err, seal.ErrErased) {
+			continue
+		}
+		if err == nil {
+			names[f.ID], err = p.Open(namePlace(f.ID), f.sealed)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
 
 // Open opens one file for a customer: the uploader until it is claimed, then
 // everybody who may see its ticket; a group counts as in privilege.ScopeOf. It

@@ -232,7 +232,7 @@ func (s *Service) insert(ctx context.Context, who principal.Principal, f File, u
 			tx.Now, tx.Now+s.o.Config.Unclaimed.Milliseconds())
 		search.Put(tx, true, found)
 		event.Record(tx, who, event.Event{Domain: f.Domain, Kind: "attachment.upload", Subject: "attachment", SubjectID: f.ID, LogCode: event.NoLog,
-			Data: map[string]any{"size": f.Size, "media": f.Media, "sha256": f.SHA256}})
+			Data: map[string]any{"size": f.Size, "media": f.Media, "sha256": f.SHA256}, Name: f.Name})
 		if f.Scan == scanWaiting {
 			job.Enqueue(tx, job.Job{Kind: scanJob, Domain: f.Domain, Args: scanArgs{f.Domain, f.ID}})
 		}
@@ -280,6 +280,10 @@ func use(tx *db.Tx, domain, user string, day, bytes, most int64) (bool, error) {
 // with ErrNone for others' and unknown ones, with ErrClaimed when it is too
 // late. Today's bytes are not given back.
 func (s *Service) Delete(ctx context.Context, who principal.Principal, id string) error {
+	names, err := s.NamesFor(ctx, who, []string{id}) // a file keeps the name it has
+	if err != nil {
+		return err
+	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		files, err := visible(tx, who, sight{any: true}, []string{id})
 		if err != nil {
@@ -295,7 +299,7 @@ func (s *Service) Delete(ctx context.Context, who principal.Principal, id string
 		tx.Write(1, "DELETE FROM attachments WHERE domain_id = ? AND id = ? AND message_id = ''", f.Domain, f.ID)
 		bury(tx, f)
 		search.Remove(tx, f.Domain, f.ID)
-		event.Record(tx, who, event.Event{Domain: f.Domain, Kind: "attachment.delete", Subject: "attachment", SubjectID: f.ID, LogCode: event.NoLog})
+		event.Record(tx, who, event.Event{Domain: f.Domain, Kind: "attachment.delete", Subject: "attachment", SubjectID: f.ID, LogCode: event.NoLog, Name: names[f.ID]})
 		return nil
 	})
 }

@@ -27,7 +27,7 @@ func (s *Service) OwnAgreements(ctx context.Context, who principal.Principal) (a
 	}
 	err = s.db.View(ctx, func(tx *db.Tx) error {
 		all = nil
-		published, err := everPublished(tx)
+		published, err := EverPublished(tx)
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func (s *Service) Agreements(ctx context.Context, who principal.Principal) (all 
 	if !ofHouse(who) {
 		return nil, fault.NoPermission
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error { all, err = everPublished(tx); return err })
+	err = s.db.View(ctx, func(tx *db.Tx) error { all, err = EverPublished(tx); return err })
 	return all, err
 }
 
@@ -38,7 +38,8 @@ func ofHouse(who principal.Principal) bool {
 	return who.Kind == principal.Engineer || who.Kind == principal.Local || who.Kind == principal.System
 }
 
-func everPublished(tx *db.Tx) (all []PublishedAgreement, err error) {
+// EverPublished are all versions ever published, by type, newest first.
+func EverPublished(tx *db.Tx) (all []PublishedAgreement, err error) {
 	latest := map[string]int32{}
 	err = tx.List(func(r db.Row) error {
 		var text string
@@ -106,7 +107,7 @@ func (s *Service) Publish(ctx context.Context, who principal.Principal, in NewAg
 		if files, err = storedFiles(tx); err != nil {
 			return err
 		}
-		all, err = everPublished(tx)
+		all, err = EverPublished(tx)
 		return err
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"casemate/internal/notify"
 	"casemate/internal/principal"
 	"casemate/internal/sheet"
+	"casemate/internal/ticket"
 )
 
 // AdministrationHost is what only the composition root knows of administration.
@@ -47,6 +48,7 @@ type DemoWorld struct {
 
 type administration struct {
 	identity *identity.Service
+	tickets  *ticket.Service
 	notify   *notify.Service
 	host     Host
 }
@@ -208,14 +210,29 @@ func (h administration) ListAudit(ctx context.Context, params oas.ListAuditParam
 		rows = rows[:limit]
 		page.NextBefore = oas.NewOptInt64(rows[limit-1].Seq)
 	}
-	for _, r := range rows {
+	told, err := h.tickets.Tell(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	lang := locale.From(ctx).Language
+	for i, r := range rows {
 		e, err := change(r)
 		if err != nil {
 			return nil, err
 		}
+		t := told[i]
+		e.Ticket, e.SubjectName, e.About, e.Via = text(t.Ticket), text(t.Subject.In(lang)), text(t.Words.In(lang)), via(t.Via, lang)
 		page.Items = append(page.Items, e)
 	}
 	return page, nil
+}
+
+// via is by what of the house's something happened.
+func via(v *principal.Via, lang locale.Language) (out oas.OptVia) {
+	if v != nil {
+		out.SetTo(oas.Via{Kind: oas.ViaKind(v.Kind), ID: text(v.ID), Run: text(v.Run), Name: text(locale.Texts{ZH: v.NameZH, EN: v.NameEN}.In(lang))})
+	}
+	return out
 }
 
 // maxAudit is how many events a file of the audit holds at most.
@@ -228,7 +245,7 @@ func (h administration) ExportAudit(ctx context.Context, params oas.ExportAuditP
 		return oas.ExportAuditOK{}, err
 	}
 	f.Limit = 1000
-	file := &auditFile{ctx: ctx, read: h.host.Audit, filter: f}
+	file := &auditFile{ctx: ctx, read: h.host.Audit, tell: h.tickets.Tell, filter: f}
 	if err := file.fill(); err != nil { // what is refused is refused before the file begins
 		return oas.ExportAuditOK{}, err
 	}
@@ -238,10 +255,15 @@ func (h administration) ExportAudit(ctx context.Context, params oas.ExportAuditP
 	return oas.ExportAuditOK{Data: file}, nil
 }
 
+// hashLabel stands before hashes: a cell that began with one could be taken for a
+// formula, and would get an apostrophe that is no part of it.
+const hashLabel = "hmac-sha256:"
+
 // auditFile reads the events page by page while it is read itself.
 type auditFile struct {
 	ctx    context.Context
 	read   func(context.Context, AuditFilter) ([]event.Row, error)
+	tell   func(context.Context, []event.Row) ([]ticket.Told, error)
 	filter AuditFilter
 	text   bytes.Buffer
 	csv    *sheet.CSV
@@ -269,16 +291,26 @@ func (a *auditFile) fill() error {
 	}
 	if a.csv == nil {
 		a.csv = sheet.NewCSV(&a.text)
-		if err := a.csv.Row([]string{"seq", "domain_seq", "at", "domain_id", "kind", "subject", "subject_id", "revision", "actor_kind", "actor_id", "address", "request_id", "data", "hash"}); err != nil {
+		if err := a.csv.Row([]string{"seq", "domain_seq", "at", "domain_id", "kind", "subject", "subject_id", "revision", "actor_kind", "actor_id", "address", "request_id", "data", "hash", "ticket", "about", "via", "via_id"}); err != nil {
 			return err
 		}
 	}
-	for _, r := range rows {
+	told, err := a.tell(a.ctx, rows)
+	if err != nil {
+		return err
+	}
+	lang := locale.From(a.ctx).Language
+	for i, r := range rows {
 		if a.rows++; a.rows > maxAudit {
 			break
 		}
+		t := told[i]
+		if t.Via == nil {
+			t.Via = &principal.Via{}
+		}
 		err := a.csv.Row([]string{auditNumber(r.Seq), auditNumber(r.DomainSeq), time.UnixMilli(r.At).UTC().Format("2006-01-02T15:04:05.000Z"), r.Domain, r.Kind, r.Subject, r.SubjectID,
-			auditNumber(r.Revision), r.ActorKind.String(), r.Actor, r.Address, r.RequestID, string(r.Data), r.Hash})
+			auditNumber(r.Revision), r.ActorKind.String(), r.Actor, r.Address, r.RequestID, string(r.Data), hashLabel + r.Hash,
+			t.Ticket, t.Words.In(lang), t.Via.Kind, t.Via.ID})
 		if err != nil {
 			return err
 		}

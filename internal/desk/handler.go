@@ -169,7 +169,7 @@ func New(n Nouns, host Host, log *slog.Logger) (http.Handler, error) {
 	h.articles = articles{knowledge: n.Knowledge, queue: n.Queue, identity: n.Identity, now: host.Now}
 	h.searches = searches{of: h.tickets}
 	h.userSignIns = userSignIns{identity: n.Identity}
-	h.administration = administration{identity: n.Identity, notify: n.Notify, host: host}
+	h.administration = administration{identity: n.Identity, tickets: n.Tickets, notify: n.Notify, host: host}
 	h.settings = settings{host: host}
 	h.reports = reports{report: n.Reports}
 	h.configuration = configuration{setup: n.Setup}

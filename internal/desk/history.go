@@ -125,7 +125,7 @@ func (h histories) ListTicketHistory(ctx context.Context, params oas.ListTicketH
 	lang, out := locale.From(ctx).Language, &oas.TicketHistory{Items: []oas.HistoryEntry{}, TotalCount: int32(total)}
 	for _, p := range all {
 		one := oas.HistoryEntry{ID: p.ID, Kind: p.Kind, At: at(p.At), AtMs: p.At, Side: oas.HistoryEntrySide(sides[p.Side]), ActorID: text(p.Actor), ActorName: text(p.ActorName),
-			Other: text(p.Other), Undoable: p.Undoable}
+			Other: text(p.Other), Undoable: p.Undoable, Via: via(p.Via, lang), TagsAdded: p.TagsOn, TagsRemoved: p.TagsOff}
 		number(&one.Revision, p.Revision)
 		number(&one.Undoes, p.Undoes)
 		number(&one.UndoneBy, p.UndoneBy)

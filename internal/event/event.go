@@ -71,6 +71,9 @@ func Record(tx *db.Tx, who principal.Principal, e Event) string {
 			data = withName(data, tx.DB().SealAddress(who.User, namePlace(id), e.Name))
 		}
 	}
+	if who.Via != nil {
+		data = with(data, viaKey, who.Via)
+	}
 	tx.Write(1, `INSERT INTO events (domain_id, id, kind, subject, subject_id, revision, log_code, actor_kind, actor, address, request_id, at, data, seq, domain_seq, hash)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')`,
 		e.Domain, id, e.Kind, e.Subject, e.SubjectID, e.Revision, e.LogCode, int64(who.Kind), who.User, address, who.RequestID, tx.Now, string(data))
@@ -89,14 +92,34 @@ func withName(data []byte, sealed string) []byte {
 	if sealed == "" {
 		return data
 	}
-	name, err := json.Marshal(map[string]string{nameKey: sealed})
+	return with(data, nameKey, sealed)
+}
+
+// viaKey is where Data holds what somebody acted by.
+const viaKey = "via"
+
+// Via is by what of the house's somebody acted, nil = by himself. Events of
+// before that was recorded have none.
+func (r Row) Via() *principal.Via {
+	var data struct {
+		Via *principal.Via `json:"via"`
+	}
+	if !bytes.Contains(r.Data, []byte(`"`+viaKey+`"`)) || json.Unmarshal(r.Data, &data) != nil {
+		return nil
+	}
+	return data.Via
+}
+
+// with puts a value into an object of JSON.
+func with(data []byte, key string, value any) []byte {
+	more, err := json.Marshal(map[string]any{key: value})
 	if err != nil {
-		panic(err) // a text can always be JSON
+		panic(err) // texts can always be JSON
 	}
 	if len(data) <= len("{}") {
-		return name
+		return more
 	}
-	return append(append(data[:len(data)-1:len(data)-1], ','), name[1:]...)
+	return append(append(data[:len(data)-1:len(data)-1], ','), more[1:]...)
 }
 
 // Row is an event as it is stored.

@@ -80,6 +80,18 @@ type Principal struct {
 	RequestID  string // X-Request-Id of the request
 	Sandbox    bool   // the domain is a sandbox (design.md section 8)
 	Clock      int64  // how far the domain's clock is ahead, in milliseconds; a sandbox's only
+	Via        *Via   // by which of the house's own things he acts, nil = by himself
+}
+
+// Via is by which of the house's own things somebody acts: every event of what
+// happens by a bulk run, a macro, a rule or a queue says so. The names are those
+// of the time; they are the house's, never a person's.
+type Via struct {
+	Kind   string `json:"kind"`          // bulk, macro, rule or queue
+	ID     string `json:"id,omitempty"`  // of the bulk run, macro, rule or queue; "" for actions that are no macro
+	Run    string `json:"run,omitempty"` // of a macro's or rule's run
+	NameZH string `json:"name_zh,omitempty"`
+	NameEN string `json:"name_en,omitempty"`
 }
 
 // Admin tells whether the caller administers the installation.

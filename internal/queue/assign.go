@@ -178,7 +178,7 @@ func (s *Service) serve(ctx context.Context, b board, q Queue) (failed error) {
 			if t.Ownership != ticket.HouseBusiness || len(fitting(team, t, refused)) == 0 {
 				continue
 			}
-			chosen, err := s.give(ctx, q.ID, t)
+			chosen, err := s.give(ctx, q, t)
 			if fault.KindOf(err) == fault.Unavailable {
 				return err
 			}
@@ -262,12 +262,13 @@ func (q Queue) choose(all []Engineer) Engineer {
 // give gives one ticket of a queue to the engineer whose it is, in one
 // transaction with the turn and the event that tells why. It fails with
 // errNobody, or with the fault of one who was faster.
-func (s *Service) give(ctx context.Context, queue string, row ticket.Row) (chosen string, err error) {
+func (s *Service) give(ctx context.Context, from Queue, row ticket.Row) (chosen string, err error) {
 	house := principal.AsSystem(principal.House)
+	house.Via = via("queue", from.ID, "", from.Name)
 	_, err = s.tickets.Take(ctx, house, ticket.Step{Number: row.Number, Action: ticket.StepAssign, Begin: func(tx *db.Tx) (ticket.Given, error) {
 		chosen = ""
 		tx.Lock(principal.House, lockName)
-		q, err := queueIn(tx, queue)
+		q, err := queueIn(tx, from.ID)
 		if err != nil {
 			return ticket.Given{}, err
 		}

@@ -69,6 +69,21 @@ func TestRoundRobin(t *testing.T) {
 				w.t.Errorf("ticket %d: %s %d, event of %s for %s", i, got.Assignee, got.Status, e.SubjectID, d.Engineer)
 			}
 		}
+		// The ticket's history and the house's audit say that it was a queue, and which.
+		past, _, err := w.Tickets.History(w.t.Context(), w.Chen, numbers[0], 0, 0)
+		w.OK(err)
+		for _, kind := range []string{"queue.assign", "ticket.assign"} {
+			i := slices.IndexFunc(past, func(p ticket.Past) bool { return p.Kind == kind })
+			if i < 0 || past[i].Via == nil || past[i].Via.Kind != "queue" || past[i].Via.ID != q.ID || past[i].Via.NameZH != q.Name.ZH || past[i].Via.NameEN != q.Name.EN {
+				w.t.Errorf("%s in the history: %+v", kind, past)
+			}
+		}
+		told, err := w.Tickets.Tell(w.t.Context(), all[:1])
+		w.OK(err)
+		to := w.show(numbers[0]).AssigneeName
+		if got := told[0]; got.Ticket != numbers[0] || got.Via == nil || got.Via.ID != q.ID || to == "" || got.Words != (locale.Texts{ZH: "派给 " + to, EN: "to " + to}) {
+			w.t.Errorf("in the audit: %+v", got)
+		}
 		if got := w.show(hidden); got.Assignee != "" {
 			w.t.Error("a sandbox's ticket was given to an engineer")
 		}

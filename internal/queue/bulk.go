@@ -11,6 +11,7 @@ import (
 	"casemate/internal/event"
 	"casemate/internal/fault"
 	"casemate/internal/identity"
+	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
 )
@@ -160,6 +161,14 @@ func (s *Service) PreviewBulk(ctx context.Context, who principal.Principal, in N
 	return all, nil
 }
 
+// maxNamed is how many tickets of a run its event names.
+const maxNamed = 10
+
+// via is by what of the house's a step is done.
+func via(kind, id, run string, name locale.Texts) *principal.Via {
+	return &principal.Via{Kind: kind, ID: id, Run: run, NameZH: name.ZH, NameEN: name.EN}
+}
+
 // span finds the versions the ticket went through.
 func (i *BulkItem) span() {
 	i.Before, i.After = 0, 0
@@ -205,11 +214,17 @@ func (s *Service) RunBulk(ctx context.Context, who principal.Principal, in NewBu
 			tx.Write(1, `INSERT INTO bulk_items (domain_id, bulk_id, place, number, ticket_id, revision_before, revision_after, outcomes, done_at)
 				VALUES (?, ?, ?, ?, ?, 0, 0, '[]', 0)`, t.Domain, id, place, number, t.ID)
 		}
-		var does []string
+		var does, there []string
 		for _, a := range acts {
 			does = append(does, a.Do)
 		}
-		event.Record(tx, who, event.Event{Kind: "bulk.create", Subject: "bulk", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"tickets": len(numbers), "actions": does}})
+		for _, number := range numbers {
+			if _, ok := found[number]; ok {
+				there = append(there, number)
+			}
+		}
+		event.Record(tx, who, event.Event{Kind: "bulk.create", Subject: "bulk", SubjectID: id, LogCode: event.NoLog,
+			Data: map[string]any{"tickets": len(numbers), "actions": does, "numbers": there[:min(len(there), maxNamed)]}})
 		return id, nil
 	})
 	if err != nil {
@@ -227,6 +242,9 @@ func (s *Service) RunBulk(ctx context.Context, who principal.Principal, in NewBu
 			return b, err
 		}
 	}
+	if b, err = s.bulk(ctx, id); err != nil {
+		return b, err
+	}
 	err = s.db.Update(db.WithoutRequestKey(ctx), func(tx *db.Tx) error {
 		var actor string
 		err := tx.Get("UPDATE bulk_runs SET done_at = ? WHERE id = ? AND done_at = 0 RETURNING actor", tx.Now, id).Scan(&actor)
@@ -236,7 +254,7 @@ func (s *Service) RunBulk(ctx context.Context, who principal.Principal, in NewBu
 		if err != nil {
 			return err
 		}
-		event.Record(tx, who, event.Event{Kind: "bulk.done", Subject: "bulk", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"tickets": b.Total}})
+		event.Record(tx, who, event.Event{Kind: "bulk.done", Subject: "bulk", SubjectID: id, LogCode: event.NoLog, Data: map[string]any{"tickets": b.Total, "refused": b.Refused}})
 		return nil
 	})
 	if err != nil {
@@ -248,6 +266,7 @@ func (s *Service) RunBulk(ctx context.Context, who principal.Principal, in NewBu
 // bulkOne does the actions to one ticket and keeps what became of it.
 func (s *Service) bulkOne(ctx context.Context, who principal.Principal, b Bulk, place int) error {
 	item := b.Items[place]
+	who.Via = via("bulk", b.ID, "", locale.Texts{})
 	t, err := s.tickets.DeskShow(ctx, who, item.Number)
 	f, is := fault.As(err)
 	switch {

@@ -8,6 +8,7 @@ import (
 	"casemate/internal/db"
 	"casemate/internal/event"
 	"casemate/internal/fault"
+	"casemate/internal/locale"
 	"casemate/internal/principal"
 	"casemate/internal/ticket"
 )
@@ -51,9 +52,10 @@ func (s *Service) UndoBulk(ctx context.Context, who principal.Principal, id stri
 		return BulkUndo{}, err
 	}
 	ctx = db.WithoutRequestKey(ctx) // a repeat is judged by what stands
-	out := BulkUndo{ID: b.ID}
+	out, as := BulkUndo{ID: b.ID}, who
+	as.Via = via("bulk", b.ID, "", locale.Texts{})
 	for _, item := range b.Items { // 100 at most
-		one, err := s.undoItem(ctx, who, item)
+		one, err := s.undoItem(ctx, as, item)
 		if err != nil {
 			return out, err
 		}
@@ -66,7 +68,7 @@ func (s *Service) UndoBulk(ctx context.Context, who principal.Principal, id stri
 		out.Items = append(out.Items, one)
 	}
 	return out, s.db.Update(ctx, func(tx *db.Tx) error {
-		event.Record(tx, who, event.Event{Kind: "bulk.undo", Subject: "bulk", SubjectID: b.ID, LogCode: event.NoLog, Data: map[string]any{"undone": out.Undone, "refused": out.Refused}})
+		event.Record(tx, who, event.Event{Kind: "bulk.undo", Subject: "bulk", SubjectID: b.ID, LogCode: event.NoLog, Data: map[string]any{"tickets": b.Total, "undone": out.Undone, "refused": out.Refused}})
 		return nil
 	})
 }

@@ -242,6 +242,8 @@ type Use struct {
 	Number  string
 	Version int64  // the ticket's as the caller saw it; 0 = as it is now
 	Text    string // typed by the caller: stands for the text of the first reply, ask or resolve, as it is; "" = the macro's own
+
+	name locale.Texts // of the macro, once it was read
 }
 
 // Preview is all that a macro would do to a ticket.
@@ -256,11 +258,11 @@ type Preview struct {
 // action, who would be notified, and what would be refused and why. To run it
 // with the version told, nothing having changed, has just these effects.
 func (s *Service) PreviewMacro(ctx context.Context, who principal.Principal, u Use) (Preview, error) {
-	t, _, effects, err := s.prepareUse(ctx, who, u)
+	t, _, effects, err := s.prepareUse(ctx, who, &u)
 	return Preview{Number: t.Number, Version: t.Revision, Effects: effects}, err
 }
 
-func (s *Service) prepareUse(ctx context.Context, who principal.Principal, u Use) (t ticket.DeskTicket, steps []planned, effects []Effect, err error) {
+func (s *Service) prepareUse(ctx context.Context, who principal.Principal, u *Use) (t ticket.DeskTicket, steps []planned, effects []Effect, err error) {
 	if err := mayAutomate(who); err != nil {
 		return t, nil, nil, err
 	}
@@ -273,7 +275,7 @@ func (s *Service) prepareUse(ctx context.Context, who principal.Principal, u Use
 		if err != nil {
 			return t, nil, nil, err
 		}
-		acts = m.Actions
+		acts, u.name = m.Actions, m.Name
 	} else if acts, err = s.checkActions(ctx, "actions", acts, false); err != nil {
 		return t, nil, nil, err
 	}
@@ -322,7 +324,7 @@ func (s *Service) RunMacro(ctx context.Context, who principal.Principal, u Use) 
 	if err := mayAutomate(who); err != nil {
 		return Used{}, err
 	}
-	t, steps, effects, refusal := s.prepareUse(ctx, who, u)
+	t, steps, effects, refusal := s.prepareUse(ctx, who, &u)
 	switch {
 	case refusal != nil:
 	case u.Version != 0 && u.Version != t.Revision:
@@ -340,12 +342,13 @@ func (s *Service) RunMacro(ctx context.Context, who principal.Principal, u Use) 
 			does = append(does, p.Do)
 		}
 		event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "macro.run", Subject: "macro", SubjectID: u.Macro, LogCode: event.NoLog,
-			Data: map[string]any{"run": b.ID, "ticket": t.ID, "version": t.Revision, "actions": does}})
+			Data: map[string]any{"run": b.ID, "ticket": t.ID, "version": t.Revision, "actions": does, "name_zh": u.name.ZH, "name_en": u.name.EN}})
 		return b, nil
 	})
 	if err != nil {
 		return Used{}, s.Explain(ctx, who, u.Number, u.Version, err)
 	}
+	who.Via = via("macro", u.Macro, run.ID, u.name)
 	out, err := s.carryOut(ctx, who, run.Version, run.ID, onceForRequest, run.Steps)
 	used := Used{ID: run.ID, Number: u.Number, Version: run.Version, Outcomes: out, Done: len(out) == len(run.Steps) && !anyRefused(out)}
 	for _, o := range out {

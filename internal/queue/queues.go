@@ -228,24 +228,13 @@ func count(tx *db.Tx, who principal.Principal, all []Queue) error {
 	if err != nil {
 		return err
 	}
-	names, err := teamNames(tx)
+	names, err := ticket.TeamNames(tx)
 	for i := range all {
 		if all[i].TeamName = names[all[i].Team]; i < len(counts) {
 			all[i].Tally = tally(counts[i])
 		}
 	}
 	return err
-}
-
-func teamNames(tx *db.Tx) (map[string]locale.Texts, error) {
-	names := map[string]locale.Texts{}
-	return names, tx.List(func(r db.Row) error {
-		var id string
-		var n locale.Texts
-		err := r.Scan(&id, &n.ZH, &n.EN)
-		names[id] = n
-		return err
-	}, "SELECT id, name_zh, name_en FROM desk_teams")
 }
 
 // Queue reads a queue with its count, for partners' people without its filter;

@@ -309,6 +309,7 @@ func (s *Service) executeRule(ctx context.Context, r Rule, t ticket.Ticket, e ev
 		return err
 	}
 	who.RequestID = ruleRequest + run.ID
+	who.Via = via("rule", r.ID, run.ID, r.Name)
 	out, err := s.carryOut(ctx, who, 0, run.ID, onceForRun, run.Steps)
 	if err == nil {
 		err = s.interrupted("carried")
@@ -425,7 +426,7 @@ func (s *Service) finishRun(ctx context.Context, r Rule, t ticket.Ticket, e even
 		}
 		letGo(tx, id, len(out))
 		event.Record(tx, principal.AsSystem(t.Domain), event.Event{Domain: t.Domain, Kind: "rule.run", Subject: "rule", SubjectID: r.ID, LogCode: event.NoLog,
-			Data: map[string]any{"run": id, "ticket": t.ID, "state": state, "version": r.Version}})
+			Data: map[string]any{"run": id, "ticket": t.ID, "state": state, "version": r.Version, "name_zh": r.Name.ZH, "name_en": r.Name.EN}})
 		return nil
 	})
 }

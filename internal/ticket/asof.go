@@ -216,7 +216,7 @@ func (t *TicketAt) teamAt(tx *db.Tx, events []event.Row, at int64) error {
 
 // labelsAt are the labels on a ticket then, by their numbers.
 func labelsAt(tx *db.Tx, t Ticket, events []event.Row, at int64) (all []Label, err error) {
-	gone, err := event.OfKind(tx, t.Domain, "label", "label.delete", at)
+	gone, err := event.OfKind(tx, t.Domain, "label", kindLabelDelete, at)
 	if err != nil {
 		return nil, err
 	}

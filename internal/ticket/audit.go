@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"casemate/internal/db"
@@ -143,7 +144,7 @@ type Audited struct {
 	ID, Name, Title      string
 	At                   int64
 	Resource, ResourceID string
-	ResourceName         string         // what it was called at the time: of the caller's own labels, and of users today
+	ResourceName         string         // what it was called at the time: of the caller's own labels and files; of users, agreements and the account's files today
 	Kind                 principal.Kind // Customer, Engineer or System
 	Actor, ActorName     string         // user id and log-in name; public id and alias of the house's people
 	Unproved             bool           // somebody gave Actor's name and was not proved to be him
@@ -177,7 +178,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		}
 		q.Actor, q.Customers = who.User, true
 	}
-	var people []string
+	var people, files []string
 	err = s.db.Survey(ctx, func(tx *db.Tx) error {
 		page, next, people = nil, "", nil
 		q := q
@@ -246,12 +247,17 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
+		agreements, err := agreementsIn(tx, rows)
+		if err != nil {
+			return err
+		}
+		files = nil
 		for _, r := range rows {
 			t := traces[r.Kind]
 			if r.Kind == kindUndo && !undoTraced(r) {
 				continue
 			}
-			a := Audited{ID: r.ID, Name: t.name, Title: titleOf(r).In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System, Reason: reasons[r.ID]}
+			a := Audited{ID: r.ID, Name: t.name, Title: s.titleOf(r).In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System, Reason: reasons[r.ID]}
 			switch r.Subject {
 			case "ticket":
 				a.ResourceID = numbers[r.SubjectID]
@@ -259,6 +265,10 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 				a.Resource = "domain"
 			case "label":
 				a.ResourceName = labels[r.SubjectID]
+			case "agreement_signature":
+				a.ResourceName = agreements[saidIn(r).Agreement].In(lang)
+			case "attachment":
+				files = append(files, r.SubjectID)
 			case "user":
 				people = append(people, r.SubjectID)
 			}
@@ -278,16 +288,23 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		}
 		return nil
 	})
-	if err != nil || len(people) == 0 {
+	if err != nil {
 		return page, next, err
+	}
+	named, err := s.files.NamesFor(ctx, who, files)
+	if err != nil {
+		return nil, "", err
 	}
 	names, err := s.ident.Names(ctx, who.Domain, people)
 	for i, a := range page {
 		if a.Kind == principal.Customer {
 			page[i].ActorName = names[a.Actor]
 		}
-		if a.Resource == "user" {
+		switch {
+		case a.Resource == "user":
 			page[i].ResourceName = names[a.ResourceID]
+		case a.Resource == "attachment" && a.ResourceName == "":
+			page[i].ResourceName = named[a.ResourceID]
 		}
 	}
 	return page, next, err
@@ -316,8 +333,9 @@ var loginFailures = map[string]locale.Texts{
 }
 
 // titleOf is what an event is called; of a switch also which one, and whether it
-// is on; of a failed log-in why, and how often.
-func titleOf(r event.Row) locale.Texts {
+// is on; of a failed log-in why, and how often; of ratings the points; of a label
+// that is no more from which tickets it went.
+func (s *Service) titleOf(r event.Row) locale.Texts {
 	title := traces[r.Kind].title
 	var data struct {
 		Switch       identity.Switch
@@ -340,6 +358,16 @@ func titleOf(r event.Row) locale.Texts {
 		}
 	case disabled[r.Kind] != [2]locale.Texts{}:
 		return way(disabled[r.Kind], data.Disabled)
+	case r.Kind == "ticket.score":
+		if zh, en := scoresInWords(s.catalog.Now(), saidIn(r).Scores); len(zh) > 0 {
+			title.ZH += "：" + strings.Join(zh, "、")
+			title.EN += ": " + strings.Join(en, ", ")
+		}
+	case r.Kind == kindLabelDelete:
+		if off := takenOffInWords(r); off.ZH != "" {
+			title.ZH += "（" + off.ZH + "）"
+			title.EN += " (" + off.EN + ")"
+		}
 	case r.Kind == identity.KindLoginFail:
 		if texts, ok := loginFailures[data.Why]; ok {
 			title = texts

@@ -252,3 +252,62 @@ func TestAuditLoginFailures(t *testing.T) {
 		check("启用用户", "User let in")
 	})
 }
+
+// TestAuditWords: ratings are told with what was rated, the end of a label with
+// its tickets; events of before that was recorded as they were.
+func TestAuditWords(t *testing.T) {
+	t.Parallel()
+	each(t, ticket.Options{}, func(w *world) {
+		ctx := w.t.Context()
+		title := func(lang locale.Language, name string) string {
+			w.t.Helper()
+			page, _, err := w.s.Audit(ctx, w.li, lang, ticket.AuditFilter{Names: []string{name}, Limit: 1})
+			w.ok(err)
+			if len(page) != 1 {
+				w.t.Fatalf("%s: %+v", name, page)
+			}
+			return page[0].Title
+		}
+		check := func(name, zh, en string) {
+			w.t.Helper()
+			for lang, want := range map[locale.Language]string{locale.ZH: zh, locale.EN: en} {
+				if got := title(lang, name); got != want {
+					w.t.Errorf("%s: %q, want %q", name, got, want)
+				}
+			}
+		}
+		n := w.into(ticket.Completed)
+		w.ok(w.s.Rate(ctx, w.li, n, "", "a secret comment", []ticket.Score{{Dimension: 1, Points: 4}}))
+		d, ok := w.catalog.Now().Dimension(1)
+		if !ok {
+			w.t.Fatal("no dimension 1")
+		}
+		check("createScores", fmt.Sprintf("评价工单：%s 4/%d", d.Name.ZH, d.Value), fmt.Sprintf("Ticket rated: %s 4/%d", d.Name.EN, d.Value))
+		var numbers []string
+		unused, some, many := w.label(w.li, "unused"), w.label(w.li, "some"), w.label(w.li, "many")
+		for i := range 12 {
+			number := w.create(w.li, fmt.Sprint("ticket ", i))
+			numbers = append(numbers, number)
+			w.ok(w.s.AddLabels(ctx, w.li, number, []int64{many}))
+			if i == 3 || i == 4 {
+				w.ok(w.s.AddLabels(ctx, w.li, number, []int64{some}))
+			}
+		}
+		w.ok(w.act(w.li, numbers[4], ticket.Cancel))
+		w.ok(w.act(w.li, numbers[4], ticket.Delete))
+		w.ok(w.s.DeleteLabel(ctx, w.li, unused))
+		check("deleteLabel", "删除标签（不在任何工单上）", "Label deleted (was on no ticket)")
+		w.ok(w.s.DeleteLabel(ctx, w.li, some))
+		check("deleteLabel", "删除标签（已从 1 个工单移除："+numbers[3]+"）", "Label deleted (taken off 1 ticket: "+numbers[3]+")")
+		w.ok(w.s.DeleteLabel(ctx, w.li, many))
+		first := slices.Concat(numbers[:4], numbers[5:11])
+		check("deleteLabel", "删除标签（已从 11 个工单移除："+strings.Join(first, "、")+" 等）", "Label deleted (taken off 11 tickets: "+strings.Join(first, ", ")+" and more)")
+		// What was recorded before stays readable.
+		w.ok(w.db.Update(ctx, func(tx *db.Tx) error {
+			tx.Write(db.Any, "UPDATE events SET data = '{}' WHERE domain_id = ? AND kind IN ('label.delete', 'ticket.score')", w.li.Domain)
+			return nil
+		}))
+		check("deleteLabel", "删除标签", "Label deleted")
+		check("createScores", "评价工单", "Ticket rated")
+	})
+}

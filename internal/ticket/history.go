@@ -27,6 +27,8 @@ type Past struct {
 	OwnerFrom, Owner       *Ownership
 	Names                  map[string]string // of the handlers, by user id
 	Other                  string            // number of the other ticket of a merge, split or move
+	Via                    *principal.Via    // by what of the house's; never told to partners' people
+	TagsOn, TagsOff        []string          // tags, likewise
 	Undoes                 int64             // revision that this undid
 	UndoneBy               int64             // revision that undid this
 	Undoable               bool
@@ -63,6 +65,15 @@ func (s *Service) History(ctx context.Context, who principal.Principal, number s
 		for _, e := range events {
 			st := stepOf(e)
 			out := Past{ID: e.ID, Kind: e.Kind, Revision: e.Revision, At: e.At, Side: sideOf(e.ActorKind), Actor: e.Actor, Other: st.Other, Undoes: st.Undone, Names: map[string]string{}}
+			if who.Partner == "" {
+				out.Via, out.TagsOn, out.TagsOff = e.Via(), st.TagsOn, st.TagsOff
+				switch e.Kind {
+				case "ticket." + StepTag:
+					out.TagsOn = st.Tags
+				case "ticket." + StepUntag:
+					out.TagsOff = st.Tags
+				}
+			}
 			if st.From != nil && st.To != nil && *st.From != *st.To {
 				out.From, out.To = st.From, st.To
 			}

@@ -183,6 +183,33 @@ func (s *Service) UpdateLabel(ctx context.Context, who principal.Principal, id i
 	})
 }
 
+const kindLabelDelete = "label.delete"
+
+// maxNumbers is how many tickets an event about several names.
+const maxNumbers = 10
+
+// takenOff is from which tickets a label went with its end: how many, and the
+// numbers of the oldest, maxNumbers at most. Deleted tickets do not count.
+type takenOff struct {
+	Tickets int      `json:"tickets"`
+	Numbers []string `json:"numbers"`
+}
+
+func labelled(tx *db.Tx, domain string, id int64) (from takenOff, err error) {
+	const on = ` FROM ticket_labels JOIN tickets ON tickets.domain_id = ticket_labels.domain_id AND tickets.id = ticket_labels.ticket_id
+		WHERE ticket_labels.domain_id = ? AND ticket_labels.label_id = ? AND ticket_labels.status <> ?`
+	from.Numbers = []string{}
+	if err := tx.Get("SELECT count(*)"+on, domain, id, int(Deleted)).Scan(&from.Tickets); err != nil || from.Tickets == 0 {
+		return from, err
+	}
+	return from, tx.List(func(r db.Row) error {
+		var number string
+		err := r.Scan(&number)
+		from.Numbers = append(from.Numbers, number)
+		return err
+	}, "SELECT tickets.number"+on+" ORDER BY tickets.id LIMIT ?", domain, id, int(Deleted), maxNumbers)
+}
+
 // DeleteLabel removes a label of the caller's, also from all tickets
 // (semantics.md section 10). OSM.01010001 when it is unknown or another user's.
 func (s *Service) DeleteLabel(ctx context.Context, who principal.Principal, id int64) error {
@@ -198,9 +225,14 @@ func (s *Service) DeleteLabel(ctx context.Context, who principal.Principal, id i
 		if err := ownLabel(mine, id); err != nil {
 			return err
 		}
+		from, err := labelled(tx, who.Domain, id)
+		if err != nil {
+			return err
+		}
 		tx.Write(db.Any, "DELETE FROM ticket_labels WHERE domain_id = ? AND label_id = ?", who.Domain, id)
 		tx.Write(1, "DELETE FROM labels WHERE domain_id = ? AND id = ?", who.Domain, id)
-		recordLabel(tx, who, "label.delete", id, labelNames(mine, id))
+		event.Record(tx, who, event.Event{Domain: who.Domain, Kind: kindLabelDelete, Subject: "label", SubjectID: strconv.FormatInt(id, 10), LogCode: event.NoLog,
+			Data: from, Name: labelNames(mine, id)})
 		return nil
 	})
 }

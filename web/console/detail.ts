@@ -1,6 +1,7 @@
 // What the screens behind the first one read, and the changes they make.
 import { v2, web } from '../kit/api'
 import { unwrap } from '../kit/errors'
+import { session } from '../kit/session.svelte'
 import { language } from '../kit/i18n.svelte'
 import { filterQuery, type Filter, type S } from './data'
 
@@ -48,18 +49,22 @@ export const wholeQuery = () => ({
 })
 
 // The API gives names masked; the tickets that the caller may read say in full
-// who opened them. Of a user without a ticket the end of the id tells him from
-// another one with the same mask. The main account is none of its sub-users: who
-// else opened tickets is told apart.
+// who opened them, the main account reads all names of its users, and everybody
+// his own. Of another user without a ticket the end of the id tells him from one
+// with the same mask. The main account is none of its sub-users: who else opened
+// tickets is told apart.
 const people = {
   queryKey: ['subusers'],
   queryFn: async ({ signal }: { signal: AbortSignal }) => {
-    const [people, tickets] = await Promise.all([
+    const me = session()
+    const [people, tickets, own] = await Promise.all([
       unwrap(v2.GET('/v2/servicerequest/customers/sub-customers', { params: { query: {} }, signal })),
       unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { offset: 0, limit: 100 } }, signal })),
+      me?.main === true ? unwrap(web.GET('/web/v1/me/users', { signal })) : undefined,
     ])
     const names = new Map(tickets.incident_info_list.map((t) => [t.xcustomer_id ?? '', t.xcustomer_name ?? '']))
-    const subusers = people.sub_customer_infos.map((u) => ({ ...u, customer_name: names.get(u.customer_id ?? '') || `${u.customer_name ?? ''} (${(u.customer_id ?? '').slice(-6)})` }))
+    const plain = new Map([...names, ...(own?.items ?? []).map((u) => [u.id, u.name] as const), [me?.user_id ?? '', me?.name ?? '']])
+    const subusers = people.sub_customer_infos.map((u) => ({ ...u, customer_name: plain.get(u.customer_id ?? '') || `${u.customer_name ?? ''} (${(u.customer_id ?? '').slice(-6)})` }))
     return { subusers, names }
   },
   staleTime: 60_000,

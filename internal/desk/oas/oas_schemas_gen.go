@@ -11953,11 +11953,19 @@ type Event struct {
 	ActorID OptString `json:"actor_id"`
 	// Address the change came from.
 	Address OptString `json:"address"`
-	// References, digests and small values. `name` is what a customer called a label; auditors are not
-	// shown it.
+	// References, digests and small values. `name` is what a customer called a label, or somebody a file;
+	// auditors are not shown it. `via` is by what of the house's it happened.
 	Data OptEventData `json:"data"`
 	// Link of the chain over this event and all before it.
 	Hash string `json:"hash"`
+	// Number of the ticket it is about. Of the audit view.
+	Ticket OptString `json:"ticket"`
+	// What it happened to is called, of users and agreements. Of the audit view; auditors are told no
+	// names of customers' people.
+	SubjectName OptString `json:"subject_name"`
+	// What it did, in the caller's language, where the kind alone does not say it. Of the audit view.
+	About OptString `json:"about"`
+	Via   OptVia    `json:"via"`
 }
 
 // GetSeq returns the value of Seq.
@@ -12035,6 +12043,26 @@ func (s *Event) GetHash() string {
 	return s.Hash
 }
 
+// GetTicket returns the value of Ticket.
+func (s *Event) GetTicket() OptString {
+	return s.Ticket
+}
+
+// GetSubjectName returns the value of SubjectName.
+func (s *Event) GetSubjectName() OptString {
+	return s.SubjectName
+}
+
+// GetAbout returns the value of About.
+func (s *Event) GetAbout() OptString {
+	return s.About
+}
+
+// GetVia returns the value of Via.
+func (s *Event) GetVia() OptVia {
+	return s.Via
+}
+
 // SetSeq sets the value of Seq.
 func (s *Event) SetSeq(val int64) {
 	s.Seq = val
@@ -12110,8 +12138,28 @@ func (s *Event) SetHash(val string) {
 	s.Hash = val
 }
 
-// References, digests and small values. `name` is what a customer called a label; auditors are not
-// shown it.
+// SetTicket sets the value of Ticket.
+func (s *Event) SetTicket(val OptString) {
+	s.Ticket = val
+}
+
+// SetSubjectName sets the value of SubjectName.
+func (s *Event) SetSubjectName(val OptString) {
+	s.SubjectName = val
+}
+
+// SetAbout sets the value of About.
+func (s *Event) SetAbout(val OptString) {
+	s.About = val
+}
+
+// SetVia sets the value of Via.
+func (s *Event) SetVia(val OptVia) {
+	s.Via = val
+}
+
+// References, digests and small values. `name` is what a customer called a label, or somebody a file;
+// auditors are not shown it. `via` is by what of the house's it happened.
 type EventData map[string]jx.Raw
 
 func (s *EventData) init() EventData {
@@ -12590,6 +12638,11 @@ type HistoryEntry struct {
 	OwnerTo    OptOwner  `json:"owner_to"`
 	// Number of the other ticket of a merge, split or move.
 	Other OptString `json:"other"`
+	Via   OptVia    `json:"via"`
+	// Tags that it put on.
+	TagsAdded []string `json:"tags_added"`
+	// Tags that it took off.
+	TagsRemoved []string `json:"tags_removed"`
 	// The revision that this took back.
 	Undoes OptInt64 `json:"undoes"`
 	// The revision that took this back.
@@ -12688,6 +12741,21 @@ func (s *HistoryEntry) GetOwnerTo() OptOwner {
 // GetOther returns the value of Other.
 func (s *HistoryEntry) GetOther() OptString {
 	return s.Other
+}
+
+// GetVia returns the value of Via.
+func (s *HistoryEntry) GetVia() OptVia {
+	return s.Via
+}
+
+// GetTagsAdded returns the value of TagsAdded.
+func (s *HistoryEntry) GetTagsAdded() []string {
+	return s.TagsAdded
+}
+
+// GetTagsRemoved returns the value of TagsRemoved.
+func (s *HistoryEntry) GetTagsRemoved() []string {
+	return s.TagsRemoved
 }
 
 // GetUndoes returns the value of Undoes.
@@ -12798,6 +12866,21 @@ func (s *HistoryEntry) SetOwnerTo(val OptOwner) {
 // SetOther sets the value of Other.
 func (s *HistoryEntry) SetOther(val OptString) {
 	s.Other = val
+}
+
+// SetVia sets the value of Via.
+func (s *HistoryEntry) SetVia(val OptVia) {
+	s.Via = val
+}
+
+// SetTagsAdded sets the value of TagsAdded.
+func (s *HistoryEntry) SetTagsAdded(val []string) {
+	s.TagsAdded = val
+}
+
+// SetTagsRemoved sets the value of TagsRemoved.
+func (s *HistoryEntry) SetTagsRemoved(val []string) {
+	s.TagsRemoved = val
 }
 
 // SetUndoes sets the value of Undoes.
@@ -20013,6 +20096,52 @@ func (o OptTime) Get() (v Time, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptTime) Or(d Time) Time {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptVia returns new OptVia with value set to v.
+func NewOptVia(v Via) OptVia {
+	return OptVia{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptVia is optional Via.
+type OptVia struct {
+	Value Via
+	Set   bool
+}
+
+// IsSet returns true if OptVia was set.
+func (o OptVia) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptVia) Reset() {
+	var v Via
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptVia) SetTo(v Via) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptVia) Get() (v Via, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptVia) Or(d Via) Via {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -31162,6 +31291,115 @@ func (s *UserSignIn) SetRecoveryCodesLeft(val int32) {
 // SetLinks sets the value of Links.
 func (s *UserSignIn) SetLinks(val []UserLink) {
 	s.Links = val
+}
+
+// By what of the house's it happened. Events of before that was recorded have none.
+// Ref: #/components/schemas/Via
+type Via struct {
+	// A bulk run, a macro (or actions that are none), a rule, or the assignment of a queue.
+	Kind ViaKind `json:"kind"`
+	// Its id; absent for actions that are no macro.
+	ID OptString `json:"id"`
+	// The run of the macro or rule.
+	Run OptString `json:"run"`
+	// What it was called then, in the caller's language.
+	Name OptString `json:"name"`
+}
+
+// GetKind returns the value of Kind.
+func (s *Via) GetKind() ViaKind {
+	return s.Kind
+}
+
+// GetID returns the value of ID.
+func (s *Via) GetID() OptString {
+	return s.ID
+}
+
+// GetRun returns the value of Run.
+func (s *Via) GetRun() OptString {
+	return s.Run
+}
+
+// GetName returns the value of Name.
+func (s *Via) GetName() OptString {
+	return s.Name
+}
+
+// SetKind sets the value of Kind.
+func (s *Via) SetKind(val ViaKind) {
+	s.Kind = val
+}
+
+// SetID sets the value of ID.
+func (s *Via) SetID(val OptString) {
+	s.ID = val
+}
+
+// SetRun sets the value of Run.
+func (s *Via) SetRun(val OptString) {
+	s.Run = val
+}
+
+// SetName sets the value of Name.
+func (s *Via) SetName(val OptString) {
+	s.Name = val
+}
+
+// A bulk run, a macro (or actions that are none), a rule, or the assignment of a queue.
+type ViaKind string
+
+const (
+	ViaKindBulk  ViaKind = "bulk"
+	ViaKindMacro ViaKind = "macro"
+	ViaKindRule  ViaKind = "rule"
+	ViaKindQueue ViaKind = "queue"
+)
+
+// AllValues returns all ViaKind values.
+func (ViaKind) AllValues() []ViaKind {
+	return []ViaKind{
+		ViaKindBulk,
+		ViaKindMacro,
+		ViaKindRule,
+		ViaKindQueue,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ViaKind) MarshalText() ([]byte, error) {
+	switch s {
+	case ViaKindBulk:
+		return []byte(s), nil
+	case ViaKindMacro:
+		return []byte(s), nil
+	case ViaKindRule:
+		return []byte(s), nil
+	case ViaKindQueue:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ViaKind) UnmarshalText(data []byte) error {
+	switch ViaKind(data) {
+	case ViaKindBulk:
+		*s = ViaKindBulk
+		return nil
+	case ViaKindMacro:
+		*s = ViaKindMacro
+		return nil
+	case ViaKindRule:
+		*s = ViaKindRule
+		return nil
+	case ViaKindQueue:
+		*s = ViaKindQueue
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
 }
 
 // Ref: #/components/schemas/View

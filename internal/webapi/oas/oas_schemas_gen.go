@@ -544,8 +544,9 @@ type AuditEntry struct {
 	// Its id; of a case its number.
 	ResourceID string `json:"resource_id"`
 	// What it is called. Of the caller's own labels the names at the time, also when labels are put on a
-	// case or taken off; of users the log-in name today. Absent otherwise, of other users' labels too, and
-	// of people whose data was erased.
+	// case or taken off; of files that the caller uploaded the name at the time, of others' that he may
+	// open the name today; of agreements title and version; of users the log-in name today. Absent
+	// otherwise, of other users' labels too, and of people whose data was erased.
 	ResourceName OptString `json:"resource_name"`
 	// Who did it.
 	ActorType AuditEntryActorType `json:"actor_type"`

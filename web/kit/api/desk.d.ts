@@ -3322,7 +3322,7 @@ export interface paths {
         };
         /**
          * Export the audit view
-         * @description The same as CSV (RFC 4180, UTF-8 with byte order mark), newest first, at most 100,000 events; narrow the time for more. That somebody exported is recorded. For administrators and auditors.
+         * @description The same as CSV (RFC 4180, UTF-8 with byte order mark), newest first, at most 100,000 events; narrow the time for more. A text that a spreadsheet program could take for a formula has an apostrophe before it. The hash stands behind `hmac-sha256:`, as the view, `casemate audit export` and the chain's state show it. That somebody exported is recorded. For administrators and auditors.
          */
         get: operations["ExportAudit"];
         put?: never;
@@ -5579,6 +5579,20 @@ export interface components {
         GroupList: {
             items: components["schemas"]["Group"][];
         };
+        /** @description By what of the house's it happened. Events of before that was recorded have none. */
+        Via: {
+            /**
+             * @description A bulk run, a macro (or actions that are none), a rule, or the assignment of a queue.
+             * @enum {string}
+             */
+            kind: "bulk" | "macro" | "rule" | "queue";
+            /** @description Its id; absent for actions that are no macro. */
+            id?: string;
+            /** @description The run of the macro or rule. */
+            run?: string;
+            /** @description What it was called then, in the caller's language. */
+            name?: string;
+        };
         Event: {
             /**
              * Format: int64
@@ -5617,12 +5631,19 @@ export interface components {
             actor_id?: string;
             /** @description Address the change came from. */
             address?: string;
-            /** @description References, digests and small values. `name` is what a customer called a label; auditors are not shown it. */
+            /** @description References, digests and small values. `name` is what a customer called a label, or somebody a file; auditors are not shown it. `via` is by what of the house's it happened. */
             data?: {
                 [key: string]: unknown;
             };
             /** @description Link of the chain over this event and all before it. */
             hash: string;
+            /** @description Number of the ticket it is about. Of the audit view. */
+            ticket?: string;
+            /** @description What it happened to is called, of users and agreements. Of the audit view; auditors are told no names of customers' people. */
+            subject_name?: string;
+            /** @description What it did, in the caller's language, where the kind alone does not say it. Of the audit view. */
+            about?: string;
+            via?: components["schemas"]["Via"];
         };
         EventList: {
             items: components["schemas"]["Event"][];
@@ -7685,6 +7706,11 @@ export interface components {
             owner_to?: components["schemas"]["Owner"];
             /** @description Number of the other ticket of a merge, split or move. */
             other?: string;
+            via?: components["schemas"]["Via"];
+            /** @description Tags that it put on. */
+            tags_added?: string[];
+            /** @description Tags that it took off. */
+            tags_removed?: string[];
             /**
              * Format: int64
              * @description The revision that this took back.

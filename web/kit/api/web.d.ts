@@ -1111,7 +1111,7 @@ export interface components {
             resource_type: string;
             /** @description Its id; of a case its number. */
             resource_id: string;
-            /** @description What it is called. Of the caller's own labels the names at the time, also when labels are put on a case or taken off; of users the log-in name today. Absent otherwise, of other users' labels too, and of people whose data was erased. */
+            /** @description What it is called. Of the caller's own labels the names at the time, also when labels are put on a case or taken off; of files that the caller uploaded the name at the time, of others' that he may open the name today; of agreements title and version; of users the log-in name today. Absent otherwise, of other users' labels too, and of people whose data was erased. */
             resource_name?: string;
             /**
              * @description Who did it.

@@ -1,6 +1,8 @@
 // What happened, in words: the kinds of events, for histories and the audit.
 import { language } from '../../../kit/i18n.svelte'
 import { kindName } from '../../steps.svelte'
+import { viaText } from '../../via'
+import type { S } from '../../data'
 import { nameIn } from './subject'
 import { eventWords } from '../people/events'
 import type { OpsKey } from './texts'
@@ -25,6 +27,12 @@ export const unproved = (kind: string) => kind === 'user.login.fail'
 
 /** What the thing of an event is called, in the reader's language; '' where the event does not tell. */
 export const subjectName = (data: Record<string, unknown> | undefined): string => nameIn(data, language())
+
+/** What it happened to is called: by the event itself, else as it is known today. */
+export const calledBy = (e: S['Event']): string => subjectName(e.data) || (e.subject_name ?? '')
+
+/** By what it happened; of a bulk run its id, which all that belongs to it shares. */
+export const runOf = (e: S['Event']): string => (e.via?.kind === 'bulk' ? `${viaText(e.via)} ${e.via.id ?? ''}`.trim() : viaText(e.via))
 
 /** The first words of kinds, which `.*` means all of. */
 export const groupsOfKinds = [
