@@ -353,7 +353,7 @@ test('the audit tells of failed log-ins and of labels by their names, on the pag
   await page.getByRole('button', { name: '添加', exact: true }).click()
   await page.getByRole('button', { name: '删除标签 季度割接' }).click()
   await page.getByRole('button', { name: '删除', exact: true }).click()
-  await expect(page.getByText('标签已删除')).toBeVisible()
+  await expect(page.locator('.toast', { hasText: '标签已删除' })).toBeVisible() // it is spoken as well, in a line of its own
   await page.goto('/console/audit?what=login')
   const failed = page.locator('.list li', { hasText: '登录失败：密码错误' })
   await expect(failed).toHaveCount(1)
