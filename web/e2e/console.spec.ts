@@ -224,6 +224,7 @@ test('a reply that fails while another ticket is read is told there, and stands 
   await failed('附日志一份').getByRole('button', { name: '重试' }).click()
   await expect(failed('附日志一份')).toHaveCount(0)
   await expect(reply).toHaveValue('')
+  await expect(page.locator('.msg', { hasText: '发送中' })).toHaveCount(0) // until then it is kept
   await page.reload()
   await expect(page.locator('.msg', { hasText: '附日志一份' })).toHaveCount(1)
   await expect(reply).toHaveValue('')
@@ -313,7 +314,7 @@ test('an English page finds products by their Chinese names and sounds, and show
   const preview = page.locator('details', { hasText: 'Preview' })
   await expect(preview.getByRole('img', { name: /^pasted-/ })).toBeVisible()
   await expect(preview).toContainText('Look:')
-  expect(await preview.getByRole('img').evaluate((i: HTMLImageElement) => i.naturalWidth)).toBe(10)
+  await expect.poll(() => preview.getByRole('img').evaluate((i: HTMLImageElement) => i.naturalWidth)).toBe(10)
   await axeClean(page, 'submit with a preview')
   await page.locator('#text').fill('Look.')
   await expect(preview).toHaveCount(0)
