@@ -44,7 +44,7 @@ test: setup check-generated lint build ## everything CI runs
 	./scripts/test.sh
 
 test-compiled: # what the race detector's part is made of, while the browser waits
-	@nice ./scripts/test.sh compile
+	@nice -n 19 ./scripts/test.sh compile
 
 test-web: build ## the pages: types, units, and the short set in a browser
 	cd web && npm run --silent types && git diff --exit-code --stat -- kit/api

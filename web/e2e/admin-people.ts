@@ -6,9 +6,16 @@ import { expect } from './world'
 
 const settled = async (page: Page) => expect(page.locator('[aria-busy=true]')).toHaveCount(0)
 /** The first thing of a place's list, or a part of it. */
+const known = new WeakMap<Page, Map<string, string>>()
 const first = async (page: Page, place: string, part = '') => {
-  await toAdmin(page, `/${place}`, 'main table')
-  const href = await page.locator('main tbody a').first().getAttribute('href')
+  const firsts = known.get(page) ?? new Map<string, string>()
+  known.set(page, firsts)
+  let href = firsts.get(place)
+  if (href === undefined) {
+    await toAdmin(page, `/${place}`, 'main table')
+    href = (await page.locator('main tbody a').first().getAttribute('href')) ?? ''
+    firsts.set(place, href)
+  }
   await page.goto(`${href}${part}`)
   await expect(page.locator('main h1')).toBeVisible()
   await expect(page.locator('main .card, main .empty, main table').first()).toBeVisible()

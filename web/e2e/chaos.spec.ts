@@ -27,7 +27,10 @@ test('lists say what is wrong and try again; what was loaded stays readable', as
 
 test('a submit that is refused keeps everything; a draft outlives the page', async ({ page, world, faults, context }) => {
   faults.allow.push(/console: Failed to load resource/)
-  await signIn(page, world, 'wangwei', 0, '/console/new')
+  await signIn(page, world, 'wangwei', 0, '')
+  const agreement = Promise.all(['published-agreement', 'signed-latest'].map((what) => page.waitForResponse((r) => r.url().includes(`/agreements/${what}`)))) // whether there is one to agree to
+  await page.goto('/console/new')
+  await agreement
   await page.getByLabel('搜索产品').fill('iam')
   await page.getByRole('button', { name: /^统一身份认证/ }).click()
   await page.locator('#q-what .tile').last().click()

@@ -230,6 +230,7 @@ test('a reply that fails while another ticket is read is told there, and stands 
   await failed('附日志一份').getByRole('button', { name: '重试' }).click()
   await expect(failed('附日志一份')).toHaveCount(0)
   await expect(reply).toHaveValue('')
+  await expect(page.locator('.msg', { hasText: '发送中' })).toHaveCount(0) // until then it is kept
   await page.reload()
   await expect(page.locator('.msg', { hasText: '附日志一份' })).toHaveCount(1)
   await expect(reply).toHaveValue('')
@@ -322,7 +323,7 @@ test('an English page finds products by their Chinese names and sounds, and show
   const preview = page.locator('details', { hasText: 'Preview' })
   await expect(preview.getByRole('img', { name: /^pasted-/ })).toBeVisible()
   await expect(preview).toContainText('Look:')
-  expect(await preview.getByRole('img').evaluate((i: HTMLImageElement) => i.naturalWidth)).toBe(10)
+  await expect.poll(() => preview.getByRole('img').evaluate((i: HTMLImageElement) => i.naturalWidth)).toBe(10)
   await axeClean(page, 'submit with a preview')
   await page.locator('#text').fill('Look: `ping` **fails**')
   await expect(preview.locator('code')).toHaveText('ping') // Markdown too, without a picture
@@ -364,7 +365,7 @@ test('the audit tells of failed log-ins and of labels by their names, on the pag
   await page.getByRole('button', { name: '添加', exact: true }).click()
   await page.getByRole('button', { name: '删除标签 季度割接' }).click()
   await page.getByRole('button', { name: '删除', exact: true }).click()
-  await expect(page.getByText('标签已删除')).toBeVisible()
+  await expect(page.locator('.toast', { hasText: '标签已删除' })).toBeVisible() // it is spoken as well, in a line of its own
   await page.goto('/console/audit?what=login')
   const failed = page.locator('.list li', { hasText: '登录失败：密码错误' })
   await expect(failed).toHaveCount(1)

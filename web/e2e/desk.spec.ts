@@ -269,10 +269,10 @@ test('on a phone one thing scrolls on a ticket, and the field for the reply leav
   await expect(page.locator('main .msg', { hasText: '第 12 次补充' })).toBeVisible()
   await stands
   await expect.poll(() => newest(page)).toBe(true)
-  expect(await scrollers(page)).toEqual(['flow'])
+  await expect.poll(() => scrollers(page)).toEqual(['flow'])
   expect(await unreachable(page)).toEqual([])
   await page.setViewportSize({ width: 390, height: 560 })
-  expect(await scrollers(page)).toEqual(['flow'])
+  await expect.poll(() => scrollers(page)).toEqual(['flow'])
   await page.setViewportSize({ width: 390, height: 844 })
 
   // Who reads further up is told of what is new, and led to it; the title stays.
@@ -289,7 +289,7 @@ test('on a phone one thing scrolls on a ticket, and the field for the reply leav
 
   // What is known takes its place, and gives it back as it was.
   await page.getByRole('button', { name: '详情', exact: true }).click()
-  expect(await scrollers(page)).toEqual(['ticket'])
+  await expect.poll(() => scrollers(page)).toEqual(['ticket'])
   await page.getByRole('button', { name: '收起详情' }).click()
   await expect.poll(() => newest(page)).toBe(true)
 
@@ -310,7 +310,7 @@ test('on a phone one thing scrolls on a ticket, and the field for the reply leav
   await page.reload()
   await expect(page.locator('main .msg', { hasText: '还有一条' })).toBeVisible()
   await expect.poll(() => newest(page)).toBe(true)
-  expect(await scrollers(page)).toEqual(['page'])
+  await expect.poll(() => scrollers(page)).toEqual(['page'])
 })
 
 test('transfer needs a reason and can be undone; new rows wait', async ({ page, world }) => {

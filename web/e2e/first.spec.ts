@@ -1,6 +1,9 @@
 // The very first load of each page: files that do not come, a server that does
 // not answer. What is wrong is said, and the page comes by itself later.
-import { expect, signIn, test } from './world'
+import { expect, signIn, streams, test } from './world'
+
+// What a page waits for by itself is not waited for here: its clock is set on.
+test.beforeEach(({ page }) => page.clock.install())
 
 const [code, texts] = [/\/assets\/vendor-.*\.js/, /\/assets\/zh-cn-.*\.js/]
 
@@ -12,6 +15,7 @@ test('files that do not come are said, and the page tries again', async ({ page,
     await expect(page.locator('#broken'), to).toBeVisible()
     await expect(page.getByText('正在自动重试')).toBeVisible()
     await page.unroute(files)
+    await page.clock.fastForward(6000)
     await expect(page.getByRole('heading', { level: 1 }).first(), to).toBeVisible()
     await expect(page.locator('#broken')).toBeHidden()
   }
@@ -25,6 +29,7 @@ test('a server that does not answer is said, and asked until it does', async ({ 
     await page.goto(to)
     await expect(page.getByRole('alert')).toContainText('服务器暂时无法处理')
     await page.unroute('**/web/v1/session')
+    await page.clock.fastForward(10_000)
     await expect(page.getByRole('alert')).toHaveCount(0)
     await expect(page.getByRole('heading', { level: 1, name: to === '/login' ? '登录 Casemate' : '首页' })).toBeVisible()
   }
@@ -34,6 +39,7 @@ test('a start that takes long is said, too', async ({ page, faults }) => {
   faults.allow.push(/Failed to load resource/)
   await page.route('**/web/v1/session', () => undefined)
   await page.goto('/desk')
+  await page.clock.fastForward(2000)
   await expect(page.locator('#slow')).toBeVisible()
 })
 
@@ -45,5 +51,7 @@ test('a stream that is refused is asked for again', async ({ page, world, faults
   await page.goto('/console')
   await refused
   await page.unroute('**/web/v1/events')
-  await page.waitForResponse((r) => r.url().endsWith('/web/v1/events') && r.status() === 200)
+  const stands = streams(page)
+  await page.clock.fastForward(10_000)
+  await stands
 })

@@ -89,11 +89,12 @@ export async function start(config?: string): Promise<Started> {
       }
     },
     stop: async () => {
-      child.kill('SIGCONT') // one that was stopped hears of nothing else
-      const ended = new Promise((r) => child.once('exit', r))
-      child.kill('SIGTERM')
-      await Promise.race([ended, new Promise((r) => setTimeout(r, 8000))])
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+      // Its folder goes with it: nothing is kept, nobody waits until it has drained.
+      if (child.exitCode === null && child.signalCode === null) {
+        const ended = new Promise((r) => child.once('exit', r))
+        child.kill('SIGKILL')
+        await ended
+      }
       rmSync(dir, { recursive: true, force: true })
     },
   }
