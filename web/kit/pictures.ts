@@ -62,7 +62,15 @@ export class Pasted {
       const id = `${wait}${u.key}`
       this.#at.set(u.key, id)
       const size = new Image()
-      size.onload = () => this.#sizes.set(u.key, `${size.naturalWidth}x${size.naturalHeight}`)
+      size.onload = () => {
+        this.#sizes.set(u.key, `${size.naturalWidth}x${size.naturalHeight}`)
+        // Uploaded before it was measured: its place has the id, and gets the size now.
+        const end = `](attachment:${this.#at.get(u.key)}`
+        const at = area.value.indexOf(`${end})`) + end.length
+        if (at < end.length || this.#at.get(u.key) === id) return
+        area.setRangeText(` "${this.#sizes.get(u.key)}"`, at, at, 'preserve')
+        area.dispatchEvent(new InputEvent('input', { bubbles: true }))
+      }
       size.src = u.preview
       const before = area.value.slice(0, area.selectionStart)
       insert(area, `${before === '' || before.endsWith('\n') ? '' : '\n'}${placeOf(u.name, id)}\n`)
