@@ -14,6 +14,7 @@ test('console: a list that fails, comes again, is off for a while; 400 % zoom', 
   await page.setViewportSize({ width: 320, height: 256 })
   await page.goto('/console/tickets')
   await expect(page.locator('.tickets a.row').first()).toBeVisible()
+  await expect(page.locator('.said').first()).toBeAttached() // a line of each row that comes late
   expect(await unreachable(page)).toEqual([])
   // The files of a screen do not come: what stands stays, and there is a way on.
   faults.allow.push(/Failed to (load|fetch)/)
