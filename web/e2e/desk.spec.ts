@@ -487,6 +487,7 @@ test('the palette hears Chinese by its sound, and names no tickets where there a
   // Tickets that the list does not hold, too.
   await page.keyboard.press('Escape')
   await page.goto('/desk/shift')
+  await expect(page.locator('main h1')).toBeVisible() // the keys are heard
   await page.keyboard.press('Control+k')
   await field.fill('fuwuqi')
   await expect(page.locator('dialog[open] [role=option]', { hasText: '服务器' }).first()).toBeVisible()

@@ -43,7 +43,8 @@ export async function unreachable(page: Page): Promise<string[]> {
     const controls = [...(modal ?? document).querySelectorAll<HTMLElement>('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')].filter((e) => seen(e) && !hiddenForAll(e) && e.getClientRects().length > 0 && !(e as HTMLButtonElement).disabled)
     for (const e of controls.slice(0, 120)) {
       e.focus()
-      await new Promise((r) => setTimeout(r)) // a menu closes when the focus leaves it
+      // A menu closes when the focus leaves it, and rows that come near take their heights with the frames: where it stands is where it is once they are drawn.
+      for (let i = 0; i < 2; i++) await new Promise((r) => requestAnimationFrame(() => setTimeout(r)))
       if (document.activeElement !== e) continue
       const r = e.getBoundingClientRect()
       const [top, bottom] = [Math.max(r.top, 0), Math.min(r.bottom, innerHeight)]

@@ -77,7 +77,7 @@ test('labels, authorization, agreements, permissions, language', async ({ page, 
   await expect(first).toContainText('createCaseLabels')
   const saved = page.waitForEvent('download')
   await page.getByRole('button', { name: '下载 CSV' }).click()
-  expect(readFileSync(await (await saved).path(), 'utf8')).toMatch(/"删除标签","deleteLabel","yunfan"/)
+  expect(readFileSync(await (await saved).path(), 'utf8')).toMatch(/"删除标签（不在任何工单上）","deleteLabel","yunfan"/)
   await page.getByLabel('操作人').selectOption({ label: 'wangwei' })
   await expect(page.locator('.list .who').first()).toHaveText('wangwei')
   await expect(page.locator('.list .who', { hasText: 'yunfan' })).toHaveCount(0)
