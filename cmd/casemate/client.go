@@ -26,6 +26,7 @@ type output struct {
 	out, err io.Writer
 	lang     locale.Language
 	zone     *time.Location // of the times it prints, nil = the shell's
+	person   bool           // somebody reads what is printed and can answer
 }
 
 // say is the text in the shell's language.
@@ -74,10 +75,10 @@ func describe(err error, lang locale.Language) string {
 }
 
 // beneath is why a store that is not there for now is not, which an operator on the
-// machine is told: he is who can mend it.
+// machine is told: he is who can mend it. Texts that say why say it once.
 func beneath(f *fault.Error, lang locale.Language) string {
 	cause := f.Unwrap()
-	if f.Kind != fault.Unavailable || cause == nil {
+	if f.Kind != fault.Unavailable || cause == nil || strings.Contains(f.EN, "{why}") {
 		return ""
 	}
 	if path := (*os.PathError)(nil); errors.As(cause, &path) && errors.Is(cause, syscall.ENOSPC) {

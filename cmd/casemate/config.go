@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"casemate/internal/catalog"
+	"casemate/internal/setup"
 )
 
 // configGroup is all configuration as files; without a word it prints the
@@ -50,7 +51,7 @@ type configApplyCmd struct {
 	Dir    string   `arg:"" help:"Folder with the tree." type:"existingdir"`
 	Clocks string   `help:"As for plan; a plan given with --plan has its own." enum:"keep,move" default:"keep"`
 	With   []string `help:"accounts = the folder accounts is meant: it may change accounts, people and rights." enum:"accounts" placeholder:"accounts"`
-	Plan   string   `help:"Put in force what this plan (plan --out) showed, without a question; refused unless what is in force is what it was made against." type:"existingfile" placeholder:"FILE"`
+	Plan   string   `help:"Put in force what this plan (plan --out) showed, without a question; refused when the folder would change anything else by now." type:"existingfile" placeholder:"FILE"`
 	Yes    bool     `help:"Do it without a question."`
 }
 
@@ -72,18 +73,13 @@ type configRollbackCmd struct {
 
 // configPlanView is the answer of plan, apply and rollback.
 type configPlanView struct {
-	Version int64             `json:"version"`
-	Hash    string            `json:"hash"`
-	Base    map[string]string `json:"base"`
-	Layout  bool              `json:"layout"`
-	Clocks  string            `json:"clocks,omitempty"` // of a file that plan --out wrote
-	Changes []struct {
-		Action  string                `json:"action"`
-		Section string                `json:"section"`
-		ID      string                `json:"id"`
-		Name    string                `json:"name,omitempty"`
-		Fields  []catalog.FieldChange `json:"fields"`
-	} `json:"changes"`
+	Version int64              `json:"version"`
+	Hash    string             `json:"hash"`
+	Base    map[string]string  `json:"base"`
+	Layout  bool               `json:"layout"`
+	Clocks  string             `json:"clocks,omitempty"` // of a file that plan --out wrote
+	Files   map[string]string  `json:"files,omitempty"`  // of such a file: SHA-256 of the files of the tree, by path
+	Changes []configChangeView `json:"changes"`
 	Tickets []struct {
 		Number  string     `json:"number"`
 		Effect  string     `json:"effect"`
@@ -100,6 +96,15 @@ type configPlanView struct {
 	Notices []string          `json:"notices"`
 	Names   map[string]string `json:"names"`
 	Keys    []configNewKey    `json:"keys,omitempty"`
+}
+
+// configChangeView is an entry that becomes another.
+type configChangeView struct {
+	Action  string                `json:"action"`
+	Section string                `json:"section"`
+	ID      string                `json:"id"`
+	Name    string                `json:"name,omitempty"`
+	Fields  []catalog.FieldChange `json:"fields"`
 }
 
 // configNewKey is an access key that an apply made.
@@ -268,7 +273,7 @@ func (c *configPlanCmd) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	if c.Out != "" {
-		p.Clocks = c.Clocks
+		p.Clocks, p.Files = c.Clocks, setup.Hashes(files)
 		text, err := json.MarshalIndent(p, "", "  ")
 		if err != nil {
 			return err
@@ -284,9 +289,8 @@ func (c *configPlanCmd) Run(ctx context.Context, o *output) error {
 	return nil
 }
 
-// Run plans, shows the plan, asks, and applies exactly that plan; with --plan the one
-// that was made, and looked at, before: when what is in force was changed in between,
-// the server refuses and names what.
+// Run plans, shows the plan, asks, and applies exactly that plan; with --plan only
+// when it is the one that was made, and looked at, before.
 func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
 	files, err := readFolder(c.Dir)
 	if err != nil {
@@ -301,28 +305,30 @@ func (c *configApplyCmd) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	var plan configPlanView
-	shown := false
+	var seen, plan configPlanView
 	if c.Plan != "" {
-		text, err := os.ReadFile(c.Plan)
-		if err != nil {
+		if seen, err = readPlan(c.Plan); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(text, &plan); err != nil || plan.Base == nil {
-			return problem{c.Plan + "：不是 plan --out 写出的文件", c.Plan + ": not a file that plan --out wrote"}
-		}
-		c.Clocks = plan.Clocks
-	} else {
-		if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "secrets": secrets, "clocks": c.Clocks}, &plan); err != nil {
+		c.Clocks = seen.Clocks
+	}
+	if err := cl.post(ctx, configPath+"/plan", map[string]any{"files": files, "secrets": secrets, "clocks": c.Clocks}, &plan); err != nil {
+		return err
+	}
+	shown := c.Plan == "" && !c.Yes && plan.changes()
+	if c.Plan != "" {
+		plan.Files = setup.Hashes(files)
+		if err := unseen(seen, plan, c.Dir, c.Plan); err != nil {
 			return err
 		}
-		if shown = !c.Yes && plan.changes(); shown {
-			if !c.JSON {
-				plan.print(o)
-			}
-			if err := o.agreed(ctx, c.Yes, c.JSON, "使以上更改生效？", "Put this in force?"); err != nil {
-				return err
-			}
+		plan.Base = seen.Base
+	}
+	if shown {
+		if !c.JSON {
+			plan.print(o)
+		}
+		if err := o.agreed(ctx, c.Yes, c.JSON, "使以上更改生效？", "Put this in force?"); err != nil {
+			return err
 		}
 	}
 	return finish(ctx, cl, o, c.JSON, shown, "/apply", map[string]any{"files": files, "secrets": secrets, "base": plan.Base, "clocks": c.Clocks, "accounts": len(c.With) > 0})

@@ -13,6 +13,8 @@ import (
 var (
 	// errUnasked: nobody is there who could be asked.
 	errUnasked = problem{"未作更改：此处没有可供确认的终端；加 --yes 执行", "nothing was changed: there is no terminal to ask at; --yes does it"}
+	// errUntold: a program reads the answer, and would read the question too.
+	errUntold = problem{"未作更改：使用 --json 时不询问；加 --yes 执行", "nothing was changed: --json asks nothing; --yes does it"}
 	// errDeclined: whoever was asked did not say yes.
 	errDeclined = problem{"未作更改", "nothing was changed"}
 )
@@ -23,16 +25,15 @@ func terminal(stream any) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// interactive tells whether somebody reads what is printed and can answer.
-func (o *output) interactive() bool { return terminal(o.in) && terminal(o.out) }
-
 // agreed asks whether to do what was shown; yes is --yes. Without a terminal, and
 // with an answer for a program, it is not asked, and only --yes does it.
 func (o *output) agreed(ctx context.Context, yes, asJSON bool, zh, en string) error {
 	switch {
 	case yes:
 		return nil
-	case asJSON || !o.interactive():
+	case asJSON:
+		return errUntold
+	case !o.person:
 		return errUnasked
 	}
 	return o.ask(ctx, zh, en)

@@ -7,31 +7,93 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"casemate/internal/locale"
 )
 
-// TestNothingUnasked: what changes a running product is done with --yes, or by a plan
-// that was looked at; without a terminal it is shown and refused, and a trial does nothing.
-func TestNothingUnasked(t *testing.T) {
-	const plan = `{"version":2,"hash":"abcdefabcdefabcdef","base":{"queues.yaml":"x"},"changes":[{"action":"changed","kind":"severity","section":"queues","id":"q1","name":"Q","fields":[]}],"items":[{"version":2},{"version":1}]}`
-	done := 0
+// untold is the refusal of a question beside an answer for a program.
+var untold = map[string]string{"zh-cn": "未作更改：使用 --json 时不询问；加 --yes 执行\n", "en-us": "nothing was changed: --json asks nothing; --yes does it\n"}
+
+// planServer answers every call with a plan that changes the queue q1, and counts
+// those that would do it. It answers the folder of data.
+func planServer(t *testing.T, done *int) string {
+	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if strings.HasSuffix(r.URL.Path, "/apply") || strings.HasSuffix(r.URL.Path, "/rollback") && !strings.Contains(string(body), `"dry_run":true`) {
-			done++
+			*done++
 		}
-		_, _ = io.WriteString(w, plan)
+		_, _ = io.WriteString(w, `{"version":2,"hash":"abcdefabcdefabcdef","base":{"queues.yaml":"x"},"changes":[{"action":"changed","kind":"severity","section":"queues","id":"q1","name":"Q","fields":[]}],"items":[{"version":2},{"version":1}]}`)
 	}))
-	defer server.Close()
-	data, tree := localTokenFile(t, server.URL, "local.secret"), t.TempDir()
-	seen := filepath.Join(tree, "plan.json")
-	for name, text := range map[string]string{"queues.yaml": "queues: []\n", "plan.json": plan} {
-		if err := os.WriteFile(filepath.Join(tree, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+	t.Cleanup(server.Close)
+	return localTokenFile(t, server.URL, "local.secret")
+}
+
+// person answers a question, and keeps what he has seen until then.
+type person struct {
+	answer io.Reader
+	seen   func()
+}
+
+func (p person) Read(b []byte) (int, error) {
+	p.seen()
+	return p.answer.Read(b)
+}
+
+// TestAskedAtATerminal: who is there sees what would change, is asked, and only his
+// yes does it, once; with --json he is not asked.
+func TestAskedAtATerminal(t *testing.T) {
+	done := 0
+	data, tree := planServer(t, &done), t.TempDir()
+	if err := os.WriteFile(filepath.Join(tree, "queues.yaml"), []byte("queues: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	words := map[string][3]string{"zh-cn": {"使以上更改生效？[y/N] ", "回退？[y/N] ", "未作更改\n"}, "en-us": {"Put this in force? [y/N] ", "Go back? [y/N] ", "nothing was changed\n"}}
+	for i, args := range [][]string{{"config", "apply", tree}, {"catalog", "apply", tree}, {"config", "rollback"}} {
+		for lang, w := range words {
+			t.Setenv("CASEMATE_LANGUAGE", lang)
+			for answer, calls := range map[string]int{"n\n": 0, "\n": 0, "": 0, "y\n": 1} {
+				done = 0
+				var out, problems strings.Builder
+				before, early := "", -1
+				o := &output{out: &out, err: &problems, lang: shellLanguage(), person: true, in: person{strings.NewReader(answer), func() {
+					if early < 0 {
+						before, early = out.String(), done
+					}
+				}}}
+				code := runWith(t.Context(), append(args, "--data", data), o)
+				plan, rest, _ := strings.Cut(before, w[i/2])
+				if code != 1-calls || done != calls || early != 0 || !strings.Contains(plan, "q1") || rest != "" || !strings.HasSuffix(before, w[i/2]) {
+					t.Errorf("%v, %s, %q: exit %d, %d changes, %d before the answer, asked with %q", args, lang, answer, code, done, early, before)
+				}
+				if refused := problems.String() == "casemate: "+w[2]; refused == (calls == 1) {
+					t.Errorf("%v, %s, %q: %q", args, lang, answer, problems.String())
+				}
+			}
+			done = 0
+			var out, problems strings.Builder
+			o := &output{out: &out, err: &problems, lang: shellLanguage(), person: true, in: person{strings.NewReader("y\n"), func() { t.Errorf("%v --json asks", args) }}}
+			if code := runWith(t.Context(), append(args, "--json", "--data", data), o); code != 1 || done != 0 || out.Len() > 0 || problems.String() != "casemate: "+untold[lang] {
+				t.Errorf("%v --json, %s: exit %d, %d changes, %q, %q", args, lang, code, done, out.String(), problems.String())
+			}
 		}
+	}
+}
+
+// TestNothingUnasked: what changes a running product is done with --yes, or by a plan
+// that was looked at; without a terminal it is shown and refused, and a trial does nothing.
+func TestNothingUnasked(t *testing.T) {
+	done := 0
+	data, tree := planServer(t, &done), t.TempDir()
+	seen := filepath.Join(tree, "plan.json")
+	if err := os.WriteFile(filepath.Join(tree, "queues.yaml"), []byte("queues: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := run(t.Context(), []string{"config", "plan", tree, "--out", seen, "--data", data}, io.Discard, io.Discard); code != 0 {
+		t.Fatal("no plan")
 	}
 	for _, c := range []struct {
 		args        []string
@@ -50,7 +112,11 @@ func TestNothingUnasked(t *testing.T) {
 		{[]string{"catalog", "apply", tree}, 1, 0, true},
 		{[]string{"catalog", "apply", tree, "--yes"}, 0, 1, true},
 	} {
-		for lang, refusal := range map[string]string{"zh-cn": "未作更改：此处没有可供确认的终端；加 --yes 执行", "en-us": "nothing was changed: there is no terminal to ask at; --yes does it"} {
+		refusals := map[string]string{"zh-cn": "未作更改：此处没有可供确认的终端；加 --yes 执行\n", "en-us": "nothing was changed: there is no terminal to ask at; --yes does it\n"}
+		if slices.Contains(c.args, "--json") {
+			refusals = untold
+		}
+		for lang, refusal := range refusals {
 			t.Setenv("CASEMATE_LANGUAGE", lang)
 			done = 0
 			var out, problems strings.Builder

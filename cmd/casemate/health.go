@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,8 +29,8 @@ func (c healthCmd) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return unheard(c.Listen, err)
+	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 { // 0 is any that is free, which nobody can ask
+		return problem{"--listen " + strconv.Quote(c.Listen) + "：端口须为 1 到 65535 的数字，即服务所监听的端口", "--listen " + strconv.Quote(c.Listen) + ": a port is a number from 1 to 65535, the one the server listens on"}
 	}
 	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
 		host = "localhost"

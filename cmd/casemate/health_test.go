@@ -43,10 +43,12 @@ func TestHealth(t *testing.T) {
 	ask(0, "ok", "--listen", address, "--alive")
 	s.Close()
 	ask(1, address+" does not answer: connect: connection refused; the server does not run, or listens elsewhere (give --listen)", "--listen", address)
-	ask(1, "a port is a number", "--listen", "127.0.0.1:x")
+	for _, port := range []string{"x", "0", "-1", "65536"} {
+		ask(1, "casemate: --listen \"127.0.0.1:"+port+"\": a port is a number from 1 to 65535, the one the server listens on\n", "--listen", "127.0.0.1:"+port)
+	}
 	t.Setenv("CASEMATE_LANGUAGE", "zh")
 	ask(1, address+" 没有响应：连接被拒绝；服务未运行，或监听在其他地址（由 --listen 给出）", "--listen", address)
-	ask(1, "端口须为", "--listen", "127.0.0.1:x")
+	ask(1, "casemate: --listen \"127.0.0.1:x\"：端口须为 1 到 65535 的数字，即服务所监听的端口\n", "--listen", "127.0.0.1:x")
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
 	ask(1, "不是 Casemate：/readyz 返回状态 404", "--listen", other.Listener.Addr().String())

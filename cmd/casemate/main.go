@@ -82,8 +82,14 @@ func main() {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	return runWith(ctx, args, &output{in: os.Stdin, out: out, err: errOut, lang: shellLanguage(), person: terminal(os.Stdin) && terminal(out)})
+}
+
+// runWith is run with somebody, or nobody, at the other end.
+func runWith(ctx context.Context, args []string, o *output) int {
+	out, errOut := o.out, o.err
 	var c command
-	code, lang := -1, shellLanguage()
+	code, lang := -1, o.lang
 	parser, err := kong.New(&c,
 		kong.Name("casemate"),
 		kong.Description("Casemate, the self-hosted service-ticket system. Every flag can also be set as an environment variable CASEMATE_..."),
@@ -92,7 +98,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		kong.Writers(out, errOut),
 		kong.DefaultEnvars("CASEMATE"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(&output{in: os.Stdin, out: out, err: errOut, lang: lang}),
+		kong.Bind(o),
 		kong.Exit(func(n int) {
 			code = n
 			if n != 0 {

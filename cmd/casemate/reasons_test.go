@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +15,7 @@ import (
 	"unicode"
 
 	"casemate/internal/archive"
+	"casemate/internal/blob"
 	"casemate/internal/db"
 	"casemate/internal/fault"
 	"casemate/internal/locale"
@@ -103,5 +107,29 @@ func TestReasonsInChinese(t *testing.T) {
 	}
 	if w := fault.Reason(errors.New("odd thing")); w.ZH != "未知原因（odd thing）" || w.EN != "odd thing" {
 		t.Errorf("%+v", w)
+	}
+}
+
+// TestReasonOnce: a store that is away is told with its place and why, each once.
+func TestReasonOnce(t *testing.T) {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_MAX_ATTEMPTS": "1"} {
+		t.Setenv(name, value)
+	}
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `<ListBucketResult><Name>safe</Name></ListBucketResult>`)
+	}))
+	defer store.Close()
+	shelf, name, err := blob.OpenShelf(t.Context(), "s3://safe/nightly.tar?endpoint="+store.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shelf.Close()
+	store.Close()
+	_, _, err = shelf.Open(t.Context(), name)
+	for lang, want := range map[locale.Language]string{locale.ZH: "s3://safe/nightly.tar：连接被拒绝", locale.EN: "connection refused"} {
+		got := describe(err, lang)
+		if strings.Count(got, want) != 1 || strings.Count(got, "s3://safe/nightly.tar") != 1 || strings.Count(got, "连接被拒绝")+strings.Count(got, "connection refused") != 1 {
+			t.Errorf("%s: %q", lang, got)
+		}
 	}
 }

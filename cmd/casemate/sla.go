@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"casemate/internal/locale"
+	"casemate/internal/sla"
+	"casemate/internal/ticket"
 )
 
 // slaCmd shows what is promised for tickets and what became of it.
@@ -17,7 +19,7 @@ type slaCmd struct {
 	clientFlags
 	jsonFlag
 	Show     slaShowCmd     `cmd:"" help:"Show a ticket's clocks with every interval that was counted or not, and why."`
-	Simulate slaSimulateCmd `cmd:"" help:"Replay past tickets under another policy and show what would have been met and missed; changes nothing."`
+	Simulate slaSimulateCmd `cmd:"" help:"Replay past tickets under another policy and show what would have been in time and overdue; changes nothing."`
 }
 
 type slaShowCmd struct {
@@ -207,11 +209,14 @@ func (v simulationView) print(o *output) {
 		}
 		o.printf("%s\t%s\t%s\t%d\t%s\t-> %s\n", clean(plan), clean(severity), g.KindName, g.Tickets, figures(g.Now), figures(g.Then))
 	}
-	or := func(s string) string {
+	state := func(s string) string {
 		if s == "" {
 			return "-"
 		}
-		return s
+		if name := ticket.ClockStateName(sla.State(s), o.lang); name != "" {
+			return name
+		}
+		return s // of a newer server
 	}
 	when := func(t *time.Time) string {
 		if t == nil {
@@ -220,7 +225,7 @@ func (v simulationView) print(o *output) {
 		return o.when(*t)
 	}
 	for _, d := range v.Differ {
-		o.printf("%s\n", strings.Join([]string{d.Number, fmt.Sprint(d.Kind, ".", d.N), or(d.Now), "-> " + or(d.Then), when(d.DueWas), "-> " + when(d.Due)}, "\t"))
+		o.printf("%s\n", strings.Join([]string{d.Number, fmt.Sprint(d.Kind, ".", d.N), state(d.Now), "-> " + state(d.Then), when(d.DueWas), "-> " + when(d.Due)}, "\t"))
 	}
 	switch {
 	case v.More > 0:

@@ -44,19 +44,20 @@ func TestSimulationPrinted(t *testing.T) {
 	var v simulationView
 	err := json.Unmarshal([]byte(`{"from":"2026-01-01T00:00:00Z","to":"2026-02-01T00:00:00Z","tickets":3,"more":2,
 		"groups":[{"plan":"","severity_id":"","kind_name":"First answer","tickets":3,"now":{"met":3,"breached":0,"open":0,"stopped":0},"then":{"met":1,"breached":2,"open":0,"stopped":0}}],
-		"differ":[{"number":"TS1","kind":"first_answer","n":1,"now":"met","then":"breached","due_now":"2026-01-02T00:00:00Z"}]}`), &v)
+		"differ":[{"number":"TS1","kind":"first_answer","n":1,"now":"met","then":"breached","due_now":"2026-01-02T00:00:00Z"},{"number":"TS2","kind":"resolution","n":1,"then":"running"}]}`), &v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := printed(locale.EN, v.print)
 	for _, line := range []string{"tickets created from 2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z: 3",
 		"no support plan\t-\tFirst answer\t3\tin time 3, overdue 0, open 0, stopped 0\t-> in time 1, overdue 2, open 0, stopped 0",
-		"TS1\tfirst_answer.1\tmet\t-> breached\t2026-01-02T00:00:00Z\t-> -", "2 more differ"} {
+		"TS1\tfirst_answer.1\tin time\t-> overdue\t2026-01-02T00:00:00Z\t-> -", "TS2\tresolution.1\t-\t-> running\t-\t-> -", "2 more differ"} {
 		if !strings.Contains(got, line+"\n") {
 			t.Errorf("no %q in\n%s", line, got)
 		}
 	}
-	if zh := printed(locale.ZH, v.print); !strings.Contains(zh, "无支持计划") || !strings.Contains(zh, "按时 3，超时 0") || !strings.Contains(zh, "还有 2 处差异") {
+	if zh := printed(locale.ZH, v.print); !strings.Contains(zh, "无支持计划") || !strings.Contains(zh, "按时 3，超时 0") || !strings.Contains(zh, "还有 2 处差异") ||
+		!strings.Contains(zh, "TS1\tfirst_answer.1\t按时完成\t-> 已超时\t2026-01-02T00:00:00Z\t-> -\n") {
 		t.Errorf("in Chinese: %s", zh)
 	}
 	v.More, v.Differ = 0, nil

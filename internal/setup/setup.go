@@ -151,7 +151,7 @@ func (s *Service) Export(ctx context.Context, who principal.Principal, version i
 		if err != nil {
 			return err
 		}
-		t = Tree{Version: last.Version, Hash: hashOf(hashes(files)), Files: files}
+		t = Tree{Version: last.Version, Hash: hashOf(Hashes(files)), Files: files}
 		names, err = d.names(tx)
 		return err
 	})
@@ -345,7 +345,7 @@ func (s *Service) prepare(ctx context.Context, who principal.Principal, files ma
 	if err != nil {
 		return nil, p, err
 	}
-	d.base = hashes(now)
+	d.base = Hashes(now)
 	p.Base, p.Hash = d.base, hashOf(d.base)
 	w := &wrongs{}
 	d.parse(files, w)
@@ -474,7 +474,7 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 	if r.tree, err = pack(tree); err != nil {
 		return p, err
 	}
-	r.Hash, r.Changes = hashOf(hashes(tree)), len(d.changes)
+	r.Hash, r.Changes = hashOf(Hashes(tree)), len(d.changes)
 	foundTree, err := pack(before)
 	if err != nil {
 		return p, err
@@ -554,7 +554,7 @@ func (s *Service) carryOut(ctx context.Context, who principal.Principal, d *draf
 	if err != nil {
 		return p, err
 	}
-	p.Version, p.Hash, p.Base, p.Keys = out.Version, r.Hash, hashes(tree), out.Keys
+	p.Version, p.Hash, p.Base, p.Keys = out.Version, r.Hash, Hashes(tree), out.Keys
 	if s.n.Identity.Forget(); d.people != nil {
 		s.n.Identity.Shut() // names, too
 	}

@@ -52,6 +52,10 @@ func catalogName(p string) (name string, ok bool) {
 	return name, ok
 }
 
+// InCatalog tells whether a path of the tree is of a file of the catalogue, which is
+// kept as it is, comments and all.
+func InCatalog(p string) bool { _, ok := catalogName(p); return ok }
+
 // header is the comment a file begins with.
 func (l *list[T]) header() string {
 	return "# " + l.title.ZH + "\n# " + l.title.EN + "\n"
@@ -253,8 +257,8 @@ func (d *draft) movedSince(before *draft) (names []string) {
 	return names
 }
 
-// hashes are the SHA-256 of files, by path.
-func hashes(tree map[string]string) map[string]string {
+// Hashes are the SHA-256 of files, by path.
+func Hashes(tree map[string]string) map[string]string {
 	out := map[string]string{}
 	for p, text := range tree {
 		sum := sha256.Sum256([]byte(text))
@@ -273,8 +277,8 @@ func hashOf(base map[string]string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// differing are the paths whose hashes differ.
-func differing(a, b map[string]string) (paths []string) {
+// Differing are the paths whose hashes differ.
+func Differing(a, b map[string]string) (paths []string) {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
 	for _, p := range slices.Sorted(maps.Keys(all)) {
@@ -288,7 +292,7 @@ func differing(a, b map[string]string) (paths []string) {
 // moved are the files that changed since a plan was made, of the sections that
 // would be changed: the others are left alone, whatever they have become.
 func (d *draft) moved(base map[string]string) []string {
-	return slices.DeleteFunc(differing(base, d.base), func(p string) bool {
+	return slices.DeleteFunc(Differing(base, d.base), func(p string) bool {
 		if _, inCatalog := catalogName(p); inCatalog {
 			return d.given == nil
 		}

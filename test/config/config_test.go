@@ -250,8 +250,88 @@ func TestDemo(t *testing.T) {
 			if len(moved) > 0 {
 				t.Errorf("the clocks of %v did not come back", moved)
 			}
+			reviewed(t, w, local)
 		})
 	}
+}
+
+// reviewed: a plan that was looked at puts nothing in force that it did not show, be
+// the folder another one or edited, and what it showed although tickets go on; the
+// values of secrets are not in it.
+func reviewed(t *testing.T, w *world.World, local func(args ...string) string) {
+	t.Helper()
+	write := func(file, text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := t.TempDir()
+	first, second, file, secret := filepath.Join(root, "a"), filepath.Join(root, "b"), filepath.Join(root, "plan.json"), filepath.Join(root, "secret")
+	local("export", first)
+	local("export", second)
+	before := tree(t, first)
+	edit := func(dir, target, provider string) {
+		t.Helper()
+		write(filepath.Join(dir, "catalog", "severities.yaml"), strings.ReplaceAll(before["catalog/severities.yaml"], "first_response: 1h", "first_response: "+target))
+		write(filepath.Join(dir, "providers.yaml"), "providers:\n  - {id: relay, kind: smtp, order: 10, smtp: {host: mail.example, user: mailer, from: desk@desk.example}, secrets: {password: \"file:"+secret+"\"}}\n"+provider)
+	}
+	write(secret, "hunter2-of-relay\n")
+	edit(first, "2h", "")
+	edit(second, "9h", "  - {id: other, kind: smtp, order: 20, smtp: {host: evil.example, from: desk@desk.example}}\n")
+	shown := local("plan", first, "--clocks", "move", "--out", file)
+	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), "hunter2") || !strings.Contains(string(text), "relay") {
+		t.Errorf("the plan's file: %s %v", text, err)
+	}
+	refused := func(dir string, words ...string) {
+		t.Helper()
+		_, err := w.Local("config", "apply", dir, "--plan", file)
+		if err == nil {
+			t.Fatalf("%s: put in force", dir)
+		}
+		for _, word := range words {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: no %q in %v", dir, word, err)
+			}
+		}
+		out := filepath.Join(t.TempDir(), "now")
+		if local("export", out); !maps.Equal(tree(t, out), before) {
+			t.Errorf("%s: something is in force", dir)
+		}
+	}
+	refused(second, "providers other: not in the plan\n", "not as in the plan (", "files edited since: catalog/severities.yaml, providers.yaml\n")
+	text, err := os.ReadFile(filepath.Join(first, "catalog", "severities.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(filepath.Join(first, "catalog", "severities.yaml"), string(text)+"# nobody read this\n")
+	refused(first, "catalog/severities.yaml: comments or the layout differ\n")
+	write(filepath.Join(first, "catalog", "severities.yaml"), string(text))
+
+	ended := false
+	for line := range strings.Lines(shown) { // a ticket that the plan names ends
+		if word := strings.Fields(line); len(word) > 0 && strings.HasPrefix(word[0], "TS") && !ended {
+			_, err := w.Local("desk", "invalid", word[0], "spam")
+			ended = err == nil
+		}
+	}
+	if !ended {
+		t.Fatalf("no ticket could be ended of\n%s", shown)
+	}
+	if local("plan", first, "--clocks", "move") == shown {
+		t.Error("the plan does not look at tickets")
+	}
+	local("apply", first, "--plan", file)
+	if out := local("plan", first); !strings.Contains(out, "no difference") {
+		t.Errorf("behind the apply:\n%s", out)
+	}
+
+	local("export", first, "--force")
+	before = tree(t, first)
+	edit(first, "1h", "")
+	local("plan", first, "--out", file)
+	write(secret, "another-of-relay\n")
+	refused(first, "providers relay: not in the plan\n", "make the plan again")
 }
 
 // accounts: the demo's accounts, people, groups and keys as files differ in nothing;
