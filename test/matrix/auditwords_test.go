@@ -181,7 +181,7 @@ func TestAuditSaysWhat(t *testing.T) {
 		if text, err := w.Local("audit", "list", "--action", "rule.run"); err != nil || !strings.Contains(text, "\trule "+rule+" ("+ran.SubjectID+")\t"+three+"\t") || !strings.Contains(text, "\trule "+rule+"\t") {
 			t.Errorf("the command line tells of the rule's run %q %v", text, err)
 		}
-		if text, err := w.Local("audit", "list", "--action", "user.create"); err != nil || !regexp.MustCompile(`\tuser reads-auditor \([0-9a-f]{32}\)\t\t`).MatchString(text) {
+		if text, err := w.Local("audit", "list", "--action", "user.create"); err != nil || !regexp.MustCompile(`\tuser reads-auditor \([0-9a-z]{26}\)\t\t`).MatchString(text) {
 			t.Errorf("the command line tells of a user %q %v", text, err)
 		}
 		var past struct{ Items []happened }
