@@ -83,11 +83,19 @@ func (c *auditListCmd) Run(ctx context.Context, o *output) error {
 	if err := json.Unmarshal(raw, &page); err != nil {
 		return err
 	}
-	o.heading("编号\t时间\t事件\t对象\t账号\t操作者\t内容\t经由\t数据", "number\ttime\tevent\tsubject\taccount\tactor\tabout\tby\tdata")
+	o.heading("编号\t时间\t事件\t对象\t工单\t账号\t操作者\t内容\t经由\t数据", "number\ttime\tevent\tsubject\tticket\taccount\tactor\tabout\tby\tdata")
 	for _, e := range page.Items {
-		called := cmp.Or(e.Ticket, e.Name, e.SubjectID)
+		called := strings.TrimSpace(e.Subject + " " + e.SubjectID)
+		switch {
+		case e.Subject == "ticket" && e.Ticket != "":
+			called = e.Subject + " " + e.Ticket
+		case e.Name != "" && e.SubjectID != "":
+			called = e.Subject + " " + e.Name + " (" + e.SubjectID + ")"
+		case e.Name != "":
+			called = e.Subject + " " + e.Name
+		}
 		by := strings.TrimSpace(e.Via.Kind + " " + cmp.Or(e.Via.Name, e.Via.ID))
-		o.printf("%d\t%s\t%s\t%s %s\t%s\t%s %s\t%s\t%s\t%s\n", e.Seq, o.when(e.At), e.Kind, e.Subject, clean(called), e.Domain, e.ActorKind, e.Actor, clean(e.About), clean(by), clean(string(e.Data)))
+		o.printf("%d\t%s\t%s\t%s\t%s\t%s\t%s %s\t%s\t%s\t%s\n", e.Seq, o.when(e.At), e.Kind, clean(called), e.Ticket, e.Domain, e.ActorKind, e.Actor, clean(e.About), clean(by), clean(string(e.Data)))
 	}
 	switch {
 	case len(page.Items) == 0:

@@ -32,6 +32,7 @@ type Catalog struct {
 	regions        map[string]Region
 	dimensions     map[int]Dimension
 	agreements     map[int32]Agreement
+	everAgreements map[int32]Agreement  // withdrawn ones too, without their texts: they were signed
 	latest         map[string]Agreement // by type
 	settings       map[string]string
 	productsOf     map[string][]Product
@@ -77,6 +78,11 @@ func build(version int64, rows []entry, unlimited bool) (*Catalog, error) {
 	c.regions = index(live.regions, func(e Region) string { return e.ID })
 	c.dimensions = index(live.dimensions, func(e Dimension) int { return e.ID })
 	c.agreements = index(live.agreements, func(e Agreement) int32 { return e.ID })
+	c.everAgreements = map[int32]Agreement{}
+	for _, a := range slices.Concat(gone.agreements, live.agreements) {
+		a.Content = locale.Texts{}
+		c.everAgreements[a.ID] = a
+	}
 	for _, p := range live.products {
 		c.productsOf[p.SubType] = append(c.productsOf[p.SubType], p)
 	}
@@ -184,6 +190,12 @@ func (c *Catalog) Param(key string) (Param, bool) { v, ok := c.params[key]; retu
 
 // EverParam finds one that is or was offered: what an existing ticket has.
 func (c *Catalog) EverParam(key string) (Param, bool) { v, ok := c.everParams[key]; return v, ok }
+
+// EverAgreement finds an agreement that is or was published, without its text.
+func (c *Catalog) EverAgreement(id int32) (Agreement, bool) {
+	v, ok := c.everAgreements[id]
+	return v, ok
+}
 
 // Params are the additional parameters a problem type asks for, in its order.
 func (c *Catalog) Params(p ProblemType) []Param {

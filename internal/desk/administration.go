@@ -230,9 +230,13 @@ func (h administration) ListAudit(ctx context.Context, params oas.ListAuditParam
 // via is by what of the house's something happened.
 func via(v *principal.Via, lang locale.Language) (out oas.OptVia) {
 	if v != nil {
-		out.SetTo(oas.Via{Kind: oas.ViaKind(v.Kind), ID: text(v.ID), Run: text(v.Run), Name: text(locale.Texts{ZH: v.NameZH, EN: v.NameEN}.In(lang))})
+		out.SetTo(oas.Via{Kind: oas.ViaKind(v.Kind), ID: text(v.ID), Run: text(v.Run), Name: text(viaName(v, lang))})
 	}
 	return out
+}
+
+func viaName(v *principal.Via, lang locale.Language) string {
+	return locale.Texts{ZH: v.NameZH, EN: v.NameEN}.In(lang)
 }
 
 // maxAudit is how many events a file of the audit holds at most.
@@ -291,7 +295,7 @@ func (a *auditFile) fill() error {
 	}
 	if a.csv == nil {
 		a.csv = sheet.NewCSV(&a.text)
-		if err := a.csv.Row([]string{"seq", "domain_seq", "at", "domain_id", "kind", "subject", "subject_id", "revision", "actor_kind", "actor_id", "address", "request_id", "data", "hash", "ticket", "about", "via", "via_id"}); err != nil {
+		if err := a.csv.Row([]string{"seq", "domain_seq", "at", "domain_id", "kind", "subject", "subject_id", "revision", "actor_kind", "actor_id", "address", "request_id", "data", "hash", "ticket", "about", "via", "via_id", "via_name"}); err != nil {
 			return err
 		}
 	}
@@ -310,7 +314,7 @@ func (a *auditFile) fill() error {
 		}
 		err := a.csv.Row([]string{auditNumber(r.Seq), auditNumber(r.DomainSeq), time.UnixMilli(r.At).UTC().Format("2006-01-02T15:04:05.000Z"), r.Domain, r.Kind, r.Subject, r.SubjectID,
 			auditNumber(r.Revision), r.ActorKind.String(), r.Actor, r.Address, r.RequestID, string(r.Data), hashLabel + r.Hash,
-			t.Ticket, t.Words.In(lang), t.Via.Kind, t.Via.ID})
+			t.Ticket, t.Words.In(lang), t.Via.Kind, t.Via.ID, viaName(t.Via, lang)})
 		if err != nil {
 			return err
 		}

@@ -49,6 +49,9 @@ type Event struct {
 	Name string
 }
 
+// MaxNumbers is how many tickets an event about several names.
+const MaxNumbers = 10
+
 // Record queues the event in the change's transaction, wakes the sealer after
 // the commit and returns the event's id. It panics when Data cannot be JSON,
 // which is a programmer's mistake.

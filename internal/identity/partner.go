@@ -182,6 +182,24 @@ func PartnerOfProduct(tx *db.Tx, product string) (id string, err error) {
 	return id, err
 }
 
+// PartnerNames are the names of partners by their ids, of removed ones too.
+func PartnerNames(tx *db.Tx, ids []string) (map[string]string, error) {
+	names := map[string]string{}
+	if len(ids) == 0 {
+		return names, nil
+	}
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	return names, tx.List(func(r db.Row) error {
+		var id, name string
+		err := r.Scan(&id, &name)
+		names[id] = name
+		return err
+	}, "SELECT id, name FROM partners WHERE id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", args...)
+}
+
 // HasISV tells which products are an ISV's who may be given tickets, as it was at
 // most a second ago: creating a ticket shall not pay a round trip for it.
 func (s *Service) HasISV(ctx context.Context) (products map[string]bool, err error) {

@@ -161,9 +161,6 @@ func (s *Service) PreviewBulk(ctx context.Context, who principal.Principal, in N
 	return all, nil
 }
 
-// maxNamed is how many tickets of a run its event names.
-const maxNamed = 10
-
 // via is by what of the house's a step is done.
 func via(kind, id, run string, name locale.Texts) *principal.Via {
 	return &principal.Via{Kind: kind, ID: id, Run: run, NameZH: name.ZH, NameEN: name.EN}
@@ -224,7 +221,7 @@ func (s *Service) RunBulk(ctx context.Context, who principal.Principal, in NewBu
 			}
 		}
 		event.Record(tx, who, event.Event{Kind: "bulk.create", Subject: "bulk", SubjectID: id, LogCode: event.NoLog,
-			Data: map[string]any{"tickets": len(numbers), "actions": does, "numbers": there[:min(len(there), maxNamed)]}})
+			Data: map[string]any{"tickets": len(numbers), "actions": does, "numbers": there[:min(len(there), event.MaxNumbers)]}})
 		return id, nil
 	})
 	if err != nil {

@@ -414,6 +414,10 @@ func (s *Service) finishRun(ctx context.Context, r Rule, t ticket.Ticket, e even
 	if out == nil {
 		out = []Outcome{}
 	}
+	does := []string{}
+	for _, o := range out {
+		does = append(does, o.Do)
+	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		var done string
 		err := tx.Get("UPDATE rule_runs SET state = ?, outcomes = ?, done_at = ?, claimed_until = 0 WHERE domain_id = ? AND rule_id = ? AND event_id = ? AND state = 'running' RETURNING id",
@@ -426,7 +430,7 @@ func (s *Service) finishRun(ctx context.Context, r Rule, t ticket.Ticket, e even
 		}
 		letGo(tx, id, len(out))
 		event.Record(tx, principal.AsSystem(t.Domain), event.Event{Domain: t.Domain, Kind: "rule.run", Subject: "rule", SubjectID: r.ID, LogCode: event.NoLog,
-			Data: map[string]any{"run": id, "ticket": t.ID, "state": state, "version": r.Version, "name_zh": r.Name.ZH, "name_en": r.Name.EN}})
+			Data: map[string]any{"run": id, "ticket": t.ID, "state": state, "version": r.Version, "actions": does, "name_zh": r.Name.ZH, "name_en": r.Name.EN}})
 		return nil
 	})
 }

@@ -247,10 +247,6 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		if err != nil {
 			return err
 		}
-		agreements, err := agreementsIn(tx, rows)
-		if err != nil {
-			return err
-		}
 		files = nil
 		for _, r := range rows {
 			t := traces[r.Kind]
@@ -266,7 +262,7 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 			case "label":
 				a.ResourceName = labels[r.SubjectID]
 			case "agreement_signature":
-				a.ResourceName = agreements[saidIn(r).Agreement].In(lang)
+				a.ResourceName = agreementInWords(s.catalog.Now(), saidIn(r).Agreement).In(lang)
 			case "attachment":
 				files = append(files, r.SubjectID)
 			case "user":

@@ -11,6 +11,7 @@ import (
 	"casemate/internal/catalog"
 	"casemate/internal/db"
 	"casemate/internal/event"
+	"casemate/internal/identity"
 	"casemate/internal/locale"
 	"casemate/internal/principal"
 )
@@ -18,7 +19,7 @@ import (
 // Told is what an event says in words, beside the name of its kind.
 type Told struct {
 	Ticket  string       // number of the ticket it is about, "" = of none, or of one that is no more
-	Subject locale.Texts // what it happened to is called: a user, an agreement; empty where the event's data tell, or nothing does
+	Subject locale.Texts // what it happened to is called, but of tickets, which have numbers; empty where nothing tells
 	Words   locale.Texts // what it did; empty when the kind says it all
 	Via     *principal.Via
 }
@@ -38,6 +39,11 @@ type said struct {
 	State       string
 	Engineer    string
 	Attachments []string
+	Kind        string // of what an undo took back
+	Run         string
+	Name        string
+	NameZH      string `json:"name_zh"`
+	NameEN      string `json:"name_en"`
 	step        step
 }
 
@@ -47,6 +53,14 @@ func saidIn(r event.Row) (d said) {
 		d.step = stepOf(r)
 	}
 	return d
+}
+
+// name is what an event's data call its thing.
+func (d said) name() locale.Texts {
+	if d.NameZH != "" || d.NameEN != "" {
+		return locale.Texts{ZH: d.NameZH, EN: d.NameEN}
+	}
+	return plainly(d.Name)
 }
 
 // phrases are pieces of a sentence in both languages.
@@ -131,18 +145,17 @@ func takenOffInWords(r event.Row) (t locale.Texts) {
 	return ticketsInWords(locale.Texts{ZH: "已从 ", EN: "taken off "}, *d.Tickets, locale.Texts{ZH: "移除"}, d.Numbers)
 }
 
-// agreementsIn are the agreements that events are about, as they were published,
-// by their numbers.
-func agreementsIn(tx *db.Tx, rows []event.Row) (map[int32]locale.Texts, error) {
-	if !slices.ContainsFunc(rows, func(r event.Row) bool { return r.Kind == "agreement.sign" }) {
-		return nil, nil
+// agreementInWords is an agreement as it was published.
+func agreementInWords(c *catalog.Catalog, id int32) (t locale.Texts) {
+	if a, ok := c.EverAgreement(id); ok {
+		t = locale.Texts{ZH: fmt.Sprintf("%s 版本 %d", a.Name.In(locale.ZH), a.Version), EN: fmt.Sprintf("%s Version %d", a.Name.In(locale.EN), a.Version)}
 	}
-	all, err := catalog.EverPublished(tx)
-	names := map[int32]locale.Texts{}
-	for _, a := range all {
-		names[a.ID] = locale.Texts{ZH: fmt.Sprintf("%s 版本 %d", a.Name.In(locale.ZH), a.Version), EN: fmt.Sprintf("%s Version %d", a.Name.In(locale.EN), a.Version)}
-	}
-	return names, err
+	return t
+}
+
+// ownerNames are the sides whose business a ticket can be.
+var ownerNames = map[Ownership]locale.Texts{
+	HouseBusiness: {ZH: "本方", EN: "house"}, PartnerBusiness: {ZH: "伙伴", EN: "partner"}, ISVBusiness: {ZH: "ISV", EN: "ISV"},
 }
 
 // doing are the actions of bulk runs and macros.
@@ -155,11 +168,11 @@ var doing = map[string]locale.Texts{
 
 // vocabulary is what the words of events need to know.
 type vocabulary struct {
-	catalog    *catalog.Catalog
-	numbers    map[[2]string]string // of tickets, by domain and id
-	people     map[string]map[string]string
-	teams      map[string]locale.Texts
-	agreements map[int32]locale.Texts
+	catalog  *catalog.Catalog
+	numbers  map[[2]string]string // of tickets, by domain and id
+	people   map[string]map[string]string
+	teams    map[string]locale.Texts
+	partners map[string]string
 }
 
 // Tell puts sealed events in words for the house. Whose names the caller may not
@@ -169,6 +182,7 @@ func (s *Service) Tell(ctx context.Context, rows []event.Row) ([]Told, error) {
 	ids := map[string][]string{} // people by domain
 	var tickets [][2]string
 	known := map[[2]string]bool{}
+	var partners []string
 	for _, r := range rows {
 		d := saidIn(r)
 		for _, id := range []string{ticketOf(r, d), d.Related} {
@@ -179,6 +193,11 @@ func (s *Service) Tell(ctx context.Context, rows []event.Row) ([]Told, error) {
 		for _, id := range []*string{d.step.Assignee, d.step.AssigneeFrom, &d.Engineer} {
 			if id != nil && *id != "" {
 				ids[principal.House] = append(ids[principal.House], *id)
+			}
+		}
+		for _, id := range []string{d.step.PartnerFrom, d.step.Partner} {
+			if id != "" && !slices.Contains(partners, id) {
+				partners = append(partners, id)
 			}
 		}
 		if r.Subject == "user" {
@@ -192,7 +211,7 @@ func (s *Service) Tell(ctx context.Context, rows []event.Row) ([]Told, error) {
 		if v.teams, err = TeamNames(tx); err != nil {
 			return err
 		}
-		v.agreements, err = agreementsIn(tx, rows)
+		v.partners, err = identity.PartnerNames(tx, partners)
 		return err
 	})
 	if err == nil {
@@ -219,6 +238,13 @@ func ticketOf(r event.Row, d said) string {
 func (v vocabulary) tell(r event.Row) Told {
 	d := saidIn(r)
 	t := Told{Ticket: v.numbers[[2]string{r.Domain, ticketOf(r, d)}], Via: r.Via()}
+	switch r.Subject {
+	case "ticket":
+	case "user":
+		t.Subject = plainly(v.people[r.Domain][r.SubjectID])
+	default:
+		t.Subject = d.name()
+	}
 	var p phrases
 	switch r.Kind {
 	case "ticket.score":
@@ -232,20 +258,24 @@ func (v vocabulary) tell(r event.Row) Told {
 	case "attachment.claim":
 		p.add("%[1]d 个文件", "files: %[1]d", len(d.Attachments))
 	case "agreement.sign":
-		t.Subject = v.agreements[d.Agreement]
+		t.Subject = agreementInWords(v.catalog, d.Agreement)
 	case kindLabelDelete:
 		if off := takenOffInWords(r); off.ZH != "" {
 			p = append(p, off)
 		}
 	case "queue.assign":
 		p.add("派给 %[1]s", "to %[1]s", v.person(d.Engineer))
-	case "rule.run":
+	case "rule.run", "macro.run": // the steps of it say the same
+		t.Via = &principal.Via{Kind: r.Subject, ID: r.SubjectID, Run: d.Run, NameZH: d.NameZH, NameEN: d.NameEN}
+		p.doing(d.Actions)
 		if d.State == "failed" {
 			p.add("有操作被拒绝", "an action was refused")
 		}
-		p.doing(d.Actions)
-	case "macro.run":
-		p.doing(d.Actions)
+	case kindUndo:
+		if d.step.Undone > 0 && d.Kind != "" {
+			n := stepName(d.Kind)
+			p.add("撤销第 %[1]d 次变更（%[2]s）", "undid revision %[1]d (%[3]s)", d.step.Undone, n.ZH, n.EN)
+		}
 	case "bulk.create", "bulk.done", "bulk.undo":
 		t.Via = &principal.Via{Kind: "bulk", ID: r.SubjectID}
 		if d.Tickets > 0 {
@@ -264,9 +294,6 @@ func (v vocabulary) tell(r event.Row) Told {
 	}
 	if number := v.numbers[[2]string{r.Domain, d.Related}]; number != "" {
 		p.list("另一工单", "other ticket", []string{number})
-	}
-	if r.Subject == "user" {
-		t.Subject = plainly(v.people[r.Domain][r.SubjectID])
 	}
 	t.Words = p.text()
 	return t
@@ -300,6 +327,9 @@ func (v vocabulary) step(p *phrases, d said) {
 	if s.From != nil && s.To != nil && *s.From != *s.To {
 		p.change(locale.Texts{ZH: "状态", EN: "state"}, statusNames[*s.From], statusNames[*s.To])
 	}
+	if s.OwnerFrom != nil && s.OwnerTo != nil && *s.OwnerFrom != *s.OwnerTo {
+		p.change(locale.Texts{ZH: "服务方", EN: "side"}, v.owner(*s.OwnerFrom, s.PartnerFrom), v.owner(*s.OwnerTo, s.Partner))
+	}
 	if s.Assignee != nil && s.AssigneeFrom != nil && *s.Assignee != *s.AssigneeFrom {
 		p.change(locale.Texts{ZH: "处理人", EN: "handler"}, plainly(v.person(*s.AssigneeFrom)), plainly(v.person(*s.Assignee)))
 	}
@@ -314,6 +344,15 @@ func (v vocabulary) step(p *phrases, d said) {
 	if s.Other != "" {
 		p.list("另一工单", "other ticket", []string{s.Other})
 	}
+}
+
+// owner is a side, with the partner's name where the event tells whose it is.
+func (v vocabulary) owner(o Ownership, partner string) locale.Texts {
+	n := ownerNames[o]
+	if name := v.partners[partner]; name != "" && o != HouseBusiness {
+		n.ZH, n.EN = n.ZH+" "+name, n.EN+" "+name
+	}
+	return n
 }
 
 func (v vocabulary) team(id string) locale.Texts {

@@ -185,11 +185,8 @@ func (s *Service) UpdateLabel(ctx context.Context, who principal.Principal, id i
 
 const kindLabelDelete = "label.delete"
 
-// maxNumbers is how many tickets an event about several names.
-const maxNumbers = 10
-
 // takenOff is from which tickets a label went with its end: how many, and the
-// numbers of the oldest, maxNumbers at most. Deleted tickets do not count.
+// numbers of the oldest, event.MaxNumbers at most. Deleted tickets do not count.
 type takenOff struct {
 	Tickets int      `json:"tickets"`
 	Numbers []string `json:"numbers"`
@@ -207,7 +204,7 @@ func labelled(tx *db.Tx, domain string, id int64) (from takenOff, err error) {
 		err := r.Scan(&number)
 		from.Numbers = append(from.Numbers, number)
 		return err
-	}, "SELECT tickets.number"+on+" ORDER BY tickets.id LIMIT ?", domain, id, int(Deleted), maxNumbers)
+	}, "SELECT tickets.number"+on+" ORDER BY tickets.id LIMIT ?", domain, id, int(Deleted), event.MaxNumbers)
 }
 
 // DeleteLabel removes a label of the caller's, also from all tickets

@@ -45,6 +45,14 @@ func (s *Service) restore(tx *db.Tx, who principal.Principal, p *past, c changed
 			data["rule_to"] = t.turned.policy.ID()
 		}
 	}
+	if c.Owner != nil {
+		if data["partner_from"], err = partnerOf(tx, before); err != nil {
+			return t, err
+		}
+		if data["partner"], err = partnerOf(tx, t); err != nil {
+			return t, err
+		}
+	}
 	t = change(tx, before, t)
 	data["from"], data["to"], data["assignee"], data["assignee_from"] = before.Status, t.Status, t.Assignee, before.Assignee
 	if c.Status != nil && !c.Made {

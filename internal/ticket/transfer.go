@@ -146,6 +146,7 @@ type move struct {
 	handler identity.User    // ID "" = none
 	partner identity.Partner // who shall get the tickets; ID "" = the house
 	refusal error            // why no ticket of this customer can go there
+	from    string           // id of the partner who has them; "" = the house
 	rows    map[string]Row   // the desk's rows by ticket id
 }
 
@@ -223,13 +224,19 @@ func (m move) alike(found map[string]Ticket) error {
 
 // load reads who shall get the tickets and judges what holds for all of them:
 // they are of one customer.
-func (m *move) load(tx *db.Tx, found map[string]Ticket) error {
-	if m.To == HouseBusiness || len(found) == 0 {
+func (m *move) load(tx *db.Tx, found map[string]Ticket) (err error) {
+	if len(found) == 0 {
 		return nil
 	}
 	var t Ticket
-	for _, t = range found {
+	for _, t = range found { // they are one side's as well, and several of an ISV never come
 		break
+	}
+	if m.from, err = partnerOf(tx, t); err != nil && !errors.Is(err, identity.ErrNoDomain) {
+		return err
+	}
+	if m.To == HouseBusiness {
+		return nil
 	}
 	d, err := identity.DomainIn(tx, t.Domain)
 	if err != nil && !errors.Is(err, identity.ErrNoDomain) {
@@ -307,7 +314,7 @@ func (m move) write(tx *db.Tx, who principal.Principal, before Ticket) Ticket {
 	own(tx, t, t.Ownership)
 	setTeam(tx, t, m.Team)
 	event.Record(tx, who, event.Event{Domain: t.Domain, Kind: "ticket.transfer", Subject: "ticket", SubjectID: t.ID, Revision: t.Revision, LogCode: event.NoLog,
-		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "assignee": t.Assignee, "assignee_from": before.Assignee, "team": m.Team, "team_from": team}})
+		Data: map[string]any{"from": before.Status, "to": t.Status, "owner_from": before.Ownership, "owner_to": t.Ownership, "partner": m.partner.ID, "partner_from": m.from, "assignee": t.Assignee, "assignee_from": before.Assignee, "team": m.Team, "team_from": team}})
 	w := was{}
 	if team != m.Team {
 		w.Team = &[2]string{team, m.Team}

@@ -117,6 +117,7 @@ type step struct {
 	From, To               *Status
 	Assignee, AssigneeFrom *string
 	OwnerFrom, OwnerTo     *Ownership
+	PartnerFrom, Partner   string // whose business it was and is, where that is a partner
 	Other                  string
 	Undone                 int64
 	Labels, LabelsOff      []int64
@@ -134,6 +135,8 @@ func stepOf(r event.Row) (s step) {
 		AssigneeFrom *string    `json:"assignee_from"`
 		OwnerFrom    *Ownership `json:"owner_from"`
 		OwnerTo      *Ownership `json:"owner_to"`
+		PartnerFrom  string     `json:"partner_from"`
+		Partner      string     `json:"partner"`
 		Other        string     `json:"other"`
 		Undone       int64      `json:"undone"`
 		Labels       []int64    `json:"labels"`

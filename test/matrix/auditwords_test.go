@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ type happened struct {
 	Seq                       int64
 	Kind, Ticket, About, Hash string
 	SubjectID                 string `json:"subject_id"`
+	SubjectName               string `json:"subject_name"`
 	Via                       struct{ Kind, ID, Name string }
 	Data                      struct{ Name string }
 	TagsAdded                 []string `json:"tags_added"`
@@ -170,6 +172,18 @@ func TestAuditSaysWhat(t *testing.T) {
 		if text, err := w.Local("audit", "list", "--ticket", one, "--action", "ticket.tag"); err != nil || !strings.Contains(text, "ticket "+one+"\t") || !strings.Contains(text, "\tbulk "+begun.SubjectID+"\t") {
 			t.Errorf("the command line tells %q %v", text, err)
 		}
+		// The run of the rule says by which rule as its steps do, and what it did.
+		until("the rule's run is sealed", func() bool { return len(list(admin, "action=rule.run")) > 0 })
+		ran := list(admin, "action=rule.run")[0]
+		if ran.Ticket != three || ran.SubjectName != rule || ran.About != "actions: tag" || ran.Via.Kind != "rule" || ran.Via.ID != ran.SubjectID || ran.Via.Name != rule {
+			t.Errorf("the rule's run: %+v", ran)
+		}
+		if text, err := w.Local("audit", "list", "--action", "rule.run"); err != nil || !strings.Contains(text, "\trule "+rule+" ("+ran.SubjectID+")\t"+three+"\t") || !strings.Contains(text, "\trule "+rule+"\t") {
+			t.Errorf("the command line tells of the rule's run %q %v", text, err)
+		}
+		if text, err := w.Local("audit", "list", "--action", "user.create"); err != nil || !regexp.MustCompile(`\tuser reads-auditor \([0-9a-z]{26}\)\t\t`).MatchString(text) {
+			t.Errorf("the command line tells of a user %q %v", text, err)
+		}
 		var past struct{ Items []happened }
 		do(admin, "GET", "/desk/v1/tickets/"+three+"/history", nil, &past)
 		found := false
@@ -220,7 +234,10 @@ func TestAuditSaysWhat(t *testing.T) {
 			}
 			before = fmt.Sprint("&before=", page.Next)
 		}
-		dashes, tags := 0, 0
+		if last := rows[0][len(rows[0])-1]; last != "via_name" {
+			t.Fatalf("the file's last column is %s", last)
+		}
+		dashes, tags, ruled := 0, 0, 0
 		for _, r := range rows[1:] {
 			if hash := hashes[r[column["seq"]]]; hash == "" || r[column["hash"]] != "hmac-sha256:"+hash {
 				t.Fatalf("event %s: %q in the file, %q in the list", r[column["seq"]], r[column["hash"]], hash)
@@ -230,10 +247,16 @@ func TestAuditSaysWhat(t *testing.T) {
 			if r[column["kind"]] == "ticket.tag" && r[column["ticket"]] == one && r[column["about"]] == "added: hot, mild" && r[column["via"]] == "bulk" && r[column["via_id"]] == begun.SubjectID {
 				tags++
 			}
+			if k := r[column["kind"]]; (k == "rule.run" || k == "ticket.tag") && r[column["ticket"]] == three && r[column["via"]] == "rule" && r[column["via_id"]] == ran.SubjectID && r[column["via_name"]] == rule {
+				ruled++
+			}
 		}
 		t.Logf("%d events, %d hashes begin with a minus", len(rows)-1, dashes)
 		if tags != 1 {
 			t.Errorf("the file tells %d times of the tag", tags)
+		}
+		if ruled != 2 {
+			t.Errorf("the file names the rule %d times: its run and its step have it", ruled)
 		}
 	})
 }

@@ -11960,8 +11960,8 @@ type Event struct {
 	Hash string `json:"hash"`
 	// Number of the ticket it is about. Of the audit view.
 	Ticket OptString `json:"ticket"`
-	// What it happened to is called, of users and agreements. Of the audit view; auditors are told no
-	// names of customers' people.
+	// What it happened to is called, of all but tickets, where something tells. Of the audit view;
+	// auditors are told no names of customers' people.
 	SubjectName OptString `json:"subject_name"`
 	// What it did, in the caller's language, where the kind alone does not say it. Of the audit view.
 	About OptString `json:"about"`

@@ -619,8 +619,9 @@ type Handler interface {
 	//
 	// The same as CSV (RFC 4180, UTF-8 with byte order mark), newest first, at most 100,000 events; narrow
 	// the time for more. A text that a spreadsheet program could take for a formula has an apostrophe
-	// before it. The hash stands behind `hmac-sha256:`, as the view, `casemate audit export` and the
-	// chain's state show it. That somebody exported is recorded. For administrators and auditors.
+	// before it. The last columns name the ticket, what was done, and by what it happened with its id and
+	// name. The hash stands behind `hmac-sha256:`, as the view, `casemate audit export` and the chain's
+	// state show it. That somebody exported is recorded. For administrators and auditors.
 	//
 	// GET /desk/v1/audit/export
 	ExportAudit(ctx context.Context, params ExportAuditParams) (ExportAuditOK, error)

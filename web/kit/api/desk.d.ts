@@ -3322,7 +3322,7 @@ export interface paths {
         };
         /**
          * Export the audit view
-         * @description The same as CSV (RFC 4180, UTF-8 with byte order mark), newest first, at most 100,000 events; narrow the time for more. A text that a spreadsheet program could take for a formula has an apostrophe before it. The hash stands behind `hmac-sha256:`, as the view, `casemate audit export` and the chain's state show it. That somebody exported is recorded. For administrators and auditors.
+         * @description The same as CSV (RFC 4180, UTF-8 with byte order mark), newest first, at most 100,000 events; narrow the time for more. A text that a spreadsheet program could take for a formula has an apostrophe before it. The last columns name the ticket, what was done, and by what it happened with its id and name. The hash stands behind `hmac-sha256:`, as the view, `casemate audit export` and the chain's state show it. That somebody exported is recorded. For administrators and auditors.
          */
         get: operations["ExportAudit"];
         put?: never;
@@ -5639,7 +5639,7 @@ export interface components {
             hash: string;
             /** @description Number of the ticket it is about. Of the audit view. */
             ticket?: string;
-            /** @description What it happened to is called, of users and agreements. Of the audit view; auditors are told no names of customers' people. */
+            /** @description What it happened to is called, of all but tickets, where something tells. Of the audit view; auditors are told no names of customers' people. */
             subject_name?: string;
             /** @description What it did, in the caller's language, where the kind alone does not say it. Of the audit view. */
             about?: string;

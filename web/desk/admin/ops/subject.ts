@@ -6,3 +6,6 @@ export function nameIn(data: Record<string, unknown> | undefined, language: 'zh-
   }
   return ''
 }
+
+/** Whether what it happened by is what it happened to: the run of a rule, a macro or over many tickets. */
+export const byItself = (e: { subject: string; via?: { kind: string } }): boolean => e.via?.kind === e.subject

@@ -4,7 +4,7 @@ import peopleEn from '../people/texts/en-us'
 import peopleZh from '../people/texts/zh-cn'
 import en from './texts/en-us'
 import zh from './texts/zh-cn'
-import { nameIn } from './subject'
+import { byItself, nameIn } from './subject'
 
 // What the server records must not stand in the audit as its bare kind.
 test('every kind of event that the server records has words', () => {
@@ -38,4 +38,10 @@ test('what is gone is called by its name in the reader’s language, else in the
   expect(nameIn({ name: 'Harbour' }, 'zh-cn')).toBe('Harbour')
   expect(nameIn({ owner: 'u1' }, 'zh-cn')).toBe('')
   expect(nameIn(undefined, 'zh-cn')).toBe('')
+})
+
+test('a rule’s run happened by the rule that it is called by; its steps happened to a ticket', () => {
+  expect(byItself({ subject: 'rule', via: { kind: 'rule' } })).toBe(true)
+  expect(byItself({ subject: 'ticket', via: { kind: 'rule' } })).toBe(false)
+  expect(byItself({ subject: 'rule' })).toBe(false)
 })

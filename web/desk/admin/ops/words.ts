@@ -3,7 +3,7 @@ import { language } from '../../../kit/i18n.svelte'
 import { kindName } from '../../steps.svelte'
 import { viaText } from '../../via'
 import type { S } from '../../data'
-import { nameIn } from './subject'
+import { byItself, nameIn } from './subject'
 import { eventWords } from '../people/events'
 import type { OpsKey } from './texts'
 import { ot } from './texts'
@@ -31,8 +31,8 @@ export const subjectName = (data: Record<string, unknown> | undefined): string =
 /** What it happened to is called: by the event itself, else as it is known today. */
 export const calledBy = (e: S['Event']): string => subjectName(e.data) || (e.subject_name ?? '')
 
-/** By what it happened; of a bulk run its id, which all that belongs to it shares. */
-export const runOf = (e: S['Event']): string => (e.via?.kind === 'bulk' ? `${viaText(e.via)} ${e.via.id ?? ''}`.trim() : viaText(e.via))
+/** By what it happened; of a bulk run its id, which all that belongs to it shares. The run of a rule or macro is called by its name already. */
+export const runOf = (e: S['Event']): string => (byItself(e) && calledBy(e) !== '' ? '' : e.via?.kind === 'bulk' ? `${viaText(e.via)} ${e.via.id ?? ''}`.trim() : viaText(e.via))
 
 /** The first words of kinds, which `.*` means all of. */
 export const groupsOfKinds = [
