@@ -7,6 +7,7 @@ import { fill, language } from './i18n.svelte'
 import { diff } from '../console/agreements/diff'
 import { match, nameOf, shortcuts, single, useKeys, type Shortcut } from './keys.svelte'
 import { parse, parseInline } from './markdown'
+import { beginner } from './palette/words'
 import { soundsLike } from './pinyin'
 import { prefs } from './prefs.svelte'
 import type { Session } from './session.svelte'
@@ -177,6 +178,13 @@ test('pinyin: full, initials, mixed, readings of one character, Latin parts', ()
   ] as const)
     for (const w of words) expect(soundsLike(text, w), `${text} ${w}`).toBe(true)
   for (const w of ['', 'xyz', '云', 'yunyun', 'fwqq']) expect(soundsLike('弹性云服务器', w), w).toBe(false)
+})
+
+test('the way out is found by how its name begins, by no other word in it', () => {
+  for (const w of ['退', '退出', '退出登录', ' 退出 ', 'tuichu', 'tcdl', 'TUICHU', 'tui chu']) expect(beginner(w)('退出登录'), w).toBe(true)
+  for (const w of ['', ' ', '登录', 'denglu', 'dl', '登录 退出', 'chudl']) expect(beginner(w)('退出登录'), w).toBe(false)
+  for (const w of ['sign', 'Sign out', 'sign  out']) expect(beginner(w)('Sign out'), w).toBe(true)
+  for (const w of ['out', 'in', 'log', 'sign in']) expect(beginner(w)('Sign out'), w).toBe(false)
 })
 
 test('keys that were given others act by those, and only by those', () => {

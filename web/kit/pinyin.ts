@@ -19,8 +19,8 @@ function readings(c: string): string[] {
   return [pinyin.convertToPinyin(c, '', true)]
 }
 
-/** Whether the letters sound like some part of the text; the query in lower case, without spaces. */
-export function soundsLike(text: string, query: string): boolean {
+/** Whether the letters sound like some part of the text, or like its beginning; the query in lower case, without spaces. */
+export function soundsLike(text: string, query: string, beginning = false): boolean {
   if (query === '' || !/^[a-z0-9]+$/.test(query)) return false
   const sounds = [...text].filter((c) => !/\s/.test(c)).map(readings)
   const from = (i: number, rest: string): boolean => {
@@ -29,5 +29,5 @@ export function soundsLike(text: string, query: string): boolean {
     if (here === undefined) return false
     return here.some((r) => r.startsWith(rest) || (rest.startsWith(r) && from(i + 1, rest.slice(r.length))) || (r.length > 1 && rest[0] === r[0] && from(i + 1, rest.slice(1))))
   }
-  return sounds.some((_, i) => from(i, query))
+  return beginning ? from(0, query) : sounds.some((_, i) => from(i, query))
 }
