@@ -4,12 +4,15 @@
 const prefix = 'casemate.draft.'
 const lifetime = 30 * 86_400_000
 
+let gone: string | undefined // whose drafts were removed: a page on its way out keeps nothing of his again
+
 interface Kept<T> {
   at: number
   value: T
 }
 
 export function keep<T>(user: string, place: string, value: T): number {
+  if (user === gone) return 0
   const at = Date.now()
   try {
     localStorage.setItem(`${prefix}${user}.${place}`, JSON.stringify({ at, value } satisfies Kept<T>))
@@ -34,8 +37,9 @@ export function drop(user: string, place: string): void {
   localStorage.removeItem(`${prefix}${user}.${place}`)
 }
 
-/** Removes all drafts of a user: at sign-out. */
+/** Removes all drafts of a user, for good as far as this page is concerned: at sign-out. */
 export function dropAll(user: string): void {
+  gone = user
   for (const key of Object.keys(localStorage)) if (key.startsWith(`${prefix}${user}.`)) localStorage.removeItem(key)
 }
 
