@@ -60,7 +60,7 @@ const people = {
     const [people, tickets, own] = await Promise.all([
       unwrap(v2.GET('/v2/servicerequest/customers/sub-customers', { params: { query: {} }, signal })),
       unwrap(v2.GET('/v2/servicerequest/cases', { params: { query: { offset: 0, limit: 100 } }, signal })),
-      me?.main === true ? unwrap(web.GET('/web/v1/me/users', { signal })) : undefined,
+      me?.main === true ? unwrap(web.GET('/web/v1/me/users', { signal })).catch(() => undefined) : undefined, // without them the names are as the API gives them
     ])
     const names = new Map(tickets.incident_info_list.map((t) => [t.xcustomer_id ?? '', t.xcustomer_name ?? '']))
     const plain = new Map([...names, ...(own?.items ?? []).map((u) => [u.id, u.name] as const), [me?.user_id ?? '', me?.name ?? '']])
