@@ -110,7 +110,7 @@ var templates = map[string]map[locale.Language]words{
 		locale.EN: {"Ticket {number} needs your answer", "Hello,\n\nyour ticket {number} needs your answer. Please reply in your ticket system; without an answer within {days} days it is taken as solved.\n\n{product}", "{product}: ticket {number} needs your answer within {days} days."},
 	},
 	TemplateResolve: {
-		locale.ZH: {"请确认工单 {number} 是否已解决", "您好！\n\n工单 {number} 已给出解决方案，请登录工单系统确认。{days} 天内未确认，工单将自动关闭。\n\n{product}", "【{product}】工单 {number} 已给出解决方案，请在 {days} 天内确认，逾期将自动关闭。"},
+		locale.ZH: {"请确认工单 {number} 是否已解决", "您好！\n\n工单 {number} 已给出解决方案，请登录工单系统确认。{days} 天内未确认，工单将自动关闭。\n\n{product}", "【{product}】工单 {number} 已给出解决方案，请在 {days} 天内确认，否则将自动关闭。"},
 		locale.EN: {"Please confirm ticket {number}", "Hello,\n\na solution for your ticket {number} is waiting for you. Please confirm it in your ticket system; without an answer within {days} days the ticket closes by itself.\n\n{product}", "{product}: please confirm the solution of ticket {number} within {days} days, else it closes."},
 	},
 	TemplateRemind: {

@@ -38,10 +38,12 @@ describe('texts', async () => {
   }
   test('one word for each thing (docs/GLOSSARY.md)', () => {
     // What readers took for another thing, and the word that it is.
-    const rejected: Record<string, string> = { 首次答复: '首次响应', 后续答复: '后续响应', 片段: '常用语', 短语: '常用语', 话术: '常用语', 问题级别: '严重程度', 待处理: '待受理', 待分配: '未分派', 分配: '分派', 指派: '分派', 转交: '转派', 加急: '催单', 催办: '催单', 租户: '客户', 账户: '账号', 帐号: '账号', 帐户: '账号', 法律保留: '保全', 影子: '旁观', 捕获箱: '捕获器' }
+    const rejected: Record<string, string> = { 首次答复: '首次响应', 后续答复: '后续响应', 片段: '常用语', 短语: '常用语', 话术: '常用语', 问题级别: '严重程度', 待处理: '待受理', 待分配: '未分派', 分配: '分派', 指派: '分派', 转交: '转派', 加急: '催单', 催办: '催单', 租户: '客户', 账户: '账号', 帐号: '账号', 帐户: '账号', 法律保留: '保全', 影子: '旁观', 捕获箱: '捕获器', 达标: '按时', 逾期: '超时', 违约: '超时' }
     for (const folder of [...folders, 'desk/texts'])
       for (const m of readFileSync(join(root, folder, 'zh-cn.ts'), 'utf8').matchAll(/^ {2}'([^']+)': '(.*)',$/gm))
         for (const [bad, good] of Object.entries(rejected)) expect(m[2], `${folder} ${m[1]}: ${good}`).not.toContain(bad)
+    for (const folder of [...folders, 'desk/texts'])
+      for (const m of readFileSync(join(root, folder, 'en-us.ts'), 'utf8').matchAll(/^ {2}'([^']+)': (.*),$/gm)) expect(m[2], `${folder} ${m[1]}: overdue, in time`).not.toMatch(/\b(?:late|missed|breached|met)\b/i)
     // What the shell, the API's reference, the default catalogue and the server's own texts say, too.
     const others = ['等待处理', '文本片段', '分配消息', '分配比例', '转交给您的工单', '用户帐号'] // other things; words of an agreement that people signed; the vendor's name of a product
     const up = (...path: string[]) => join(root, '..', ...path)

@@ -19,10 +19,22 @@ function readings(c: string): string[] {
   return [pinyin.convertToPinyin(c, '', true)]
 }
 
+// A search asks for the same names with each key.
+const heard = new Map<string, string[][]>()
+function soundsOf(text: string): string[][] {
+  let sounds = heard.get(text)
+  if (sounds === undefined) {
+    if (heard.size >= 5_000) heard.clear()
+    sounds = [...text].filter((c) => !/\s/.test(c)).map(readings)
+    heard.set(text, sounds)
+  }
+  return sounds
+}
+
 /** Whether the letters sound like some part of the text, or like its beginning; the query in lower case, without spaces. */
 export function soundsLike(text: string, query: string, beginning = false): boolean {
   if (query === '' || !/^[a-z0-9]+$/.test(query)) return false
-  const sounds = [...text].filter((c) => !/\s/.test(c)).map(readings)
+  const sounds = soundsOf(text)
   const from = (i: number, rest: string): boolean => {
     if (rest === '') return true
     const here = sounds[i]

@@ -124,7 +124,7 @@ const texts: Record<keyof typeof zh, string> = {
   'next.new': 'Submitted. An engineer will take it.',
   'next.work': 'An engineer is working on it.',
   'next.answer': 'We answer by {time}.',
-  'next.over': 'The promised answer is late. We are on it; you can urge.',
+  'next.over': 'Our answer is overdue. We are on it; you can urge.',
   'next.feedback': 'An engineer is waiting for your answer.',
   'next.confirm': 'There is a solution. Is the problem solved?',
   'next.done': 'Completed. How was the service?',

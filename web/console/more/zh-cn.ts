@@ -122,7 +122,7 @@ const texts = {
   'next.new': '工单已提交，等待工程师受理。',
   'next.work': '工程师正在处理。',
   'next.answer': '我们会在 {time} 前答复您。',
-  'next.over': '答复已超过约定时间，我们正在加紧处理。您可以催单。',
+  'next.over': '答复已超时，我们正在加紧处理。您可以催单。',
   'next.feedback': '工程师在等您的答复。',
   'next.confirm': '已给出解决方案。问题解决了吗？',
   'next.done': '工单已完成，欢迎评价这次服务。',

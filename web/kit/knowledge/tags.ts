@@ -5,12 +5,15 @@ const han = /\p{Script=Han}/u
 
 /**
  * Those of the tags that readers of a language have words for: on English pages
- * the ones without Chinese, on Chinese pages all but plain English words (names
- * and abbreviations such as ECS are everybody's). Where that leaves nothing, all.
+ * the ones without Chinese, or all where that leaves nothing. On Chinese pages
+ * all: nothing tells a plain English word from a name such as nginx. Of tags
+ * that differ in case or width only, the first.
  */
 export function tagsFor(tags: readonly string[], language: Language): string[] {
-  const own = tags.filter((t) => (language === 'en-us' ? !han.test(t) : han.test(t) || /[\p{Lu}\d]/u.test(t)))
-  return own.length > 0 ? own : [...tags]
+  const own = language === 'en-us' ? tags.filter((t) => !han.test(t)) : []
+  const all = own.length > 0 ? own : tags
+  const same = all.map((t) => t.normalize('NFKC').toLowerCase())
+  return all.filter((_, i) => same.indexOf(same[i] ?? '') === i)
 }
 
 /** The language to say a tag in, where it is not the page's. */

@@ -23,6 +23,6 @@ const texts = {
   'chart.p90': '九成不超过',
   'chart.period': '时间',
   'chart.count': '数量',
-  'chart.met': '达标率',
+  'chart.met': '按时率',
 } as const
 export default texts as Record<keyof typeof texts, string>
