@@ -4,7 +4,7 @@ import { desk } from '../kit/api'
 import { queries } from '../kit/query'
 import { unwrap } from '../kit/errors'
 import { session } from '../kit/session.svelte'
-import { toast } from '../kit/say.svelte'
+import { dismiss, toast, toasts } from '../kit/say.svelte'
 import { sayAll } from '../kit/text'
 import { ahead, inLine, inLines, laid, type Part } from './ahead.svelte'
 import { Conflicted, step, told, type S, type Ticket } from './data'
@@ -44,6 +44,8 @@ export function kindName(kind: string): string {
 interface Back {
   text: string
   at: number
+  of?: string // the change, where it is one
+  said: number // the notice that offers the way back
   run: () => Promise<void>
 }
 const back = $state<{ all: Back[] }>({ all: [] })
@@ -63,28 +65,38 @@ export async function undoLast(): Promise<void> {
   await last.run()
 }
 
+/** What is taken back is not offered any more, neither by the key nor by its notice. */
+function gone(which: (b: Back) => boolean): void {
+  back.all.filter(which).forEach((b) => dismiss(b.said))
+  back.all = back.all.filter((b) => !which(b))
+}
+
 /** Says what was done, with the way back that the key `Z` goes as well. */
-export function reversible(text: string, run: () => Promise<void>, options: { bad?: boolean; stay?: number } = {}): void {
+export function reversible(text: string, run: () => Promise<void>, options: { bad?: boolean; stay?: number } = {}, of?: string): void {
+  toast(text, { stay: 10_000, ...options, action: { label: t('undo'), run: () => void one.run() } })
+  const said = toasts().at(-1)?.id ?? 0
   const one: Back = {
     text,
     at: Date.now(),
+    of,
+    said,
     run: async () => {
-      back.all = back.all.filter((b) => b.at !== one.at)
+      gone((b) => b.said === said)
       await run()
     },
   }
   back.all = [...back.all.slice(-19), one]
-  toast(text, { stay: 10_000, ...options, action: { label: t('undo'), run: () => void one.run() } })
 }
 
 export function done(text: string, number: string, revision: number, stay?: number): void {
-  reversible(text, () => undo(number, revision), stay === undefined ? {} : { stay })
+  reversible(text, () => undo(number, revision), stay === undefined ? {} : { stay }, `${number} ${revision}`)
 }
 
 export async function undo(number: string, revision: number): Promise<void> {
   try {
     const back = await unwrap(desk.POST('/desk/v1/tickets/{number}/undo', { params: { path: { number } }, body: { revision } }))
     list.put(back)
+    gone((b) => b.of === `${number} ${revision}`) // undone in the history, too
     toast(t('undone'))
   } catch (e) {
     failed(e)

@@ -282,6 +282,8 @@ test('on a phone one thing scrolls on a ticket, and the field for the reply leav
   await expect.poll(() => newest(page)).toBe(true)
   await expect(page.getByRole('button', { name: '1 条新消息' })).toHaveCount(0)
   await expect(page.locator('main h1')).toBeInViewport({ ratio: 1 })
+  for (const what of ['.which .id', '.which .st']) await expect(page.locator(`main ${what}`)).toBeInViewport({ ratio: 1 })
+  await expect(page.locator('main .which')).toContainText(ticket.number)
   // At the end it comes into view by itself.
   await say('还有一条')
   await expect(page.locator('main .msg', { hasText: '还有一条' })).toBeVisible()
@@ -300,6 +302,15 @@ test('on a phone one thing scrolls on a ticket, and the field for the reply leav
   await page.getByRole('button', { name: '预览', exact: true }).click()
   await expect(page.locator('.seen li strong')).toHaveText('先')
   expect((await page.locator('.comp').boundingBox())?.height ?? 844).toBeLessThanOrEqual(844 * 0.4)
+  // Whatever there is, the buttons stay in sight: what is written scrolls.
+  for (const size of [{ width: 390, height: 560 }, { width: 1200, height: 600 }]) {
+    await page.setViewportSize(size)
+    await page.locator('.comp textarea').fill('正在查看，有进展就告诉您。\n'.repeat(8))
+    for (const button of await page.locator('.comp .foot button').all()) await expect(button).toBeInViewport({ ratio: 1 })
+    await page.locator('.seen .text').scrollIntoViewIfNeeded()
+    await expect(page.locator('.seen .text')).toBeInViewport()
+  }
+  await page.setViewportSize({ width: 390, height: 844 })
   await page.getByRole('button', { name: '预览', exact: true }).click()
   await page.locator('.comp textarea').fill('')
 
@@ -335,8 +346,11 @@ test('transfer needs a reason and can be undone; new rows wait', async ({ page, 
   await page.locator('dialog[open]').getByRole('button', { name: '转派', exact: true }).click()
   await expect(bar(page, new RegExp(`已将工单 ${which}“.+”转派给 emma`))).toBeVisible()
   await expect(page.locator('.head .meta')).toContainText('处理人 emma')
-  await bar(page, 'emma').getByRole('button', { name: '撤销' }).click()
+  await page.locator('main h1').click()
+  await page.keyboard.press('z')
   await expect(page.locator('.head .meta')).toContainText('处理人 chen')
+  await expect(bar(page, '已撤销')).toBeVisible()
+  await expect(bar(page, 'emma')).toHaveCount(0) // what was undone is not offered any more
 
   const row = page.locator(`a[data-number="${which}"]`)
   await expect(row).toBeVisible()
@@ -508,6 +522,10 @@ test('the palette hears Chinese by its sound, and names no tickets where there a
     await expect(option.filter({ hasText: `“${text}”` }).first()).toBeVisible()
     await expect(option.filter({ hasText: '退出登录' })).toHaveCount(0)
   }
+  for (const word of ['theme', '主题', 'zhuti', 'dark', 'night']) {
+    await field.fill(word)
+    await expect(page.locator('dialog[open] [role=option]', { hasText: '深色' }), word).toBeVisible()
+  }
   await field.fill('shense')
   await page.keyboard.press('Enter')
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark')
@@ -571,6 +589,13 @@ test('merge shows the joined time line, and its undo brings both back', async ({
   await signInHouse(page, world, 'chen', `/desk/t/${from.number}`)
   await expect(page.locator('main .msg').first()).toBeVisible()
   await page.keyboard.press('m')
+  // What is another person's is not offered, and it is said why.
+  const open = (await chen.call('GET', `/desk/v1/tickets?domain=${from.domain_id}&status=0&status=1&status=5&status=17&limit=100`)) as { items: Row[] }
+  const other = open.items.find((x) => x.creator_name !== from.creator_name)
+  if (other === undefined) throw new Error('no ticket of another person')
+  await expect(page.locator('dialog[open]')).toContainText('是该客户其他人提交的，只有主管和管理员可以合并')
+  await page.locator('dialog[open] input').fill(other.number)
+  await expect(page.locator('dialog[open] [role=option]')).toHaveCount(0)
   await page.locator('dialog[open] input').fill(into.number)
   await expect(page.locator('dialog[open] [role=option]')).toHaveCount(1)
   await page.keyboard.press('Enter')

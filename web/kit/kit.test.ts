@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { asFailure, Failure, unwrap } from './errors'
-import { fill, language } from './i18n.svelte'
+import { fill, language, speak } from './i18n.svelte'
 import { diff } from '../console/agreements/diff'
 import { match, nameOf, shortcuts, single, useKeys, type Shortcut } from './keys.svelte'
 import { parse, parseInline } from './markdown'
@@ -12,6 +12,7 @@ import { soundsLike } from './pinyin'
 import { prefs } from './prefs.svelte'
 import type { Session } from './session.svelte'
 import { safeNext } from './signin'
+import { detailOf, say, sayAll } from './text'
 import { countdown, span, spanShort } from './span'
 import { pastedName, refuse } from './uploads.svelte'
 import { zoneName } from './zone'
@@ -115,6 +116,18 @@ describe('unwrap', () => {
     expect(asFailure(new DOMException('', 'TimeoutError')).code).toBe('slow')
     expect(asFailure(new Failure('X', 400, ''))).toMatchObject({ code: 'X' })
   })
+})
+
+test('a conflict is told by the server, not as another\'s change', async () => {
+  vi.stubGlobal('document', { documentElement: {} })
+  await speak('zh-cn')
+  vi.unstubAllGlobals()
+  const persons = new Failure('OSM.01010048', 409, '工单不属于同一人')
+  expect(sayAll(persons)).toBe('工单不属于同一人')
+  expect([say(persons), detailOf(persons)]).toEqual(['工单不属于同一人', ''])
+  expect(say(new Failure('OSM.0003', 409, '配置已被他人更改：a.yaml；请重新查看差异'))).toBe('配置已被他人更改：a.yaml；请重新查看差异')
+  expect(sayAll(new Failure('OSM.01010002', 409, '工单已被他人更新，请刷新后重试（参数：version）'))).toBe('现在不能进行这项操作。 工单已被他人更新，请刷新后重试')
+  expect(say(new Failure('HTTP 409', 409, ''))).toBe('操作没有成功。')
 })
 
 test('keys: names, sequences, conditions', () => {

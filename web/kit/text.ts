@@ -9,22 +9,24 @@ export const kt = catalogue<KitKey>({ 'zh-cn': () => import('./texts/zh-cn'), 'e
 /** Refused for want of a right, without a reason of its own. */
 const barred = (f: Failure) => f.status === 403 && /^(没有操作权限|No operation permission\.?)$/.test(f.message)
 
-/** The sentence for a failure. A code without a sentence of its own goes by its status. */
+/** The sentence for a failure. A code without a sentence of its own goes by its status; a conflict is the server's to name, who knows of what: not each is another's change. */
 export function say(error: unknown): string {
   const f = asFailure(error)
   if (barred(f)) return kt('error.403')
   const own = `error.${f.code}` as KitKey
   if (kt(own) !== own) return kt(own)
-  if ([401, 403, 404, 409, 429, 501].includes(f.status)) return kt(`error.${f.status}` as KitKey)
+  if (f.status === 409 && f.message) return words(f)
+  if ([401, 403, 404, 429, 501].includes(f.status)) return kt(`error.${f.status}` as KitKey)
   return kt(f.status >= 500 ? 'error.5xx' : f.status === 0 ? 'error.unknown' : 'error.other')
 }
 
 /** What the server said itself, when it adds something: which field, which rule. Other codes' sentences say it all. */
 export function detailOf(f: Failure): string {
   const own = `error.${f.code}` as KitKey
-  if (f.status === 0 || barred(f) || (kt(own) !== own && f.code !== 'OSM.01010001' && f.code !== 'OSM.01010002')) return ''
-  return f.message.replace(/（参数：\S+）$| \(field: \S+\)$/, '') // programs know the field by that name, users do not
+  if (f.status === 0 || barred(f) || (kt(own) === own ? f.status === 409 : f.code !== 'OSM.01010001' && f.code !== 'OSM.01010002')) return ''
+  return words(f)
 }
+const words = (f: Failure) => f.message.replace(/（参数：\S+）$| \(field: \S+\)$/, '') // programs know the field by that name, users do not
 
 /** The sentence and the server's own words, for one line. */
 export function sayAll(error: unknown): string {

@@ -27,6 +27,17 @@ export const presets: Preset[] = [
 export const nameOf = (p: Preset) => `ask.kind.${p.id}` as MoreKey
 export const giveOf = (p: Preset) => `ask.give.${p.id}` as MoreKey
 
+/** What the customer is told to enter, as his own form asks for it. */
+const notes: Partial<Record<Preset['id'], MoreKey>> = {
+  info: 'ask.preview.info.note',
+  agency: 'ask.preview.agency.note',
+  key: 'ask.preview.key.note',
+  vnc: 'ask.preview.vnc.note',
+  rdp: 'ask.preview.rdp.note',
+  credential: 'ask.preview.credential.note',
+}
+export const noteOf = (p: Preset): MoreKey => notes[p.id] ?? 'ask.preview.host.note'
+
 /** Reasons to begin with; the engineer goes on writing. */
 export const templates = ['logs', 'config', 'repair', 'check'] as const
 

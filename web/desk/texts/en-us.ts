@@ -147,6 +147,7 @@ const texts: Record<keyof typeof zh, string> = {
   'merge.title': 'Merge into another ticket',
   'merge.into': 'Find an open ticket of the same customer',
   'merge.hint': 'The most alike come first.',
+  'merge.others': '{n} more is of another person of the customer: only supervisors and administrators may join tickets of two persons.|{n} more are of other people of the customer: only supervisors and administrators may join tickets of two persons.',
   'merge.preview': '{from} goes into {into} and ends. The joined time line:',
   'merge.undo': 'It can be undone from the notice for 10 minutes, later from the history.',
   'merge.other': 'Choose another',

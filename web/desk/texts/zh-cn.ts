@@ -145,6 +145,7 @@ const texts = {
   'merge.title': '合并到另一张工单',
   'merge.into': '搜索同一客户的未完成工单',
   'merge.hint': '相似的排在前面。',
+  'merge.others': '另有 {n} 张是该客户其他人提交的，只有主管和管理员可以合并不同人的工单。',
   'merge.preview': '{from} 的内容并入 {into}，{from} 随之结束。合并后的时间线：',
   'merge.undo': '合并后 10 分钟内可从提示中撤销，之后可在变更历史中撤销。',
   'merge.other': '换一张',

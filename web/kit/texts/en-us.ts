@@ -61,7 +61,6 @@ const texts: Record<keyof typeof zh, string> = {
   'error.401': 'Your session has ended. Please sign in again.',
   'error.403': 'You are not allowed to do this.',
   'error.404': 'This was not found. It may have been deleted, or it is not yours.',
-  'error.409': 'Somebody else changed this. Reload and try again.',
   'error.501': 'This server does not support this yet.',
   'error.other': 'That did not work.',
   'error.OSM.01010001': 'Something that was filled in is not right.',
