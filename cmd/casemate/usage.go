@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -121,16 +123,26 @@ var placeholders = strings.NewReplacer("<command>", "<命令>", "[flags]", "[选
 // command is used, and where more is to be read.
 func misused(w io.Writer, app *kong.Application, err error, lang locale.Language) {
 	at, selected := app.Node, (*kong.Node)(nil)
+	unnamed := false // the command is a default one that nobody wrote
 	if p := (*kong.ParseError)(nil); errors.As(err, &p) && p.Context != nil {
 		if selected = p.Context.Selected(); selected != nil {
 			at = selected
+			unnamed = at.Parent != nil && at.Parent.DefaultCmd == at && !slices.Contains(p.Context.Args, at.Name)
 		}
 	}
 	if text := pathText(err.Error(), at, lang); text != "" {
 		fmt.Fprintln(w, "casemate:", text)
 		return
 	}
-	text := usageText(err.Error(), lang)
+	said := err.Error()
+	if unknown := unknownCommand.FindStringSubmatch(said); unknown != nil && unnamed {
+		// The word stood where a command could: the default one took it.
+		selected, at = at.Parent, at.Parent
+		if like := alike(unknown[1], at.Children); like != "" {
+			said += ", did you mean " + strconv.Quote(like) + "?"
+		}
+	}
+	text := usageText(said, lang)
 	if at.FullPath() == "casemate demo clock" && negative.MatchString(err.Error()) {
 		text = describe(errForward, lang)
 	}
@@ -141,11 +153,48 @@ func misused(w io.Writer, app *kong.Application, err error, lang locale.Language
 	if lang == locale.ZH {
 		usage = placeholders.Replace(usage)
 	}
-	if unknown := unknownCommand.FindStringSubmatch(err.Error()); unknown != nil && len(at.Children) > 0 {
+	if unknown := unknownCommand.FindStringSubmatch(said); unknown != nil && len(at.Children) > 0 {
 		text = unknownCommand.ReplaceAllString(err.Error(), locale.Texts{ZH: "没有命令 $1", EN: "there is no command $1"}.In(lang))
 	}
 	form := locale.Texts{ZH: "casemate: %s\n用法：%s\n详见 %s --help\n", EN: "casemate: %s\nUsage: %s\nSee %s --help\n"}.In(lang)
 	fmt.Fprintf(w, form, text, usage, at.FullPath())
+}
+
+// alike is the command that a word was probably meant to be, "" = none: at most two
+// letters of it are other, missing, too many or in each other's place.
+func alike(word string, commands []*kong.Node) (like string) {
+	least := min(2, len(word)/2)
+	for _, c := range commands {
+		if d := distance(word, c.Name); d <= least && !c.Hidden {
+			like, least = c.Name, d-1
+		}
+	}
+	return like
+}
+
+// distance is how many letters of a word are to be changed, put in, left out or
+// swapped with the next to make it the other.
+func distance(a, b string) int {
+	row := make([][]int, len(a)+1)
+	for i := range row {
+		row[i] = make([]int, len(b)+1)
+		for j := range row[i] {
+			switch {
+			case i == 0 || j == 0:
+				row[i][j] = i + j
+			default:
+				cost := 1
+				if a[i-1] == b[j-1] {
+					cost = 0
+				}
+				row[i][j] = min(row[i-1][j]+1, row[i][j-1]+1, row[i-1][j-1]+cost)
+				if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+					row[i][j] = min(row[i][j], row[i-2][j-2]+1)
+				}
+			}
+		}
+	}
+	return row[len(a)][len(b)]
 }
 
 // helpArgs turns `casemate help COMMAND` into `casemate COMMAND --help`.

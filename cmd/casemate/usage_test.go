@@ -17,6 +17,9 @@ func TestUsage(t *testing.T) {
 	for _, c := range []struct{ args, zh, en string }{
 		{"desk list --colour", "没有参数 --colour", "unknown flag --colour"},
 		{"desk list --limt 3", `您是否要用 "--limit"`, `did you mean "--limit"`},
+		{"config exprot x", `您是否要用 "export"`, `did you mean "export"`},
+		{"config aply", `您是否要用 "apply"`, `did you mean "apply"`},
+		{"config nonsense", "没有命令 nonsense", "there is no command nonsense"},
 		{"desk show", "缺少参数：<case-id>", `missing <case-id>`},
 		{"desk show TS1 TS2", "多余的参数或未知的命令 TS2", "unexpected argument TS2"},
 		{"dekc", "多余的参数或未知的命令 dekc", "unexpected argument dekc"},

@@ -40,7 +40,7 @@ func (h authorizations) ListAuthorizations(ctx context.Context, p oas.ListAuthor
 			SimpleDescription: oas.NewOptString(trimmed(v.Words, trim)), AuthDescribe: oas.NewOptString(trimmed(v.Description, trim)),
 			ResourceTypeID: oas.NewOptString(v.Resource), ResourceTypeName: oas.NewOptString(authorization.NameOf(authorization.Resources, v.Resource, lang)),
 			VisitTypeID: oas.NewOptString(v.Visit), VisitTypeName: oas.NewOptString(authorization.NameOf(authorization.Visits, v.Visit, lang)),
-			CreateTime: optTime(v.Created), AuthEffectiveTime: optTime(v.Effective), AuthExpireTime: optTime(v.Expires), RejectReason: oas.NewOptString(v.RejectReason),
+			CreateTime: optTime(v.Created), AuthEffectiveTime: optTime(v.Effective), AuthExpireTime: optTime(v.Expires), RejectReason: oas.NewOptString(v.Reason(lang)),
 			CustomerID: oas.NewOptString(v.Domain), XCustomerID: oas.NewOptString(v.Creator), XcustomerName: oas.NewOptString(v.CreatorName),
 			ContentOfAuthLetter: oas.NewOptString(letter)})
 	}
@@ -60,7 +60,7 @@ func (h authorizations) ShowAuthorizationDetail(ctx context.Context, p oas.ShowA
 		ResourceTypeID: oas.NewOptString(v.Resource), ResourceTypeName: oas.NewOptString(authorization.NameOf(authorization.Resources, v.Resource, lang)),
 		VisitTypeID: oas.NewOptString(v.Visit), VisitTypeName: oas.NewOptString(authorization.NameOf(authorization.Visits, v.Visit, lang)),
 		ContentTypeID: oas.NewOptString(v.Content), ContentTypeName: oas.NewOptString(authorization.NameOf(authorization.Contents, v.Content, lang)),
-		AuthEffectiveTime: optTime(v.Effective), AuthExpireTime: optTime(v.Expires), RejectReason: oas.NewOptString(v.RejectReason),
+		AuthEffectiveTime: optTime(v.Effective), AuthExpireTime: optTime(v.Expires), RejectReason: oas.NewOptString(v.Reason(lang)),
 		XcustomerName: oas.NewOptString(v.CreatorName), AuthHandlerName: oas.NewOptString(v.HandlerName), AgencyName: oas.NewOptString(v.AgencyName),
 		AuthDescribe:           oas.NewOptString(trimmed(v.Description, trim)),
 		IncidentAuthDetailList: make([]oas.IncidentOrderAuthDetailInfoV2, 0, len(v.Details)),

@@ -9,6 +9,7 @@ package authorization
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,6 +54,54 @@ var statusNames = map[Status]locale.Texts{
 
 // Name is what people call the state.
 func (s Status) Name(lang locale.Language) string { return statusNames[s].In(lang) }
+
+// Why an authorization is Expired, as its event records it.
+const (
+	causeTime   = "time"
+	causeTicket = "ticket"
+)
+
+var endedWithTicket = locale.Texts{ZH: "工单已关闭，授权已结束", EN: "Ended, the ticket was closed"}
+
+// StateName is what people call the authorization's state: of one that ended
+// with its ticket that it did.
+func (a Authorization) StateName(lang locale.Language) string {
+	if a.WithTicket {
+		return endedWithTicket.In(lang)
+	}
+	return a.Status.Name(lang)
+}
+
+// Reason is why the customer rejected it, or that it ended with its ticket; of
+// others "".
+func (a Authorization) Reason(lang locale.Language) string {
+	if a.WithTicket {
+		return endedWithTicket.In(lang)
+	}
+	return a.RejectReason
+}
+
+// causes finds out which authorizations ended with their tickets: their events
+// tell.
+func causes(tx *db.Tx, all ...*Authorization) error {
+	var keys [][2]string
+	of := map[[2]string]*Authorization{}
+	for _, a := range all {
+		if k := [2]string{a.Domain, a.ID}; a.Status == Expired {
+			keys, of[k] = append(keys, k), a
+		}
+	}
+	rows, err := event.OfMany(tx, "authorization", keys)
+	for k, past := range rows {
+		for _, r := range past {
+			var data struct{ Cause string }
+			if r.Kind == "authorization.expire" && json.Unmarshal(r.Data, &data) == nil {
+				of[k].WithTicket = data.Cause == causeTicket
+			}
+		}
+	}
+	return err
+}
 
 // Open tells whether the authorization can still be used or answered.
 func (s Status) Open() bool { return s == Asked || s == Granted || s == Approval }
@@ -151,6 +200,7 @@ type Authorization struct {
 	Resource, Visit, Content                            string // ids of kinds
 	Description, Refusal, RejectReason, Agency          string
 	Effective, Expires, Due, Created, Changed, ErasedAt int64 // milliseconds UTC, 0 = never
+	WithTicket                                          bool  // Expired because its ticket ended; of what is shown only
 
 	hidden bool
 }

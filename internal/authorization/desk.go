@@ -27,6 +27,9 @@ func (s *Service) DeskShow(ctx context.Context, who principal.Principal, id stri
 		if out.Authorization, err = deskIn(tx, id); err != nil {
 			return err
 		}
+		if err = causes(tx, &out.Authorization); err != nil {
+			return err
+		}
 		out.Details, err = detailsOf(tx, out.Authorization)
 		return err
 	})
@@ -57,8 +60,10 @@ func (s *Service) OfTicket(ctx context.Context, who principal.Principal, number 
 	}
 	var all []DeskAuthorization
 	err = s.db.View(ctx, func(tx *db.Tx) error {
-		all, err = withDetails(tx, t.Ticket)
-		return err
+		if all, err = withDetails(tx, t.Ticket); err != nil {
+			return err
+		}
+		return causes(tx, stored(all)...)
 	})
 	for i := range all {
 		if err := s.names(ctx, &all[i]); err != nil {
@@ -66,6 +71,14 @@ func (s *Service) OfTicket(ctx context.Context, who principal.Principal, number 
 		}
 	}
 	return all, err
+}
+
+// stored are the authorizations of a list, to be completed.
+func stored(all []DeskAuthorization) (out []*Authorization) {
+	for i := range all {
+		out = append(out, &all[i].Authorization)
+	}
+	return out
 }
 
 func withDetails(tx *db.Tx, t ticket.Ticket) (all []DeskAuthorization, err error) {
@@ -136,7 +149,7 @@ func (s *Service) Desk(ctx context.Context, who principal.Principal, statuses []
 			}
 			page = append(page, DeskAuthorization{Authorization: a, Details: d})
 		}
-		return nil
+		return causes(tx, stored(page)...)
 	})
 	if err != nil {
 		return nil, "", err

@@ -58,20 +58,35 @@ func (s *Service) clock(ctx context.Context, r job.Running) error {
 		if err != nil {
 			return err
 		}
-		expire(tx, before, "time")
-		return nil
+		return s.expire(tx, before, causeTime)
 	})
 }
 
 // expire ends an open authorization for the system.
-func expire(tx *db.Tx, before Authorization, cause string) {
+func (s *Service) expire(tx *db.Tx, before Authorization, cause string) error {
 	if !before.Status.Open() {
-		return
+		return nil
 	}
 	a := before
 	a.Status = Expired
 	a = end(tx, before, a)
 	record(tx, principal.AsSystem(a.Domain), a, "expire", map[string]any{"from": before.Status, "cause": cause})
+	t, err := ticket.In(tx, a.Domain, a.Ticket)
+	if err != nil {
+		return err
+	}
+	kind := "ticket.authorization.expire"
+	if cause == causeTicket {
+		kind = "ticket.authorization.end"
+	}
+	beside(tx, principal.AsSystem(a.Domain), a, t, kind)
+	return nil
+}
+
+// beside is a line of the desk's history of the ticket; the customer's operation
+// log has his own answers only.
+func beside(tx *db.Tx, who principal.Principal, a Authorization, t ticket.Ticket, kind string) {
+	ticket.Record(tx, who, t, kind, event.NoLog, "", map[string]any{"authorization": a.ID, "engineer": a.Engineer})
 }
 
 // The reader of sealed events. It is the way up: tickets know nothing of
@@ -201,7 +216,9 @@ func (s *Service) endTicket(ctx context.Context, g ended) error {
 			return err
 		}
 		for _, a := range all {
-			expire(tx, a, "ticket")
+			if err := s.expire(tx, a, causeTicket); err != nil {
+				return err
+			}
 		}
 		if t.Status == ticket.Deleted {
 			tx.Write(db.Any, "UPDATE authorizations SET hidden = 1 WHERE domain_id = ? AND ticket_id = ?", g.domain, g.ticket)

@@ -217,7 +217,7 @@ func (s *Service) Confirm(ctx context.Context, who principal.Principal, g Grant)
 		a.Status, a.Handler, a.Agency, a.Due = Granted, who.User, g.Agency, a.Expires
 		a = change(tx, before, a)
 		s.startClock(tx, a)
-		s.answered(tx, who, a, t, before.Status, "confirm", ticket.LogGrant, "",
+		s.answered(tx, who, a, t, before.Status, "ticket.authorization.confirm", ticket.LogGrant, "",
 			map[string]any{"effective": a.Effective, "expire": a.Expires, "details": len(sealed), "agency": a.Agency})
 		return nil
 	})
@@ -230,8 +230,8 @@ func (s *Service) answered(tx *db.Tx, who principal.Principal, a Authorization, 
 		data = map[string]any{}
 	}
 	data["from"] = from
-	record(tx, who, a, kind, data)
-	ticket.Record(tx, who, t, "ticket.authorization."+kind, code, remark, map[string]any{"authorization": a.ID, "engineer": a.Engineer})
+	record(tx, who, a, strings.TrimPrefix(kind, "ticket.authorization."), data)
+	ticket.Record(tx, who, t, kind, code, remark, map[string]any{"authorization": a.ID, "engineer": a.Engineer})
 }
 
 // Customers' actions as the wire spells them (contract: action_id).
@@ -265,7 +265,7 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, id, group, ac
 			}
 			a.Status = Withdrawn
 			a = end(tx, before, a)
-			s.answered(tx, who, a, t, before.Status, "cancel", ticket.LogWithdraw, "", nil)
+			s.answered(tx, who, a, t, before.Status, "ticket.authorization.cancel", ticket.LogWithdraw, "", nil)
 			return nil
 		}
 		if before.Status != Asked {
@@ -273,7 +273,7 @@ func (s *Service) Do(ctx context.Context, who principal.Principal, id, group, ac
 		}
 		a.Status, a.RejectReason = Rejected, reason
 		a = end(tx, before, a)
-		s.answered(tx, who, a, t, before.Status, "reject", ticket.LogReject, reason, nil)
+		s.answered(tx, who, a, t, before.Status, "ticket.authorization.reject", ticket.LogReject, reason, nil)
 		return nil
 	})
 }

@@ -3,6 +3,7 @@ package authorization_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -229,6 +230,23 @@ func TestOneWins(t *testing.T) {
 	})
 }
 
+// told looks whether the newest lines of a ticket's history about authorizations
+// are these.
+func (w *world) told(number string, want ...string) {
+	w.t.Helper()
+	page, _, err := w.tickets.History(w.t.Context(), w.chen, number, 0, 100)
+	w.ok(err)
+	var got []string
+	for _, p := range page {
+		if strings.HasPrefix(p.Kind, "ticket.authorization.") {
+			got = append(got, p.Kind)
+		}
+	}
+	if len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+		w.t.Errorf("the history of %s tells %v, want first %v", number, got, want)
+	}
+}
+
 // TestClock: to the millisecond, with the clock the test sets.
 func TestClock(t *testing.T) {
 	each(t, authorization.Options{Config: config.Authorization{PendingDays: 2}}, func(w *world) {
@@ -269,6 +287,10 @@ func TestClock(t *testing.T) {
 		if got := w.status(approved); got != authorization.Expired {
 			w.t.Errorf("at the window's end: %d", got)
 		}
+		if a, err := w.s.DeskShow(w.t.Context(), w.chen, approved); err != nil || a.StateName(locale.EN) != "Expired" || a.Reason(locale.ZH) != "" {
+			w.t.Errorf("by time: %q, %q (%v)", a.StateName(locale.EN), a.Reason(locale.ZH), err)
+		}
+		w.told(number, "ticket.authorization.expire", "ticket.authorization.confirm", "ticket.authorization.expire", "ticket.authorization.approve")
 	})
 }
 
@@ -310,6 +332,37 @@ func TestTicketEnds(t *testing.T) {
 			w.follow()
 			if got := w.status(id); got != authorization.Expired {
 				w.t.Errorf("%s: state %d", how, got)
+			}
+			// It did not expire: its ticket was closed, which the desk and the
+			// customer read wherever it stands.
+			desk, err := w.s.OfTicket(w.t.Context(), w.chen, number)
+			w.ok(err)
+			mine, err := w.s.Show(w.t.Context(), w.li, id, "")
+			w.ok(err)
+			list, _, err := w.s.List(w.t.Context(), w.li, authorization.Filter{Number: number})
+			w.ok(err)
+			if len(desk) != 1 || len(list) != 1 {
+				w.t.Fatalf("%s: %d on the desk, %d of the customer", how, len(desk), len(list))
+			}
+			for _, a := range []authorization.Authorization{desk[0].Authorization, mine.Authorization, list[0].Authorization} {
+				if zh, en := a.StateName(locale.ZH), a.Reason(locale.EN); zh != "工单已关闭，授权已结束" || en != "Ended, the ticket was closed" {
+					w.t.Errorf("%s: called %q, %q", how, zh, en)
+				}
+			}
+			w.told(number, "ticket.authorization.end", "ticket.authorization.confirm", "ticket.authorization.approve", "ticket.authorization.request")
+			for lang, title := range map[locale.Language]string{locale.ZH: "工单已关闭，授权已结束", locale.EN: "Authorization ended: the ticket was closed"} {
+				page, _, err := w.tickets.Audit(w.t.Context(), w.boss, lang, ticket.AuditFilter{Resource: "authorization", ResourceID: id})
+				w.ok(err)
+				var names []string
+				for _, x := range page {
+					names = append(names, x.Name)
+					if x.Name == "requestAuthorization" && (x.Kind != principal.Engineer || x.ActorName != "chen" || x.Actor == "" || x.Actor == w.chen.User) {
+						w.t.Errorf("who asked is %q (%s)", x.ActorName, x.Kind)
+					}
+				}
+				if len(page) == 0 || page[0].Title != title || !slices.Equal(names, []string{"expireAuthorization", "confirmAuthorizations", "requestAuthorization"}) {
+					w.t.Errorf("%s: the customer's audit has %v, %+v", how, names, page)
+				}
 			}
 			if got := w.status(other); got != authorization.Granted {
 				w.t.Errorf("%s ended another ticket's authorization: %d", how, got)

@@ -101,10 +101,15 @@ func (s *Service) List(ctx context.Context, who principal.Principal, f Filter) (
 			return err
 		}
 		texts, err := ticket.Descriptions(tx, scope.Domain, tickets)
+		var all []*Authorization
 		for i := range page {
 			page[i].Words = texts[page[i].Ticket]
+			all = append(all, &page[i].Authorization)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return causes(tx, all...)
 	})
 	if err != nil || len(page) == 0 {
 		return nil, total, err
@@ -130,6 +135,9 @@ func (s *Service) Show(ctx context.Context, who principal.Principal, id, group s
 			return err
 		}
 		v = View{Authorization: a, Words: t.Description}
+		if err := causes(tx, &v.Authorization); err != nil {
+			return err
+		}
 		if a.Agency != "" {
 			if v.AgencyName, err = identity.AgencyName(tx, a.Domain, a.Agency); err != nil {
 				return err

@@ -201,6 +201,7 @@ func (s *Service) Request(ctx context.Context, who principal.Principal, in NewRe
 			return "", errMany.With("max", maxOpen)
 		}
 		s.insert(tx, who, a, in.Details, ids)
+		beside(tx, who, a, t, "ticket.authorization.request")
 		s.ticket.QueueNotices(tx, tell)
 		return a.ID, nil
 	})
@@ -290,14 +291,16 @@ func (s *Service) Step(ctx context.Context, who principal.Principal, id, action,
 			return before, err
 		}
 		a := before
+		t, err := ticket.In(tx, a.Domain, a.Ticket)
+		if err != nil {
+			return a, err
+		}
+		kind := ""
 		switch action {
 		case StepApprove:
+			kind = "ticket.authorization.approve"
 			if before.Status != Approval {
 				return a, stateFault(stepApprove, before.Status)
-			}
-			t, err := ticket.In(tx, a.Domain, a.Ticket)
-			if err != nil {
-				return a, err
 			}
 			if !t.Status.Open() {
 				return a, errEnded
@@ -308,12 +311,14 @@ func (s *Service) Step(ctx context.Context, who principal.Principal, id, action,
 			s.ticket.QueueNotices(tx, tell)
 			s.startClock(tx, a)
 		case StepRefuse:
+			kind = "ticket.authorization.refuse"
 			if before.Status != Approval {
 				return a, stateFault(stepRefuse, before.Status)
 			}
 			a.Status, a.Approver, a.Refusal = Refused, who.User, reason
 			a = end(tx, before, a)
 		case StepRecall:
+			kind = "ticket.authorization.recall"
 			if before.Engineer != who.User && !mayApprove(who) {
 				return a, fault.NoPermission
 			}
@@ -323,7 +328,8 @@ func (s *Service) Step(ctx context.Context, who principal.Principal, id, action,
 			a.Status = Recalled
 			a = end(tx, before, a)
 		}
-		record(tx, who, a, action, map[string]any{"from": before.Status})
+		record(tx, who, a, action, map[string]any{"from": before.Status, "engineer": a.Engineer})
+		beside(tx, who, a, t, kind)
 		return a, nil
 	})
 }

@@ -202,9 +202,9 @@ func (d *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return err
 }
 
-// slowUpdate is how long fn may take before it is reported: on SQLite all
-// writers wait for it.
-const slowUpdate = 20 * time.Millisecond
+// slowUpdate is how long fn may take before the log warns: on SQLite all writers
+// wait for it, and half a second of that is what people notice.
+const slowUpdate = 500 * time.Millisecond
 
 // Do is Update with a result. When the context carries a request key that was
 // not used yet, the result is stored with the effect, and a repeat of the

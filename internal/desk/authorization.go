@@ -21,7 +21,7 @@ var detailKinds = map[oas.NewAuthorizationDetailType]authorization.DetailKind{
 
 func wireAuthorization(ctx context.Context, a authorization.DeskAuthorization) oas.Authorization {
 	lang := locale.From(ctx).Language
-	out := oas.Authorization{ID: a.ID, Version: a.Revision, Status: oas.AuthorizationStatus(a.Status), StatusName: a.Status.Name(lang), Number: a.Number, DomainID: a.Domain,
+	out := oas.Authorization{ID: a.ID, Version: a.Revision, Status: oas.AuthorizationStatus(a.Status), StatusName: a.StateName(lang), Number: a.Number, DomainID: a.Domain,
 		EngineerID: a.Engineer, EngineerName: text(a.EngineerName), ApproverName: text(a.ApproverName), HandlerName: text(a.HandlerName),
 		Description: a.Description, Refusal: text(a.Refusal), RejectReason: text(a.RejectReason),
 		ResourceTypeID: text(a.Resource), ResourceTypeName: text(authorization.NameOf(authorization.Resources, a.Resource, lang)),

@@ -13,7 +13,7 @@ type configuration struct{ setup *setup.Service }
 
 // ExportConfiguration is all configuration as files.
 func (h configuration) ExportConfiguration(ctx context.Context, params oas.ExportConfigurationParams) (*oas.ConfigTree, error) {
-	t, err := h.setup.Export(ctx, principal.From(ctx), params.Version.Or(0), setup.With{Accounts: params.Accounts.Value, People: params.People.Value})
+	t, err := h.setup.Export(ctx, principal.From(ctx), params.Version.Or(0), setup.With{Accounts: params.Accounts.Value, People: params.People.Value, Plain: params.Plain.Value})
 	if err != nil {
 		return nil, err
 	}

@@ -177,7 +177,7 @@ func recordMacro(tx *db.Tx, who principal.Principal, kind string, m Macro) {
 	}
 	data := map[string]any{"owner": m.Owner, "actions": does}
 	if m.Owner == "" { // what is somebody's own is nobody else's to read
-		data = gone(kind, data, m.Name)
+		data = called(data, m.Name)
 	}
 	event.Record(tx, who, event.Event{Kind: kind, Subject: "macro", SubjectID: m.ID, Revision: m.Version, LogCode: event.NoLog, Data: data})
 }

@@ -327,21 +327,13 @@ func keepRule(tx *db.Tx, who principal.Principal, kind string, u Rule) {
 	tx.Write(1, "INSERT INTO rule_versions (rule_id, version, name_zh, name_en, mode, place, definition, changed_at, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		u.ID, u.Version, u.Name.ZH, u.Name.EN, u.Mode, u.Place, autoJSON(u.Definition), u.Changed, who.User)
 	event.Record(tx, who, event.Event{Kind: kind, Subject: "rule", SubjectID: u.ID, Revision: u.Version, LogCode: event.NoLog,
-		Data: gone(kind, map[string]any{"mode": u.Mode, "events": u.When.Events, "cause": u.Cause}, u.Name)})
+		Data: called(map[string]any{"mode": u.Mode, "events": u.When.Events, "cause": u.Cause}, u.Name)})
 }
 
 // called adds what a thing is called to an event's data.
 func called(data map[string]any, name locale.Texts) map[string]any {
 	data["name_zh"], data["name_en"] = name.ZH, name.EN
 	return data
-}
-
-// gone is called for what is deleted: nothing else tells its name from then on.
-func gone(kind string, data map[string]any, name locale.Texts) map[string]any {
-	if !strings.HasSuffix(kind, ".delete") {
-		return data
-	}
-	return called(data, name)
 }
 
 // CreateRule makes a rule; it acts on what happens from now on. Supervisors,

@@ -169,7 +169,7 @@ func shortcutFree(tx *db.Tx, p Snippet) error {
 func recordSnippet(tx *db.Tx, who principal.Principal, kind string, p Snippet) {
 	data := map[string]any{"owner": p.Owner, "kind": p.Kind}
 	if p.Owner == "" {
-		data = gone(kind, data, p.Title)
+		data = called(data, p.Title)
 	}
 	event.Record(tx, who, event.Event{Kind: kind, Subject: "snippet", SubjectID: p.ID, Revision: p.Version, LogCode: event.NoLog, Data: data})
 }

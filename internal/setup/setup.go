@@ -114,10 +114,11 @@ type Tree struct {
 type With struct {
 	Accounts bool // the folder accounts: accounts, people, groups, access keys
 	People   bool // in it what is personal: log-in names, aliases, languages, zones
+	Plain    bool // without README and comments, as versions record it
 }
 
 // Export is what is in force as files, with a README and what is set elsewhere
-// as comments; of an earlier version, version > 0, as it was recorded. An export
+// as comments unless it is to be plain; of an earlier version, version > 0, as it was recorded. An export
 // with accounts or people is an event (config.export).
 // Administrators only. ErrNoVersion.
 func (s *Service) Export(ctx context.Context, who principal.Principal, version int64, with With) (t Tree, err error) {
@@ -165,6 +166,12 @@ func (s *Service) Export(ctx context.Context, who principal.Principal, version i
 		if err := d.openNames(ctx, s); err != nil {
 			return Tree{}, err
 		}
+	}
+	if with.Plain {
+		if with.People {
+			t.Files, err = d.tree(false)
+		}
+		return t, err
 	}
 	for _, p := range d.parts {
 		noted, err := p.notes(names)

@@ -118,6 +118,18 @@ func TestEverySection(t *testing.T) {
 		if tree, err := w.s.Export(ctx, house, 0, setup.With{}); err != nil || tree.Hash != p.Hash {
 			w.t.Errorf("the export has the hash %s, the version %s (%v)", tree.Hash, p.Hash, err)
 		}
+		// What is in force and the newest version are alike to the letter, so
+		// beside an earlier one only what differs does.
+		plain, err := w.s.Export(ctx, house, 0, setup.With{Plain: true})
+		w.OK(err)
+		kept, err := w.s.Export(ctx, house, p.Version, setup.With{})
+		w.OK(err)
+		if len(kept.Files) == 0 || !maps.Equal(plain.Files, kept.Files) {
+			w.t.Errorf("what is in force, plainly, is not what the version has: %d files, %d files", len(plain.Files), len(kept.Files))
+		}
+		if full, err := w.s.Export(ctx, house, 0, setup.With{}); err != nil || maps.Equal(full.Files, plain.Files) {
+			w.t.Errorf("the export for readers has no comments (%v)", err)
+		}
 		if s := secrets(); s != sealed {
 			w.t.Error("a webhook has lost its secret")
 		}

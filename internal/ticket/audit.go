@@ -60,6 +60,8 @@ var traces = map[string]trace{
 	kindUndo:               {"undoCaseChange", "case", locale.Texts{ZH: "撤销变更", EN: "Change undone"}},
 	"ticket.reveal":        {"revealCaseContactInfo", "case", locale.Texts{ZH: "查看联系方式", EN: "Contact looked at"}},
 
+	kindAsk:                       {"requestAuthorization", "authorization", locale.Texts{ZH: "申请授权", EN: "Asked for an authorization"}},
+	kindAskApproved:               {"requestAuthorization", "authorization", locale.Texts{ZH: "申请授权", EN: "Asked for an authorization"}},
 	"authorization.confirm":       {"confirmAuthorizations", "authorization", locale.Texts{ZH: "同意授权", EN: "Authorization granted"}},
 	"authorization.reject":        {"rejectAuthorization", "authorization", locale.Texts{ZH: "拒绝授权", EN: "Authorization rejected"}},
 	"authorization.cancel":        {"cancelAuthorization", "authorization", locale.Texts{ZH: "取消授权", EN: "Authorization withdrawn"}},
@@ -115,6 +117,35 @@ var traces = map[string]trace{
 	"privacy.erase":          {"eraseUser", "user", locale.Texts{ZH: "开始清除个人信息", EN: "Erasure of a person begun"}},
 	"privacy.erased":         {"eraseUser", "user", locale.Texts{ZH: "个人信息已清除", EN: "Person erased"}},
 	"diagnosis.start":        {"createDiagnoseJob", "diagnosis", locale.Texts{ZH: "发起诊断", EN: "Diagnosis started"}},
+}
+
+// A request for access is the customer's to know of when it is his to answer: at
+// once, or when the supervisor has approved it.
+const (
+	kindAsk         = "authorization.request"
+	kindAskApproved = "authorization.approve"
+	kindAskEnded    = "authorization.expire"
+)
+
+// asking is what such an event records.
+type asking struct {
+	To       int    // state of the authorization, 0 = the customer is to answer
+	Engineer string // who asks; events of before it was recorded have none
+}
+
+// askedBy is who asks the customer with an event, "" when it asks him nothing.
+func askedBy(r event.Row) string {
+	if r.Kind != kindAsk && r.Kind != kindAskApproved {
+		return ""
+	}
+	var data asking
+	if json.Unmarshal(r.Data, &data) != nil || data.To != 0 {
+		return ""
+	}
+	if data.Engineer == "" {
+		return r.Actor
+	}
+	return data.Engineer
 }
 
 // subjects are the events' own words for resources, where they differ.
@@ -231,8 +262,12 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		}
 		var house []string
 		for _, r := range rows {
-			if (r.ActorKind == principal.Engineer || r.ActorKind == principal.Local) && !slices.Contains(house, r.Actor) {
-				house = append(house, r.Actor)
+			who := r.Actor
+			if by := askedBy(r); by != "" {
+				who = by
+			}
+			if (r.ActorKind == principal.Engineer || r.ActorKind == principal.Local) && !slices.Contains(house, who) {
+				house = append(house, who)
 			}
 		}
 		known, err := identity.PublicEngineers(tx, house)
@@ -250,7 +285,8 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 		files = nil
 		for _, r := range rows {
 			t := traces[r.Kind]
-			if r.Kind == kindUndo && !undoTraced(r) {
+			by := askedBy(r)
+			if r.Kind == kindUndo && !undoTraced(r) || t.name == traces[kindAsk].name && by == "" {
 				continue
 			}
 			a := Audited{ID: r.ID, Name: t.name, Title: s.titleOf(r).In(lang), At: r.At, Resource: t.resource, ResourceID: r.SubjectID, Kind: principal.System, Reason: reasons[r.ID]}
@@ -278,7 +314,10 @@ func (s *Service) Audit(ctx context.Context, who principal.Principal, lang local
 				people = append(people, r.Actor)
 			case principal.Engineer, principal.Local:
 				a.Kind = principal.Engineer
-				a.ActorName, a.Actor = known[r.Actor][0], known[r.Actor][1]
+				if by == "" {
+					by = r.Actor
+				}
+				a.ActorName, a.Actor = known[by][0], known[by][1]
 			}
 			page = append(page, a)
 		}
@@ -336,6 +375,7 @@ func (s *Service) titleOf(r event.Row) locale.Texts {
 	var data struct {
 		Switch       identity.Switch
 		On, Disabled bool
+		Cause        string
 		identity.LoginFailure
 	}
 	if json.Unmarshal(r.Data, &data) != nil {
@@ -348,6 +388,8 @@ func (s *Service) titleOf(r event.Row) locale.Texts {
 		return texts[0]
 	}
 	switch {
+	case r.Kind == kindAskEnded && data.Cause == "ticket":
+		return locale.Texts{ZH: "工单已关闭，授权已结束", EN: "Authorization ended: the ticket was closed"}
 	case r.Kind == "domain.privilege":
 		if texts, ok := switched[data.Switch]; ok {
 			return way(texts, data.On)

@@ -15,6 +15,9 @@ export const labelsQuery = () => ({
   staleTime: 60_000,
 })
 
+/** How an authorization ended that did so before its time, with its ticket, in words; of others undefined. */
+export const overOf = (a: { status?: number; reject_reason?: string }) => (a.status === 3 && a.reject_reason ? a.reject_reason : undefined)
+
 /** On how many tickets each label is, by its number. */
 export const labelUseQuery = () => ({
   queryKey: ['labels', 'use'],

@@ -13168,6 +13168,10 @@ func (s *Server) handleExportConfigurationRequest(args [0]string, argsEscaped bo
 					Name: "version",
 					In:   "query",
 				}: params.Version,
+				{
+					Name: "plain",
+					In:   "query",
+				}: params.Plain,
 			},
 			Raw: r,
 		}

@@ -9504,6 +9504,9 @@ type ExportConfigurationParams struct {
 	People OptBool `json:",omitempty,omitzero"`
 	// An earlier version; absent for what is in force.
 	Version OptInt64 `json:",omitempty,omitzero"`
+	// What is in force as a version would record it, without README and without comments, so that both can
+	// be compared.
+	Plain OptBool `json:",omitempty,omitzero"`
 }
 
 func unpackExportConfigurationParams(packed middleware.Parameters) (params ExportConfigurationParams) {
@@ -9532,6 +9535,15 @@ func unpackExportConfigurationParams(packed middleware.Parameters) (params Expor
 		}
 		if v, ok := packed[key]; ok {
 			params.Version = v.(OptInt64)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "plain",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Plain = v.(OptBool)
 		}
 	}
 	return params
@@ -9693,6 +9705,52 @@ func decodeExportConfigurationParams(args [0]string, argsEscaped bool, r *http.R
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "version",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Set default value for query: plain.
+	{
+		val := bool(false)
+		params.Plain.SetTo(val)
+	}
+	// Decode query: plain.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "plain",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotPlainVal bool
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToBool(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotPlainVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Plain.SetTo(paramsDotPlainVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "plain",
 			In:   "query",
 			Err:  err,
 		}

@@ -12,7 +12,7 @@ export type Entry = components['schemas']['AuditEntry']
 export const kinds = {
   ticket: [],
   contact: ['updateCaseContactInfo', 'deleteCaseContactInfo', 'revealCaseContactInfo', 'verifyContact', 'clearContacts'],
-  authorization: ['confirmAuthorizations', 'rejectAuthorization', 'cancelAuthorization', 'expireAuthorization', 'checkHosts', 'revealAuthorization', 'openSession', 'closeSession', 'showSessionRecords'],
+  authorization: ['requestAuthorization', 'confirmAuthorizations', 'rejectAuthorization', 'cancelAuthorization', 'expireAuthorization', 'checkHosts', 'revealAuthorization', 'openSession', 'closeSession', 'showSessionRecords'],
   login: ['login', 'loginFailed', 'logout', 'changePassword', 'changeSecondFactor', 'useRecoveryCode', 'linkUser'],
   key: ['createAccessKey', 'updateAccessKey', 'disableAccessKey', 'enableAccessKey', 'deleteAccessKey', 'createTemporaryAccessKey'],
   right: ['createPrivileges', 'createUser', 'disableUser', 'updateUser', 'createGroup', 'updateGroup', 'deleteGroup', 'addGroupMember', 'removeGroupMember'],

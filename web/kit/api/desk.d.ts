@@ -15947,6 +15947,8 @@ export interface operations {
                 people?: boolean;
                 /** @description An earlier version; absent for what is in force. */
                 version?: number;
+                /** @description What is in force as a version would record it, without README and without comments, so that both can be compared. */
+                plain?: boolean;
             };
             header?: never;
             path?: never;
